@@ -1,0 +1,84 @@
+//! One tenant: innovaphone domain + instance name + shared password (DESIGN ch. 1). Nothing crosses between two.
+
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use url::Url;
+
+use crate::secret::Secret;
+
+/// The row id of an instance; also the key of everything that belongs to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InstanceId(pub i64);
+
+/// An instance as configured. Learned facts (the public URL) live in the store.
+#[derive(Debug)]
+pub struct Instance {
+    /// Its key in the store.
+    pub id: InstanceId,
+    /// The innovaphone domain (PBX system name), first path component.
+    pub domain: String,
+    /// The instance name, second path component.
+    pub name: String,
+    /// Shared secret of the app objects; never empty.
+    pub password: Secret,
+    /// Base for PBX pages; else learned from the PBX.
+    pub public_url: Option<Url>,
+    /// Base for phones; else the public URL.
+    pub phone_url: Option<Url>,
+    /// PEM file with an extra CA for Devices and PBX connections.
+    pub devices_ca: Option<String>,
+    /// `sha256:...` of a certificate's public key that is trusted for Devices.
+    pub devices_pin: Option<String>,
+    /// Whether `gangway-admin` may be entered with the instance password, without a PBX.
+    pub admin_password_login: bool,
+    /// Networks that may do so; empty = anywhere.
+    pub admin_from: Vec<IpNet>,
+    /// Origins that may frame the admin page besides those learned from the PBX.
+    pub frame_ancestors: Vec<String>,
+}
+
+impl Instance {
+    /// `/<domain>/<instance>`: everything of the instance lies below it.
+    #[must_use]
+    pub fn path(&self) -> String {
+        format!("/{}/{}", self.domain, self.name)
+    }
+
+    /// `DOMAIN/NAME` as on the command line and in logs.
+    #[must_use]
+    pub fn label(&self) -> String {
+        format!("{}/{}", self.domain, self.name)
+    }
+}
+
+/// All instances of the process, found by id or by path.
+#[derive(Debug, Clone, Default)]
+pub struct Instances(Arc<[Arc<Instance>]>);
+
+impl Instances {
+    /// The instances of this process.
+    #[must_use]
+    pub fn new(instances: Vec<Instance>) -> Self {
+        Self(instances.into_iter().map(Arc::new).collect())
+    }
+
+    /// By its id.
+    #[must_use]
+    pub fn get(&self, id: InstanceId) -> Option<&Arc<Instance>> {
+        self.0.iter().find(|instance| instance.id == id)
+    }
+
+    /// By domain and name as they stand in a URL; letter case does not matter (DNS names).
+    #[must_use]
+    pub fn find(&self, domain: &str, name: &str) -> Option<&Arc<Instance>> {
+        self.0
+            .iter()
+            .find(|instance| instance.domain.eq_ignore_ascii_case(domain) && instance.name.eq_ignore_ascii_case(name))
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Instance>> {
+        self.0.iter()
+    }
+}

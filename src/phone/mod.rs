@@ -1,0 +1,7 @@
+//! The phone as a plain thing, without any I/O: its address, its record, its facets, who asks for its files and
+//! what its configuration consists of.
+
+pub mod facet;
+pub mod instance;
+pub mod mac;
+pub mod record;

@@ -1,0 +1,226 @@
+//! The record of a phone: everything we know and want of it. The store keeps it, facets decide from it, files are
+//! rendered from it.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::{
+    facet::{DevicesState, Facet, RedirectState, RegistrationState, RequestState, UserObjectState, Wanted},
+    instance::InstanceId,
+    mac::Mac,
+};
+use crate::secret::Secret;
+
+/// The row id of a phone; never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PhoneId(pub i64);
+
+/// One device, keyed by its MAC inside an instance.
+#[derive(Debug, Clone)]
+pub struct Phone {
+    /// Row id, given by the store (0 before it is stored).
+    pub id: PhoneId,
+    /// The tenant it belongs to.
+    pub instance: InstanceId,
+    /// Its address.
+    pub mac: Mac,
+    /// The provider it came through (`yealink`), which names the app `gangway-<provider>`.
+    pub provider: String,
+    /// The vendor folder (`yealink`).
+    pub vendor: String,
+    /// Model as the phone told or a person set; `None` until known.
+    pub model: Option<String>,
+    /// Firmware as the phone told last.
+    pub firmware: Option<String>,
+    /// The Devices category where known; a layer of the settings.
+    pub category: Option<String>,
+    /// What people want of it.
+    pub wanted: Wanted,
+    /// Set when a removed phone is completely carried out: only the tombstone is left.
+    pub buried: Option<Timestamp>,
+    /// When the record was made.
+    pub created: Timestamp,
+    /// Counts ProvisioningPhone requests; flags are written once per provisioning.
+    pub provisioning: u32,
+    /// The Devices provisioning code of the current provisioning; dropped when spent. A spent code is never sent again.
+    pub code: Option<Secret>,
+    /// Token of the redirect URL: 128 random bits, base32 lower case. Bootstrap only.
+    pub token: Secret,
+    /// Credentials beside the token in the redirect entry where the service takes them; `None` otherwise.
+    pub bootstrap: Option<Credentials>,
+    /// The phone's own credentials, delivered in its first personal file.
+    pub own: Credentials,
+    /// The time in which bootstrap admits.
+    pub window: Window,
+    /// The sysclient's side of the record.
+    pub sysclient: Sysclient,
+    /// What Devices configured.
+    pub device_config: DeviceConfig,
+    /// The entry at the redirect service.
+    pub redirect_entry: Option<RedirectEntry>,
+    /// The last complete delivery of the personal stage.
+    pub delivery: Option<Delivery>,
+    /// Counts changes of what its files are rendered from; kept by the store.
+    pub revision: u64,
+    /// Facet "Device Config".
+    pub devices: Facet<DevicesState>,
+    /// Facet "Redirect".
+    pub redirect: Facet<RedirectState>,
+    /// Facet "Phone Requests".
+    pub request: Facet<RequestState>,
+    /// The users on this phone, by line number from 1.
+    pub accounts: Vec<Account>,
+}
+
+/// A user name and password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// Not secret by itself.
+    pub user: String,
+    /// Secret.
+    pub password: Secret,
+    /// When the phone first proved to have them.
+    pub proven: Option<Timestamp>,
+}
+
+/// One user on one phone.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// Line number from 1.
+    pub line: u16,
+    /// HW-ID of the device entry on the user object.
+    pub hwid: String,
+    /// The user's GUID in the PBX; learned with the first GetObject, the lasting identity of the user.
+    pub user_guid: Option<String>,
+    /// H.323 name of the user (`usename` on the wire).
+    pub username: String,
+    /// Long name.
+    pub cn: String,
+    /// The user's PBX password.
+    pub password: Secret,
+    /// PBX domain.
+    pub domain: String,
+    /// PBX address (DNS name or IP).
+    pub dns: String,
+    /// Facet "PBX flags".
+    pub user_object: Facet<UserObjectState>,
+    /// The flags that were written, to know whether the wanted value changed since.
+    pub flags_written: Option<Flags>,
+    /// Provisioning count for which they were written.
+    pub flags_provisioning: u32,
+    /// Facet "Registered".
+    pub registration: Facet<RegistrationState>,
+    /// The address the PBX sees, while registered.
+    pub registered_address: Option<String>,
+    /// Since when its user object or device is gone from the PBX.
+    pub orphaned: Option<Timestamp>,
+}
+
+/// The flags gangway sets on the HW-ID of a user object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flags {
+    /// Media Relay (`mr`).
+    pub media_relay: bool,
+    /// TLS only (`tls`).
+    pub tls_only: bool,
+    /// Reverse Proxy (`trusted`).
+    pub reverse_proxy: bool,
+}
+
+/// The time in which bootstrap (token, redirect credentials) admits (DESIGN 5.1).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Window {
+    /// When it was opened last; `None` = never.
+    pub opened: Option<Timestamp>,
+    /// When it closes at the latest.
+    pub until: Option<Timestamp>,
+    /// First personal delivery inside this window.
+    pub first_delivery: Option<Timestamp>,
+    /// Source that delivery bound it to.
+    pub bound: Option<Binding>,
+    /// When it was closed before `until`.
+    pub closed: Option<Timestamp>,
+}
+
+impl Window {
+    /// Opens anew for `days`: binding and first delivery are forgotten.
+    pub fn open(&mut self, now: Timestamp, days: u32) {
+        let until = now
+            .saturating_add(std::time::Duration::from_secs(u64::from(days.min(7)) * 86_400))
+            .unwrap_or(Timestamp::MAX);
+        *self = Self { opened: Some(now), until: Some(until), ..Self::default() };
+    }
+
+    /// Whether bootstrap admits now.
+    #[must_use]
+    pub fn is_open(&self, now: Timestamp) -> bool {
+        self.closed.is_none() && self.opened.is_some() && self.until.is_some_and(|until| now < until)
+    }
+}
+
+/// What the first delivery binds a window to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Binding {
+    /// Source address.
+    pub source: IpAddr,
+    /// User-Agent family (vendor and model, without firmware).
+    pub family: String,
+}
+
+/// What the sysclient needs to come back.
+#[derive(Debug, Clone, Default)]
+pub struct Sysclient {
+    /// The websocket URL the password was given at.
+    pub url: Option<String>,
+    /// The sysclient password Devices gave.
+    pub password: Option<Secret>,
+    /// `product` as last identified; part of the digest.
+    pub product: String,
+    /// `version` as last identified; part of the digest.
+    pub version: String,
+}
+
+/// What Devices deployed, item by item as received (innovaphone-protocols 4.2, 5.5).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeviceConfig {
+    /// Items by `type` (`NTP`, `MEDIA`, ...), passwords already decrypted into `turnPassword` / `logPassword`.
+    pub items: BTreeMap<String, Value>,
+    /// The deployed administrative password.
+    pub admin_password: Option<Secret>,
+    /// When the first complete burst arrived.
+    pub received: Option<Timestamp>,
+}
+
+/// What the redirect service holds for this phone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RedirectEntry {
+    /// The URL given (without credentials); compared to notice that the phone must be moved.
+    pub url: Secret,
+    /// Server entry name, where the service has them.
+    pub server_name: Option<String>,
+    /// When it was registered.
+    pub at: Timestamp,
+}
+
+/// A complete delivery of the personal stage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// When.
+    pub at: Timestamp,
+    /// [`Phone::revision`] it was rendered from.
+    pub revision: u64,
+    /// Provisioning count it belongs to.
+    pub provisioning: u32,
+    /// ETag it had.
+    pub etag: String,
+}
+
+impl Phone {
+    /// The account on `line`.
+    #[must_use]
+    pub fn account(&self, line: u16) -> Option<&Account> {
+        self.accounts.iter().find(|account| account.line == line)
+    }
+}

@@ -1,0 +1,100 @@
+//! The one type for everything that must not be seen: it has no readable `Debug`, no `Display`, no `Serialize`, and
+//! wipes its memory when dropped. Sealing before it reaches SQLite is the store's work.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+/// A secret text: password, code, token, session key, rendered file.
+#[derive(Clone, Default)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// Takes a text into custody.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(Zeroizing::new(text.into()))
+    }
+
+    /// `count` random characters out of A-Z a-z 0-9. 20 of them hold 119 bits and fit every phone we know
+    /// (phone-formats 3.3: a Snom takes at most 20).
+    #[must_use]
+    pub fn generate(count: usize) -> Self {
+        use rand::RngExt;
+        let text: String = rand::rng().sample_iter(rand::distr::Alphanumeric).take(count).map(char::from).collect();
+        Self::new(text)
+    }
+
+    /// The text itself. Every call is a place to look at in a review.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// True when there is nothing to hide.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Equality in a time that does not depend on where the texts differ (their lengths may show).
+    #[must_use]
+    pub fn matches(&self, other: &str) -> bool {
+        self.0.as_bytes().ct_eq(other.as_bytes()).into()
+    }
+}
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.matches(other.expose())
+    }
+}
+
+impl Eq for Secret {}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_empty() { "Secret(empty)" } else { "Secret(***)" })
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self::new(text)
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self::new(text)
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::new)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_shows_nothing() {
+        let secret = Secret::new("hunter2");
+        assert!(!format!("{secret:?}").contains("hunter2"));
+        assert!(secret.matches("hunter2"));
+        assert!(!secret.matches("hunter3"));
+    }
+
+    #[test]
+    fn generated_secrets_fit_every_phone() {
+        let secret = Secret::generate(20);
+        assert_eq!(secret.expose().len(), 20);
+        assert!(secret.expose().chars().all(|c| c.is_ascii_alphanumeric()));
+        assert_ne!(secret, Secret::generate(20));
+    }
+}

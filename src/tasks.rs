@@ -1,0 +1,57 @@
+//! How a task starts and how it learns that it must end. Every background task of the gateway is spawned here, so
+//! that shutdown can wait for all of them by name; `lifecycle` decides when.
+
+use std::{future::Future, time::Duration};
+
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::Instrument;
+
+/// Spawns tasks and tells them to stop. Cheap to clone; all clones are one.
+#[derive(Debug, Clone, Default)]
+pub struct Tasks {
+    stop: CancellationToken,
+    tracker: TaskTracker,
+}
+
+impl Tasks {
+    /// A new family of tasks.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Spawns onto the current thread's arbiter; for futures that are not `Send` (awc, actix).
+    pub fn spawn_local(&self, name: &'static str, task: impl Future<Output = ()> + 'static) {
+        self.tracker.spawn_local(task.instrument(tracing::info_span!("task", name)));
+    }
+
+    /// Spawns onto the current runtime.
+    pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        self.tracker.spawn(task.instrument(tracing::info_span!("task", name)));
+    }
+
+    /// Completes when the gateway stops. Tasks that wait for anything also wait for this.
+    pub async fn stopping(&self) {
+        self.stop.cancelled().await;
+    }
+
+    /// The token behind [`Tasks::stopping`], for `select!` loops that keep it.
+    #[must_use]
+    pub fn stop_token(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
+    /// True once the gateway stops.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.stop.is_cancelled()
+    }
+
+    /// Tells every task to finish and waits for them, at most `patience`. Returns how many were still running.
+    pub async fn finish(&self, patience: Duration) -> usize {
+        self.stop.cancel();
+        self.tracker.close();
+        let _ = tokio::time::timeout(patience, self.tracker.wait()).await;
+        self.tracker.len()
+    }
+}
