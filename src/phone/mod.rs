@@ -5,3 +5,4 @@ pub mod facet;
 pub mod instance;
 pub mod mac;
 pub mod record;
+pub mod settings;

@@ -1,1 +1,3 @@
-//! (room provision)
+//! Provisioning: the facets of a phone decided and carried out.
+
+pub mod ports;
