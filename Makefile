@@ -1,0 +1,37 @@
+# The list of commands. `make demo` and `make test` are all a fresh machine with Rust needs.
+
+.DEFAULT_GOAL := help
+CARGO ?= cargo
+NEXTEST_VERSION := 0.9.143
+DENY_VERSION := 0.20.2
+
+.PHONY: help demo test lint bench bless sqlx-prepare tools bench-tools
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+demo: ## build, then bring three simulated phones through every station
+	$(CARGO) run --quiet -- demo --once
+
+test: tools lint ## install what the tests need, then run all of them
+	$(CARGO) nextest run --no-fail-fast
+
+lint: tools
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --all-targets --locked -- -D warnings
+	$(CARGO) fetch --locked
+	$(CARGO) deny --offline --log-level error check --hide-inclusion-graph licenses bans sources
+
+bench: bench-tools ## measure; the table of docs/performance.md
+	benches/run.sh
+
+bless: tools ## accept what the snapshot tests render now
+	INSTA_UPDATE=always $(CARGO) nextest run --no-fail-fast
+
+tools: ## cargo-nextest, cargo-deny, python3, curl
+	@command -v cargo-nextest >/dev/null || $(CARGO) install cargo-nextest --version $(NEXTEST_VERSION) --locked
+	@command -v cargo-deny >/dev/null || $(CARGO) install cargo-deny --version $(DENY_VERSION) --locked
+	@command -v python3 >/dev/null && command -v curl >/dev/null || (apt-get update -q && apt-get install -qy python3 curl)
+
+bench-tools:
+	@command -v nginx >/dev/null && command -v wrk >/dev/null || (apt-get update -q && apt-get install -qy nginx-light wrk)

@@ -1,0 +1,142 @@
+//! The house keeps its order: rooms import only from rooms below them, and files stay small.
+
+use std::{
+    collections::HashMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// The rows of `docs/architecture.md`, from the ground up. A room may use its own row's ground and everything below
+/// it; within a row the order of the list decides.
+const ROWS: &[&[&str]] = &[
+    &["clock", "secret", "tasks", "telemetry", "config"],
+    &["wire", "phone"],
+    &["net", "store", "vendor"],
+    &["links", "render", "sysclients", "redirect"],
+    &["provision"],
+    &["apis"],
+    &["http", "admin"],
+    &["lifecycle", "app", "cli", "sim"],
+];
+
+fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn room_of(path: &Path) -> String {
+    let inside = path.strip_prefix("src").unwrap();
+    let first = inside.components().next().unwrap().as_os_str().to_string_lossy();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+/// The rooms a source text names through `crate::`, in plain paths and in `use crate::{a::.., b::..}` groups.
+fn named_rooms(text: &str) -> Vec<String> {
+    let mut rooms = Vec::new();
+    for (start, _) in text.match_indices("crate::") {
+        if text[..start].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '$') {
+            continue;
+        }
+        let rest = &text[start + "crate::".len()..];
+        if let Some(group) = rest.strip_prefix('{') {
+            let mut depth = 0;
+            let mut at_start = true;
+            let mut word = String::new();
+            for c in group.chars() {
+                match c {
+                    '{' => depth += 1,
+                    '}' if depth == 0 => break,
+                    '}' => depth -= 1,
+                    ',' if depth == 0 => at_start = true,
+                    _ if depth == 0 && at_start && (c.is_alphanumeric() || c == '_') => word.push(c),
+                    _ if depth == 0 && !word.is_empty() => at_start = false,
+                    _ => {}
+                }
+                if !at_start || c == ',' {
+                    if !word.is_empty() {
+                        rooms.push(std::mem::take(&mut word));
+                    }
+                }
+            }
+            if !word.is_empty() {
+                rooms.push(word);
+            }
+        } else {
+            rooms.push(rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect());
+        }
+    }
+    rooms
+}
+
+#[test]
+fn rooms_import_only_from_lower_rows() {
+    let rank: HashMap<&str, usize> =
+        ROWS.iter().enumerate().flat_map(|(row, rooms)| rooms.iter().map(move |room| (*room, row))).collect();
+    let mut files = Vec::new();
+    sources(Path::new("src"), &mut files);
+    assert!(files.len() > 20, "the sources were not found");
+    let mut wrong = Vec::new();
+    for file in files {
+        let room = room_of(&file);
+        if matches!(room.as_str(), "lib" | "main") {
+            continue;
+        }
+        let own = *rank.get(room.as_str()).unwrap_or_else(|| panic!("{room} has no row: enter it in tests/house.rs"));
+        for named in named_rooms(&fs::read_to_string(&file).unwrap()) {
+            if named == room {
+                continue;
+            }
+            match rank.get(named.as_str()) {
+                Some(&row) if row < own => {}
+                // The ground row holds single files that build on one another.
+                Some(&row) if row == own && (own == 0 || own + 1 == ROWS.len()) => {}
+                Some(_) => wrong.push(format!("{}: {room} must not use {named}", file.display())),
+                None => wrong.push(format!("{}: crate::{named} is no room", file.display())),
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_reader_of_imports_sees_every_form() {
+    let text = "use crate::{clock::{Clock, SharedClock}, phone::mac::Mac, wire};\nuse crate::store::Store;\nlet x = crate::net::http::Client;";
+    assert_eq!(named_rooms(text), ["clock", "phone", "wire", "store", "net"]);
+}
+
+#[test]
+fn simulators_share_nothing_with_the_protocol_code() {
+    let mut files = Vec::new();
+    sources(Path::new("src/sim"), &mut files);
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        for named in named_rooms(&text) {
+            assert!(
+                matches!(named.as_str(), "sim" | "tasks" | "clock" | "secret" | "phone"),
+                "{}: a simulator uses {named}: a misreading there would cancel itself out",
+                file.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn files_keep_to_one_concern() {
+    let mut files = Vec::new();
+    sources(Path::new("src"), &mut files);
+    let long: Vec<String> = files
+        .iter()
+        .filter_map(|file| {
+            let text = fs::read_to_string(file).unwrap();
+            let own = text.split("\n#[cfg(test)]").next().unwrap_or(&text).lines().count();
+            (own > 500).then(|| format!("{} has {own} lines before its tests", file.display()))
+        })
+        .collect();
+    assert!(long.is_empty(), "{}", long.join("\n"));
+}
