@@ -21,7 +21,7 @@ use crate::{
     clock::SharedClock,
     net::{
         backoff::Backoff,
-        ws::{self, WsConn, WsFrame},
+        ws::{self, WsConn, WsFrame, WsLimits},
     },
     phone::instance::InstanceId,
     tasks::Tasks,
@@ -180,7 +180,7 @@ impl Keeper {
             attempt = if self.state(|state| state.up.take().is_some()) { 0 } else { attempt + 1 };
             tracing::info!(service = %self.service.name, url = %url, reason = %end, "link to Devices down");
             self.state(|state| state.error = Some(end));
-            let pause = backoff.pause(attempt, &mut rand::rng());
+            let pause = backoff.pause(attempt, rand::random());
             let again = self.shared.clock.now().saturating_add(pause).unwrap_or(Timestamp::MAX);
             tokio::select! {
                 () = self.shared.clock.sleep_until(again) => {}
@@ -202,7 +202,7 @@ impl Keeper {
 
     /// One connection from opening to its end; the text says why it ended.
     async fn connect(&self, url: &Url) -> String {
-        let mut socket = match ws::connect((self.shared.tls)(self.instance), url, ws::Limits::text()).await {
+        let mut socket = match ws::connect((self.shared.tls)(self.instance), url, WsLimits::default()).await {
             Ok(socket) => socket,
             Err(error) => return error.to_string(),
         };
@@ -218,7 +218,9 @@ impl Keeper {
             let actions = tokio::select! {
                 frame = socket.next() => match frame {
                     Some(Ok(WsFrame::Text(text))) => session.on_text(&text, now),
-                    Some(Ok(WsFrame::Binary(_))) => Vec::new(),
+                    // Pings are answered by the connection itself; binary messages are not of this protocol.
+                    Some(Ok(WsFrame::Binary(_) | WsFrame::Ping(_) | WsFrame::Pong(_))) => Vec::new(),
+                    Some(Ok(WsFrame::Close(_))) => return "Devices closed the connection".to_owned(),
                     Some(Err(error)) => return error.to_string(),
                     None => return "Devices closed the connection".to_owned(),
                 },
@@ -253,7 +255,7 @@ impl Keeper {
         let mut todo: std::collections::VecDeque<Action> = actions.into();
         while let Some(action) = todo.pop_front() {
             match action {
-                Action::Send(text) => socket.send(WsFrame::Text(text)).await.map_err(|error| error.to_string())?,
+                Action::Send(text) => socket.send(WsFrame::Text(text.into())).await.map_err(|error| error.to_string())?,
                 Action::NeedLogin { challenge } => {
                     let login = self.login(&challenge).await?;
                     todo.extend(session.login(&login));
