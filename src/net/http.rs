@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! The outgoing HTTP client: the one place that sends an HTTP request to somebody else's server. awc stays inside;
 //! it is not `Send`, so a [`Client`] lives on the arbiter it was made on.
 //!
@@ -297,6 +296,3 @@ fn percent_decoded(text: &str) -> String {
 
 #[cfg(test)]
 mod tests;
-=======
-//! Outgoing HTTP.
->>>>>>> fc89abe0657e453fd30b71ddd7d0619a63ada190

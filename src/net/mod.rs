@@ -1,4 +1,5 @@
-//! The only sockets that lead outward: websockets, HTTP calls, the trust both need, and when to try again.
+//! The only sockets outward: TLS trust, websocket and HTTP drivers, checked back-off. Nothing above this room opens
+//! a connection itself, so that every outgoing byte has a time-out, a size limit and one way of saying why it failed.
 
 pub mod backoff;
 pub mod error;
