@@ -11,7 +11,7 @@ use std::{
 
 use actix_web::{App, HttpResponse, HttpServer, web};
 use gangway::{
-    clock::SystemClock,
+    clock::{ManualClock, SharedClock, SystemClock},
     net::http::{Client, Method, Options, Request},
     phone::{instance::InstanceId, mac::Mac, record::PhoneId},
     redirect::{
@@ -56,6 +56,10 @@ struct Bench {
 }
 
 fn bench() -> Bench {
+    bench_at(Arc::new(SystemClock), Duration::ZERO)
+}
+
+fn bench_at(clock: SharedClock, spacing: Duration) -> Bench {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -65,9 +69,9 @@ fn bench() -> Bench {
     let client = Client::new(Options::new(tls));
     let history = Arc::new(History::default());
     let tasks = Tasks::new();
-    let limits = Limits { spacing: Duration::ZERO, timeout: Duration::from_secs(10), max_bytes: 64 * 1024 };
+    let limits = Limits { spacing, timeout: Duration::from_secs(10), max_bytes: 64 * 1024 };
     let sink: Arc<dyn HistorySink> = Arc::<History>::clone(&history);
-    let redirects = Redirects::start(client.clone(), sink, Arc::new(SystemClock), &tasks, limits);
+    let redirects = Redirects::start(client.clone(), sink, clock, &tasks, limits);
     Bench { redirects, history, client, tasks }
 }
 
@@ -77,17 +81,20 @@ impl Bench {
     }
 
     async fn run_as(&self, url: &str, password: &str, operation: Operation) -> Outcome {
-        let account = RedirectAccount {
-            instance: InstanceId(7),
-            vendor: "yealink".into(),
-            protocol: "yealink-xmlrpc".into(),
-            url: url.into(),
-            user: USER.into(),
-            password: Secret::new(password),
-            server_name: None,
-        };
         let phone = operation.mac().map(|mac| (PhoneId(3), mac));
-        self.redirects.run(account, operation, phone).await
+        self.redirects.run(account(url, password), operation, phone).await
+    }
+}
+
+fn account(url: &str, password: &str) -> RedirectAccount {
+    RedirectAccount {
+        instance: InstanceId(7),
+        vendor: "yealink".into(),
+        protocol: "yealink-xmlrpc".into(),
+        url: url.into(),
+        user: USER.into(),
+        password: Secret::new(password),
+        server_name: None,
     }
 }
 
@@ -275,6 +282,41 @@ async fn operations_of_one_account_follow_one_another_and_wrong_credentials_are_
     let calls = python.state(&bench.client).await["calls"].clone();
     let names: Vec<&str> = calls.as_array().unwrap()[1..].iter().filter_map(|call| call[0].as_str()).collect();
     assert_eq!(names, ["checkDevice", "registerDeviceWithUniqueUrl"].repeat(20), "never interleaved");
+}
+
+#[actix_rt::test]
+async fn calls_of_one_account_keep_their_distance() {
+    fn is_send<T: Send>(value: T) -> T {
+        value
+    }
+    let clock = ManualClock::new(jiff::Timestamp::UNIX_EPOCH);
+    let bench = bench_at(Arc::new(clock.clone()), Duration::from_secs(1));
+    let python = Python::start(&[]);
+    let account = account(&python.url, PASSWORD);
+    let registration = is_send(bench.redirects.run(account, register(), None));
+    // It has to be polled while the test watches.
+    let outcome = Arc::new(Mutex::new(None));
+    let kept = Arc::clone(&outcome);
+    bench.tasks.spawn_local("registration", async move {
+        let result = registration.await;
+        *kept.lock().unwrap() = Some(result);
+    });
+    for calls in 1..=4 {
+        // One call more for every second: check, unique URL, server entry, unique URL.
+        while bench.history.0.lock().unwrap().len() < calls {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(python.state(&bench.client).await["calls"].as_array().unwrap().len(), calls);
+        if calls < 4 {
+            clock.advance(Duration::from_secs(1));
+        }
+    }
+    while outcome.lock().unwrap().is_none() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(entry(outcome.lock().unwrap().as_ref().unwrap()), Some(EntryUsed::UniqueUrl));
+    let at: Vec<i64> = bench.history.take().iter().map(|entry| entry.at.as_second()).collect();
+    assert_eq!(at, [0, 1, 2, 3]);
 }
 
 /// Misbehaves as the path says.
