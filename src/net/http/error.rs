@@ -158,13 +158,15 @@ fn from_io(target: String, error: &io::Error) -> HttpError {
         | io::ErrorKind::BrokenPipe
         | io::ErrorKind::UnexpectedEof => HttpError::Closed { target },
         // A server that refuses our side of the handshake says so only after it (TLS 1.3).
+        // The codec's words for a connection that ended within the head of an answer.
+        io::ErrorKind::Other if error.to_string().contains("bytes remaining on stream") => HttpError::Closed { target },
         _ if is_tls(error) => HttpError::Tls { target, reason: tls_reason(error) },
         _ => HttpError::Protocol { target, reason: error.to_string() },
     }
 }
 
 fn is_tls(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
+    error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some()
 }
 
 /// A verifier of our own explains itself in an `OtherError`, which rustls would print as debug text.
