@@ -7,6 +7,7 @@
 
 pub mod board;
 mod crypt;
+pub mod devices;
 mod fetch;
 pub mod gate;
 pub mod host;
@@ -14,5 +15,6 @@ mod login;
 pub mod pbx;
 mod server;
 pub mod session;
+pub mod yealink_rps;
 
 pub use login::LoginForm;
