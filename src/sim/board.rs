@@ -18,6 +18,12 @@ impl<T> Clone for Board<T> {
     }
 }
 
+impl<T: Default> Default for Board<T> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
+
 /// What was waited for did not happen.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("waited {PATIENCE:?} for {what}, which did not happen")]

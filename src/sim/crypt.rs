@@ -14,6 +14,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 }
 
 /// Bytes of a hex text; `None` when it is none.
+#[cfg(test)]
 pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
     if !text.is_ascii() || text.len() % 2 == 1 {
         return None;
@@ -32,6 +33,7 @@ pub(super) fn encrypt(seed: &str, key: &str, plain: &str) -> String {
 }
 
 /// The reverse of [`encrypt`]; `None` when the text is no hex or the result no text.
+#[cfg(test)]
 pub(super) fn decrypt(seed: &str, key: &str, cipher: &str) -> Option<String> {
     String::from_utf8(rc4(format!("{seed}:{key}").as_bytes(), &unhex(cipher)?)).ok()
 }

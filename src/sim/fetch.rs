@@ -25,7 +25,11 @@ impl Answer {
 
 /// The client; to be built on the thread that uses it.
 pub(super) fn client() -> Client {
-    Client::builder().connector(Connector::new().limit(0).timeout(PATIENCE)).disable_redirects().timeout(PATIENCE).finish()
+    Client::builder()
+        .connector(Connector::new().limit(0).timeout(PATIENCE))
+        .disable_redirects()
+        .timeout(PATIENCE)
+        .finish()
 }
 
 /// GET with these headers.

@@ -92,14 +92,11 @@ mod tests {
         gates.arm_nth("door", 2);
         gates.pass("door").await;
         let (mine, theirs) = (gates.clone(), gates.clone());
-        tokio::join!(
-            async { mine.pass("door").await },
-            async {
-                theirs.wait_until_held("door").await.unwrap();
-                assert_eq!(theirs.held("door"), 1);
-                theirs.release("door");
-            }
-        );
+        tokio::join!(async { mine.pass("door").await }, async {
+            theirs.wait_until_held("door").await.unwrap();
+            assert_eq!(theirs.held("door"), 1);
+            theirs.release("door");
+        });
         gates.pass("door").await;
     }
 }

@@ -90,8 +90,8 @@ impl HostHandle {
                 let _ = answer.send(work(inside).await);
             });
         });
-        self.jobs.send(job).await.map_err(|_| HostGone)?;
-        result.await.map_err(|_| HostGone)
+        self.jobs.send(job).await.map_err(|_lost| HostGone)?;
+        result.await.map_err(|_lost| HostGone)
     }
 
     /// Starts a task that ends by itself or with the host.

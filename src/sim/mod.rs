@@ -15,6 +15,9 @@ mod login;
 pub mod pbx;
 mod server;
 pub mod session;
+pub mod users;
+pub mod world;
+pub mod yealink_phone;
 pub mod yealink_rps;
 
 pub use login::LoginForm;

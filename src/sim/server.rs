@@ -40,8 +40,7 @@ impl SimServer {
     ) -> io::Result<Self> {
         let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let place = Place { address: anywhere, running: None };
-        let server =
-            Self { host: host.clone(), configure: Arc::new(configure), place: Arc::new(Mutex::new(place)) };
+        let server = Self { host: host.clone(), configure: Arc::new(configure), place: Arc::new(Mutex::new(place)) };
         server.listen(anywhere).await?;
         Ok(server)
     }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::{
-    fetch,
+    crypt, fetch,
     host::{HostGone, HostHandle},
     login::LoginForm,
 };
@@ -84,7 +84,7 @@ impl AppSession {
             let key = login(&mut socket, form).await?;
             Ok::<_, OpenError>((socket, key))
         };
-        let (socket, session_key) = tokio::time::timeout(LOGIN, login).await.map_err(|_| OpenError::TimedOut)??;
+        let (socket, session_key) = tokio::time::timeout(LOGIN, login).await.map_err(|_lost| OpenError::TimedOut)??;
         let (outgoing, to_send) = mpsc::channel(QUEUE);
         let (received, incoming) = mpsc::channel(QUEUE);
         let stop = tasks.stop_token();
@@ -114,6 +114,12 @@ impl AppSession {
     #[must_use]
     pub fn session_key(&self) -> &str {
         &self.session_key
+    }
+
+    /// Encrypts a text for this connection, as passwords in `ProvisioningPhone` are.
+    #[must_use]
+    pub fn encrypt(&self, seed: &str, plain: &str) -> String {
+        crypt::encrypt(seed, &self.session_key, plain)
     }
 
     /// Sends one message; false when the connection has ended.
@@ -184,7 +190,7 @@ async fn login(socket: &mut impl Socket, form: &LoginForm) -> Result<String, Ope
 }
 
 async fn say(socket: &mut impl Socket, text: String) -> Result<(), OpenError> {
-    socket.send(Message::Text(text.into())).await.map_err(|_| OpenError::Refused)
+    socket.send(Message::Text(text.into())).await.map_err(|_lost| OpenError::Refused)
 }
 
 async fn hear(socket: &mut impl Socket, mt: &str) -> Result<Value, OpenError> {

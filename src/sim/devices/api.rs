@@ -43,9 +43,7 @@ impl DevicesState {
         }
         let domain = message["domainId"].as_u64();
         let wanted = self.categories.iter().filter(|category| domain.is_none_or(|id| id == category.domain));
-        let describe = |category: &super::Category| {
-            json!({ "id": category.id, "domainId": category.domain, "name": category.name, "config": true })
-        };
+        let describe = |category: &super::Category| json!({ "id": category.id, "domainId": category.domain, "name": category.name, "config": true });
         json!({ "categories": wanted.map(describe).collect::<Vec<_>>(), "last": true })
     }
 
@@ -61,9 +59,8 @@ impl DevicesState {
     /// The list in pieces of 50; the final one carries `last`.
     fn device_results(&self, message: &Value) -> Vec<Value> {
         let domain = message["domainId"].as_u64();
-        let domains: Option<Vec<u64>> = message["domainIds"]
-            .as_str()
-            .map(|text| text.split(',').filter_map(|id| id.trim().parse().ok()).collect());
+        let domains: Option<Vec<u64>> =
+            message["domainIds"].as_str().map(|text| text.split(',').filter_map(|id| id.trim().parse().ok()).collect());
         let wanted = |device: &&Device| {
             domain.is_none_or(|id| id == device.domain)
                 && domains.as_ref().is_none_or(|ids| ids.contains(&device.domain))

@@ -13,18 +13,25 @@ pub(super) mod admin {
 
 /// Numbers of the tunnel events.
 pub(super) mod event {
-    pub(in crate::sim::devices) const SEND: u16 = 0;
-    pub(in crate::sim::devices) const RECEIVE: u16 = 1;
-    pub(in crate::sim::devices) const RECEIVE_RESULT: u16 = 2;
-    pub(in crate::sim::devices) const SEND_RESULT: u16 = 3;
-    pub(in crate::sim::devices) const SHUTDOWN: u16 = 4;
+    pub(in crate::sim::devices) const SEND: u32 = 0;
+    pub(in crate::sim::devices) const RECEIVE: u32 = 1;
+    pub(in crate::sim::devices) const RECEIVE_RESULT: u32 = 2;
+    pub(in crate::sim::devices) const SEND_RESULT: u32 = 3;
+    pub(in crate::sim::devices) const SHUTDOWN: u32 = 4;
 }
 
 /// What a device sent.
 #[derive(Debug, PartialEq)]
 pub(super) enum Frame {
-    Admin { kind: u16, content: Value },
-    Tunnel { session: u32, event: u16, data: Vec<u8> },
+    Admin {
+        kind: u16,
+        content: Value,
+    },
+    Tunnel {
+        session: u32,
+        event: u32,
+        data: Vec<u8>,
+    },
     /// Too short, unknown, or not the JSON it should be.
     Odd,
 }
@@ -38,7 +45,7 @@ pub(super) fn write_admin(kind: u16, content: &Value) -> Vec<u8> {
 }
 
 /// A tunnel message.
-pub(super) fn write_tunnel(session: u32, event: u16, data: &[u8]) -> Vec<u8> {
+pub(super) fn write_tunnel(session: u32, event: u32, data: &[u8]) -> Vec<u8> {
     let mut frame = vec![2];
     frame.extend_from_slice(&session.to_be_bytes());
     frame.extend_from_slice(&event.to_be_bytes());
@@ -53,9 +60,9 @@ pub(super) fn read(bytes: &[u8]) -> Frame {
             Ok(content) => Frame::Admin { kind: u16::from_be_bytes([*high, *low]), content },
             Err(_) => Frame::Odd,
         },
-        [2, a, b, c, d, high, low, data @ ..] => Frame::Tunnel {
+        [2, a, b, c, d, e, f, g, h, data @ ..] => Frame::Tunnel {
             session: u32::from_be_bytes([*a, *b, *c, *d]),
-            event: u16::from_be_bytes([*high, *low]),
+            event: u32::from_be_bytes([*e, *f, *g, *h]),
             data: data.to_vec(),
         },
         _ => Frame::Odd,
@@ -71,8 +78,7 @@ mod tests {
 
     #[test]
     fn the_frame_vectors_hold() {
-        let vectors: Value =
-            serde_json::from_str(include_str!("../../../fixtures/innovaphone/vectors.json")).unwrap();
+        let vectors: Value = serde_json::from_str(include_str!("../../../fixtures/innovaphone/vectors.json")).unwrap();
         let vector = |name: &str| {
             let frames = vectors["frames"].as_array().unwrap();
             let found = frames.iter().find(|frame| frame["name"].as_str().unwrap().starts_with(name));
@@ -94,7 +100,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_written_is_read(session: u32, event: u16, data: Vec<u8>) {
+        fn what_is_written_is_read(session: u32, event: u32, data: Vec<u8>) {
             proptest::prop_assert_eq!(
                 read(&write_tunnel(session, event, &data)),
                 Frame::Tunnel { session, event, data }

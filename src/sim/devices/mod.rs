@@ -129,11 +129,11 @@ impl Devices {
 
     /// Adds or replaces (same type and categories) a configuration item and sends it to every connected device it
     /// concerns.
-    pub fn push_item(&self, item: ConfigItem) {
+    pub fn push_item(&self, item: &ConfigItem) {
         self.board.change(|state| {
             state.items.retain(|old| old.content["type"] != item.content["type"] || old.categories != item.categories);
             state.items.push(item.clone());
-            state.send_to_all(&item);
+            state.send_to_all(item);
         });
     }
 

@@ -138,7 +138,7 @@ pub struct Connection {
     pub identify: Value,
     pub(super) challenge: Option<String>,
     pub(super) out: mpsc::Sender<Outgoing>,
-    pub(super) tunnels: BTreeMap<u32, mpsc::Sender<(u16, Vec<u8>)>>,
+    pub(super) tunnels: BTreeMap<u32, mpsc::Sender<(u32, Vec<u8>)>>,
 }
 
 /// To one connection.

@@ -119,9 +119,7 @@ fn take(inside: &Inside, tasks: &Tasks, connection: u64, bytes: &[u8]) {
 fn identify(state: &mut DevicesState, connection: u64, content: &Value) -> Step {
     let text = |name: &str| content[name].as_str().unwrap_or_default();
     let hw_id = text("id").to_owned();
-    let others = state.connections.iter().any(|(id, open)| {
-        *id != connection && open.hw_id.as_deref() == Some(&hw_id)
-    });
+    let others = state.connections.iter().any(|(id, open)| *id != connection && open.hw_id.as_deref() == Some(&hw_id));
     let Some(open) = state.connections.get_mut(&connection) else { return Step::Silence };
     let first = open.hw_id.is_none();
     open.hw_id = Some(hw_id.clone());

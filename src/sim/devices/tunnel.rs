@@ -28,11 +28,7 @@ pub enum TunnelError {
 }
 
 /// Sends one request and collects the answer until the device ends it: by an empty piece or a shutdown.
-pub(super) async fn exchange(
-    board: &Board<DevicesState>,
-    hw_id: &str,
-    request: &[u8],
-) -> Result<Vec<u8>, TunnelError> {
+pub(super) async fn exchange(board: &Board<DevicesState>, hw_id: &str, request: &[u8]) -> Result<Vec<u8>, TunnelError> {
     let (answers, mut events) = mpsc::channel(QUEUE);
     let (connection, session) = board.change(|state| {
         let session = u32::try_from(state.next_id()).unwrap_or_default();
@@ -41,7 +37,7 @@ pub(super) async fn exchange(
         open.tunnels.insert(session, answers);
         Ok((*connection, session))
     })?;
-    let send = |what: u16, data: &[u8]| {
+    let send = |what: u32, data: &[u8]| {
         let frame = frame::write_tunnel(session, what, data);
         if board.change(|state| state.send(connection, frame)) { Ok(()) } else { Err(TunnelError::Closed) }
     };

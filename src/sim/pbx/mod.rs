@@ -13,6 +13,7 @@ use std::{io, time::Duration};
 
 use serde_json::Value;
 
+pub(super) use objects::is_hw;
 pub use objects::{AppObject, PbxUser};
 pub use registrar::{RegisterAnswer, Registration};
 pub use services::ServiceLogin;

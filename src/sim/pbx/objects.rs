@@ -116,7 +116,7 @@ impl AppObject {
 }
 
 /// True when the device entry carries this hardware id.
-pub(super) fn is_hw(device: &Value, hw: &str) -> bool {
+pub(in crate::sim) fn is_hw(device: &Value, hw: &str) -> bool {
     device["hw"].as_str().is_some_and(|own| own.eq_ignore_ascii_case(hw))
 }
 

@@ -100,9 +100,8 @@ impl PbxState {
         }
         let names = [&request.hwid, &request.authname, &request.username];
         let by_device = self.users.iter().find_map(|user| {
-            let device = user.devices.iter().find(|device| {
-                names.iter().any(|name| !name.is_empty() && is_hw(device, name))
-            })?;
+            let device =
+                user.devices.iter().find(|device| names.iter().any(|name| !name.is_empty() && is_hw(device, name)))?;
             Some((user, Some(device)))
         });
         let by_name = || self.user(&request.username).map(|user| (user, None));

@@ -90,7 +90,8 @@ mod tests {
 
     fn state() -> PbxState {
         let mut state = PbxState::new(PbxConfig::default());
-        let mut devices = AppObject::new("devices-api", "https://ap/example.com/devices/innovaphone-devices-api", "dpw");
+        let mut devices =
+            AppObject::new("devices-api", "https://ap/example.com/devices/innovaphone-devices-api", "dpw");
         devices.service_info = Some(json!({ "apis": { "com.innovaphone.devices": {} } }));
         let own = AppObject::new("y", "https://gw/example.com/gangway/gangway-yealink", "pw").granting("devices-api");
         for app in [devices, own] {

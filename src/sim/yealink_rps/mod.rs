@@ -91,7 +91,8 @@ impl YealinkRps {
 
     /// A phone that belongs to another customer.
     pub fn add_foreign_phone(&self, mac: Mac, url: &str) {
-        let entry = RpsEntry { owner: "somebody else".into(), server: "elsewhere".into(), unique_url: Some(url.into()) };
+        let entry =
+            RpsEntry { owner: "somebody else".into(), server: "elsewhere".into(), unique_url: Some(url.into()) };
         self.board.change(|state| state.phones.insert(mac.to_string(), entry));
     }
 
