@@ -45,7 +45,8 @@ async fn fill(dir: &Path, phones: u32) {
     let instance = store.instance("example.com", "gangway").await.unwrap();
     for index in 0..phones {
         let [_, b, c, d] = index.to_be_bytes();
-        let mut phone = Phone::new(instance, Mac::new([0x80, 0x5e, 0xc0, b, c, d]).unwrap(), "yealink", "yealink", clock.now());
+        let mut phone =
+            Phone::new(instance, Mac::new([0x80, 0x5e, 0xc0, b, c, d]).unwrap(), "yealink", "yealink", clock.now());
         let user = AccountUser {
             hwid: phone.mac.to_string(),
             username: format!("user{index}"),
