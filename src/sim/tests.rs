@@ -24,6 +24,7 @@ const CHALLENGE: &str = "0123456789";
 struct Seen {
     logins: Vec<Value>,
     messages: Vec<Value>,
+    ended: usize,
 }
 
 async fn gateway(world: &World) -> (SimServer, Board<Seen>) {
@@ -89,10 +90,11 @@ async fn converse(
         board.change(|seen| seen.messages.push(message));
         for answer in answers {
             if session.text(answer.to_string()).await.is_err() {
-                return;
+                break;
             }
         }
     }
+    board.change(|seen| seen.ended += 1);
 }
 
 fn find(seen: &Seen, mt: &str, count: usize) -> Option<Value> {
@@ -194,6 +196,12 @@ async fn a_gate_holds_one_answer_and_lets_the_others_pass() {
     assert_eq!(seen.read(|seen| find(seen, "SubscribeServicesResult", 1)), None);
     world.pbx.gates().release("SubscribeServicesResult");
     seen.board_wait("ServicesInfo", 2).await;
+    // A restart ends the connection even while an answer is held.
+    world.pbx.gates().arm("SubscribeServices");
+    world.pbx.restart();
+    world.pbx.gates().wait_until_held("SubscribeServices").await.unwrap();
+    world.pbx.restart();
+    seen.wait("the first connections to end", |seen| (seen.ended >= 4).then_some(())).await.unwrap();
 }
 
 #[actix_rt::test]
