@@ -118,6 +118,8 @@ struct Held {
     spent: Option<Secret>,
     /// Dropping it closes the live connection.
     close: Option<oneshot::Sender<()>>,
+    /// The number of that connection: what an older one reports concerns this record no more.
+    conn: u64,
 }
 
 impl Held {
@@ -145,9 +147,13 @@ pub(super) struct Core {
 }
 
 impl Core {
-    fn status(&self, phone: PhoneId, status: Status) {
-        if self.held.contains_key(&phone) {
-            self.shared.set_status(phone, Some(status));
+    fn current(&mut self, open: Open) -> Option<&mut Held> {
+        self.held.get_mut(&open.phone).filter(|held| held.conn == open.conn)
+    }
+
+    fn status(&mut self, open: Open, status: Status) {
+        if self.current(open).is_some() {
+            self.shared.set_status(open.phone, Some(status));
         }
     }
 
@@ -176,7 +182,7 @@ impl Core {
             }
         }
         self.schedule.hold(phone, &host_label(&spec.url));
-        self.held.insert(phone, Held { spec, spent, close: None });
+        self.held.insert(phone, Held { spec, spent, close: None, conn: 0 });
         self.shared.set_status(phone, Some(if self.schedule.is_away(phone) { Status::Away } else { Status::Waiting }));
     }
 
@@ -185,25 +191,29 @@ impl Core {
             tracing::info!("Devices is back; its phones are connected again at the set rate");
             self.changed.notify_one();
         }
-        self.status(open.phone, Status::Connected);
+        self.status(open, Status::Connected);
     }
 
     /// Devices took the phone for a member, or kept silent.
     pub(super) fn answered(&mut self, open: Open, status: Status) {
-        self.spend_code(open.phone);
-        self.status(open.phone, status);
+        self.spend_code(open);
+        self.status(open, status);
     }
 
     /// A new password is on disk: it is what the phone proves itself with from now on.
     pub(super) fn adopt(&mut self, open: Open, password: &Secret) {
-        self.spend_code(open.phone);
-        if let Some(held) = self.held.get_mut(&open.phone) {
+        self.spend_code(open);
+        let Some(held) = self.held.get_mut(&open.phone) else { return };
+        if held.conn == open.conn {
             held.spec.credential = Credential::Password(password.clone());
+        } else if let Some(code) = held.spec.credential.code().cloned() {
+            // Replaced meanwhile by a new code, which is not spent; the password answers a challenge.
+            held.spec.credential = Credential::CodeOrPassword { code, password: password.clone() };
         }
     }
 
-    fn spend_code(&mut self, phone: PhoneId) {
-        if let Some(held) = self.held.get_mut(&phone)
+    fn spend_code(&mut self, open: Open) {
+        if let Some(held) = self.current(open)
             && let Some(code) = held.spec.credential.code()
         {
             held.spent = Some(code.clone());
@@ -213,7 +223,7 @@ impl Core {
     pub(super) fn ended(&mut self, open: Open, how: Ended) {
         self.schedule.ended(open.phone, open.conn, how, self.clock.now(), rand::random());
         let away = self.schedule.is_away(open.phone);
-        self.status(open.phone, if away { Status::Away } else { Status::Waiting });
+        self.status(open, if away { Status::Away } else { Status::Waiting });
         self.changed.notify_one();
     }
 }
@@ -280,6 +290,7 @@ fn step(
         let Some(held) = this.held.get_mut(&open.phone) else { continue };
         let (close, closed) = oneshot::channel();
         held.close = Some(close);
+        held.conn = open.conn;
         let unspent = held.spec.credential.code().filter(|code| held.spent.as_ref() != Some(*code)).cloned();
         let job = Job {
             open,
@@ -295,7 +306,7 @@ fn step(
             shared: Arc::clone(&this.shared),
             core: Rc::clone(core),
         };
-        this.status(open.phone, Status::Connecting);
+        this.status(open, Status::Connecting);
         tasks.spawn_local("sysclient", connection::run(job, closed, tasks.stop_token()));
     }
     this.schedule.next_poll(now)
