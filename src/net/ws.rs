@@ -335,3 +335,7 @@ fn broken(host: &str, error: &WsProtocolError, limit: usize) -> NetError {
         other => NetError::Protocol { host: host.to_owned(), reason: other.to_string() },
     }
 }
+
+#[cfg(test)]
+#[path = "ws_tests.rs"]
+mod tests;

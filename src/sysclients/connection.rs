@@ -230,7 +230,7 @@ impl<T: Future<Output = ()> + Unpin> Line<T> {
             let kind = FleetEventKind::Password { password: password.clone(), stored };
             let event = FleetEvent { phone: self.job.open.phone, conn: self.job.open.conn, kind };
             let attempt = async {
-                self.job.sink.send(event).await.map_err(|_| Left::Told)?;
+                self.job.sink.send(event).await.ok().ok_or(Left::Told)?;
                 Ok::<bool, Left>(is_stored.await.is_ok())
             };
             let done = tokio::select! { done = attempt => done?, () = &mut too_late => return Err(Left::Told) };
@@ -252,7 +252,7 @@ impl<T: Future<Output = ()> + Unpin> Line<T> {
         let event = FleetEvent { phone: self.job.open.phone, conn: self.job.open.conn, kind };
         tokio::select! {
             biased;
-            sent = self.job.sink.send(event) => sent.map_err(|_| Left::Told),
+            sent = self.job.sink.send(event) => sent.ok().ok_or(Left::Told),
             () = &mut self.told => Err(Left::Told),
         }
     }

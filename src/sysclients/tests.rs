@@ -257,7 +257,7 @@ async fn connects_keep_to_the_rate_and_a_full_sink_loses_nothing() {
     let (mut lasts, mut items) = (0, 0);
     let mut connecting = Vec::new();
     while lasts < count {
-        let before = jiff_now(&bench);
+        let before = fleet_now(&bench);
         match bench.next(Duration::from_millis(50)).await.2.as_str() {
             "connecting" => connecting.push(before),
             "last" => lasts += 1,
@@ -273,7 +273,7 @@ async fn connects_keep_to_the_rate_and_a_full_sink_loses_nothing() {
     bench.stop().await;
 }
 
-fn jiff_now(bench: &Bench) -> Timestamp {
+fn fleet_now(bench: &Bench) -> Timestamp {
     use crate::clock::Clock as _;
     bench.clock.now()
 }
