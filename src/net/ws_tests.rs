@@ -129,3 +129,16 @@ async fn a_text_that_is_not_utf8_is_an_error_of_the_peer() {
     let mut conn = open(&url, WsLimits::default()).await;
     assert!(matches!(conn.next().await, Some(Err(NetError::Protocol { .. }))));
 }
+
+#[actix_rt::test]
+async fn an_ipv6_address_is_connected_to() {
+    // A machine without IPv6 has nothing to show here.
+    let Ok(listener) = TcpListener::bind("[::1]:0").await else { return };
+    let url = format!("ws://{}/", listener.local_addr().unwrap()).parse().unwrap();
+    let config = Arc::new(crate::net::tls::client_config(None, None).unwrap());
+    let attempt = tokio::task::spawn_local(async move { connect(config, &url, WsLimits::default()).await.is_ok() });
+    let (mut socket, _) = listener.accept().await.unwrap();
+    assert_eq!(socket.read_u8().await.unwrap(), b'G');
+    socket.write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+    assert!(!attempt.await.unwrap());
+}

@@ -80,23 +80,29 @@ pub(super) async fn run(job: Job, mut close: oneshot::Receiver<()>, stop: Cancel
         tokio::select! { _ = &mut close => {} () = stop.cancelled() => {} }
     });
     let mut line = Line { job, told, stop: stop.clone() };
-    if line.tell(FleetEventKind::Connecting).await.is_err() {
-        return;
-    }
-    // Boxed, so that the memory of connecting is given back once connected.
+    // Connects at once, whether or not the sink takes the event now: attempts that queued up before it would later go
+    // out together, faster than the set rate. Boxed, so that the memory of connecting is given back once connected.
     let attempt = {
         let (connector, url) = (line.job.connector.clone(), line.job.url.clone());
-        Box::pin(async move { connector.connect(&url).await })
+        let (core, open) = (Rc::clone(&line.job.core), line.job.open);
+        Box::pin(async move {
+            let connected = connector.connect(&url).await;
+            if connected.is_ok() {
+                core.borrow_mut().opened(open);
+            }
+            connected
+        })
     };
-    let connected = tokio::select! {
-        connected = attempt => connected,
+    let begun = FleetEvent { phone: line.job.open.phone, conn: line.job.open.conn, kind: FleetEventKind::Connecting };
+    let (told, connected) = tokio::select! {
+        both = futures_util::future::join(line.job.sink.send(begun), attempt) => both,
         () = &mut line.told => return,
     };
+    if told.is_err() {
+        return;
+    }
     match connected {
-        Ok(ws) => {
-            line.job.core.borrow_mut().opened(line.job.open);
-            line.converse(ws).await;
-        }
+        Ok(ws) => line.converse(ws).await,
         Err(error) => {
             if error.is_endpoint_away() {
                 end.how = Ended::Away;
