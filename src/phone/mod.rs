@@ -6,3 +6,5 @@ pub mod instance;
 pub mod mac;
 pub mod record;
 pub mod settings;
+pub mod time_zone;
+pub mod urls;
