@@ -10,6 +10,7 @@ mod scope;
 mod table;
 mod validate;
 
+pub(crate) use devices::field as devices_field;
 pub use devices::value_from as value_from_devices;
 pub use help::{settings_json, settings_markdown, settings_text};
 pub use layers::{Effective, Layer, Layers, Lookup, Origin, SettingRow};
