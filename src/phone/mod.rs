@@ -4,5 +4,8 @@
 pub mod facet;
 pub mod instance;
 pub mod mac;
+pub mod neutral;
 pub mod record;
 pub mod settings;
+pub mod time_zone;
+pub mod urls;
