@@ -1,1 +1,3 @@
-//! (room net)
+//! The only sockets outward.
+
+pub mod http;
