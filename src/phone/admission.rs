@@ -390,3 +390,23 @@ fn challenge(ask: &Ask<'_>, reason: Reason) -> Decision {
     let strike = ask.evidence.authorization == Authorization::Wrong;
     Decision { strike, ..plain(Verdict::Challenge { stale }, reason) }
 }
+
+/// Binds the window to the source of its first delivery, on the record as it is when the change is written: of two
+/// sources that ask at once one is refused. A repeat from the bound source changes nothing.
+pub fn bind(phone: &mut Phone, source: std::net::IpAddr, family: &str, now: Timestamp) -> Result<(), Reason> {
+    if let Some(reason) = shut(phone) {
+        return Err(reason);
+    }
+    if !window_admits(&phone.window, now) {
+        return Err(Reason::WindowClosed);
+    }
+    match &phone.window.bound {
+        Some(bound) if bound.source == source && bound.family == family => Ok(()),
+        Some(_) => Err(Reason::OtherSource),
+        None => {
+            phone.window.first_delivery = Some(now);
+            phone.window.bound = Some(super::record::Binding { source, family: family.to_owned() });
+            Ok(())
+        }
+    }
+}
