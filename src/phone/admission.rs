@@ -410,3 +410,6 @@ pub fn bind(phone: &mut Phone, source: std::net::IpAddr, family: &str, now: Time
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;
