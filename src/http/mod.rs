@@ -137,3 +137,6 @@ fn wants_websocket(request: &HttpRequest) -> bool {
         .and_then(|value| value.to_str().ok())
         .is_some_and(|value| value.eq_ignore_ascii_case("websocket"))
 }
+
+#[cfg(test)]
+mod tests;

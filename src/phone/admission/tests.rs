@@ -270,12 +270,15 @@ fn any_ask() -> impl Strategy<Value = Ask<'static>> {
         FileAsked::Common,
         FileAsked::Other,
     ]);
-    let contact =
-        prop::sample::select(vec![FirstContact::Refused, FirstContact::Allowed(None)]);
+    let contact = prop::sample::select(vec![FirstContact::Refused, FirstContact::Allowed(None)]);
     let purpose = prop::sample::select(vec![Purpose::Fetch, Purpose::Peek, Purpose::Upload]);
     let token = prop::sample::select(vec![Token::None, Token::Known]);
     ((authorization, certificate, file, contact, purpose, token), any::<[bool; 3]>(), 1u8..4).prop_map(
-        |((authorization, certificate, file, first_contact, purpose, token), [encrypted, https_only, require], host)| Ask {
+        |(
+            (authorization, certificate, file, first_contact, purpose, token),
+            [encrypted, https_only, require],
+            host,
+        )| Ask {
             evidence: Evidence {
                 source: [192, 0, 2, host].into(),
                 encrypted,
