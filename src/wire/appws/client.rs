@@ -162,3 +162,7 @@ impl Session {
 fn later(now: Timestamp, by: Duration) -> Timestamp {
     now.saturating_add(by).unwrap_or(Timestamp::MAX)
 }
+
+#[cfg(test)]
+#[path = "client_tests.rs"]
+mod tests;

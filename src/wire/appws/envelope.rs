@@ -83,13 +83,11 @@ impl Envelope {
     }
 
     /// Starts an answer: `mt` as given, `api` and `src` of this message.
-    #[must_use]
     pub fn answer(&self, mt: &str) -> Outgoing {
         Outgoing::start(self.api.as_deref(), mt, self.src.as_deref())
     }
 
     /// An answer that only carries an error sentence.
-    #[must_use]
     pub fn error_answer(&self, mt: &str, sentence: &str) -> Outgoing {
         self.answer(mt).field("error", sentence)
     }

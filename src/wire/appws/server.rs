@@ -256,3 +256,7 @@ impl Session {
         vec![Action::Close(reason)]
     }
 }
+
+#[cfg(test)]
+#[path = "server_tests.rs"]
+mod tests;

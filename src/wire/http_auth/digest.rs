@@ -89,6 +89,14 @@ impl Verifier {
     }
 }
 
+impl Verifier {
+    /// Do both come from the same user, realm and password? In constant time.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        self.algorithm == other.algorithm && bool::from(self.ha1.ct_eq(&other.ha1))
+    }
+}
+
 impl fmt::Debug for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Verifier").field("algorithm", &self.algorithm).finish_non_exhaustive()

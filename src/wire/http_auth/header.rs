@@ -89,10 +89,9 @@ fn basic(token: &str) -> Option<Authorization<'static>> {
             text
         }
     };
-    let parts = text.split_once(':').map(|(user, password)| Authorization::Basic {
-        user: user.to_owned(),
-        password: Secret::new(password),
-    });
+    let parts = text
+        .split_once(':')
+        .map(|(user, password)| Authorization::Basic { user: user.to_owned(), password: Secret::new(password) });
     text.zeroize();
     parts
 }
@@ -141,7 +140,17 @@ impl<'a> DigestFields<'a> {
             (None, Some(extended)) => Cow::Owned(extended_text(&extended)?),
             _ => return None,
         };
-        Some(Self { username, realm: realm?, nonce: nonce?, uri: uri?, response: response?, algorithm, cnonce, qop, nc })
+        Some(Self {
+            username,
+            realm: realm?,
+            nonce: nonce?,
+            uri: uri?,
+            response: response?,
+            algorithm,
+            cnonce,
+            qop,
+            nc,
+        })
     }
 }
 

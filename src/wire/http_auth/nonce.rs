@@ -14,6 +14,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
 
 use crate::wire::hex;
 
@@ -41,8 +42,10 @@ impl NonceKey {
     /// Takes 32 secret bytes.
     #[must_use]
     pub fn new(key: &[u8; 32]) -> Self {
-        // HMAC takes keys of any length; the fallible constructor is for other algorithms.
-        Self(Hmac::new(&(*key).into()))
+        // HMAC pads a short key with zeros to its block; done here, no length is left to be refused.
+        let mut block = Zeroizing::new([0_u8; 64]);
+        block[..32].copy_from_slice(key);
+        Self(Hmac::new((&*block).into()))
     }
 
     /// Makes a nonce; `random` must be.
