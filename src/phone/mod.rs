@@ -1,7 +1,9 @@
 //! The phone as a plain thing, without any I/O: its address, its record, its facets, who asks for its files and
 //! what its configuration consists of.
 
+pub mod admission;
 pub mod facet;
+pub mod identity;
 pub mod instance;
 pub mod mac;
 pub mod neutral;
