@@ -47,6 +47,11 @@ impl Tasks {
         self.stop.is_cancelled()
     }
 
+    /// Tells every task to finish, without waiting.
+    pub fn ask_to_stop(&self) {
+        self.stop.cancel();
+    }
+
     /// Tells every task to finish and waits for them, at most `patience`. Returns how many were still running.
     pub async fn finish(&self, patience: Duration) -> usize {
         self.stop.cancel();

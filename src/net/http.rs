@@ -233,6 +233,14 @@ impl Client {
             }
             body.extend_from_slice(&chunk);
         }
+        // awc reads no body that only the end of the connection delimits (HTTP/1.1): better said than taken for empty.
+        let undelimited = announced.is_none()
+            && !incoming.headers().contains_key(header::TRANSFER_ENCODING)
+            && !matches!(status.as_u16(), 204 | 304);
+        if undelimited && body.is_empty() {
+            let reason = "its answer announces no length".to_owned();
+            return Err(HttpError::Protocol { target: target.to_string(), reason });
+        }
         // awc ends the stream without an error when the peer hangs up half-way.
         if announced.is_some_and(|length| length != body.len()) {
             return Err(HttpError::Truncated { target: target.to_string(), got: body.len() });

@@ -6,5 +6,8 @@ pub mod facet;
 pub mod identity;
 pub mod instance;
 pub mod mac;
+pub mod neutral;
 pub mod record;
 pub mod settings;
+pub mod time_zone;
+pub mod urls;

@@ -4,6 +4,7 @@
 use std::{
     collections::HashMap,
     future::Future,
+    rc::Rc,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -92,7 +93,7 @@ impl Redirects {
     ) -> Self {
         // Jobs come with their account's turn, so there never are more than accounts.
         let (jobs, mut inbox) = mpsc::channel::<Job>(64);
-        let runner = Arc::new(Runner { client, history, clock, tasks: tasks.clone(), limits });
+        let runner = Rc::new(Runner { client, history, clock, tasks: tasks.clone(), limits });
         let stop = tasks.stop_token();
         let family = tasks.clone();
         tasks.spawn_local("redirects", async move {
@@ -103,7 +104,7 @@ impl Redirects {
                     job = inbox.recv() => job,
                 };
                 let Some(job) = job else { break };
-                let runner = Arc::clone(&runner);
+                let runner = Rc::clone(&runner);
                 family.spawn_local("redirect", async move { runner.carry_out(job).await });
             }
         });

@@ -1,1 +1,26 @@
-//! (room sim)
+//! The simulators: a PBX, the Users and Devices services, redirect services and phones, over real sockets on
+//! loopback. Each is written from the vendors' documents, never from the gateway's own code, so that a misreading
+//! there is not repeated here; they share nothing with `wire`, not even constants.
+//!
+//! [`world::World`] starts them all; [`host::SimHost`] is the thread they run on. Every simulator is a `Send` handle
+//! that tests drive and look into from any thread.
+
+pub mod board;
+mod crypt;
+pub mod devices;
+mod fetch;
+pub mod gate;
+pub mod host;
+mod login;
+pub mod pbx;
+mod server;
+pub mod session;
+pub mod users;
+pub mod world;
+pub mod yealink_phone;
+pub mod yealink_rps;
+
+pub use login::LoginForm;
+
+#[cfg(test)]
+mod tests;

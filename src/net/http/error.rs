@@ -4,6 +4,7 @@ use std::{fmt, io, time::Duration};
 
 use actix_web::error::PayloadError;
 use awc::error::{ConnectError, SendRequestError};
+use rustls::{CertificateError, OtherError};
 use url::Url;
 
 use super::dial::DialError;
@@ -143,7 +144,7 @@ fn from_connect(target: String, error: ConnectError, timeout: Duration) -> HttpE
             Some(dial @ (DialError::ProxyAway { .. } | DialError::Tunnel { .. })) => {
                 HttpError::Proxy { target, reason: dial.to_string() }
             }
-            None if target.starts_with("https:") => HttpError::Tls { target, reason: error.to_string() },
+            None if target.starts_with("https:") => HttpError::Tls { target, reason: tls_reason(&error) },
             None => from_io(target, &error),
         },
         error => HttpError::Protocol { target, reason: error.to_string() },
@@ -156,11 +157,24 @@ fn from_io(target: String, error: &io::Error) -> HttpError {
         | io::ErrorKind::ConnectionAborted
         | io::ErrorKind::BrokenPipe
         | io::ErrorKind::UnexpectedEof => HttpError::Closed { target },
-        _ => match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            // A server that refuses a certificate says so only after the handshake (TLS 1.3).
-            Some(reason) => HttpError::Tls { target, reason: reason.to_string() },
-            None => HttpError::Protocol { target, reason: error.to_string() },
-        },
+        // A server that refuses our side of the handshake says so only after it (TLS 1.3).
+        // The codec's words for a connection that ended within the head of an answer.
+        io::ErrorKind::Other if error.to_string().contains("bytes remaining on stream") => HttpError::Closed { target },
+        _ if is_tls(error) => HttpError::Tls { target, reason: tls_reason(error) },
+        _ => HttpError::Protocol { target, reason: error.to_string() },
+    }
+}
+
+fn is_tls(error: &io::Error) -> bool {
+    error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some()
+}
+
+/// A verifier of our own explains itself in an `OtherError`, which rustls would print as debug text.
+fn tls_reason(error: &io::Error) -> String {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        Some(rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(inner)))) => inner.to_string(),
+        Some(other) => other.to_string(),
+        None => error.to_string(),
     }
 }
 

@@ -1,1 +1,277 @@
+//! The client against real sockets on loopback.
 
+use std::{cell::RefCell, rc::Rc, sync::Arc};
+
+use rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::CertificateDer};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+use super::*;
+use crate::tasks::Tasks;
+
+fn tls(root: Option<&CertificateDer<'static>>) -> ClientConfig {
+    let mut roots = RootCertStore::empty();
+    if let Some(root) = root {
+        roots.add(root.clone()).unwrap();
+    }
+    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config
+}
+
+fn client() -> Client {
+    Client::new(Options::new(tls(None)))
+}
+
+/// Answers every connection with these bytes and hangs up; keeps what was asked.
+async fn raw(answer: impl Into<Vec<u8>>) -> (Url, Rc<RefCell<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = Url::parse(&format!("http://{}/path/token", listener.local_addr().unwrap())).unwrap();
+    let asked = Rc::new(RefCell::new(String::new()));
+    let (keep, answer) = (Rc::clone(&asked), answer.into());
+    Tasks::new().spawn_local("raw server", async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let head = head_of(&mut stream).await;
+            keep.borrow_mut().push_str(&head);
+            let _ = stream.write_all(&answer).await;
+        }
+    });
+    (url, asked)
+}
+
+async fn head_of(stream: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        match stream.read_u8().await {
+            Ok(byte) => head.push(byte),
+            Err(_) => break,
+        }
+    }
+    String::from_utf8_lossy(&head).into_owned()
+}
+
+async fn get(client: &Client, url: &Url) -> Result<Response, HttpError> {
+    let mut request = Request::new(Method::Get, url.clone());
+    request.timeout = Duration::from_secs(5);
+    request.max_bytes = 1000;
+    client.send(request).await
+}
+
+fn says(error: &HttpError, url: &Url) {
+    let sentence = error.to_string();
+    let place = format!("127.0.0.1:{}", url.port().unwrap());
+    assert!(sentence.contains(&place) && !sentence.contains("token"), "{sentence}");
+}
+
+#[actix_rt::test]
+async fn credentials_in_the_address_become_a_header_and_nothing_else() {
+    let (mut url, asked) = raw("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: b\r\n\r\nok").await;
+    url.set_username("boot").unwrap();
+    url.set_password(Some("a:b%40")).unwrap();
+    let response = get(&client(), &url).await.unwrap();
+    assert_eq!((response.status, &response.body[..], response.header("x-a")), (200, &b"ok"[..], Some("b")));
+    let asked = asked.borrow().to_lowercase();
+    assert!(asked.starts_with("get /path/token http/1.1\r\n"), "{asked}");
+    assert!(asked.contains("authorization: basic ym9vddphomja"), "{asked}");
+    assert!(!asked.contains("accept-encoding") && !asked.contains("boot"), "{asked}");
+}
+
+#[actix_rt::test]
+async fn a_redirection_is_an_error_and_tells_the_own_host_from_another() {
+    for (location, expected) in [
+        ("https://evil.example/x", "evil.example"),
+        ("//evil.example:81/", "http://evil.example:81"),
+        ("", "same server"),
+        ("/elsewhere", "same server"),
+    ] {
+        for status in [301, 302, 303, 307, 308] {
+            let (url, _) =
+                raw(format!("HTTP/1.1 {status} X\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n")).await;
+            let error = get(&client(), &url).await.unwrap_err();
+            assert_eq!(matches!(error, HttpError::Redirected { .. }), expected == "same server", "{error:?}");
+            assert!(error.to_string().contains(expected) && !error.is_retryable(), "{error}");
+            says(&error, &url);
+        }
+    }
+    let (url, _) = raw("HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n").await;
+    assert!(matches!(get(&client(), &url).await, Err(HttpError::RedirectedAway { .. })));
+}
+
+#[actix_rt::test]
+async fn reading_stops_at_the_limit_whether_announced_or_not() {
+    let body = "x".repeat(1001);
+    for answer in [
+        format!("HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n{body}"),
+        format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n{body}\r\n0\r\n\r\n"),
+        format!("HTTP/1.0 200 OK\r\n\r\n{body}"),
+    ] {
+        let (url, _) = raw(answer).await;
+        let error = get(&client(), &url).await.unwrap_err();
+        assert_eq!(error.label(), "too_large");
+        says(&error, &url);
+    }
+    let (url, _) = raw("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nx").await;
+    assert!(get(&client(), &url).await.unwrap_err().to_string().contains("announces no length"));
+    let (url, _) = raw(format!("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{}", &body[1..])).await;
+    assert_eq!(get(&client(), &url).await.unwrap().body.len(), 1000);
+}
+
+#[actix_rt::test]
+async fn half_an_answer_and_none_are_told_apart() {
+    for (answer, label) in [
+        ("", "closed"),
+        ("HTTP/1.1 200 OK\r\nContent-Le", "closed"),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhalf", "truncated"),
+        ("SSH-2.0-OpenSSH_9\r\n\r\n", "protocol"),
+    ] {
+        let (url, _) = raw(answer).await;
+        let error = get(&client(), &url).await.unwrap_err();
+        assert_eq!(error.label(), label, "{answer:?}: {error:?}");
+        assert_eq!(error.is_momentary(), label != "protocol");
+        says(&error, &url);
+    }
+}
+
+#[actix_rt::test]
+async fn nobody_there_no_name_and_silence_have_their_own_sentences() {
+    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let refused = Url::parse(&format!("http://{}/token", gone.local_addr().unwrap())).unwrap();
+    drop(gone);
+    let error = get(&client(), &refused).await.unwrap_err();
+    assert_eq!(error.label(), "refused");
+    says(&error, &refused);
+
+    let unknown = Url::parse("http://no-such-host.invalid/token").unwrap();
+    assert_eq!(get(&client(), &unknown).await.unwrap_err().label(), "dns");
+
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = Url::parse(&format!("http://{}/token", silent.local_addr().unwrap())).unwrap();
+    let mut request = Request::new(Method::Post, url.clone()).body("x");
+    request.timeout = Duration::from_millis(50);
+    let error = client().send(request).await.unwrap_err();
+    assert!(matches!(error, HttpError::Timeout { stage: Stage::Answer, .. }), "{error:?}");
+    says(&error, &url);
+
+    let odd = Url::parse("ftp://127.0.0.1/x").unwrap();
+    assert_eq!(get(&client(), &odd).await.unwrap_err().label(), "url");
+}
+
+#[actix_rt::test]
+async fn trust_is_the_callers_and_its_refusal_names_host_and_reason() {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+    let certificate = made.cert.der().clone();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let config = rustls::ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.clone()], key)
+        .unwrap();
+    let server =
+        actix_web::HttpServer::new(|| actix_web::App::new().default_service(actix_web::web::to(|| async { "hello" })))
+            .workers(1)
+            .disable_signals()
+            .bind_rustls_0_23("127.0.0.1:0", config)
+            .unwrap();
+    let url = Url::parse(&format!("https://{}/token", server.addrs()[0])).unwrap();
+    let server = server.run();
+    let handle = server.handle();
+    Tasks::new().spawn_local("server", async move {
+        let _ = server.await;
+    });
+
+    let error = get(&client(), &url).await.unwrap_err();
+    assert_eq!(error.label(), "tls");
+    says(&error, &url);
+    assert!(error.to_string().contains("UnknownIssuer"), "{error}");
+    let trusting = Client::new(Options::new(tls(Some(&certificate))));
+    assert_eq!(&get(&trusting, &url).await.unwrap().body[..], b"hello");
+
+    let no_tls = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let plain = Url::parse(&format!("https://{}/token", no_tls.local_addr().unwrap())).unwrap();
+    Tasks::new().spawn_local("no TLS", async move {
+        while let Ok((mut stream, _)) = no_tls.accept().await {
+            let _ = stream.write_all(b"220 ready\r\n").await;
+        }
+    });
+    assert_eq!(get(&client(), &plain).await.unwrap_err().label(), "tls");
+
+    // The same server through a tunnel: the proxy sees a CONNECT and then nothing it can read.
+    let (proxy, asked) = tunnelling_proxy().await;
+    let mut options = Options::new(tls(Some(&certificate)));
+    options.proxy = Some(Proxy::parse(&format!("http://user:p%40ss@{proxy}")).unwrap());
+    let through = Client::new(options);
+    assert_eq!(&get(&through, &url).await.unwrap().body[..], b"hello");
+    let place = format!("127.0.0.1:{}", url.port().unwrap());
+    assert!(asked.borrow().starts_with(&format!("CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n")));
+    assert!(asked.borrow().contains("Proxy-Authorization: Basic dXNlcjpwQHNz\r\n"), "{}", asked.borrow());
+    // Plain HTTP does not slip past it either.
+    let (plain, _) = raw("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+    assert_eq!(&get(&through, &plain).await.unwrap().body[..], b"ok");
+    assert_eq!(asked.borrow().matches("CONNECT ").count(), 2);
+    handle.stop(false).await;
+}
+
+async fn tunnelling_proxy() -> (std::net::SocketAddr, Rc<RefCell<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let asked = Rc::new(RefCell::new(String::new()));
+    let keep = Rc::clone(&asked);
+    let tasks = Tasks::new();
+    let family = tasks.clone();
+    tasks.spawn_local("proxy", async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let head = head_of(&mut stream).await;
+            let target = head.split(' ').nth(1).unwrap_or_default().to_owned();
+            keep.borrow_mut().push_str(&head);
+            family.spawn_local("tunnel", async move {
+                let mut there = TcpStream::connect(target).await.unwrap();
+                stream.write_all(b"HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\n").await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut stream, &mut there).await;
+            });
+        }
+    });
+    (address, asked)
+}
+
+#[actix_rt::test]
+async fn a_proxy_that_refuses_is_named_with_the_reason_and_without_credentials() {
+    for (answer, expected) in [
+        ("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "(407)"),
+        ("HTTP/1.1 403 Forbidden\r\n\r\n", "403"),
+        ("220 smtp ready\r\n\r\n", "no HTTP"),
+        ("", "broke"),
+    ] {
+        let (proxy, _) = raw(answer).await;
+        let mut options = Options::new(tls(None));
+        options.proxy =
+            Some(Proxy::parse(&format!("http://user:hunter2@127.0.0.1:{}", proxy.port().unwrap())).unwrap());
+        let error = get(&Client::new(options), &Url::parse("https://127.0.0.1:9/").unwrap()).await.unwrap_err();
+        assert_eq!(error.label(), "proxy", "{error:?}");
+        let sentence = error.to_string();
+        assert!(sentence.contains(expected) && !sentence.contains("hunter2"), "{sentence}");
+    }
+    for (text, error) in [
+        ("proxy:3128", ProxyAddressError::Scheme("proxy".into())),
+        ("socks5://proxy:1080", ProxyAddressError::Scheme("socks5".into())),
+        ("3128", ProxyAddressError::NoUrl(url::ParseError::RelativeUrlWithoutBase)),
+    ] {
+        assert_eq!(Proxy::parse(text).unwrap_err(), error, "{text}");
+    }
+    assert_eq!(format!("{:?}", Proxy::parse("http://u:p@[::1]:3128").unwrap()), "::1:3128");
+}
+
+proptest::proptest! {
+    #[test]
+    fn percent_decoding_takes_anything(text in ".{0,40}") {
+        let _ = percent_decoded(&text);
+        let encoded: String = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        proptest::prop_assert_eq!(percent_decoded(&encoded), text);
+    }
+}

@@ -1,0 +1,58 @@
+//! The simulators' HTTP client: one request, one answer, nothing followed, everything limited.
+
+use std::time::Duration;
+
+use awc::{Client, Connector, http::header::HeaderMap};
+
+/// Everything happens on loopback; what takes longer hangs.
+const PATIENCE: Duration = Duration::from_secs(15);
+const LARGEST: usize = 4 << 20;
+
+/// What came back.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+}
+
+impl Answer {
+    /// A header's text, empty when it is missing.
+    pub(super) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+}
+
+/// The client; to be built on the thread that uses it.
+pub(super) fn client() -> Client {
+    Client::builder()
+        .connector(Connector::new().limit(0).timeout(PATIENCE))
+        .disable_redirects()
+        .timeout(PATIENCE)
+        .finish()
+}
+
+/// GET with these headers.
+pub(super) async fn get(url: &str, headers: &[(&str, &str)]) -> Result<Answer, String> {
+    send(url, headers, None).await
+}
+
+/// POST of `body` with these headers.
+pub(super) async fn post(url: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Result<Answer, String> {
+    send(url, headers, Some(body)).await
+}
+
+async fn send(url: &str, headers: &[(&str, &str)], body: Option<Vec<u8>>) -> Result<Answer, String> {
+    let client = client();
+    let mut request = if body.is_some() { client.post(url) } else { client.get(url) }.no_decompress();
+    for (name, value) in headers {
+        request = request.insert_header((*name, *value));
+    }
+    let sending = match body {
+        Some(body) => request.send_body(body),
+        None => request.send(),
+    };
+    let mut answer = sending.await.map_err(|error| format!("{url}: {error}"))?;
+    let body = answer.body().limit(LARGEST).await.map_err(|error| format!("{url}: {error}"))?;
+    Ok(Answer { status: answer.status().as_u16(), headers: answer.headers().clone(), body: body.to_vec() })
+}

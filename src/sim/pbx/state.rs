@@ -1,0 +1,167 @@
+//! What the PBX knows.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde_json::Value;
+
+use super::{
+    objects::{AppObject, PbxUser, is_hw},
+    registrar::Registration,
+};
+
+/// Names and addresses of a PBX.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PbxConfig {
+    /// System name: the domain.
+    pub domain: String,
+    /// PBX name.
+    pub name: String,
+    /// The PBX's address as phones are told; "DNS" field.
+    pub dns: String,
+}
+
+impl Default for PbxConfig {
+    fn default() -> Self {
+        Self { domain: "example.com".into(), name: "pbx".into(), dns: "pbx.example.com".into() }
+    }
+}
+
+/// Behaviours a test can choose.
+#[derive(Debug, Clone)]
+pub struct PbxSwitches {
+    /// `mr` of an UpdateObject is silently not stored.
+    pub mr_does_not_stick: bool,
+    /// ServicesInfo carries the ids directly in `info` instead of in `info.apis`.
+    pub flat_services_info: bool,
+    /// GetObjectResult holds only the properties asked for, not even the guid.
+    pub bare_properties: bool,
+    /// UpdateObject fails with this error.
+    pub update_error: Option<String>,
+    /// No connection is made or kept.
+    pub away: bool,
+    /// First and longest pause before connecting again.
+    pub reconnect: (Duration, Duration),
+}
+
+impl Default for PbxSwitches {
+    fn default() -> Self {
+        Self {
+            mr_does_not_stick: false,
+            flat_services_info: false,
+            bare_properties: false,
+            update_error: None,
+            away: false,
+            reconnect: (Duration::from_millis(100), Duration::from_secs(2)),
+        }
+    }
+}
+
+/// Which way a recorded message went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// From the gateway.
+    Received,
+    /// To the gateway.
+    Sent,
+}
+
+/// A message as it passed an app object's connection.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recorded {
+    /// Name of the app object.
+    pub app: String,
+    /// Which way.
+    pub direction: Direction,
+    /// The message.
+    pub message: Value,
+}
+
+/// The connection of one app object.
+#[derive(Debug, Clone, Default)]
+pub struct Link {
+    /// Logged in right now.
+    pub connected: bool,
+    /// AppInfoResult has arrived on the present connection.
+    pub info_seen: bool,
+    /// How often a connection was tried.
+    pub attempts: u64,
+    /// How often a login succeeded.
+    pub logins: u64,
+    /// Why the last attempt failed.
+    pub last_error: Option<String>,
+    /// A change of this number ends the present connection.
+    pub(super) epoch: u64,
+    /// Tells an object from an earlier one of the same name, whose task may not have ended yet.
+    pub(super) born: u64,
+}
+
+/// Everything the PBX knows and has recorded.
+#[derive(Debug)]
+pub struct PbxState {
+    /// Names and addresses.
+    pub config: PbxConfig,
+    /// User objects.
+    pub users: Vec<PbxUser>,
+    /// App objects by name.
+    pub apps: BTreeMap<String, AppObject>,
+    /// Connections by app object.
+    pub links: BTreeMap<String, Link>,
+    /// Registered phones.
+    pub regs: Vec<Registration>,
+    /// Refused registrations: who, and why.
+    pub refused_regs: Vec<String>,
+    /// Every message on every connection, in order.
+    pub recorded: Vec<Recorded>,
+    /// What must never be written.
+    pub violations: Vec<String>,
+    /// Behaviours.
+    pub switches: PbxSwitches,
+    /// Counts changes that subscribers of Services hear of.
+    pub(super) services_version: u64,
+}
+
+impl PbxState {
+    pub(super) fn new(config: PbxConfig) -> Self {
+        Self {
+            config,
+            users: Vec::new(),
+            apps: BTreeMap::new(),
+            links: BTreeMap::new(),
+            regs: Vec::new(),
+            refused_regs: Vec::new(),
+            recorded: Vec::new(),
+            violations: Vec::new(),
+            switches: PbxSwitches::default(),
+            services_version: 0,
+        }
+    }
+
+    /// The device entry with this hardware id, whoever has it.
+    #[must_use]
+    pub fn device(&self, hw: &str) -> Option<&Value> {
+        self.users.iter().flat_map(|user| &user.devices).find(|device| is_hw(device, hw))
+    }
+
+    /// A user by name.
+    #[must_use]
+    pub fn user(&self, h323: &str) -> Option<&PbxUser> {
+        self.users.iter().find(|user| user.h323 == h323)
+    }
+
+    /// The app object that publishes a provisioning provider with this title.
+    #[must_use]
+    pub fn provider(&self, title: &str) -> Option<String> {
+        let publishes = |app: &&AppObject| {
+            let apis = app.service_info.as_ref().map(|info| &info["apis"]["com.innovaphone.provisioning"]);
+            apis.is_some_and(|api| api["title"] == title)
+        };
+        self.apps.values().find(publishes).map(|app| app.name.clone())
+    }
+
+    /// The messages with this `mt` that came from the gateway.
+    #[must_use]
+    pub fn received(&self, mt: &str) -> Vec<Value> {
+        let wanted = |seen: &&Recorded| seen.direction == Direction::Received && seen.message["mt"] == mt;
+        self.recorded.iter().filter(wanted).map(|seen| seen.message.clone()).collect()
+    }
+}

@@ -1,0 +1,438 @@
+//! Redirect services over real sockets: Python's standard-library XML-RPC server as the independent witness, and a
+//! server that misbehaves in every way we could think of.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so")]
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use actix_web::{App, HttpResponse, HttpServer, web};
+use gangway::{
+    clock::{ManualClock, SharedClock, SystemClock},
+    net::http::{Client, Method, Options, Request},
+    phone::{instance::InstanceId, mac::Mac, record::PhoneId},
+    redirect::{
+        Done, EntryUsed, HistoryEntry, HistorySink, Limits, Operation, Outcome, RedirectAccount, Redirects,
+        ServerEntry, Trouble,
+    },
+    secret::Secret,
+    tasks::Tasks,
+};
+use serde_json::Value;
+use url::Url;
+
+const USER: &str = "reseller";
+const PASSWORD: &str = "hunter2&<";
+const TOKEN: &str = "abcdefghijklmnopqrstuvwxyz";
+const SHARED: &str = "https://boot:s3cret@gw.example.com/example.com/gangway/phone/";
+
+#[derive(Default)]
+struct History(Mutex<Vec<HistoryEntry>>);
+
+impl HistorySink for History {
+    fn record(&self, entry: HistoryEntry) {
+        self.0.lock().unwrap().push(entry);
+    }
+}
+
+impl History {
+    fn take(&self) -> Vec<HistoryEntry> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+
+    fn commands(&self) -> Vec<&'static str> {
+        self.take().iter().map(|entry| entry.command).collect()
+    }
+}
+
+struct Bench {
+    redirects: Redirects,
+    history: Arc<History>,
+    client: Client,
+    tasks: Tasks,
+}
+
+fn bench() -> Bench {
+    bench_at(Arc::new(SystemClock), Duration::ZERO)
+}
+
+fn bench_at(clock: SharedClock, spacing: Duration) -> Bench {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    let client = Client::new(Options::new(tls));
+    let history = Arc::new(History::default());
+    let tasks = Tasks::new();
+    let limits = Limits { spacing, timeout: Duration::from_secs(10), max_bytes: 64 * 1024 };
+    let sink: Arc<dyn HistorySink> = Arc::<History>::clone(&history);
+    let redirects = Redirects::start(client.clone(), sink, clock, &tasks, limits);
+    Bench { redirects, history, client, tasks }
+}
+
+impl Bench {
+    async fn run(&self, url: &str, operation: Operation) -> Outcome {
+        self.run_as(url, PASSWORD, operation).await
+    }
+
+    async fn run_as(&self, url: &str, password: &str, operation: Operation) -> Outcome {
+        let phone = operation.mac().map(|mac| (PhoneId(3), mac));
+        self.redirects.run(account(url, password), operation, phone).await
+    }
+}
+
+fn account(url: &str, password: &str) -> RedirectAccount {
+    RedirectAccount {
+        instance: InstanceId(7),
+        vendor: "yealink".into(),
+        protocol: "yealink-xmlrpc".into(),
+        url: url.into(),
+        user: USER.into(),
+        password: Secret::new(password),
+        server_name: None,
+    }
+}
+
+/// The Python service; ends with the test, whatever becomes of it.
+struct Python {
+    child: Child,
+    url: String,
+}
+
+impl Python {
+    fn start(options: &[&str]) -> Self {
+        let mut child = Command::new("python3")
+            .arg("fixtures/redirect/python_rps.py")
+            .args(["--user", USER, "--password", PASSWORD])
+            .args(options)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("python3 is needed: it plays the redirect service");
+        let mut port = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut port).unwrap();
+        assert!(!port.is_empty(), "the Python service did not start");
+        Self { child, url: format!("http://127.0.0.1:{}/xmlrpc", port.trim()) }
+    }
+
+    async fn state(&self, client: &Client) -> Value {
+        let url = Url::parse(&self.url).unwrap().join("/state").unwrap();
+        let response = client.send(Request::new(Method::Get, url)).await.unwrap();
+        serde_json::from_slice(&response.body).unwrap()
+    }
+}
+
+impl Drop for Python {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The forms an answer may have.
+const FORMS: &[&[&str]] = &[&[], &["--pretty"], &["--untyped"], &["--pretty", "--untyped"]];
+
+fn mac() -> Mac {
+    "805ec0aabbcc".parse().unwrap()
+}
+
+fn unique_url() -> String {
+    format!("https://gw.example.com/example.com/gangway/phone/{TOKEN}/")
+}
+
+fn server() -> ServerEntry {
+    ServerEntry { name: "example.com".into(), url: Secret::new(SHARED) }
+}
+
+fn register() -> Operation {
+    Operation::Register { mac: mac(), unique_url: Some(Secret::new(unique_url())), server: server() }
+}
+
+fn entry(outcome: &Outcome) -> Option<EntryUsed> {
+    match outcome {
+        Outcome::Ok(Done { entry, .. }) => entry.clone(),
+        other => panic!("{other:?}: {}", other.sentence()),
+    }
+}
+
+#[actix_rt::test]
+async fn a_phone_comes_and_goes() {
+    for form in FORMS {
+        let (bench, python) = (bench(), Python::start(form));
+        assert_eq!(bench.run(&python.url, Operation::Probe).await.label(), "ok");
+        assert_eq!(bench.run(&python.url, Operation::EnsureServer(server())).await.label(), "ok");
+        let again = bench.run(&python.url, Operation::EnsureServer(server())).await;
+        assert_eq!((again.label(), again.is_information()), ("server_name_taken", true));
+        assert_eq!(bench.run(&python.url, Operation::Check { mac: mac() }).await, Outcome::NotFound);
+        assert_eq!(entry(&bench.run(&python.url, register()).await), Some(EntryUsed::UniqueUrl));
+        assert_eq!(bench.run(&python.url, Operation::Check { mac: mac() }).await, Outcome::AlreadyMine);
+        assert_eq!(entry(&bench.run(&python.url, register()).await), Some(EntryUsed::UniqueUrl), "again is the same");
+        let state = python.state(&bench.client).await;
+        assert_eq!(state["phones"]["805ec0aabbcc"], serde_json::json!(["ours", unique_url()]));
+        assert_eq!(state["servers"]["example.com"], serde_json::json!(["ours", SHARED]));
+        assert_eq!(bench.run(&python.url, Operation::Deregister { mac: mac() }).await.label(), "ok");
+        let fresh = bench.run(&python.url, Operation::Deregister { mac: mac() }).await;
+        assert_eq!((fresh.label(), fresh.is_information()), ("not_found", true));
+
+        let history = bench.history.take();
+        let commands: Vec<&str> = history.iter().map(|entry| entry.command).collect();
+        assert_eq!(
+            commands,
+            [
+                "CHECK DEVICE",
+                "ADD SERVER",
+                "ADD SERVER",
+                "CHECK DEVICE",
+                "CHECK DEVICE",
+                "REDIRECT DEVICE",
+                "CHECK DEVICE",
+                "CHECK DEVICE",
+                "REDIRECT DEVICE",
+                "DEREGISTER DEVICE",
+                "DEREGISTER DEVICE"
+            ]
+        );
+        assert_eq!(history[5].phone, Some(PhoneId(3)));
+        assert_eq!((history[5].mac, history[5].instance), (Some(mac()), InstanceId(7)));
+        assert!(history[5].answer.contains("OK") && history[10].answer.contains("Invalid MAC(s)"));
+        assert_eq!(history[10].outcome, Outcome::NotFound);
+        assert_eq!(bench.tasks.finish(Duration::from_secs(5)).await, 0);
+    }
+}
+
+#[actix_rt::test]
+async fn a_phone_of_somebody_else_stays_as_it_is() {
+    for form in FORMS {
+        for (flag, calls) in [("--foreign", 1), ("--sneaky", 2)] {
+            let options = [*form, &[flag, "805ec0aabbcc"]].concat();
+            let (bench, python) = (bench(), Python::start(&options));
+            bench.run(&python.url, Operation::EnsureServer(server())).await;
+            bench.history.take();
+            let outcome = bench.run(&python.url, register()).await;
+            assert_eq!(outcome, Outcome::OwnedByOther);
+            assert!(outcome.sentence().contains("another account") && !outcome.is_retryable());
+            assert_eq!(bench.history.commands().len(), calls);
+            let state = python.state(&bench.client).await;
+            assert_eq!(state["phones"]["805ec0aabbcc"][0], "theirs");
+        }
+    }
+}
+
+#[actix_rt::test]
+async fn a_service_without_urls_per_phone_gets_the_server_entry() {
+    for form in FORMS {
+        let (bench, python) = (bench(), Python::start(&[*form, &["--no-unique-url"]].concat()));
+        let by_name = Some(EntryUsed::Server { name: "example.com".into() });
+        assert_eq!(entry(&bench.run(&python.url, register()).await), by_name);
+        assert_eq!(bench.history.commands(), ["CHECK DEVICE", "REDIRECT DEVICE", "ADD SERVER", "REDIRECT DEVICE"]);
+        assert_eq!(entry(&bench.run(&python.url, register()).await), by_name, "with the entry of the first time");
+        let state = python.state(&bench.client).await;
+        assert_eq!(state["phones"]["805ec0aabbcc"], serde_json::json!(["ours", SHARED]));
+    }
+}
+
+#[actix_rt::test]
+async fn a_server_name_of_somebody_else_is_left_to_them() {
+    for unique in [&[][..], &["--no-unique-url"]] {
+        let (bench, python) = (bench(), Python::start(&[&["--taken", "example.com"], unique].concat()));
+        let outcome = bench.run(&python.url, register()).await;
+        let Outcome::Ok(Done { renamed: Some(name), .. }) = &outcome else { panic!("{outcome:?}") };
+        assert!(outcome.sentence().contains(name.as_str()));
+        let state = python.state(&bench.client).await;
+        assert_eq!(state["servers"][name], serde_json::json!(["ours", SHARED]));
+        assert_eq!(state["servers"]["example.com"][0], "theirs");
+        assert_eq!(state["phones"]["805ec0aabbcc"][0], "ours");
+    }
+}
+
+#[actix_rt::test]
+async fn an_own_phone_at_an_old_address_is_moved() {
+    let (bench, python) = (bench(), Python::start(&["--keep-existing"]));
+    bench.run(&python.url, Operation::EnsureServer(server())).await;
+    let old = Operation::Register {
+        mac: mac(),
+        unique_url: Some(Secret::new("https://old.example.com/phone/")),
+        server: server(),
+    };
+    bench.run(&python.url, old).await;
+    bench.history.take();
+    assert_eq!(entry(&bench.run(&python.url, register()).await), Some(EntryUsed::UniqueUrl));
+    assert_eq!(bench.history.commands(), ["CHECK DEVICE", "REDIRECT DEVICE", "DEREGISTER DEVICE", "REDIRECT DEVICE"]);
+    let state = python.state(&bench.client).await;
+    assert_eq!(state["phones"]["805ec0aabbcc"][1], Value::from(unique_url()));
+}
+
+#[actix_rt::test]
+async fn operations_of_one_account_follow_one_another_and_wrong_credentials_are_said() {
+    let (bench, python) = (bench(), Python::start(&[]));
+    let outcome = bench.run_as(&python.url, "wrong", Operation::Probe).await;
+    assert_eq!(outcome, Outcome::AuthFailed);
+    assert!(!outcome.is_retryable());
+    assert_eq!(bench.history.take()[0].outcome, Outcome::AuthFailed);
+    bench.run(&python.url, Operation::EnsureServer(server())).await;
+    let all = (0..20).map(|_| bench.run(&python.url, register()));
+    for outcome in futures_util::future::join_all(all).await {
+        assert_eq!(entry(&outcome), Some(EntryUsed::UniqueUrl));
+    }
+    let calls = python.state(&bench.client).await["calls"].clone();
+    let names: Vec<&str> = calls.as_array().unwrap()[1..].iter().filter_map(|call| call[0].as_str()).collect();
+    assert_eq!(names, ["checkDevice", "registerDeviceWithUniqueUrl"].repeat(20), "never interleaved");
+}
+
+#[actix_rt::test]
+async fn calls_of_one_account_keep_their_distance() {
+    fn is_send<T: Send>(value: T) -> T {
+        value
+    }
+    let clock = ManualClock::new(jiff::Timestamp::UNIX_EPOCH);
+    let bench = bench_at(Arc::new(clock.clone()), Duration::from_secs(1));
+    let python = Python::start(&[]);
+    let account = account(&python.url, PASSWORD);
+    let registration = is_send(bench.redirects.run(account, register(), None));
+    // It has to be polled while the test watches.
+    let outcome = Arc::new(Mutex::new(None));
+    let kept = Arc::clone(&outcome);
+    bench.tasks.spawn_local("registration", async move {
+        let result = registration.await;
+        *kept.lock().unwrap() = Some(result);
+    });
+    for calls in 1..=4 {
+        // One call more for every second: check, unique URL, server entry, unique URL.
+        while bench.history.0.lock().unwrap().len() < calls {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(python.state(&bench.client).await["calls"].as_array().unwrap().len(), calls);
+        if calls < 4 {
+            clock.advance(Duration::from_secs(1));
+        }
+    }
+    while outcome.lock().unwrap().is_none() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(entry(outcome.lock().unwrap().as_ref().unwrap()), Some(EntryUsed::UniqueUrl));
+    let at: Vec<i64> = bench.history.take().iter().map(|entry| entry.at.as_second()).collect();
+    assert_eq!(at, [0, 1, 2, 3]);
+}
+
+/// Misbehaves as the path says.
+async fn misbehave(path: web::Path<String>) -> HttpResponse {
+    let half = "<?xml version=\"1.0\"?><methodResponse><params><param><value><array><data>";
+    match path.as_str() {
+        "html" => HttpResponse::Ok().content_type("text/html").body("<!DOCTYPE html><html>Maintenance</html>"),
+        "half" => HttpResponse::Ok().body(half),
+        "empty" => HttpResponse::Ok().finish(),
+        "big" => HttpResponse::Ok().body("x".repeat(10_000_000)),
+        "away" => HttpResponse::Found().insert_header(("location", "https://evil.example/xmlrpc")).finish(),
+        "moved" => HttpResponse::PermanentRedirect().insert_header(("location", "/new")).finish(),
+        "odd" => HttpResponse::Ok().body("<methodResponse><params><param><value>hm</value></param></params></methodResponse>"),
+        "echo" => HttpResponse::Ok().body(format!(
+            "<methodResponse><fault><value>{} is wrong for https://x:y@z/phone/{TOKEN}/</value></fault></methodResponse>",
+            PASSWORD.replace('&', "&amp;").replace('<', "&lt;")
+        )),
+        "slow-down" => HttpResponse::TooManyRequests().insert_header(("retry-after", "30")).finish(),
+        status => HttpResponse::build(actix_web::http::StatusCode::from_u16(status.parse().unwrap()).unwrap())
+            .body("<html>no</html>"),
+    }
+}
+
+#[actix_rt::test]
+async fn every_bad_answer_has_its_own_outcome() {
+    let server = HttpServer::new(|| App::new().route("/{how}", web::post().to(misbehave)))
+        .workers(1)
+        .disable_signals()
+        .bind("127.0.0.1:0")
+        .unwrap();
+    let base = format!("http://{}", server.addrs()[0]);
+    let server = server.run();
+    let handle = server.handle();
+    let bench = bench();
+    bench.tasks.spawn_local("server", async move {
+        let _ = server.await;
+    });
+    let mut sentences = std::collections::HashSet::new();
+    for (how, label, retryable, part) in [
+        ("html", "transport", true, "something else than its protocol"),
+        ("empty", "transport", true, "something else than its protocol"),
+        ("half", "transport", true, "only a part"),
+        ("big", "transport", true, "larger than 65536 bytes"),
+        ("away", "transport", false, "https://evil.example"),
+        ("moved", "transport", false, "another path"),
+        ("odd", "unknown", false, "\"hm\""),
+        ("401", "auth_failed", false, "password"),
+        ("403", "not_permitted", false, "permit"),
+        ("404", "transport", false, "404"),
+        ("429", "rate_limited", true, "later"),
+        ("slow-down", "rate_limited", true, "30 s"),
+        ("500", "transport", true, "500"),
+        ("502", "transport", true, "502"),
+        ("503", "transport", true, "503"),
+    ] {
+        let outcome = bench.run(&format!("{base}/{how}"), register()).await;
+        let sentence = outcome.sentence();
+        assert_eq!((outcome.label(), outcome.is_retryable()), (label, retryable), "{how}: {sentence}");
+        assert!(sentence.contains(part) && !outcome.is_information(), "{how}: {sentence}");
+        sentences.insert(sentence);
+        let history = bench.history.take();
+        assert_eq!(history.len(), 1, "{how}");
+        assert_eq!(history[0].outcome, outcome);
+        assert!(!history[0].answer.is_empty());
+    }
+    assert!(sentences.len() >= 14, "the sentences differ");
+
+    let outcome = bench.run(&format!("{base}/echo"), register()).await;
+    let history = bench.history.take();
+    for text in [outcome.sentence(), history[0].answer.clone(), format!("{:?}", history[0].outcome)] {
+        assert!(text.contains("***"), "{text}");
+        for secret in ["hunter2", TOKEN, "x:y"] {
+            assert!(!text.contains(secret), "{text}");
+        }
+    }
+
+    // Who hangs up without a word is asked once more, and both attempts are in the history.
+    let gone = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", gone.local_addr().unwrap());
+    bench.tasks.spawn_local("hangs up", async move {
+        while let Ok((stream, _)) = gone.accept().await {
+            drop(stream);
+        }
+    });
+    let outcome = bench.run(&url, register()).await;
+    assert!(matches!(outcome, Outcome::Transport(Trouble::Http(_))) && outcome.is_retryable(), "{outcome:?}");
+    assert_eq!(bench.history.commands(), ["CHECK DEVICE", "CHECK DEVICE"]);
+
+    handle.stop(false).await;
+}
+
+#[actix_rt::test]
+async fn what_is_not_configured_is_named() {
+    let bench = bench();
+    let account = |protocol: &str, url: &str, user: &str| RedirectAccount {
+        instance: InstanceId(1),
+        vendor: "yealink".into(),
+        protocol: protocol.into(),
+        url: url.into(),
+        user: user.into(),
+        password: Secret::new("x"),
+        server_name: None,
+    };
+    for (account, named) in [
+        (account("none", "", "u"), "redirect.yealink.protocol"),
+        (account("snom-fax", "", "u"), "yealink-xmlrpc"),
+        (account("yealink-xmlrpc", "", ""), "redirect.yealink.user"),
+        (account("yealink-xmlrpc", "nonsense", "u"), "redirect.yealink.url"),
+        (account("yealink-xmlrpc", "ftp://x/", "u"), "redirect.yealink.url"),
+    ] {
+        let outcome = bench.redirects.run(account, Operation::Probe, None).await;
+        assert_eq!(outcome.label(), "not_configured");
+        assert!(outcome.sentence().contains(named), "{}", outcome.sentence());
+    }
+    assert!(bench.history.take().is_empty(), "nothing was sent");
+    bench.tasks.finish(Duration::from_secs(5)).await;
+    let outcome = bench.run("http://127.0.0.1:9/", Operation::Probe).await;
+    assert_eq!(outcome, Outcome::Transport(Trouble::Stopping));
+}
