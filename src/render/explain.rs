@@ -55,6 +55,10 @@ impl Renderer {
                     if line.contains(prepared.url.as_str()) { "URL of the gateway" } else { "template" }.to_owned(),
                 );
             }
+            let line = match request.token.filter(|token| !token.is_empty()) {
+                Some(token) => line.replace(token, "***"),
+                None => line,
+            };
             ExplainedLine { line, origins: names }
         });
         Ok(explained.collect())

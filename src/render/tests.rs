@@ -379,4 +379,6 @@ fn every_line_has_its_origin() {
     for secret in ["CANARY", "sample-user-password", "SamplePhonePassword1"] {
         assert!(!all.contains(secret), "{secret}");
     }
+    let open = bench.renderer.explain(&FileRequest { stage: Stage::Open, token: Some(TOKEN), ..request }).unwrap();
+    assert!(!format!("{open:?}").contains(TOKEN));
 }
