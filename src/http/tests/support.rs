@@ -170,7 +170,7 @@ impl Files for Memory {
     }
 }
 
-pub struct Told(mpsc::UnboundedSender<(PhoneId, Option<Reason>)>);
+pub struct Told(pub mpsc::UnboundedSender<(PhoneId, Option<Reason>)>);
 
 impl Deliveries for Told {
     fn delivered(&self, phone: PhoneId) {
@@ -182,7 +182,7 @@ impl Deliveries for Told {
     }
 }
 
-struct Teapot;
+pub struct Teapot;
 
 impl Upgrade for Teapot {
     fn upgrade(&self, _: HttpRequest, _: Payload, instance: Arc<Instance>) -> LocalReply<HttpResponse> {
