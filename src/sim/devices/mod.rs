@@ -6,6 +6,8 @@ mod api_socket;
 mod frame;
 mod state;
 mod sysclient;
+#[cfg(test)]
+mod tests;
 mod tunnel;
 
 use std::{io, time::Duration};

@@ -4,6 +4,8 @@
 
 mod methods;
 mod state;
+#[cfg(test)]
+mod tests;
 mod xml;
 
 use std::{io, time::Duration};
