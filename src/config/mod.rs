@@ -1,1 +1,52 @@
-//! (room config)
+//! The process's own configuration: defaults < TOML < environment `GANGWAY__SECTION__KEY`. One file per section; unknown
+//! keys are errors that name key and place. What concerns phones is a setting (`phone::settings`), not configuration.
+
+mod cache;
+mod data;
+mod error;
+mod http;
+mod https;
+mod instances;
+mod list;
+mod load;
+mod log;
+mod net;
+mod ops;
+mod vendors;
+
+use serde::Deserialize;
+
+pub use cache::CacheConfig;
+pub use data::DataConfig;
+pub use error::{ConfigError, ConfigErrors};
+pub use http::HttpConfig;
+pub use https::HttpsConfig;
+pub use instances::InstanceConfig;
+pub use log::{LogConfig, LogFormat};
+pub use net::NetConfig;
+pub use ops::OpsConfig;
+pub use vendors::VendorsConfig;
+
+/// Everything the process is configured with.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Plain HTTP listeners.
+    pub http: HttpConfig,
+    /// TLS listeners.
+    pub https: HttpsConfig,
+    /// The operator's listener.
+    pub ops: OpsConfig,
+    /// Where data is kept.
+    pub data: DataConfig,
+    /// The log.
+    pub log: LogConfig,
+    /// Proxies and pace of outgoing connections.
+    pub net: NetConfig,
+    /// Rendered files kept in memory.
+    pub cache: CacheConfig,
+    /// Own vendor folders.
+    pub vendors: VendorsConfig,
+    /// The tenants.
+    pub instances: Vec<InstanceConfig>,
+}

@@ -28,9 +28,7 @@ use crate::{
     wire::appws::{
         Envelope, Login,
         client::{Action, Session},
-        devices::{
-            Device, DevicesMessage, Domain, get_devices, get_domains, get_login_info, get_user_info,
-        },
+        devices::{Device, DevicesMessage, Domain, get_devices, get_domains, get_login_info, get_user_info},
         services::{DEVICES_API, GetServiceLoginResult, Service, get_service_login},
     },
 };
@@ -107,14 +105,8 @@ impl DevicesLinks {
         clock: SharedClock,
         tasks: &Tasks,
     ) {
-        let shared = Arc::new(Shared {
-            sessions,
-            states: Arc::clone(&self.states),
-            events,
-            tls,
-            clock,
-            tasks: tasks.clone(),
-        });
+        let shared =
+            Arc::new(Shared { sessions, states: Arc::clone(&self.states), events, tls, clock, tasks: tasks.clone() });
         tasks.spawn_local("devices-links", supervise(shared));
     }
 }
@@ -255,7 +247,9 @@ impl Keeper {
         let mut todo: std::collections::VecDeque<Action> = actions.into();
         while let Some(action) = todo.pop_front() {
             match action {
-                Action::Send(text) => socket.send(WsFrame::Text(text.into())).await.map_err(|error| error.to_string())?,
+                Action::Send(text) => {
+                    socket.send(WsFrame::Text(text.into())).await.map_err(|error| error.to_string())?
+                }
                 Action::NeedLogin { challenge } => {
                     let login = self.login(&challenge).await?;
                     todo.extend(session.login(&login));
@@ -319,7 +313,9 @@ impl Keeper {
                         state.domains.extend(domains.into_iter().map(|domain| (domain.id, domain)));
                     }
                     DevicesMessage::Devices { devices, .. } => {
-                        state.devices.extend(devices.into_iter().map(|device| (device.hw_id.to_ascii_lowercase(), device)));
+                        state
+                            .devices
+                            .extend(devices.into_iter().map(|device| (device.hw_id.to_ascii_lowercase(), device)));
                     }
                     _ => {}
                 }

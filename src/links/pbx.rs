@@ -7,7 +7,10 @@ use jiff::Timestamp;
 use tokio::sync::broadcast;
 
 use super::link::Link;
-use crate::{phone::instance::InstanceId, wire::appws::{SessionKey, services::Service}};
+use crate::{
+    phone::instance::InstanceId,
+    wire::appws::{SessionKey, services::Service},
+};
 
 /// What makes two sockets the same session.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

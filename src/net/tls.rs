@@ -88,9 +88,10 @@ impl std::str::FromStr for Pin {
             base64::engine::general_purpose::STANDARD_NO_PAD
                 .decode(value.trim_end_matches('='))
                 .or_else(|_| base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(value.trim_end_matches('=')))
-                .map_err(|_| refused())?
+                .ok()
+                .ok_or_else(refused)?
         };
-        <[u8; 32]>::try_from(bytes).map(Self).map_err(|_| refused())
+        <[u8; 32]>::try_from(bytes).ok().map(Self).ok_or_else(refused)
     }
 }
 

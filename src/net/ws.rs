@@ -97,13 +97,12 @@ impl WsConnector {
             return Err(NetError::Address { host, reason: format!("'{}' is no websocket scheme", url.scheme()) });
         }
         let patience = self.limits.connect + self.limits.handshake + self.limits.handshake;
-        let (_, framed) = self
-            .client
-            .ws(url.as_str())
-            .max_frame_size(self.limits.max_frame)
-            .connect()
-            .await
-            .map_err(|error| refused(&host, &error, patience))?;
+        let mut request = self.client.ws(url.as_str()).max_frame_size(self.limits.max_frame);
+        if let (Some(url::Host::Ipv6(address)), Some(port)) = (url.host(), url.port_or_known_default()) {
+            // The resolver takes the brackets of such an address for a part of a name.
+            request = request.address((address, port).into());
+        }
+        let (_, framed) = request.connect().await.map_err(|error| refused(&host, &error, patience))?;
         let mut connection =
             WsConn { framed: Some(framed), joining: None, limits: self.limits, host: host.into(), ended: false };
         connection.slim();
@@ -335,3 +334,7 @@ fn broken(host: &str, error: &WsProtocolError, limit: usize) -> NetError {
         other => NetError::Protocol { host: host.to_owned(), reason: other.to_string() },
     }
 }
+
+#[cfg(test)]
+#[path = "ws_tests.rs"]
+mod tests;

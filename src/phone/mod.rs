@@ -1,8 +1,13 @@
 //! The phone as a plain thing, without any I/O: its address, its record, its facets, who asks for its files and
 //! what its configuration consists of.
 
+pub mod admission;
 pub mod facet;
+pub mod identity;
 pub mod instance;
 pub mod mac;
+pub mod neutral;
 pub mod record;
 pub mod settings;
+pub mod time_zone;
+pub mod urls;

@@ -18,7 +18,7 @@ use crate::secret::Secret;
 pub struct PhoneId(pub i64);
 
 /// One device, keyed by its MAC inside an instance.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Phone {
     /// Row id, given by the store (0 before it is stored).
     pub id: PhoneId,
@@ -86,7 +86,7 @@ pub struct Credentials {
 }
 
 /// One user on one phone.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     /// Line number from 1.
     pub line: u16,
@@ -170,7 +170,7 @@ pub struct Binding {
 }
 
 /// What the sysclient needs to come back.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sysclient {
     /// The websocket URL the password was given at.
     pub url: Option<String>,
@@ -218,9 +218,215 @@ pub struct Delivery {
 }
 
 impl Phone {
+    /// A record as it stands right after somebody named the MAC: fresh token and own credentials, nothing done yet,
+    /// the window shut.
+    #[must_use]
+    pub fn new(instance: InstanceId, mac: Mac, provider: &str, vendor: &str, now: Timestamp) -> Self {
+        Self {
+            id: PhoneId(0),
+            instance,
+            mac,
+            provider: provider.to_owned(),
+            vendor: vendor.to_owned(),
+            model: None,
+            firmware: None,
+            category: None,
+            wanted: Wanted::Active,
+            buried: None,
+            created: now,
+            provisioning: 0,
+            code: None,
+            token: new_token(),
+            bootstrap: None,
+            own: Credentials::generate(mac),
+            window: Window::default(),
+            sysclient: Sysclient::default(),
+            device_config: DeviceConfig::default(),
+            redirect_entry: None,
+            delivery: None,
+            revision: 1,
+            devices: Facet::new(DevicesState::Waiting, now),
+            redirect: Facet::new(RedirectState::Pending, now),
+            request: Facet::new(RequestState::NotYet, now),
+            accounts: Vec::new(),
+        }
+    }
+
     /// The account on `line`.
     #[must_use]
     pub fn account(&self, line: u16) -> Option<&Account> {
         self.accounts.iter().find(|account| account.line == line)
     }
+
+    /// Whether a file rendered from `other` could differ from one rendered from `self`. The store raises
+    /// [`Phone::revision`] exactly then.
+    ///
+    /// `firmware` does not count: the form of a file follows the User-Agent of the request that asks for it, and a
+    /// firmware learned from a delivery must not make that very delivery look outdated.
+    #[must_use]
+    pub fn render_inputs_differ(&self, other: &Self) -> bool {
+        // Taken apart completely, so that a new field must be placed on one side or the other.
+        let Self {
+            id: _,
+            instance,
+            mac,
+            provider,
+            vendor,
+            model,
+            firmware: _,
+            category,
+            wanted,
+            buried: _,
+            created: _,
+            provisioning: _,
+            code: _,
+            token,
+            bootstrap,
+            own,
+            window: _,
+            sysclient: _,
+            device_config,
+            redirect_entry: _,
+            delivery: _,
+            revision: _,
+            devices: _,
+            redirect: _,
+            request: _,
+            accounts,
+        } = self;
+        let DeviceConfig { items, admin_password, received: _ } = device_config;
+        *instance != other.instance
+            || *mac != other.mac
+            || *provider != other.provider
+            || *vendor != other.vendor
+            || *model != other.model
+            || *category != other.category
+            || *wanted != other.wanted
+            || *token != other.token
+            || bootstrap.as_ref().map(Credentials::rendered) != other.bootstrap.as_ref().map(Credentials::rendered)
+            || own.rendered() != other.own.rendered()
+            || *items != other.device_config.items
+            || *admin_password != other.device_config.admin_password
+            || accounts.len() != other.accounts.len()
+            || accounts.iter().zip(&other.accounts).any(|(a, b)| a.render_inputs_differ(b))
+    }
+
+    /// A complete record for tests and simulations: one account, window open, nothing delivered.
+    #[cfg(any(test, feature = "sim"))]
+    #[must_use]
+    pub fn sample() -> Self {
+        let now = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(24 * 20_000);
+        let mac = Mac::new([0x80, 0x5e, 0xc0, 0x12, 0x34, 0x56]).unwrap_or_else(|_| unreachable!("a unicast address"));
+        let mut phone = Self::new(InstanceId(1), mac, "yealink", "yealink", now);
+        phone.model = Some("T46U".to_owned());
+        phone.provisioning = 1;
+        phone.token = Secret::new("abcdefghijklmnopqrstuvwxyz");
+        phone.own.password = Secret::new("Own0Password0Sample0");
+        phone.window.open(now, 7);
+        let user = AccountUser {
+            hwid: phone.mac.to_string(),
+            username: "anna.user".to_owned(),
+            cn: "Anna User".to_owned(),
+            password: Secret::new("sample-password"),
+            domain: "example.com".to_owned(),
+            dns: "pbx.example.com".to_owned(),
+        };
+        phone.accounts.push(Account::new(1, user, now));
+        phone
+    }
+}
+
+/// 128 random bits in lower-case base32 (RFC 4648 alphabet, no padding): 26 characters, the token of a phone's URL.
+#[must_use]
+pub fn new_token() -> Secret {
+    const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+    let bits = zeroize::Zeroizing::new(rand::random::<u128>());
+    Secret::new(
+        (0..26)
+            .map(|place| {
+                // 26 * 5 = 130: the first character carries the topmost three bits only.
+                let index = (*bits >> (125 - 5 * place)) & 31;
+                char::from(ALPHABET[usize::try_from(index).unwrap_or_default()])
+            })
+            .collect::<String>(),
+    )
+}
+
+impl Credentials {
+    /// Fresh credentials of one phone: its MAC as user, 20 characters A-Za-z0-9 as password (a Snom takes no more).
+    #[must_use]
+    pub fn generate(mac: Mac) -> Self {
+        Self { user: mac.to_string(), password: Secret::generate(20), proven: None }
+    }
+
+    /// What of them can appear in a file.
+    fn rendered(&self) -> (&str, &Secret) {
+        (&self.user, &self.password)
+    }
+}
+
+impl Account {
+    /// An account as it stands right after a user was put on a phone.
+    #[must_use]
+    pub fn new(line: u16, user: AccountUser, now: Timestamp) -> Self {
+        Self {
+            line,
+            hwid: user.hwid,
+            user_guid: None,
+            username: user.username,
+            cn: user.cn,
+            password: user.password,
+            domain: user.domain,
+            dns: user.dns,
+            user_object: Facet::new(UserObjectState::Pending, now),
+            flags_written: None,
+            flags_provisioning: 0,
+            registration: Facet::new(RegistrationState::Unknown, now),
+            registered_address: None,
+            orphaned: None,
+        }
+    }
+
+    fn render_inputs_differ(&self, other: &Self) -> bool {
+        let Self {
+            line,
+            hwid,
+            user_guid: _,
+            username,
+            cn,
+            password,
+            domain,
+            dns,
+            user_object: _,
+            flags_written: _,
+            flags_provisioning: _,
+            registration: _,
+            registered_address: _,
+            orphaned: _,
+        } = self;
+        *line != other.line
+            || *hwid != other.hwid
+            || *username != other.username
+            || *cn != other.cn
+            || *password != other.password
+            || *domain != other.domain
+            || *dns != other.dns
+    }
+}
+
+/// What ProvisioningPhone says of the user of an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountUser {
+    /// HW-ID of the device entry on the user object.
+    pub hwid: String,
+    /// H.323 name.
+    pub username: String,
+    /// Long name.
+    pub cn: String,
+    /// The user's PBX password.
+    pub password: Secret,
+    /// PBX domain.
+    pub domain: String,
+    /// PBX address.
+    pub dns: String,
 }

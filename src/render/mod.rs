@@ -1,1 +1,11 @@
-//! (room render)
+//! Phones' files from records and settings: rendered when asked for, kept as bytes in a bounded cache, with the
+//! origin of every line.
+
+mod cache;
+mod explain;
+mod renderer;
+#[cfg(test)]
+mod tests;
+
+pub use explain::ExplainedLine;
+pub use renderer::{CACHE_BYTES, FileRequest, RenderError, Rendered, Renderer, Stage};

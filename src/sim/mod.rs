@@ -21,3 +21,6 @@ pub mod yealink_phone;
 pub mod yealink_rps;
 
 pub use login::LoginForm;
+
+#[cfg(test)]
+mod tests;

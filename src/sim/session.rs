@@ -226,6 +226,11 @@ async fn carry(mut socket: impl Socket, mut to_send: mpsc::Receiver<Outgoing>, r
                     return;
                 }
             },
+            // Whoever read has dropped the session, though an answer may still be waiting to be sent.
+            () = received.closed() => {
+                let _ = socket.send(Message::Close(None)).await;
+                return;
+            }
             frame = socket.next() => {
                 let text: Option<Bytes> = match frame {
                     Some(Ok(Frame::Text(text))) => Some(text),

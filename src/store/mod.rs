@@ -1,1 +1,156 @@
-//! (room store)
+//! The records: SQLite on disk, the phones in memory.
+//!
+//! What readers see in memory is what is committed. A change is computed on a copy inside an immediate transaction,
+//! written, committed and only then published, so nothing that a crash could take back was ever acted on. One
+//! connection writes; whoever wants to write waits for it, readers of [`Roster`], settings and facts wait for nothing.
+//! Other processes (commands) may write to the same file: a look at `PRAGMA data_version` every 300 ms brings their
+//! changes in.
+
+mod account;
+mod change;
+mod columns;
+mod connection;
+mod device_config;
+mod error;
+mod event;
+mod fact;
+mod files;
+mod history;
+mod instance;
+mod load;
+mod phone;
+mod request;
+mod roster;
+mod seal;
+mod setting;
+mod upload;
+mod watch;
+mod writer;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use sqlx::SqlitePool;
+use tokio::sync::broadcast;
+
+pub use self::{
+    change::PhoneChanged,
+    error::StoreError,
+    event::{EVENTS_KEPT, EventRow, NewEvent},
+    files::{Claim, DATABASE},
+    history::{HistoryEntry, HistoryFilter, HistoryRow},
+    request::{RequestFacts, RequestNote, UNKNOWN_KEPT},
+    roster::Roster,
+    upload::{UPLOAD_LIMIT, UPLOADS_KEPT, UploadRow},
+};
+use self::{fact::Facts, request::Requests, roster::TokenIndex, seal::Keyring, setting::Settings, writer::Writer};
+use crate::{clock::SharedClock, phone::instance::InstanceId, tasks::Tasks};
+
+/// Announcements a slow receiver may fall behind before it is told that it missed some.
+const ANNOUNCEMENTS: usize = 4096;
+
+/// The store of one data directory. Clones are the same store.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    dir: PathBuf,
+    clock: SharedClock,
+    keyring: Keyring,
+    writer: Writer,
+    readers: SqlitePool,
+    roster: Roster,
+    settings: Settings,
+    facts: Facts,
+    requests: Requests,
+    changes: broadcast::Sender<PhoneChanged>,
+    settings_changes: broadcast::Sender<InstanceId>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("dir", &self.inner.dir).field("roster", &self.inner.roster).finish()
+    }
+}
+
+impl Store {
+    /// Opens the store in `dir`, makes what is missing (directory 0700, files 0600, sealing key, schema) and loads all
+    /// phones. Starts the two tasks that watch for changes of other processes and write request facts.
+    ///
+    /// # Errors
+    /// Whatever keeps it from serving: see [`StoreError`]. A single phone whose row is damaged is logged and left out.
+    #[tracing::instrument(name = "store.open", skip_all, fields(dir = %dir.display()))]
+    pub async fn open(dir: &Path, clock: SharedClock, tasks: &Tasks) -> Result<Self, StoreError> {
+        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+        Self::open_with(dir, credentials.as_deref(), clock, tasks).await
+    }
+
+    async fn open_with(
+        dir: &Path,
+        credentials: Option<&Path>,
+        clock: SharedClock,
+        tasks: &Tasks,
+    ) -> Result<Self, StoreError> {
+        files::prepare_directory(dir)?;
+        let path = dir.join(DATABASE);
+        let existed = files::prepare_database(dir)?;
+        let keyring = files::keyring(dir, credentials, existed)?;
+        let mut writer = connection::writer(&path).await?;
+        connection::prove_key(&mut writer, &keyring).await?;
+        let roster = Roster::new(TokenIndex::new(&keyring));
+        let loaded = load::everything(&mut writer, &keyring, &roster).await?;
+        let readers = connection::readers(&path).await?;
+        let watching = connection::reader(&path).await?;
+        let store = Self {
+            inner: Arc::new(Inner {
+                dir: dir.to_owned(),
+                clock,
+                keyring,
+                writer: Writer::new(writer),
+                readers,
+                roster,
+                settings: loaded.settings,
+                facts: loaded.facts,
+                requests: loaded.requests,
+                changes: broadcast::Sender::new(ANNOUNCEMENTS),
+                settings_changes: broadcast::Sender::new(ANNOUNCEMENTS),
+            }),
+        };
+        tasks.spawn("store watch", watch::run(store.clone(), watching, loaded.seen, tasks.stop_token()));
+        tasks.spawn("store request facts", request::run(store.clone(), tasks.stop_token()));
+        Ok(store)
+    }
+
+    /// Claims the directory for serving. The claim holds as long as it is kept; commands do without.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] when another process serves from it.
+    pub fn claim(&self) -> Result<Claim, StoreError> {
+        Claim::take(&self.inner.dir)
+    }
+
+    /// The data directory.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.inner.dir
+    }
+
+    /// All phones, in memory.
+    #[must_use]
+    pub fn roster(&self) -> &Roster {
+        &self.inner.roster
+    }
+
+    /// A key for `label` (nonces, ETags, ...), the same as long as the sealing key is.
+    #[must_use]
+    pub fn derive_key(&self, label: &str) -> [u8; 32] {
+        self.inner.keyring.derive(label)
+    }
+}
+
+#[cfg(test)]
+mod tests;

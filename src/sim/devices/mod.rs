@@ -93,8 +93,9 @@ impl Devices {
 
     /// Closes all sockets and refuses new ones.
     pub async fn stop(&self) {
-        self.board.change(|state| state.connections.clear());
         self.server.stop().await;
+        // The sockets' own thread ends a moment later; until then their devices would count as connected.
+        let _ = self.board.wait("all sockets to close", |state| state.connections.is_empty().then_some(())).await;
     }
 
     /// Comes back on the same port.
@@ -104,7 +105,7 @@ impl Devices {
 
     /// Moves to another port, for good; tell the PBX the new [`Devices::app_url`].
     pub async fn move_away(&self) -> io::Result<()> {
-        self.board.change(|state| state.connections.clear());
+        self.stop().await;
         self.server.move_away().await
     }
 

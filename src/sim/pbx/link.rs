@@ -35,13 +35,17 @@ pub(super) fn result(message: &Value, content: Value) -> Value {
 }
 
 /// Keeps the connection of one app object up until the object is gone.
-pub(super) async fn keep_up(tasks: Tasks, board: Board<PbxState>, gates: Gates, name: String) {
+pub(super) async fn keep_up(tasks: Tasks, board: Board<PbxState>, gates: Gates, name: String, born: u64) {
+    let own = |state: &PbxState| state.links.get(&name).is_some_and(|link| link.born == born);
     let (mut pause, _) = board.read(|state| state.switches.reconnect);
     loop {
-        board.changed_to(|state| !state.switches.away || !state.links.contains_key(&name)).await;
+        board.changed_to(|state| !state.switches.away || !own(state)).await;
+        if !board.read(own) {
+            return;
+        }
         let Some((app, form, epoch)) = board.change(|state| prepare(state, &name)) else { return };
         let (first, most) = board.read(|state| state.switches.reconnect);
-        let changed = |state: &PbxState| state.links.get(&name).is_none_or(|link| link.epoch != epoch);
+        let changed = |state: &PbxState| !own(state) || state.links.get(&name).is_some_and(|link| link.epoch != epoch);
         match AppSession::open_here(&tasks, &app.websocket_url(), &form).await {
             Ok(session) => {
                 pause = first;

@@ -79,8 +79,12 @@ impl Pbx {
             self.drop_link(&name);
         } else if connects {
             let (board, gates) = (self.board.clone(), self.gates.clone());
-            self.board.change(|state| state.links.insert(name.clone(), state::Link::default()));
-            self.host.spawn("sim pbx link", move |tasks| link::keep_up(tasks, board, gates, name));
+            let born = self.board.change(|state| {
+                let born = state.services_version;
+                state.links.insert(name.clone(), state::Link { born, ..state::Link::default() });
+                born
+            });
+            self.host.spawn("sim pbx link", move |tasks| link::keep_up(tasks, board, gates, name, born));
         }
     }
 

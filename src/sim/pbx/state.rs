@@ -91,6 +91,8 @@ pub struct Link {
     pub last_error: Option<String>,
     /// A change of this number ends the present connection.
     pub(super) epoch: u64,
+    /// Tells an object from an earlier one of the same name, whose task may not have ended yet.
+    pub(super) born: u64,
 }
 
 /// Everything the PBX knows and has recorded.

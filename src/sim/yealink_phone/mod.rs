@@ -5,6 +5,8 @@ mod boot;
 mod credentials;
 pub mod model;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 use std::{collections::HashMap, time::Duration};
 

@@ -1,0 +1,17 @@
+//! `[cache]`
+
+use serde::Deserialize;
+
+/// Rendered files kept in memory.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CacheConfig {
+    /// MiB at most.
+    pub mib: usize,
+}
+
+impl Default for CacheConfig {
+    fn default() -> Self {
+        Self { mib: 64 }
+    }
+}

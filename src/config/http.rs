@@ -1,0 +1,18 @@
+//! `[http]`
+
+use serde::Deserialize;
+
+/// Plain HTTP listeners for PBXs, phones and people (usually behind a reverse proxy).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HttpConfig {
+    /// Addresses `host:port`; a text or a list, empty = none.
+    #[serde(deserialize_with = "super::list::one_or_many")]
+    pub listen: Vec<String>,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self { listen: vec!["127.0.0.1:8080".to_owned()] }
+    }
+}

@@ -1,0 +1,25 @@
+//! `[net]`
+
+use ipnet::IpNet;
+use serde::Deserialize;
+
+use crate::secret::Secret;
+
+/// Proxies before us, a proxy behind us, and how fast we connect.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NetConfig {
+    /// Networks (CIDR) of reverse proxies whose forwarding headers are believed.
+    #[serde(deserialize_with = "super::list::one_or_many")]
+    pub trusted_proxies: Vec<IpNet>,
+    /// Outgoing HTTP proxy `http://[user:password@]host[:port]`; empty = none. May hold credentials.
+    pub proxy: Secret,
+    /// Sysclients opened per second at most.
+    pub connects_per_second: u32,
+}
+
+impl Default for NetConfig {
+    fn default() -> Self {
+        Self { trusted_proxies: Vec::new(), proxy: Secret::default(), connects_per_second: 50 }
+    }
+}

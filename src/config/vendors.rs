@@ -1,0 +1,21 @@
+//! `[vendors]`
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// Own vendor folders and templates.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct VendorsConfig {
+    /// Directory with `vendors/` and `templates/` whose files replace or complete the built-in ones; empty = none.
+    pub dir: PathBuf,
+}
+
+impl VendorsConfig {
+    /// The directory, if there is one.
+    #[must_use]
+    pub fn overrides(&self) -> Option<&Path> {
+        (!self.dir.as_os_str().is_empty()).then_some(self.dir.as_path())
+    }
+}

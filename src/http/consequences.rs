@@ -1,0 +1,212 @@
+//! What a request changes in the record. Only three things wait on the answer's path: binding a window, closing it, and
+//! nothing else; the rest is written behind it, seldom and in bounded number. An ordinary GET writes nothing.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use tokio::sync::Semaphore;
+
+use super::{
+    limits::Seldom,
+    ports::{Deliveries, Happening, RecordError, Records},
+};
+use crate::{
+    phone::{
+        admission::{Reason, bind},
+        facet::RequestState,
+        record::{Delivery, Phone, PhoneId},
+    },
+    tasks::Tasks,
+};
+
+/// Writes behind the answers under way at once. What finds no room is written by the phone's next request.
+const UNDER_WAY: usize = 256;
+/// The same refusal of the same phone is noted once in this time.
+const PAUSE: Duration = Duration::from_secs(60);
+
+/// Carries out what requests change.
+pub struct Consequences {
+    records: Arc<dyn Records>,
+    deliveries: Arc<dyn Deliveries>,
+    tasks: Tasks,
+    room: Arc<Semaphore>,
+    noted: Seldom<(PhoneId, Reason)>,
+}
+
+/// A complete delivery as the body's end knows it.
+#[derive(Debug, Clone)]
+pub struct Delivered {
+    /// Whose.
+    pub phone: PhoneId,
+    /// What was delivered.
+    pub delivery: Delivery,
+    /// The model the phone told.
+    pub model: Option<Arc<str>>,
+    /// The firmware it told.
+    pub firmware: Option<Arc<str>>,
+}
+
+impl Consequences {
+    /// Writes through `records`, tells `deliveries`.
+    #[must_use]
+    pub fn new(records: Arc<dyn Records>, deliveries: Arc<dyn Deliveries>, tasks: Tasks) -> Self {
+        Self { records, deliveries, tasks, room: Arc::new(Semaphore::new(UNDER_WAY)), noted: Seldom::new(4096, PAUSE) }
+    }
+
+    /// Binds the window to its first source; on disk when it answers. The inner error is a refusal.
+    pub async fn bind(
+        &self,
+        phone: PhoneId,
+        source: IpAddr,
+        family: Arc<str>,
+        now: Timestamp,
+    ) -> Result<Result<Arc<Phone>, Reason>, RecordError> {
+        let (verdict, outcome) = std::sync::mpsc::sync_channel(1);
+        let change = move |record: &mut Phone, happenings: &mut Vec<Happening>| {
+            let first = record.window.first_delivery.is_none();
+            let bound = bind(record, source, &family, now);
+            if bound.is_ok() && first {
+                happenings.push(Happening {
+                    kind: "first-delivery",
+                    text: format!(
+                        "The first personal file goes to {source} ({family}); only this source may repeat it."
+                    ),
+                });
+            }
+            // The receiver waits below; it cannot be full.
+            let _ = verdict.try_send(bound);
+        };
+        let record = self.records.change(phone, Box::new(change)).await?;
+        Ok(match outcome.try_recv() {
+            Ok(bound) => bound.map(|()| record),
+            Err(_) => return Err(RecordError("the change that binds the window was not carried out".to_owned())),
+        })
+    }
+
+    /// Closes the window for good: the phone has proved its own credentials.
+    pub async fn close_window(&self, phone: PhoneId, now: Timestamp) -> Result<Arc<Phone>, RecordError> {
+        let change = move |record: &mut Phone, happenings: &mut Vec<Happening>| {
+            record.own.proven.get_or_insert(now);
+            if record.window.is_open(now) {
+                record.window.closed = Some(now);
+                happenings.push(Happening {
+                    kind: "window-closed",
+                    text: "The phone proved its own credentials; what travelled through the redirect service is spent."
+                        .to_owned(),
+                });
+            }
+        };
+        self.records.change(phone, Box::new(change)).await
+    }
+
+    /// Whether a complete delivery of this file would tell the record something new.
+    #[must_use]
+    pub fn is_news(phone: &Phone, etag: &str) -> bool {
+        phone.request.state != RequestState::Provisioned
+            || phone.delivery.as_ref().is_none_or(|last| {
+                last.revision != phone.revision || last.provisioning != phone.provisioning || last.etag != etag
+            })
+    }
+
+    /// Records a delivery behind the answer.
+    pub fn delivered(&self, done: Delivered) {
+        let Ok(place) = self.room.clone().try_acquire_owned() else { return };
+        let (records, deliveries) = (self.records.clone(), self.deliveries.clone());
+        self.tasks.spawn("record delivery", async move {
+            let phone = done.phone;
+            let change = move |record: &mut Phone, happenings: &mut Vec<Happening>| note_delivery(record, done, happenings);
+            match records.change(phone, Box::new(change)).await {
+                Ok(_) => deliveries.delivered(phone),
+                Err(error) => tracing::warn!(phone = phone.0, %error, "a delivery could not be recorded; the next one tries again"),
+            }
+            drop(place);
+        });
+    }
+
+    /// Notes that a known phone did not get what it asked for: in the time line, at most once a minute per reason.
+    pub fn withheld(&self, phone: &Phone, reason: Reason, source: IpAddr, now: Timestamp) {
+        if !is_notable(reason) || !self.noted.lets((phone.id, reason), now) {
+            return;
+        }
+        let Ok(place) = self.room.clone().try_acquire_owned() else { return };
+        let (records, deliveries, id) = (self.records.clone(), self.deliveries.clone(), phone.id);
+        self.tasks.spawn("record refusal", async move {
+            let change = move |record: &mut Phone, happenings: &mut Vec<Happening>| {
+                note_withheld(record, reason, source, now, happenings);
+            };
+            match records.change(id, Box::new(change)).await {
+                Ok(_) => deliveries.asked(id, reason),
+                Err(error) => tracing::warn!(phone = id.0, %error, "a refusal could not be recorded"),
+            }
+            drop(place);
+        });
+    }
+}
+
+fn note_delivery(record: &mut Phone, done: Delivered, happenings: &mut Vec<Happening>) {
+    let older = record
+        .delivery
+        .as_ref()
+        .is_some_and(|last| (last.provisioning, last.revision) > (done.delivery.provisioning, done.delivery.revision));
+    if older {
+        return;
+    }
+    let at = done.delivery.at;
+    let text = if record.delivery.is_none() {
+        "The phone has its configuration."
+    } else {
+        "The phone has its changed configuration."
+    };
+    happenings.push(Happening { kind: "delivered", text: text.to_owned() });
+    // The model is learned only where nothing is known: it decides what is rendered, and a person may have set it.
+    if record.model.is_none() {
+        record.model = done.model.as_deref().map(str::to_owned);
+    }
+    if let Some(firmware) = done.firmware.as_deref() {
+        record.firmware = Some(firmware.to_owned());
+    }
+    record.delivery = Some(done.delivery);
+    record.request.reach(RequestState::Provisioned, at);
+}
+
+fn note_withheld(record: &mut Phone, reason: Reason, source: IpAddr, now: Timestamp, happenings: &mut Vec<Happening>) {
+    happenings.push(Happening {
+        kind: if reason.is_alarm() { "alarm" } else { "withheld" },
+        text: format!("{} ({source})", reason.sentence()),
+    });
+    if reason == Reason::BeforeConfig {
+        if record.request.state != RequestState::BeforeConfig {
+            record.request.reach(RequestState::BeforeConfig, now);
+        }
+    } else if matches!(record.request.state, RequestState::NotYet | RequestState::BeforeConfig | RequestState::Rejected)
+    {
+        // A phone that works stays provisioned whatever strangers try; the time line tells of them.
+        record.request.fail(RequestState::Rejected, reason.sentence(), None, now);
+    }
+}
+
+/// Refusals that are not part of the ordinary course (which begins with a request without credentials).
+fn is_notable(reason: Reason) -> bool {
+    match reason {
+        Reason::BeforeConfig
+        | Reason::Orphaned
+        | Reason::WrongMac
+        | Reason::Blocked
+        | Reason::Gone
+        | Reason::OtherSource
+        | Reason::WrongCredentials
+        | Reason::LockedOut
+        | Reason::CertificateRequired
+        | Reason::OtherCertificate => true,
+        Reason::Admitted
+        | Reason::CommonFile
+        | Reason::Released
+        | Reason::Insecure
+        | Reason::UnknownToken
+        | Reason::ForbiddenName
+        | Reason::UnknownPhone
+        | Reason::MissingCredentials
+        | Reason::WindowClosed
+        | Reason::StaleNonce => false,
+    }
+}

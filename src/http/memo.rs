@@ -1,0 +1,129 @@
+//! What a worker remembers of recent requests, so that the daily GET of a phone costs neither a User-Agent match nor a
+//! look through the settings. One table per worker, no locks; an entry counts only while the inputs it came from are
+//! the same, so forgetting is never wrong.
+
+use std::{
+    cell::RefCell,
+    hash::{BuildHasher, RandomState},
+    sync::{Arc, Weak},
+};
+
+use super::ports::{File, Files, Recognised};
+use crate::{
+    phone::{
+        admission::Policy,
+        instance::InstanceId,
+        record::{Credentials, Phone},
+    },
+    wire::http_auth::Scheme,
+};
+
+const SLOTS: usize = 4096;
+/// Longer names are looked at each time rather than kept.
+const LONGEST_KEPT: usize = 512;
+
+/// What was found out about a request.
+#[derive(Debug)]
+pub struct Known {
+    instance: InstanceId,
+    revision: u64,
+    phone: Weak<Phone>,
+    has_phone: bool,
+    /// The User-Agent.
+    pub user_agent: Option<Arc<str>>,
+    /// The file name.
+    pub file: Arc<str>,
+    /// What they tell.
+    pub recognised: Recognised,
+    /// What the settings say.
+    pub policy: Policy,
+    /// How this phone is challenged.
+    pub scheme: Scheme,
+    /// The account all phones share.
+    pub shared: Option<Arc<Credentials>>,
+    /// The personal stage, as long as the renderer's cache holds it.
+    pub personal: RefCell<Weak<File>>,
+}
+
+/// The table of one worker.
+#[derive(Debug)]
+pub struct Memo {
+    hasher: RandomState,
+    slots: RefCell<Vec<Option<std::rc::Rc<Known>>>>,
+}
+
+impl Default for Memo {
+    fn default() -> Self {
+        Self { hasher: RandomState::new(), slots: RefCell::new(vec![None; SLOTS]) }
+    }
+}
+
+/// What a request is looked up by.
+#[derive(Debug, Clone, Copy)]
+pub struct Key<'a> {
+    /// The tenant.
+    pub instance: InstanceId,
+    /// The User-Agent.
+    pub user_agent: Option<&'a str>,
+    /// The file name.
+    pub file: &'a str,
+}
+
+impl Memo {
+    /// What is known of such a request. `find` gives the phone once the MAC of the file name is known (without token).
+    pub fn look(
+        &self,
+        files: &dyn Files,
+        key: Key<'_>,
+        find: impl Fn(&Recognised) -> Option<Arc<Phone>>,
+    ) -> (std::rc::Rc<Known>, Option<Arc<Phone>>) {
+        let revision = files.revision(key.instance);
+        let slot = self.slot(key);
+        if let Some(known) = self.slots.borrow().get(slot).and_then(Option::as_ref) {
+            if known.instance == key.instance
+                && known.revision == revision
+                && *known.file == *key.file
+                && known.user_agent.as_deref() == key.user_agent
+            {
+                let phone = find(&known.recognised);
+                if known.is_of(phone.as_ref()) {
+                    return (known.clone(), phone);
+                }
+            }
+        }
+        let recognised = files.recognise(key.user_agent, key.file);
+        let phone = find(&recognised);
+        let known = std::rc::Rc::new(Known {
+            instance: key.instance,
+            revision,
+            phone: phone.as_ref().map(Arc::downgrade).unwrap_or_default(),
+            has_phone: phone.is_some(),
+            user_agent: key.user_agent.map(Arc::from),
+            file: Arc::from(key.file),
+            policy: files.policy(key.instance, phone.as_deref(), &recognised),
+            scheme: files.scheme(recognised.vendor.as_deref()),
+            shared: files.shared_account(key.instance),
+            personal: RefCell::default(),
+            recognised,
+        });
+        let short = key.file.len() + key.user_agent.map_or(0, str::len) <= LONGEST_KEPT;
+        if let Some(entry) = self.slots.borrow_mut().get_mut(slot).filter(|_| short) {
+            *entry = Some(known.clone());
+        }
+        (known, phone)
+    }
+
+    fn slot(&self, key: Key<'_>) -> usize {
+        let hash = self.hasher.hash_one((key.instance, key.user_agent, key.file));
+        usize::try_from(hash % SLOTS as u64).unwrap_or_default()
+    }
+}
+
+impl Known {
+    fn is_of(&self, phone: Option<&Arc<Phone>>) -> bool {
+        match phone {
+            Some(phone) => self.has_phone && std::ptr::eq(self.phone.as_ptr(), Arc::as_ptr(phone)),
+            None => !self.has_phone,
+        }
+    }
+}

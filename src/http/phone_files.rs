@@ -1,0 +1,283 @@
+//! `phone/<token>/<file>` and `phone/<file>`: recognise, judge, answer, and only then note. The way of an ordinary GET
+//! holds no lock, waits for nothing and writes nothing.
+
+use std::{rc::Rc, sync::Arc};
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{Method, header},
+    web::{BytesMut, Payload},
+};
+use futures_util::StreamExt;
+use jiff::Timestamp;
+
+use super::{
+    Deps, answer,
+    answer::{Form, Wish, form},
+    authorization::judge,
+    client_address::{Client, client},
+    consequences::{Consequences, Delivered},
+    limits::UPLOAD_BYTES,
+    memo::{Key, Known, Memo},
+    ports::{FileKind, Outcome, Seen, Stage},
+};
+use crate::{
+    phone::{
+        admission::{Ask, Decision, FileAsked, Purpose, Reason, Verdict, admit},
+        identity::{Authorization, Certificate, Evidence, Proof, Token},
+        instance::Instance,
+        record::{Delivery, Phone},
+    },
+    wire::http_auth,
+};
+
+/// One request on its way.
+struct Visit<'a> {
+    deps: &'a Arc<Deps>,
+    request: &'a HttpRequest,
+    instance: &'a Instance,
+    known: Rc<Known>,
+    client: Client,
+    now: Timestamp,
+}
+
+/// Answers a request for a phone's file.
+pub async fn handle(
+    deps: &Arc<Deps>,
+    memo: &Memo,
+    request: &HttpRequest,
+    payload: &mut Payload,
+    instance: &Instance,
+    token: Option<&str>,
+    file: &str,
+) -> HttpResponse {
+    let purpose = match *request.method() {
+        Method::GET => Purpose::Fetch,
+        Method::HEAD => Purpose::Peek,
+        Method::PUT => Purpose::Upload,
+        _ => return answer::wrong_method(),
+    };
+    let now = deps.clock.now();
+    let Some(peer) = request.peer_addr() else { return answer::not_found() };
+    let client = client(peer.ip(), request.app_config().secure(), request.headers(), &deps.trusted_proxies);
+    let user_agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+    let (known, phone) =
+        memo.look(&*deps.files, Key { instance: instance.id, user_agent, file }, |recognised| match token {
+            Some(token) => deps.records.by_token(token).filter(|phone| phone.instance == instance.id),
+            None => deps.records.by_mac(instance.id, recognised.mac?),
+        });
+    let visit = Visit { deps, request, instance, known, client, now };
+    let token = match (token, &phone) {
+        (None, _) => Token::None,
+        (Some(_), Some(_)) => Token::Known,
+        (Some(_), None) => Token::Unknown,
+    };
+    let asked = visit.file_asked(purpose);
+    // Who gets the empty 404 in any case is not worth a look at credentials.
+    let authorization = match asked {
+        FileAsked::Personal(_) if token != Token::Unknown => visit.authorization(phone.as_deref()),
+        _ => Authorization::Missing,
+    };
+    let ask = Ask {
+        evidence: Evidence {
+            source: client.address,
+            encrypted: client.encrypted,
+            family: &visit.known.recognised.family,
+            token,
+            authorization,
+            certificate: Certificate::None,
+        },
+        file: asked,
+        purpose,
+        policy: visit.known.policy,
+    };
+    let decision = admit(&ask, phone.as_deref(), now);
+    if decision.strike {
+        deps.strikes.add(client.address, now);
+    }
+    let (answer, outcome) = visit.answer(decision, phone.as_ref(), payload).await;
+    visit.note(phone.as_deref(), outcome);
+    answer
+}
+
+impl Visit<'_> {
+    fn file_asked(&self, purpose: Purpose) -> FileAsked {
+        let recognised = &self.known.recognised;
+        match (recognised.kind, recognised.mac, purpose) {
+            (FileKind::Personal, Some(mac), _) | (FileKind::Upload, Some(mac), Purpose::Upload) => {
+                FileAsked::Personal(mac)
+            }
+            (FileKind::Common, ..) => FileAsked::Common,
+            _ => FileAsked::Other,
+        }
+    }
+
+    fn authorization(&self, phone: Option<&Phone>) -> Authorization {
+        let header = self.request.headers().get(header::AUTHORIZATION);
+        let guard = self.deps.entrances.get(self.instance.id, self.known.scheme);
+        let (Some(header), Some(guard)) = (header, guard) else { return Authorization::Missing };
+        let target = self.request.uri().path_and_query().map_or("/", |target| target.as_str());
+        let shown =
+            http_auth::Request { method: self.request.method().as_str(), target, authorization: header.to_str().ok() };
+        let locked_out = || self.deps.strikes.is_locked_out(self.client.address, self.now);
+        judge(guard, &shown, phone, self.known.shared.as_deref(), locked_out, self.now)
+    }
+
+    async fn answer(
+        &self,
+        decision: Decision,
+        phone: Option<&Arc<Phone>>,
+        payload: &mut Payload,
+    ) -> (HttpResponse, Outcome) {
+        let reason = decision.reason;
+        if let Some(phone) = phone {
+            if decision.closes_window {
+                // Should the disk fail here, the window still ends 15 minutes after the first delivery.
+                if let Err(error) = self.deps.consequences.close_window(phone.id, self.now).await {
+                    tracing::warn!(phone = phone.id.0, %error, "the window could not be closed");
+                }
+            }
+            if !matches!(decision.verdict, Verdict::Personal(_) | Verdict::Store(_)) {
+                self.deps.consequences.withheld(phone, reason, self.client.address, self.now);
+            }
+        }
+        match decision.verdict {
+            Verdict::NotFound => (answer::not_found(), Outcome::Refused(reason)),
+            Verdict::Challenge { stale } => (self.challenge(stale), Outcome::Refused(reason)),
+            Verdict::RetryLater => (answer::later(), Outcome::Later(reason)),
+            Verdict::Open => self.open(phone.map(Arc::as_ref), reason),
+            Verdict::Personal(proof) => match phone {
+                Some(phone) => self.personal(phone, proof, decision.binds_window).await,
+                None => (answer::not_found(), Outcome::Refused(reason)),
+            },
+            Verdict::Store(_) => match phone {
+                Some(phone) => self.upload(phone, payload).await,
+                None => (answer::not_found(), Outcome::Refused(reason)),
+            },
+        }
+    }
+
+    fn challenge(&self, stale: bool) -> HttpResponse {
+        match self.deps.entrances.get(self.instance.id, self.known.scheme) {
+            Some(guard) => answer::challenge(&guard.challenge(self.now, rand::random(), stale)),
+            None => answer::not_found(),
+        }
+    }
+
+    fn open(&self, phone: Option<&Phone>, reason: Reason) -> (HttpResponse, Outcome) {
+        let stage = if reason == Reason::BeforeConfig { Stage::OpenSoon } else { Stage::Open };
+        match self.deps.files.render(self.instance, phone, &self.known.recognised, stage) {
+            Ok(Some(file)) => {
+                let form = form(&Wish::of(self.request.headers()), &file, true);
+                (answer::file(&file, form, self.request.method(), None), Outcome::Open(reason))
+            }
+            Ok(None) => (answer::not_found(), Outcome::Refused(Reason::ForbiddenName)),
+            Err(sentence) => self.failed(&sentence),
+        }
+    }
+
+    async fn personal(&self, phone: &Arc<Phone>, proof: Proof, binds: bool) -> (HttpResponse, Outcome) {
+        let bound;
+        let phone = if binds {
+            let family = self.known.recognised.family.clone();
+            match self.deps.consequences.bind(phone.id, self.client.address, family, self.now).await {
+                Ok(Ok(record)) => {
+                    bound = record;
+                    &bound
+                }
+                // Another request was faster. A certificate needs no window.
+                Ok(Err(reason)) if reason == Reason::OtherSource && proof == Proof::Certificate => phone,
+                Ok(Err(reason)) => {
+                    self.deps.consequences.withheld(phone, reason, self.client.address, self.now);
+                    return (self.challenge(false), Outcome::Refused(reason));
+                }
+                Err(error) => return self.failed(&error.0),
+            }
+        } else {
+            phone
+        };
+        let file = match self.personal_file(phone, binds) {
+            Ok(Some(file)) => file,
+            Ok(None) => return (answer::not_found(), Outcome::Refused(Reason::ForbiddenName)),
+            Err(sentence) => return self.failed(&sentence),
+        };
+        let form = form(&Wish::of(self.request.headers()), &file, !proof.is_bootstrap());
+        let whole = form == Form::Whole && self.request.method() == Method::GET;
+        let news = whole && Consequences::is_news(phone, &file.etag);
+        let done = news.then(|| self.record_delivery(phone, &file.etag));
+        let outcome = match form {
+            Form::Unchanged => Outcome::Unchanged,
+            Form::Whole if whole => Outcome::Delivered,
+            Form::Whole | Form::Part(..) | Form::Outside => Outcome::Peeked,
+        };
+        (answer::file(&file, form, self.request.method(), done), outcome)
+    }
+
+    /// From this worker's memory while the renderer still holds it, else rendered. Right after a change of the record
+    /// the memory is of the old one.
+    fn personal_file(&self, phone: &Phone, changed: bool) -> Result<Option<Arc<super::ports::File>>, String> {
+        if !changed {
+            if let Some(file) = self.known.personal.borrow().upgrade() {
+                return Ok(Some(file));
+            }
+        }
+        let file = self.deps.files.render(self.instance, Some(phone), &self.known.recognised, Stage::Personal)?;
+        if let (false, Some(file)) = (changed, &file) {
+            *self.known.personal.borrow_mut() = Arc::downgrade(file);
+        }
+        Ok(file)
+    }
+
+    fn record_delivery(&self, phone: &Phone, etag: &str) -> Box<dyn FnOnce()> {
+        let deps = self.deps.clone();
+        let done = Delivered {
+            phone: phone.id,
+            delivery: Delivery {
+                at: self.now,
+                revision: phone.revision,
+                provisioning: phone.provisioning,
+                etag: etag.to_owned(),
+            },
+            model: self.known.recognised.model.clone(),
+            firmware: self.known.recognised.firmware.clone(),
+        };
+        Box::new(move || deps.consequences.delivered(done))
+    }
+
+    async fn upload(&self, phone: &Phone, payload: &mut Payload) -> (HttpResponse, Outcome) {
+        let mut bytes = BytesMut::new();
+        while let Some(piece) = payload.next().await {
+            let Ok(piece) = piece else { return self.failed("the upload broke off") };
+            if bytes.len() + piece.len() > UPLOAD_BYTES {
+                return (answer::too_large(), Outcome::Failed);
+            }
+            bytes.extend_from_slice(&piece);
+        }
+        match self.deps.records.save_upload(phone.id, self.known.file.to_string(), bytes.freeze()).await {
+            Ok(()) => (answer::kept(), Outcome::Uploaded),
+            Err(error) => self.failed(&error.0),
+        }
+    }
+
+    fn failed(&self, sentence: &str) -> (HttpResponse, Outcome) {
+        let instance = self.instance.label();
+        tracing::error!(%instance, file = %self.known.file, "a phone's request could not be answered: {sentence}");
+        (answer::later(), Outcome::Failed)
+    }
+
+    fn note(&self, phone: Option<&Phone>, outcome: Outcome) {
+        tracing::debug!(address = %self.client.address, file = %self.known.file, ?outcome, "phone request");
+        self.deps.meter.count(outcome);
+        self.deps.records.seen(Seen {
+            instance: self.instance.id,
+            phone: phone.map(|phone| phone.id),
+            mac: self.known.recognised.mac,
+            at: self.now,
+            address: self.client.address,
+            user_agent: self.known.user_agent.clone(),
+            firmware: self.known.recognised.firmware.clone(),
+            file: self.known.file.clone(),
+            outcome,
+        });
+    }
+}

@@ -1,0 +1,5 @@
+//! The listeners over real sockets, with records and files in memory.
+
+mod refusals;
+mod serving;
+mod support;

@@ -1,0 +1,134 @@
+//! What strangers get: always the same.
+
+use futures_util::future::join;
+
+use super::support::{FILE, House, path, with_token};
+use crate::phone::{
+    admission::Reason,
+    facet::{RequestState, Wanted},
+    record::PhoneId,
+};
+
+#[actix_web::test]
+async fn without_token_known_and_unknown_look_alike() {
+    let house = House::open().await;
+    let known = house.get(&path(FILE)).await.shape();
+    assert_eq!((known.status, known.body.len()), (401, 0));
+    assert_eq!(known.headers.iter().filter(|(name, _)| name == "www-authenticate").count(), 1);
+    assert!(known.header("etag").is_none());
+    for (method, path) in [
+        ("GET", path("805ec0999999.cfg")),
+        ("GET", path("00085d000001.CFG".to_lowercase().as_str())),
+        ("PUT", path("805ec0999999-local.cfg")),
+        ("PUT", path("805ec0123456-local.cfg")),
+    ] {
+        let extra = if method == "PUT" { "Content-Length: 0\r\n" } else { "" };
+        assert_eq!(house.request(method, &path, extra).await.shape(), known, "{method} {path}");
+    }
+    house.memory.edit(|phone| phone.wanted = Wanted::Blocked);
+    assert_eq!(house.get(&path(FILE)).await.shape(), known, "blocked");
+    house.memory.edit(|phone| phone.wanted = Wanted::Removed);
+    assert_eq!(house.get(&path(FILE)).await.shape(), known, "removed");
+    let wrong =
+        "Authorization: Digest username=\"x\", realm=\"example.com/gw\", nonce=\"x\", uri=\"/\", response=\"x\"\r\n";
+    let (one, two) =
+        (house.request("GET", &path(FILE), wrong).await, house.request("GET", &path("805ec0999999.cfg"), wrong).await);
+    assert_eq!(one.shape(), two.shape());
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn with_token_everything_else_is_the_same_empty_404() {
+    let house = House::open().await;
+    let unknown = house.get(&path(&format!("zzzzzzzzzzzzzzzzzzzzzzzzzz/{FILE}"))).await;
+    assert_eq!((unknown.status, unknown.body.len()), (404, 0));
+    for path in [
+        with_token("805ec0999999.cfg"),
+        with_token("805ec0123456.boot"),
+        with_token("y000000000000.boot"),
+        with_token("passwd"),
+        with_token(""),
+        with_token("..%2f805ec0123456.cfg"),
+        with_token("805ec0123456.cfg%00"),
+        path("y000000000000.boot"),
+        path("805ec0123456.boot"),
+        path("zzzzzzzzzzzzzzzzzzzzzzzzzz/y000000000108.cfg"),
+        path(""),
+        format!("/example.com/other/phone/{FILE}"),
+        "/".to_owned(),
+    ] {
+        assert_eq!(house.get(&path).await, unknown, "{path}");
+    }
+    house.memory.edit(|phone| phone.wanted = Wanted::Blocked);
+    assert_eq!(house.get(&with_token(FILE)).await, unknown, "blocked");
+    let (one, two) =
+        (house.request("DELETE", &with_token(FILE), "").await, house.request("DELETE", &path("x"), "").await);
+    assert_eq!((one.status, &one), (405, &two));
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn another_source_in_the_window_is_refused_and_raised() {
+    let mut house = House::open().await;
+    assert_eq!(house.get(&with_token(FILE)).await.status, 200);
+    assert_eq!(house.told.recv().await, Some((PhoneId(7), None)));
+    let stranger = house.request_from("127.0.0.2", "GET", &with_token(FILE), "").await;
+    assert_eq!(stranger.status, 401);
+    assert_eq!(house.told.recv().await, Some((PhoneId(7), Some(Reason::OtherSource))));
+    {
+        let happenings = house.memory.happenings.lock().unwrap();
+        let alarm = happenings.iter().find(|entry| entry.kind == "alarm").unwrap();
+        assert!(alarm.text.contains("127.0.0.2"));
+    }
+    assert_eq!(house.memory.phone().request.state, RequestState::Provisioned, "strangers change nothing");
+    assert_eq!(house.get(&with_token(FILE)).await.status, 200, "the phone itself goes on");
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn of_two_sources_at_once_one_is_served() {
+    let house = House::open().await;
+    let path = with_token(FILE);
+    let (one, two) =
+        join(house.request_from("127.0.0.2", "GET", &path, ""), house.request_from("127.0.0.3", "GET", &path, ""))
+            .await;
+    let mut both = [one.status, two.status];
+    both.sort_unstable();
+    assert_eq!(both, [200, 401]);
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn ten_wrong_credentials_freeze_all_but_the_phones_own() {
+    let house = House::open().await;
+    let url = house.url(FILE);
+    let unknown = house.url("805ec0999999.cfg");
+    // Missing ones never count.
+    for _ in 0..12 {
+        assert_eq!(house.get(&path(FILE)).await.status, 401);
+    }
+    for round in 0..10 {
+        let target = if round % 2 == 0 { &url } else { &unknown };
+        let (status, _) = house.curl(&["--digest", "--user", "boot:wrong", target]).await;
+        assert_eq!(status, 401);
+    }
+    let (status, _) = house.curl(&["--digest", "--user", "boot:boot-password", &url]).await;
+    assert_eq!(status, 401, "bootstrap is not looked at any more");
+    let (status, _) = house.curl(&["--digest", "--user", "805ec0123456:OwnPasswordOwnPasswo", &url]).await;
+    assert_eq!(status, 200, "right credentials always pass");
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn an_old_nonce_is_stale_and_no_strike() {
+    let house = House::open().await;
+    let odd = "Authorization: Digest username=\"805ec0123456\", realm=\"example.com/gw\", nonce=\"old\", uri=\"/example.com/gw/phone/805ec0123456.cfg\", response=\"00000000000000000000000000000000\", qop=auth, nc=00000001, cnonce=\"c\"\r\n";
+    for _ in 0..12 {
+        let answer = house.request("GET", &path(FILE), odd).await;
+        assert_eq!(answer.status, 401);
+        assert!(answer.header("www-authenticate").unwrap().contains("stale=true"));
+    }
+    let (status, _) = house.curl(&["--digest", "--user", "boot:boot-password", &house.url(FILE)]).await;
+    assert_eq!(status, 200);
+    house.close().await;
+}

@@ -1,0 +1,218 @@
+//! What phones get.
+
+use std::path::Path;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::{
+    super::{certificate::Certificate, ports::Outcome},
+    support::{FILE, House, TOKEN, path, with_token},
+};
+use crate::phone::{
+    admission::{AFTER_FIRST_DELIVERY, Policy, Reason, tests as sample},
+    facet::RequestState,
+    record::PhoneId,
+};
+
+#[actix_web::test]
+async fn the_first_delivery_binds_and_is_recorded_once_complete() {
+    let mut house = House::open().await;
+    let answer = house.get(&with_token("805EC0123456.cfg")).await;
+    assert_eq!((answer.status, answer.body.len()), (200, 16 * 1024));
+    assert_eq!(answer.header("cache-control"), Some("private, no-store"));
+    assert_eq!(answer.header("etag"), Some("\"3-Personal\""));
+    assert_eq!(answer.header("content-type"), Some("text/plain"));
+
+    assert_eq!(house.told.recv().await, Some((PhoneId(7), None)));
+    let phone = house.memory.phone();
+    assert_eq!(phone.request.state, RequestState::Provisioned);
+    assert_eq!(phone.window.bound.as_ref().unwrap().source.to_string(), "127.0.0.1");
+    assert_eq!(phone.firmware.as_deref(), Some("108.86.0.20"));
+    let delivery = phone.delivery.clone().unwrap();
+    assert_eq!((delivery.revision, delivery.provisioning), (3, 1));
+
+    // The same again is served and changes nothing; a new revision is news.
+    assert_eq!(house.get(&with_token(FILE)).await.status, 200);
+    assert!(std::ptr::eq(&*house.memory.phone(), &*phone));
+    house.memory.edit(|phone| phone.revision = 4);
+    assert_eq!(house.get(&with_token(FILE)).await.header("etag"), Some("\"4-Personal\""));
+    assert_eq!(house.told.recv().await, Some((PhoneId(7), None)));
+    assert_eq!(house.memory.phone().delivery.as_ref().unwrap().revision, 4);
+    let kinds: Vec<&str> = house.memory.happenings.lock().unwrap().iter().map(|entry| entry.kind).collect();
+    assert_eq!(kinds, ["first-delivery", "delivered", "delivered"]);
+
+    house.clock.advance(AFTER_FIRST_DELIVERY);
+    assert_eq!(house.get(&with_token(FILE)).await.status, 401, "15 minutes after the first delivery");
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn head_unchanged_part_and_aborted_are_no_deliveries() {
+    let mut house = House::open().await;
+    let head = house.request("HEAD", &with_token(FILE), "").await;
+    assert_eq!((head.status, head.body.len(), head.header("content-length")), (200, 0, Some("16384")));
+    let unchanged = house.request("GET", &with_token(FILE), "If-None-Match: \"3-Personal\"\r\n").await;
+    assert_eq!((unchanged.status, unchanged.body.len()), (304, 0));
+    assert!(house.memory.phone().delivery.is_none());
+
+    // Inside a window a part would go out unbound: the whole is the answer, and it is a delivery.
+    let whole = house.request("GET", &with_token(FILE), "Range: bytes=0-9\r\n").await;
+    assert_eq!((whole.status, whole.body.len()), (200, 16 * 1024));
+    assert_eq!(house.told.recv().await, Some((PhoneId(7), None)));
+
+    let url = house.url(FILE);
+    let digest = ["--digest", "--user", "805ec0123456:OwnPasswordOwnPasswo"];
+    let (status, body) = house.curl(&[&digest[..], &["--range", "0-9", &url]].concat()).await;
+    assert_eq!((status, body.len()), (206, 10));
+    let (status, _) = house.curl(&[&digest[..], &["--range", "99999-", &url]].concat()).await;
+    assert_eq!(status, 416);
+
+    // A client that goes away in the middle; the delivery after it is the only one that is told.
+    *house.memory.body.lock().unwrap() = vec![b'y'; 16 << 20].into();
+    house.memory.edit(|phone| {
+        phone.revision = 4;
+        phone.window.closed = None;
+    });
+    let mut stream = house.connect("127.0.0.1").await;
+    let request =
+        format!("GET {} HTTP/1.1\r\nHost: gw\r\nUser-Agent: {}\r\n\r\n", with_token(FILE), super::support::UA);
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut some = [0; 1024];
+    stream.read_exact(&mut some).await.unwrap();
+    drop(stream);
+    house.memory.edit(|phone| phone.revision = 5);
+    assert_eq!(house.get(&with_token(FILE)).await.body.len(), 16 << 20);
+    assert_eq!(house.told.recv().await, Some((PhoneId(7), None)));
+    assert_eq!(house.memory.phone().delivery.as_ref().unwrap().revision, 5);
+    let delivered = house.memory.happenings.lock().unwrap().iter().filter(|entry| entry.kind == "delivered").count();
+    assert_eq!(delivered, 2);
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn own_credentials_close_the_window() {
+    let house = House::open().await;
+    let url = house.url(FILE);
+    let (status, body) = house.curl(&["--digest", "--user", "805ec0123456:OwnPasswordOwnPasswo", &url]).await;
+    assert_eq!((status, body.len()), (200, 16 * 1024));
+    let phone = house.memory.phone();
+    assert_eq!(phone.window.closed, Some(sample::at(10)));
+    assert_eq!(phone.own.proven, Some(sample::at(10)));
+    // What travelled through the redirect service is spent.
+    assert_eq!(house.get(&with_token(FILE)).await.status, 401);
+    let (status, _) = house.curl(&["--digest", "--user", "boot:boot-password", &url]).await;
+    assert_eq!(status, 401);
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn bootstrap_credentials_admit_in_the_window() {
+    let house = House::open().await;
+    let (status, _) = house.curl(&["--digest", "--user", "boot:boot-password", &house.url(FILE)]).await;
+    assert_eq!(status, 200);
+    assert!(house.memory.phone().window.bound.is_some());
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn common_files_are_open_for_everyone() {
+    let house = House::open().await;
+    for path in [path("y000000000108.cfg"), with_token("y000000000108.cfg"), path("/y000000000108.cfg")] {
+        let answer = house.get(&path).await;
+        assert_eq!((answer.status, answer.body.as_slice()), (200, &b"open"[..]), "{path}");
+    }
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn before_the_configuration_never_half_a_file() {
+    let mut house = House::open().await;
+    house.memory.edit(|phone| phone.device_config.received = None);
+    let early = house.get(&with_token(FILE)).await;
+    assert_eq!((early.status, early.body.as_slice()), (200, &b"open soon"[..]));
+    assert_eq!(house.told.recv().await, Some((PhoneId(7), Some(Reason::BeforeConfig))));
+    let phone = house.memory.phone();
+    assert_eq!(phone.request.state, RequestState::BeforeConfig);
+    assert!(phone.window.bound.is_none() && phone.delivery.is_none());
+
+    house.memory.edit(|phone| phone.delivery = Some(sample::delivered(phone)));
+    let later = house.get(&with_token(FILE)).await;
+    assert_eq!((later.status, later.header("retry-after"), later.body.len()), (503, Some("60"), 0));
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn uploads_are_kept_up_to_64_kib() {
+    let house = House::open().await;
+    let file = "805ec0123456-local.cfg";
+    let put = |length: usize, path: String| {
+        format!("PUT {path} HTTP/1.1\r\nHost: gw\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n")
+    };
+    let full = vec![b'u'; 64 * 1024];
+    assert_eq!(house.send("127.0.0.1", &put(full.len(), with_token(file)), &full).await.status, 204);
+    let more = vec![b'u'; 64 * 1024 + 1];
+    assert_eq!(house.send("127.0.0.1", &put(more.len(), with_token(file)), &more).await.status, 413);
+    assert_eq!(house.send("127.0.0.1", &put(3, path(file)), b"abc").await.status, 401);
+    assert_eq!(house.send("127.0.0.1", &put(3, with_token("y000000000108.cfg")), b"abc").await.status, 404);
+    let uploads = house.memory.uploads.lock().unwrap().clone();
+    assert_eq!(uploads.len(), 1);
+    assert_eq!((uploads[0].0.as_str(), uploads[0].1.len()), (file, 64 * 1024));
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn https_and_what_a_trusted_proxy_says() {
+    let directory = tempfile::tempdir().unwrap();
+    let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (chain, key) = (directory.path().join("chain.pem"), directory.path().join("key.pem"));
+    std::fs::write(&chain, certified.cert.pem()).unwrap();
+    std::fs::write(&key, certified.signing_key.serialize_pem()).unwrap();
+    assert!(Certificate::load(Path::new("/nowhere.pem"), &key).unwrap_err().to_string().contains("/nowhere.pem"));
+    let certificate = Certificate::load(&chain, &key).unwrap();
+
+    let house = House::with(Some(certificate.clone())).await;
+    *house.memory.policy.lock().unwrap() = Policy { https_only: true, ..Policy::default() };
+    let plain = house.get(&with_token(FILE)).await;
+    assert_eq!(plain.body, b"open", "plain HTTP gets the open stage");
+    let faked = house.request("GET", &with_token(FILE), "X-Forwarded-Proto: https\r\n").await;
+    assert_eq!(faked.body, b"open", "and believes nobody");
+    assert!(house.memory.phone().window.bound.is_none());
+
+    let url = format!("https://{}{}", house.https.unwrap(), with_token(FILE));
+    let (status, body) = house.curl(&["--insecure", &url]).await;
+    assert_eq!((status, body.len()), (200, 16 * 1024));
+    let (_, _) = house.curl(&["--insecure", "--tls-max", "1.2", &url]).await;
+    certificate.reload(&chain, &key).unwrap();
+
+    let forwarded = "X-Forwarded-Proto: https\r\nX-Forwarded-For: 127.0.0.1\r\n";
+    let proxied = house.request_from("127.0.0.9", "GET", &with_token(FILE), forwarded).await;
+    assert_eq!(proxied.body.len(), 16 * 1024, "the bound source, behind a trusted proxy");
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn the_rest_of_an_instance() {
+    let house = House::open().await;
+    assert_eq!(house.get("/healthz").await.body, b"ok\n");
+    assert_eq!(house.get("/example.com/gw/gangway-admin.htm").await.body, b"page");
+    assert_eq!(house.get("/example.com/gw/other.htm").await.status, 404);
+    for path in ["/example.com/gw", "/EXAMPLE.com/gw/x/y"] {
+        let answer = house.request("GET", path, "Upgrade: websocket\r\n").await;
+        assert_eq!((answer.status, answer.body.as_slice()), (418, &b"example.com/gw"[..]), "{path}");
+    }
+    assert_eq!(house.request("GET", "/example.com/other", "Upgrade: websocket\r\n").await.status, 404);
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn every_request_is_noted_without_its_token() {
+    let house = House::open().await;
+    house.get(&with_token(FILE)).await;
+    house.get(&path("805ec0999999.cfg")).await;
+    let seen = house.memory.seen.lock().unwrap().clone();
+    assert_eq!((seen[0].phone, seen[0].outcome), (Some(PhoneId(7)), Outcome::Delivered));
+    assert_eq!(seen[1].phone, None);
+    assert_eq!(seen[1].outcome, Outcome::Refused(Reason::UnknownPhone));
+    assert!(!format!("{seen:?}").contains(TOKEN));
+    house.close().await;
+}

@@ -1,0 +1,360 @@
+//! A listener on a free port, records and files in memory, and a client that sees every byte.
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    process::{Command, Stdio},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use actix_web::{HttpRequest, HttpResponse, dev::ServerHandle, web::Payload};
+use bytes::Bytes;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpSocket, TcpStream},
+    sync::mpsc,
+};
+
+use super::super::{
+    Deps, Parts,
+    certificate::Certificate,
+    listeners::{Addresses, listen},
+    ports::*,
+};
+use crate::{
+    clock::ManualClock,
+    phone::{
+        admission::{Policy, Reason, tests as sample},
+        instance::{Instance, InstanceId, Instances},
+        mac::Mac,
+        record::{Credentials, Phone, PhoneId},
+    },
+    secret::Secret,
+    tasks::Tasks,
+    wire::http_auth::{Algorithm, Scheme},
+};
+
+pub const TOKEN: &str = "abcdefghijklmnopqrstuvwxyz";
+pub const FILE: &str = "805ec0123456.cfg";
+pub const UA: &str = "Yealink SIP-T46U 108.86.0.20 80:5e:c0:12:34:56";
+
+#[derive(Default)]
+pub struct Memory {
+    pub phones: Mutex<HashMap<PhoneId, Arc<Phone>>>,
+    pub happenings: Mutex<Vec<Happening>>,
+    pub seen: Mutex<Vec<Seen>>,
+    pub uploads: Mutex<Vec<(String, Bytes)>>,
+    pub policy: Mutex<Policy>,
+    pub shared: Mutex<Option<Arc<Credentials>>>,
+    pub revision: AtomicU64,
+    pub body: Mutex<Bytes>,
+    pub rendered: Mutex<HashMap<(u64, Stage), Arc<File>>>,
+}
+
+impl Memory {
+    pub fn phone(&self) -> Arc<Phone> {
+        self.phones.lock().unwrap()[&PhoneId(7)].clone()
+    }
+
+    pub fn edit(&self, edit: impl FnOnce(&mut Phone)) {
+        let mut phone = (*self.phone()).clone();
+        edit(&mut phone);
+        self.phones.lock().unwrap().insert(phone.id, Arc::new(phone));
+    }
+}
+
+impl Records for Memory {
+    fn by_token(&self, token: &str) -> Option<Arc<Phone>> {
+        self.phones.lock().unwrap().values().find(|phone| phone.token.matches(token)).cloned()
+    }
+
+    fn by_mac(&self, instance: InstanceId, mac: Mac) -> Option<Arc<Phone>> {
+        self.phones.lock().unwrap().values().find(|phone| phone.instance == instance && phone.mac == mac).cloned()
+    }
+
+    fn change(&self, phone: PhoneId, change: Change) -> Reply<Result<Arc<Phone>, RecordError>> {
+        let mut phones = self.phones.lock().unwrap();
+        let mut record = (*phones[&phone]).clone();
+        change(&mut record, &mut self.happenings.lock().unwrap());
+        let record = Arc::new(record);
+        phones.insert(phone, record.clone());
+        Box::pin(async move {
+            // A disk takes its time; others get their turn.
+            tokio::task::yield_now().await;
+            Ok(record)
+        })
+    }
+
+    fn seen(&self, note: Seen) {
+        self.seen.lock().unwrap().push(note);
+    }
+
+    fn save_upload(&self, _: PhoneId, name: String, bytes: Bytes) -> Reply<Result<(), RecordError>> {
+        self.uploads.lock().unwrap().push((name, bytes));
+        Box::pin(async { Ok(()) })
+    }
+}
+
+impl Files for Memory {
+    fn revision(&self, _: InstanceId) -> u64 {
+        self.revision.load(Ordering::Relaxed)
+    }
+
+    fn recognise(&self, user_agent: Option<&str>, file: &str) -> Recognised {
+        let (stem, extension) = file.split_once('.').unwrap_or((file, ""));
+        let personal = Mac::from_hex(stem);
+        let upload = stem.strip_suffix("-local").and_then(Mac::from_hex);
+        let kind = match (personal, upload, extension) {
+            (Some(_), _, "cfg") => FileKind::Personal,
+            (_, Some(_), "cfg") => FileKind::Upload,
+            (None, None, "cfg") if stem.starts_with('y') => FileKind::Common,
+            _ => FileKind::Other,
+        };
+        let model = user_agent.and_then(|text| text.split_whitespace().nth(1));
+        Recognised {
+            vendor: Some("yealink".into()),
+            model: model.map(Into::into),
+            firmware: user_agent.and_then(|text| text.split_whitespace().nth(2)).map(Into::into),
+            mac: personal.or(upload),
+            kind,
+            family: model.unwrap_or_default().into(),
+        }
+    }
+
+    fn scheme(&self, _: Option<&str>) -> Scheme {
+        Scheme::Digest(Algorithm::Md5)
+    }
+
+    fn policy(&self, _: InstanceId, _: Option<&Phone>, _: &Recognised) -> Policy {
+        *self.policy.lock().unwrap()
+    }
+
+    fn shared_account(&self, _: InstanceId) -> Option<Arc<Credentials>> {
+        self.shared.lock().unwrap().clone()
+    }
+
+    fn render(
+        &self,
+        _: &Instance,
+        phone: Option<&Phone>,
+        _: &Recognised,
+        stage: Stage,
+    ) -> Result<Option<Arc<File>>, String> {
+        let revision = phone.map_or(0, |phone| phone.revision);
+        let mut rendered = self.rendered.lock().unwrap();
+        let file = rendered.entry((revision, stage)).or_insert_with(|| {
+            let body = match stage {
+                Stage::Personal => self.body.lock().unwrap().clone(),
+                Stage::Open => Bytes::from_static(b"open"),
+                Stage::OpenSoon => Bytes::from_static(b"open soon"),
+            };
+            let etag = format!("\"{revision}-{stage:?}\"");
+            Arc::new(File { body, etag, content_type: "text/plain".to_owned() })
+        });
+        Ok(Some(file.clone()))
+    }
+}
+
+pub struct Told(mpsc::UnboundedSender<(PhoneId, Option<Reason>)>);
+
+impl Deliveries for Told {
+    fn delivered(&self, phone: PhoneId) {
+        let _ = self.0.send((phone, None));
+    }
+
+    fn asked(&self, phone: PhoneId, reason: Reason) {
+        let _ = self.0.send((phone, Some(reason)));
+    }
+}
+
+struct Teapot;
+
+impl Upgrade for Teapot {
+    fn upgrade(&self, _: HttpRequest, _: Payload, instance: Arc<Instance>) -> LocalReply<HttpResponse> {
+        Box::pin(async move { HttpResponse::ImATeapot().body(instance.label()) })
+    }
+}
+
+impl Pages for Teapot {
+    fn page(
+        &self,
+        _: &HttpRequest,
+        _: &mut Payload,
+        _: &Arc<Instance>,
+        path: &str,
+    ) -> Option<LocalReply<HttpResponse>> {
+        (path == "gangway-admin.htm").then(|| Box::pin(async { HttpResponse::Ok().body("page") }) as _)
+    }
+}
+
+/// A running listener.
+pub struct House {
+    pub memory: Arc<Memory>,
+    pub clock: ManualClock,
+    pub http: SocketAddr,
+    pub https: Option<SocketAddr>,
+    pub told: mpsc::UnboundedReceiver<(PhoneId, Option<Reason>)>,
+    handle: ServerHandle,
+    tasks: Tasks,
+}
+
+pub fn instance() -> Instance {
+    Instance {
+        id: InstanceId(1),
+        domain: "example.com".to_owned(),
+        name: "gw".to_owned(),
+        password: Secret::new("secret"),
+        public_url: None,
+        phone_url: None,
+        devices_ca: None,
+        devices_pin: None,
+        admin_password_login: false,
+        admin_from: Vec::new(),
+        frame_ancestors: Vec::new(),
+    }
+}
+
+impl House {
+    pub async fn open() -> Self {
+        Self::with(None).await
+    }
+
+    pub async fn with(certificate: Option<Arc<Certificate>>) -> Self {
+        let memory = Arc::new(Memory::default());
+        *memory.body.lock().unwrap() = Bytes::from(vec![b'x'; 16 * 1024]);
+        memory.phones.lock().unwrap().insert(PhoneId(7), Arc::new(sample::phone()));
+        let clock = ManualClock::new(sample::at(10));
+        let tasks = Tasks::new();
+        let (sender, told) = mpsc::unbounded_channel();
+        let deps = Deps::new(Parts {
+            instances: Instances::new(vec![instance()]),
+            records: memory.clone(),
+            files: memory.clone(),
+            deliveries: Arc::new(Told(sender)),
+            upgrade: Arc::new(Teapot),
+            pages: Arc::new(Teapot),
+            clock: Arc::new(clock.clone()),
+            tasks: tasks.clone(),
+            trusted_proxies: vec!["127.0.0.9/32".parse().unwrap()],
+            nonce_key: [7; 32],
+        });
+        let addresses = Addresses {
+            http: vec!["127.0.0.1:0".to_owned()],
+            https: certificate.iter().map(|_| "127.0.0.1:0".to_owned()).collect(),
+            certificate,
+            workers: Some(1),
+            shutdown: Duration::from_secs(1),
+        };
+        let listening = listen(&addresses, &deps).unwrap();
+        let handle = listening.server.handle();
+        tasks.spawn_local("server", async move {
+            let _ = listening.server.await;
+        });
+        Self { memory, clock, http: listening.http[0], https: listening.https.first().copied(), told, handle, tasks }
+    }
+
+    pub async fn close(self) {
+        self.handle.stop(false).await;
+        assert_eq!(self.tasks.finish(Duration::from_secs(5)).await, 0);
+    }
+
+    /// A request from `source`, byte for byte; the answer is read to its end.
+    pub async fn send(&self, source: &str, request: &str, body: &[u8]) -> Answer {
+        let mut stream = self.connect(source).await;
+        stream.write_all(request.as_bytes()).await.unwrap();
+        // A server that has refused may close while we still write.
+        let _ = stream.write_all(body).await;
+        let mut bytes = Vec::new();
+        let _ = stream.read_to_end(&mut bytes).await;
+        Answer::parse(&bytes)
+    }
+
+    pub async fn connect(&self, source: &str) -> TcpStream {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::new(source.parse().unwrap(), 0)).unwrap();
+        socket.connect(self.http).await.unwrap()
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.request("GET", path, "").await
+    }
+
+    pub async fn request(&self, method: &str, path: &str, headers: &str) -> Answer {
+        self.request_from("127.0.0.1", method, path, headers).await
+    }
+
+    pub async fn request_from(&self, source: &str, method: &str, path: &str, headers: &str) -> Answer {
+        let request =
+            format!("{method} {path} HTTP/1.1\r\nHost: gw\r\nUser-Agent: {UA}\r\nConnection: close\r\n{headers}\r\n");
+        self.send(source, &request, b"").await
+    }
+
+    /// curl as a witness that shares no code with us.
+    pub async fn curl(&self, arguments: &[&str]) -> (u16, Vec<u8>) {
+        let mut command = Command::new("curl");
+        command
+            .args(["--silent", "--show-error", "--max-time", "10", "--user-agent", UA, "--write-out", "\n%{http_code}"])
+            .args(arguments)
+            .stdin(Stdio::null());
+        let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().expect("curl is installed");
+        let at = output.stdout.iter().rposition(|byte| *byte == b'\n').expect("curl wrote a status");
+        let status = std::str::from_utf8(&output.stdout[at + 1..]).unwrap().parse().unwrap();
+        (status, output.stdout[..at].to_vec())
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}/example.com/gw/phone/{path}", self.http)
+    }
+}
+
+pub fn path(file: &str) -> String {
+    format!("/example.com/gw/phone/{file}")
+}
+
+pub fn with_token(file: &str) -> String {
+    path(&format!("{TOKEN}/{file}"))
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    pub status: u16,
+    /// Lower-case names, sorted, without the date.
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    fn parse(bytes: &[u8]) -> Self {
+        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("an answer has a head");
+        let head = std::str::from_utf8(&bytes[..end]).unwrap();
+        let mut lines = head.split("\r\n");
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let mut headers: Vec<(String, String)> = lines
+            .map(|line| line.split_once(": ").unwrap())
+            .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
+            .filter(|(name, _)| name != "date")
+            .collect();
+        headers.sort();
+        Self { status, headers, body: bytes[end + 4..].to_vec() }
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The answer with what is fresh in every challenge taken out.
+    pub fn shape(mut self) -> Self {
+        for (name, value) in &mut self.headers {
+            if name == "www-authenticate" {
+                let start = value.find("nonce=\"").unwrap() + 7;
+                let length = value[start..].find('"').unwrap();
+                value.replace_range(start..start + length, &"n".repeat(length));
+            }
+        }
+        self
+    }
+}

@@ -1,0 +1,415 @@
+//! Who may read what (DESIGN ch. 5), as one pure function. A personal file holds a user's PBX password, so it leaves
+//! only for a request that proves to come from the phone, or that carries what travelled through the redirect service
+//! while the phone's window is open. Whoever is refused learns nothing: with a token an empty 404, without one the
+//! same 401 for every MAC-shaped name.
+
+use std::time::Duration;
+
+use ipnet::IpNet;
+use jiff::Timestamp;
+
+use super::{
+    facet::Wanted,
+    identity::{Authorization, Certificate, Evidence, Proof, Token},
+    mac::Mac,
+    record::{Phone, Window},
+};
+
+/// A window closes at the latest this long after its first delivery.
+pub const AFTER_FIRST_DELIVERY: Duration = Duration::from_secs(15 * 60);
+
+/// An account orphaned for this long gets no personal stage any more.
+pub const ORPHAN_PATIENCE: Duration = Duration::from_secs(7 * 86_400);
+
+/// What kind of file the name stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileAsked {
+    /// The file of one phone.
+    Personal(Mac),
+    /// A file for all phones of a model: nothing secret in it.
+    Common,
+    /// `.boot` and every other name.
+    Other,
+}
+
+/// What the request wants to do with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// GET of the whole file.
+    Fetch,
+    /// GET of a part, HEAD: never a delivery.
+    Peek,
+    /// PUT.
+    Upload,
+}
+
+/// What the settings say for this request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Policy {
+    /// `provisioning_scheme` is `https`: plain requests get the open stage only.
+    pub https_only: bool,
+    /// `require_certificate`: nothing less proves this phone.
+    pub require_certificate: bool,
+    /// A person allowed this MAC to come without a token, from everywhere or from one network. Only inside the window.
+    pub first_contact: FirstContact,
+}
+
+/// Whether a phone may come without token and credentials (a click or a CSV line).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FirstContact {
+    /// The rule: it may not.
+    #[default]
+    Refused,
+    /// It may, from this network where one is given.
+    Allowed(Option<IpNet>),
+}
+
+/// One request as it is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ask<'a> {
+    /// Who asks.
+    pub evidence: Evidence<'a>,
+    /// For what.
+    pub file: FileAsked,
+    /// To do what.
+    pub purpose: Purpose,
+    /// Under which settings.
+    pub policy: Policy,
+}
+
+/// What the answer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The personal stage.
+    Personal(Proof),
+    /// The open stage.
+    Open,
+    /// The upload is taken.
+    Store(Proof),
+    /// 401 with exactly one challenge.
+    Challenge {
+        /// The credentials may be right, the nonce was not.
+        stale: bool,
+    },
+    /// An empty 404.
+    NotFound,
+    /// 503 with Retry-After.
+    RetryLater,
+}
+
+impl Verdict {
+    /// Whether something was withheld for want of proof.
+    #[must_use]
+    pub fn is_refusal(self) -> bool {
+        matches!(self, Self::Challenge { .. } | Self::NotFound)
+    }
+}
+
+/// A verdict, why, and what it changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decision {
+    /// The answer.
+    pub verdict: Verdict,
+    /// The rule that decided.
+    pub reason: Reason,
+    /// This request is the first that proves own credentials inside the window: it closes it.
+    pub closes_window: bool,
+    /// The answer is the first delivery of the window: its source must be on disk before the body leaves.
+    pub binds_window: bool,
+    /// Wrong credentials: counts against the source.
+    pub strike: bool,
+}
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $variant:ident = $word:literal, $sentence:literal;)+) => {
+        /// The rule that decided; the label in metrics, the sentence in the phone's time line.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Reason { $($(#[$doc])* $variant,)+ }
+
+        impl Reason {
+            /// Every reason.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The label in metrics and in the request facts.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
+
+            /// What happened and what to do, for people.
+            #[must_use]
+            pub fn sentence(self) -> &'static str {
+                match self { $(Self::$variant => $sentence,)+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The personal stage was admitted.
+    Admitted = "admitted", "The phone was admitted.";
+    /// A common file.
+    CommonFile = "common-file", "A file for all phones of a model, without secrets.";
+    /// Released: the file with all accounts off.
+    Released = "released", "The phone is released: it got the file with all accounts off.";
+    /// The configuration has not come yet.
+    BeforeConfig = "before-config", "The phone asked before its configuration was there; it asks again by itself.";
+    /// Plain HTTP where TLS is asked for.
+    Insecure = "insecure", "The request came over plain HTTP, but the setting provisioning_scheme is https: only the open part was given, with the https URL.";
+    /// All users are gone from the PBX for a week.
+    Orphaned = "orphaned", "All users of this phone are gone from the PBX for 7 days: the personal part is withheld. Provision it again or remove it.";
+    /// No phone has this token here.
+    UnknownToken = "unknown-token", "No phone has this token.";
+    /// The token belongs to a phone with another MAC.
+    WrongMac = "wrong-mac", "The token of this phone was used to ask for the file of another phone.";
+    /// A name nobody serves.
+    ForbiddenName = "forbidden-name", "No such file.";
+    /// No such phone (no token).
+    UnknownPhone = "unknown-phone", "No phone with this MAC address is known here.";
+    /// Blocked by a person.
+    Blocked = "blocked", "The phone is blocked: it gets nothing.";
+    /// Removed, or released and already switched off.
+    Gone = "gone", "The phone was removed or released and asked again.";
+    /// No credentials yet; what every request with Digest or Basic starts with.
+    MissingCredentials = "missing-credentials", "The phone was asked for its credentials.";
+    /// The window is closed.
+    WindowClosed = "window-closed", "The phone asks without its own credentials, as after a factory reset, and its window is closed: allow it once if it is yours.";
+    /// The window is bound to another source.
+    OtherSource = "other-source", "Somebody else asked with what travelled through the redirect service while the window was open, and was refused. If the phone moved or was exchanged, allow it once.";
+    /// The nonce was too old.
+    StaleNonce = "stale-nonce", "The phone was asked for its credentials again.";
+    /// Checked and wrong.
+    WrongCredentials = "wrong-credentials", "Wrong credentials. If the phone was provisioned for another user, reset it to factory defaults.";
+    /// The source is locked out.
+    LockedOut = "locked-out", "Too many wrong credentials from this address: only the phone's own credentials are looked at for some minutes.";
+    /// The settings ask for a factory certificate.
+    CertificateRequired = "certificate-required", "The setting require_certificate is on and the phone did not prove its factory certificate.";
+    /// A valid certificate of another phone.
+    OtherCertificate = "other-certificate", "A phone with another MAC address in its factory certificate asked for this file and was refused.";
+}
+
+impl Reason {
+    /// Whether a person should look: somebody used what is not theirs.
+    #[must_use]
+    pub fn is_alarm(self) -> bool {
+        matches!(self, Self::OtherSource | Self::OtherCertificate | Self::WrongMac)
+    }
+}
+
+/// Decides about one request. `phone` is the one the token belongs to or, without a token, the one the file is named
+/// after; `None` when there is none in this instance.
+#[must_use]
+pub fn admit(ask: &Ask<'_>, phone: Option<&Phone>, now: Timestamp) -> Decision {
+    if ask.evidence.token == Token::Unknown || (ask.evidence.token == Token::Known && phone.is_none()) {
+        return plain(Verdict::NotFound, Reason::UnknownToken);
+    }
+    match ask.file {
+        FileAsked::Other => plain(Verdict::NotFound, Reason::ForbiddenName),
+        FileAsked::Common => common(ask, phone),
+        FileAsked::Personal(mac) => personal(ask, phone, mac, now),
+    }
+}
+
+/// Whether bootstrap admits at all: opened, not closed, not expired, and not 15 minutes past its first delivery.
+#[must_use]
+pub fn window_admits(window: &Window, now: Timestamp) -> bool {
+    window.is_open(now) && window.first_delivery.is_none_or(|first| !passed(first, AFTER_FIRST_DELIVERY, now))
+}
+
+/// Whether the file with all accounts off has been delivered: after it a released phone gets nothing.
+#[must_use]
+pub fn is_switched_off(phone: &Phone) -> bool {
+    phone.wanted == Wanted::Released
+        && phone.delivery.as_ref().is_some_and(|delivery| delivery.revision >= phone.revision)
+}
+
+/// Whether every account has been orphaned for longer than we wait.
+#[must_use]
+pub fn is_orphaned(phone: &Phone, now: Timestamp) -> bool {
+    !phone.accounts.is_empty()
+        && phone
+            .accounts
+            .iter()
+            .all(|account| account.orphaned.is_some_and(|since| passed(since, ORPHAN_PATIENCE, now)))
+}
+
+fn passed(since: Timestamp, patience: Duration, now: Timestamp) -> bool {
+    since.saturating_add(patience).is_ok_and(|end| now >= end)
+}
+
+fn plain(verdict: Verdict, reason: Reason) -> Decision {
+    Decision { verdict, reason, closes_window: false, binds_window: false, strike: false }
+}
+
+/// Why this phone gets nothing, whoever proves what.
+fn shut(phone: &Phone) -> Option<Reason> {
+    match phone.wanted {
+        Wanted::Blocked => Some(Reason::Blocked),
+        Wanted::Removed => Some(Reason::Gone),
+        Wanted::Released if is_switched_off(phone) => Some(Reason::Gone),
+        Wanted::Released | Wanted::Active => None,
+    }
+}
+
+fn common(ask: &Ask<'_>, phone: Option<&Phone>) -> Decision {
+    if ask.purpose == Purpose::Upload {
+        return plain(Verdict::NotFound, Reason::ForbiddenName);
+    }
+    // Without a token nobody knows which phone asks, and nothing in the file belongs to one.
+    match phone.filter(|_| ask.evidence.token == Token::Known).and_then(shut) {
+        Some(reason) => plain(Verdict::NotFound, reason),
+        None => plain(Verdict::Open, Reason::CommonFile),
+    }
+}
+
+fn personal(ask: &Ask<'_>, phone: Option<&Phone>, mac: Mac, now: Timestamp) -> Decision {
+    let Some(phone) = phone else {
+        return refuse(ask, Reason::UnknownPhone);
+    };
+    if phone.mac != mac {
+        return plain(Verdict::NotFound, Reason::WrongMac);
+    }
+    if let Some(reason) = shut(phone) {
+        return refuse(ask, reason);
+    }
+    let proof = match prove(ask, phone, now) {
+        Ok(proof) => proof,
+        Err(reason) => return unproven(ask, reason),
+    };
+    let mut decision = match ask.purpose {
+        Purpose::Upload if ask.policy.https_only && !ask.evidence.encrypted => challenge(ask, Reason::Insecure),
+        Purpose::Upload => plain(Verdict::Store(proof), Reason::Admitted),
+        Purpose::Fetch | Purpose::Peek => stage(ask, phone, proof, now),
+    };
+    decision.closes_window = proof == Proof::Own && phone.window.is_open(now);
+    decision.binds_window = ask.purpose == Purpose::Fetch
+        && proof != Proof::Own
+        && matches!(decision.verdict, Verdict::Personal(_))
+        && phone.window.first_delivery.is_none()
+        && phone.window.is_open(now);
+    decision
+}
+
+/// What a phone gets that has proved to be itself.
+fn stage(ask: &Ask<'_>, phone: &Phone, proof: Proof, now: Timestamp) -> Decision {
+    if ask.policy.https_only && !ask.evidence.encrypted {
+        return plain(Verdict::Open, Reason::Insecure);
+    }
+    if phone.wanted == Wanted::Released {
+        return plain(Verdict::Personal(proof), Reason::Released);
+    }
+    if is_orphaned(phone, now) {
+        return plain(Verdict::Open, Reason::Orphaned);
+    }
+    if phone.device_config.received.is_none() {
+        // A new phone gives up after three quick tries, so it gets a file that makes it ask again; one that works
+        // already keeps what it has.
+        let verdict = if phone.delivery.is_none() { Verdict::Open } else { Verdict::RetryLater };
+        return plain(verdict, Reason::BeforeConfig);
+    }
+    plain(Verdict::Personal(proof), Reason::Admitted)
+}
+
+/// How the request shows to come from the phone, or why it does not.
+fn prove(ask: &Ask<'_>, phone: &Phone, now: Timestamp) -> Result<Proof, Reason> {
+    let evidence = &ask.evidence;
+    let certified = match evidence.certificate {
+        Certificate::Trusted { mac, vendor } => Some(mac == phone.mac && vendor == phone.vendor),
+        Certificate::None | Certificate::Expired | Certificate::UnknownIssuer | Certificate::NoMac => None,
+    };
+    if ask.policy.require_certificate && certified != Some(true) {
+        return Err(Reason::CertificateRequired);
+    }
+    if evidence.authorization == Authorization::Own {
+        return Ok(Proof::Own);
+    }
+    match certified {
+        Some(true) => return Ok(Proof::Certificate),
+        // It proved to be another phone: what travelled through the redirect service cannot outweigh that.
+        Some(false) => return Err(Reason::OtherCertificate),
+        None => {}
+    }
+    let bootstrap = bootstrap(ask).ok_or(match evidence.authorization {
+        Authorization::Wrong => Reason::WrongCredentials,
+        Authorization::Unchecked => Reason::LockedOut,
+        Authorization::Stale => Reason::StaleNonce,
+        Authorization::Missing | Authorization::Own | Authorization::Bootstrap => Reason::MissingCredentials,
+    })?;
+    if !window_admits(&phone.window, now) {
+        return Err(match evidence.authorization {
+            Authorization::Wrong => Reason::WrongCredentials,
+            Authorization::Stale => Reason::StaleNonce,
+            _ => Reason::WindowClosed,
+        });
+    }
+    let elsewhere = phone
+        .window
+        .bound
+        .as_ref()
+        .is_some_and(|bound| bound.source != evidence.source || bound.family != evidence.family);
+    if elsewhere { Err(Reason::OtherSource) } else { Ok(bootstrap) }
+}
+
+/// What of the request is bootstrap.
+fn bootstrap(ask: &Ask<'_>) -> Option<Proof> {
+    if ask.evidence.token == Token::Known {
+        return Some(Proof::Token);
+    }
+    if ask.evidence.authorization == Authorization::Bootstrap {
+        return Some(Proof::Bootstrap);
+    }
+    let clean = matches!(ask.evidence.authorization, Authorization::Missing);
+    match ask.policy.first_contact {
+        FirstContact::Allowed(network) if clean && network.is_none_or(|net| net.contains(&ask.evidence.source)) => {
+            Some(Proof::Allowed)
+        }
+        FirstContact::Allowed(_) | FirstContact::Refused => None,
+    }
+}
+
+/// A known phone's request that proves nothing.
+fn unproven(ask: &Ask<'_>, reason: Reason) -> Decision {
+    let points_to_tls = ask.policy.https_only
+        && !ask.evidence.encrypted
+        && ask.evidence.token == Token::Known
+        && ask.purpose != Purpose::Upload
+        && !reason.is_alarm();
+    if points_to_tls { plain(Verdict::Open, Reason::Insecure) } else { challenge(ask, reason) }
+}
+
+/// Nothing for anybody: with a token as if it did not exist, without one as every MAC-shaped name.
+fn refuse(ask: &Ask<'_>, reason: Reason) -> Decision {
+    match ask.evidence.token {
+        Token::None => challenge(ask, reason),
+        Token::Known | Token::Unknown => plain(Verdict::NotFound, reason),
+    }
+}
+
+fn challenge(ask: &Ask<'_>, reason: Reason) -> Decision {
+    let stale = ask.evidence.authorization == Authorization::Stale;
+    let strike = ask.evidence.authorization == Authorization::Wrong;
+    Decision { strike, ..plain(Verdict::Challenge { stale }, reason) }
+}
+
+/// Binds the window to the source of its first delivery, on the record as it is when the change is written: of two
+/// sources that ask at once one is refused. A repeat from the bound source changes nothing.
+pub fn bind(phone: &mut Phone, source: std::net::IpAddr, family: &str, now: Timestamp) -> Result<(), Reason> {
+    if let Some(reason) = shut(phone) {
+        return Err(reason);
+    }
+    if !window_admits(&phone.window, now) {
+        return Err(Reason::WindowClosed);
+    }
+    match &phone.window.bound {
+        Some(bound) if bound.source == source && bound.family == family => Ok(()),
+        Some(_) => Err(Reason::OtherSource),
+        None => {
+            phone.window.first_delivery = Some(now);
+            phone.window.bound = Some(super::record::Binding { source, family: family.to_owned() });
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

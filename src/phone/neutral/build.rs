@@ -1,0 +1,342 @@
+//! From record and settings to the neutral configuration.
+
+use std::collections::BTreeMap;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+
+use super::{
+    Account, Codec, Ldap, Login, Media, Moment, Neutral, OpenNeutral, OpenProvisioning, PhoneFacts, Provisioning,
+    Server, Shown, Sip, Time,
+};
+use crate::{
+    phone::{
+        facet::Wanted,
+        record::Phone,
+        settings::Effective,
+        time_zone::{Change, Day, zone_rule},
+    },
+    secret::Secret,
+};
+
+/// What the vendor's manifest says about the model.
+#[derive(Debug, Clone)]
+pub struct Facts<'a> {
+    /// Accounts the model has.
+    pub accounts: u16,
+    /// Line keys.
+    pub line_keys: u32,
+    /// DECT base.
+    pub dect: bool,
+    /// ISO 639 -> the vendor's name.
+    pub languages: &'a BTreeMap<String, String>,
+    /// ISO 3166 -> the vendor's name.
+    pub tones: &'a BTreeMap<String, String>,
+    /// Longest password of the phone's web page.
+    pub web_password_longest: usize,
+    /// Characters it must not hold, besides everything but printable ASCII.
+    pub web_password_forbidden: &'a str,
+}
+
+/// Everything a personal file is made of.
+#[derive(Debug, Clone)]
+pub struct Inputs<'a> {
+    /// The record.
+    pub phone: &'a Phone,
+    /// The settings that hold for it.
+    pub settings: &'a Effective,
+    /// Its model.
+    pub facts: &'a Facts<'a>,
+    /// Where it gets its files: ends with `/`, without a token.
+    pub url: &'a str,
+}
+
+/// What the open stage says: ask again at `url`, every minute.
+#[must_use]
+pub fn open(url: &str) -> OpenNeutral {
+    OpenNeutral { provisioning: OpenProvisioning { url: Shown(Secret::new(url)), interval_minutes: 1 } }
+}
+
+/// What the personal stage says.
+#[must_use]
+pub fn build(inputs: &Inputs<'_>) -> Neutral {
+    let Inputs { phone, settings, facts, url } = inputs;
+    let mut notes = Vec::new();
+    let released = phone.wanted != Wanted::Active;
+    let interval = if released { 0 } else { settings.u32("update_interval_minutes") };
+    let named = |table: &BTreeMap<String, String>, setting: &str, notes: &mut Vec<String>| {
+        let wanted = settings.text(setting);
+        let found = table.get(wanted).cloned();
+        if found.is_none() && !wanted.is_empty() {
+            notes.push(format!("{setting} = {wanted} has no name in this vendor's phones; the phone keeps its own"));
+        }
+        found.unwrap_or_default()
+    };
+    let language = named(facts.languages, "language", &mut notes);
+    let tones = named(facts.tones, "location", &mut notes);
+    Neutral {
+        phone: PhoneFacts {
+            mac: phone.mac.to_string(),
+            model: phone.model.clone().unwrap_or_default(),
+            dect: facts.dect,
+            line_keys: facts.line_keys,
+            released,
+        },
+        provisioning: Provisioning {
+            url: (*url).to_owned(),
+            user: phone.own.user.clone(),
+            password: Shown(phone.own.password.clone()),
+            repeat: interval > 0,
+            interval_minutes: interval,
+        },
+        accounts: accounts(inputs, released, &mut notes),
+        sip: sip(inputs),
+        media: media(inputs),
+        ldap: ldap(settings),
+        language,
+        tones,
+        time: time(settings, &mut notes),
+        firmware_url: settings.text("firmware_url").to_owned(),
+        admin: admin(inputs, &mut notes),
+        notes,
+    }
+}
+
+fn accounts(inputs: &Inputs<'_>, released: bool, notes: &mut Vec<String>) -> Vec<Account> {
+    let Inputs { phone, settings, facts, .. } = inputs;
+    let port = if settings.text("sip_transport") == "tcp" { 5060 } else { 5061 };
+    for account in phone.accounts.iter().filter(|account| account.line > facts.accounts) {
+        notes.push(format!("account {} has no place: the model has {} accounts", account.line, facts.accounts));
+    }
+    let slot = |line: u16| {
+        let Some(account) = phone.account(line).filter(|_| !released) else {
+            return Account {
+                line,
+                active: false,
+                display_name: String::new(),
+                register_name: String::new(),
+                auth_name: String::new(),
+                password: Shown::default(),
+                server: Server::default(),
+            };
+        };
+        let name = match settings.text("sip_account") {
+            "username" => &account.username,
+            _ => &account.hwid,
+        };
+        Account {
+            line,
+            active: true,
+            display_name: if account.cn.trim().is_empty() { account.username.clone() } else { account.cn.clone() },
+            register_name: name.clone(),
+            auth_name: name.clone(),
+            password: Shown(account.password.clone()),
+            server: server(settings.nonempty("registrar").unwrap_or(&account.dns), port),
+        }
+    };
+    (1..=facts.accounts).map(slot).collect()
+}
+
+fn sip(inputs: &Inputs<'_>) -> Sip {
+    let Inputs { phone, settings, .. } = inputs;
+    let tcp = settings.text("sip_transport") == "tcp";
+    let deployed = |name| crate::phone::settings::devices_field(&phone.device_config, "PHONE", name);
+    let first = match deployed("coder").as_deref() {
+        Some("G711A") => "pcma",
+        Some("G711u") => "pcmu",
+        Some("OPUS-NB" | "OPUS-WB") => "opus",
+        _ => "g722",
+    };
+    let exclusive = deployed("exclusive").as_deref() == Some("true");
+    // G.711 in both laws is always offered: every call can fall back to it.
+    let usual = ["g722", "pcma", "pcmu", "g729", "opus"];
+    let offered = |name: &str| match name {
+        _ if name == first => true,
+        "pcma" | "pcmu" => true,
+        "opus" => false,
+        _ => !exclusive,
+    };
+    let ordered = std::iter::once(first).chain(usual.into_iter().filter(|name| *name != first));
+    let mut priority = 0;
+    let codecs = ordered
+        .map(|name| {
+            let enabled = offered(name);
+            priority += u32::from(enabled);
+            Codec { name: name.to_owned(), enabled, priority: if enabled { priority } else { 0 } }
+        })
+        .collect();
+    let frame = deployed("frameSize").and_then(|text| text.parse().ok());
+    Sip {
+        transport: if tcp { "tcp" } else { "tls" }.to_owned(),
+        srtp: settings.text("srtp").to_owned(),
+        proxy: settings
+            .nonempty("outbound_proxy")
+            .map(|text| server(text, if tcp { 5060 } else { 5061 }))
+            .unwrap_or_default(),
+        codecs,
+        frame: frame.filter(|ms: &u32| (10..=60).contains(ms) && ms % 10 == 0).unwrap_or_default(),
+    }
+}
+
+fn media(inputs: &Inputs<'_>) -> Media {
+    let Inputs { phone, settings, .. } = inputs;
+    let relay = settings.bool("media_relay");
+    let deployed = |name| {
+        let field = crate::phone::settings::devices_field(&phone.device_config, "MEDIA", name);
+        field.filter(|_| !relay).unwrap_or_default()
+    };
+    let at = |text: String| if text.is_empty() { Server::default() } else { server(&text, 3478) };
+    let stun = at(deployed("stunServer"));
+    let turn = at(deployed("turnServer"));
+    Media {
+        relay,
+        ice: !turn.host.is_empty() || !stun.host.is_empty(),
+        stun,
+        turn_login: Login {
+            user: deployed("turnUser"),
+            password: Shown(Secret::new(deployed("turnPassword"))),
+        },
+        turn,
+    }
+}
+
+fn ldap(settings: &Effective) -> Ldap {
+    let port = u16::try_from(settings.u32("ldap_port")).unwrap_or(636);
+    let text = |name| settings.text(name).to_owned();
+    let at = settings.nonempty("ldap_server").map(|text| server(text, port)).unwrap_or_default();
+    Ldap {
+        enabled: !at.host.is_empty(),
+        server: at,
+        tls: text("ldap_tls"),
+        base: text("ldap_base"),
+        login: Login { user: text("ldap_user"), password: Shown(settings.secret("ldap_password")) },
+        name_filter: text("ldap_name_filter"),
+        number_filter: text("ldap_number_filter"),
+        name_attributes: text("ldap_name_attributes"),
+        number_attributes: text("ldap_number_attributes"),
+        display_name: text("ldap_display_name"),
+        max_hits: settings.u32("ldap_max_hits"),
+    }
+}
+
+fn time(settings: &Effective, notes: &mut Vec<String>) -> Time {
+    let servers = [settings.text("ntp_server_1").to_owned(), settings.text("ntp_server_2").to_owned()];
+    let rule = settings.nonempty("timezone").and_then(|zone| match zone_rule(zone) {
+        Ok(rule) => Some(rule),
+        Err(error) => {
+            notes.push(error.to_string());
+            None
+        }
+    });
+    let known = rule.is_some();
+    let offset = rule.as_ref().map(|rule| offset_text(rule.offset)).unwrap_or_default();
+    let dst = rule.and_then(|rule| rule.dst);
+    let moment = |change: &Change| match change.day {
+        Day::Weekday { month, week, weekday } => Moment { month, week, weekday, day: 0, hour: change.hour() },
+        Day::Date { month, day } => Moment { month, day, hour: change.hour(), ..Moment::default() },
+    };
+    Time {
+        servers,
+        known,
+        offset,
+        dst: dst.is_some(),
+        by_week: dst.as_ref().is_some_and(|dst| matches!(dst.start.day, Day::Weekday { .. })),
+        save: dst.as_ref().map_or(0, |dst| dst.save),
+        start: dst.as_ref().map(|dst| moment(&dst.start)).unwrap_or_default(),
+        end: dst.as_ref().map(|dst| moment(&dst.end)).unwrap_or_default(),
+    }
+}
+
+fn offset_text(minutes: i32) -> String {
+    let sign = match minutes {
+        0 => "",
+        1.. => "+",
+        _ => "-",
+    };
+    let (hours, rest) = (minutes.abs() / 60, minutes.abs() % 60);
+    if rest == 0 { format!("{sign}{hours}") } else { format!("{sign}{hours}:{rest:02}") }
+}
+
+fn admin(inputs: &Inputs<'_>, notes: &mut Vec<String>) -> Login {
+    let Inputs { phone, settings, facts, .. } = inputs;
+    let set = settings.secret("phone_admin_password");
+    let wanted = match set.expose() {
+        "" => None,
+        "from-devices" => phone.device_config.admin_password.clone(),
+        _ => Some(set),
+    };
+    let fits = |password: &Secret| {
+        let text = password.expose();
+        let plain = text.chars().all(|c| c.is_ascii_graphic() && !facts.web_password_forbidden.contains(c));
+        !text.is_empty() && text.len() <= facts.web_password_longest && plain && !text.starts_with('#')
+    };
+    let password = match wanted {
+        Some(password) if fits(&password) => password,
+        Some(_unfit) => {
+            notes.push(format!(
+                "phone_admin_password does not fit this vendor's phones (1 to {} printable characters without blanks \
+                 and '{}'); a generated one is used",
+                facts.web_password_longest, facts.web_password_forbidden
+            ));
+            generated(&phone.own.password)
+        }
+        None => generated(&phone.own.password),
+    };
+    Login { user: settings.text("phone_admin_user").to_owned(), password: Shown(password) }
+}
+
+/// 20 characters that follow from the phone's own credentials: as lasting and as secret as these, and nothing more
+/// to keep.
+#[must_use]
+fn generated(own: &Secret) -> Secret {
+    const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(own.expose().as_bytes()) else { return own.clone() };
+    mac.update(b"administrator of the phone's web page");
+    let bytes = mac.finalize().into_bytes();
+    Secret::new(bytes.iter().take(20).map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()])).collect::<String>())
+}
+
+/// `host`, `host:port`, `[v6]`, `[v6]:port`, bare v6.
+fn server(text: &str, port: u16) -> Server {
+    let text = text.trim();
+    let bare_v6 = text.matches(':').count() > 1 && !text.starts_with('[');
+    let split = text.rsplit_once(':').filter(|(host, _)| !bare_v6 && (!host.starts_with('[') || host.ends_with(']')));
+    match split.and_then(|(host, port)| Some((host, port.parse().ok()?))) {
+        Some((host, port)) => Server { host: host.to_owned(), port },
+        None => Server { host: text.to_owned(), port },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_are_split() {
+        for (text, host, port) in [
+            ("pbx.example.com", "pbx.example.com", 5061),
+            ("pbx.example.com:5071", "pbx.example.com", 5071),
+            ("[2001:db8::1]:5071", "[2001:db8::1]", 5071),
+            ("[2001:db8::1]", "[2001:db8::1]", 5061),
+            ("2001:db8::1", "2001:db8::1", 5061),
+        ] {
+            let found = server(text, 5061);
+            assert_eq!((found.host.as_str(), found.port), (host, port), "{text}");
+        }
+    }
+
+    #[test]
+    fn offsets_are_written_as_phones_want_them() {
+        assert_eq!([60, -210, 345, 0, -300].map(offset_text), ["+1", "-3:30", "+5:45", "0", "-5"]);
+    }
+
+    #[test]
+    fn a_generated_password_lasts_and_tells_nothing_of_its_source() {
+        let own = Secret::new("AbCdEfGhIjKlMnOpQrSt");
+        let one = generated(&own);
+        assert_eq!(one, generated(&own));
+        assert_ne!(one, own);
+        assert_ne!(one, generated(&Secret::new("x")));
+        assert_eq!(one.expose().len(), 20);
+    }
+}

@@ -1,0 +1,269 @@
+//! The values set in one instance, and what holds for one phone.
+
+use std::{collections::HashMap, fmt};
+
+use super::{
+    devices,
+    scope::Scope,
+    table::{Setting, TABLE, setting},
+};
+use crate::{
+    phone::{mac::Mac, record::DeviceConfig},
+    secret::Secret,
+};
+
+/// One value somebody set.
+#[derive(Debug, Clone)]
+pub struct SettingRow {
+    /// Where.
+    pub scope: Scope,
+    /// The setting's name.
+    pub name: String,
+    /// Its value as text.
+    pub value: Secret,
+}
+
+/// All values set in one instance. Immutable; a change makes a new one with a higher revision.
+#[derive(Debug, Clone, Default)]
+pub struct Layers {
+    rows: Vec<SettingRow>,
+    revision: u64,
+}
+
+/// Which layers hold for a phone. What is unknown skips its layer.
+#[derive(Debug, Clone, Default)]
+pub struct Lookup<'a> {
+    /// Vendor folder.
+    pub vendor: Option<&'a str>,
+    /// Model without the vendor.
+    pub model: Option<&'a str>,
+    /// Devices category.
+    pub category: Option<&'a str>,
+    /// The phone.
+    pub mac: Option<Mac>,
+}
+
+/// A layer a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Layer {
+    /// The table.
+    Default,
+    /// Somebody set it there.
+    Set(Scope),
+    /// Devices deployed it.
+    Devices,
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::Set(scope) => scope.fmt(f),
+            Self::Devices => f.write_str("Devices"),
+        }
+    }
+}
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The layer that won.
+    pub layer: Layer,
+    /// The layers that had a value too, nearest first, with their values (`***` for secrets).
+    pub beaten: Vec<(Layer, String)>,
+}
+
+impl Layers {
+    /// The rows of one instance.
+    #[must_use]
+    pub fn new(rows: Vec<SettingRow>, revision: u64) -> Self {
+        Self { rows, revision }
+    }
+
+    /// Grows with every change.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// The rows as set.
+    #[must_use]
+    pub fn rows(&self) -> &[SettingRow] {
+        &self.rows
+    }
+
+    /// The value of a setting for the whole instance, or its default; `None` for a name the table does not know.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<Secret> {
+        let row = self.rows.iter().rev().find(|row| row.scope == Scope::Instance && row.name == name);
+        row.map(|row| row.value.clone()).or_else(|| setting(name).map(|setting| Secret::new(setting.default)))
+    }
+
+    /// What holds for one phone: default < instance < vendor < model < category < Devices < phone.
+    #[must_use]
+    pub fn effective(&self, phone: &Lookup<'_>, devices: Option<&DeviceConfig>) -> Effective {
+        let mut scopes = vec![Scope::Instance];
+        if let Some(vendor) = phone.vendor {
+            scopes.push(Scope::Vendor(vendor.to_owned()));
+            if let Some(model) = phone.model {
+                scopes.push(Scope::Model(format!("{vendor}/{model}")));
+            }
+        }
+        scopes.extend(phone.category.map(|category| Scope::Category(category.to_owned())));
+        let own = phone.mac.map(Scope::Phone);
+        let values = TABLE
+            .iter()
+            .map(|setting| {
+                let mut found = vec![(Layer::Default, Secret::new(setting.default))];
+                let set = |scope: &Scope| {
+                    let row = self.rows.iter().rev().find(|row| row.name == setting.name && row.scope == *scope);
+                    row.map(|row| (Layer::Set(scope.clone()), row.value.clone()))
+                };
+                found.extend(scopes.iter().filter_map(set));
+                let deployed = devices.and_then(|config| devices::value_from(config, setting.name));
+                found.extend(deployed.map(|value| (Layer::Devices, value)));
+                found.extend(own.iter().filter_map(set));
+                (setting.name, Resolved::of(setting, found))
+            })
+            .collect();
+        Effective { values }
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Resolved {
+    value: Secret,
+    origin: Origin,
+}
+
+impl Resolved {
+    fn of(setting: &Setting, mut found: Vec<(Layer, Secret)>) -> Self {
+        let (layer, value) = found.pop().unwrap_or((Layer::Default, Secret::new(setting.default)));
+        let shown = |value: Secret| {
+            if setting.secret && !value.is_empty() { "***".to_owned() } else { value.expose().to_owned() }
+        };
+        let beaten = found.into_iter().rev().map(|(layer, value)| (layer, shown(value))).collect();
+        Self { value, origin: Origin { layer, beaten } }
+    }
+}
+
+/// The settings that hold for one phone.
+#[derive(Debug, Clone)]
+pub struct Effective {
+    values: HashMap<&'static str, Resolved>,
+}
+
+impl Effective {
+    /// The value as text; empty for a name the table does not know.
+    #[must_use]
+    pub fn text(&self, name: &str) -> &str {
+        self.values.get(name).map_or("", |resolved| resolved.value.expose())
+    }
+
+    /// `None` when the value is empty.
+    #[must_use]
+    pub fn nonempty(&self, name: &str) -> Option<&str> {
+        Some(self.text(name)).filter(|text| !text.is_empty())
+    }
+
+    /// True for `true`.
+    #[must_use]
+    pub fn bool(&self, name: &str) -> bool {
+        self.text(name) == "true"
+    }
+
+    /// The number, or the default's when the value is none.
+    #[must_use]
+    pub fn u32(&self, name: &str) -> u32 {
+        let default = || setting(name).and_then(|setting| setting.default.parse().ok());
+        self.text(name).parse().ok().or_else(default).unwrap_or_default()
+    }
+
+    /// The value in custody.
+    #[must_use]
+    pub fn secret(&self, name: &str) -> Secret {
+        self.values.get(name).map(|resolved| resolved.value.clone()).unwrap_or_default()
+    }
+
+    /// Where the value came from and what it beat.
+    #[must_use]
+    pub fn origin(&self, name: &str) -> Option<&Origin> {
+        self.values.get(name).map(|resolved| &resolved.origin)
+    }
+
+    /// The same settings but one: what would a file look like if... (see `render::explain`).
+    #[must_use]
+    pub fn with(&self, name: &str, value: &str) -> Self {
+        let mut other = self.clone();
+        if let Some(resolved) = other.values.get_mut(name) {
+            resolved.value = Secret::new(value);
+        }
+        other
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn row(scope: &str, name: &str, value: &str) -> SettingRow {
+        SettingRow { scope: scope.parse().unwrap(), name: name.to_owned(), value: Secret::new(value) }
+    }
+
+    #[test]
+    fn the_narrower_layer_wins_and_says_what_it_beat() {
+        let rows = vec![
+            row("phone:805ec0aabbcc", "ntp_server_1", "phone"),
+            row("instance", "ntp_server_1", "instance"),
+            row("category:Lab", "ntp_server_1", "category"),
+            row("vendor:yealink", "ntp_server_1", "vendor"),
+            row("model:yealink/T46U", "ntp_server_1", "model"),
+            row("vendor:snom", "ntp_server_1", "other"),
+        ];
+        let mut devices = DeviceConfig::default();
+        devices.items.insert("NTP".to_owned(), json!({"type": "NTP", "ntp1": "devices"}));
+        let lookup = |mac: &str, category| Lookup {
+            vendor: Some("yealink"),
+            model: Some("T46U"),
+            category,
+            mac: Some(mac.parse().unwrap()),
+        };
+        let layers = Layers::new(rows, 3);
+        let own = layers.effective(&lookup("805ec0aabbcc", Some("Lab")), Some(&devices));
+        assert_eq!(own.text("ntp_server_1"), "phone");
+        let beaten: Vec<_> = own.origin("ntp_server_1").unwrap().beaten.iter().map(|(_, value)| value.as_str()).collect();
+        assert_eq!(beaten, ["devices", "category", "model", "vendor", "instance", ""]);
+        let other = layers.effective(&lookup("805ec0aabbcd", Some("Lab")), Some(&devices));
+        assert_eq!(other.text("ntp_server_1"), "devices");
+        assert_eq!(other.origin("ntp_server_1").unwrap().layer, Layer::Devices);
+        assert_eq!(layers.effective(&lookup("805ec0aabbcd", Some("Lab")), None).text("ntp_server_1"), "category");
+        assert_eq!(layers.effective(&lookup("805ec0aabbcd", None), None).text("ntp_server_1"), "model");
+        assert_eq!(layers.get("ntp_server_1").unwrap().expose(), "instance");
+        assert_eq!(layers.get("window_days").unwrap().expose(), "7");
+    }
+
+    #[test]
+    fn a_beaten_secret_is_not_shown() {
+        let layers = Layers::new(
+            vec![row("instance", "ldap_password", "hunter2"), row("vendor:yealink", "ldap_password", "x")],
+            1,
+        );
+        let effective = layers.effective(&Lookup { vendor: Some("yealink"), ..Lookup::default() }, None);
+        assert_eq!(effective.origin("ldap_password").unwrap().beaten[0].1, "***");
+        assert!(!format!("{effective:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn an_empty_or_broken_item_says_nothing() {
+        let mut devices = DeviceConfig::default();
+        devices.items.insert("NTP".to_owned(), json!({"ntp1": " ", "tz": "a\nb"}));
+        devices.items.insert("PHONE".to_owned(), json!({"srtpKey": "4", "dialTone": 15}));
+        let effective = Layers::default().effective(&Lookup::default(), Some(&devices));
+        assert_eq!(effective.origin("ntp_server_1").unwrap().layer, Layer::Default);
+        assert_eq!(effective.origin("timezone").unwrap().layer, Layer::Default);
+        assert_eq!(effective.text("srtp"), "off");
+        assert_eq!(effective.text("location"), "DE");
+    }
+}

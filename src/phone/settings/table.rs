@@ -1,0 +1,177 @@
+//! The one table of settings: help, validation, pages and documentation are made from it.
+
+/// What a value may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `true` or `false`.
+    Bool,
+    /// A whole number within bounds.
+    Number(u32, u32),
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// One line of text, at most so many characters.
+    Text(usize),
+    /// A host name or address, optionally with `:port`.
+    Host,
+    /// `http` or `https` URL.
+    Url,
+    /// IANA time zone name.
+    Zone,
+    /// ISO 3166 country, two letters.
+    Country,
+    /// ISO 639 language, two letters.
+    Language,
+}
+
+/// One setting.
+#[derive(Debug)]
+pub struct Setting {
+    /// Its name: part of the public contract.
+    pub name: &'static str,
+    /// What its values may be. The empty value is allowed where the default is empty.
+    pub kind: Kind,
+    /// The value without any layer.
+    pub default: &'static str,
+    /// `minutes`, `days`, ... or nothing.
+    pub unit: &'static str,
+    /// Whether vendor, model, category and phone may set it too (`*`).
+    pub layered: bool,
+    /// Whether the value must not be shown.
+    pub secret: bool,
+    /// What it does.
+    pub help: &'static str,
+}
+
+const fn layered(name: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Setting {
+    Setting { name, kind, default, unit: "", layered: true, secret: false, help }
+}
+
+const fn instance(name: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Setting {
+    Setting { name, kind, default, unit: "", layered: false, secret: false, help }
+}
+
+const fn unit(setting: Setting, unit: &'static str) -> Setting {
+    Setting { unit, ..setting }
+}
+
+const fn secret(setting: Setting) -> Setting {
+    Setting { secret: true, ..setting }
+}
+
+/// All settings but those of the redirect services, whose names hold a vendor ([`REDIRECT_SETTINGS`]).
+pub static TABLE: &[Setting] = &[
+    unit(
+        layered(
+            "update_interval_minutes",
+            Kind::Number(0, 43_200),
+            "1440",
+            "How often a phone asks for its configuration; 0 = only when it starts.",
+        ),
+        "minutes",
+    ),
+    layered("ntp_server_1", Kind::Host, "", "First time server. Empty = what Devices deploys, else the phone's own."),
+    layered("ntp_server_2", Kind::Host, "", "Second time server."),
+    layered("timezone", Kind::Zone, "", "Time zone, e.g. Europe/Berlin. Empty = what Devices deploys."),
+    layered("location", Kind::Country, "", "Country whose tones the phone plays, e.g. DE."),
+    layered("language", Kind::Language, "", "Language of display and web page, e.g. de."),
+    layered("sip_transport", Kind::Choice(&["tls", "tcp"]), "tls", "Transport of the registration."),
+    layered(
+        "sip_account",
+        Kind::Choice(&["hwid", "username"]),
+        "hwid",
+        "What the phone registers as: the HW-ID of the device or the name of the user.",
+    ),
+    layered(
+        "registrar",
+        Kind::Host,
+        "",
+        "Where the phone registers, with :port if not the usual one. Empty = the PBX that provisioned the account.",
+    ),
+    layered("outbound_proxy", Kind::Host, "", "SIP proxy all signalling goes through, e.g. the reverse proxy."),
+    layered(
+        "media_relay",
+        Kind::Bool,
+        "true",
+        "The PBX relays media for this device; ICE, STUN and TURN are then written as off on the phone.",
+    ),
+    layered("reverse_proxy", Kind::Bool, "true", "The device may register through the reverse proxy."),
+    layered("srtp", Kind::Choice(&["off", "optional", "required"]), "optional", "Encryption of media (SDES)."),
+    layered(
+        "provisioning_scheme",
+        Kind::Choice(&["https", "http"]),
+        "https",
+        "How phones fetch files. http sends passwords readable over the network; only for phones that cannot do better.",
+    ),
+    instance(
+        "provisioning_user",
+        Kind::Text(30),
+        "",
+        "Shared account that may take a first configuration while a phone's window is open.",
+    ),
+    secret(instance("provisioning_password", Kind::Text(20), "", "Password of the shared account.")),
+    layered("phone_admin_user", Kind::Text(32), "admin", "Administrator of the phone's web page."),
+    secret(layered(
+        "phone_admin_password",
+        Kind::Text(32),
+        "",
+        "Its password. Empty = generated for every phone; from-devices = the one Devices deploys.",
+    )),
+    layered("ldap_server", Kind::Host, "", "LDAP server of the directory. Empty = no directory."),
+    layered("ldap_port", Kind::Number(1, 65_535), "636", "Its port."),
+    layered("ldap_tls", Kind::Choice(&["ldaps", "starttls", "off"]), "ldaps", "How the connection is encrypted."),
+    layered("ldap_base", Kind::Text(255), "cn=PBX0", "Where the search starts."),
+    layered("ldap_user", Kind::Text(255), "", "Name to log in with, e.g. pbx.example.com\\user."),
+    secret(layered("ldap_password", Kind::Text(255), "", "Password to log in with.")),
+    layered("ldap_name_filter", Kind::Text(255), "(|(sn=*%*)(cn=*%*))", "Search by name; % is what was typed."),
+    layered("ldap_number_filter", Kind::Text(255), "(e164=%)", "Search by number; % is the number."),
+    layered("ldap_name_attributes", Kind::Text(255), "cn sn", "Attributes that hold names."),
+    layered("ldap_number_attributes", Kind::Text(255), "e164", "Attributes that hold numbers."),
+    layered("ldap_display_name", Kind::Text(255), "%cn", "What is shown of a hit."),
+    layered("ldap_max_hits", Kind::Number(1, 32_000), "50", "Hits shown at most."),
+    layered("firmware_url", Kind::Url, "", "Firmware the phone shall load. Empty = leave it alone."),
+    layered(
+        "require_certificate",
+        Kind::Bool,
+        "false",
+        "Only a phone that shows its factory certificate gets its configuration.",
+    ),
+    unit(
+        instance("window_days", Kind::Number(1, 7), "7", "How long a provisioned phone may fetch its first files."),
+        "days",
+    ),
+    unit(instance("history_days", Kind::Number(1, 3650), "90", "How long the history is kept."), "days"),
+];
+
+/// The settings of a vendor's redirect service: `redirect.<vendor>.<name>`.
+pub static REDIRECT_SETTINGS: &[Setting] = &[
+    instance(
+        "protocol",
+        Kind::Choice(&[
+            "yealink-xmlrpc",
+            "yealink-ymcs",
+            "snom-xmlrpc",
+            "snom-sraps",
+            "gigaset-grape",
+            "none",
+        ]),
+        "",
+        "Protocol of the service. Empty = the one the vendor's manifest names.",
+    ),
+    instance("url", Kind::Url, "", "Address of the service. Empty = the usual one."),
+    instance("user", Kind::Text(255), "", "Our account there."),
+    secret(instance("password", Kind::Text(255), "", "Its password.")),
+    instance("server_name", Kind::Text(24), "", "Name of our server entry. Empty = made from the domain."),
+];
+
+/// The setting of that name; `redirect.<vendor>.<name>` for any vendor word.
+#[must_use]
+pub fn setting(name: &str) -> Option<&'static Setting> {
+    if let Some((vendor, last)) = name.strip_prefix("redirect.").and_then(|rest| rest.split_once('.')) {
+        let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if vendor.is_empty() || !vendor.chars().all(word) {
+            return None;
+        }
+        return REDIRECT_SETTINGS.iter().find(|setting| setting.name == last);
+    }
+    TABLE.iter().find(|setting| setting.name == name)
+}

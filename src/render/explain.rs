@@ -1,0 +1,144 @@
+//! Where every line comes from. One input is changed at a time and the file rendered again: the lines that change
+//! come from that input. So the answer is true of the templates as they are, not of a table beside them.
+
+use std::collections::{HashMap, HashSet};
+
+use serde::Serialize;
+
+use super::renderer::{FileRequest, Prepared, RenderError, Renderer, Stage, prepare};
+use crate::{
+    phone::{
+        facet::Wanted,
+        record::Phone,
+        settings::{Kind, Layer, TABLE},
+    },
+    secret::Secret,
+    vendor::Registry,
+};
+
+/// A line and its origin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ExplainedLine {
+    /// As delivered; the values of secret inputs are `***`.
+    pub line: String,
+    /// `template`, or the inputs that change it: `sip_transport from vendor:yealink, beats default tls`.
+    pub origins: Vec<String>,
+}
+
+impl Renderer {
+    /// The file of [`Renderer::file`], line by line with origins. Slow (some hundred renderings): for people.
+    ///
+    /// # Errors
+    /// As [`Renderer::file`].
+    pub fn explain(&self, request: &FileRequest<'_>) -> Result<Vec<ExplainedLine>, RenderError> {
+        let registry = self.registry();
+        let prepared = prepare(&registry, request)?;
+        let (text, _) = prepared.render(&registry, request.stage)?;
+        let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        let mut found: HashMap<usize, Vec<(String, bool)>> = HashMap::new();
+        if request.stage == Stage::Personal && !prepared.common
+            && let Some(phone) = prepared.phone
+        {
+            probe(&registry, &prepared, phone, &lines, &mut found);
+        }
+        let explained = lines.into_iter().enumerate().map(|(index, line)| {
+            let origins = found.remove(&index).unwrap_or_default();
+            let secret = origins.iter().any(|(_, secret)| *secret);
+            let line = match line.split_once(" = ") {
+                Some((key, value)) if secret && value != "%NULL%" => format!("{key} = ***"),
+                _ => line,
+            };
+            let mut names: Vec<String> = origins.into_iter().map(|(name, _)| name).collect();
+            if names.is_empty() {
+                names.push(if line.contains(prepared.url.as_str()) { "URL of the gateway" } else { "template" }.to_owned());
+            }
+            ExplainedLine { line, origins: names }
+        });
+        Ok(explained.collect())
+    }
+}
+
+type Found = HashMap<usize, Vec<(String, bool)>>;
+
+fn probe(registry: &Registry, prepared: &Prepared<'_>, phone: &Phone, lines: &[String], found: &mut Found) {
+    let mut mark = |name: String, secret: bool, other: Result<(String, Vec<String>), RenderError>| {
+        let Ok((other, _)) = other else { return };
+        let kept: HashSet<&str> = other.lines().collect();
+        for (index, line) in lines.iter().enumerate() {
+            if !kept.contains(line.as_str()) {
+                let names = found.entry(index).or_default();
+                if !names.iter().any(|(known, _)| *known == name) {
+                    names.push((name.clone(), secret));
+                }
+            }
+        }
+    };
+    for setting in TABLE {
+        let now = prepared.settings.text(setting.name);
+        let Some(origin) = prepared.settings.origin(setting.name) else { continue };
+        let mut name = format!("{} from {}", setting.name, origin.layer);
+        for (layer, value) in &origin.beaten {
+            let shown = if value.is_empty() { "(empty)" } else { value };
+            name.push_str(&format!(", beats {layer} {shown}"));
+        }
+        for other in others(setting.kind, now) {
+            let settings = prepared.settings.with(setting.name, &other);
+            let quiet = matches!(origin.layer, Layer::Default) && now.is_empty() && setting.name.ends_with("password");
+            if !quiet {
+                mark(name.clone(), setting.secret, prepared.personal(registry, phone, &settings));
+            }
+        }
+    }
+    let mut with = |name: &str, secret: bool, change: &dyn Fn(&mut Phone)| {
+        let mut other = phone.clone();
+        change(&mut other);
+        mark(name.to_owned(), secret, prepared.personal(registry, &other, &prepared.settings));
+    };
+    with("the phone's own user name", false, &|phone| phone.own.user.push('x'));
+    with("the phone's own password", true, &|phone| phone.own.password = Secret::new("another"));
+    with("deployed administrative password", true, &|phone| {
+        phone.device_config.admin_password = Some(Secret::new("another"));
+    });
+    for (index, account) in phone.accounts.iter().enumerate() {
+        let line = account.line;
+        let set = |change: fn(&mut crate::phone::record::Account)| {
+            move |phone: &mut Phone| {
+                if let Some(account) = phone.accounts.get_mut(index) {
+                    change(account);
+                }
+            }
+        };
+        with(&format!("account {line}: HW-ID"), false, &set(|account| account.hwid.push('x')));
+        with(&format!("account {line}: user"), false, &set(|account| account.username.push('x')));
+        with(&format!("account {line}: long name"), false, &set(|account| account.cn.push('x')));
+        with(&format!("account {line}: password"), true, &set(|account| account.password = Secret::new("another")));
+        with(&format!("account {line}: PBX"), false, &set(|account| account.dns.push('x')));
+    }
+    for item in ["PHONE", "MEDIA"] {
+        if phone.device_config.items.contains_key(item) {
+            let secret = item == "MEDIA";
+            with(&format!("Devices: {item}"), secret, &|phone| {
+                phone.device_config.items.remove(item);
+            });
+        }
+    }
+    if phone.wanted != Wanted::Active {
+        with("the phone is released", false, &|phone| phone.wanted = Wanted::Active);
+    }
+}
+
+/// Values of the same type that differ.
+fn others(kind: Kind, now: &str) -> Vec<String> {
+    let pick = |words: &[&str]| words.iter().filter(|word| **word != now).map(|word| (*word).to_owned()).collect();
+    match kind {
+        Kind::Bool => pick(&["true", "false"]),
+        Kind::Number(least, most) => pick(&[&least.to_string(), &most.to_string()]),
+        Kind::Choice(words) => pick(words),
+        Kind::Text(_) => vec![format!("{now}x")],
+        Kind::Host => vec![String::new(), "other.example.com:4711".to_owned()],
+        Kind::Url => vec![String::new(), "https://other.example.com/".to_owned()],
+        Kind::Zone => pick(&["Asia/Tokyo", "America/New_York"]),
+        Kind::Country => pick(&["JP", "SE", "US"]),
+        Kind::Language => pick(&["en", "fr", "es"]),
+    }
+}

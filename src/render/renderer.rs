@@ -1,0 +1,244 @@
+//! One file for one request.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bytes::Bytes;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+
+use super::cache::Cache;
+use crate::{
+    phone::{
+        neutral::{self, Inputs},
+        record::Phone,
+        settings::{Effective, Layers, Lookup},
+    },
+    vendor::{FileKind, Recognition, Registry, SharedRegistry, Vendor, manifest::Generation},
+};
+
+/// What of a file's lines may be delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// Version line, URL, interval: nothing secret but the bootstrap URL the phone asked with.
+    Open,
+    /// Everything.
+    Personal,
+}
+
+/// What is asked for, and from what it is made.
+#[derive(Debug, Clone, Copy)]
+pub struct FileRequest<'a> {
+    /// The record, for a personal file.
+    pub phone: Option<&'a Phone>,
+    /// Who asks for what; its model and firmware outweigh those of the record.
+    pub recognition: &'a Recognition,
+    /// What may be delivered.
+    pub stage: Stage,
+    /// `.../phone/` as reached by plain HTTP (or whatever the base is).
+    pub phone_base: &'a str,
+    /// `.../phone/` with https; used unless `provisioning_scheme` is `http`.
+    pub https_base: &'a str,
+    /// The token the phone asked with; stands in the URL of an open file, never in a personal one.
+    pub token: Option<&'a str>,
+    /// The instance's settings.
+    pub layers: &'a Layers,
+}
+
+/// A file, ready to be sent.
+#[derive(Debug, Clone)]
+pub struct Rendered {
+    /// The bytes.
+    pub body: Bytes,
+    /// Quoted keyed hash of the bytes: equal bytes, equal tag; tells nothing to who lacks the key.
+    pub etag: String,
+    /// Content-Type.
+    pub content_type: String,
+    /// What could not be written, for people.
+    pub notes: Vec<String>,
+}
+
+/// Why a file was not rendered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RenderError {
+    /// Neither request nor record name a vendor that is known.
+    #[error("no file is rendered: neither the request nor the record names a known vendor")]
+    NoVendor,
+    /// Not a file of configuration.
+    #[error("a file of kind {0} is not rendered")]
+    Kind(&'static str),
+    /// A personal file without a record.
+    #[error("a personal file is rendered only for a known phone")]
+    NoPhone,
+    /// Devices has not configured the phone.
+    #[error("the personal file of {0} is not rendered before Devices has sent its configuration")]
+    NoConfiguration(String),
+    /// A value the format cannot carry.
+    #[error("the file of {mac} is not rendered: {what} holds characters its format cannot carry ('#' after a blank or \
+             at the start, control characters, blanks around it); change it")]
+    Unwritable {
+        /// The phone.
+        mac: String,
+        /// Which value.
+        what: &'static str,
+    },
+    /// The template failed, or wrote what its stage must not hold.
+    #[error("the file is not rendered: {0}; run 'gangway check'")]
+    Template(String),
+}
+
+/// Renders and keeps.
+pub struct Renderer {
+    registry: SharedRegistry,
+    etag_key: [u8; 32],
+    cache: Cache,
+}
+
+/// Usual bound of the cache.
+pub const CACHE_BYTES: usize = 64 << 20;
+
+impl Renderer {
+    /// `etag_key` should outlive the process, `cache_bytes` bounds what is kept ([`CACHE_BYTES`]).
+    #[must_use]
+    pub fn new(registry: SharedRegistry, etag_key: [u8; 32], cache_bytes: usize) -> Self {
+        Self { registry, etag_key, cache: Cache::new(cache_bytes) }
+    }
+
+    /// The file, from the cache or rendered now. Same inputs, same bytes.
+    ///
+    /// # Errors
+    /// See [`RenderError`]; never half a file.
+    pub fn file(&self, request: &FileRequest<'_>) -> Result<Arc<Rendered>, RenderError> {
+        let registry = self.registry.load();
+        let cached = request.phone.is_none_or(|phone| phone.id.0 != 0);
+        let key = self.cache.key(&(
+            request.phone.map(|phone| (phone.id, phone.revision, phone.wanted, phone.device_config.received.is_some())),
+            (&request.recognition.vendor, &request.recognition.file_vendor),
+            (&request.recognition.model, &request.recognition.firmware),
+            (request.recognition.kind, request.stage),
+            (request.phone_base, request.https_base, request.token),
+            (request.layers.revision(), registry.revision()),
+        ));
+        if cached && let Some(found) = self.cache.get(key) {
+            return Ok(found);
+        }
+        let prepared = prepare(&registry, request)?;
+        let (text, notes) = prepared.render(&registry, request.stage)?;
+        let rendered = Arc::new(Rendered {
+            etag: self.etag(text.as_bytes()),
+            body: Bytes::from(text),
+            content_type: prepared.vendor.manifest.media_type.clone(),
+            notes,
+        });
+        if cached {
+            self.cache.put(key, &rendered);
+        }
+        Ok(rendered)
+    }
+
+    /// Bytes kept now.
+    #[must_use]
+    pub fn cached_bytes(&self) -> usize {
+        self.cache.bytes()
+    }
+
+    pub(super) fn registry(&self) -> arc_swap::Guard<Arc<Registry>> {
+        self.registry.load()
+    }
+
+    fn etag(&self, body: &[u8]) -> String {
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.etag_key) else { return String::new() };
+        mac.update(body);
+        let hash = mac.finalize().into_bytes();
+        let hex: String = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        format!("\"{hex}\"")
+    }
+}
+
+/// Everything looked up, nothing rendered.
+pub(super) struct Prepared<'a> {
+    pub vendor: &'a Vendor,
+    pub generation: &'a Generation,
+    pub model: Option<String>,
+    pub settings: Effective,
+    pub phone: Option<&'a Phone>,
+    pub url: String,
+    pub common: bool,
+}
+
+pub(super) fn prepare<'a>(registry: &'a Registry, request: &FileRequest<'a>) -> Result<Prepared<'a>, RenderError> {
+    let seen = request.recognition;
+    let common = match seen.kind {
+        FileKind::Personal => false,
+        FileKind::Common => true,
+        other => return Err(RenderError::Kind(other.as_str())),
+    };
+    let named = match request.phone {
+        Some(phone) => registry.vendor(&phone.vendor),
+        None => seen.vendor.as_deref().or(seen.file_vendor.as_deref()).and_then(|name| registry.vendor(name)),
+    };
+    let vendor = named.ok_or(RenderError::NoVendor)?;
+    let phone = if common { None } else { request.phone };
+    if !common && request.stage == Stage::Personal {
+        let phone = phone.ok_or(RenderError::NoPhone)?;
+        if phone.device_config.received.is_none() && phone.wanted == crate::phone::facet::Wanted::Active {
+            return Err(RenderError::NoConfiguration(phone.mac.to_string()));
+        }
+    }
+    // What the phone says now outweighs what it said once.
+    let own = seen.vendor.as_deref().is_some_and(|name| *name == *vendor.name);
+    let said = |now: &Option<Arc<str>>| now.as_deref().filter(|_| own).map(str::to_owned);
+    let model = said(&seen.model).or_else(|| phone.and_then(|phone| phone.model.clone()));
+    let firmware = said(&seen.firmware).or_else(|| phone.and_then(|phone| phone.firmware.clone()));
+    let generation = vendor
+        .generation(firmware.as_deref())
+        .ok_or_else(|| RenderError::Template(format!("{} has no generation", vendor.name)))?;
+    let lookup = Lookup {
+        vendor: Some(&vendor.name),
+        model: model.as_deref(),
+        category: phone.and_then(|phone| phone.category.as_deref()),
+        mac: phone.map(|phone| phone.mac),
+    };
+    let settings = request.layers.effective(&lookup, phone.map(|phone| &phone.device_config));
+    let http = settings.text("provisioning_scheme") == "http" || request.https_base.is_empty();
+    let base = if http { request.phone_base } else { request.https_base };
+    let url = match (request.stage, request.token) {
+        (Stage::Open, Some(token)) => format!("{base}{token}/"),
+        _ => base.to_owned(),
+    };
+    Ok(Prepared { vendor, generation, model, settings, phone, url, common })
+}
+
+impl Prepared<'_> {
+    pub fn render(&self, registry: &Registry, stage: Stage) -> Result<(String, Vec<String>), RenderError> {
+        let template = RenderError::Template;
+        if self.common {
+            let nothing: BTreeMap<String, String> = BTreeMap::new();
+            let text = registry.render(self.vendor, &self.generation.common, &nothing, true).map_err(template)?;
+            return Ok((text, Vec::new()));
+        }
+        if stage == Stage::Open {
+            let values = neutral::open(&self.url);
+            let text = registry.render(self.vendor, &self.generation.open, &values, true).map_err(template)?;
+            return Ok((text, Vec::new()));
+        }
+        self.personal(registry, self.phone.ok_or(RenderError::NoPhone)?, &self.settings)
+    }
+
+    /// The personal file of this phone with these settings.
+    pub fn personal(
+        &self,
+        registry: &Registry,
+        phone: &Phone,
+        settings: &Effective,
+    ) -> Result<(String, Vec<String>), RenderError> {
+        let facts = self.vendor.facts(self.model.as_deref());
+        let neutral = neutral::build(&Inputs { phone, settings, facts: &facts, url: &self.url });
+        if let Some((what, _)) = neutral.exact().find(|(_, value)| !self.vendor.escape().is_exact(value)) {
+            return Err(RenderError::Unwritable { mac: phone.mac.to_string(), what });
+        }
+        let text = registry
+            .render(self.vendor, &self.generation.personal, &neutral, false)
+            .map_err(RenderError::Template)?;
+        Ok((text, neutral.notes))
+    }
+}

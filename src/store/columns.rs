@@ -1,0 +1,84 @@
+//! How times, facets and numbers stand in columns.
+
+use jiff::Timestamp;
+
+use super::error::StoreError;
+use crate::phone::facet::{DevicesState, Facet, RedirectState, RegistrationState, RequestState, UserObjectState};
+
+/// A time as Unix milliseconds.
+pub(super) fn ms(at: Timestamp) -> i64 {
+    at.as_millisecond()
+}
+
+/// A time as Unix milliseconds, where there is one.
+pub(super) fn ms_opt(at: Option<Timestamp>) -> Option<i64> {
+    at.map(ms)
+}
+
+/// Back from milliseconds. What lies outside of the calendar becomes its end.
+pub(super) fn time(ms: i64) -> Timestamp {
+    Timestamp::from_millisecond(ms).unwrap_or(if ms < 0 { Timestamp::MIN } else { Timestamp::MAX })
+}
+
+/// Back from milliseconds, where there are some.
+pub(super) fn time_opt(ms: Option<i64>) -> Option<Timestamp> {
+    ms.map(time)
+}
+
+/// A counter as SQLite holds it.
+pub(super) fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// A counter back out of SQLite; a negative one is taken for the start.
+pub(super) fn unsigned(count: i64) -> u64 {
+    u64::try_from(count).unwrap_or_default()
+}
+
+/// A small counter back out of SQLite.
+pub(super) fn small<T: TryFrom<i64> + Default>(count: i64) -> T {
+    T::try_from(count).unwrap_or_default()
+}
+
+/// A value this version does not know.
+pub(super) fn unknown(place: &str, column: &str, value: &str) -> StoreError {
+    StoreError::Unknown { place: format!("{place}, column {column},"), value: value.to_owned() }
+}
+
+/// A facet's state by its stored name.
+pub(super) trait Stored: Copy + PartialEq + Sized {
+    fn read(stored: &str) -> Option<Self>;
+}
+
+macro_rules! stored {
+    ($($state:ty),+) => {
+        $(impl Stored for $state {
+            fn read(stored: &str) -> Option<Self> {
+                Self::parse(stored)
+            }
+        })+
+    };
+}
+
+stored!(DevicesState, RedirectState, RequestState, UserObjectState, RegistrationState);
+
+/// Five columns of a row, back into a facet.
+pub(super) struct FacetColumns {
+    pub(super) state: String,
+    pub(super) since: i64,
+    pub(super) error: Option<String>,
+    pub(super) next: Option<i64>,
+    pub(super) attempts: i64,
+}
+
+impl FacetColumns {
+    pub(super) fn read<S: Stored>(self, place: &str, facet: &str) -> Result<Facet<S>, StoreError> {
+        Ok(Facet {
+            state: S::read(&self.state).ok_or_else(|| unknown(place, facet, &self.state))?,
+            since: time(self.since),
+            error: self.error,
+            next_attempt: time_opt(self.next),
+            attempts: small(self.attempts),
+        })
+    }
+}

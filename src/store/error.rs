@@ -1,0 +1,177 @@
+//! What can go wrong with the store, each with a sentence that says what to do.
+
+use std::{io, path::PathBuf};
+
+use crate::phone::{mac::Mac, record::PhoneId};
+
+/// Why the store could not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The volume has no room left.
+    #[error("cannot {action}: the disk with the data directory is full; make room, nothing was changed")]
+    DiskFull {
+        /// What was attempted.
+        action: &'static str,
+    },
+    /// Database or directory may not be written.
+    #[error(
+        "cannot {action}: the database is read-only; give the data directory and its files to the user gangway runs as \
+         (modes 0700 and 0600) and check that the file system is mounted for writing"
+    )]
+    ReadOnly {
+        /// What was attempted.
+        action: &'static str,
+    },
+    /// Another process held the write lock longer than we wait.
+    #[error(
+        "cannot {action}: another process keeps the database locked (a backup, a long command?); try again when it has \
+         finished"
+    )]
+    Locked {
+        /// What was attempted.
+        action: &'static str,
+    },
+    /// The file is no intact database.
+    #[error(
+        "cannot {action}: the database is damaged ({reason}); stop gangway, keep the files gangway.db* for inspection \
+         and restore the last backup"
+    )]
+    Corrupt {
+        /// What was attempted.
+        action: &'static str,
+        /// What SQLite says.
+        reason: String,
+    },
+    /// Anything else SQLite reports.
+    #[error("cannot {action}: {source}")]
+    Database {
+        /// What was attempted.
+        action: &'static str,
+        /// What SQLite says.
+        source: sqlx::Error,
+    },
+    /// A migration failed.
+    #[error("cannot bring the database to the present schema: {0}; the old state is kept, report this message")]
+    Migrate(sqlx::migrate::MigrateError),
+    /// The database was written by a later version.
+    #[error(
+        "the database has schema {found}, this gangway knows none above {known}: run the newer version, or restore the \
+         backup made before the upgrade"
+    )]
+    NewerSchema {
+        /// Newest migration in the file.
+        found: i64,
+        /// Newest migration of this program.
+        known: i64,
+    },
+    /// A file of the data directory could not be used.
+    #[error("cannot {action} {}: {source}", path.display())]
+    File {
+        /// What was attempted.
+        action: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// Another gateway serves from this directory.
+    #[error(
+        "another gangway already serves from {}: stop it first, or give this one its own data directory ([data] dir)",
+        path.display()
+    )]
+    InUse {
+        /// The lock file.
+        path: PathBuf,
+    },
+    /// There is a database but no key for it.
+    #[error(
+        "the sealing key {} is missing, but a database sealed with it exists: put the key back from the backup; \
+         without it no stored password can be read",
+        path.display()
+    )]
+    KeyMissing {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// The key file holds something else.
+    #[error("the sealing key {} is not readable as one: {reason}; restore it from the backup", path.display())]
+    KeyUnreadable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// The key is not the one the database was sealed with.
+    #[error("the sealing key does not belong to this database: restore database and key from the same backup")]
+    WrongKey,
+    /// A sealed value does not open at its place.
+    #[error("the sealed {place} does not open: the row was altered outside gangway; restore the last backup")]
+    Unsealing {
+        /// Table and row.
+        place: String,
+    },
+    /// A stored value is none this program knows.
+    #[error("{place} holds '{value}', which this version does not know: run the version that wrote it")]
+    Unknown {
+        /// Table, row and column.
+        place: String,
+        /// What stands there.
+        value: String,
+    },
+    /// The MAC is already known in this instance.
+    #[error("the phone {0} already exists in this instance: change it instead of adding it")]
+    Exists(Mac),
+    /// No such phone.
+    #[error("there is no phone with the record number {}", .0.0)]
+    NoPhone(PhoneId),
+    /// An upload beyond the limit.
+    #[error("the upload has {size} bytes, at most {limit} are kept")]
+    TooLarge {
+        /// Its size.
+        size: usize,
+        /// The limit.
+        limit: usize,
+    },
+}
+
+/// Primary result codes of SQLite (<https://www.sqlite.org/rescode.html>).
+mod code {
+    pub(super) const PERM: i32 = 3;
+    pub(super) const BUSY: i32 = 5;
+    pub(super) const LOCKED: i32 = 6;
+    pub(super) const READONLY: i32 = 8;
+    pub(super) const CORRUPT: i32 = 11;
+    pub(super) const FULL: i32 = 13;
+    pub(super) const NOTADB: i32 = 26;
+}
+
+impl StoreError {
+    /// Sorts what sqlx reports into the kinds a person can act on. `action` completes "cannot ...".
+    pub(super) fn sort(action: &'static str, source: sqlx::Error) -> Self {
+        let primary = match &source {
+            sqlx::Error::Database(error) => {
+                error.code().and_then(|code| code.parse::<i32>().ok()).map(|extended| extended & 0xff)
+            }
+            sqlx::Error::PoolTimedOut => Some(code::BUSY),
+            _ => None,
+        };
+        match primary {
+            Some(code::FULL) => Self::DiskFull { action },
+            Some(code::READONLY | code::PERM) => Self::ReadOnly { action },
+            Some(code::BUSY | code::LOCKED) => Self::Locked { action },
+            Some(code::CORRUPT | code::NOTADB) => Self::Corrupt { action, reason: source.to_string() },
+            _ => Self::Database { action, source },
+        }
+    }
+}
+
+/// Names what was attempted where a query failed.
+pub(super) trait Attempt<T> {
+    fn attempt(self, action: &'static str) -> Result<T, StoreError>;
+}
+
+impl<T> Attempt<T> for Result<T, sqlx::Error> {
+    fn attempt(self, action: &'static str) -> Result<T, StoreError> {
+        self.map_err(|source| StoreError::sort(action, source))
+    }
+}

@@ -1,0 +1,104 @@
+//! Table `event`: the time line of a phone.
+
+use jiff::Timestamp;
+use sqlx::SqliteConnection;
+
+use super::{
+    Store,
+    columns::{ms, time},
+    error::{Attempt, StoreError},
+};
+use crate::phone::record::PhoneId;
+
+/// Events kept per phone, the newest ones.
+pub const EVENTS_KEPT: u32 = 500;
+
+/// Something that happened to a phone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewEvent {
+    /// A lasting word for programs (`provisioned`, `redirected`, ...).
+    pub kind: &'static str,
+    /// A sentence for people, without secrets.
+    pub text: String,
+    /// More, where there is more to say.
+    pub detail: Option<String>,
+}
+
+impl NewEvent {
+    /// An event without detail.
+    #[must_use]
+    pub fn new(kind: &'static str, text: impl Into<String>) -> Self {
+        Self { kind, text: text.into(), detail: None }
+    }
+}
+
+/// An event as kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventRow {
+    /// Grows with time.
+    pub id: i64,
+    /// When.
+    pub at: Timestamp,
+    /// See [`NewEvent::kind`].
+    pub kind: String,
+    /// See [`NewEvent::text`].
+    pub text: String,
+    /// See [`NewEvent::detail`].
+    pub detail: Option<String>,
+}
+
+/// Appends events and drops what is beyond [`EVENTS_KEPT`].
+pub(super) async fn add(
+    connection: &mut SqliteConnection,
+    phone: PhoneId,
+    at: Timestamp,
+    events: &[NewEvent],
+) -> Result<(), StoreError> {
+    let at = ms(at);
+    for event in events {
+        sqlx::query!(
+            "INSERT INTO event (phone_id, at, kind, text, detail) VALUES (?, ?, ?, ?, ?)",
+            phone.0,
+            at,
+            event.kind,
+            event.text,
+            event.detail
+        )
+        .execute(&mut *connection)
+        .await
+        .attempt("note what happened to the phone")?;
+    }
+    if !events.is_empty() {
+        sqlx::query!(
+            "DELETE FROM event WHERE phone_id = ?1 AND id <=
+                (SELECT id FROM event WHERE phone_id = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+            phone.0,
+            EVENTS_KEPT
+        )
+        .execute(connection)
+        .await
+        .attempt("forget the oldest events of the phone")?;
+    }
+    Ok(())
+}
+
+impl Store {
+    /// The newest events of a phone, newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn events(&self, phone: PhoneId, limit: u32) -> Result<Vec<EventRow>, StoreError> {
+        let rows = sqlx::query!(
+            r#"SELECT id AS "id!", at, kind, text, detail FROM event WHERE phone_id = ? ORDER BY id DESC LIMIT ?"#,
+            phone.0,
+            limit
+        )
+        .fetch_all(&self.inner.readers)
+        .await
+        .attempt("read the events of the phone")?;
+        Ok(rows
+            .into_iter()
+            .map(|row| EventRow { id: row.id, at: time(row.at), kind: row.kind, text: row.text, detail: row.detail })
+            .collect())
+    }
+}

@@ -1,0 +1,160 @@
+//! Table `fact`: what was learned or generated once, by instance and key; held in memory.
+
+use std::{
+    collections::HashMap,
+    sync::{PoisonError, RwLock},
+};
+
+use sqlx::SqliteConnection;
+
+use super::{
+    Store,
+    error::{Attempt, StoreError},
+    seal::Keyring,
+};
+use crate::{phone::instance::InstanceId, secret::Secret};
+
+#[derive(Clone, PartialEq)]
+enum Fact {
+    Open(String),
+    Sealed(Secret),
+}
+
+type Map = HashMap<(InstanceId, String), Fact>;
+
+/// The facts of all instances.
+pub(super) struct Facts {
+    map: RwLock<Map>,
+}
+
+fn place(instance: i64, key: &str) -> String {
+    format!("fact/{instance}/{key}")
+}
+
+async fn read(connection: &mut SqliteConnection, keyring: &Keyring) -> Result<Map, StoreError> {
+    let rows = sqlx::query!("SELECT instance_id, key, value, sealed FROM fact")
+        .fetch_all(connection)
+        .await
+        .attempt("read the learned facts")?;
+    let mut map = Map::with_capacity(rows.len());
+    for row in rows {
+        let fact = match (row.value, row.sealed) {
+            (Some(value), _) => Fact::Open(value),
+            (None, Some(sealed)) => {
+                let place = place(row.instance_id, &row.key);
+                let bytes = keyring.unseal(&place, &sealed)?;
+                let text = std::str::from_utf8(&bytes).map_err(|_error| StoreError::Unsealing { place })?;
+                Fact::Sealed(Secret::new(text))
+            }
+            (None, None) => continue,
+        };
+        map.insert((InstanceId(row.instance_id), row.key), fact);
+    }
+    Ok(map)
+}
+
+impl Facts {
+    pub(super) async fn load(connection: &mut SqliteConnection, keyring: &Keyring) -> Result<Self, StoreError> {
+        Ok(Self { map: RwLock::new(read(connection, keyring).await?) })
+    }
+
+    fn get(&self, instance: InstanceId, key: &str) -> Option<Fact> {
+        let map = self.map.read().unwrap_or_else(PoisonError::into_inner);
+        map.get(&(instance, key.to_owned())).cloned()
+    }
+}
+
+/// Reads all facts anew: they are few. Under the right to write, so that no older state overwrites a newer one.
+pub(super) async fn refresh(store: &Store) -> Result<(), StoreError> {
+    let mut writing = store.inner.writer.take().await;
+    let map = read(&mut writing, &store.inner.keyring).await?;
+    *store.inner.facts.map.write().unwrap_or_else(PoisonError::into_inner) = map;
+    Ok(())
+}
+
+impl Store {
+    /// A fact that is no secret.
+    #[must_use]
+    pub fn fact(&self, instance: InstanceId, key: &str) -> Option<String> {
+        match self.inner.facts.get(instance, key)? {
+            Fact::Open(value) => Some(value),
+            Fact::Sealed(_) => None,
+        }
+    }
+
+    /// A fact that is a secret.
+    #[must_use]
+    pub fn secret_fact(&self, instance: InstanceId, key: &str) -> Option<Secret> {
+        match self.inner.facts.get(instance, key)? {
+            Fact::Sealed(secret) => Some(secret),
+            Fact::Open(_) => None,
+        }
+    }
+
+    /// Notes a fact, or forgets it with `None`. Writes nothing when it is known already.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn set_fact(&self, instance: InstanceId, key: &str, value: Option<&str>) -> Result<(), StoreError> {
+        self.write_fact(instance, key, value.map(|value| Fact::Open(value.to_owned()))).await
+    }
+
+    /// Notes a secret fact, sealed, or forgets it with `None`.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn set_secret_fact(
+        &self,
+        instance: InstanceId,
+        key: &str,
+        value: Option<&Secret>,
+    ) -> Result<(), StoreError> {
+        self.write_fact(instance, key, value.cloned().map(Fact::Sealed)).await
+    }
+
+    async fn write_fact(&self, instance: InstanceId, key: &str, fact: Option<Fact>) -> Result<(), StoreError> {
+        if self.inner.facts.get(instance, key) == fact {
+            return Ok(());
+        }
+        let mut transaction = self.inner.writer.begin("note a fact").await?;
+        match &fact {
+            None => {
+                sqlx::query!("DELETE FROM fact WHERE instance_id = ? AND key = ?", instance.0, key)
+                    .execute(&mut *transaction)
+                    .await
+                    .attempt("forget a fact")?;
+            }
+            Some(fact) => {
+                let (value, sealed) = match fact {
+                    Fact::Open(value) => (Some(value), None),
+                    Fact::Sealed(secret) => {
+                        let place = place(instance.0, key);
+                        (None, Some(self.inner.keyring.seal(&place, secret.expose().as_bytes())?))
+                    }
+                };
+                sqlx::query!(
+                    "INSERT INTO fact (instance_id, key, value, sealed) VALUES (?, ?, ?, ?)
+                    ON CONFLICT (instance_id, key) DO UPDATE SET value = excluded.value, sealed = excluded.sealed",
+                    instance.0,
+                    key,
+                    value,
+                    sealed
+                )
+                .execute(&mut *transaction)
+                .await
+                .attempt("note a fact")?;
+            }
+        }
+        sqlx::query!("UPDATE sequence SET fact = fact + 1 WHERE id = 1")
+            .execute(&mut *transaction)
+            .await
+            .attempt("count the change of a fact")?;
+        let _writing = transaction.commit().await?;
+        let mut map = self.inner.facts.map.write().unwrap_or_else(PoisonError::into_inner);
+        match fact {
+            Some(fact) => map.insert((instance, key.to_owned()), fact),
+            None => map.remove(&(instance, key.to_owned())),
+        };
+        Ok(())
+    }
+}

@@ -1,0 +1,139 @@
+//! Table `history`: what was said to redirect services and what they answered.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{
+    Store,
+    columns::{ms, small, time},
+    error::{Attempt, StoreError},
+};
+use crate::phone::{instance::InstanceId, mac::Mac, record::PhoneId};
+
+/// One call and its answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryEntry {
+    /// Whose.
+    pub instance: InstanceId,
+    /// For which phone; `None` for calls about the account.
+    pub phone: Option<PhoneId>,
+    /// Its MAC, kept even where no record exists.
+    pub mac: Option<Mac>,
+    /// The vendor whose service was called.
+    pub vendor: String,
+    /// `ADD SERVER`, `REDIRECT DEVICE`, `DEREGISTER DEVICE`, ...: the words of the original app.
+    pub command: String,
+    /// When the call began.
+    pub at: Timestamp,
+    /// How long it took; kept in milliseconds.
+    pub took: Duration,
+    /// What came of it, in a sentence.
+    pub outcome: String,
+    /// The answer as received, secrets masked.
+    pub answer: String,
+}
+
+/// An entry as kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryRow {
+    /// Grows with time.
+    pub id: i64,
+    /// The entry.
+    pub entry: HistoryEntry,
+}
+
+/// Which entries are wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryFilter {
+    /// Of this instance.
+    pub instance: InstanceId,
+    /// Of this phone only.
+    pub mac: Option<Mac>,
+    /// Older than this entry (for paging).
+    pub before: Option<i64>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+impl Store {
+    /// Adds an entry.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn add_history(&self, entry: HistoryEntry) -> Result<(), StoreError> {
+        let phone = entry.phone.map(|phone| phone.0);
+        let mac = entry.mac.map(|mac| mac.to_string());
+        let at = ms(entry.at);
+        let took = i64::try_from(entry.took.as_millis()).unwrap_or(i64::MAX);
+        let mut writer = self.inner.writer.take().await;
+        sqlx::query!(
+            "INSERT INTO history (instance_id, phone_id, mac, vendor, command, at, took, outcome, answer)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            entry.instance.0,
+            phone,
+            mac,
+            entry.vendor,
+            entry.command,
+            at,
+            took,
+            entry.outcome,
+            entry.answer
+        )
+        .execute(&mut *writer)
+        .await
+        .attempt("write the redirect history")?;
+        Ok(())
+    }
+
+    /// Entries, newest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn history(&self, filter: HistoryFilter) -> Result<Vec<HistoryRow>, StoreError> {
+        let mac = filter.mac.map(|mac| mac.to_string());
+        let before = filter.before.unwrap_or(i64::MAX);
+        let rows = sqlx::query!(
+            r#"SELECT id AS "id!", instance_id, phone_id, mac, vendor, command, at, took, outcome, answer
+            FROM history WHERE instance_id = ?1 AND (?2 IS NULL OR mac = ?2) AND id < ?3 ORDER BY id DESC LIMIT ?4"#,
+            filter.instance.0,
+            mac,
+            before,
+            filter.limit
+        )
+        .fetch_all(&self.inner.readers)
+        .await
+        .attempt("read the redirect history")?;
+        Ok(rows
+            .into_iter()
+            .map(|row| HistoryRow {
+                id: row.id,
+                entry: HistoryEntry {
+                    instance: InstanceId(row.instance_id),
+                    phone: row.phone_id.map(PhoneId),
+                    mac: row.mac.as_deref().and_then(Mac::from_hex),
+                    vendor: row.vendor,
+                    command: row.command,
+                    at: time(row.at),
+                    took: Duration::from_millis(small(row.took)),
+                    outcome: row.outcome,
+                    answer: row.answer,
+                },
+            })
+            .collect())
+    }
+
+    /// Drops the history of an instance that is older than `days`. Returns how many entries went.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn prune_history(&self, instance: InstanceId, days: u32) -> Result<u64, StoreError> {
+        let limit = ms(self.inner.clock.now()).saturating_sub(i64::from(days) * 86_400_000);
+        let mut writer = self.inner.writer.take().await;
+        let done = sqlx::query!("DELETE FROM history WHERE instance_id = ? AND at < ?", instance.0, limit)
+            .execute(&mut *writer)
+            .await
+            .attempt("drop old redirect history")?;
+        Ok(done.rows_affected())
+    }
+}

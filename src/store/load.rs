@@ -1,0 +1,100 @@
+//! From rows to records.
+
+use std::{iter::Peekable, ops::RangeInclusive, sync::Arc};
+
+use sqlx::{Connection, SqliteConnection};
+
+use super::{
+    account::{self, AccountRow},
+    device_config::{self, ConfigRow},
+    error::{Attempt, StoreError},
+    fact::Facts,
+    phone,
+    request::Requests,
+    roster::Roster,
+    seal::Keyring,
+    setting::Settings,
+    watch::Seen,
+};
+use crate::phone::record::Phone;
+
+/// Rows held at the same time while loading: bounds the memory of the start, which the process would keep.
+const CHUNK: i64 = 256;
+
+/// What the start reads besides the phones.
+pub(super) struct Loaded {
+    pub(super) settings: Settings,
+    pub(super) facts: Facts,
+    pub(super) requests: Requests,
+    pub(super) seen: Seen,
+}
+
+/// Reads the whole database as of one moment.
+pub(super) async fn everything(
+    connection: &mut SqliteConnection,
+    keyring: &Keyring,
+    roster: &Roster,
+) -> Result<Loaded, StoreError> {
+    let mut transaction = connection.begin().await.attempt("read the database")?;
+    let seen = Seen::read(&mut transaction).await?;
+    let last = sqlx::query_scalar!(r#"SELECT coalesce(max(id), 0) AS "last!: i64" FROM phone"#)
+        .fetch_one(&mut *transaction)
+        .await
+        .attempt("count the phones")?;
+    let mut first = 1;
+    while first <= last {
+        let chunk = first..=first.saturating_add(CHUNK - 1).min(last);
+        first = chunk.end().saturating_add(1);
+        for loaded in phones(&mut transaction, keyring, &chunk).await? {
+            match loaded {
+                Ok((phone, change)) => {
+                    roster.put(Arc::new(phone), change);
+                }
+                Err(error) => tracing::error!(%error, "a phone is left out"),
+            }
+        }
+    }
+    let settings = Settings::load(&mut transaction, keyring).await?;
+    let facts = Facts::load(&mut transaction, keyring).await?;
+    let requests = Requests::load(&mut transaction).await?;
+    transaction.rollback().await.attempt("read the database")?;
+    Ok(Loaded { settings, facts, requests, seen })
+}
+
+/// The phones with these ids and their change counters; a damaged one is an error of its own.
+pub(super) async fn phones(
+    connection: &mut SqliteConnection,
+    keyring: &Keyring,
+    ids: &RangeInclusive<i64>,
+) -> Result<Vec<Result<(Phone, i64), StoreError>>, StoreError> {
+    let rows = phone::read(connection, ids).await?;
+    let mut accounts = account::read(connection, ids).await?.into_iter().peekable();
+    let mut configs = device_config::read(connection, ids).await?.into_iter().peekable();
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let (id, change) = (row.id, row.change);
+            let accounts = take_while_of(&mut accounts, id, |account: &AccountRow| account.phone_id);
+            let configs = take_while_of(&mut configs, id, |config: &ConfigRow| config.phone_id);
+            let mut phone = row.into_phone(keyring)?;
+            phone.accounts =
+                accounts.into_iter().map(|account| account.into_account(keyring)).collect::<Result<_, _>>()?;
+            phone.accounts.shrink_to_fit();
+            if let Some(config) = configs.first() {
+                phone.device_config.items = config.parse(&config.open(keyring)?)?;
+            }
+            Ok((phone, change))
+        })
+        .collect())
+}
+
+/// The next rows that belong to phone `id`; both sides are sorted by it.
+fn take_while_of<T>(rows: &mut Peekable<impl Iterator<Item = T>>, id: i64, of: impl Fn(&T) -> i64) -> Vec<T> {
+    let mut own = Vec::new();
+    while let Some(row) = rows.next_if(|row| of(row) <= id) {
+        if of(&row) == id {
+            own.push(row);
+        }
+    }
+    own
+}

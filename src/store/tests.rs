@@ -1,0 +1,500 @@
+//! The store as its users see it, on real files.
+
+use std::{fs, net::Ipv4Addr, path::Path, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::*;
+use crate::{
+    clock::{Clock, ManualClock, SystemClock},
+    phone::{
+        facet::DevicesState,
+        mac::Mac,
+        record::{Account, Binding, Credentials, Delivery, Flags, Phone, PhoneId, RedirectEntry},
+        settings::Scope,
+    },
+    secret::Secret,
+};
+
+fn now() -> Timestamp {
+    Timestamp::from_second(1_800_000_000).unwrap()
+}
+
+struct Fixture {
+    dir: TempDir,
+    tasks: Tasks,
+    store: Store,
+    instance: InstanceId,
+}
+
+impl Fixture {
+    async fn new() -> Self {
+        Self::with_clock(Arc::new(ManualClock::new(now()))).await
+    }
+
+    async fn with_clock(clock: SharedClock) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let tasks = Tasks::new();
+        let store = Store::open_with(dir.path(), None, clock, &tasks).await.unwrap();
+        let instance = store.instance("example.com", "gangway").await.unwrap();
+        Self { dir, tasks, store, instance }
+    }
+
+    fn phone(&self, mac: &str) -> Phone {
+        let mut phone = Phone::new(self.instance, Mac::from_hex(mac).unwrap(), "yealink", "yealink", now());
+        phone.accounts = Phone::sample().accounts;
+        for account in &mut phone.accounts {
+            account.hwid = mac.to_owned();
+        }
+        phone
+    }
+
+    /// A second look at the same directory, as another process would have it.
+    async fn again(&self) -> Store {
+        open(self.dir.path()).await
+    }
+}
+
+async fn open(dir: &Path) -> Store {
+    Store::open_with(dir, None, Arc::new(SystemClock), &Tasks::new()).await.unwrap()
+}
+
+/// A phone of which every field has a value.
+fn full(mut phone: Phone) -> Phone {
+    let secret = |text: &str| Secret::new(text);
+    let address = "192.0.2.7".parse().unwrap();
+    phone.model = Some("T46U".into());
+    phone.firmware = Some("108.86.0.20".into());
+    phone.category = Some("Réception".into());
+    phone.buried = Some(now());
+    phone.provisioning = 3;
+    phone.code = Some(secret("the-code"));
+    phone.bootstrap = Some(Credentials { user: "boot".into(), password: secret("the-boot"), proven: Some(now()) });
+    phone.own.proven = Some(now());
+    phone.window.open(now(), 7);
+    phone.window.first_delivery = Some(now());
+    phone.window.bound = Some(Binding { source: address, family: "Yealink SIP-T46U".into() });
+    phone.window.closed = Some(now());
+    phone.sysclient.url = Some("wss://devices.example.com/sysclients".into());
+    phone.sysclient.password = Some(secret("the-sysclient"));
+    phone.sysclient.product = "gangway".into();
+    phone.sysclient.version = "1".into();
+    phone.device_config.items.insert("NTP".into(), json!({"type": "NTP", "server": "ntp.example.com"}));
+    phone.device_config.admin_password = Some(secret("the-admin"));
+    phone.device_config.received = Some(now());
+    phone.redirect_entry =
+        Some(RedirectEntry { url: secret("https://the-url/"), server_name: Some("example".into()), at: now() });
+    phone.delivery = Some(Delivery { at: now(), revision: 2, provisioning: 3, etag: "\"x\"".into() });
+    phone.devices.fail(DevicesState::Lost, "lost it", Some(now()), now());
+    let account = &mut phone.accounts[0];
+    account.user_guid = Some("guid".into());
+    account.flags_written = Some(Flags { media_relay: true, tls_only: false, reverse_proxy: true });
+    account.flags_provisioning = 3;
+    account.registered_address = Some("192.0.2.8".into());
+    account.orphaned = Some(now());
+    account.password = secret("the-user-password");
+    phone
+}
+
+#[tokio::test]
+async fn a_record_comes_back_as_it_was() {
+    let fixture = Fixture::new().await;
+    let stored = fixture.store.create_phone(full(fixture.phone("805ec0000001")), Vec::new()).await.unwrap();
+    assert_ne!(stored.id, PhoneId(0));
+    let again = fixture.again().await;
+    assert_eq!(*again.roster().get(stored.id).unwrap(), *stored);
+    assert_eq!(again.roster().by_mac(fixture.instance, stored.mac).unwrap().id, stored.id);
+    assert_eq!(again.roster().by_token(stored.token.expose()).unwrap().id, stored.id);
+    assert!(again.roster().by_token("abcdefghijklmnopqrstuvwxy2").is_none());
+    assert_eq!(again.instance("EXAMPLE.com", "gangway").await.unwrap(), fixture.instance);
+}
+
+#[tokio::test]
+async fn nothing_secret_is_readable_in_the_files() {
+    let fixture = Fixture::new().await;
+    let phone = full(fixture.phone("805ec0000001"));
+    let token = phone.token.clone();
+    let own = phone.own.password.clone();
+    let stored = fixture.store.create_phone(phone, Vec::new()).await.unwrap();
+    let secret = Secret::new("the-setting");
+    fixture.store.set_setting(fixture.instance, &Scope::Instance, "ldap_password", Some(&secret)).await.unwrap();
+    fixture.store.set_secret_fact(fixture.instance, "x", Some(&Secret::new("the-fact"))).await.unwrap();
+    fixture.store.save_upload(stored.id, "a.log", b"the-upload").await.unwrap();
+    assert_eq!(fixture.store.upload(stored.id, "a.log").await.unwrap().unwrap().as_slice(), b"the-upload");
+    let mut bytes = Vec::new();
+    for entry in fs::read_dir(fixture.dir.path()).unwrap() {
+        bytes.extend(fs::read(entry.unwrap().path()).unwrap());
+    }
+    assert!(contains(&bytes, "Yealink SIP-T46U"), "the search sees what is not sealed");
+    for secret in [
+        token.expose(),
+        own.expose(),
+        "the-code",
+        "the-boot",
+        "the-sysclient",
+        "the-admin",
+        "the-url",
+        "ntp.example",
+        "the-user-password",
+        "the-setting",
+        "the-fact",
+        "the-upload",
+    ] {
+        assert!(!contains(&bytes, secret), "{secret} is readable");
+    }
+}
+
+fn contains(bytes: &[u8], text: &str) -> bool {
+    bytes.windows(text.len()).any(|window| window == text.as_bytes())
+}
+
+#[tokio::test]
+async fn a_mac_is_there_once_per_instance() {
+    let fixture = Fixture::new().await;
+    fixture.store.create_phone(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
+    let again = fixture.store.create_phone(fixture.phone("805ec0000001"), Vec::new()).await;
+    assert!(matches!(again, Err(StoreError::Exists(_))));
+    let other = fixture.store.instance("example.com", "second").await.unwrap();
+    let mut phone = fixture.phone("805ec0000001");
+    phone.instance = other;
+    fixture.store.create_phone(phone, Vec::new()).await.unwrap();
+    assert_eq!((fixture.store.roster().len(), fixture.store.roster().in_instance(other).len()), (2, 1));
+}
+
+#[tokio::test]
+async fn the_revision_counts_what_files_depend_on_and_nothing_else() {
+    let fixture = Fixture::new().await;
+    let phone = fixture.store.create_phone(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
+    let mut changes = fixture.store.changes();
+    let (same, ()) = fixture.store.change_phone(phone.id, |_, _| ()).await.unwrap();
+    assert_eq!((same.revision, changes.try_recv().is_err()), (1, true), "a change of nothing is none");
+    let (other, ()) = fixture.store.change_phone(phone.id, |phone, _| phone.provisioning += 1).await.unwrap();
+    assert_eq!((other.revision, other.provisioning), (1, 1));
+    assert_eq!(changes.try_recv().unwrap().id, phone.id);
+    let (other, line) = fixture
+        .store
+        .change_phone(phone.id, |phone, events| {
+            phone.accounts[0].cn = "Other Name".into();
+            phone.revision = 77;
+            phone.id = PhoneId(99);
+            events.push(NewEvent::new("renamed", "The user has another name."));
+            phone.accounts[0].line
+        })
+        .await
+        .unwrap();
+    assert_eq!((other.revision, other.id, line), (2, phone.id, 1));
+    assert_eq!(fixture.store.events(phone.id, 10).await.unwrap()[0].kind, "renamed");
+    assert!(matches!(
+        fixture.store.change_phone(PhoneId(4711), |_, _| ()).await,
+        Err(StoreError::NoPhone(PhoneId(4711)))
+    ));
+}
+
+#[tokio::test]
+async fn accounts_come_change_and_go() {
+    let fixture = Fixture::new().await;
+    let phone = fixture.store.create_phone(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
+    let second = Account { line: 2, username: "bert".into(), ..phone.accounts[0].clone() };
+    fixture.store.change_phone(phone.id, |phone, _| phone.accounts.push(second)).await.unwrap();
+    fixture
+        .store
+        .change_phone(phone.id, |phone, _| {
+            phone.accounts.remove(0);
+            phone.accounts[0].username = "berta".into();
+        })
+        .await
+        .unwrap();
+    let again = fixture.again().await.roster().get(phone.id).unwrap();
+    assert_eq!(*again, *fixture.store.roster().get(phone.id).unwrap());
+    assert_eq!((again.accounts.len(), again.accounts[0].username.as_str()), (1, "berta"));
+}
+
+#[tokio::test]
+async fn changes_at_the_same_time_follow_one_another() {
+    let fixture = Fixture::new().await;
+    let phone = fixture.store.create_phone(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
+    let changes = (0..50).map(|_| fixture.store.change_phone(phone.id, |phone, _| phone.provisioning += 1));
+    for change in futures_util::future::join_all(changes).await {
+        change.unwrap();
+    }
+    assert_eq!(fixture.store.roster().get(phone.id).unwrap().provisioning, 50);
+}
+
+#[tokio::test]
+async fn a_new_token_replaces_the_old_one() {
+    let fixture = Fixture::new().await;
+    let phone = fixture.store.create_phone(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
+    let token = crate::phone::record::new_token();
+    fixture.store.change_phone(phone.id, |phone, _| phone.token = token.clone()).await.unwrap();
+    assert!(fixture.store.roster().by_token(phone.token.expose()).is_none());
+    assert!(fixture.store.roster().by_token(token.expose()).is_some());
+}
+
+#[tokio::test]
+async fn another_process_is_seen_and_its_changes_are_built_upon() {
+    let fixture = Fixture::with_clock(Arc::new(SystemClock)).await;
+    let phone = fixture.store.create_phone(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
+    let other = fixture.again().await;
+    let (mut changes, mut settings) = (fixture.store.changes(), fixture.store.settings_changes());
+    other.change_phone(phone.id, |phone, _| phone.category = Some("Desk".into())).await.unwrap();
+    // At once, before the watch can have looked: a change here starts from what the other process wrote.
+    let (both, ()) = fixture.store.change_phone(phone.id, |phone, _| phone.provisioning = 9).await.unwrap();
+    assert_eq!((both.category.as_deref(), both.provisioning), (Some("Desk"), 9));
+    other.create_phone(fixture.phone("805ec0000002"), Vec::new()).await.unwrap();
+    let value = Secret::new("de");
+    other.set_setting(fixture.instance, &Scope::Instance, "language", Some(&value)).await.unwrap();
+    other.set_fact(fixture.instance, "url", Some("https://example.com")).await.unwrap();
+    let new = async {
+        while changes.recv().await.unwrap().id == phone.id {}
+        settings.recv().await.unwrap()
+    };
+    assert_eq!(tokio::time::timeout(Duration::from_secs(10), new).await.unwrap(), fixture.instance);
+    assert_eq!(fixture.store.roster().len(), 2);
+    assert_eq!(fixture.store.layers(fixture.instance).rows()[0].value, value);
+    let fact = async {
+        while fixture.store.fact(fixture.instance, "url").is_none() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), fact).await.unwrap();
+    assert_eq!(fixture.tasks.finish(Duration::from_secs(5)).await, 0);
+}
+
+#[tokio::test]
+async fn settings_are_set_and_taken_back() {
+    let fixture = Fixture::new().await;
+    let (store, instance) = (&fixture.store, fixture.instance);
+    let mut changes = store.settings_changes();
+    let scope = Scope::Vendor("yealink".into());
+    let value = Secret::new("de");
+    store.set_setting(instance, &scope, "language", Some(&value)).await.unwrap();
+    store.set_setting(instance, &scope, "language", Some(&value)).await.unwrap();
+    let layers = store.layers(instance);
+    assert_eq!((layers.revision(), layers.rows().len(), &layers.rows()[0].scope), (1, 1, &scope));
+    store.set_setting(instance, &scope, "language", None).await.unwrap();
+    assert_eq!((store.layers(instance).revision(), store.layers(instance).rows().len()), (2, 0));
+    assert_eq!(layers.rows().len(), 1, "a snapshot stays what it is");
+    changes.try_recv().unwrap();
+    changes.try_recv().unwrap();
+    assert!(changes.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn facts_are_open_or_sealed() {
+    let fixture = Fixture::new().await;
+    let (store, instance) = (&fixture.store, fixture.instance);
+    store.set_fact(instance, "url", Some("https://example.com")).await.unwrap();
+    store.set_secret_fact(instance, "bootstrap", Some(&Secret::new("hidden"))).await.unwrap();
+    let again = fixture.again().await;
+    assert_eq!(again.fact(instance, "url").as_deref(), Some("https://example.com"));
+    assert_eq!(again.secret_fact(instance, "bootstrap").unwrap().expose(), "hidden");
+    assert_eq!(again.fact(instance, "bootstrap"), None, "a secret is not handed out as text");
+    store.set_fact(instance, "url", None).await.unwrap();
+    assert_eq!(store.fact(instance, "url"), None);
+    assert_eq!(fixture.again().await.fact(instance, "url"), None);
+}
+
+fn note(instance: InstanceId, phone: Option<PhoneId>, file: &str) -> RequestNote {
+    RequestNote {
+        instance,
+        phone,
+        mac: None,
+        at: now(),
+        address: Ipv4Addr::LOCALHOST.into(),
+        user_agent: Some("ü".repeat(1000)),
+        file: file.to_owned(),
+        outcome: "delivered",
+    }
+}
+
+#[tokio::test]
+async fn requests_are_known_at_once_and_on_disk_when_the_gateway_ends() {
+    let fixture = Fixture::new().await;
+    let phone = fixture.store.create_phone(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
+    for _ in 0..3 {
+        fixture.store.request_seen(note(fixture.instance, Some(phone.id), "805ec0000001.cfg"));
+    }
+    let facts = fixture.store.request_facts(phone.id).unwrap();
+    assert_eq!((facts.requests, facts.file.as_str()), (3, "805ec0000001.cfg"));
+    assert!(facts.user_agent.as_ref().unwrap().len() <= 256);
+    assert_eq!(fixture.again().await.request_facts(phone.id), None);
+    assert_eq!(fixture.tasks.finish(Duration::from_secs(5)).await, 0);
+    assert_eq!(fixture.again().await.request_facts(phone.id), Some(facts));
+}
+
+#[tokio::test]
+async fn unknown_devices_fill_a_ring_and_nothing_more() {
+    let fixture = Fixture::new().await;
+    for count in 0..UNKNOWN_KEPT + 10 {
+        fixture.store.request_seen(note(fixture.instance, None, &count.to_string()));
+    }
+    let unknown = fixture.store.unknown_requests(fixture.instance);
+    assert_eq!((unknown.len(), unknown[0].file.as_str()), (UNKNOWN_KEPT, (UNKNOWN_KEPT + 9).to_string().as_str()));
+    assert!(fixture.store.unknown_requests(InstanceId(99)).is_empty());
+}
+
+#[tokio::test]
+async fn events_uploads_and_history_are_bounded() {
+    let fixture = Fixture::new().await;
+    let phone = fixture.store.create_phone(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
+    let many = |count: u32| (0..count).map(|count| NewEvent::new("x", count.to_string())).collect::<Vec<_>>();
+    fixture.store.change_phone(phone.id, |_, events| *events = many(EVENTS_KEPT + 5)).await.unwrap();
+    let events = fixture.store.events(phone.id, 10_000).await.unwrap();
+    assert_eq!((events.len(), events[0].text.as_str()), (500, "504"));
+    for name in ["a", "b", "c", "d", "e", "b"] {
+        fixture.store.save_upload(phone.id, name, b"x").await.unwrap();
+    }
+    let names: Vec<_> = fixture.store.uploads(phone.id).await.unwrap().into_iter().map(|upload| upload.name).collect();
+    assert_eq!(names, ["b", "e", "d", "c"]);
+    let large = vec![0; UPLOAD_LIMIT + 1];
+    assert!(matches!(fixture.store.save_upload(phone.id, "x", &large).await, Err(StoreError::TooLarge { .. })));
+
+    let entry = |days: i64, mac: Option<Mac>| HistoryEntry {
+        instance: fixture.instance,
+        phone: mac.map(|_| phone.id),
+        mac,
+        vendor: "yealink".into(),
+        command: "ADD SERVER".into(),
+        at: now() - jiff::SignedDuration::from_hours(24 * days),
+        took: Duration::from_millis(12),
+        outcome: "ok".into(),
+        answer: "<xml/>".into(),
+    };
+    for (days, mac) in [(91, None), (89, Some(phone.mac)), (0, None)] {
+        fixture.store.add_history(entry(days, mac)).await.unwrap();
+    }
+    let filter = |mac| HistoryFilter { instance: fixture.instance, mac, before: None, limit: 100 };
+    let own = fixture.store.history(filter(Some(phone.mac))).await.unwrap();
+    assert_eq!((own.len(), &own[0].entry), (1, &entry(89, Some(phone.mac))));
+    assert_eq!(fixture.store.prune_history(fixture.instance, 90).await.unwrap(), 1);
+    let all = fixture.store.history(filter(None)).await.unwrap();
+    assert_eq!((all.len(), &all[0].entry), (2, &entry(0, None)));
+    let page = HistoryFilter { before: Some(all[0].id), ..filter(None) };
+    assert_eq!(fixture.store.history(page).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_truncated_log_opens_with_what_was_committed_before() {
+    let fixture = Fixture::new().await;
+    let phone = fixture.store.create_phone(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
+    for _ in 0..5 {
+        fixture.store.change_phone(phone.id, |phone, _| phone.provisioning += 1).await.unwrap();
+    }
+    let wal = fs::read(fixture.dir.path().join("gangway.db-wal")).unwrap();
+    // The first copy has the whole log: nothing was closed, as after a power loss.
+    let mut last = u32::MAX;
+    for cut in [0, 1, 4096, 9000, 17_000, 30_001, wal.len() / 2] {
+        let dir = tempfile::tempdir().unwrap();
+        for file in ["gangway.db", "seal.key"] {
+            fs::copy(fixture.dir.path().join(file), dir.path().join(file)).unwrap();
+        }
+        fs::write(dir.path().join("gangway.db-wal"), &wal[..wal.len().saturating_sub(cut)]).unwrap();
+        let store = match Store::open_with(dir.path(), None, Arc::new(SystemClock), &Tasks::new()).await {
+            Ok(store) => store,
+            // Cut before the key's proof was written, with the phone gone too: a new database under the old key.
+            Err(error) => panic!("cut by {cut}: {error}"),
+        };
+        let found = store.roster().get(phone.id).map_or(0, |phone| phone.provisioning);
+        assert!(found <= last, "a shorter log cannot know more");
+        assert!(cut != 0 || found == 5, "everything answered is there");
+        last = found;
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_the_files_is_said() {
+    let fixture = Fixture::new().await;
+    let key = fixture.dir.path().join("seal.key");
+    let tasks = Tasks::new();
+    let open = || Store::open_with(fixture.dir.path(), None, Arc::new(SystemClock), &tasks);
+    let good = fs::read(&key).unwrap();
+    fs::write(&key, format!("1 {}\n", "ab".repeat(32))).unwrap();
+    assert!(matches!(open().await, Err(StoreError::WrongKey)));
+    fs::write(&key, good).unwrap();
+
+    let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+        VALUES (9999, 'later', TRUE, x'00', 0)";
+    sqlx::query(newer).execute(&mut *fixture.store.inner.writer.take().await).await.unwrap();
+    assert!(matches!(open().await, Err(StoreError::NewerSchema { found: 9999, .. })));
+
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join(DATABASE), vec![b'x'; 8192]).unwrap();
+    fs::copy(&key, dir.path().join("seal.key")).unwrap();
+    let error = Store::open_with(dir.path(), None, Arc::new(SystemClock), &tasks).await.unwrap_err();
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_full_disk_a_lock_and_a_read_only_file_are_told_apart() {
+    let fixture = Fixture::new().await;
+    let phone = fixture.store.create_phone(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
+    let run = async |sql: &'static str| {
+        sqlx::query(sql).execute(&mut *fixture.store.inner.writer.take().await).await.unwrap();
+    };
+    let grow = || fixture.store.save_upload(phone.id, "x", &[7; UPLOAD_LIMIT]);
+    run("PRAGMA max_page_count = 1").await;
+    let error = grow().await.unwrap_err();
+    assert!(matches!(error, StoreError::DiskFull { .. }), "{error:?}");
+    run("PRAGMA max_page_count = 1000000").await;
+    run("PRAGMA query_only = ON").await;
+    let error = grow().await.unwrap_err();
+    assert!(matches!(error, StoreError::ReadOnly { .. }), "{error:?}");
+    run("PRAGMA query_only = OFF").await;
+    run("PRAGMA busy_timeout = 1").await;
+    let other = fixture.again().await;
+    let mut blocking = other.inner.writer.take().await;
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut *blocking).await.unwrap();
+    assert!(matches!(grow().await, Err(StoreError::Locked { .. })));
+    let refused = fixture.store.change_phone(phone.id, |phone, _| phone.provisioning = 7).await;
+    assert!(matches!(refused, Err(StoreError::Locked { .. })));
+    assert_eq!(fixture.store.roster().get(phone.id).unwrap().provisioning, 0, "what is not written is not shown");
+    sqlx::query("ROLLBACK").execute(&mut *blocking).await.unwrap();
+    grow().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_damaged_row_takes_no_other_phone_with_it() {
+    let fixture = Fixture::new().await;
+    let first = fixture.store.create_phone(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
+    let second = fixture.store.create_phone(fixture.phone("805ec0000002"), Vec::new()).await.unwrap();
+    let swap = "UPDATE phone SET secrets = (SELECT secrets FROM phone WHERE id = 2) WHERE id = 1";
+    sqlx::query(swap).execute(&mut *fixture.store.inner.writer.take().await).await.unwrap();
+    let again = fixture.again().await;
+    assert!(again.roster().get(first.id).is_none(), "secrets of another row do not open here");
+    assert!(again.roster().get(second.id).is_some());
+}
+
+/// How long ten thousand phones take; prints, asserts nothing about time.
+#[tokio::test]
+async fn ten_thousand_phones_load() {
+    let phones: u64 = std::env::var("GANGWAY_TEST_PHONES").ok().and_then(|count| count.parse().ok()).unwrap_or(500);
+    let fixture = Fixture::new().await;
+    sqlx::query("PRAGMA synchronous = OFF").execute(&mut *fixture.store.inner.writer.take().await).await.unwrap();
+    let clock = SystemClock;
+    let written = clock.now();
+    for count in 1..=phones {
+        let mac = format!("805ec0{count:06x}");
+        let mut phone = full(fixture.phone(&mac));
+        for item in ["MEDIA", "PHONE", "TLS_PROFILE", "ALARM_SERVER"] {
+            phone.device_config.items.insert(item.into(), json!({"type": item, "a": "x".repeat(120), "b": 1}));
+        }
+        fixture.store.create_phone(phone, Vec::new()).await.unwrap();
+        fixture.store.request_seen(note(fixture.instance, Some(PhoneId(count.cast_signed())), &mac));
+    }
+    fixture.store.flush_requests().await.unwrap();
+    let resident = || {
+        let status = fs::read_to_string("/proc/self/status").unwrap();
+        status.lines().find(|line| line.starts_with("VmRSS")).unwrap().to_owned()
+    };
+    let (before, start) = (resident(), clock.now());
+    let again = fixture.again().await;
+    println!(
+        "{phones} phones: written in {:#}, loaded in {:#}; {before} -> {}",
+        start.duration_since(written),
+        clock.now().duration_since(start),
+        resident()
+    );
+    assert_eq!(again.roster().len() as u64, phones);
+}

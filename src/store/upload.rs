@@ -1,0 +1,100 @@
+//! Table `upload`: what phones send to us, sealed.
+
+use jiff::Timestamp;
+use zeroize::Zeroizing;
+
+use super::{
+    Store,
+    columns::{ms, signed, time, unsigned},
+    error::{Attempt, StoreError},
+};
+use crate::phone::record::PhoneId;
+
+/// Uploads kept per phone, the newest ones.
+pub const UPLOADS_KEPT: u32 = 4;
+
+/// The largest upload, in bytes.
+pub const UPLOAD_LIMIT: usize = 64 * 1024;
+
+/// An upload without its content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UploadRow {
+    /// File name as the phone gave it.
+    pub name: String,
+    /// When it came.
+    pub at: Timestamp,
+    /// Size in bytes.
+    pub size: u64,
+}
+
+fn place(phone: PhoneId, name: &str) -> String {
+    format!("upload/{}/{name}", phone.0)
+}
+
+impl Store {
+    /// Keeps an upload; one of the same name is replaced, the oldest beyond [`UPLOADS_KEPT`] go.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLarge`], or what keeps the database from being written.
+    pub async fn save_upload(&self, phone: PhoneId, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        if bytes.len() > UPLOAD_LIMIT {
+            return Err(StoreError::TooLarge { size: bytes.len(), limit: UPLOAD_LIMIT });
+        }
+        let sealed = self.inner.keyring.seal(&place(phone, name), bytes)?;
+        let at = ms(self.inner.clock.now());
+        let size = signed(bytes.len() as u64);
+        let mut transaction = self.inner.writer.begin("keep the upload").await?;
+        sqlx::query!("DELETE FROM upload WHERE phone_id = ? AND name = ?", phone.0, name)
+            .execute(&mut *transaction)
+            .await
+            .attempt("replace the upload")?;
+        sqlx::query!(
+            "INSERT INTO upload (phone_id, name, at, size, sealed) VALUES (?, ?, ?, ?, ?)",
+            phone.0,
+            name,
+            at,
+            size,
+            sealed
+        )
+        .execute(&mut *transaction)
+        .await
+        .attempt("keep the upload")?;
+        sqlx::query!(
+            "DELETE FROM upload WHERE phone_id = ?1 AND id <=
+                (SELECT id FROM upload WHERE phone_id = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+            phone.0,
+            UPLOADS_KEPT
+        )
+        .execute(&mut *transaction)
+        .await
+        .attempt("drop the oldest upload")?;
+        transaction.commit().await.map(drop)
+    }
+
+    /// The uploads of a phone, newest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn uploads(&self, phone: PhoneId) -> Result<Vec<UploadRow>, StoreError> {
+        let rows = sqlx::query!("SELECT name, at, size FROM upload WHERE phone_id = ? ORDER BY id DESC", phone.0)
+            .fetch_all(&self.inner.readers)
+            .await
+            .attempt("list the uploads")?;
+        Ok(rows
+            .into_iter()
+            .map(|row| UploadRow { name: row.name, at: time(row.at), size: unsigned(row.size) })
+            .collect())
+    }
+
+    /// The content of an upload.
+    ///
+    /// # Errors
+    /// When the database cannot be read or the content does not open.
+    pub async fn upload(&self, phone: PhoneId, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+        let sealed = sqlx::query_scalar!("SELECT sealed FROM upload WHERE phone_id = ? AND name = ?", phone.0, name)
+            .fetch_optional(&self.inner.readers)
+            .await
+            .attempt("read the upload")?;
+        sealed.map(|sealed| self.inner.keyring.unseal(&place(phone, name), &sealed)).transpose()
+    }
+}

@@ -1,0 +1,87 @@
+//! Sees what other processes write to the same database.
+
+use std::time::Duration;
+
+use sqlx::{Connection, SqliteConnection};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Store,
+    error::{Attempt, StoreError},
+    fact, load, phone, setting,
+};
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(300);
+
+/// How far the memory is known to be true.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen {
+    version: i64,
+    phone: i64,
+    fact: i64,
+}
+
+impl Seen {
+    /// The counters as the connection sees them.
+    pub(super) async fn read(connection: &mut SqliteConnection) -> Result<Self, StoreError> {
+        let row = sqlx::query!("SELECT phone, fact FROM sequence WHERE id = 1")
+            .fetch_one(connection)
+            .await
+            .attempt("look for changes")?;
+        // No version is ever -1: the first look of the watch compares the counters.
+        Ok(Self { version: -1, phone: row.phone, fact: row.fact })
+    }
+}
+
+/// Looks until the gateway stops.
+pub(super) async fn run(store: Store, mut connection: SqliteConnection, mut seen: Seen, stop: CancellationToken) {
+    loop {
+        let clock = &store.inner.clock;
+        let next = clock.now().saturating_add(PAUSE).unwrap_or(jiff::Timestamp::MAX);
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = clock.sleep_until(next) => {}
+        }
+        store.inner.writer.tidy().await;
+        if let Err(error) = look(&store, &mut connection, &mut seen).await {
+            tracing::warn!(%error, "changes of other processes are not seen at the moment");
+        }
+    }
+    // Closing a connection that only read cannot lose anything.
+    let _ = connection.close().await;
+}
+
+/// One look. `seen` moves only when everything was brought in.
+async fn look(store: &Store, connection: &mut SqliteConnection, seen: &mut Seen) -> Result<(), StoreError> {
+    // Changes with every commit of any other connection; costs no look into the tables.
+    let version: i64 =
+        sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut *connection).await.attempt("look for changes")?;
+    if version == seen.version {
+        return Ok(());
+    }
+    let mut transaction = connection.begin().await.attempt("look for changes")?;
+    let now = Seen { version, ..Seen::read(&mut transaction).await? };
+    if now.phone != seen.phone {
+        for (id, change) in phone::changed_since(&mut transaction, seen.phone).await? {
+            if store.roster().entry(id).is_some_and(|(_, known)| known >= change) {
+                continue;
+            }
+            for loaded in load::phones(&mut transaction, &store.inner.keyring, &(id.0..=id.0)).await? {
+                match loaded {
+                    Ok((phone, change)) => {
+                        store.publish(phone, change);
+                    }
+                    Err(error) => tracing::error!(%error, "a change of a phone is not taken over"),
+                }
+            }
+        }
+    }
+    setting::refresh(store, &mut transaction).await?;
+    if now.fact != seen.fact {
+        fact::refresh(store).await?;
+    }
+    transaction.rollback().await.attempt("look for changes")?;
+    *seen = now;
+    Ok(())
+}

@@ -1,0 +1,138 @@
+use std::collections::HashSet;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn at(milliseconds: i64) -> Timestamp {
+    Timestamp::from_millisecond(milliseconds).unwrap()
+}
+
+fn phones(open: &[Open]) -> Vec<i64> {
+    open.iter().map(|open| open.phone.0).collect()
+}
+
+#[test]
+fn a_late_goodbye_of_an_old_connection_does_not_touch_the_newer_one() {
+    let mut schedule = Schedule::new(50, 0);
+    schedule.hold(PhoneId(1), "a");
+    let old = schedule.poll(at(0))[0].conn;
+    assert_eq!(schedule.hold(PhoneId(1), "b"), Some(old));
+    assert!(schedule.poll(at(100)).is_empty(), "not before the old one is closed");
+    schedule.ended(PhoneId(1), old, Ended::Lost, at(200), 0.0);
+    let new = schedule.poll(at(200))[0].conn;
+    assert!(new > old);
+    schedule.ended(PhoneId(1), old, Ended::Lost, at(300), 0.0);
+    assert_eq!(schedule.live(), 1);
+    assert_eq!(schedule.drop_phone(PhoneId(1)), Some(new));
+    schedule.ended(PhoneId(1), new, Ended::Lost, at(400), 0.0);
+    assert_eq!(schedule.next_poll(at(400)), None);
+}
+
+#[test]
+fn while_an_endpoint_is_away_one_phone_probes_and_others_go_on() {
+    let mut schedule = Schedule::new(1000, 0);
+    (0..5).for_each(|id| assert_eq!(schedule.hold(PhoneId(id), "a"), None));
+    let open = schedule.poll(at(0));
+    assert_eq!(open.len(), 5);
+    for one in &open {
+        schedule.ended(one.phone, one.conn, Ended::Away, at(0), 0.0);
+    }
+    schedule.hold(PhoneId(9), "b");
+    assert_eq!(phones(&schedule.poll(at(9_999))), [9]);
+    assert_eq!(schedule.next_poll(at(9_999)), Some(at(10_000)));
+    let probe = schedule.poll(at(10_000));
+    assert_eq!(probe.len(), 1);
+    assert!(schedule.poll(at(19_999)).is_empty());
+    assert!(schedule.opened(probe[0].phone, probe[0].conn, at(19_999)));
+    assert_eq!(schedule.poll(at(19_999)).len(), 4);
+}
+
+#[test]
+fn endpoints_take_turns() {
+    let mut schedule = Schedule::new(25, 0);
+    (0..100).for_each(|id| assert_eq!(schedule.hold(PhoneId(id), "big"), None));
+    schedule.hold(PhoneId(500), "small");
+    let opened: Vec<i64> = (0..4).flat_map(|tick| phones(&schedule.poll(at(tick * 20)))).collect();
+    assert!(opened.contains(&500), "{opened:?}");
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Hold(i64, bool),
+    Drop(i64),
+    Open(usize),
+    End(usize, bool),
+    Stale(usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => (0_i64..30, any::<bool>()).prop_map(|(id, endpoint)| Step::Hold(id, endpoint)),
+        1 => (0_i64..30).prop_map(Step::Drop),
+        3 => any::<usize>().prop_map(Step::Open),
+        3 => (any::<usize>(), any::<bool>()).prop_map(|(which, away)| Step::End(which, away)),
+        1 => any::<usize>().prop_map(Step::Stale),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn the_three_promises_hold(
+        per_second in 1_u32..60, steps in proptest::collection::vec((step(), 0_i64..700), 0..300)
+    ) {
+        let mut schedule = Schedule::new(per_second, 0);
+        let (mut now, mut log, mut live, mut old) = (0, Vec::new(), Vec::<Open>::new(), Vec::<Open>::new());
+        let mut held = HashSet::new();
+        for (step, pause) in steps {
+            now += pause;
+            match step {
+                Step::Hold(id, endpoint) => {
+                    schedule.hold(PhoneId(id), if endpoint { "a" } else { "b" });
+                    held.insert(id);
+                }
+                Step::Drop(id) => { schedule.drop_phone(PhoneId(id)); held.remove(&id); }
+                Step::Open(which) if !live.is_empty() => {
+                    let one = live[which % live.len()];
+                    schedule.opened(one.phone, one.conn, at(now));
+                }
+                Step::End(which, away) if !live.is_empty() => {
+                    let one = live.remove(which % live.len());
+                    schedule.ended(one.phone, one.conn, if away { Ended::Away } else { Ended::Lost }, at(now), 0.5);
+                    old.push(one);
+                }
+                Step::Stale(which) if !old.is_empty() => {
+                    let one = old[which % old.len()];
+                    schedule.ended(one.phone, one.conn, Ended::Lost, at(now), 0.5);
+                }
+                _ => {}
+            }
+            for one in schedule.poll(at(now)) {
+                prop_assert!(live.iter().all(|other| other.phone != one.phone), "two sockets for {:?}", one.phone);
+                log.push(now);
+                live.push(one);
+            }
+            prop_assert_eq!(schedule.live(), live.len());
+        }
+        // From here on everything is there: old sockets end, every held phone gets one that stays.
+        for one in live.drain(..) {
+            schedule.ended(one.phone, one.conn, Ended::Lost, at(now), 0.5);
+        }
+        for _ in 0..100_000 {
+            for one in schedule.poll(at(now)) {
+                prop_assert!(live.iter().all(|other| other.phone != one.phone));
+                log.push(now);
+                schedule.opened(one.phone, one.conn, at(now));
+                live.push(one);
+            }
+            let Some(next) = schedule.next_poll(at(now)) else { break };
+            now = next.as_millisecond().max(now + 1);
+        }
+        let connected: HashSet<i64> = live.iter().map(|one| one.phone.0).collect();
+        prop_assert_eq!(connected, held);
+        let limit = usize::try_from(per_second).unwrap();
+        for window in log.windows(limit + 1) {
+            prop_assert!(window[limit] - window[0] >= 1000, "{} connects within {} ms", limit + 1, window[limit] - window[0]);
+        }
+    }
+}

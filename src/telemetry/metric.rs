@@ -1,0 +1,156 @@
+//! The names of all metrics, in one place. Phones' requests are counted by the listeners under
+//! `gangway_phone_requests_total`, with handles made once.
+
+use std::sync::OnceLock;
+
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+
+/// Counters and gauges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Metric {
+    /// AppWebsocket logins that succeeded.
+    LoginsAccepted,
+    /// AppWebsocket logins that failed.
+    LoginsFailed,
+    /// AppWebsockets refused because their source had too many open without login.
+    SocketsRefused,
+    /// Messages nobody understood or may send, by reason.
+    MessagesIgnored,
+    /// ProvisioningPhone requests, by result.
+    ProvisionRequests,
+    /// Calls of redirect services, by command and outcome.
+    RedirectCalls,
+    /// Actions of the provisioning engine, by concern and result.
+    Steps,
+    /// Things lost because a bounded queue was full, by queue.
+    QueueDrops,
+    /// Gauge: sysclients, by state.
+    Sysclients,
+    /// Gauge: phones in the roster.
+    Phones,
+    /// Gauge: PBX sessions.
+    PbxSessions,
+    /// Gauge: bytes in the cache of rendered files.
+    RenderCacheBytes,
+}
+
+impl Metric {
+    /// Every metric, for the description table.
+    pub const ALL: &'static [Self] = &[
+        Self::LoginsAccepted,
+        Self::LoginsFailed,
+        Self::SocketsRefused,
+        Self::MessagesIgnored,
+        Self::ProvisionRequests,
+        Self::RedirectCalls,
+        Self::Steps,
+        Self::QueueDrops,
+        Self::Sysclients,
+        Self::Phones,
+        Self::PbxSessions,
+        Self::RenderCacheBytes,
+    ];
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::LoginsAccepted => "gangway_logins_accepted_total",
+            Self::LoginsFailed => "gangway_logins_failed_total",
+            Self::SocketsRefused => "gangway_sockets_refused_total",
+            Self::MessagesIgnored => "gangway_messages_ignored_total",
+            Self::ProvisionRequests => "gangway_provision_requests_total",
+            Self::RedirectCalls => "gangway_redirect_calls_total",
+            Self::Steps => "gangway_steps_total",
+            Self::QueueDrops => "gangway_queue_drops_total",
+            Self::Sysclients => "gangway_sysclients",
+            Self::Phones => "gangway_phones",
+            Self::PbxSessions => "gangway_pbx_sessions",
+            Self::RenderCacheBytes => "gangway_render_cache_bytes",
+        }
+    }
+
+    /// What it counts.
+    #[must_use]
+    pub fn help(self) -> &'static str {
+        match self {
+            Self::LoginsAccepted => "AppWebsocket logins that succeeded",
+            Self::LoginsFailed => "AppWebsocket logins that failed",
+            Self::SocketsRefused => "AppWebsockets refused before login, too many of one source",
+            Self::MessagesIgnored => "Messages that were not understood or not allowed",
+            Self::ProvisionRequests => "ProvisioningPhone requests answered",
+            Self::RedirectCalls => "Calls of redirect services",
+            Self::Steps => "Actions of the provisioning engine",
+            Self::QueueDrops => "Things lost because a bounded queue was full",
+            Self::Sysclients => "Sysclients by state",
+            Self::Phones => "Phones in the roster",
+            Self::PbxSessions => "Sessions of PBX app objects",
+            Self::RenderCacheBytes => "Bytes in the cache of rendered files",
+        }
+    }
+}
+
+/// Counts one more.
+pub fn increment(metric: Metric, labels: &[(&'static str, &'static str)]) {
+    let labels: Vec<metrics::Label> =
+        labels.iter().map(|(key, value)| metrics::Label::from_static_parts(key, value)).collect();
+    metrics::counter!(metric.name(), labels).increment(1);
+}
+
+/// Sets a gauge.
+pub fn gauge(metric: Metric, labels: &[(&'static str, &'static str)], value: f64) {
+    let labels: Vec<metrics::Label> =
+        labels.iter().map(|(key, value)| metrics::Label::from_static_parts(key, value)).collect();
+    metrics::gauge!(metric.name(), labels).set(value);
+}
+
+static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
+
+/// Installs the recorder, once per process. Handles made before it count nowhere.
+pub fn install_recorder() {
+    RECORDER.get_or_init(|| {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let handle = recorder.handle();
+        // Another recorder being there (a test of a library user) leaves ours counting nothing.
+        let _ = metrics::set_global_recorder(recorder);
+        for metric in Metric::ALL {
+            if metric.name().ends_with("_total") {
+                metrics::describe_counter!(metric.name(), metric.help());
+            } else {
+                metrics::describe_gauge!(metric.name(), metric.help());
+            }
+        }
+        handle
+    });
+}
+
+/// The text of `/metrics`.
+#[must_use]
+pub fn metrics_text() -> String {
+    RECORDER
+        .get()
+        .map(|recorder| {
+            recorder.run_upkeep();
+            recorder.render()
+        })
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unlike_and_what_is_counted_is_shown() {
+        let mut names: Vec<_> = Metric::ALL.iter().map(|metric| metric.name()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Metric::ALL.len());
+        install_recorder();
+        increment(Metric::LoginsFailed, &[]);
+        increment(Metric::MessagesIgnored, &[("reason", "unknown")]);
+        let text = metrics_text();
+        assert!(text.contains("gangway_logins_failed_total 1"), "{text}");
+        assert!(text.contains(r#"gangway_messages_ignored_total{reason="unknown"} 1"#), "{text}");
+    }
+}

@@ -1,0 +1,34 @@
+//! What is wrong with a vendor folder.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// One finding, with its cure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Path below the vendors or templates folder.
+    pub file: String,
+    /// Line where known.
+    pub line: Option<usize>,
+    /// What is wrong.
+    pub reason: String,
+    /// What to do.
+    pub cure: String,
+}
+
+impl Finding {
+    pub(crate) fn new(file: &str, line: Option<usize>, reason: impl Into<String>, cure: &str) -> Self {
+        Self { file: file.to_owned(), line, reason: reason.into(), cure: cure.to_owned() }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        write!(f, ": {}; {}", self.reason, self.cure)
+    }
+}
