@@ -79,16 +79,12 @@ impl Memo {
     ) -> (std::rc::Rc<Known>, Option<Arc<Phone>>) {
         let revision = files.revision(key.instance);
         let slot = self.slot(key);
-        if let Some(known) = self.slots.borrow().get(slot).and_then(Option::as_ref) {
-            if known.instance == key.instance
-                && known.revision == revision
-                && *known.file == *key.file
-                && known.user_agent.as_deref() == key.user_agent
-            {
-                let phone = find(&known.recognised);
-                if known.is_of(phone.as_ref()) {
-                    return (known.clone(), phone);
-                }
+        if let Some(known) = self.slots.borrow().get(slot).and_then(Option::as_ref)
+            && known.answers(key, revision)
+        {
+            let phone = find(&known.recognised);
+            if known.is_of(phone.as_ref()) {
+                return (known.clone(), phone);
             }
         }
         let recognised = files.recognise(key.user_agent, key.file);
@@ -120,6 +116,13 @@ impl Memo {
 }
 
 impl Known {
+    fn answers(&self, key: Key<'_>, revision: u64) -> bool {
+        self.instance == key.instance
+            && self.revision == revision
+            && *self.file == *key.file
+            && self.user_agent.as_deref() == key.user_agent
+    }
+
     fn is_of(&self, phone: Option<&Arc<Phone>>) -> bool {
         match phone {
             Some(phone) => self.has_phone && std::ptr::eq(self.phone.as_ptr(), Arc::as_ptr(phone)),

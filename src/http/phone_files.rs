@@ -216,10 +216,9 @@ impl Visit<'_> {
     /// From this worker's memory while the renderer still holds it, else rendered. Right after a change of the record
     /// the memory is of the old one.
     fn personal_file(&self, phone: &Phone, changed: bool) -> Result<Option<Arc<super::ports::File>>, String> {
-        if !changed {
-            if let Some(file) = self.known.personal.borrow().upgrade() {
-                return Ok(Some(file));
-            }
+        let remembered = self.known.personal.borrow().upgrade();
+        if !changed && remembered.is_some() {
+            return Ok(remembered);
         }
         let file = self.deps.files.render(self.instance, Some(phone), &self.known.recognised, Stage::Personal)?;
         if let (false, Some(file)) = (changed, &file) {

@@ -57,7 +57,9 @@ pub enum Day {
 
 /// Why a zone was not understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the time zone '{zone}' is not understood ({reason}): set the setting timezone to an IANA name such as Europe/Berlin")]
+#[error(
+    "the time zone '{zone}' is not understood ({reason}): set the setting timezone to an IANA name such as Europe/Berlin"
+)]
 pub struct ZoneError {
     /// As given.
     pub zone: String,
@@ -166,7 +168,8 @@ mod tests {
 
     #[test]
     fn nonsense_is_an_error_and_never_offset_zero() {
-        for text in ["", " ", "Mars/Olympus", "XYZ", "CET-99", "CET-1CEST-2,garbage", "CET-1CEST-2,M13.1.0,M1.1.0", "5"] {
+        for text in ["", " ", "Mars/Olympus", "XYZ", "CET-99", "CET-1CEST-2,garbage", "CET-1CEST-2,M13.1.0,M1.1.0", "5"]
+        {
             assert!(zone_rule(text).is_err(), "{text}");
         }
     }

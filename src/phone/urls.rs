@@ -91,7 +91,9 @@ fn checked(url: String) -> Result<String, UrlError> {
     if url.len() > MOST {
         return Err(UrlError::Long(url.len()));
     }
-    if let Some(odd) = url.chars().find(|c| !c.is_ascii_graphic() || matches!(c, '&' | '<' | '>' | '"' | '\'' | '#' | '%')) {
+    if let Some(odd) =
+        url.chars().find(|c| !c.is_ascii_graphic() || matches!(c, '&' | '<' | '>' | '"' | '\'' | '#' | '%'))
+    {
         return Err(UrlError::Character(odd));
     }
     Ok(url)
@@ -123,10 +125,7 @@ mod tests {
         let learned = Url::parse("https://apps.example.com/example.com/gangway").unwrap();
         let base = |instance: &Instance, scheme| phone_base(instance, Some(&learned), scheme);
         let bare = instance("", "");
-        assert_eq!(
-            base(&bare, Scheme::Https).as_deref(),
-            Some("https://apps.example.com/example.com/gangway/phone/")
-        );
+        assert_eq!(base(&bare, Scheme::Https).as_deref(), Some("https://apps.example.com/example.com/gangway/phone/"));
         assert_eq!(base(&bare, Scheme::Http).as_deref(), Some("http://apps.example.com/example.com/gangway/phone/"));
         let public = instance("https://u:p@pub.example.com/x/", "");
         assert_eq!(

@@ -36,7 +36,8 @@ impl Renderer {
         let (text, _) = prepared.render(&registry, request.stage)?;
         let lines: Vec<String> = text.lines().map(str::to_owned).collect();
         let mut found: HashMap<usize, Vec<(String, bool)>> = HashMap::new();
-        if request.stage == Stage::Personal && !prepared.common
+        if request.stage == Stage::Personal
+            && !prepared.common
             && let Some(phone) = prepared.phone
         {
             probe(&registry, &prepared, phone, &lines, &mut found);
@@ -50,8 +51,14 @@ impl Renderer {
             };
             let mut names: Vec<String> = origins.into_iter().map(|(name, _)| name).collect();
             if names.is_empty() {
-                names.push(if line.contains(prepared.url.as_str()) { "URL of the gateway" } else { "template" }.to_owned());
+                names.push(
+                    if line.contains(prepared.url.as_str()) { "URL of the gateway" } else { "template" }.to_owned(),
+                );
             }
+            let line = match request.token.filter(|token| !token.is_empty()) {
+                Some(token) => line.replace(token, "***"),
+                None => line,
+            };
             ExplainedLine { line, origins: names }
         });
         Ok(explained.collect())

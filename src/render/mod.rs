@@ -4,8 +4,10 @@
 mod cache;
 mod explain;
 mod renderer;
+mod sample;
 #[cfg(test)]
 mod tests;
 
 pub use explain::ExplainedLine;
 pub use renderer::{CACHE_BYTES, FileRequest, RenderError, Rendered, Renderer, Stage};
+pub use sample::{SampleFile, render_sample};

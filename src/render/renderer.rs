@@ -73,8 +73,10 @@ pub enum RenderError {
     #[error("the personal file of {0} is not rendered before Devices has sent its configuration")]
     NoConfiguration(String),
     /// A value the format cannot carry.
-    #[error("the file of {mac} is not rendered: {what} holds characters its format cannot carry ('#' after a blank or \
-             at the start, control characters, blanks around it); change it")]
+    #[error(
+        "the file of {mac} is not rendered: {what} holds characters its format cannot carry ('#' after a blank or \
+             at the start, control characters, blanks around it); change it"
+    )]
     Unwritable {
         /// The phone.
         mac: String,
@@ -115,7 +117,7 @@ impl Renderer {
             (&request.recognition.vendor, &request.recognition.file_vendor),
             (&request.recognition.model, &request.recognition.firmware),
             (request.recognition.kind, request.stage),
-            (request.phone_base, request.https_base, request.token),
+            (request.phone_base, request.https_base, request.token.filter(|_| request.stage == Stage::Open)),
             (request.layers.revision(), registry.revision()),
         ));
         if cached && let Some(found) = self.cache.get(key) {
@@ -236,9 +238,8 @@ impl Prepared<'_> {
         if let Some((what, _)) = neutral.exact().find(|(_, value)| !self.vendor.escape().is_exact(value)) {
             return Err(RenderError::Unwritable { mac: phone.mac.to_string(), what });
         }
-        let text = registry
-            .render(self.vendor, &self.generation.personal, &neutral, false)
-            .map_err(RenderError::Template)?;
+        let text =
+            registry.render(self.vendor, &self.generation.personal, &neutral, false).map_err(RenderError::Template)?;
         Ok((text, neutral.notes))
     }
 }

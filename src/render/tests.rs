@@ -68,7 +68,8 @@ fn layers(values: &[(&str, &str)]) -> Layers {
         value: Secret::new(*value),
     };
     // The revision stands for the content, as the store keeps it.
-    let revision = values.iter().map(|(a, b)| a.len() * 31 + b.len() + 1).sum::<usize>() as u64 + values.len() as u64 * 1000;
+    let revision =
+        values.iter().map(|(a, b)| a.len() * 31 + b.len() + 1).sum::<usize>() as u64 + values.len() as u64 * 1000;
     Layers::new(values.iter().map(row).collect(), revision)
 }
 
@@ -170,7 +171,8 @@ fn the_open_stage_holds_no_secret() {
         phone.accounts[0].password = Secret::new("CANARYuser");
         phone.device_config.admin_password = Some(Secret::new("CANARYadmin"));
         phone.token = Secret::new("CANARYtoken");
-        let all = layers(&[("ldap_password", "CANARYldap"), ("phone_admin_password", "CANARYset"), ("ldap_server", "x")]);
+        let all =
+            layers(&[("ldap_password", "CANARYldap"), ("phone_admin_password", "CANARYset"), ("ldap_server", "x")]);
         let open = bench.render(&phone, agent, Stage::Open, &all).unwrap();
         assert!(!open.contains("CANARY"), "{open}");
         assert!(open.contains(&format!("{HTTPS}{TOKEN}/")));
@@ -344,7 +346,12 @@ fn every_line_has_its_origin() {
     let mut phone = phone();
     phone.device_config.items.insert("NTP".to_owned(), json!({"ntp1": "devices.example.com"}));
     let recognition = bench.seen(Some(NEW), "/805ec0123456.cfg");
-    let set = layers(&[("sip_transport", "tcp"), ("ntp_server_1", "mine"), ("ldap_server", "l"), ("ldap_password", "CANARY")]);
+    let set = layers(&[
+        ("sip_transport", "tcp"),
+        ("ntp_server_1", "mine"),
+        ("ldap_server", "l"),
+        ("ldap_password", "CANARY"),
+    ]);
     let request = FileRequest {
         phone: Some(&phone),
         recognition: &recognition,
@@ -364,9 +371,14 @@ fn every_line_has_its_origin() {
     assert_eq!(of("account.1.display_name"), "account 1: long name");
     assert!(of("account.1.password").contains("account 1: password"));
     assert_eq!(of("account.1.dtmf.type"), "template");
-    assert!(of("static.auto_provision.server.url").contains("provisioning_scheme") || of("static.auto_provision.server.url").contains("URL"));
+    assert!(
+        of("static.auto_provision.server.url").contains("provisioning_scheme")
+            || of("static.auto_provision.server.url").contains("URL")
+    );
     let all = format!("{lines:?}");
     for secret in ["CANARY", "sample-user-password", "SamplePhonePassword1"] {
         assert!(!all.contains(secret), "{secret}");
     }
+    let open = bench.renderer.explain(&FileRequest { stage: Stage::Open, token: Some(TOKEN), ..request }).unwrap();
+    assert!(!format!("{open:?}").contains(TOKEN));
 }

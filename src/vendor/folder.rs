@@ -23,12 +23,10 @@ const MOST: u64 = 1 << 20;
 /// Built-in files, replaced and joined by those of `overrides` (a directory with `vendors/` and `templates/`).
 pub(super) fn read(overrides: Option<&Path>, findings: &mut Vec<Finding>) -> Files {
     let mut files = Files::new();
-    let vendors = BuiltInVendors::iter().filter_map(|name| {
-        Some((format!("vendors/{name}"), BuiltInVendors::get(&name)?.data))
-    });
-    let templates = BuiltInTemplates::iter().filter_map(|name| {
-        Some((format!("templates/{name}"), BuiltInTemplates::get(&name)?.data))
-    });
+    let vendors =
+        BuiltInVendors::iter().filter_map(|name| Some((format!("vendors/{name}"), BuiltInVendors::get(&name)?.data)));
+    let templates = BuiltInTemplates::iter()
+        .filter_map(|name| Some((format!("templates/{name}"), BuiltInTemplates::get(&name)?.data)));
     let ours = |path: &str| !path.ends_with(".md") && !path.starts_with("templates/admin/");
     for (path, data) in vendors.chain(templates).filter(|(path, _)| ours(path)) {
         enter(&mut files, path, data.into_owned(), findings);
@@ -78,7 +76,12 @@ fn walk(dir: &Path, name: &str, files: &mut Files, findings: &mut Vec<Finding>) 
         match fs::read(&path) {
             Ok(data) => enter(files, inner, data, findings),
             Err(error) => {
-                findings.push(Finding::new(&inner, None, format!("it cannot be read: {error}"), "check its permissions"));
+                findings.push(Finding::new(
+                    &inner,
+                    None,
+                    format!("it cannot be read: {error}"),
+                    "check its permissions",
+                ));
             }
         }
     }

@@ -7,6 +7,7 @@ pub mod manifest;
 mod proofs;
 mod recognise;
 pub mod registry;
+mod report;
 mod templates;
 
 pub use finding::Finding;

@@ -29,8 +29,19 @@ pub(super) struct Loaded {
 }
 
 /// What templates of each stage may use.
-const PERSONAL: &[&str] =
-    &["phone", "provisioning", "accounts", "sip", "media", "ldap", "language", "tones", "time", "firmware_url", "admin"];
+const PERSONAL: &[&str] = &[
+    "phone",
+    "provisioning",
+    "accounts",
+    "sip",
+    "media",
+    "ldap",
+    "language",
+    "tones",
+    "time",
+    "firmware_url",
+    "admin",
+];
 const OPEN: &[&str] = &["provisioning"];
 const COMMON: &[&str] = &[];
 
@@ -44,7 +55,12 @@ pub(super) fn load(files: &Files, findings: &mut Vec<Finding>) -> Loaded {
             Ok(manifest) => manifest,
             Err(error) => {
                 let line = error.span().map(|span| line_at(text, span.start));
-                findings.push(Finding::new(path, line, error.message(), "see vendors/yealink/vendor.toml for a complete one"));
+                findings.push(Finding::new(
+                    path,
+                    line,
+                    error.message(),
+                    "see vendors/yealink/vendor.toml for a complete one",
+                ));
                 continue;
             }
         };
@@ -69,7 +85,8 @@ fn line_of(text: &str, part: &str) -> Option<usize> {
 }
 
 fn words(path: &str, folder: &str, text: &str, manifest: &Manifest, findings: &mut Vec<Finding>) {
-    let mut find = |part: &str, reason: String, cure: &str| findings.push(Finding::new(path, line_of(text, part), reason, cure));
+    let mut find =
+        |part: &str, reason: String, cure: &str| findings.push(Finding::new(path, line_of(text, part), reason, cure));
     if manifest.name != folder {
         find("name", format!("it is named {} in the folder {folder}", manifest.name), "give both the same name");
     }
@@ -94,7 +111,12 @@ fn compiled(path: &str, text: &str, pattern: &str, findings: &mut Vec<Finding>) 
     let anchored = pattern.starts_with('^') && pattern.ends_with('$');
     if !anchored {
         let cure = "begin it with ^ and end it with $";
-        findings.push(Finding::new(path, line_of(text, pattern), format!("the pattern {pattern} matches anywhere"), cure));
+        findings.push(Finding::new(
+            path,
+            line_of(text, pattern),
+            format!("the pattern {pattern} matches anywhere"),
+            cure,
+        ));
     }
     match RegexBuilder::new(pattern).size_limit(1 << 20).build() {
         Ok(regex) => Some(regex),
@@ -123,12 +145,18 @@ fn patterns(path: &str, text: &str, manifest: &Manifest, recogniser: &mut Recogn
         }
     }
     if !manifest.files.iter().any(|file| file.kind == FileKind::Personal) {
-        findings.push(Finding::new(path, None, "no file is personal", "add a [[files]] entry with kind = \"personal\""));
+        findings.push(Finding::new(
+            path,
+            None,
+            "no file is personal",
+            "add a [[files]] entry with kind = \"personal\"",
+        ));
     }
 }
 
 fn tables(path: &str, text: &str, manifest: &Manifest, loaded: &Loaded, findings: &mut Vec<Finding>) {
-    let mut find = |part: &str, reason: String, cure: &str| findings.push(Finding::new(path, line_of(text, part), reason, cure));
+    let mut find =
+        |part: &str, reason: String, cure: &str| findings.push(Finding::new(path, line_of(text, part), reason, cure));
     let mut seen = HashSet::new();
     for oui in &manifest.ouis {
         match oui_bytes(oui) {
@@ -174,11 +202,7 @@ fn oui_bytes(oui: &str) -> Option<[u8; 3]> {
 }
 
 fn stages(generation: &Generation) -> [(&str, &'static [&'static str]); 3] {
-    [
-        (generation.open.as_str(), OPEN),
-        (generation.common.as_str(), COMMON),
-        (generation.personal.as_str(), PERSONAL),
-    ]
+    [(generation.open.as_str(), OPEN), (generation.common.as_str(), COMMON), (generation.personal.as_str(), PERSONAL)]
 }
 
 fn compile(manifest: &Manifest, files: &Files, templates: &mut Templates, findings: &mut Vec<Finding>) {
@@ -226,7 +250,10 @@ fn compile(manifest: &Manifest, files: &Files, templates: &mut Templates, findin
                 if !offered.contains(&variable.as_str()) {
                     let line = sources.get(&name).and_then(|text| line_of(text, &variable));
                     let reason = format!("its stage has no '{variable}'");
-                    let cure = format!("use {}", if offered.is_empty() { "no variables".to_owned() } else { offered.join(", ") });
+                    let cure = format!(
+                        "use {}",
+                        if offered.is_empty() { "no variables".to_owned() } else { offered.join(", ") }
+                    );
                     findings.push(Finding::new(&format!("templates/{name}"), line, reason, &cure));
                 }
             }
@@ -294,7 +321,12 @@ fn samples(registry: &Registry, vendor: &Vendor, findings: &mut Vec<Finding>) {
         let mut try_one = |template: &str, result: Result<String, String>| {
             if let Err(reason) = result {
                 let path = format!("templates/{}/{template}", vendor.name);
-                findings.push(Finding::new(&path, None, format!("the sample does not render: {reason}"), "correct the template"));
+                findings.push(Finding::new(
+                    &path,
+                    None,
+                    format!("the sample does not render: {reason}"),
+                    "correct the template",
+                ));
             }
         };
         try_one(&generation.open, registry.render(vendor, &generation.open, &neutral::open(url), true));
@@ -306,7 +338,56 @@ fn samples(registry: &Registry, vendor: &Vendor, findings: &mut Vec<Finding>) {
             let facts = vendor.facts(*model);
             let settings = layers.effective(&lookup, Some(&phone.device_config));
             let inputs = Inputs { phone: &phone, settings: &settings, facts: &facts, url };
-            try_one(&generation.personal, registry.render(vendor, &generation.personal, &neutral::build(&inputs), false));
+            try_one(
+                &generation.personal,
+                registry.render(vendor, &generation.personal, &neutral::build(&inputs), false),
+            );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use super::*;
+
+    fn findings(file: &str, change: impl Fn(String) -> String) -> String {
+        let dir = tempfile::tempdir().unwrap();
+        let original = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap_or_default();
+        let path = dir.path().join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, change(original)).unwrap();
+        match Registry::load(Some(dir.path())) {
+            Ok(_) => String::new(),
+            Err(found) => found.iter().map(|finding| format!("{finding}\n")).collect(),
+        }
+    }
+
+    #[test]
+    fn a_broken_folder_is_refused_with_file_and_cure() {
+        const MANIFEST: &str = "vendors/yealink/vendor.toml";
+        const OPEN: &str = "templates/yealink/v80/open.cfg";
+        let replaced = |a: &'static str, b: &'static str| move |text: String| text.replacen(a, b, 1);
+        for (file, a, b, said) in [
+            (MANIFEST, "title = \"Yealink\"", "title = \"Yealink\"\ncolour = 1", "unknown field `colour`"),
+            (MANIFEST, "\"001577\"", "\"001565\"", "stands there twice"),
+            (MANIFEST, "\"001577\"", "\"0015zz\"", "is no OUI"),
+            (MANIFEST, "name = \"T19P_E2\"", "name = \"T19P\"", "the model T19P stands there twice"),
+            (MANIFEST, "'^SIP-(?<model>", "'^SIP-(?<model>(", "does not compile"),
+            (MANIFEST, "model = \"T54W\"", "model = \"T54\"", "is read as"),
+            (MANIFEST, "v80/open.cfg", "v80/none.cfg", "is missing"),
+            (OPEN, "{{ provisioning.url }}", "{{ accounts }}", "its stage has no 'accounts'"),
+            (OPEN, "{{ provisioning.url }}", "{{ provisioning.url", "templates/yealink/v80/open.cfg"),
+            (OPEN, "{{ provisioning.url }}", "{{ provisioning.url | safe }}", "past the format's escaper"),
+            (OPEN, "{{ provisioning.url }}", "{{ provisioning.nothing }}", "the sample does not render"),
+            (OPEN, "static.auto_provision.power_on", "account.1.enable", "must not stand in the open stage"),
+            (OPEN, "#!version:1.0.0.1", "#!version:1.0.0.1\n{% include \"other/x.cfg\" %}", "outside its folder"),
+        ] {
+            let found = findings(file, replaced(a, b));
+            assert!(found.contains(said), "{a} -> {b}: {found}");
+            assert!(found.contains("; "), "{found}");
+        }
+        assert_eq!(findings(OPEN, |text| text), "");
     }
 }

@@ -259,7 +259,9 @@ mod tests {
             assert_eq!(found.kind, FileKind::from_word(&case.kind), "{}", case.name);
             assert_eq!(mac, case.mac, "{}", case.name);
             let family = ["T2X", "T4X", "T5X"];
-            if case.kind == "common" && let Some(model) = case.model.filter(|model| !family.contains(&model.as_str())) {
+            if case.kind == "common"
+                && let Some(model) = case.model.filter(|model| !family.contains(&model.as_str()))
+            {
                 let number: u32 = case.name.trim_start_matches('y').trim_end_matches(".cfg").parse().unwrap();
                 let models = &registry.vendor("yealink").unwrap().manifest.common_files[&format!("{number:03}")];
                 assert!(models.contains(&model), "{}: {model} in {models:?}", case.name);
@@ -270,7 +272,8 @@ mod tests {
     #[test]
     fn macs_in_names_are_twelve_digits_and_in_queries_any_spelling() {
         let registry = registry();
-        for case in serde_json::from_str::<Vec<Spelling>>(include_str!("../../fixtures/recognition/macs.json")).unwrap() {
+        for case in serde_json::from_str::<Vec<Spelling>>(include_str!("../../fixtures/recognition/macs.json")).unwrap()
+        {
             let found = registry.recognise(None, Some(&format!("/?mac={}", case.input)));
             assert_eq!(found.mac.map(|mac| mac.to_string()), case.expect, "{}", case.input);
         }
@@ -287,7 +290,9 @@ mod tests {
     #[test]
     fn hostile_paths_are_no_files() {
         let registry = registry();
-        for path in ["..", "/../805ec0aabbcc.cfg", "/a/./805ec0aabbcc.cfg", "/805ec0aabbcc.cfg%00", "/x\\805ec0aabbcc.cfg"] {
+        for path in
+            ["..", "/../805ec0aabbcc.cfg", "/a/./805ec0aabbcc.cfg", "/805ec0aabbcc.cfg%00", "/x\\805ec0aabbcc.cfg"]
+        {
             let found = registry.recognise(None, Some(path));
             assert_eq!((found.kind, found.mac), (FileKind::Unknown, None), "{path}");
         }

@@ -17,7 +17,7 @@ use super::{
     folder,
     manifest::{AuthScheme, Generation, Manifest, Model, Provider},
     proofs,
-    recognise::{Recognition, Recogniser},
+    recognise::{Recogniser, Recognition},
     templates::{EscapeClass, Templates},
 };
 use crate::phone::neutral::Facts;

@@ -269,7 +269,13 @@ impl House {
         // A server that has refused may close while we still write.
         let _ = stream.write_all(body).await;
         let mut bytes = Vec::new();
-        let _ = stream.read_to_end(&mut bytes).await;
+        let bodiless = request.starts_with("HEAD");
+        // Until the answer is whole: a connection whose request was not read to its end stays open for a while.
+        while !Answer::is_whole(&bytes, bodiless) {
+            if stream.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
+                break;
+            }
+        }
         Answer::parse(&bytes)
     }
 
@@ -328,6 +334,13 @@ pub struct Answer {
 }
 
 impl Answer {
+    fn is_whole(bytes: &[u8], bodiless: bool) -> bool {
+        let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return false };
+        let answer = Self::parse(&bytes[..end + 4]);
+        let length = answer.header("content-length").and_then(|text| text.parse().ok()).unwrap_or(0);
+        bodiless || matches!(answer.status, 204 | 304) || bytes.len() >= end + 4 + length
+    }
+
     fn parse(bytes: &[u8]) -> Self {
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("an answer has a head");
         let head = std::str::from_utf8(&bytes[..end]).unwrap();

@@ -174,7 +174,7 @@ fn sip(inputs: &Inputs<'_>) -> Sip {
             .map(|text| server(text, if tcp { 5060 } else { 5061 }))
             .unwrap_or_default(),
         codecs,
-        frame: frame.filter(|ms: &u32| (10..=60).contains(ms) && ms % 10 == 0).unwrap_or_default(),
+        frame: frame.filter(|ms: &u32| (10..=60).contains(ms) && ms.is_multiple_of(10)).unwrap_or_default(),
     }
 }
 
@@ -192,10 +192,7 @@ fn media(inputs: &Inputs<'_>) -> Media {
         relay,
         ice: !turn.host.is_empty() || !stun.host.is_empty(),
         stun,
-        turn_login: Login {
-            user: deployed("turnUser"),
-            password: Shown(Secret::new(deployed("turnPassword"))),
-        },
+        turn_login: Login { user: deployed("turnUser"), password: Shown(Secret::new(deployed("turnPassword"))) },
         turn,
     }
 }
@@ -293,7 +290,9 @@ fn generated(own: &Secret) -> Secret {
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(own.expose().as_bytes()) else { return own.clone() };
     mac.update(b"administrator of the phone's web page");
     let bytes = mac.finalize().into_bytes();
-    Secret::new(bytes.iter().take(20).map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()])).collect::<String>())
+    Secret::new(
+        bytes.iter().take(20).map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()])).collect::<String>(),
+    )
 }
 
 /// `host`, `host:port`, `[v6]`, `[v6]:port`, bare v6.

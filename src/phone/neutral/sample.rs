@@ -20,7 +20,10 @@ pub fn sample_phone(provider: &str, vendor: &str, model: Option<&str>, firmware:
     let now = Timestamp::UNIX_EPOCH;
     let mut device_config = DeviceConfig { received: Some(now), ..DeviceConfig::default() };
     for (name, item) in [
-        ("NTP", json!({"type": "NTP", "ntp1": "ntp1.example.com", "ntp2": "ntp2.example.com", "tz": "CET-1CEST-2,M3.5.0/2,M10.5.0/3"})),
+        (
+            "NTP",
+            json!({"type": "NTP", "ntp1": "ntp1.example.com", "ntp2": "ntp2.example.com", "tz": "CET-1CEST-2,M3.5.0/2,M10.5.0/3"}),
+        ),
         ("PHONE", json!({"type": "PHONE", "coder": "G722", "srtpKey": "2"})),
         (
             "MEDIA",
@@ -46,11 +49,7 @@ pub fn sample_phone(provider: &str, vendor: &str, model: Option<&str>, firmware:
         code: None,
         token: Secret::new("sampletokensampletokensam"),
         bootstrap: None,
-        own: Credentials {
-            user: mac.to_string(),
-            password: Secret::new("SamplePhonePassword1"),
-            proven: None,
-        },
+        own: Credentials { user: mac.to_string(), password: Secret::new("SamplePhonePassword1"), proven: None },
         window: Window::default(),
         sysclient: Sysclient::default(),
         device_config,

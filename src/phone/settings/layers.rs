@@ -233,7 +233,8 @@ mod tests {
         let layers = Layers::new(rows, 3);
         let own = layers.effective(&lookup("805ec0aabbcc", Some("Lab")), Some(&devices));
         assert_eq!(own.text("ntp_server_1"), "phone");
-        let beaten: Vec<_> = own.origin("ntp_server_1").unwrap().beaten.iter().map(|(_, value)| value.as_str()).collect();
+        let beaten: Vec<_> =
+            own.origin("ntp_server_1").unwrap().beaten.iter().map(|(_, value)| value.as_str()).collect();
         assert_eq!(beaten, ["devices", "category", "model", "vendor", "instance", ""]);
         let other = layers.effective(&lookup("805ec0aabbcd", Some("Lab")), Some(&devices));
         assert_eq!(other.text("ntp_server_1"), "devices");

@@ -24,7 +24,7 @@ pub enum Kind {
 }
 
 /// One setting.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Setting {
     /// Its name: part of the public contract.
     pub name: &'static str,
@@ -146,14 +146,7 @@ pub static TABLE: &[Setting] = &[
 pub static REDIRECT_SETTINGS: &[Setting] = &[
     instance(
         "protocol",
-        Kind::Choice(&[
-            "yealink-xmlrpc",
-            "yealink-ymcs",
-            "snom-xmlrpc",
-            "snom-sraps",
-            "gigaset-grape",
-            "none",
-        ]),
+        Kind::Choice(&["yealink-xmlrpc", "yealink-ymcs", "snom-xmlrpc", "snom-sraps", "gigaset-grape", "none"]),
         "",
         "Protocol of the service. Empty = the one the vendor's manifest names.",
     ),

@@ -1,0 +1,71 @@
+//! `gangway render --vendor V --model M`: a file made of sample data.
+
+use std::sync::Arc;
+
+use super::{
+    explain::ExplainedLine,
+    renderer::{FileRequest, RenderError, Renderer, Stage},
+};
+use crate::{
+    phone::{
+        mac::Mac,
+        neutral::{sample_layers, sample_phone},
+        settings::{Layers, SettingRow},
+    },
+    vendor::{FileKind, Recognition, SharedRegistry},
+};
+
+/// A sample file.
+#[derive(Debug, Clone)]
+pub struct SampleFile {
+    /// As a phone would get it.
+    pub text: String,
+    /// The same with origins.
+    pub lines: Vec<ExplainedLine>,
+    /// What could not be written.
+    pub notes: Vec<String>,
+}
+
+/// Renders sample data; `set` (validated rows, as with `--set`) stands before the sample's own settings.
+///
+/// # Errors
+/// An unknown vendor, or what [`Renderer::file`] says.
+pub fn render_sample(
+    registry: &SharedRegistry,
+    vendor: &str,
+    model: Option<&str>,
+    firmware: Option<&str>,
+    stage: Stage,
+    set: Vec<SettingRow>,
+) -> Result<SampleFile, RenderError> {
+    let loaded = registry.load();
+    let known = loaded.vendor(vendor).ok_or(RenderError::NoVendor)?;
+    let mac = Mac::new([0x00, 0x15, 0x65, 0xaa, 0xbb, 0xcc]).map_err(|_never| RenderError::NoPhone)?;
+    let provider = known.providers.first().map_or(vendor, |provider| provider.name.as_str());
+    let phone = sample_phone(provider, vendor, model, firmware, mac);
+    let mut rows = sample_layers().rows().to_vec();
+    rows.extend(set);
+    let layers = Layers::new(rows, 1);
+    let recognition = Recognition {
+        vendor: Some(Arc::clone(&known.name)),
+        model: model.map(Arc::from),
+        firmware: firmware.map(Arc::from),
+        mac: Some(mac),
+        agent_mac: None,
+        kind: FileKind::Personal,
+        file_vendor: None,
+    };
+    let request = FileRequest {
+        phone: Some(&phone),
+        recognition: &recognition,
+        stage,
+        phone_base: "http://gangway.example.com/example.com/gangway/phone/",
+        https_base: "https://gangway.example.com/example.com/gangway/phone/",
+        token: Some(phone.token.expose()),
+        layers: &layers,
+    };
+    let renderer = Renderer::new(Arc::clone(registry), [0; 32], 0);
+    let rendered = renderer.file(&request)?;
+    let lines = renderer.explain(&request)?;
+    Ok(SampleFile { text: String::from_utf8_lossy(&rendered.body).into_owned(), lines, notes: rendered.notes.clone() })
+}
