@@ -7,10 +7,17 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+use gangway::{clock::SystemClock, store::Store, tasks::Tasks};
 use tempfile::TempDir;
+
+use super::{
+    options::{DOMAIN, INSTANCE, Options},
+    records::Records,
+};
 
 /// Longest wait for anything local.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -34,17 +41,20 @@ pub fn free_port() -> SocketAddr {
 }
 
 impl Site {
-    /// A site with one instance `example.com/gangway`; `extra` goes below its `[[instances]]`.
-    pub fn new(extra: &str) -> Self {
+    /// A site with one instance, configured by `options`.
+    pub fn new(options: &Options) -> Self {
         let dir = TempDir::new().unwrap();
         let (http, ops) = (free_port(), free_port());
-        let text = format!(
-            "[http]\nlisten = \"{http}\"\n[ops]\nlisten = \"{ops}\"\n[data]\ndir = \"{}\"\n[log]\nlevel = \"info,gangway=debug\"\n\
-             [[instances]]\ndomain = \"example.com\"\nname = \"gangway\"\npassword = \"ip411\"\n{extra}\n",
-            dir.path().join("data").display()
-        );
-        fs::write(dir.path().join("gangway.toml"), text).unwrap();
+        options.write(dir.path(), http, ops);
         Self { dir, http, ops }
+    }
+
+    /// The records, read through a store of our own beside the process; the settings of `options` are written.
+    pub async fn records(&self, options: &Options) -> Records {
+        let store = Store::open(&self.data(), Arc::new(SystemClock), &Tasks::new()).await.unwrap();
+        let instance = store.instance(DOMAIN, INSTANCE).await.unwrap();
+        options.write_settings(&store, instance).await;
+        Records { store, instance }
     }
 
     pub fn config(&self) -> PathBuf {

@@ -1,0 +1,65 @@
+//! What an administrator changes in Devices is in the next file the phone fetches, and in no earlier one; a file
+//! nobody changed is the same byte for byte (7.A bar 6, 7.E bar 44; YEA-07, YEA-26, UPS-16).
+
+use gangway::sim::{devices::ConfigItem, yealink_phone::model};
+use serde_json::json;
+
+use crate::support::{bench::Bench, http, mac};
+
+/// Yealink's name for the first time server.
+const NTP: &str = "local_time.ntp_server1";
+
+fn time_server(name: &str) -> ConfigItem {
+    ConfigItem { categories: Vec::new(), content: json!({ "type": "NTP", "ntp1": name, "tz": "UTC0" }) }
+}
+
+#[actix_rt::test]
+async fn a_change_in_devices_reaches_the_next_get_and_none_before() {
+    let bench = Bench::start().await;
+    let mac = mac(1);
+    bench.world.devices.push_item(&time_server("10.1.1.1"));
+    let phone = bench.installed(mac, model::T46U, "user1").await;
+    let setting = || phone.board().read(|flash| flash.settings.get(NTP).map(str::to_owned));
+    assert_eq!(setting().as_deref(), Some("10.1.1.1"));
+    assert!(phone.poll_once().await.unwrap().unchanged);
+    let before = bench.records().phone(mac).unwrap().revision;
+
+    bench.world.devices.push_item(&time_server("10.2.2.2"));
+    bench.records().wait_phone(mac, "a new revision", |phone| phone.revision > before).await;
+
+    assert_eq!(setting().as_deref(), Some("10.1.1.1"), "nobody pushes anything to the phone");
+    let report = phone.poll_once().await.unwrap();
+    assert!(!report.unchanged, "{report:#?}");
+    assert_eq!(setting().as_deref(), Some("10.2.2.2"));
+    assert!(phone.poll_once().await.unwrap().unchanged);
+    bench.assert_no_violation();
+}
+
+#[actix_rt::test]
+async fn an_unchanged_file_is_the_same_to_the_byte_and_need_not_be_sent_twice() {
+    let bench = Bench::start().await;
+    let mac = mac(1);
+    bench.installed(mac, model::T46U, "user1").await;
+    // The window is still open for the source and the kind of phone that was delivered to.
+    let url = format!("{}{mac}.cfg", bench.phone_url(mac));
+    let agent = model::T46U.user_agent(mac);
+
+    let first = http::get(&url, &agent);
+    let second = http::get(&url, &agent);
+    let etag = first.header("etag").expect("an ETag").to_owned();
+    let asked = [("User-Agent", agent.as_str()), ("If-None-Match", etag.as_str())];
+    let third = http::request("GET", &url, &asked, b"");
+
+    assert_eq!(first.status, 200, "{}", first.text());
+    assert_eq!(first.body, second.body);
+    assert_eq!(second.header("etag"), Some(etag.as_str()));
+    assert_eq!((third.status, third.body.len()), (304, 0));
+
+    let before = bench.records().phone(mac).unwrap().revision;
+    bench.world.devices.push_item(&time_server("10.2.2.2"));
+    bench.records().wait_phone(mac, "a new revision", |phone| phone.revision > before).await;
+    let changed = http::request("GET", &url, &asked, b"");
+    assert_eq!(changed.status, 200);
+    assert!(changed.text().contains("10.2.2.2"));
+    assert_ne!(changed.header("etag"), Some(etag.as_str()));
+}

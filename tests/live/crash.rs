@@ -1,0 +1,258 @@
+//! The gateway may die at any moment: started again, it ends in the same state as if nothing had happened, with one
+//! record, one entry at the redirection service and flags written once. What it had not yet written down is healed
+//! by provisioning again. The real binary dies here by SIGKILL (DESIGN ch. 2; 7.C bar 16, DEV-05).
+
+use gangway::{
+    phone::{
+        facet::{DevicesState, RedirectState},
+        mac::Mac,
+    },
+    sim::{
+        devices::Station as Seen,
+        users::ProvisionRequest,
+        world::World,
+        yealink_phone::{YealinkPhone, model},
+    },
+};
+
+use crate::support::{
+    bench::{TITLE, world},
+    mac,
+    options::Options,
+    process::{Process, Site},
+    records::Records,
+};
+
+/// Where the gateway is when it dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Station {
+    /// The request of Users has been sent.
+    Requested,
+    /// The sysclient has identified itself with the code; Devices has not reacted.
+    Identified,
+    /// Devices has used up the code; the password has not been sent.
+    BeforePassword,
+    /// The password is written down; the configuration has not been sent.
+    BeforeConfiguration,
+    /// Everything but the end of the configuration has been sent.
+    BeforeLast,
+    /// The redirection service has been asked whose phone it is.
+    RedirectCheck,
+    /// The phone is about to be registered there.
+    RedirectRegister,
+    /// It is registered there; the answer has not been sent.
+    RedirectAnswer,
+    /// The phone has its file; nothing of what follows has been done.
+    Delivered,
+    /// The flags are about to be written.
+    FlagsRequest,
+    /// The flags are written; the answer has not been sent.
+    FlagsAnswer,
+}
+
+impl Station {
+    /// Whether the phone has been unpacked by then.
+    fn lies_behind_delivery(self) -> bool {
+        matches!(self, Self::Delivered | Self::FlagsRequest | Self::FlagsAnswer)
+    }
+
+    /// Whether the gateway was able to write down what it cannot get twice: the password of the sysclient.
+    fn knows_the_password(self) -> bool {
+        !matches!(self, Self::Requested | Self::Identified | Self::BeforePassword)
+    }
+
+    /// Makes the world hold still there.
+    fn arm(self, world: &World) {
+        match self {
+            Self::Requested => {}
+            Self::Identified => world.devices.switch(|switches| switches.mute = true),
+            Self::BeforePassword => world.devices.gates().arm("password"),
+            Self::BeforeConfiguration => world.devices.gates().arm("config"),
+            Self::BeforeLast => world.devices.gates().arm("last"),
+            Self::RedirectCheck => world.rps.gates().arm("checkDevice"),
+            Self::RedirectRegister => world.rps.gates().arm("registerDeviceWithUniqueUrl"),
+            Self::RedirectAnswer => world.rps.gates().arm("registerDeviceWithUniqueUrl answer"),
+            Self::Delivered => world.pbx.gates().arm("GetObject"),
+            Self::FlagsRequest => world.pbx.gates().arm("UpdateObject"),
+            Self::FlagsAnswer => world.pbx.gates().arm("UpdateObjectResult"),
+        }
+    }
+
+    /// Waits until the gateway is there.
+    async fn reached(self, world: &World, records: &Records, mac: Mac) {
+        match self {
+            Self::Requested => {}
+            Self::Identified => {
+                let hwid = mac.to_string();
+                let there = |state: &gangway::sim::devices::DevicesState| state.connection(&hwid).map(|_| ());
+                world.devices.board().wait("the sysclient", there).await.unwrap();
+            }
+            Self::BeforePassword => world.devices.gates().wait_until_held("password").await.unwrap(),
+            Self::BeforeConfiguration => {
+                world.devices.gates().wait_until_held("config").await.unwrap();
+                records.wait_phone(mac, "the password on disk", |phone| phone.sysclient.password.is_some()).await;
+            }
+            Self::BeforeLast => {
+                world.devices.gates().wait_until_held("last").await.unwrap();
+                records.wait_phone(mac, "the password on disk", |phone| phone.sysclient.password.is_some()).await;
+            }
+            Self::RedirectCheck => world.rps.gates().wait_until_held("checkDevice").await.unwrap(),
+            Self::RedirectRegister => {
+                world.rps.gates().wait_until_held("registerDeviceWithUniqueUrl").await.unwrap();
+            }
+            Self::RedirectAnswer => {
+                world.rps.gates().wait_until_held("registerDeviceWithUniqueUrl answer").await.unwrap();
+            }
+            Self::Delivered => {}
+            Self::FlagsRequest => world.pbx.gates().wait_until_held("UpdateObject").await.unwrap(),
+            Self::FlagsAnswer => world.pbx.gates().wait_until_held("UpdateObjectResult").await.unwrap(),
+        }
+    }
+
+    /// Lets the world go on.
+    fn release(self, world: &World) {
+        world.devices.switch(|switches| switches.mute = false);
+        for gate in ["password", "config", "last"] {
+            world.devices.gates().release(gate);
+        }
+        for gate in ["checkDevice", "registerDeviceWithUniqueUrl", "registerDeviceWithUniqueUrl answer"] {
+            world.rps.gates().release(gate);
+        }
+        for gate in ["GetObject", "UpdateObject", "UpdateObjectResult"] {
+            world.pbx.gates().release(gate);
+        }
+    }
+}
+
+/// Starts the gateway and waits until the PBX is connected to this very process.
+async fn serve(site: &Site, world: &World) -> Process {
+    let logins = || world.pbx.board().read(|pbx| pbx.links.values().map(|link| link.logins).collect::<Vec<_>>());
+    let before = logins();
+    let process = site.serve();
+    let back = |state: &gangway::sim::pbx::PbxState| {
+        let now = state.links.values().map(|link| link.logins);
+        let fresh = !before.is_empty() && now.zip(&before).all(|(now, before)| now > *before);
+        (before.is_empty() || fresh).then_some(())
+    };
+    world.pbx.board().wait("the PBX to connect again", back).await.unwrap();
+    process
+}
+
+async fn killed_at(station: Station) {
+    let world = world().start().await.unwrap();
+    let options = Options::default().redirecting(&world);
+    let site = Site::new(&options);
+    let process = serve(&site, &world).await;
+    let records = site.records(&options).await;
+    world.connect_gateway(&site.url());
+    world.wait_gateway().await.unwrap();
+    let mac = mac(1);
+    let phone = world.add_phone(mac, model::T46U);
+    let code = world.devices.make_code(1, false);
+    let request = ProvisionRequest { code: Some(code), ..ProvisionRequest::new(&mac.to_string(), "user1", TITLE) };
+
+    station.arm(&world);
+    let users = world.users.clone();
+    let asked = request.clone();
+    let provisioning = actix_rt::spawn(async move { users.provision(asked).await });
+    if station.lies_behind_delivery() {
+        assert!(provisioning.await.unwrap().unwrap().ok);
+        records.wait_redirect(mac, RedirectState::Redirected).await;
+        phone.boot().await.unwrap();
+        station.reached(&world, &records, mac).await;
+        process.kill();
+    } else {
+        actix_rt::task::yield_now().await;
+        station.reached(&world, &records, mac).await;
+        process.kill();
+        provisioning.await.unwrap().unwrap_err();
+    }
+    station.release(&world);
+
+    let process = serve(&site, &world).await;
+    world.wait_gateway().await.unwrap();
+    heal(&world, &records, station, &request, mac).await;
+    if !station.lies_behind_delivery() {
+        records.wait_redirect(mac, RedirectState::Redirected).await;
+        assert!(phone.boot().await.unwrap().registered);
+    }
+    records.wait_done(mac).await;
+    assert_final_state(&world, &records, &phone);
+    let (took, exit) = process.terminate();
+    assert_eq!(exit, Some(0), "after {took:?}");
+}
+
+/// The record goes on by itself where it holds all it needs; else Users provisions once more.
+async fn heal(world: &World, records: &Records, station: Station, request: &ProvisionRequest, mac: Mac) {
+    let goes_on = records
+        .wait_for("the restarted gateway to come to a decision", |records| match records.phone(mac) {
+            None => Some(false),
+            Some(phone) => match phone.devices.state {
+                DevicesState::Received => Some(true),
+                DevicesState::NotInDomain => Some(false),
+                _ => None,
+            },
+        })
+        .await;
+    assert!(goes_on || !station.knows_the_password(), "{station:?} needs provisioning again");
+    let hwid = mac.to_string();
+    if goes_on {
+        let codes = world.devices.count(&hwid, Seen::IdentifiedWithCode) + world.devices.count(&hwid, Seen::CodeRefused);
+        let answer = world.users.provision(request.clone()).await.unwrap();
+        assert!(answer.ok, "a repeated request is answered from the record: {:?}", answer.error);
+        let after = world.devices.count(&hwid, Seen::IdentifiedWithCode) + world.devices.count(&hwid, Seen::CodeRefused);
+        assert_eq!(after, codes, "a spent code is sent again");
+    } else {
+        let fresh = ProvisionRequest { code: None, ..request.clone() };
+        let answer = world.users.provision(fresh).await.unwrap();
+        assert!(answer.ok, "provisioning again heals: {:?}", answer.error);
+    }
+}
+
+fn assert_final_state(world: &World, records: &Records, phone: &YealinkPhone) {
+    let hwid = phone.mac().to_string();
+    assert_eq!(records.store.roster().len(), 1, "one record");
+    let entries = world.rps.board().read(|state| {
+        state.phones.iter().filter(|(_, entry)| entry.owner == World::RPS_USER).map(|(mac, _)| mac.clone()).collect::<Vec<_>>()
+    });
+    assert_eq!(entries, [hwid.clone()], "one entry at the redirection service");
+    let servers = world.rps.board().read(|state| state.servers.len());
+    assert_eq!(servers, 1, "one server entry");
+    let record = records.phone(phone.mac()).unwrap();
+    assert!(world.rps.target(phone.mac()).unwrap().contains(record.token.expose()));
+    let device = world.pbx.device(&hwid).unwrap();
+    assert_eq!((&device["mr"], &device["tls"], &device["trusted"]), (&true.into(), &true.into(), &true.into()));
+    let written = world.pbx.board().read(|pbx| pbx.received("UpdateObject").len());
+    assert_eq!(written, 1, "flags are written once");
+    let open = world.devices.board().read(|state| {
+        state.connections.values().filter(|open| open.hw_id.as_deref() == Some(hwid.as_str())).count()
+    });
+    assert_eq!(open, 1, "one sysclient");
+    assert!(phone.is_registered());
+    assert_eq!(world.pbx.violations(), Vec::<String>::new());
+}
+
+macro_rules! stations {
+    ($($name:ident: $station:ident,)+) => {
+        $(
+            #[actix_rt::test]
+            async fn $name() {
+                killed_at(Station::$station).await;
+            }
+        )+
+    };
+}
+
+stations! {
+    killed_when_users_has_asked: Requested,
+    killed_when_the_sysclient_has_identified_itself: Identified,
+    killed_before_the_password_comes: BeforePassword,
+    killed_before_the_configuration_comes: BeforeConfiguration,
+    killed_before_the_configuration_is_complete: BeforeLast,
+    killed_while_the_redirection_service_is_asked: RedirectCheck,
+    killed_before_the_redirection_service_acts: RedirectRegister,
+    killed_after_the_redirection_service_has_acted: RedirectAnswer,
+    killed_after_the_phone_has_its_file: Delivered,
+    killed_before_the_flags_are_written: FlagsRequest,
+    killed_after_the_flags_are_written: FlagsAnswer,
+}

@@ -1,0 +1,98 @@
+//! Devices may go away, come back or move: every phone and the API link find it again without anybody's help, and
+//! without a stampede (7.C bars 18, 23, 27; MPK-17, DEV-25).
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use gangway::{
+    phone::facet::DevicesState,
+    sim::{
+        devices::{ConfigItem, Station},
+        yealink_phone::model,
+    },
+};
+use serde_json::json;
+
+use crate::support::{
+    bench::{Bench, world},
+    mac,
+    options::Options,
+};
+
+fn api_logins(bench: &Bench) -> usize {
+    bench.world.devices.board().read(|state| state.requests.iter().filter(|asked| asked["mt"] == "GetDevices").count())
+}
+
+#[actix_rt::test]
+async fn after_a_restart_of_devices_everything_comes_back_by_itself() {
+    let bench = Bench::start().await;
+    let mac = mac(1);
+    let hwid = mac.to_string();
+    let phone = bench.installed(mac, model::T46U, "user1").await;
+    bench.world.devices.board().wait("the list of devices being asked for", |s| s.requests.iter().any(|r| r["mt"] == "GetDevices").then_some(())).await.unwrap();
+    let logins = api_logins(&bench);
+
+    bench.world.devices.stop().await;
+    bench.records().wait_devices(mac, DevicesState::Lost).await;
+    // A phone is served from what was configured before.
+    assert!(phone.poll_once().await.unwrap().unchanged);
+    bench.world.devices.start_again().await.unwrap();
+
+    bench.world.devices.wait_configured(&hwid).await.unwrap();
+    bench.records().wait_devices(mac, DevicesState::Received).await;
+    assert_eq!(bench.world.devices.count(&hwid, Station::IdentifiedWithCode), 1, "it comes back by its password");
+    assert_eq!(bench.world.devices.count(&hwid, Station::Proven), 1);
+    let again = "the list of devices being asked for again";
+    let asked = |requests: &[serde_json::Value]| requests.iter().filter(|asked| asked["mt"] == "GetDevices").count();
+    bench.world.devices.board().wait(again, |state| (asked(&state.requests) > logins).then_some(())).await.unwrap();
+    bench.assert_no_violation();
+}
+
+#[actix_rt::test]
+async fn a_change_of_the_devices_url_moves_every_phone() {
+    let bench = Bench::start().await;
+    let (first, second) = (mac(1), mac(2));
+    bench.installed(first, model::T46U, "user1").await;
+
+    bench.world.devices.move_away().await.unwrap();
+    let url = bench.world.devices.app_url();
+    bench.world.pbx.edit_app("devices-api", |app| app.url = url);
+
+    bench.world.devices.wait_configured(&first.to_string()).await.unwrap();
+    bench.records().wait_devices(first, DevicesState::Received).await;
+    // Those that come later go there as well, and changes arrive from there.
+    bench.installed(second, model::T31P, "user2").await;
+    let before = bench.records().phone(first).unwrap().revision;
+    let content = json!({ "type": "NTP", "ntp1": "10.3.3.3", "tz": "UTC0" });
+    bench.world.devices.push_item(&ConfigItem { categories: Vec::new(), content });
+    bench.records().wait_phone(first, "a change from the new place", |phone| phone.revision > before).await;
+}
+
+#[actix_rt::test]
+async fn phones_come_back_no_faster_than_configured() {
+    const PER_SECOND: u32 = 10;
+    const PHONES: u8 = 25;
+    let options = Options { connects_per_second: PER_SECOND, ..Options::default() };
+    let bench = Bench::start_in(world().users(PHONES.into()).start().await.unwrap(), options).await;
+    let provisioning = (1..=PHONES).map(|number| {
+        let bench = &bench;
+        async move { bench.provisioned(mac(number), &format!("user{number}")).await }
+    });
+    join_all(provisioning).await;
+    let before = bench.world.devices.board().read(|state| state.connects.len());
+
+    bench.world.devices.stop().await;
+    bench.world.devices.start_again().await.unwrap();
+
+    for number in 1..=PHONES {
+        bench.world.devices.wait_configured(&mac(number).to_string()).await.unwrap();
+    }
+    let connects = bench.world.devices.board().read(|state| state.connects.clone());
+    assert!(connects.len() >= before + usize::from(PHONES));
+    // Whatever second one looks at, no more connects lie in it than are allowed, give or take one at its edge.
+    for (index, start) in connects.iter().enumerate() {
+        let within = connects[index..].iter().take_while(|at| at.duration_since(*start).unsigned_abs() < Duration::from_secs(1));
+        let count = within.count();
+        assert!(count <= PER_SECOND as usize + 1, "{count} connects within one second");
+    }
+}

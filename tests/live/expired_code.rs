@@ -1,0 +1,41 @@
+//! A code that is too old fails with a sentence, is never sent twice, and a new one heals it (7.C bars 17 and 20;
+//! DEV-06, DAPI-11).
+
+use gangway::{
+    phone::facet::DevicesState,
+    sim::{devices::Station, users::ProvisionRequest, yealink_phone::model},
+};
+
+use crate::support::{
+    bench::{Bench, TITLE},
+    mac,
+};
+
+#[actix_rt::test]
+async fn an_expired_code_fails_with_a_sentence_and_a_new_one_heals() {
+    let bench = Bench::start().await;
+    let mac = mac(1);
+    let hwid = mac.to_string();
+    let code = bench.world.devices.make_code(1, false);
+    bench.world.devices.expire_code(&code);
+
+    let request = ProvisionRequest { code: Some(code.clone()), ..ProvisionRequest::new(&hwid, "user1", TITLE) };
+    let answer = bench.ask(request).await;
+
+    assert!(!answer.ok);
+    let sentence = answer.error.unwrap();
+    assert!(sentence.to_lowercase().contains("code"), "{sentence}");
+    assert!(!sentence.contains(&code), "{sentence}");
+    let record = bench.records().wait_devices(mac, DevicesState::NotInDomain).await;
+    assert!(record.devices.error.is_some());
+    assert_eq!(record.devices.next_attempt, None, "nothing but a new code helps");
+    assert_eq!(bench.world.devices.count(&hwid, Station::CodeRefused), 1);
+    let token = record.token.clone();
+
+    let phone = bench.installed(mac, model::T46U, "user1").await;
+
+    assert!(phone.is_registered());
+    assert_eq!(bench.world.devices.count(&hwid, Station::CodeRefused), 1, "a refused code is never sent again");
+    assert_eq!(bench.records().phone(mac).unwrap().token, token);
+    assert_eq!(bench.records().store.roster().len(), 1);
+}

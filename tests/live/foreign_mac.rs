@@ -1,0 +1,29 @@
+//! A phone that belongs to somebody else's account at the redirection service is left to them, and that is said
+//! (7.D; redirect services 2: "Registered Elsewhere").
+
+use gangway::{phone::facet::RedirectState, sim::yealink_phone::model};
+
+use crate::support::{bench::Bench, mac};
+
+#[actix_rt::test]
+async fn a_phone_of_another_account_is_reported_and_not_touched() {
+    let bench = Bench::start().await;
+    let mac = mac(1);
+    bench.world.rps.add_foreign_phone(mac, "https://elsewhere.example/");
+    // Even a service that would hand it over is not asked to.
+    bench.world.rps.switch(|switches| switches.override_takes_over = true);
+
+    let answer = bench.provision(mac, "user1").await;
+
+    assert!(!answer.ok);
+    let record = bench.records().wait_redirect(mac, RedirectState::ForeignOwner).await;
+    assert_eq!(answer.error, record.redirect.error, "Users and the record say the same");
+    assert!(answer.error.unwrap().contains("another account"));
+    assert_eq!(bench.world.rps.target(mac).as_deref(), Some("https://elsewhere.example/"));
+    let calls = bench.world.rps.board().read(|state| state.calls.clone());
+    assert!(calls.iter().all(|call| !call.method.starts_with("register") && !call.method.starts_with("deRegister")));
+
+    // The former owner lets it go; provisioning again finds it free.
+    bench.world.rps.board().change(|state| state.phones.remove(&mac.to_string()));
+    assert!(bench.installed(mac, model::T46U, "user1").await.is_registered());
+}

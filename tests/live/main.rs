@@ -1,0 +1,24 @@
+//! What gangway promises its users, proven end to end over real sockets: a gateway (in this process, or the real
+//! binary where crashes, signals and commands matter) among a simulated PBX, Users, Devices, redirection service and
+//! phones. One file per promise.
+
+mod support;
+
+mod again;
+mod commands;
+mod config_change;
+mod crash;
+mod devices_restart;
+mod early_request;
+mod expired_code;
+mod foreign_mac;
+mod happy_path;
+mod http_admission;
+mod login;
+mod messages;
+mod missing_admin;
+mod redirect_away;
+mod removal;
+mod shutdown;
+mod two_pbxs;
+mod url_change;

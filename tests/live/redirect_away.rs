@@ -1,0 +1,65 @@
+//! The redirection service may be away while people provision: Users is told ok, and the phone is registered there as
+//! soon as the service is back (DESIGN 4.3; 7.D bar 35, K2).
+
+use std::time::Duration;
+
+use gangway::{
+    phone::facet::{DevicesState, RedirectState},
+    sim::yealink_phone::model,
+};
+
+use crate::support::{bench::Bench, mac};
+
+#[actix_rt::test]
+async fn users_is_told_ok_at_once_and_the_phone_is_redirected_later() {
+    let bench = Bench::start().await;
+    let mac = mac(1);
+    bench.world.rps.stop().await;
+
+    let answer = bench.provision(mac, "user1").await;
+
+    assert!(answer.ok, "{:?}", answer.error);
+    assert!(answer.took < Duration::from_secs(10), "{:?}", answer.took);
+    let record = bench.records().wait_phone(mac, "the failure on record", |phone| phone.redirect.error.is_some()).await;
+    assert_eq!((record.devices.state, record.redirect.state), (DevicesState::Received, RedirectState::Pending));
+    assert!(record.redirect.next_attempt.is_some(), "it goes on trying");
+
+    bench.world.rps.start_again().await.unwrap();
+
+    let record = bench.records().wait_redirect(mac, RedirectState::Redirected).await;
+    assert_eq!(record.redirect.error, None);
+    assert!(bench.world.add_phone(mac, model::T46U).boot().await.unwrap().registered);
+    bench.records().wait_done(mac).await;
+    bench.assert_no_violation();
+}
+
+/// An answer that is none (5xx of a proxy) is the same kind of trouble.
+#[actix_rt::test]
+async fn a_service_that_is_out_of_order_delays_nothing_else() {
+    let bench = Bench::start().await;
+    let mac = mac(1);
+    bench.world.rps.switch(|switches| switches.status = Some(503));
+
+    bench.provisioned(mac, "user1").await;
+
+    let record = bench.records().wait_phone(mac, "the failure on record", |phone| phone.redirect.error.is_some()).await;
+    assert_eq!(record.redirect.state, RedirectState::Pending);
+    bench.world.rps.switch(|switches| switches.status = None);
+    bench.records().wait_redirect(mac, RedirectState::Redirected).await;
+}
+
+/// Without unique URLs the phone comes by the entry all phones share, still without a hand on it.
+#[actix_rt::test]
+async fn an_account_without_urls_per_phone_is_zero_touch_as_well() {
+    let bench = Bench::start().await;
+    let mac = mac(1);
+    bench.world.rps.switch(|switches| switches.no_unique_url = true);
+    bench.provisioned(mac, "user1").await;
+    bench.records().wait_redirect(mac, RedirectState::Redirected).await;
+    assert!(!bench.phone_url(mac).contains(bench.records().phone(mac).unwrap().token.expose()));
+
+    let report = bench.world.add_phone(mac, model::T46U).boot().await.unwrap();
+
+    assert!(report.registered, "{report:#?}");
+    bench.records().wait_done(mac).await;
+}

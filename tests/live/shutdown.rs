@@ -1,0 +1,54 @@
+//! SIGTERM ends the gateway in order: open requests are answered, sockets closed, exit code 0, within ten seconds
+//! (DESIGN ch. 7).
+
+use std::time::Duration;
+
+use gangway::sim::{users::ProvisionRequest, yealink_phone::model};
+
+use crate::support::{
+    bench::{TITLE, world},
+    mac,
+    options::Options,
+    process::{Site, get},
+};
+
+#[actix_rt::test]
+async fn open_requests_are_answered_before_the_end() {
+    let world = world().start().await.unwrap();
+    let options = Options::default().redirecting(&world);
+    let site = Site::new(&options);
+    let process = site.serve();
+    site.records(&options).await;
+    world.connect_gateway(&site.url());
+    world.wait_gateway().await.unwrap();
+    // One phone in service holds a sysclient; another one's provisioning is on its way.
+    world.provision(mac(2), "user2", TITLE).await.unwrap();
+    world.add_phone(mac(2), model::T46U).boot().await.unwrap();
+    world.devices.gates().arm("password");
+    let users = world.users.clone();
+    let request = ProvisionRequest::new(&mac(1).to_string(), "user1", TITLE);
+    let open = actix_rt::spawn(async move { users.provision(request).await });
+    world.devices.gates().wait_until_held("password").await.unwrap();
+
+    let ending = tokio::task::spawn_blocking(move || process.terminate());
+    let answer = open.await.unwrap().expect("the open request is answered");
+    let (took, exit) = ending.await.unwrap();
+
+    assert!(!answer.ok);
+    assert!(!answer.error.unwrap().is_empty());
+    assert_eq!(exit, Some(0));
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    let gone = |state: &gangway::sim::devices::DevicesState| state.connections.is_empty().then_some(());
+    world.devices.board().wait("the sysclients to be closed", gone).await.unwrap();
+}
+
+#[test]
+fn an_idle_gateway_ends_at_once() {
+    let site = Site::new(&Options::default());
+    let process = site.serve();
+    assert!(get(site.ops, "/readyz").is_some());
+    assert!(get(site.ops, "/metrics").unwrap().starts_with("HTTP/1.1 200"));
+    let (took, exit) = process.terminate();
+    assert_eq!(exit, Some(0));
+    assert!(took < Duration::from_secs(3), "{took:?}");
+}

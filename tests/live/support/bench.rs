@@ -1,0 +1,85 @@
+//! A gateway inside a world of simulators, connected to its PBX.
+
+use gangway::{
+    phone::{facet::RedirectState, mac::Mac},
+    sim::{
+        users::{ProvisionAnswer, ProvisionRequest},
+        world::{World, WorldBuilder},
+        yealink_phone::{Model, YealinkPhone},
+    },
+};
+
+use super::{
+    gateway::Gateway,
+    options::{DOMAIN, INSTANCE, Options, PASSWORD},
+    records::Records,
+};
+
+/// Title of the provider in Profile and UsersAdmin.
+pub const TITLE: &str = "Yealink";
+
+/// Both together; the gateway ends first.
+pub struct Bench {
+    pub gateway: Gateway,
+    pub world: World,
+}
+
+/// A world that fits the gateways here.
+pub fn world() -> WorldBuilder {
+    World::builder().domain(DOMAIN).instance(INSTANCE, PASSWORD)
+}
+
+impl Bench {
+    pub async fn start() -> Self {
+        Self::start_in(world().start().await.unwrap(), Options::default()).await
+    }
+
+    /// In a world that was prepared, with options.
+    pub async fn start_in(world: World, options: Options) -> Self {
+        let gateway = Gateway::start(&world, options).await;
+        world.connect_gateway(&gateway.base());
+        world.wait_gateway().await.unwrap();
+        Self { gateway, world }
+    }
+
+    pub fn records(&self) -> &Records {
+        self.gateway.records()
+    }
+
+    /// Provisions as a user does in Profile, with a fresh code; returns what Users is told.
+    pub async fn provision(&self, mac: Mac, user: &str) -> ProvisionAnswer {
+        self.ask(ProvisionRequest::new(&mac.to_string(), user, TITLE)).await
+    }
+
+    /// Sends a request and returns what Users is told.
+    pub async fn ask(&self, request: ProvisionRequest) -> ProvisionAnswer {
+        self.world.users.provision(request).await.expect("Users gets an answer")
+    }
+
+    /// Provisions, and expects success.
+    pub async fn provisioned(&self, mac: Mac, user: &str) {
+        let answer = self.provision(mac, user).await;
+        assert!(answer.ok, "Users was told: {:?}", answer.error);
+    }
+
+    /// Brings a phone through every station.
+    pub async fn installed(&self, mac: Mac, model: Model, user: &str) -> YealinkPhone {
+        self.provisioned(mac, user).await;
+        self.records().wait_redirect(mac, RedirectState::Redirected).await;
+        let phone = self.world.add_phone(mac, model);
+        let report = phone.boot().await.unwrap();
+        assert!(report.registered, "the phone does not register: {report:#?}");
+        self.records().wait_done(mac).await;
+        phone
+    }
+
+    /// Where the redirection service sends a phone.
+    pub fn phone_url(&self, mac: Mac) -> String {
+        self.world.rps.target(mac).expect("the phone has an entry at the redirection service")
+    }
+
+    /// What no test may ever cause: a write to the PBX that is not a flag of a device.
+    pub fn assert_no_violation(&self) {
+        assert_eq!(self.world.pbx.violations(), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,145 @@
+//! A gateway in this process, on a thread of its own, with a temporary data directory and real sockets.
+
+use std::{net::SocketAddr, path::PathBuf, process::Output, sync::Arc, thread::JoinHandle};
+
+use gangway::{app::Application, clock::SystemClock, config::Config, sim::world::World, store::Store, tasks::Tasks};
+use tempfile::TempDir;
+
+use super::{
+    options::{DOMAIN, INSTANCE, Options},
+    process,
+    records::Records,
+};
+
+/// The gateway. Dropping it ends it.
+pub struct Gateway {
+    running: Option<Running>,
+    options: Options,
+    http: SocketAddr,
+    dir: TempDir,
+}
+
+struct Running {
+    records: Records,
+    tasks: Tasks,
+    thread: JoinHandle<Result<(), String>>,
+}
+
+impl Gateway {
+    /// Starts one that knows the redirection service of `world`; the PBX is not connected yet.
+    pub async fn start(world: &World, options: Options) -> Self {
+        Self::start_with(options.redirecting(world)).await
+    }
+
+    /// Starts one with exactly these options.
+    pub async fn start_with(options: Options) -> Self {
+        log_when_asked();
+        let dir = TempDir::new().unwrap();
+        let http = process::free_port();
+        let mut gateway = Self { running: None, options, http, dir };
+        gateway.launch().await;
+        gateway
+    }
+
+    /// Ends it in good order and starts it anew on the same data and port.
+    pub async fn restart(&mut self) {
+        self.stop();
+        self.launch().await;
+    }
+
+    /// The same with other options.
+    pub async fn restart_with(&mut self, options: Options) {
+        self.stop();
+        self.options = options;
+        self.launch().await;
+    }
+
+    /// Ends it in good order.
+    pub fn stop(&mut self) {
+        if let Some(Running { records, tasks, thread }) = self.running.take() {
+            tasks.ask_to_stop();
+            drop(records);
+            thread.join().unwrap().unwrap();
+        }
+    }
+
+    pub fn records(&self) -> &Records {
+        &self.running.as_ref().unwrap().records
+    }
+
+    /// `http://127.0.0.1:<port>`.
+    pub fn base(&self) -> String {
+        format!("http://{}", self.http)
+    }
+
+    pub fn port(&self) -> u16 {
+        self.http.port()
+    }
+
+    /// Where app objects and pages live.
+    pub fn instance_url(&self) -> String {
+        format!("{}/{DOMAIN}/{INSTANCE}", self.base())
+    }
+
+    /// Where an AppWebsocket is opened.
+    pub fn socket_url(&self) -> String {
+        self.instance_url().replacen("http", "ws", 1)
+    }
+
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    pub fn config(&self) -> PathBuf {
+        self.dir.path().join("gangway.toml")
+    }
+
+    /// Runs a command of the real binary beside this gateway.
+    pub fn command(&self, arguments: &[&str]) -> Output {
+        process::run(&self.config(), arguments)
+    }
+
+    async fn launch(&mut self) {
+        self.options.write(self.dir.path(), self.http, SocketAddr::from(([127, 0, 0, 1], 0)));
+        let file = self.config();
+        let (started, waiting) = tokio::sync::oneshot::channel::<Result<(Store, Tasks), String>>();
+        let thread = std::thread::Builder::new().name("gateway".into()).spawn(move || {
+            actix_rt::System::new().block_on(async move {
+                let config = Config::load(Some(&file)).unwrap();
+                let application = match Application::build(config, Arc::new(SystemClock)).await {
+                    Ok(application) => application,
+                    Err(error) => {
+                        let _ = started.send(Err(error.to_string()));
+                        return Err(error.to_string());
+                    }
+                };
+                let _ = started.send(Ok((application.store(), application.tasks())));
+                application.run().await.map_err(|error| error.to_string())
+            })
+        });
+        let (store, tasks) = waiting.await.expect("the gateway's thread ended").expect("the gateway does not start");
+        let instance = store.instance(DOMAIN, INSTANCE).await.unwrap();
+        self.options.write_settings(&store, instance).await;
+        self.running = Some(Running { records: Records { store, instance }, tasks, thread: thread.unwrap() });
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        if let Some(Running { tasks, thread, .. }) = self.running.take() {
+            tasks.ask_to_stop();
+            let ended = thread.join();
+            if !std::thread::panicking() {
+                ended.unwrap().unwrap();
+            }
+        }
+    }
+}
+
+/// `RUST_LOG=gangway=debug` shows what the gateway says.
+fn log_when_asked() {
+    if std::env::var_os("RUST_LOG").is_some() {
+        let filter = tracing_subscriber::EnvFilter::from_default_env();
+        let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
+    }
+}

@@ -1,0 +1,77 @@
+//! Requests as a phone or a stranger makes them: one connection each, nothing hidden.
+
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    time::Duration,
+};
+
+use url::Url;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What came back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    pub status: u16,
+    /// As sent, names in lower case, in order.
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// What tells one refusal from another: everything but what is random or the time.
+    pub fn shape(&self) -> (u16, Vec<String>, usize) {
+        let names = self.headers.iter().map(|(name, value)| match name.as_str() {
+            "date" | "www-authenticate" | "x-request-id" => name.clone(),
+            _ => format!("{name}: {value}"),
+        });
+        (self.status, names.collect(), self.body.len())
+    }
+}
+
+/// GET with a User-Agent.
+pub fn get(url: &str, agent: &str) -> Answer {
+    request("GET", url, &[("User-Agent", agent)], b"")
+}
+
+/// Any request.
+pub fn request(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    let url = Url::parse(url).unwrap();
+    let address = url.socket_addrs(|| None).unwrap();
+    let mut stream = TcpStream::connect(&*address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let authority = format!("{}:{}", url.host_str().unwrap(), url.port_or_known_default().unwrap());
+    let mut head = format!("{method} {} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n", url.path());
+    for (name, value) in headers {
+        head += &format!("{name}: {value}\r\n");
+    }
+    if !body.is_empty() {
+        head += &format!("Content-Length: {}\r\n", body.len());
+    }
+    head += "\r\n";
+    stream.write_all(head.as_bytes()).unwrap();
+    // A server that refuses a long body may close before it has read all of it.
+    let _ = stream.write_all(body);
+    let mut raw = Vec::new();
+    let _ = stream.read_to_end(&mut raw);
+    parse(&raw)
+}
+
+fn parse(raw: &[u8]) -> Answer {
+    let end = raw.windows(4).position(|four| four == b"\r\n\r\n").expect("an HTTP answer");
+    let head = String::from_utf8_lossy(&raw[..end]).into_owned();
+    let mut lines = head.split("\r\n");
+    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+    let headers = lines.filter_map(|line| line.split_once(':'));
+    let headers = headers.map(|(name, value)| (name.to_lowercase(), value.trim().to_owned())).collect();
+    Answer { status, headers, body: raw[end + 4..].to_vec() }
+}

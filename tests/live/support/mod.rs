@@ -1,0 +1,17 @@
+//! What every test here needs: a world of simulators, a gateway in it (in this process or as the real binary), and
+//! ways to wait for what the gateway records. Nothing here sleeps; everything waits for a condition.
+
+pub mod bench;
+pub mod gateway;
+pub mod http;
+pub mod options;
+pub mod process;
+pub mod records;
+pub mod socket;
+
+use gangway::phone::mac::Mac;
+
+/// The phones of a test: addresses out of a real block of the vendor.
+pub fn mac(number: u8) -> Mac {
+    Mac::new([0x80, 0x5e, 0xc0, 0x12, 0x34, number]).unwrap()
+}

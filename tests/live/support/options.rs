@@ -1,0 +1,71 @@
+//! How a gateway under test is configured.
+
+use std::{fs, net::SocketAddr, path::Path};
+
+use gangway::{
+    phone::{instance::InstanceId, settings::Scope},
+    sim::world::World,
+    store::Store,
+};
+
+/// Domain, instance and shared password of every world and every gateway here.
+pub const DOMAIN: &str = "example.com";
+pub const INSTANCE: &str = "gangway";
+pub const PASSWORD: &str = "shared password";
+
+/// What differs from the usual configuration.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// `[net] connects_per_second`.
+    pub connects_per_second: u32,
+    /// Lines for `[[instances]]`.
+    pub instance: String,
+    /// Settings of the instance, written before the PBX connects.
+    pub settings: Vec<(String, String)>,
+}
+
+impl Default for Options {
+    /// Phones come over plain HTTP: the simulators have no certificates.
+    fn default() -> Self {
+        Self {
+            connects_per_second: 500,
+            instance: String::new(),
+            settings: vec![("provisioning_scheme".into(), "http".into())],
+        }
+    }
+}
+
+impl Options {
+    /// The same with an account at the redirection service of `world`.
+    pub fn redirecting(mut self, world: &World) -> Self {
+        for (name, value) in [
+            ("protocol", "yealink-xmlrpc".to_owned()),
+            ("url", world.rps.xmlrpc_url()),
+            ("user", World::RPS_USER.to_owned()),
+            ("password", World::RPS_PASSWORD.to_owned()),
+        ] {
+            self.settings.push((format!("redirect.yealink.{name}"), value));
+        }
+        self
+    }
+
+    /// Writes `gangway.toml` for a gateway with its data beside it.
+    pub fn write(&self, dir: &Path, http: SocketAddr, ops: SocketAddr) {
+        let text = format!(
+            "[http]\nlisten = \"{http}\"\n[ops]\nlisten = \"{ops}\"\n[data]\ndir = \"{}\"\n\
+             [log]\nlevel = \"info,gangway=debug\"\n[net]\nconnects_per_second = {}\n\
+             [[instances]]\ndomain = \"{DOMAIN}\"\nname = \"{INSTANCE}\"\npassword = \"{PASSWORD}\"\n{}\n",
+            dir.join("data").display(),
+            self.connects_per_second,
+            self.instance,
+        );
+        fs::write(dir.join("gangway.toml"), text).unwrap();
+    }
+
+    /// Writes the settings into the store.
+    pub async fn write_settings(&self, store: &Store, instance: InstanceId) {
+        for (name, value) in &self.settings {
+            store.set_setting(instance, &Scope::Instance, name, Some(&value.as_str().into())).await.unwrap();
+        }
+    }
+}

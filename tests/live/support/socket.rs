@@ -1,0 +1,36 @@
+//! An AppWebsocket in the hands of somebody who may not be who he says: message by message.
+
+use gangway::sim::{session::AppSession, world::World};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+/// Opens a socket without logging in and asks for the challenge.
+pub async fn challenged(world: &World, url: &str) -> (AppSession, String) {
+    let mut socket = AppSession::open_without_login(&world.host(), url).await.unwrap();
+    assert!(socket.send(&json!({ "mt": "AppChallenge" })).await);
+    let answer = socket.next_of("AppChallengeResult").await.expect("a challenge");
+    (socket, answer["challenge"].as_str().unwrap().to_owned())
+}
+
+/// An `AppLogin` whose info object is exactly this text; SDK page "AppWebsocket": the digest covers it as sent.
+pub fn login_text(app: &str, sip: &str, info: &str, pbx_obj: Option<&str>, challenge: &str, password: &str) -> String {
+    let digest = Sha256::digest(format!("{app}:example.com:{sip}:guid1::{info}:{challenge}:{password}"));
+    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let granted = pbx_obj.map(|name| format!(",\"pbxObj\":\"{name}\"")).unwrap_or_default();
+    format!(
+        "{{\"mt\":\"AppLogin\",\"app\":\"{app}\",\"domain\":\"example.com\",\"sip\":\"{sip}\",\"guid\":\"guid1\",\
+         \"dn\":\"\",\"info\":{info},\"digest\":\"{digest}\"{granted}}}"
+    )
+}
+
+/// Every message until the socket ends.
+pub async fn until_closed(socket: &mut AppSession) -> Vec<Value> {
+    let mut seen = Vec::new();
+    let listening = async {
+        while let Some(message) = socket.next().await {
+            seen.push(message);
+        }
+    };
+    tokio::time::timeout(super::records::PATIENCE, listening).await.expect("the gateway closes the socket");
+    seen
+}

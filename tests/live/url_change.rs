@@ -1,0 +1,94 @@
+//! When the gateway moves to another public URL, the redirection service learns it and every phone is moved
+//! (7.D bar 37; K15).
+
+use gangway::{phone::mac::Mac, sim::yealink_phone::model};
+
+use crate::support::{bench::Bench, mac};
+
+async fn wait_moved(bench: &Bench, mac: Mac, base: &str) {
+    let moved = |state: &gangway::sim::yealink_rps::RpsState| {
+        let entry = state.phones.get(&mac.to_string())?;
+        entry.unique_url.as_deref().filter(|url| url.starts_with(base)).map(|_| ())
+    };
+    bench.world.rps.board().wait(&format!("{mac} to be sent to {base}"), moved).await.unwrap();
+    bench
+        .records()
+        .wait_phone(mac, "the new URL on record", |phone| {
+            phone.redirect_entry.as_ref().is_some_and(|entry| entry.url.expose().starts_with(base))
+        })
+        .await;
+}
+
+/// A new server entry: first 15 characters of the domain, a dash, 8 hex digits of the URL (DESIGN 6.2).
+fn assert_new_server(bench: &Bench, base: &str) {
+    let servers = bench.world.rps.board().read(|state| state.servers.clone());
+    assert_eq!(servers.len(), 2, "{servers:?}");
+    assert!(servers.contains_key("example.com"), "{servers:?}");
+    let (name, server) = servers.iter().find(|(name, _)| *name != "example.com").unwrap();
+    let digits = name.strip_prefix("example.com-").expect("the domain and a dash");
+    assert!(digits.len() == 8 && digits.bytes().all(|digit| digit.is_ascii_hexdigit()), "{name}");
+    assert!(server.url.contains(base.split("://").nth(1).unwrap()), "{servers:?}");
+}
+
+#[actix_rt::test]
+async fn a_configured_new_url_moves_every_phone() {
+    let mut bench = Bench::start().await;
+    let phones = [mac(1), mac(2)];
+    bench.installed(phones[0], model::T46U, "user1").await;
+    bench.installed(phones[1], model::T31P, "user2").await;
+    let base = format!("http://localhost:{}/example.com/gangway", bench.gateway.port());
+
+    let mut options = bench.gateway.options().clone();
+    options.instance = format!("phone_url = \"{base}\"");
+    bench.gateway.restart_with(options).await;
+
+    for mac in phones {
+        wait_moved(&bench, mac, &base).await;
+    }
+    assert_new_server(&bench, &base);
+    // A phone that is reset comes by the new URL.
+    let reset = bench.world.phones()[0].clone();
+    reset.factory_reset();
+    bench.provisioned(phones[0], "user1").await;
+    assert!(reset.boot().await.unwrap().registered);
+}
+
+#[actix_rt::test]
+async fn a_new_url_of_the_app_object_moves_every_phone() {
+    let bench = Bench::start().await;
+    let mac = mac(1);
+    bench.installed(mac, model::T46U, "user1").await;
+    let base = format!("http://localhost:{}/example.com/gangway", bench.gateway.port());
+
+    for name in ["gangway-admin", "gangway-yealink"] {
+        bench.world.pbx.edit_app(name, |app| app.url = format!("{base}/{name}"));
+        bench.world.pbx.drop_link(name);
+    }
+
+    wait_moved(&bench, mac, &base).await;
+    assert_new_server(&bench, &base);
+}
+
+/// The redirection service is not troubled when nothing has changed.
+#[actix_rt::test]
+async fn a_restart_without_a_change_moves_nobody() {
+    let mut bench = Bench::start().await;
+    let mac = mac(1);
+    bench.installed(mac, model::T46U, "user1").await;
+    let registered = bench.world.rps.calls("registerDeviceWithUniqueUrl").len();
+    let added = bench.world.rps.calls("addServer").len();
+
+    bench.gateway.restart().await;
+    bench.world.wait_gateway().await.unwrap();
+    bench.world.devices.wait_configured(&mac.to_string()).await.unwrap();
+
+    // Every start sends ADD SERVER; "has been used" is no error.
+    let again = |state: &gangway::sim::yealink_rps::RpsState| {
+        (state.calls.iter().filter(|call| call.method == "addServer").count() > added).then_some(())
+    };
+    bench.world.rps.board().wait("ADD SERVER at the second start", again).await.unwrap();
+    bench.records().wait_done(mac).await;
+    assert_eq!(bench.world.rps.calls("registerDeviceWithUniqueUrl").len(), registered);
+    assert_eq!(bench.world.pbx.board().read(|pbx| pbx.received("UpdateObject").len()), 1);
+    bench.assert_no_violation();
+}
