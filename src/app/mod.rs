@@ -1,11 +1,11 @@
 //! Everything built and wired in one place: [`Application::build`] binds and returns the ports, [`Application::run`]
 //! serves until told to stop.
 
+mod bases;
 mod deliveries;
 mod error;
-mod files;
+mod history;
 mod readiness;
-mod records;
 mod sockets;
 mod threads;
 mod trust;
@@ -18,9 +18,8 @@ use tokio::sync::mpsc;
 pub use self::error::{ServingError, StartError};
 use self::{
     deliveries::ToProvisioning,
-    files::RenderedFiles,
+    history::StoredHistory,
     readiness::LinksReadiness,
-    records::{StoredHistory, StoredRecords},
     sockets::{NoPages, Sockets},
     threads::{Threads, on},
     trust::Trust,
@@ -29,7 +28,7 @@ use crate::{
     apis::{Apis, devices, pbx_admin::ConnectedPbxs},
     clock::SharedClock,
     config::{Config, InstanceConfig},
-    http::{self, certificate::Certificate, listeners, ports::Readiness},
+    http::{self, certificate::Certificate, listeners, ports::Readiness, rendered::RenderedFiles, stored::Stored},
     lifecycle::SHUTDOWN_PATIENCE,
     links::{devices::DevicesLinks, pbx::PbxSessions},
     net::http::{Client, Options, Proxy},
@@ -150,8 +149,13 @@ impl Application {
         };
         let deps = http::Deps::new(http::Parts {
             instances: instances.clone(),
-            records: Arc::new(StoredRecords(store.clone())),
-            files: Arc::new(RenderedFiles::new(store.clone(), Arc::clone(&registry), Arc::clone(&renderer))),
+            records: Arc::new(Stored(store.clone())),
+            files: Arc::new(RenderedFiles {
+                registry: Arc::clone(&registry),
+                renderer: Arc::clone(&renderer),
+                store: store.clone(),
+                bases: bases::of(store.clone(), instances.clone()),
+            }),
             deliveries: Arc::new(ToProvisioning(provisioning)),
             upgrade: Arc::new(Sockets { apis, trusted_proxies: config.net.trusted_proxies.clone() }),
             pages: Arc::new(NoPages),

@@ -13,6 +13,7 @@ use crate::{
         record::{Credentials, Phone},
         settings::Lookup,
     },
+    provision::urls::shared_account,
     render::{FileRequest, Renderer, Stage as Part},
     store::Store,
     vendor,
@@ -20,7 +21,7 @@ use crate::{
 };
 
 /// Where phones reach an instance; both end in `/phone/`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Bases {
     /// By plain HTTP, or whatever the base is.
     pub plain: String,
@@ -102,10 +103,9 @@ impl Files for RenderedFiles {
     }
 
     fn shared_account(&self, instance: InstanceId) -> Option<Arc<Credentials>> {
-        let layers = self.store.layers(instance);
-        let user = layers.get("provisioning_user").filter(|user| !user.is_empty())?;
-        let password = layers.get("provisioning_password").filter(|password| !password.is_empty())?;
-        Some(Arc::new(Credentials { user: user.expose().to_owned(), password, proven: None }))
+        let settings = self.store.layers(instance).effective(&Lookup::default(), None);
+        let (user, password) = shared_account(&self.store, instance, &settings)?;
+        Some(Arc::new(Credentials { user, password, proven: None }))
     }
 
     fn render(
