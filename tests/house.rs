@@ -10,7 +10,8 @@ use std::{
 /// it; within a row the order of the list decides.
 const ROWS: &[&[&str]] = &[
     &["clock", "secret", "tasks", "telemetry", "config"],
-    &["wire", "phone"],
+    &["phone"],
+    &["wire"],
     &["net", "store", "vendor"],
     &["links", "render", "sysclients", "redirect"],
     &["provision"],

@@ -1,1 +1,38 @@
-//! (room apis)
+//! What is said over AppWebsockets, one file per api. Who may say what follows from the login, never from the message
+//! (DESIGN 5.9): the session of a PBX's app object speaks Services and PbxAdminApi, a service's login on a provider app
+//! may send ProvisioningPhone, people log in to `gangway-admin` only.
+
+pub mod app;
+pub mod devices;
+pub mod pbx_admin;
+pub mod pbx_session;
+pub mod provisioning;
+mod replies;
+pub mod services;
+pub mod socket;
+
+use std::sync::Arc;
+
+use crate::{
+    clock::SharedClock, links::pbx::PbxSessions, provision::Provisioning, store::Store, tasks::Tasks,
+    vendor::SharedRegistry,
+};
+
+/// What the apis work with. Cheap to clone.
+#[derive(Clone)]
+pub struct Apis {
+    /// Sessions of PBXs that are up.
+    pub sessions: PbxSessions,
+    /// Takes provisioning requests and learned facts.
+    pub provisioning: Provisioning,
+    /// Which providers there are.
+    pub registry: SharedRegistry,
+    /// Learned facts that outlive the process.
+    pub store: Store,
+    /// Time.
+    pub clock: SharedClock,
+    /// Whom sockets belong to.
+    pub tasks: Tasks,
+    /// Sockets that have not logged in yet, by source.
+    pub strangers: Arc<socket::Strangers>,
+}

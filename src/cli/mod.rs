@@ -1,9 +1,23 @@
 //! The command line: one thin file per command. Commands that change something write their intent into the record;
 //! the serving process acts on it.
 
+mod check;
+mod context;
+#[cfg(feature = "sim")]
+mod demo;
+mod output;
+mod phones;
+mod recognise;
+mod render;
+mod serve;
+mod settings;
+mod vendors;
+
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
+
+pub use output::print_error;
 
 /// Everything the command line knows.
 #[derive(Debug, Parser)]
@@ -32,4 +46,48 @@ pub struct Global {
     /// Print data as JSON
     #[arg(long, global = true)]
     pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve PBXs and phones until told to stop
+    Serve,
+    /// Watch simulated phones pass every station, with a simulated PBX, Devices and redirect service
+    #[cfg(feature = "sim")]
+    Demo(demo::Demo),
+    /// Look for everything that would keep phones from working; exit code 1 when something does
+    Check,
+    /// Print a file as a phone gets it, secrets masked
+    Render(render::Render),
+    /// Tell vendor, model, firmware, MAC and kind of file from a request
+    Recognise(recognise::Recognise),
+    /// List phones, show one, say what is wanted of it
+    #[command(subcommand)]
+    Phones(phones::Phones),
+    /// Read and change settings; a running gateway follows within a second
+    #[command(subcommand)]
+    Settings(settings::Settings),
+    /// The vendors and models this gateway knows
+    Vendors(vendors::Vendors),
+}
+
+impl CommandLine {
+    /// Carries the command out.
+    ///
+    /// # Errors
+    /// What went wrong, as a chain of sentences for [`print_error`].
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let global = &self.global;
+        match self.command {
+            Command::Serve => serve::run(global),
+            #[cfg(feature = "sim")]
+            Command::Demo(demo) => demo.run(global),
+            Command::Check => check::run(global),
+            Command::Render(render) => render.run(global),
+            Command::Recognise(recognise) => recognise.run(global),
+            Command::Phones(phones) => phones.run(global),
+            Command::Settings(settings) => settings.run(global),
+            Command::Vendors(vendors) => vendors.run(global),
+        }
+    }
 }

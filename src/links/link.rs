@@ -2,19 +2,23 @@
 
 use std::{
     collections::HashMap,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
-use serde_json::{Map, Value};
 use tokio::sync::{mpsc, oneshot};
+
+use crate::wire::appws::{Envelope, envelope::Outgoing};
 
 /// How long an answer may take.
 pub const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
 /// Messages waiting to be written on one link before askers wait.
 const OUT_QUEUE: usize = 256;
-/// Rows one list answer may have; more means that the peer has gone mad.
-const LIST_ROWS: usize = 200_000;
+/// Messages one list answer may consist of; more means that the peer has gone mad.
+const LIST_MESSAGES: usize = 100_000;
 /// Requests one link may have open.
 const PENDING: usize = 1024;
 
@@ -35,37 +39,37 @@ pub enum LinkError {
     Busy,
 }
 
-enum Outgoing {
-    Text(String),
-    Request { body: Map<String, Value>, waiting: Waiting },
+struct Job {
+    text: String,
+    asks: Option<Asks>,
 }
 
-enum Waiting {
-    One(oneshot::Sender<Result<Value, LinkError>>),
-    Many { rows: Vec<Value>, answer: oneshot::Sender<Result<Vec<Value>, LinkError>> },
+struct Asks {
+    src: String,
+    mt: &'static str,
+    list: bool,
+    answers: Vec<Envelope>,
+    reply: oneshot::Sender<Result<Vec<Envelope>, LinkError>>,
 }
 
 /// The asking side. Cheap to clone, usable from any thread.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Link {
     id: u64,
-    out: mpsc::Sender<Outgoing>,
+    next_src: Arc<AtomicU64>,
+    out: mpsc::Sender<Job>,
 }
 
-impl std::fmt::Debug for Outgoing {
+impl std::fmt::Debug for Link {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Text(_) => "Text",
-            Self::Request { .. } => "Request",
-        })
+        f.debug_tuple("Link").field(&self.id).finish()
     }
 }
 
 /// The socket's side of a link.
 pub struct LinkEnd {
-    out: mpsc::Receiver<Outgoing>,
-    pending: HashMap<String, (String, Waiting)>,
-    next_src: u64,
+    out: mpsc::Receiver<Job>,
+    pending: HashMap<String, Asks>,
 }
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
@@ -75,7 +79,7 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 pub fn link() -> (Link, LinkEnd) {
     let (sender, out) = mpsc::channel(OUT_QUEUE);
     let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-    (Link { id, out: sender }, LinkEnd { out, pending: HashMap::new(), next_src: 1 })
+    (Link { id, next_src: Arc::new(AtomicU64::new(1)), out: sender }, LinkEnd { out, pending: HashMap::new() })
 }
 
 impl Link {
@@ -93,24 +97,39 @@ impl Link {
 
     /// Sends a ready message text, no answer expected. Waits while the socket's queue is full.
     pub async fn send(&self, text: String) -> Result<(), LinkError> {
-        self.out.send(Outgoing::Text(text)).await.map_err(|_gone| LinkError::Closed)
+        self.out.send(Job { text, asks: None }).await.map_err(|_gone| LinkError::Closed)
     }
 
-    /// Asks and waits for the one answer. `body` holds everything but `src`.
-    pub async fn request(&self, body: Map<String, Value>) -> Result<Value, LinkError> {
-        let (sender, answer) = oneshot::channel();
-        self.ask(Outgoing::Request { body, waiting: Waiting::One(sender) }, answer).await
+    /// Asks `mt` and waits for the one answer; `message` writes the question with the `src` it is given.
+    pub async fn request(
+        &self,
+        mt: &'static str,
+        message: impl FnOnce(&str) -> Outgoing,
+    ) -> Result<Envelope, LinkError> {
+        self.ask(mt, false, message).await?.pop().ok_or(LinkError::Closed)
     }
 
     /// Asks for a list that comes in several messages, the final one with `last`.
-    pub async fn request_list(&self, body: Map<String, Value>) -> Result<Vec<Value>, LinkError> {
-        let (sender, answer) = oneshot::channel();
-        self.ask(Outgoing::Request { body, waiting: Waiting::Many { rows: Vec::new(), answer: sender } }, answer).await
+    pub async fn request_list(
+        &self,
+        mt: &'static str,
+        message: impl FnOnce(&str) -> Outgoing,
+    ) -> Result<Vec<Envelope>, LinkError> {
+        self.ask(mt, true, message).await
     }
 
-    async fn ask<T>(&self, out: Outgoing, answer: oneshot::Receiver<Result<T, LinkError>>) -> Result<T, LinkError> {
+    async fn ask(
+        &self,
+        mt: &'static str,
+        list: bool,
+        message: impl FnOnce(&str) -> Outgoing,
+    ) -> Result<Vec<Envelope>, LinkError> {
+        let src = format!("g{}", self.next_src.fetch_add(1, Ordering::Relaxed));
+        let text = message(&src).text();
+        let (reply, answer) = oneshot::channel();
+        let asks = Asks { src, mt, list, answers: Vec::new(), reply };
         let asked = async {
-            self.out.send(out).await.map_err(|_gone| LinkError::Closed)?;
+            self.out.send(Job { text, asks: Some(asks) }).await.map_err(|_gone| LinkError::Closed)?;
             answer.await.map_err(|_gone| LinkError::Closed)?
         };
         tokio::time::timeout(ANSWER_PATIENCE, asked).await.map_err(|_elapsed| LinkError::Timeout)?
@@ -121,122 +140,86 @@ impl LinkEnd {
     /// The next text to write to the socket; `None` when every handle is gone.
     pub async fn next(&mut self) -> Option<String> {
         loop {
-            match self.out.recv().await? {
-                Outgoing::Text(text) => return Some(text),
-                Outgoing::Request { mut body, waiting } => {
-                    self.forget_abandoned();
-                    if self.pending.len() >= PENDING {
-                        waiting.finish(Err(LinkError::Busy));
-                        continue;
-                    }
-                    let src = format!("g{}", self.next_src);
-                    self.next_src += 1;
-                    let mt = body.get("mt").and_then(Value::as_str).unwrap_or_default().to_owned();
-                    body.insert("src".to_owned(), Value::String(src.clone()));
-                    self.pending.insert(src, (mt, waiting));
-                    return Some(Value::Object(body).to_string());
-                }
+            let job = self.out.recv().await?;
+            let Some(asks) = job.asks else { return Some(job.text) };
+            self.pending.retain(|_, open| !open.reply.is_closed());
+            if self.pending.len() >= PENDING {
+                let _ = asks.reply.send(Err(LinkError::Busy));
+                continue;
             }
+            self.pending.insert(asks.src.clone(), asks);
+            return Some(job.text);
         }
     }
 
-    /// Hands an incoming message to whoever asked for it; `false` when nobody did. An answer without `src` goes to
-    /// the only open request of that type, since not every peer echoes it.
-    pub fn answer(&mut self, mt: &str, src: Option<&str>, message: &Value) -> bool {
-        let src = match src {
-            Some(src) if self.pending.contains_key(src) => src.to_owned(),
-            Some(_) => return false,
-            None => {
-                let Some(asked) = mt.strip_suffix("Result") else { return false };
-                let Some(src) = self.pending.iter().find(|(_, (mt, _))| mt == asked).map(|(src, _)| src.clone()) else {
-                    return false;
-                };
-                src
-            }
+    /// Hands an incoming message to whoever asked for it; gives it back when nobody did. An answer without `src` goes
+    /// to an open request of that type, since not every peer echoes it.
+    pub fn answer(&mut self, message: Envelope) -> Option<Envelope> {
+        let src = match message.src_text() {
+            Some(src) => src,
+            None => match message.mt.strip_suffix("Result") {
+                Some(asked) => match self.pending.iter().find(|(_, open)| open.mt == asked) {
+                    Some((src, _)) => src.clone(),
+                    None => return Some(message),
+                },
+                None => return Some(message),
+            },
         };
-        let Some((asked, mut waiting)) = self.pending.remove(&src) else { return false };
+        let Some(open) = self.pending.get_mut(&src) else { return Some(message) };
         // Indications of a subscription carry its src too; only results answer (some documents print the result of a
         // list under the name of its request).
-        if !mt.ends_with("Result") && mt != asked {
-            self.pending.insert(src, (asked, waiting));
-            return false;
+        if message.mt != open.mt && message.mt.strip_suffix("Result") != Some(open.mt) {
+            return Some(message);
         }
-        if let Some(error) = error_text(message) {
-            waiting.finish(Err(LinkError::Refused(error)));
-            return true;
+        if !message.mt.ends_with("Result") && message.body.as_object().is_some_and(|body| body.len() <= 3) {
+            return Some(message);
         }
-        if let Waiting::Many { rows, .. } = &mut waiting {
-            rows.push(message.clone());
-            if !is_last(message) && rows.len() < LIST_ROWS {
-                self.pending.insert(src, (asked, waiting));
-                return true;
-            }
+        let error = message.error();
+        let last = error.is_some() || !open.list || is_last(&message) || open.answers.len() >= LIST_MESSAGES;
+        open.answers.push(message);
+        if last && let Some(open) = self.pending.remove(&src) {
+            // The asker may have given up.
+            let _ = open.reply.send(match error {
+                Some(error) => Err(LinkError::Refused(error)),
+                None => Ok(open.answers),
+            });
         }
-        waiting.finish(Ok(message.clone()));
-        true
-    }
-
-    fn forget_abandoned(&mut self) {
-        self.pending.retain(|_, (_, waiting)| !waiting.is_abandoned());
-    }
-}
-
-impl Waiting {
-    fn finish(self, result: Result<Value, LinkError>) {
-        match self {
-            Self::One(answer) => drop(answer.send(result)),
-            Self::Many { rows, answer } => drop(answer.send(result.map(|_| rows))),
-        }
-    }
-
-    fn is_abandoned(&self) -> bool {
-        match self {
-            Self::One(answer) => answer.is_closed(),
-            Self::Many { answer, .. } => answer.is_closed(),
-        }
+        None
     }
 }
 
 /// `last` is true, or absent altogether (a list in one message).
-fn is_last(message: &Value) -> bool {
-    message.get("last").is_none_or(|last| last.as_bool().unwrap_or(true))
-}
-
-/// The text of a present, non-empty `error` member; any such member marks a failed result.
-fn error_text(message: &Value) -> Option<String> {
-    match message.get("error")? {
-        Value::Null | Value::Bool(false) => None,
-        Value::String(text) if text.is_empty() => None,
-        Value::String(text) => Some(text.clone()),
-        other => Some(other.to_string()),
-    }
+fn is_last(message: &Envelope) -> bool {
+    message.body.get("last").is_none_or(|last| last.as_bool().unwrap_or(true))
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::wire::appws::IN_LIMIT;
 
     use super::*;
 
-    fn body(value: Value) -> Map<String, Value> {
-        value.as_object().unwrap().clone()
+    fn said(text: &str) -> Envelope {
+        Envelope::parse(text, IN_LIMIT).unwrap()
+    }
+
+    fn ask(src: &str) -> Outgoing {
+        Outgoing::request(None, "Ask", src)
     }
 
     #[tokio::test]
     async fn answers_find_their_askers_in_any_order() {
         let (link, mut end) = link();
         let socket = async {
-            let first: Value = serde_json::from_str(&end.next().await.unwrap()).unwrap();
-            let second: Value = serde_json::from_str(&end.next().await.unwrap()).unwrap();
-            for (sent, n) in [(second, 2), (first, 1)] {
-                let answer = json!({"mt": "AskResult", "src": sent["src"], "n": n});
-                assert!(end.answer("AskResult", sent["src"].as_str(), &answer));
+            end.next().await.unwrap();
+            end.next().await.unwrap();
+            for n in [2, 1] {
+                assert!(end.answer(said(&format!(r#"{{"mt":"AskResult","src":"g{n}","n":{n}}}"#))).is_none());
             }
-            assert!(!end.answer("AskResult", Some("g9"), &json!({})));
+            assert!(end.answer(said(r#"{"mt":"AskResult","src":"g9"}"#)).is_some());
         };
-        let (first, second, ()) =
-            tokio::join!(link.request(body(json!({"mt": "Ask"}))), link.request(body(json!({"mt": "Ask"}))), socket);
-        assert_eq!((first.unwrap()["n"].clone(), second.unwrap()["n"].clone()), (json!(1), json!(2)));
+        let (first, second, ()) = tokio::join!(link.request("Ask", ask), link.request("Ask", ask), socket);
+        assert_eq!((first.unwrap().body["n"].as_u64(), second.unwrap().body["n"].as_u64()), (Some(1), Some(2)));
     }
 
     #[tokio::test]
@@ -244,16 +227,15 @@ mod tests {
         let (link, mut end) = link();
         let socket = async {
             end.next().await.unwrap();
-            assert!(end.answer("RowsResult", Some("g1"), &json!({"rows": [1], "last": false})));
-            assert!(!end.answer("RowAdded", Some("g1"), &json!({"row": 7})));
-            assert!(end.answer("RowsResult", Some("g1"), &json!({"rows": [2], "last": true})));
+            assert!(end.answer(said(r#"{"mt":"AskResult","src":"g1","rows":[1],"last":false}"#)).is_none());
+            assert!(end.answer(said(r#"{"mt":"RowAdded","src":"g1","row":7}"#)).is_some());
+            assert!(end.answer(said(r#"{"mt":"AskResult","src":"g1","rows":[2],"last":true}"#)).is_none());
             end.next().await.unwrap();
-            assert!(end.answer("RowsResult", None, &json!({"error": "no rights"})));
+            assert!(end.answer(said(r#"{"mt":"AskResult","error":"no rights"}"#)).is_none());
         };
         let asker = async {
-            let rows = link.request_list(body(json!({"mt": "Rows"}))).await.unwrap();
-            assert_eq!(rows.len(), 2);
-            let refused = link.request_list(body(json!({"mt": "Rows"}))).await.unwrap_err();
+            assert_eq!(link.request_list("Ask", ask).await.unwrap().len(), 2);
+            let refused = link.request_list("Ask", ask).await.unwrap_err();
             assert_eq!(refused, LinkError::Refused("no rights".to_owned()));
         };
         tokio::join!(asker, socket);
@@ -262,7 +244,7 @@ mod tests {
     #[tokio::test]
     async fn a_closed_socket_answers_every_open_question() {
         let (link, mut end) = link();
-        let (answer, ()) = tokio::join!(link.request(body(json!({"mt": "Ask"}))), async {
+        let (answer, ()) = tokio::join!(link.request("Ask", ask), async {
             end.next().await.unwrap();
             drop(end);
         });

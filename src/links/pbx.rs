@@ -123,7 +123,7 @@ impl PbxSessions {
     pub fn services(&self, instance: InstanceId, api: &str) -> Vec<(Service, Arc<PbxSession>)> {
         let mut found: Vec<(Service, Arc<PbxSession>)> = Vec::new();
         for entry in self.lock().iter().filter(|entry| entry.session.identity.instance == instance) {
-            for service in entry.services.iter().filter(|service| service.offers(api)) {
+            for service in entry.services.iter().filter(|service| service.model(api).is_some()) {
                 if !found.iter().any(|(known, _)| known.url == service.url) {
                     found.push((service.clone(), Arc::clone(&entry.session)));
                 }

@@ -1,1 +1,10 @@
-//! (room net)
+//! The only sockets outward: TLS trust, websocket and HTTP drivers, checked back-off. Nothing above this room opens
+//! a connection itself, so that every outgoing byte has a time-out, a size limit and one way of saying why it failed.
+
+pub mod backoff;
+pub mod error;
+pub mod http;
+pub mod tls;
+pub mod ws;
+
+pub use error::NetError;

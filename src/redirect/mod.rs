@@ -1,1 +1,29 @@
-//! (room redirect)
+//! The vendors' redirect services: the clouds that tell a factory-fresh phone where to go.
+//!
+//! A protocol is one pure file that turns an [`Operation`] into calls and answers into an [`Outcome`], and one line
+//! in [`PROTOCOLS`]. Only [`Redirects`] talks to the network; it keeps the limits, retries, and writes the history.
+
+mod exchange;
+mod history;
+mod masking;
+mod operation;
+mod outcome;
+mod protocols;
+mod run;
+mod server_name;
+mod xmlrpc;
+mod yealink_answer;
+mod yealink_xmlrpc;
+
+#[cfg(test)]
+mod tests;
+
+pub use self::{
+    exchange::{Answer, Call, Command, Exchange, Step, Turn},
+    history::{HistoryEntry, HistorySink},
+    operation::{Operation, RedirectAccount, ServerEntry},
+    outcome::{Done, EntryUsed, Outcome, Trouble},
+    protocols::{Capabilities, PROTOCOLS, Protocol, protocol},
+    run::{Limits, Redirects},
+    server_name::{alternative_name, server_name},
+};

@@ -1,1 +1,10 @@
-//! (room wire)
+//! The protocols gangway speaks, as plain types: bytes or messages and the time in, actions out. No sockets, no
+//! tasks, no storage; what moves the bytes lives in `net`, `links`, `sysclients` and `http`.
+
+pub mod appws;
+pub mod hex;
+pub mod http_auth;
+pub mod rc4;
+pub mod seeded;
+mod shape;
+pub mod sysclient;

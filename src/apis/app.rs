@@ -1,0 +1,54 @@
+//! Which apps there are and what a login to them may do.
+
+use std::net::IpAddr;
+
+use crate::{
+    phone::instance::Instance,
+    vendor::Registry,
+    wire::appws::{Envelope, LoginKind, app_info::AppInfoResult},
+};
+
+/// The app of people.
+pub const ADMIN_APP: &str = "gangway-admin";
+/// What the name of a provider's app begins with.
+pub const PROVIDER_PREFIX: &str = "gangway-";
+
+/// The name of the provider whose app this is; `None` for the admin app and unknown names.
+#[must_use]
+pub fn provider_of<'a>(app: &'a str, registry: &Registry) -> Option<&'a str> {
+    if app == ADMIN_APP {
+        return None;
+    }
+    let name = app.strip_prefix(PROVIDER_PREFIX)?;
+    registry.provider(name).map(|_| name)
+}
+
+/// Whether a proven login of this kind may use this app. The password login of people without a PBX exists only where
+/// the instance's configuration opened it, and only from its networks.
+#[must_use]
+pub fn admits(app: &str, kind: LoginKind, instance: &Instance, source: IpAddr, registry: &Registry) -> bool {
+    if app == ADMIN_APP {
+        return match kind {
+            LoginKind::PbxSession | LoginKind::UserLogin => true,
+            LoginKind::PasswordLogin => {
+                instance.admin_password_login
+                    && (instance.admin_from.is_empty() || instance.admin_from.iter().any(|net| net.contains(&source)))
+            }
+            LoginKind::ServiceLogin | LoginKind::Other => false,
+        };
+    }
+    // Provider apps are granted to no user; a person there is a mistake in the PBX's grants.
+    provider_of(app, registry).is_some() && matches!(kind, LoginKind::PbxSession | LoginKind::ServiceLogin)
+}
+
+/// The answer to AppInfo: a provider publishes its title, the admin app a page. Stored by the PBX at the app object
+/// that was asked for, so only that app's information may be in it.
+#[must_use]
+pub fn info(request: &Envelope, login_app: &str, registry: &Registry) -> String {
+    let asked = request.body.get("app").and_then(serde_json::Value::as_str).unwrap_or(login_app);
+    let title = provider_of(asked, registry).and_then(|name| registry.provider(name)).map(|(_, provider)| &provider.title);
+    match title {
+        Some(title) => AppInfoResult::provider(title).answer(request).text(),
+        None => AppInfoResult::page().answer(request).text(),
+    }
+}

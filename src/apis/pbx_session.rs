@@ -1,0 +1,126 @@
+//! The socket of a PBX's app object: after login comes PbxInfo, which tells what its flags grant; then it answers our
+//! questions and asks AppInfo.
+
+use std::sync::Arc;
+
+use url::Url;
+
+use super::{Apis, app, services};
+use crate::{
+    links::{
+        link::Link,
+        pbx::{PbxSession, SessionIdentity},
+    },
+    phone::instance::Instance,
+    telemetry::metric::{Metric, increment},
+    wire::appws::{
+        Envelope, Identity,
+        app_info::AppInfo,
+        pbx_info::PbxInfo,
+        services::{API as SERVICES, ServicesInfo},
+    },
+};
+
+/// Our end of it.
+pub struct PbxEnd {
+    identity: Identity,
+    /// The provider whose app object this is; `None` for the admin app.
+    provider: Option<String>,
+    link: Link,
+    instance: Arc<Instance>,
+}
+
+impl PbxEnd {
+    /// A PBX that has just logged in.
+    #[must_use]
+    pub fn new(identity: Identity, provider: Option<String>, link: Link, instance: Arc<Instance>) -> Self {
+        Self { identity, provider, link, instance }
+    }
+
+    /// The socket ended.
+    pub fn leave(&self, apis: &Apis) {
+        apis.sessions.leave(self.link.id());
+        tracing::info!(instance = %self.instance.label(), app = %self.identity.app, "app object disconnected");
+    }
+
+    /// A message that is no answer to a question of ours; the text is the answer to it.
+    pub fn message(&self, message: &Envelope, apis: &Apis) -> Option<String> {
+        if AppInfo::parse(message).is_some() {
+            return Some(app::info(message, &self.identity.app, &apis.registry.load()));
+        }
+        if let Some(info) = PbxInfo::parse(message) {
+            self.enter(info, apis);
+        } else if let Some(info) = ServicesInfo::parse(message) {
+            services::announced(&self.link, &self.instance, info, apis);
+        } else {
+            increment(Metric::MessagesIgnored, &[("reason", "unknown")]);
+        }
+        None
+    }
+
+    fn enter(&self, info: PbxInfo, apis: &Apis) {
+        let facts = self.identity.info.as_ref();
+        let pbx = facts.and_then(|facts| facts.pbx.clone()).unwrap_or_else(|| info.pbx.clone());
+        let session = PbxSession {
+            identity: SessionIdentity {
+                instance: self.instance.id,
+                pbx,
+                app: self.identity.app.clone(),
+                appobj: self.identity.appobj().unwrap_or_default().to_owned(),
+            },
+            domain: info.domain,
+            dns: info.pbx_dns,
+            version: info.version,
+            apis: info.apis,
+            link: self.link.clone(),
+            key: self.identity.key.clone(),
+            since: apis.clock.now(),
+        };
+        tracing::info!(instance = %self.instance.label(), pbx = %session.identity.pbx, app = %session.identity.app, grants = %session.apis.join(" "), "app object connected");
+        if let Some(provider) = &self.provider {
+            for (api, flag) in [("PbxAdminApi", "Admin"), (SERVICES, "Services")] {
+                if !session.grants(api) {
+                    tracing::warn!(instance = %self.instance.label(), app = %session.identity.app, "the app object lacks the flag {flag}: tick it in the PBX Manager");
+                }
+            }
+            if let Some(base) = facts.and_then(|facts| facts.appurl.as_deref()).and_then(base_of) {
+                apis.provisioning.app_url(self.instance.id, provider.clone(), base);
+            }
+        }
+        let subscribes = session.grants(SERVICES);
+        apis.sessions.enter(Arc::new(session));
+        if subscribes {
+            services::subscribe(self.link.clone(), &self.instance, apis);
+        }
+    }
+}
+
+/// The URL of an app without its last component: our public base as this PBX sees it, without a trailing slash.
+fn base_of(appurl: &str) -> Option<Url> {
+    let mut url = Url::parse(appurl.trim()).ok()?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return None;
+    }
+    url.set_query(None);
+    url.set_fragment(None);
+    let path = url.path().to_owned();
+    url.set_path(&path[..path.rfind('/')?]);
+    Some(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_public_url_is_the_app_url_without_the_app() {
+        for (appurl, base) in [
+            ("https://gw.example.com/example.com/gangway/gangway-yealink", Some("https://gw.example.com/example.com/gangway")),
+            ("http://10.0.0.1:8080/example.com/gangway/gangway-yealink.htm?x=1", Some("http://10.0.0.1:8080/example.com/gangway")),
+            ("ftp://gw.example.com/a/b", None),
+            ("nonsense", None),
+        ] {
+            assert_eq!(base_of(appurl).as_ref().map(Url::as_str), base, "{appurl}");
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! One AppWebsocket that somebody opened to us: the shell around `wire::appws::server`. It reads, writes, watches the
+//! clock and the stop token; what messages mean is decided elsewhere.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use actix_ws::{AggregatedMessage, CloseCode, CloseReason};
+
+use super::{Apis, app, pbx_session::PbxEnd, provisioning, replies::Replies};
+use crate::{
+    links::link::{LinkEnd, link},
+    phone::instance::Instance,
+    telemetry::metric::{Metric, increment},
+    wire::appws::{
+        Envelope, IN_LIMIT, Identity, LoginKind,
+        login::Challenge,
+        server::{self, Action},
+    },
+};
+
+/// Websocket ping, so that a dead peer is noticed and middleboxes keep the connection.
+const PING: Duration = Duration::from_secs(30);
+/// Sockets one source may have open without having logged in.
+const STRANGERS_PER_SOURCE: u32 = 16;
+/// Sockets that have not logged in, of all sources.
+const STRANGERS: u32 = 1024;
+/// How long open requests may take to be answered when the gateway stops.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Counts sockets that have not logged in yet.
+#[derive(Debug, Default)]
+pub struct Strangers(Mutex<HashMap<IpAddr, u32>>);
+
+/// One counted socket; gives its place back when dropped.
+struct Stranger {
+    all: Arc<Strangers>,
+    source: IpAddr,
+}
+
+impl Strangers {
+    fn enter(self: &Arc<Self>, source: IpAddr) -> Option<Stranger> {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all: u32 = counts.values().sum();
+        let own = counts.entry(source).or_default();
+        if *own >= STRANGERS_PER_SOURCE || all >= STRANGERS {
+            return None;
+        }
+        *own += 1;
+        Some(Stranger { all: Arc::clone(self), source })
+    }
+}
+
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        let mut counts = self.all.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = counts.get_mut(&self.source) {
+            *own -= 1;
+            if *own == 0 {
+                counts.remove(&self.source);
+            }
+        }
+    }
+}
+
+/// Answers an upgrade request and serves the socket until it ends.
+///
+/// # Errors
+/// When the request is no proper websocket upgrade.
+pub fn upgrade(
+    request: &HttpRequest,
+    payload: web::Payload,
+    source: IpAddr,
+    instance: &Arc<Instance>,
+    apis: &Apis,
+) -> Result<HttpResponse, actix_web::Error> {
+    let Some(stranger) = apis.strangers.enter(source) else {
+        increment(Metric::SocketsRefused, &[]);
+        return Ok(HttpResponse::ServiceUnavailable().insert_header(("Retry-After", "10")).finish());
+    };
+    let (response, session, stream) = actix_ws::handle(request, payload)?;
+    let stream = stream.max_frame_size(IN_LIMIT).aggregate_continuations().max_continuation_size(IN_LIMIT);
+    let socket = Socket {
+        session: Some(session),
+        instance: Arc::clone(instance),
+        apis: apis.clone(),
+        stranger: Some(stranger),
+        source,
+        replies: Replies::default(),
+        role: Role::Stranger,
+    };
+    apis.tasks.spawn_local("appwebsocket", socket.serve(stream));
+    Ok(response)
+}
+
+/// What the socket is, once it has logged in.
+enum Role {
+    Stranger,
+    /// A PBX's app object.
+    Pbx(Box<PbxEnd>),
+    /// Another service on a provider's app.
+    Service { provider: String, identity: Box<Identity> },
+    /// A person on the admin app.
+    Person,
+}
+
+struct Socket {
+    session: Option<actix_ws::Session>,
+    instance: Arc<Instance>,
+    apis: Apis,
+    stranger: Option<Stranger>,
+    source: IpAddr,
+    replies: Replies,
+    role: Role,
+}
+
+/// Whether the loop goes on.
+enum Then {
+    GoOn,
+    End(CloseCode, String),
+}
+
+impl Socket {
+    async fn serve(mut self, mut stream: actix_ws::AggregatedMessageStream) {
+        let clock = Arc::clone(&self.apis.clock);
+        let (handle, mut end) = link();
+        let challenge = Challenge::random(&mut rand::rng());
+        let mut login = server::Session::new(self.wire_instance(), challenge, clock.now());
+        let mut ping = tokio::time::interval(PING);
+        ping.reset();
+        let stop = self.apis.tasks.stop_token();
+        let mut link_handle = Some(handle);
+        let (code, text) = loop {
+            let timer = login.timer();
+            let due = async {
+                match timer {
+                    Some(at) => clock.sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let then = tokio::select! {
+                message = stream.recv() => match message {
+                    Some(Ok(AggregatedMessage::Text(text))) => {
+                        let actions = login.on_text(&text, clock.now());
+                        self.act(actions, &mut link_handle, &mut end).await
+                    }
+                    Some(Ok(AggregatedMessage::Ping(data))) => self.write(async |session| session.pong(&data).await).await,
+                    Some(Ok(AggregatedMessage::Pong(_))) => Then::GoOn,
+                    Some(Ok(AggregatedMessage::Binary(_))) => {
+                        increment(Metric::MessagesIgnored, &[("reason", "binary")]);
+                        Then::GoOn
+                    }
+                    Some(Ok(AggregatedMessage::Close(_))) | None => Then::End(CloseCode::Normal, String::new()),
+                    Some(Err(error)) => Then::End(CloseCode::Protocol, error.to_string()),
+                },
+                Some(text) = end.next() => self.send(text).await,
+                Some(text) = self.replies.next() => self.send(text).await,
+                () = due => {
+                    let actions = login.on_timer(clock.now());
+                    self.act(actions, &mut link_handle, &mut end).await
+                }
+                _ = ping.tick() => self.write(async |session| session.ping(b"").await).await,
+                () = stop.cancelled() => break (CloseCode::Away, "gangway stops".to_owned()),
+            };
+            if let Then::End(code, text) = then {
+                break (code, text);
+            }
+        };
+        self.finish(code, text).await;
+    }
+
+    /// The end of every way out: the session leaves the registry first, open requests are answered while there is time.
+    async fn finish(mut self, code: CloseCode, text: String) {
+        if let Role::Pbx(pbx) = &self.role {
+            pbx.leave(&self.apis);
+        }
+        if code == CloseCode::Away {
+            let _ = tokio::time::timeout(STOP_PATIENCE, async {
+                while let Some(answer) = self.replies.next().await {
+                    if matches!(self.send(answer).await, Then::End(..)) {
+                        break;
+                    }
+                }
+            })
+            .await;
+        }
+        if let Some(session) = self.session.take() {
+            // A control frame holds 125 bytes with its code.
+            let description = (!text.is_empty()).then(|| text.chars().take(60).collect());
+            let _ = session.close(Some(CloseReason { code, description })).await;
+        }
+    }
+
+    async fn act(
+        &mut self,
+        actions: Vec<Action>,
+        link: &mut Option<crate::links::link::Link>,
+        end: &mut LinkEnd,
+    ) -> Then {
+        for action in actions {
+            let then = match action {
+                Action::Send(text) => self.send(text).await,
+                Action::LoggedIn(identity) => {
+                    self.logged_in(*identity, link);
+                    Then::GoOn
+                }
+                Action::Deliver(message) => self.deliver(*message, end).await,
+                Action::Ignored(reason) => {
+                    increment(Metric::MessagesIgnored, &[("reason", ignored_label(reason))]);
+                    Then::GoOn
+                }
+                Action::CloseAfter(pause) => {
+                    increment(Metric::LoginsFailed, &[]);
+                    tracing::warn!(instance = %self.instance.label(), source = %self.source, "AppWebsocket login failed: wrong password, unknown app or a login that may not use it");
+                    tokio::select! {
+                        () = tokio::time::sleep(pause) => {}
+                        () = self.apis.tasks.stopping() => {}
+                    }
+                    Then::End(CloseCode::Policy, "login failed".to_owned())
+                }
+                Action::Close(reason) => Then::End(CloseCode::Policy, reason.to_string()),
+            };
+            if let Then::End(code, text) = then {
+                return Then::End(code, text);
+            }
+        }
+        Then::GoOn
+    }
+
+    fn logged_in(&mut self, identity: Identity, link: &mut Option<crate::links::link::Link>) {
+        self.stranger = None;
+        increment(Metric::LoginsAccepted, &[]);
+        tracing::debug!(instance = %self.instance.label(), app = %identity.app, sip = %identity.sip, kind = ?identity.kind, "AppWebsocket logged in");
+        let registry = self.apis.registry.load();
+        let provider = app::provider_of(&identity.app, &registry).map(str::to_owned);
+        self.role = match (identity.kind, provider) {
+            (LoginKind::PbxSession, provider) => match link.take() {
+                Some(link) => Role::Pbx(Box::new(PbxEnd::new(identity, provider, link, Arc::clone(&self.instance)))),
+                None => Role::Stranger,
+            },
+            (LoginKind::ServiceLogin, Some(provider)) => Role::Service { provider, identity: Box::new(identity) },
+            _ => Role::Person,
+        };
+    }
+
+    async fn deliver(&mut self, message: Envelope, end: &mut LinkEnd) -> Then {
+        match &mut self.role {
+            Role::Pbx(pbx) => {
+                let Some(message) = end.answer(message) else { return Then::GoOn };
+                match pbx.message(&message, &self.apis) {
+                    Some(text) => self.send(text).await,
+                    None => Then::GoOn,
+                }
+            }
+            Role::Service { provider, identity } if provisioning::is_request(&message) => {
+                if !self.replies.has_room() {
+                    let text = provisioning::too_many(&message);
+                    return self.send(text).await;
+                }
+                let has_src = message.src.is_some();
+                let reply = provisioning::answer(
+                    message,
+                    self.instance.id,
+                    provider.clone(),
+                    identity.key.clone(),
+                    self.apis.provisioning.clone(),
+                );
+                self.replies.open(has_src, reply);
+                Then::GoOn
+            }
+            Role::Service { .. } | Role::Person | Role::Stranger => {
+                increment(Metric::MessagesIgnored, &[("reason", "unknown")]);
+                Then::GoOn
+            }
+        }
+    }
+
+    async fn send(&mut self, text: String) -> Then {
+        self.write(async |session| session.text(text).await).await
+    }
+
+    async fn write(
+        &mut self,
+        write: impl AsyncFnOnce(&mut actix_ws::Session) -> Result<(), actix_ws::Closed>,
+    ) -> Then {
+        let gone = || Then::End(CloseCode::Normal, String::new());
+        match &mut self.session {
+            Some(session) => write(session).await.map_or_else(|_closed| gone(), |()| Then::GoOn),
+            None => gone(),
+        }
+    }
+
+    fn wire_instance(&self) -> Arc<server::Instance> {
+        let (instance, source, registry) = (Arc::clone(&self.instance), self.source, Arc::clone(&self.apis.registry));
+        Arc::new(server::Instance {
+            domain: self.instance.domain.clone(),
+            password: self.instance.password.clone(),
+            build: None,
+            apps: Box::new(move |app: &str, kind: LoginKind| app::admits(app, kind, &instance, source, &registry.load())),
+        })
+    }
+}
+
+fn ignored_label(reason: server::Ignored) -> &'static str {
+    match reason {
+        server::Ignored::Malformed => "malformed",
+        server::Ignored::BeforeLogin => "before-login",
+        server::Ignored::AfterLogin => "after-login",
+        server::Ignored::Closing => "closing",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_has_a_bounded_number_of_sockets_before_login() {
+        let strangers = Arc::new(Strangers::default());
+        let source = IpAddr::from([192, 0, 2, 1]);
+        let mut inside: Vec<Stranger> = (0..STRANGERS_PER_SOURCE).map(|_| strangers.enter(source).unwrap()).collect();
+        assert!(strangers.enter(source).is_none());
+        assert!(strangers.enter(IpAddr::from([192, 0, 2, 2])).is_some());
+        inside.pop();
+        assert!(strangers.enter(source).is_some());
+        drop(inside);
+        assert!(strangers.0.lock().unwrap().is_empty());
+    }
+}

@@ -1,0 +1,89 @@
+//! What most commands need: the configuration, the store beside a serving process, one instance.
+
+use std::{os::unix::fs::MetadataExt, path::Path, sync::Arc};
+
+use anyhow::{Context as _, bail};
+
+use super::Global;
+use crate::{
+    clock::{SharedClock, SystemClock},
+    config::Config,
+    phone::instance::InstanceId,
+    store::Store,
+    tasks::Tasks,
+};
+
+/// An opened gateway directory, for a command beside (or without) a serving process.
+pub struct Context {
+    /// The process's configuration.
+    pub config: Config,
+    /// The store.
+    pub store: Store,
+    /// The instance the command is about.
+    pub instance: InstanceId,
+    /// `DOMAIN/NAME` of it.
+    pub label: String,
+}
+
+/// Loads the configuration file; the default name may be missing only where `optional` allows it.
+pub fn load_config(global: &Global) -> anyhow::Result<Config> {
+    Config::load(Some(&global.config)).with_context(|| {
+        format!("the configuration {} cannot be used (another file: --config FILE)", global.config.display())
+    })
+}
+
+impl Context {
+    /// Opens what a command needs.
+    pub async fn open(global: &Global, tasks: &Tasks) -> anyhow::Result<Self> {
+        let config = load_config(global)?;
+        refuse_foreign_owner(&config.data.dir)?;
+        let clock: SharedClock = Arc::new(SystemClock);
+        let store = Store::open(&config.data.dir, clock, tasks)
+            .await
+            .with_context(|| format!("the data directory {} cannot be opened", config.data.dir.display()))?;
+        let (domain, name) = choose_instance(&config, global.instance.as_deref())?;
+        let label = format!("{domain}/{name}");
+        let instance = store.instance(&domain, &name).await?;
+        Ok(Self { config, store, instance, label })
+    }
+}
+
+/// The instance named on the command line, or the only one.
+fn choose_instance(config: &Config, wanted: Option<&str>) -> anyhow::Result<(String, String)> {
+    let all: Vec<String> = config.instances.iter().map(|instance| format!("{}/{}", instance.domain, instance.name)).collect();
+    let index = match wanted {
+        Some(wanted) => all.iter().position(|label| label.eq_ignore_ascii_case(wanted)),
+        None if all.len() == 1 => Some(0),
+        None => bail!("several instances are configured; say which with --instance: {}", all.join(", ")),
+    };
+    match index.and_then(|index| config.instances.get(index)) {
+        Some(instance) => Ok((instance.domain.clone(), instance.name.clone())),
+        None => bail!("there is no such instance; configured: {}", all.join(", ")),
+    }
+}
+
+/// Files written as another user would lock the service out of its own data.
+pub fn refuse_foreign_owner(dir: &Path) -> anyhow::Result<()> {
+    let Ok(data) = std::fs::metadata(dir) else { return Ok(()) };
+    let me = std::fs::metadata("/proc/self").context("cannot tell which user runs this command")?;
+    if data.uid() != me.uid() {
+        bail!(
+            "{} belongs to user id {}, this command runs as {}: run it as the user of the service (sudo -u ...)",
+            dir.display(),
+            data.uid(),
+            me.uid()
+        );
+    }
+    Ok(())
+}
+
+/// Runs a command's future; tasks it started end with it.
+pub fn block_on<T>(work: impl AsyncFnOnce(Tasks) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    actix_rt::System::new().block_on(async {
+        let tasks = Tasks::new();
+        let result = work(tasks.clone()).await;
+        tasks.finish(std::time::Duration::from_secs(5)).await;
+        result
+    })
+}
+

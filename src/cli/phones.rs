@@ -1,0 +1,240 @@
+//! `gangway phones`: what there is, where each phone stands, and what is wanted of it.
+
+use std::{process::ExitCode, sync::Arc, time::Duration};
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::{
+    Global,
+    context::{Context, block_on},
+    output,
+};
+use crate::{
+    phone::{
+        facet::{Facet, Wanted},
+        mac::Mac,
+        record::Phone,
+    },
+    provision::intents,
+    store::Store,
+};
+
+/// What to do with phones.
+#[derive(Debug, Subcommand)]
+pub enum Phones {
+    /// All phones of the instance
+    List {
+        /// Also those that were removed
+        #[arg(long)]
+        removed: bool,
+    },
+    /// One phone with everything known about it
+    Show {
+        /// Its MAC address, in any spelling
+        mac: Mac,
+    },
+    /// Let the phone fetch its file without credentials once more, as after a factory reset
+    Allow(Change),
+    /// Send one more file with all accounts off, then nothing
+    Release(Change),
+    /// Deliver nothing any more, whoever proves what
+    Block(Change),
+    /// Take the phone out: redirect entry, sysclient, record
+    Remove(Change),
+}
+
+/// A change of one phone.
+#[derive(Debug, Args)]
+pub struct Change {
+    /// Its MAC address, in any spelling
+    mac: Mac,
+    /// Wait until the serving gateway has carried it out (at most a minute)
+    #[arg(long)]
+    wait: bool,
+}
+
+impl Phones {
+    /// Carries it out.
+    pub fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
+        block_on(async |tasks| {
+            let context = Context::open(global, &tasks).await?;
+            match self {
+                Self::List { removed } => list(&context, removed, global.json),
+                Self::Show { mac } => show(&context, mac, global.json).await?,
+                Self::Allow(change) => act(&context, &change, Intent::Allow).await?,
+                Self::Release(change) => act(&context, &change, Intent::Wanted(Wanted::Released)).await?,
+                Self::Block(change) => act(&context, &change, Intent::Wanted(Wanted::Blocked)).await?,
+                Self::Remove(change) => act(&context, &change, Intent::Wanted(Wanted::Removed)).await?,
+            }
+            Ok(ExitCode::SUCCESS)
+        })
+    }
+}
+
+enum Intent {
+    Allow,
+    Wanted(Wanted),
+}
+
+fn find(context: &Context, mac: Mac) -> anyhow::Result<Arc<Phone>> {
+    match context.store.roster().by_mac(context.instance, mac) {
+        Some(phone) => Ok(phone),
+        None => bail!("no phone {mac} in {}: `gangway phones list` shows what there is", context.label),
+    }
+}
+
+fn list(context: &Context, removed: bool, as_json: bool) {
+    let mut phones = context.store.roster().in_instance(context.instance);
+    phones.retain(|phone| removed || phone.buried.is_none());
+    phones.sort_by_key(|phone| phone.mac);
+    if as_json {
+        output::json(&phones.iter().map(|phone| summary(&context.store, phone)).collect());
+        return;
+    }
+    if phones.is_empty() {
+        output::note(&format!("No phones in {} yet: provision one in Profile or UsersAdmin.", context.label));
+        return;
+    }
+    let rows: Vec<Vec<String>> = phones
+        .iter()
+        .map(|phone| {
+            let users: Vec<&str> = phone.accounts.iter().map(|account| account.username.as_str()).collect();
+            vec![
+                phone.mac.to_string(),
+                users.join(","),
+                phone.model.clone().unwrap_or_else(|| phone.vendor.clone()),
+                phone.wanted.text().to_owned(),
+                phone.devices.state.text().to_owned(),
+                phone.redirect.state.text().to_owned(),
+                phone.request.state.text().to_owned(),
+                worst(phone, |account| account.user_object.state.text()),
+                worst(phone, |account| account.registration.state.text()),
+            ]
+        })
+        .collect();
+    let head =
+        ["MAC", "User", "Model", "Wanted", "Device Config", "Redirect", "Phone Requests", "PBX flags", "Registered"];
+    output::table(&head, &rows);
+}
+
+/// The texts of all accounts, each once.
+fn worst(phone: &Phone, text: impl Fn(&crate::phone::record::Account) -> &'static str) -> String {
+    let mut texts: Vec<&str> = phone.accounts.iter().map(text).collect();
+    texts.dedup();
+    texts.join("/")
+}
+
+fn facet<S: Copy + PartialEq>(facet: &Facet<S>, text: &str) -> Value {
+    json!({
+        "state": text,
+        "since": facet.since.to_string(),
+        "error": facet.error,
+        "next_attempt": facet.next_attempt.map(|at| at.to_string()),
+    })
+}
+
+fn summary(store: &Store, phone: &Phone) -> Value {
+    let asked = store.request_facts(phone.id);
+    json!({
+        "mac": phone.mac,
+        "provider": phone.provider,
+        "vendor": phone.vendor,
+        "model": phone.model,
+        "firmware": phone.firmware,
+        "category": phone.category,
+        "wanted": phone.wanted.as_str(),
+        "removed_at": phone.buried.map(|at| at.to_string()),
+        "created": phone.created.to_string(),
+        "window_until": phone.window.until.filter(|_| phone.window.closed.is_none()).map(|at| at.to_string()),
+        "device_config": facet(&phone.devices, phone.devices.state.text()),
+        "redirect": facet(&phone.redirect, phone.redirect.state.text()),
+        "phone_requests": facet(&phone.request, phone.request.state.text()),
+        "last_request": asked.as_ref().map(|facts| facts.at.to_string()),
+        "address": asked.as_ref().map(|facts| facts.address.to_string()),
+        "delivered_at": phone.delivery.as_ref().map(|delivery| delivery.at.to_string()),
+        "accounts": phone.accounts.iter().map(|account| json!({
+            "line": account.line,
+            "hwid": account.hwid,
+            "user": account.username,
+            "name": account.cn,
+            "pbx": account.dns,
+            "pbx_flags": facet(&account.user_object, account.user_object.state.text()),
+            "registered": facet(&account.registration, account.registration.state.text()),
+            "registered_address": account.registered_address,
+        })).collect::<Vec<_>>(),
+    })
+}
+
+async fn show(context: &Context, mac: Mac, as_json: bool) -> anyhow::Result<()> {
+    let phone = find(context, mac)?;
+    let events = context.store.events(phone.id, 50).await?;
+    if as_json {
+        let mut value = summary(&context.store, &phone);
+        if let Some(object) = value.as_object_mut() {
+            let rows = events.iter().map(|event| json!({"at": event.at.to_string(), "kind": event.kind, "text": event.text}));
+            object.insert("events".to_owned(), rows.collect());
+        }
+        output::json(&value);
+        return Ok(());
+    }
+    output::line(&format!("{}  {} {}", phone.mac.spelled(":"), phone.vendor, phone.model.as_deref().unwrap_or("(model not seen yet)")));
+    let print = |name: &str, state: &str, since: jiff::Timestamp, error: Option<&str>| {
+        output::line(&format!("  {name:<16}{state}, since {since:.0}"));
+        if let Some(error) = error {
+            output::line(&format!("  {:<16}{error}", ""));
+        }
+    };
+    print("Wanted", phone.wanted.text(), phone.created, None);
+    print("Device Config", phone.devices.state.text(), phone.devices.since, phone.devices.error.as_deref());
+    print("Redirect", phone.redirect.state.text(), phone.redirect.since, phone.redirect.error.as_deref());
+    print("Phone Requests", phone.request.state.text(), phone.request.since, phone.request.error.as_deref());
+    for account in &phone.accounts {
+        output::line(&format!("  line {}: {} ({}) at {}", account.line, account.cn, account.username, account.dns));
+        let (flags, registered) = (&account.user_object, &account.registration);
+        print("  PBX flags", flags.state.text(), flags.since, flags.error.as_deref());
+        print("  Registered", registered.state.text(), registered.since, registered.error.as_deref());
+    }
+    if let Some(facts) = context.store.request_facts(phone.id) {
+        output::line(&format!("  last request at {:.0} from {}: {}", facts.at, facts.address, facts.file));
+    }
+    output::line("");
+    for event in events.iter().rev() {
+        output::line(&format!("  {:.0}  {}", event.at, event.text));
+    }
+    Ok(())
+}
+
+async fn act(context: &Context, change: &Change, intent: Intent) -> anyhow::Result<()> {
+    let phone = find(context, change.mac)?;
+    match intent {
+        Intent::Allow => intents::allow(&context.store, phone.id).await,
+        Intent::Wanted(wanted) => intents::want(&context.store, phone.id, wanted).await,
+    }
+    .with_context(|| format!("the record of {} cannot be changed", change.mac))?;
+    if !change.wait {
+        output::note("Written; a running gateway carries it out now.");
+        return Ok(());
+    }
+    wait(&context.store, &phone).await
+}
+
+/// Follows the record until nothing is left to do for the new intent.
+async fn wait(store: &Store, phone: &Phone) -> anyhow::Result<()> {
+    let mut changes = store.changes();
+    let settled = async {
+        loop {
+            match store.roster().get(phone.id) {
+                Some(now) if !intents::is_carried_out(&now) => {}
+                _ => return,
+            }
+            let _ = changes.recv().await;
+        }
+    };
+    if tokio::time::timeout(Duration::from_secs(60), settled).await.is_err() {
+        bail!("not carried out within a minute: is `gangway serve` running? `gangway phones show {}` tells more", phone.mac);
+    }
+    output::note("Carried out.");
+    Ok(())
+}

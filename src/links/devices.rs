@@ -1,0 +1,347 @@
+//! Client links to the Devices app, kept up: one per announced Devices service and instance. The login comes from the
+//! PBX (GetServiceLogin), so a link waits while no PBX is connected, and heals by itself after a restart of either
+//! side: new discovery, new login, new session key, list loaded anew.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, PoisonError, RwLock},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::{
+    link::{Link, LinkEnd, LinkError, link},
+    pbx::PbxSessions,
+};
+use crate::{
+    clock::SharedClock,
+    net::{
+        backoff::Backoff,
+        ws::{self, WsConn, WsFrame, WsLimits},
+    },
+    phone::instance::InstanceId,
+    tasks::Tasks,
+    wire::appws::{
+        Envelope, Login,
+        client::{Action, Session},
+        devices::{
+            Device, DevicesMessage, Domain, get_devices, get_domains, get_login_info, get_user_info,
+        },
+        services::{DEVICES_API, GetServiceLoginResult, Service, get_service_login},
+    },
+};
+
+/// What a Devices app told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DevicesEvent {
+    /// The list was loaded.
+    Listed(InstanceId),
+    /// A device was removed there.
+    Removed {
+        /// The tenant.
+        instance: InstanceId,
+        /// Its hardware id.
+        hw_id: String,
+    },
+    /// A device appeared, changed or used its code.
+    Changed {
+        /// The tenant.
+        instance: InstanceId,
+        /// The device.
+        device: Device,
+    },
+}
+
+/// What is known of one Devices app.
+#[derive(Debug, Clone, Default)]
+pub struct DevicesState {
+    /// Since when the link is up; `None` while it is down.
+    pub up: Option<Timestamp>,
+    /// Why it is down.
+    pub error: Option<String>,
+    /// Whether our login administers all domains.
+    pub admin: bool,
+    /// Domains by id.
+    pub domains: BTreeMap<u64, Domain>,
+    /// Devices by hardware id in lower case.
+    pub devices: HashMap<String, Device>,
+}
+
+type States = Arc<RwLock<HashMap<(InstanceId, String), DevicesState>>>;
+
+/// TLS for an instance's outgoing links; made once per instance.
+pub type TlsOf = Arc<dyn Fn(InstanceId) -> Arc<rustls::ClientConfig> + Send + Sync>;
+
+/// The links to Devices. Cheap to clone, usable from any thread.
+#[derive(Clone, Default)]
+pub struct DevicesLinks {
+    states: States,
+}
+
+struct Shared {
+    sessions: PbxSessions,
+    states: States,
+    events: mpsc::Sender<DevicesEvent>,
+    tls: TlsOf,
+    clock: SharedClock,
+    tasks: Tasks,
+}
+
+impl DevicesLinks {
+    /// The states by instance and service address, for status pages and `/readyz`.
+    #[must_use]
+    pub fn states(&self) -> HashMap<(InstanceId, String), DevicesState> {
+        self.states.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Keeps links up from now on. Runs on the caller's arbiter (the sockets are not `Send`).
+    pub fn start(
+        &self,
+        sessions: PbxSessions,
+        events: mpsc::Sender<DevicesEvent>,
+        tls: TlsOf,
+        clock: SharedClock,
+        tasks: &Tasks,
+    ) {
+        let shared = Arc::new(Shared {
+            sessions,
+            states: Arc::clone(&self.states),
+            events,
+            tls,
+            clock,
+            tasks: tasks.clone(),
+        });
+        tasks.spawn_local("devices-links", supervise(shared));
+    }
+}
+
+/// Starts a keeper for every announced service, ends those that are announced no more.
+async fn supervise(shared: Arc<Shared>) {
+    let mut changes = shared.sessions.changes();
+    let keepers: Mutex<HashMap<(InstanceId, String), CancellationToken>> = Mutex::default();
+    loop {
+        let instance = tokio::select! {
+            change = changes.recv() => match change {
+                Ok(change) => change.0,
+                // Missed some: the next change of any instance catches up with its own.
+                Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => continue,
+                Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
+            },
+            () = shared.tasks.stopping() => return,
+        };
+        let announced = shared.sessions.services(instance, DEVICES_API);
+        let connected = !shared.sessions.of(instance).is_empty();
+        let mut keepers = keepers.lock().unwrap_or_else(PoisonError::into_inner);
+        for (service, _) in &announced {
+            let key = (instance, service.url.clone());
+            if !keepers.contains_key(&key) {
+                let ended = CancellationToken::new();
+                keepers.insert(key, ended.clone());
+                let keeper = Keeper { instance, service: service.clone(), shared: Arc::clone(&shared), ended };
+                shared.tasks.spawn_local("devices-link", keeper.keep());
+            }
+        }
+        // A PBX that is away takes nothing back; one that is there and no longer names the service does.
+        if connected && !announced.is_empty() {
+            keepers.retain(|(of, url), ended| {
+                let stays = *of != instance || announced.iter().any(|(service, _)| service.url == *url);
+                if !stays {
+                    ended.cancel();
+                }
+                stays
+            });
+        }
+    }
+}
+
+struct Keeper {
+    instance: InstanceId,
+    service: Service,
+    shared: Arc<Shared>,
+    ended: CancellationToken,
+}
+
+impl Keeper {
+    async fn keep(self) {
+        let Some(url) = self.service.websocket() else { return };
+        let Ok(backoff) = Backoff::new(Duration::from_secs(1), Duration::from_secs(60)) else { return };
+        let mut attempt = 0;
+        loop {
+            let end = tokio::select! {
+                end = self.connect(&url) => end,
+                () = self.ended.cancelled() => break,
+                () = self.shared.tasks.stopping() => break,
+            };
+            // A link that was up starts over with the shortest pause.
+            attempt = if self.state(|state| state.up.take().is_some()) { 0 } else { attempt + 1 };
+            tracing::info!(service = %self.service.name, url = %url, reason = %end, "link to Devices down");
+            self.state(|state| state.error = Some(end));
+            let pause = backoff.pause(attempt, rand::random());
+            let again = self.shared.clock.now().saturating_add(pause).unwrap_or(Timestamp::MAX);
+            tokio::select! {
+                () = self.shared.clock.sleep_until(again) => {}
+                () = self.ended.cancelled() => break,
+                () = self.shared.tasks.stopping() => break,
+            }
+        }
+        let key = self.key();
+        self.shared.states.write().unwrap_or_else(PoisonError::into_inner).remove(&key);
+    }
+
+    fn key(&self) -> (InstanceId, String) {
+        (self.instance, self.service.url.clone())
+    }
+
+    fn state<T>(&self, change: impl FnOnce(&mut DevicesState) -> T) -> T {
+        change(self.shared.states.write().unwrap_or_else(PoisonError::into_inner).entry(self.key()).or_default())
+    }
+
+    /// One connection from opening to its end; the text says why it ended.
+    async fn connect(&self, url: &Url) -> String {
+        let mut socket = match ws::connect((self.shared.tls)(self.instance), url, WsLimits::default()).await {
+            Ok(socket) => socket,
+            Err(error) => return error.to_string(),
+        };
+        let (mut session, actions) = Session::open(self.shared.clock.now());
+        let (handle, mut end) = link();
+        let mut loader = None;
+        if let Err(reason) = self.act(actions, &mut session, &mut socket, &mut end, &handle, &mut loader).await {
+            return reason;
+        }
+        loop {
+            let now = self.shared.clock.now();
+            let timer = session.timer().unwrap_or(Timestamp::MAX);
+            let actions = tokio::select! {
+                frame = socket.next() => match frame {
+                    Some(Ok(WsFrame::Text(text))) => session.on_text(&text, now),
+                    // Pings are answered by the connection itself; binary messages are not of this protocol.
+                    Some(Ok(WsFrame::Binary(_) | WsFrame::Ping(_) | WsFrame::Pong(_))) => Vec::new(),
+                    Some(Ok(WsFrame::Close(_))) => return "Devices closed the connection".to_owned(),
+                    Some(Err(error)) => return error.to_string(),
+                    None => return "Devices closed the connection".to_owned(),
+                },
+                Some(text) = end.next() => {
+                    session.sent(now);
+                    vec![Action::Send(text)]
+                }
+                () = self.shared.clock.sleep_until(timer) => session.on_timer(self.shared.clock.now()),
+                loaded = async { match &mut loader { Some(loader) => loader.await, None => std::future::pending().await } } => {
+                    loader = None;
+                    match loaded {
+                        Ok(()) => Vec::new(),
+                        Err(error) => return format!("Devices did not deliver its list: {error}"),
+                    }
+                }
+            };
+            if let Err(reason) = self.act(actions, &mut session, &mut socket, &mut end, &handle, &mut loader).await {
+                return reason;
+            }
+        }
+    }
+
+    async fn act<'a>(
+        &'a self,
+        actions: Vec<Action>,
+        session: &mut Session,
+        socket: &mut WsConn,
+        end: &mut LinkEnd,
+        handle: &Link,
+        loader: &mut Option<std::pin::Pin<Box<dyn Future<Output = Result<(), LinkError>> + 'a>>>,
+    ) -> Result<(), String> {
+        let mut todo: std::collections::VecDeque<Action> = actions.into();
+        while let Some(action) = todo.pop_front() {
+            match action {
+                Action::Send(text) => socket.send(WsFrame::Text(text.into())).await.map_err(|error| error.to_string())?,
+                Action::NeedLogin { challenge } => {
+                    let login = self.login(&challenge).await?;
+                    todo.extend(session.login(&login));
+                }
+                Action::Ready { .. } => {
+                    tracing::info!(service = %self.service.name, "link to Devices up");
+                    self.state(|state| {
+                        state.up = Some(self.shared.clock.now());
+                        state.error = None;
+                    });
+                    *loader = Some(Box::pin(self.load(handle.clone())));
+                }
+                Action::Deliver(message) => {
+                    if let Some(message) = end.answer(*message) {
+                        self.indication(&message).await;
+                    }
+                }
+                Action::Ignored => {}
+                Action::Close(reason) => return Err(reason.to_string()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks the PBX that announced the service for a login.
+    async fn login(&self, challenge: &str) -> Result<Login, String> {
+        let services = self.shared.sessions.services(self.instance, DEVICES_API);
+        let session = services.into_iter().find(|(service, _)| service.url == self.service.url).map(|(_, pbx)| pbx);
+        let Some(session) = session else {
+            return Err("no PBX is connected that could log us in to Devices".to_owned());
+        };
+        let answer = session
+            .link
+            .request("GetServiceLogin", |src| get_service_login(src, &self.service.name, challenge))
+            .await
+            .map_err(|error| format!("the PBX gave no login for Devices: {error}"))?;
+        match GetServiceLoginResult::parse(&answer) {
+            Some(Ok(login)) => Ok(Login::forward(&login)),
+            Some(Err(error)) => Err(format!("the PBX gave no login for Devices: {error}")),
+            None => Err("the PBX answered GetServiceLogin with something else".to_owned()),
+        }
+    }
+
+    /// Loads rights, domains and devices; later changes come as indications.
+    async fn load(&self, link: Link) -> Result<(), LinkError> {
+        let rights = match link.request("GetUserInfo", get_user_info).await {
+            Err(LinkError::Timeout | LinkError::Refused(_)) => link.request("GetLoginInfo", get_login_info).await?,
+            other => other?,
+        };
+        if let Some(DevicesMessage::UserInfo { admin, .. }) = DevicesMessage::parse(&rights) {
+            self.state(|state| state.admin = admin);
+        }
+        let domains = link.request_list("GetDomains", |src| get_domains(src, true)).await?;
+        let devices = link.request_list("GetDevices", |src| get_devices(src, true, &[])).await?;
+        self.state(|state| {
+            state.domains.clear();
+            state.devices.clear();
+            for message in domains.iter().chain(&devices).filter_map(DevicesMessage::parse) {
+                match message {
+                    DevicesMessage::Domains { domains, .. } => {
+                        state.domains.extend(domains.into_iter().map(|domain| (domain.id, domain)));
+                    }
+                    DevicesMessage::Devices { devices, .. } => {
+                        state.devices.extend(devices.into_iter().map(|device| (device.hw_id.to_ascii_lowercase(), device)));
+                    }
+                    _ => {}
+                }
+            }
+        });
+        let _ = self.shared.events.send(DevicesEvent::Listed(self.instance)).await;
+        Ok(())
+    }
+
+    async fn indication(&self, message: &Envelope) {
+        let instance = self.instance;
+        let event = match DevicesMessage::parse(message) {
+            Some(DevicesMessage::DeviceRemoved(device)) => {
+                self.state(|state| state.devices.remove(&device.hw_id.to_ascii_lowercase()));
+                DevicesEvent::Removed { instance, hw_id: device.hw_id }
+            }
+            Some(DevicesMessage::DeviceChanged(device) | DevicesMessage::DeviceProvisioned(Some(device))) => {
+                self.state(|state| state.devices.insert(device.hw_id.to_ascii_lowercase(), device.clone()));
+                DevicesEvent::Changed { instance, device }
+            }
+            _ => return,
+        };
+        let _ = self.shared.events.send(event).await;
+    }
+}

@@ -1,0 +1,225 @@
+//! How long to wait before trying again, and when not to try at all. Pure: time and randomness are passed in.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+/// Growing pauses with full jitter between a least and a greatest pause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backoff {
+    min: Duration,
+    max: Duration,
+}
+
+/// Bounds that make no sense.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BackoffError {
+    /// A pause of zero would be a busy loop.
+    #[error("the least pause between two attempts must be more than zero")]
+    Zero,
+    /// The wrong way round.
+    #[error("the least pause between two attempts ({min:?}) is longer than the greatest ({max:?}): swap them")]
+    Order {
+        /// Least pause given.
+        min: Duration,
+        /// Greatest pause given.
+        max: Duration,
+    },
+}
+
+impl Backoff {
+    /// One phone's pauses after a refusal that can heal: 1 s to 5 min.
+    pub const PHONE: Self = Self { min: Duration::from_secs(1), max: Duration::from_secs(300) };
+
+    /// Pauses of at least `min` and at most `max`.
+    pub fn new(min: Duration, max: Duration) -> Result<Self, BackoffError> {
+        if min.is_zero() {
+            return Err(BackoffError::Zero);
+        }
+        if min > max {
+            return Err(BackoffError::Order { min, max });
+        }
+        Ok(Self { min, max })
+    }
+
+    /// The longest pause after `failures` failures in a row: doubles with each, up to the greatest.
+    #[must_use]
+    pub fn ceiling(&self, failures: u32) -> Duration {
+        self.min.saturating_mul(1_u32.checked_shl(failures).unwrap_or(u32::MAX)).min(self.max)
+    }
+
+    /// The pause after `failures` failures in a row: anywhere between the least pause and [`Backoff::ceiling`], by
+    /// `random` from `0.0..1.0`. The whole range is used so that many that failed together do not return together.
+    #[must_use]
+    pub fn pause(&self, failures: u32, random: f64) -> Duration {
+        let random = if random.is_finite() { random.clamp(0.0, 1.0) } else { 0.0 };
+        let range = self.ceiling(failures).saturating_sub(self.min);
+        (self.min + range.mul_f64(random)).min(self.max)
+    }
+}
+
+/// What a [`Breaker`] allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// The endpoint is there: go, within the general limits.
+    Free,
+    /// The endpoint is away and this is the one that looks whether it is back.
+    Probe,
+    /// The endpoint is away: ask again at this time, or when it is back.
+    Wait(Timestamp),
+}
+
+/// The circuit breaker of one endpoint (a Devices URL's host, a redirect account, a PBX). While the endpoint is
+/// away one probe goes out per interval, whatever happened to the one before.
+#[derive(Debug, Clone)]
+pub struct Breaker {
+    interval: Duration,
+    away: Option<Away>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Away {
+    since: Timestamp,
+    next_probe: Timestamp,
+}
+
+impl Default for Breaker {
+    fn default() -> Self {
+        Self::new(Self::INTERVAL)
+    }
+}
+
+impl Breaker {
+    /// The pause between two probes of an endpoint that is away.
+    pub const INTERVAL: Duration = Duration::from_secs(10);
+
+    /// A breaker that believes the endpoint is there.
+    #[must_use]
+    pub fn new(interval: Duration) -> Self {
+        Self { interval, away: None }
+    }
+
+    /// Asks for one attempt. [`Admission::Probe`] is used up by asking.
+    #[must_use]
+    pub fn admit(&mut self, now: Timestamp) -> Admission {
+        let interval = self.interval;
+        let Some(away) = &mut self.away else { return Admission::Free };
+        // A clock that was set back must not postpone the probe for longer than the interval.
+        away.next_probe = away.next_probe.min(after(now, interval));
+        if now < away.next_probe {
+            return Admission::Wait(away.next_probe);
+        }
+        away.next_probe = after(now, interval);
+        Admission::Probe
+    }
+
+    /// The endpoint answered. True when it had been away: whoever waits may be released.
+    pub fn succeeded(&mut self) -> bool {
+        self.away.take().is_some()
+    }
+
+    /// The endpoint could not be reached. True when it had been there until now.
+    pub fn failed(&mut self, now: Timestamp) -> bool {
+        if self.away.is_some() {
+            // Late failures of attempts from before must not push the next probe away.
+            return false;
+        }
+        self.away = Some(Away { since: now, next_probe: after(now, self.interval) });
+        true
+    }
+
+    /// Since when the endpoint is away; `None` when it is there.
+    #[must_use]
+    pub fn away_since(&self) -> Option<Timestamp> {
+        self.away.map(|away| away.since)
+    }
+
+    /// When the next probe may go out; `None` when the endpoint is there.
+    #[must_use]
+    pub fn next_probe(&self) -> Option<Timestamp> {
+        self.away.map(|away| away.next_probe)
+    }
+}
+
+fn after(now: Timestamp, pause: Duration) -> Timestamp {
+    now.saturating_add(pause).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(milliseconds: i64) -> Timestamp {
+        Timestamp::from_millisecond(milliseconds).unwrap()
+    }
+
+    #[test]
+    fn senseless_bounds_are_refused() {
+        let second = Duration::from_secs(1);
+        assert_eq!(Backoff::new(Duration::ZERO, second), Err(BackoffError::Zero));
+        assert!(matches!(Backoff::new(second * 2, second), Err(BackoffError::Order { .. })));
+        assert!(Backoff::new(second, second).is_ok());
+    }
+
+    #[test]
+    fn while_away_one_probe_per_interval_goes_out_even_when_it_never_reports() {
+        let mut breaker = Breaker::default();
+        assert_eq!(breaker.admit(at(0)), Admission::Free);
+        assert!(breaker.failed(at(0)));
+        assert!(!breaker.failed(at(5_000)));
+        assert_eq!(breaker.admit(at(9_999)), Admission::Wait(at(10_000)));
+        assert_eq!(breaker.admit(at(10_000)), Admission::Probe);
+        assert_eq!(breaker.admit(at(10_000)), Admission::Wait(at(20_000)));
+        assert_eq!(breaker.admit(at(20_001)), Admission::Probe);
+        assert!(breaker.succeeded());
+        assert!(!breaker.succeeded());
+        assert_eq!(breaker.admit(at(20_001)), Admission::Free);
+    }
+
+    #[test]
+    fn a_clock_set_back_delays_a_probe_by_one_interval_at_most() {
+        let mut breaker = Breaker::default();
+        breaker.failed(at(1_000_000));
+        assert_eq!(breaker.admit(at(0)), Admission::Wait(at(10_000)));
+        assert_eq!(breaker.admit(at(10_000)), Admission::Probe);
+    }
+
+    proptest! {
+        #[test]
+        fn every_pause_lies_in_its_bounds(
+            min in 1_u64..100_000, extra in 0_u64..1_000_000, failures: u32, random in any::<f64>()
+        ) {
+            let min = Duration::from_millis(min);
+            let max = min + Duration::from_millis(extra);
+            let backoff = Backoff::new(min, max).unwrap();
+            let pause = backoff.pause(failures, random);
+            prop_assert!(min <= pause && pause <= max && pause <= backoff.ceiling(failures));
+            prop_assert!(backoff.ceiling(failures) <= backoff.ceiling(failures.saturating_add(1)));
+        }
+
+        #[test]
+        fn a_breaker_never_lets_two_probes_out_within_one_interval(
+            steps in proptest::collection::vec((0_i64..4_000, 0_u8..4), 1..200)
+        ) {
+            let mut breaker = Breaker::default();
+            let (mut now, mut last_probe) = (0, None::<i64>);
+            for (pause, step) in steps {
+                now += pause;
+                match step {
+                    0 => { breaker.failed(at(now)); }
+                    1 => { breaker.succeeded(); last_probe = None; }
+                    _ => match breaker.admit(at(now)) {
+                        Admission::Probe => {
+                            prop_assert!(last_probe.is_none_or(|last| now - last >= 10_000));
+                            last_probe = Some(now);
+                        }
+                        Admission::Free => prop_assert!(breaker.away_since().is_none()),
+                        Admission::Wait(until) => prop_assert!(until > at(now) && until <= at(now + 10_000)),
+                    },
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Why something outward failed, in one vocabulary for websockets and HTTP: the host, the reason, the cure.
+
+use std::{error::Error, time::Duration};
+
+/// A failed connection or exchange. `host` is `host:port`, never a URL (those hold tokens).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NetError {
+    /// The address cannot be used.
+    #[error("cannot use the address of {host}: {reason}; correct the URL")]
+    Address {
+        /// Host, or the unusable text's scheme.
+        host: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No connection: name unknown, refused, unreachable.
+    #[error("cannot connect to {host}: {reason}; is it running, and reachable from here?")]
+    Unreachable {
+        /// Who.
+        host: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// Time is up.
+    #[error("{host} did not {what} within {} s; is it overloaded, or does a firewall swallow the packets?", within.as_secs())]
+    Timeout {
+        /// Who.
+        host: String,
+        /// What was waited for, as a verb: "answer".
+        what: &'static str,
+        /// How long.
+        within: Duration,
+    },
+    /// No trust, or no common TLS version.
+    #[error("no TLS connection with {host}: {reason}; {cure}")]
+    Tls {
+        /// Who.
+        host: String,
+        /// Why.
+        reason: String,
+        /// What to do about it.
+        cure: String,
+    },
+    /// Answered with another HTTP status than expected. For a websocket: the upgrade was refused.
+    #[error("{host} answered with HTTP status {status} instead of what was asked; is the URL the right one?")]
+    Status {
+        /// Who.
+        host: String,
+        /// HTTP status.
+        status: u16,
+    },
+    /// More than we take.
+    #[error("{host} sent more than {limit} bytes at once; that is over the limit, the connection was given up")]
+    TooLarge {
+        /// Who.
+        host: String,
+        /// Bytes.
+        limit: usize,
+    },
+    /// Not the protocol that was expected.
+    #[error("{host} does not speak the expected protocol: {reason}")]
+    Protocol {
+        /// Who.
+        host: String,
+        /// What was odd.
+        reason: String,
+    },
+    /// The connection ended while it was used.
+    #[error("the connection to {host} broke: {reason}")]
+    Lost {
+        /// Who.
+        host: String,
+        /// What the system said.
+        reason: String,
+    },
+}
+
+impl NetError {
+    /// True when nobody there could be talked to at all, so that another request to the same endpoint would fail
+    /// alike: the circuit breaker opens. Server errors (5xx, 429) of a proxy in front count as away too; other
+    /// refusals and oddities concern the one request.
+    #[must_use]
+    pub fn is_endpoint_away(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Timeout { .. } | Self::Tls { .. } | Self::Lost { .. } => true,
+            Self::Status { status, .. } => *status >= 500 || *status == 429,
+            Self::Address { .. } | Self::TooLarge { .. } | Self::Protocol { .. } => false,
+        }
+    }
+
+    /// The label this counts under in metrics.
+    #[must_use]
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Address { .. } => "address",
+            Self::Unreachable { .. } => "unreachable",
+            Self::Timeout { .. } => "timeout",
+            Self::Tls { .. } => "tls",
+            Self::Status { .. } => "status",
+            Self::TooLarge { .. } => "too_large",
+            Self::Protocol { .. } => "protocol",
+            Self::Lost { .. } => "lost",
+        }
+    }
+
+    /// What an input/output error while connecting or talking to `host` means.
+    #[must_use]
+    pub fn from_io(host: &str, error: &std::io::Error, connected: bool) -> Self {
+        let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        let host = host.to_owned();
+        match (tls, connected) {
+            (Some(tls), _) => {
+                Self::Tls { host, reason: super::tls::reason(tls), cure: super::tls::cure(tls).to_owned() }
+            }
+            (None, true) => Self::Lost { host, reason: error.to_string() },
+            (None, false) => Self::Unreachable { host, reason: error.to_string() },
+        }
+    }
+
+    /// What an error while opening a connection means.
+    #[must_use]
+    pub fn from_connect(host: &str, error: &awc::error::ConnectError, within: Duration) -> Self {
+        use awc::error::ConnectError;
+        match error {
+            ConnectError::Io(io) => Self::from_io(host, io, false),
+            ConnectError::Timeout => Self::Timeout { host: host.to_owned(), what: "take the connection", within },
+            ConnectError::Resolver(inner) => Self::Unreachable {
+                host: host.to_owned(),
+                reason: format!("its name cannot be resolved ({})", root_cause(inner.as_ref())),
+            },
+            ConnectError::NoRecords => {
+                Self::Unreachable { host: host.to_owned(), reason: "its name has no address".to_owned() }
+            }
+            other => Self::Unreachable { host: host.to_owned(), reason: other.to_string() },
+        }
+    }
+
+    /// What an error while sending a request (or asking for an upgrade) means.
+    #[must_use]
+    pub fn from_send(host: &str, error: &awc::error::SendRequestError, within: Duration) -> Self {
+        use awc::error::SendRequestError;
+        match error {
+            SendRequestError::Connect(inner) => Self::from_connect(host, inner, within),
+            SendRequestError::Send(io) => Self::from_io(host, io, true),
+            SendRequestError::Timeout => Self::Timeout { host: host.to_owned(), what: "answer", within },
+            SendRequestError::Url(inner) => Self::Address { host: host.to_owned(), reason: inner.to_string() },
+            SendRequestError::Response(actix_http::error::ParseError::Io(io)) => Self::from_io(host, io, true),
+            other => Self::Protocol { host: host.to_owned(), reason: other.to_string() },
+        }
+    }
+}
+
+fn root_cause(error: &dyn Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}
+
+/// `host:port` of a URL for messages and as the key of an endpoint; the port is the scheme's when it names none.
+#[must_use]
+pub fn host_label(url: &url::Url) -> String {
+    let host = url.host_str().unwrap_or("(no host)");
+    url.port_or_known_default().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_names_host_and_port_and_no_secret() {
+        for (url, label) in [
+            ("wss://user:secret@ap.example.com/a/b?token=x", "ap.example.com:443"),
+            ("ws://10.0.0.1:8080/", "10.0.0.1:8080"),
+            ("http://[::1]/", "[::1]:80"),
+        ] {
+            assert_eq!(host_label(&url.parse().unwrap()), label);
+        }
+    }
+
+    #[test]
+    fn away_is_what_every_phone_would_see() {
+        let host = || "ap:443".to_owned();
+        assert!(NetError::Unreachable { host: host(), reason: String::new() }.is_endpoint_away());
+        assert!(NetError::Status { host: host(), status: 502 }.is_endpoint_away());
+        assert!(!NetError::Status { host: host(), status: 404 }.is_endpoint_away());
+        assert!(!NetError::TooLarge { host: host(), limit: 1 }.is_endpoint_away());
+    }
+}

@@ -1,0 +1,298 @@
+//! The outgoing HTTP client: the one place that sends an HTTP request to somebody else's server. awc stays inside;
+//! it is not `Send`, so a [`Client`] lives on the arbiter it was made on.
+//!
+//! Every request has a time-out and a size limit, redirections are never followed (the answer to a POST with
+//! credentials belongs to nobody but the configured host), and every error says where it happened and what helps.
+
+mod dial;
+mod error;
+mod proxy;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use awc::{Connector, http::header};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use url::Url;
+use zeroize::Zeroizing;
+
+use self::{dial::Dialer, error::Target};
+pub use self::{
+    error::{HttpError, Stage},
+    proxy::{Proxy, ProxyAddressError},
+};
+use crate::secret::Secret;
+
+/// How a [`Client`] reaches the world.
+pub struct Options {
+    /// Roots, pins; its ALPN list must hold nothing but `http/1.1`.
+    pub tls: rustls::ClientConfig,
+    /// Everything goes through it when given, plain HTTP included.
+    pub proxy: Option<Proxy>,
+    /// Limit for name look-up, TCP connect and the proxy's answer together, and again for the TLS handshake.
+    pub connect_timeout: Duration,
+}
+
+impl Options {
+    /// Direct, 10 seconds to connect.
+    #[must_use]
+    pub fn new(tls: rustls::ClientConfig) -> Self {
+        Self { tls, proxy: None, connect_timeout: Duration::from_secs(10) }
+    }
+}
+
+/// The verbs we speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// GET
+    Get,
+    /// POST
+    Post,
+    /// PUT
+    Put,
+    /// PATCH
+    Patch,
+    /// DELETE
+    Delete,
+}
+
+impl Method {
+    fn wire(self) -> awc::http::Method {
+        match self {
+            Self::Get => awc::http::Method::GET,
+            Self::Post => awc::http::Method::POST,
+            Self::Put => awc::http::Method::PUT,
+            Self::Patch => awc::http::Method::PATCH,
+            Self::Delete => awc::http::Method::DELETE,
+        }
+    }
+}
+
+/// One request. Its `Debug` shows method and host only: headers, path and body may hold secrets.
+#[derive(Clone)]
+pub struct Request {
+    /// The verb.
+    pub method: Method,
+    /// Where to. `user:password@` in it is sent as Basic credentials unless [`Request::basic`] is set.
+    pub url: Url,
+    /// Further headers.
+    pub headers: Vec<(&'static str, Secret)>,
+    /// User and password for HTTP Basic.
+    pub basic: Option<(String, Secret)>,
+    /// The body; empty for none.
+    pub body: Bytes,
+    /// For everything from the look-up of the name to the last byte.
+    pub timeout: Duration,
+    /// Reading stops when the body grows beyond this.
+    pub max_bytes: usize,
+}
+
+impl Request {
+    /// A request without headers and body, 25 seconds, 256 KiB.
+    #[must_use]
+    pub fn new(method: Method, url: Url) -> Self {
+        Self {
+            method,
+            url,
+            headers: Vec::new(),
+            basic: None,
+            body: Bytes::new(),
+            timeout: Duration::from_secs(25),
+            max_bytes: 256 * 1024,
+        }
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: impl Into<Secret>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// Sets the body.
+    #[must_use]
+    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// Sets Basic credentials.
+    #[must_use]
+    pub fn basic(mut self, user: impl Into<String>, password: Secret) -> Self {
+        self.basic = Some((user.into(), password));
+        self
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} {}", self.method, Target::of(&self.url))
+    }
+}
+
+/// An answer, whatever its status (except redirections, which are errors).
+#[derive(Clone)]
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// Header names in lower case with their values; values that are no text are left out.
+    pub headers: Vec<(String, String)>,
+    /// The whole body as it came (no compression is asked for).
+    pub body: Bytes,
+}
+
+impl Response {
+    /// The first header of this name (lower case).
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(have, _)| have == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} with {} bytes", self.status, self.body.len())
+    }
+}
+
+/// The client. Cheap to clone; clones share their connections.
+#[derive(Clone)]
+pub struct Client {
+    inner: awc::Client,
+    connect_timeout: Duration,
+}
+
+impl Client {
+    /// Builds a client on the current arbiter.
+    #[must_use]
+    pub fn new(options: Options) -> Self {
+        let connector = Connector::new()
+            .connector(Dialer::new(options.proxy))
+            .rustls_0_23(Arc::new(options.tls))
+            // awc counts at most 100 connections by default and lets the 101st request run into its time-out.
+            .limit(0)
+            .timeout(options.connect_timeout)
+            .handshake_timeout(options.connect_timeout)
+            .disconnect_timeout(Duration::from_secs(1));
+        let inner = awc::ClientBuilder::new()
+            .connector(connector)
+            .disable_redirects()
+            .disable_timeout()
+            .no_default_headers()
+            .add_default_header((header::USER_AGENT, concat!("gangway/", env!("CARGO_PKG_VERSION"))))
+            .finish();
+        Self { inner, connect_timeout: options.connect_timeout }
+    }
+
+    /// Sends one request and reads its whole answer.
+    ///
+    /// # Errors
+    /// See [`HttpError`]. A status of 4xx or 5xx is an answer, not an error; 301, 302, 303, 307 and 308 are errors.
+    pub async fn send(&self, request: Request) -> Result<Response, HttpError> {
+        let target = Target::of(&request.url);
+        let patience = request.timeout;
+        match tokio::time::timeout(patience, self.exchange(&target, request)).await {
+            Ok(result) => result,
+            Err(_) => Err(HttpError::Timeout {
+                target: target.to_string(),
+                stage: Stage::Answer,
+                seconds: patience.as_secs(),
+            }),
+        }
+    }
+
+    async fn exchange(&self, target: &Target, request: Request) -> Result<Response, HttpError> {
+        let outgoing = self.prepare(target, &request)?;
+        let sending = if request.body.is_empty() { outgoing.send() } else { outgoing.send_body(request.body.clone()) };
+        let mut incoming = sending.await.map_err(|error| error::from_send(target, error, self.connect_timeout))?;
+        let status = incoming.status();
+        let location = incoming.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
+        if matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
+            return Err(error::redirection(target, &request.url, location));
+        }
+        let announced = incoming
+            .headers()
+            .get(header::CONTENT_LENGTH)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|text| text.parse::<usize>().ok());
+        let too_large = || HttpError::TooLarge { target: target.to_string(), limit: request.max_bytes };
+        if announced.is_some_and(|length| length > request.max_bytes) {
+            return Err(too_large());
+        }
+        let headers = incoming
+            .headers()
+            .iter()
+            .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
+            .collect();
+        let mut body = BytesMut::new();
+        while let Some(chunk) = incoming.next().await {
+            let chunk = chunk.map_err(|error| error::from_payload(target, &error))?;
+            if body.len() + chunk.len() > request.max_bytes {
+                return Err(too_large());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        // awc ends the stream without an error when the peer hangs up half-way.
+        if announced.is_some_and(|length| length != body.len()) {
+            return Err(HttpError::Truncated { target: target.to_string(), got: body.len() });
+        }
+        Ok(Response { status: status.as_u16(), headers, body: body.freeze() })
+    }
+
+    fn prepare(&self, target: &Target, request: &Request) -> Result<awc::ClientRequest, HttpError> {
+        let bad_address = |reason: &str| HttpError::Url { target: target.to_string(), reason: reason.to_owned() };
+        if !matches!(request.url.scheme(), "http" | "https") {
+            return Err(bad_address("it begins neither with http:// nor with https://"));
+        }
+        // awc panics on an address without a host.
+        if request.url.host_str().is_none_or(str::is_empty) {
+            return Err(bad_address("it names no host"));
+        }
+        let mut url = request.url.clone();
+        url.set_fragment(None);
+        let from_url = (!url.username().is_empty() || url.password().is_some()).then(|| {
+            let user = percent_decoded(url.username());
+            (user, Secret::new(percent_decoded(url.password().unwrap_or_default())))
+        });
+        // Both only fail for addresses without a host.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        let mut outgoing = self.inner.request(request.method.wire(), url.as_str()).no_decompress();
+        for (name, value) in &request.headers {
+            outgoing = outgoing.insert_header((*name, value.expose()));
+        }
+        if let Some((user, password)) = request.basic.as_ref().or(from_url.as_ref()) {
+            outgoing = outgoing.insert_header((header::AUTHORIZATION, basic(user, password).expose()));
+        }
+        Ok(outgoing)
+    }
+}
+
+/// The value of an `Authorization` or `Proxy-Authorization` header with Basic credentials (RFC 7617).
+pub(crate) fn basic(user: &str, password: &Secret) -> Secret {
+    let pair = Zeroizing::new(format!("{user}:{}", password.expose()));
+    Secret::new(format!("Basic {}", BASE64_STANDARD.encode(pair.as_bytes())))
+}
+
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        let pair = after.get(..2).and_then(|pair| std::str::from_utf8(pair).ok());
+        match (first, pair.and_then(|pair| u8::from_str_radix(pair, 16).ok())) {
+            (b'%', Some(byte)) => {
+                bytes.push(byte);
+                rest = &after[2..];
+            }
+            _ => {
+                bytes.push(first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,196 @@
+//! What can go wrong on the way to somebody else's server, each with the place and the cure.
+
+use std::{fmt, io, time::Duration};
+
+use actix_web::error::PayloadError;
+use awc::error::{ConnectError, SendRequestError};
+use rustls::{CertificateError, OtherError};
+use url::Url;
+
+use super::dial::DialError;
+
+/// Scheme, host and port of a URL: all that errors and logs may show of it.
+pub(super) struct Target(String);
+
+impl Target {
+    pub(super) fn of(url: &Url) -> Self {
+        let host = url.host_str().unwrap_or("(no host)");
+        let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
+        Self(format!("{}://{host}{port}", url.scheme()))
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What was being waited for when time ran out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Name look-up, TCP, proxy, TLS.
+    Connection,
+    /// The answer.
+    Answer,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Connection => "connection",
+            Self::Answer => "complete answer",
+        })
+    }
+}
+
+/// Why a request has no answer. `target` is scheme, host and port; never a path or credentials.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the sentences say it")]
+pub enum HttpError {
+    #[error("the address {target} cannot be called, {reason}: correct it in the settings")]
+    Url { target: String, reason: String },
+    #[error("the name in {target} was not found ({reason}): check its spelling and the name server of this machine")]
+    Dns { target: String, reason: String },
+    #[error("{target} refused the connection: the service is down, or the port is wrong or blocked by a firewall")]
+    Refused { target: String },
+    #[error("{target} is not reachable ({reason}): check the network and the firewall of this machine")]
+    Unreachable { target: String, reason: String },
+    #[error("{target} was not reached, {reason}")]
+    Proxy { target: String, reason: String },
+    #[error(
+        "no secure connection to {target} ({reason}): check the certificate there and the clock here; a private CA must be configured"
+    )]
+    Tls { target: String, reason: String },
+    #[error(
+        "no {stage} from {target} within {seconds} s: it is overloaded or a firewall drops the packets; try again later"
+    )]
+    Timeout { target: String, stage: Stage, seconds: u64 },
+    #[error("{target} hung up before it answered; try again")]
+    Closed { target: String },
+    #[error("{target} hung up in the middle of its answer, after {got} bytes; try again")]
+    Truncated { target: String, got: usize },
+    #[error(
+        "the answer of {target} is larger than {limit} bytes, reading was stopped: check that the address is the right one"
+    )]
+    TooLarge { target: String, limit: usize },
+    #[error(
+        "{target} redirects to another server, {to}; nothing was sent there: if that server is the right one, enter its address in the settings"
+    )]
+    RedirectedAway { target: String, to: String },
+    #[error("{target} redirects to another path on the same server: enter the complete address in the settings")]
+    Redirected { target: String },
+    #[error("{target} does not speak HTTP as expected ({reason}): check the address and the port")]
+    Protocol { target: String, reason: String },
+}
+
+impl HttpError {
+    /// A word for metrics.
+    #[must_use]
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Url { .. } => "url",
+            Self::Dns { .. } => "dns",
+            Self::Refused { .. } => "refused",
+            Self::Unreachable { .. } => "unreachable",
+            Self::Proxy { .. } => "proxy",
+            Self::Tls { .. } => "tls",
+            Self::Timeout { .. } => "timeout",
+            Self::Closed { .. } => "closed",
+            Self::Truncated { .. } => "truncated",
+            Self::TooLarge { .. } => "too_large",
+            Self::RedirectedAway { .. } | Self::Redirected { .. } => "redirect",
+            Self::Protocol { .. } => "protocol",
+        }
+    }
+
+    /// The connection broke at a moment when a second attempt at once has good chances (a kept-alive connection the
+    /// peer had closed, a reset).
+    #[must_use]
+    pub fn is_momentary(&self) -> bool {
+        matches!(self, Self::Closed { .. } | Self::Truncated { .. })
+    }
+
+    /// Waiting may help; otherwise a person has to change something.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        !matches!(self, Self::Url { .. } | Self::RedirectedAway { .. } | Self::Redirected { .. })
+    }
+}
+
+pub(super) fn from_send(target: &Target, error: SendRequestError, connect_timeout: Duration) -> HttpError {
+    let target = target.to_string();
+    match error {
+        SendRequestError::Url(error) => HttpError::Url { target, reason: error.to_string() },
+        SendRequestError::Connect(error) => from_connect(target, error, connect_timeout),
+        SendRequestError::Send(error) => from_io(target, &error),
+        SendRequestError::Timeout => HttpError::Timeout { target, stage: Stage::Answer, seconds: 0 },
+        SendRequestError::Response(actix_web::error::ParseError::Io(error)) => from_io(target, &error),
+        SendRequestError::Response(actix_web::error::ParseError::Incomplete) => HttpError::Closed { target },
+        error => HttpError::Protocol { target, reason: error.to_string() },
+    }
+}
+
+fn from_connect(target: String, error: ConnectError, timeout: Duration) -> HttpError {
+    match error {
+        ConnectError::Timeout => HttpError::Timeout { target, stage: Stage::Connection, seconds: timeout.as_secs() },
+        ConnectError::Disconnected => HttpError::Closed { target },
+        ConnectError::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref::<DialError>()) {
+            Some(DialError::Dns(reason)) => HttpError::Dns { target, reason: reason.to_string() },
+            Some(DialError::Connect(reason)) if reason.kind() == io::ErrorKind::ConnectionRefused => {
+                HttpError::Refused { target }
+            }
+            Some(DialError::Connect(reason)) => HttpError::Unreachable { target, reason: reason.to_string() },
+            Some(dial @ (DialError::ProxyAway { .. } | DialError::Tunnel { .. })) => {
+                HttpError::Proxy { target, reason: dial.to_string() }
+            }
+            None if target.starts_with("https:") => HttpError::Tls { target, reason: tls_reason(&error) },
+            None => from_io(target, &error),
+        },
+        error => HttpError::Protocol { target, reason: error.to_string() },
+    }
+}
+
+fn from_io(target: String, error: &io::Error) -> HttpError {
+    match error.kind() {
+        io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::BrokenPipe
+        | io::ErrorKind::UnexpectedEof => HttpError::Closed { target },
+        // A server that refuses our side of the handshake says so only after it (TLS 1.3).
+        _ if is_tls(error) => HttpError::Tls { target, reason: tls_reason(error) },
+        _ => HttpError::Protocol { target, reason: error.to_string() },
+    }
+}
+
+fn is_tls(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
+}
+
+/// A verifier of our own explains itself in an `OtherError`, which rustls would print as debug text.
+fn tls_reason(error: &io::Error) -> String {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        Some(rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(inner)))) => inner.to_string(),
+        Some(other) => other.to_string(),
+        None => error.to_string(),
+    }
+}
+
+pub(super) fn from_payload(target: &Target, error: &PayloadError) -> HttpError {
+    let target = target.to_string();
+    match error {
+        PayloadError::Incomplete(_) => HttpError::Truncated { target, got: 0 },
+        PayloadError::Io(error) => from_io(target, error),
+        error => HttpError::Protocol { target, reason: error.to_string() },
+    }
+}
+
+/// Another scheme, host or port is somebody else; a location that cannot be read is treated as such.
+pub(super) fn redirection(target: &Target, from: &Url, location: Option<&str>) -> HttpError {
+    let to = location.and_then(|location| from.join(location).ok());
+    match to {
+        Some(to) if to.origin() == from.origin() => HttpError::Redirected { target: target.to_string() },
+        Some(to) => HttpError::RedirectedAway { target: target.to_string(), to: Target::of(&to).to_string() },
+        None => HttpError::RedirectedAway { target: target.to_string(), to: "(no readable address)".to_owned() },
+    }
+}

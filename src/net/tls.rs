@@ -1,0 +1,262 @@
+//! Whom we trust when we connect: the system's roots, an extra CA, or exactly one public key (an App Platform comes
+//! with a self-signed certificate). The handshake's own signature is verified in every case.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use base64::Engine as _;
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme,
+    client::{
+        WebPkiServerVerifier,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
+    crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
+    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
+    server::ParsedCertificate,
+};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+/// Why outgoing TLS cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The file cannot be read or is no PEM.
+    #[error("cannot read the CA certificates in {}: {reason}; give a PEM file with one or more certificates", path.display())]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// What the reader said.
+        reason: String,
+    },
+    /// The file holds nothing useful.
+    #[error("{} holds no CA certificate: give a PEM file with one or more certificates", path.display())]
+    NoCa {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The pin cannot be read.
+    #[error(
+        "'{0}' is no public-key pin: write sha256: and then the SHA-256 of the certificate's public key (SubjectPublicKeyInfo) \
+         in base64 or hex, as the error of a refused connection names it"
+    )]
+    Pin(String),
+    /// The crypto provider refuses its own protocol versions.
+    #[error("cannot set up TLS: {0}; this is a fault of the build")]
+    Setup(rustls::Error),
+}
+
+/// Makes *ring* the process's crypto provider. Call it first thing; further calls do nothing. Two providers in one
+/// tree would otherwise make every default builder panic.
+pub fn install_provider() {
+    // The error only says that one is installed already.
+    let _ = ring::default_provider().install_default();
+}
+
+/// The SHA-256 of a SubjectPublicKeyInfo (RFC 7469's pin).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Pin([u8; 32]);
+
+impl Pin {
+    /// Of the key in a DER certificate; `None` when it cannot be parsed.
+    #[must_use]
+    pub fn of(certificate: &CertificateDer<'_>) -> Option<Self> {
+        let parsed = ParsedCertificate::try_from(certificate).ok()?;
+        Some(Self(Sha256::digest(parsed.subject_public_key_info().as_ref()).into()))
+    }
+}
+
+impl std::str::FromStr for Pin {
+    type Err = TlsError;
+
+    /// `sha256:` (or `sha256/`, `sha256//` as other programs print it) and base64 or hex, colons between hex allowed.
+    fn from_str(text: &str) -> Result<Self, TlsError> {
+        let refused = || TlsError::Pin(text.to_owned());
+        let value = text.trim();
+        let (name, value) = value.split_at_checked(6).ok_or_else(refused)?;
+        if !name.eq_ignore_ascii_case("sha256") {
+            return Err(refused());
+        }
+        let value = value.strip_prefix("//").or_else(|| value.strip_prefix([':', '/'])).ok_or_else(refused)?.trim();
+        let hex: String = value.chars().filter(|c| *c != ':').collect();
+        let bytes = if hex.len() == 64 && hex.bytes().all(|c| c.is_ascii_hexdigit()) {
+            (0..64).step_by(2).filter_map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok()).collect()
+        } else {
+            base64::engine::general_purpose::STANDARD_NO_PAD
+                .decode(value.trim_end_matches('='))
+                .or_else(|_| base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(value.trim_end_matches('=')))
+                .map_err(|_| refused())?
+        };
+        <[u8; 32]>::try_from(bytes).map(Self).map_err(|_| refused())
+    }
+}
+
+impl fmt::Display for Pin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sha256:{}", base64::engine::general_purpose::STANDARD.encode(self.0))
+    }
+}
+
+impl fmt::Debug for Pin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// The configuration for outgoing TLS 1.2 and 1.3. `extra_ca` (a PEM file) is trusted besides the system's roots;
+/// `pin` trusts a certificate with exactly this key, whoever issued it and whatever name it carries (other
+/// certificates still need a trusted issuer). ALPN offers only HTTP/1.1: with h2 the websocket upgrade fails.
+pub fn client_config(extra_ca: Option<&Path>, pin: Option<&str>) -> Result<ClientConfig, TlsError> {
+    let provider = Arc::new(ring::default_provider());
+    let pin = pin.map(str::trim).filter(|pin| !pin.is_empty()).map(str::parse::<Pin>).transpose()?;
+    let roots = Arc::new(roots(extra_ca)?);
+    // A container may come without roots; then only the pin can trust somebody.
+    let issuers = (!roots.is_empty())
+        .then(|| WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider)).build())
+        .transpose()
+        .map_err(|error| TlsError::Setup(rustls::Error::General(error.to_string())))?;
+    let verifier = Arc::new(Trust { issuers, pin, provider: Arc::clone(&provider) });
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(TlsError::Setup)?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+fn roots(extra_ca: Option<&Path>) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    let native = rustls_native_certs::load_native_certs();
+    for error in &native.errors {
+        tracing::warn!(%error, "some of the system's CA certificates cannot be read");
+    }
+    // Odd entries in a system's store are common and none of our business.
+    let _ = roots.add_parsable_certificates(native.certs);
+    if let Some(path) = extra_ca.filter(|path| !path.as_os_str().is_empty()) {
+        let unreadable = |reason: String| TlsError::CaFile { path: path.to_owned(), reason };
+        let mut found = false;
+        for certificate in CertificateDer::pem_file_iter(path).map_err(|error| unreadable(error.to_string()))? {
+            let certificate = certificate.map_err(|error| unreadable(error.to_string()))?;
+            roots.add(certificate).map_err(|error| unreadable(error.to_string()))?;
+            found = true;
+        }
+        if !found {
+            return Err(TlsError::NoCa { path: path.to_owned() });
+        }
+    }
+    Ok(roots)
+}
+
+/// The verifier: the pinned key, else a trusted issuer.
+#[derive(Debug)]
+struct Trust {
+    issuers: Option<Arc<WebPkiServerVerifier>>,
+    pin: Option<Pin>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for Trust {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let key = Pin::of(end_entity);
+        if let (Some(pin), Some(key)) = (self.pin, key)
+            && bool::from(pin.0.ct_eq(&key.0))
+        {
+            return Ok(ServerCertVerified::assertion());
+        }
+        let refused = match &self.issuers {
+            Some(issuers) => {
+                match issuers.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
+                    Ok(verified) => return Ok(verified),
+                    Err(error) => error.to_string(),
+                }
+            }
+            None => "this system has no CA certificates".to_owned(),
+        };
+        let untrusted = Untrusted { refused, key, pinned: self.pin.is_some() };
+        Err(rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(untrusted)))))
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// Why a certificate was not trusted, with the pin that would trust it.
+#[derive(Debug)]
+struct Untrusted {
+    refused: String,
+    key: Option<Pin>,
+    pinned: bool,
+}
+
+impl fmt::Display for Untrusted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "its certificate is not trusted ({})", self.refused)?;
+        if self.pinned {
+            f.write_str(", and its key is not the pinned one")?;
+        }
+        match self.key {
+            Some(key) => write!(f, "; the key it showed is {key}"),
+            None => f.write_str("; it cannot be parsed"),
+        }
+    }
+}
+
+impl std::error::Error for Untrusted {}
+
+/// The reason in an error of the handshake, for people.
+#[must_use]
+pub fn reason(error: &rustls::Error) -> String {
+    match error {
+        rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(inner))) => inner.to_string(),
+        other => other.to_string(),
+    }
+}
+
+/// What to do about an error of the handshake.
+#[must_use]
+pub fn cure(error: &rustls::Error) -> &'static str {
+    match error {
+        rustls::Error::InvalidCertificate(_) => {
+            "install a certificate of a known CA there, or trust its CA with devices_ca, or (after comparing the key \
+             with the one there) trust exactly this key with devices_pin"
+        }
+        rustls::Error::PeerIncompatible(_) | rustls::Error::AlertReceived(_) => {
+            "it must allow TLS 1.2 or 1.3 with ECDHE and AES-GCM or ChaCha20, and no client certificate"
+        }
+        _ => "is this port the TLS port?",
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! How a protocol is run without a network: it is asked for the next call and told the answer, until it is done.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::outcome::{Outcome, Trouble};
+use crate::net::http::{Request, Response};
+
+/// What a call is for, in the words of the history the administrators of the original app know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// Whose is the phone?
+    CheckDevice,
+    /// A server entry.
+    AddServer,
+    /// A phone is sent to us.
+    RedirectDevice,
+    /// A phone is sent nowhere any more.
+    DeregisterDevice,
+}
+
+impl Command {
+    /// As it stands in the history.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CheckDevice => "CHECK DEVICE",
+            Self::AddServer => "ADD SERVER",
+            Self::RedirectDevice => "REDIRECT DEVICE",
+            Self::DeregisterDevice => "DEREGISTER DEVICE",
+        }
+    }
+}
+
+/// A request to the service.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// What it is for.
+    pub command: Command,
+    /// What to send; time-out and size limit are the runner's.
+    pub request: Request,
+}
+
+/// The service's answer.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// `Retry-After` in seconds, where there is one.
+    pub retry_after: Option<Duration>,
+    /// The body.
+    pub body: Bytes,
+}
+
+impl Answer {
+    /// What the exchange needs to know of a response.
+    #[must_use]
+    pub fn of(response: &Response) -> Self {
+        let seconds = response.header("retry-after").and_then(|text| text.trim().parse().ok());
+        Self { status: response.status, retry_after: seconds.map(Duration::from_secs), body: response.body.clone() }
+    }
+
+    /// The text of the body; what is not UTF-8 shows as replacement characters.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// What a status other than success means with every service that speaks of its errors in the body.
+    pub(super) fn refused_by_status(&self) -> Option<Outcome> {
+        match self.status {
+            200..=299 => None,
+            401 => Some(Outcome::AuthFailed),
+            403 => Some(Outcome::NotPermitted("status 403".to_owned())),
+            429 => Some(Outcome::RateLimited { retry_after: self.retry_after }),
+            status @ 500.. => Some(Outcome::Transport(Trouble::Broken(status))),
+            status => Some(Outcome::Transport(Trouble::Status(status))),
+        }
+    }
+}
+
+/// What to do now.
+#[derive(Debug)]
+pub enum Step {
+    /// Send this and come back with the answer.
+    Send(Box<Call>),
+    /// That is all.
+    Done(Outcome),
+}
+
+/// One turn of an exchange.
+#[derive(Debug)]
+pub struct Turn {
+    /// What the answer just given meant by itself; `None` in the first turn. It goes to the history.
+    pub meant: Option<Outcome>,
+    /// How it goes on.
+    pub step: Step,
+}
+
+/// One operation in one protocol: a plain state machine.
+pub trait Exchange: Send {
+    /// The next turn: without an answer the first time, then with the answer to the call of the turn before. A call
+    /// that got no answer ends the exchange; it is not told.
+    fn next(&mut self, last: Option<&Answer>) -> Turn;
+}

@@ -1,0 +1,242 @@
+//! What came of an operation, in one set of words for every vendor, each with a sentence for people.
+
+use std::time::Duration;
+
+use crate::net::http::HttpError;
+
+/// How a phone is sent to us now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EntryUsed {
+    /// By a URL of its own.
+    UniqueUrl,
+    /// By the server entry of this name, that is, by the URL all phones of the account share.
+    Server {
+        /// The entry's name.
+        name: String,
+    },
+}
+
+/// What was achieved.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Done {
+    /// Set by a registration.
+    pub entry: Option<EntryUsed>,
+    /// The server entry that exists now under another name than the one asked for, because that one belongs to
+    /// another customer of the vendor: use it from now on.
+    pub renamed: Option<String>,
+}
+
+/// Trouble between us and the service that says nothing about the phone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trouble {
+    /// No answer.
+    Http(HttpError),
+    /// An answer with a status that is neither success nor one of the refusals we know.
+    Status(u16),
+    /// The service says that it is out of order (5xx).
+    Broken(u16),
+    /// A web page or another text instead of the protocol (its beginning, masked).
+    NotTheProtocol(String),
+    /// The answer ends in the middle or is not well-formed.
+    HalfAnswer(String),
+    /// The gateway is stopping; nothing was sent or the answer was not waited for.
+    Stopping,
+}
+
+/// What came of an operation or of one call of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done.
+    Ok(Done),
+    /// The phone was ours already.
+    AlreadyMine,
+    /// The phone belongs to another account; nothing was changed.
+    OwnedByOther,
+    /// The service does not take this MAC for one of its phones.
+    InvalidMac,
+    /// The service does not accept our URL.
+    InvalidUrl(String),
+    /// The service does not accept our server name, or does not know it.
+    InvalidServerName(String),
+    /// The server name exists already: usually since our last start (`foreign` false), else another customer's.
+    ServerNameTaken {
+        /// The name.
+        name: String,
+        /// True when it is known to belong to somebody else.
+        foreign: bool,
+    },
+    /// The phone (or what was asked for) is not registered there.
+    NotFound,
+    /// The service wants the serial number beside the MAC.
+    NeedsSerial,
+    /// The account may not do this.
+    NotPermitted(String),
+    /// User or password is wrong.
+    AuthFailed,
+    /// Too many calls.
+    RateLimited {
+        /// The pause the service asked for.
+        retry_after: Option<Duration>,
+    },
+    /// Trouble on the way.
+    Transport(Trouble),
+    /// An answer we cannot place: its text, masked.
+    Unknown(String),
+    /// The account is not complete; what is missing.
+    NotConfigured(String),
+}
+
+impl Outcome {
+    /// Done, nothing else to say.
+    pub(super) fn done() -> Self {
+        Self::Ok(Done::default())
+    }
+
+    /// A sentence a person can act on.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::Ok(done) => done.sentence(),
+            Self::AlreadyMine => "The phone is registered to our account at the redirect service.".to_owned(),
+            Self::OwnedByOther => {
+                "The phone is registered to another account at the redirect service: have its former \
+                 owner or the distributor release it there, then try again."
+                    .to_owned()
+            }
+            Self::InvalidMac => "The redirect service does not accept this MAC address: compare it with the label of \
+                 the phone, and the phone with the vendor."
+                .to_owned(),
+            Self::InvalidUrl(text) => format!(
+                "The redirect service does not accept the provisioning URL ({text}): check public_url and phone_url."
+            ),
+            Self::InvalidServerName(text) => format!(
+                "The redirect service does not accept the server name ({text}): set another one, at most 24 characters \
+                 out of A-Z a-z 0-9 - _ . and blank."
+            ),
+            Self::ServerNameTaken { name, foreign: false } => {
+                format!("The server entry '{name}' exists already at the redirect service.")
+            }
+            Self::ServerNameTaken { name, foreign: true } => format!(
+                "The server name '{name}' belongs to another customer of the vendor: set another server name for this \
+                 redirect service."
+            ),
+            Self::NotFound => "The phone is not registered to our account at the redirect service.".to_owned(),
+            Self::NeedsSerial => {
+                "The redirect service wants the serial number of the phone beside its MAC address: enter it.".to_owned()
+            }
+            Self::NotPermitted(text) => format!(
+                "The redirect service does not permit this to our account ({text}): have the distributor extend the \
+                 account's rights."
+            ),
+            Self::AuthFailed => "The redirect service refuses user or password of the redirect account: enter them \
+                 again in the settings."
+                .to_owned(),
+            Self::RateLimited { retry_after: Some(pause) } => format!(
+                "The redirect service wants fewer calls and asks for a pause of {} s; it is tried again after that.",
+                pause.as_secs()
+            ),
+            Self::RateLimited { retry_after: None } => {
+                "The redirect service wants fewer calls; it is tried again later.".to_owned()
+            }
+            Self::Transport(trouble) => trouble.sentence(),
+            Self::Unknown(text) => format!("The redirect service answered something unknown: \"{text}\"."),
+            Self::NotConfigured(what) => format!("The redirect service is not configured: {what}."),
+        }
+    }
+
+    /// Trying the same again later may help without anybody's doing.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::RateLimited { .. } => true,
+            Self::Transport(trouble) => match trouble {
+                Trouble::Http(error) => error.is_retryable(),
+                Trouble::Status(_) => false,
+                // A maintenance page looks like any other page.
+                Trouble::Broken(_) | Trouble::NotTheProtocol(_) | Trouble::HalfAnswer(_) | Trouble::Stopping => true,
+            },
+            _ => false,
+        }
+    }
+
+    /// Nothing is wrong: success, or a refusal that says that things are as they should be.
+    #[must_use]
+    pub fn is_information(&self) -> bool {
+        matches!(self, Self::Ok(_) | Self::AlreadyMine | Self::NotFound | Self::ServerNameTaken { foreign: false, .. })
+    }
+
+    /// A word for metrics and for the history's filter.
+    #[must_use]
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Ok(_) => "ok",
+            Self::AlreadyMine => "already_mine",
+            Self::OwnedByOther => "owned_by_other",
+            Self::InvalidMac => "invalid_mac",
+            Self::InvalidUrl(_) => "invalid_url",
+            Self::InvalidServerName(_) => "invalid_server_name",
+            Self::ServerNameTaken { .. } => "server_name_taken",
+            Self::NotFound => "not_found",
+            Self::NeedsSerial => "needs_serial",
+            Self::NotPermitted(_) => "not_permitted",
+            Self::AuthFailed => "auth_failed",
+            Self::RateLimited { .. } => "rate_limited",
+            Self::Transport(_) => "transport",
+            Self::Unknown(_) => "unknown",
+            Self::NotConfigured(_) => "not_configured",
+        }
+    }
+
+    /// Sends every text the service gave through `mask`.
+    pub(super) fn masked(self, mask: impl Fn(&str) -> String) -> Self {
+        match self {
+            Self::InvalidUrl(text) => Self::InvalidUrl(mask(&text)),
+            Self::InvalidServerName(text) => Self::InvalidServerName(mask(&text)),
+            Self::NotPermitted(text) => Self::NotPermitted(mask(&text)),
+            Self::Unknown(text) => Self::Unknown(mask(&text)),
+            Self::Transport(Trouble::NotTheProtocol(text)) => Self::Transport(Trouble::NotTheProtocol(mask(&text))),
+            Self::Transport(Trouble::HalfAnswer(text)) => Self::Transport(Trouble::HalfAnswer(mask(&text))),
+            other => other,
+        }
+    }
+}
+
+impl Done {
+    fn sentence(&self) -> String {
+        let mut text = match &self.entry {
+            None => "Done.".to_owned(),
+            Some(EntryUsed::UniqueUrl) => "The redirect service sends the phone to its own URL.".to_owned(),
+            Some(EntryUsed::Server { name }) => format!(
+                "The redirect service knows no URL per phone; it sends the phone to the URL of the server entry '{name}'."
+            ),
+        };
+        if let Some(name) = &self.renamed {
+            text.push_str(&format!(
+                " The server name asked for belongs to another customer of the vendor, so the entry is called '{name}'."
+            ));
+        }
+        text
+    }
+}
+
+impl Trouble {
+    fn sentence(&self) -> String {
+        match self {
+            Self::Http(error) => format!("The redirect service was not reached: {error}."),
+            Self::Status(status) => format!(
+                "The redirect service answered with status {status}: check its address in the settings (redirect.<vendor>.url)."
+            ),
+            Self::Broken(status) => {
+                format!("The redirect service is out of order (status {status}); it is tried again later.")
+            }
+            Self::NotTheProtocol(start) => format!(
+                "The redirect service answered with something else than its protocol (\"{start}\"): it is out of order, \
+                 or the address in the settings (redirect.<vendor>.url) is not that of its interface."
+            ),
+            Self::HalfAnswer(why) => {
+                format!("The redirect service sent only a part of an answer ({why}); it is tried again later.")
+            }
+            Self::Stopping => "The gateway is stopping; it goes on after the next start.".to_owned(),
+        }
+    }
+}

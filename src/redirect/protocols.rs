@@ -1,0 +1,46 @@
+//! The table of protocols: adding one is one file and one line here.
+
+use url::Url;
+
+use super::{
+    exchange::Exchange,
+    operation::{Operation, RedirectAccount},
+    yealink_xmlrpc,
+};
+
+/// What a service can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capabilities {
+    /// A URL per phone.
+    pub unique_url: bool,
+    /// Phones understand `user:password@` in a URL (the service has no fields for credentials).
+    pub credentials_in_url: bool,
+    /// The URL of an existing server entry can be changed.
+    pub edit_server: bool,
+}
+
+/// One protocol.
+pub struct Protocol {
+    /// As in the setting `redirect.<vendor>.protocol`.
+    pub name: &'static str,
+    /// The service's usual address, used when the setting `redirect.<vendor>.url` is empty.
+    pub default_url: &'static str,
+    /// What it can do.
+    pub capabilities: Capabilities,
+    /// Begins an operation at this address.
+    pub start: fn(&Operation, &RedirectAccount, Url) -> Box<dyn Exchange>,
+}
+
+/// Every protocol we speak.
+pub static PROTOCOLS: &[Protocol] = &[Protocol {
+    name: "yealink-xmlrpc",
+    default_url: "https://api-dm.yealink.com:8443/xmlrpc",
+    capabilities: Capabilities { unique_url: true, credentials_in_url: true, edit_server: false },
+    start: yealink_xmlrpc::start,
+}];
+
+/// The protocol of this name.
+#[must_use]
+pub fn protocol(name: &str) -> Option<&'static Protocol> {
+    PROTOCOLS.iter().find(|protocol| protocol.name == name)
+}

@@ -1,0 +1,254 @@
+//! The exchanges without a network: goldens of the requests, and conversations told from recorded answers.
+
+use bytes::Bytes;
+use url::Url;
+
+use super::*;
+use crate::{phone::instance::InstanceId, phone::mac::Mac, secret::Secret};
+
+const UNIQUE: &str = "https://gw.example.com/example.com/gangway/phone/abcdefghijklmnopqrstuvwxyz/";
+const SHARED: &str = "https://boot:a&b@gw.example.com/example.com/gangway/phone/";
+
+fn fixture(name: &str) -> String {
+    std::fs::read_to_string(format!("fixtures/redirect/yealink-xmlrpc/{name}")).unwrap()
+}
+
+fn mac() -> Mac {
+    "80:5E:C0:AA:BB:CC".parse().unwrap()
+}
+
+fn account() -> RedirectAccount {
+    RedirectAccount {
+        instance: InstanceId(1),
+        vendor: "yealink".into(),
+        protocol: "yealink-xmlrpc".into(),
+        url: String::new(),
+        user: "reseller".into(),
+        password: Secret::new("secret"),
+        server_name: None,
+    }
+}
+
+fn server() -> ServerEntry {
+    ServerEntry { name: "example.com".into(), url: Secret::new(SHARED) }
+}
+
+fn register(unique: bool) -> Operation {
+    Operation::Register { mac: mac(), unique_url: unique.then(|| Secret::new(UNIQUE)), server: server() }
+}
+
+fn begin(operation: &Operation) -> Box<dyn Exchange> {
+    let protocol = protocol("yealink-xmlrpc").unwrap();
+    (protocol.start)(operation, &account(), Url::parse(protocol.default_url).unwrap())
+}
+
+fn answer(name: &str) -> Answer {
+    Answer { status: 200, retry_after: None, body: Bytes::from(fixture(&format!("answers/{name}.xml"))) }
+}
+
+/// The methods called and what came of it, the answers given in turn.
+fn tell(operation: &Operation, answers: &[&str]) -> (Vec<String>, Outcome) {
+    let mut exchange = begin(operation);
+    let mut methods = Vec::new();
+    let mut answers = answers.iter();
+    let mut step = exchange.next(None).step;
+    loop {
+        match step {
+            Step::Done(outcome) => {
+                assert_eq!(answers.next(), None, "not every answer was wanted");
+                return (methods, outcome);
+            }
+            Step::Send(call) => {
+                let body = String::from_utf8(call.request.body.to_vec()).unwrap();
+                let method = body.split_once("<methodName>redirect.").unwrap().1.split_once('<').unwrap().0;
+                methods.push(method.to_owned());
+                step = match answers.next() {
+                    Some(name) => exchange.next(Some(&answer(name))).step,
+                    None => panic!("{method} was not expected"),
+                };
+            }
+        }
+    }
+}
+
+fn registered(entry: EntryUsed) -> Outcome {
+    Outcome::Ok(Done { entry: Some(entry), renamed: None })
+}
+
+#[test]
+fn every_protocol_of_the_table_is_sound() {
+    let mut names = std::collections::HashSet::new();
+    for protocol in PROTOCOLS {
+        assert!(names.insert(protocol.name), "{} is there twice", protocol.name);
+        let url = Url::parse(protocol.default_url).unwrap();
+        assert_eq!(url.scheme(), "https", "{}", protocol.name);
+        let operations =
+            [Operation::EnsureServer(server()), Operation::Check { mac: mac() }, register(true), register(false)];
+        for operation in operations.into_iter().chain([Operation::Deregister { mac: mac() }, Operation::Probe]) {
+            let mut exchange = (protocol.start)(&operation, &account(), url.clone());
+            let turn = exchange.next(None);
+            assert!(turn.meant.is_none());
+            let Step::Send(call) = turn.step else { panic!("{}: {operation:?} sends nothing", protocol.name) };
+            assert_eq!(call.request.url.origin(), url.origin());
+            assert!(!format!("{call:?}").contains("secret"));
+            // Whatever comes back, an exchange ends, and in the same words for every vendor.
+            for status in [401, 403, 404, 429, 500, 502] {
+                let mut exchange = (protocol.start)(&operation, &account(), url.clone());
+                exchange.next(None);
+                let refused = Answer { status, retry_after: None, body: Bytes::from_static(b"<html>no</html>") };
+                let turn = exchange.next(Some(&refused));
+                let Step::Done(outcome) = turn.step else { panic!("{status} is not the end") };
+                let label = match status {
+                    401 => "auth_failed",
+                    403 => "not_permitted",
+                    429 => "rate_limited",
+                    _ => "transport",
+                };
+                assert_eq!(outcome.label(), label);
+                assert!(!outcome.is_information() && outcome.sentence().len() > 20);
+                assert!(matches!(exchange.next(Some(&refused)).step, Step::Done(_)), "it stays over");
+            }
+        }
+    }
+}
+
+#[test]
+fn requests_are_sent_to_the_byte() {
+    let mut exchange = begin(&register(true));
+    let mut sent = |answer: Option<&Answer>| match exchange.next(answer).step {
+        Step::Send(call) => String::from_utf8(call.request.body.to_vec()).unwrap(),
+        Step::Done(outcome) => panic!("{outcome:?}"),
+    };
+    let golden = |name: &str| fixture(&format!("requests/{name}.xml")).trim_end().to_owned();
+    assert_eq!(sent(None), golden("check-device"));
+    assert_eq!(sent(Some(&answer("check-unregistered.compact"))), golden("register-device-with-unique-url"));
+    assert_eq!(sent(Some(&answer("unknown-method.compact"))), golden("add-server"));
+    assert_eq!(sent(Some(&answer("name-used.compact"))), golden("register-device"));
+    assert_eq!(sent(Some(&answer("existing.compact"))), golden("deregister-device"));
+}
+
+#[test]
+fn a_phone_of_somebody_else_is_never_touched() {
+    for answers in ["check-elsewhere.compact", "check-elsewhere.pretty", "check-elsewhere-false.compact"] {
+        let (methods, outcome) = tell(&register(true), &[answers]);
+        assert_eq!((methods, outcome), (vec!["checkDevice".to_owned()], Outcome::OwnedByOther), "{answers}");
+    }
+    for refusal in ["foreign.compact", "override.pretty"] {
+        let (methods, outcome) = tell(&register(true), &["check-unregistered.pretty", refusal]);
+        assert_eq!(methods.len(), 2);
+        assert_eq!(outcome, Outcome::OwnedByOther, "{refusal}");
+    }
+}
+
+#[test]
+fn a_free_or_own_phone_gets_its_own_url() {
+    for word in ["registered", "unregistered", "unknown"] {
+        for form in ["compact", "pretty"] {
+            let (methods, outcome) = tell(&register(true), &[&format!("check-{word}.{form}"), &format!("ok.{form}")]);
+            assert_eq!(methods, ["checkDevice", "registerDeviceWithUniqueUrl"]);
+            assert_eq!(outcome, registered(EntryUsed::UniqueUrl));
+        }
+    }
+}
+
+#[test]
+fn without_urls_per_phone_the_server_entry_is_used() {
+    let by_name = registered(EntryUsed::Server { name: "example.com".into() });
+    for unknown in ["unknown-method.compact", "unknown-method.pretty"] {
+        for entry in ["ok.compact", "name-used.pretty"] {
+            let (methods, outcome) =
+                tell(&register(true), &["check-unknown.compact", unknown, entry, "ok-cdata.pretty"]);
+            assert_eq!(methods, ["checkDevice", "registerDeviceWithUniqueUrl", "addServer", "registerDevice"]);
+            assert_eq!(outcome, by_name);
+        }
+    }
+    let (methods, outcome) = tell(&register(false), &["check-unknown.compact", "name-used.compact", "ok.compact"]);
+    assert_eq!(methods, ["checkDevice", "addServer", "registerDevice"]);
+    assert_eq!(outcome, by_name);
+}
+
+#[test]
+fn a_missing_server_entry_is_made_and_the_own_url_kept() {
+    let (methods, outcome) =
+        tell(&register(true), &["check-unknown.compact", "invalid-server.compact", "ok.compact", "ok.compact"]);
+    assert_eq!(methods, ["checkDevice", "registerDeviceWithUniqueUrl", "addServer", "registerDeviceWithUniqueUrl"]);
+    assert_eq!(outcome, registered(EntryUsed::UniqueUrl));
+}
+
+#[test]
+fn a_server_name_of_somebody_else_is_replaced_and_said() {
+    let (methods, outcome) = tell(
+        &register(false),
+        &["check-unknown.compact", "name-used.compact", "invalid-server.compact", "ok.compact", "ok.compact"],
+    );
+    assert_eq!(methods, ["checkDevice", "addServer", "registerDevice", "addServer", "registerDevice"]);
+    let Outcome::Ok(Done { renamed: Some(name), .. }) = &outcome else { panic!("{outcome:?}") };
+    assert!(name.starts_with("example.com-") && outcome.sentence().contains(name.as_str()));
+    let taken = ["name-used.compact", "invalid-server.compact"].repeat(4);
+    let answers: Vec<&str> = std::iter::once("check-unknown.compact").chain(taken).collect();
+    let (_, outcome) = tell(&register(false), &answers);
+    assert!(matches!(outcome, Outcome::ServerNameTaken { foreign: true, .. }) && !outcome.is_information());
+}
+
+#[test]
+fn only_what_is_ours_and_stale_is_removed_before_it_is_registered_again() {
+    let (methods, outcome) =
+        tell(&register(true), &["check-registered.compact", "existing.compact", "ok.compact", "ok.compact"]);
+    assert_eq!(
+        methods,
+        ["checkDevice", "registerDeviceWithUniqueUrl", "deRegisterDevice", "registerDeviceWithUniqueUrl"]
+    );
+    assert_eq!(outcome, registered(EntryUsed::UniqueUrl));
+    let (_, outcome) =
+        tell(&register(true), &["check-registered.compact", "existing.compact", "ok.compact", "existing.compact"]);
+    assert_eq!(outcome, Outcome::AlreadyMine);
+}
+
+#[test]
+fn what_is_as_it_should_be_is_information() {
+    let add = Operation::EnsureServer(server());
+    let remove = Operation::Deregister { mac: mac() };
+    for (operation, name, label) in [
+        (&add, "ok.compact", "ok"),
+        (&add, "name-used.compact", "server_name_taken"),
+        (&add, "name-used.pretty", "server_name_taken"),
+        (&remove, "ok.pretty", "ok"),
+        (&remove, "invalid-macs.compact", "not_found"),
+        (&remove, "invalid-macs.pretty", "not_found"),
+    ] {
+        let (_, outcome) = tell(operation, &[name]);
+        assert_eq!(outcome.label(), label);
+        assert!(outcome.is_information() && !outcome.is_retryable(), "{name}");
+    }
+    for (operation, name, label) in [
+        (&add, "bad-name.compact", "invalid_server_name"),
+        (&add, "bad-url.compact", "invalid_url"),
+        (&Operation::Check { mac: mac() }, "check-invalid-mac.compact", "invalid_mac"),
+        (&Operation::Check { mac: mac() }, "ok.compact", "unknown"),
+        (&remove, "unknown-method.compact", "unknown"),
+    ] {
+        let (_, outcome) = tell(operation, &[name]);
+        assert_eq!(outcome.label(), label);
+        assert!(!outcome.is_information() && !outcome.is_retryable(), "{name}");
+    }
+    assert!(tell(&Operation::Probe, &["check-invalid-mac.compact"]).1.is_information());
+}
+
+proptest::proptest! {
+    #[test]
+    fn an_exchange_ends_whatever_is_answered(bodies in proptest::collection::vec((0_u8..8, ".{0,120}"), 40)) {
+        let names = ["ok.compact", "name-used.compact", "invalid-server.compact", "existing.compact",
+                     "unknown-method.compact", "check-unknown.compact", "foreign.compact"];
+        let mut exchange = begin(&register(true));
+        let mut step = exchange.next(None).step;
+        let mut calls = 0;
+        for (kind, text) in bodies {
+            if matches!(step, Step::Done(_)) { break }
+            calls += 1;
+            let body = names.get(usize::from(kind)).map_or(text, |name| fixture(&format!("answers/{name}.xml")));
+            let answer = Answer { status: 200, retry_after: None, body: Bytes::from(body) };
+            step = exchange.next(Some(&answer)).step;
+        }
+        proptest::prop_assert!(matches!(step, Step::Done(_)) && calls <= 20, "{calls}");
+    }
+}

@@ -1,0 +1,164 @@
+//! The asking end of one AppWebsocket as a state machine: gangway as client of another service (Devices). The login
+//! comes from the PBX: the challenge goes there (GetServiceLogin), its answer is forwarded.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{
+    envelope::{Envelope, EnvelopeError, IN_LIMIT, Outgoing},
+    login::Login,
+};
+use crate::wire::shape;
+
+/// Time from opening the socket to being logged in.
+pub const LOGIN_TIME: Duration = Duration::from_secs(20);
+/// A KeepAlive goes out after this time without traffic in either direction, as vendor pages do.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(60);
+
+/// What to do, in this order.
+#[derive(Debug)]
+pub enum Action {
+    /// Send a text message.
+    Send(String),
+    /// Get a login for this challenge from the PBX, then call [`Session::login`].
+    NeedLogin {
+        /// The other service's challenge.
+        challenge: String,
+    },
+    /// Logged in: requests may be sent.
+    Ready {
+        /// Domain of the other instance.
+        domain: Option<String>,
+    },
+    /// A message of the other service; only after login.
+    Deliver(Box<Envelope>),
+    /// A message was ignored; count it.
+    Ignored,
+    /// Close; why, as a sentence.
+    Close(CloseReason),
+}
+
+/// Why the socket ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum CloseReason {
+    /// The login took too long.
+    #[error("the login did not complete within 20 seconds")]
+    LoginTime,
+    /// The other service refused the login.
+    #[error("the service refused the login: check that its app object is ticked in the Apps tab of ours")]
+    Refused,
+    /// A message longer than allowed.
+    #[error("the service sent a message longer than allowed")]
+    TooLarge,
+}
+
+/// One socket.
+#[derive(Debug)]
+pub struct Session {
+    phase: Phase,
+    /// End of the login, or time of the next KeepAlive.
+    timer: Timestamp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    WaitForChallenge,
+    WaitForLogin,
+    WaitForResult,
+    Ready,
+    Closed,
+}
+
+impl Session {
+    /// A socket that was just opened, and what to say first.
+    #[must_use]
+    pub fn open(now: Timestamp) -> (Self, Vec<Action>) {
+        let session = Self { phase: Phase::WaitForChallenge, timer: later(now, LOGIN_TIME) };
+        (session, vec![Action::Send(Outgoing::new(None, "AppChallenge").text())])
+    }
+
+    /// The login that was needed. Anywhere else than after [`Action::NeedLogin`] it does nothing.
+    pub fn login(&mut self, login: &Login) -> Vec<Action> {
+        if self.phase != Phase::WaitForLogin {
+            return Vec::new();
+        }
+        self.phase = Phase::WaitForResult;
+        vec![Action::Send(login.to_message())]
+    }
+
+    /// May requests be sent?
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.phase == Phase::Ready
+    }
+
+    /// When [`Session::on_timer`] wants to be called; `None` = never.
+    #[must_use]
+    pub fn timer(&self) -> Option<Timestamp> {
+        (self.phase != Phase::Closed).then_some(self.timer)
+    }
+
+    /// We sent something ourselves: puts off the KeepAlive.
+    pub fn sent(&mut self, now: Timestamp) {
+        self.traffic(now);
+    }
+
+    /// The time of [`Session::timer`] may have come.
+    pub fn on_timer(&mut self, now: Timestamp) -> Vec<Action> {
+        match self.phase {
+            Phase::Closed => Vec::new(),
+            _ if now < self.timer => Vec::new(),
+            Phase::Ready => {
+                self.traffic(now);
+                vec![Action::Send(Outgoing::new(None, "KeepAlive").text())]
+            }
+            _ => self.close(CloseReason::LoginTime),
+        }
+    }
+
+    /// A text message came.
+    pub fn on_text(&mut self, text: &str, now: Timestamp) -> Vec<Action> {
+        if self.phase == Phase::Closed {
+            return vec![Action::Ignored];
+        }
+        self.traffic(now);
+        let message = match Envelope::parse(text, IN_LIMIT) {
+            Ok(message) => message,
+            Err(EnvelopeError::TooLarge { .. }) => return self.close(CloseReason::TooLarge),
+            Err(EnvelopeError::Json(_)) => return vec![Action::Ignored],
+        };
+        match (self.phase, message.mt.as_str()) {
+            // An answer to a KeepAlive is never answered: two polite ends would not stop.
+            (_, "KeepAlive") => Vec::new(),
+            (Phase::WaitForChallenge, "AppChallengeResult") => {
+                let Some(challenge) = shape::text(&message.body, "challenge") else { return vec![Action::Ignored] };
+                self.phase = Phase::WaitForLogin;
+                vec![Action::NeedLogin { challenge }]
+            }
+            (Phase::WaitForResult, "AppLoginResult") if shape::flag(&message.body, "ok") => {
+                self.phase = Phase::Ready;
+                self.traffic(now);
+                vec![Action::Ready { domain: shape::text(&message.body, "domain") }]
+            }
+            (Phase::WaitForResult, "AppLoginResult") => self.close(CloseReason::Refused),
+            (Phase::Ready, _) => vec![Action::Deliver(Box::new(message))],
+            _ => vec![Action::Ignored],
+        }
+    }
+
+    fn traffic(&mut self, now: Timestamp) {
+        if self.phase == Phase::Ready {
+            self.timer = later(now, KEEP_ALIVE);
+        }
+    }
+
+    fn close(&mut self, reason: CloseReason) -> Vec<Action> {
+        self.phase = Phase::Closed;
+        vec![Action::Close(reason)]
+    }
+}
+
+fn later(now: Timestamp, by: Duration) -> Timestamp {
+    now.saturating_add(by).unwrap_or(Timestamp::MAX)
+}

@@ -1,0 +1,81 @@
+//! Reading JSON by its shape: the vendor's own documents disagree about types (numbers as texts, objects as arrays
+//! of one), so every reader here takes what can only be meant.
+
+use serde_json::Value;
+
+/// A text; a number counts as its digits. `None` when missing or of another kind.
+pub(super) fn text(value: &Value, name: &str) -> Option<String> {
+    match value.get(name)? {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// Like [`text`], empty when missing.
+pub(super) fn text_or_empty(value: &Value, name: &str) -> String {
+    text(value, name).unwrap_or_default()
+}
+
+/// An unsigned number, also written as a text.
+pub(super) fn number(value: &Value, name: &str) -> Option<u64> {
+    match value.get(name)? {
+        Value::Number(number) => number.as_u64(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+/// A flag: `true`, a number other than zero, `"true"`, `"on"`, `"1"`. Everything else, also missing, is false.
+pub(super) fn flag(value: &Value, name: &str) -> bool {
+    value.get(name).is_some_and(is_true)
+}
+
+/// The flag reading of one value.
+pub(super) fn is_true(value: &Value) -> bool {
+    match value {
+        Value::Bool(flag) => *flag,
+        Value::Number(number) => number.as_u64().is_some_and(|number| number > 0),
+        Value::String(text) => matches!(text.as_str(), "true" | "on" | "1"),
+        _ => false,
+    }
+}
+
+/// The members of an array; a lone object counts as an array of one; nothing when missing.
+pub(super) fn rows<'a>(value: &'a Value, name: &str) -> &'a [Value] {
+    match value.get(name) {
+        Some(Value::Array(rows)) => rows,
+        Some(object @ Value::Object(_)) => std::slice::from_ref(object),
+        _ => &[],
+    }
+}
+
+/// The error a result carries: absent, empty, `null` and `false` are none.
+pub(super) fn error(value: &Value) -> Option<String> {
+    match value.get("error")? {
+        Value::Null | Value::Bool(false) => None,
+        Value::String(text) if text.is_empty() => None,
+        Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_can_only_be_meant_is_taken() {
+        let value = json!({"n": "7", "m": 7, "f": 1, "g": "on", "h": -1, "o": {"a": 1}, "e": "", "t": 5});
+        assert_eq!((number(&value, "n"), number(&value, "m"), number(&value, "o")), (Some(7), Some(7), None));
+        assert!(flag(&value, "f") && flag(&value, "g"));
+        assert!(!flag(&value, "h") && !flag(&value, "none"));
+        assert_eq!(rows(&value, "o").len(), 1);
+        assert_eq!(rows(&value, "x").len(), 0);
+        assert_eq!(text(&value, "t").as_deref(), Some("5"));
+        assert_eq!(error(&json!({"error": ""})), None);
+        assert_eq!(error(&json!({"error": 4})), Some("4".into()));
+    }
+}

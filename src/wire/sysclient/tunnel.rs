@@ -1,0 +1,190 @@
+//! Tunnels: Devices passes browsers on to the device's own web server. gangway has none to offer per phone and answers
+//! every connection with one small page, so that nobody waits for ever.
+
+use super::frame::{Frame, tunnel_event};
+
+/// Connections one phone's tunnel holds at a time.
+const SESSIONS: usize = 16;
+/// Bytes in one receive result.
+const CHUNK: usize = 8_000;
+/// Bytes of a request head; what goes beyond is answered as it is.
+const HEAD_LIMIT: usize = 16_384;
+
+/// The connections of one phone.
+#[derive(Debug, Default)]
+pub(super) struct Tunnels {
+    open: Vec<Tunnel>,
+}
+
+#[derive(Debug)]
+struct Tunnel {
+    session: u32,
+    /// Bytes of the request seen.
+    seen: usize,
+    /// How much of `\r\n\r\n` has just been seen.
+    blank: usize,
+    /// The request's head is complete.
+    complete: bool,
+    /// Bytes wanted (0 = any) by a receive that came before the request was complete.
+    waiting: Option<usize>,
+    /// Bytes of the response already sent.
+    sent: usize,
+}
+
+impl Tunnels {
+    /// Handles one tunnel frame; `page` is the complete HTTP response. The answers are frames; `None` = ignored.
+    pub fn on_frame(&mut self, session: u32, event: u32, data: &[u8], page: &[u8]) -> Option<Vec<Vec<u8>>> {
+        let at = self.open.iter().position(|tunnel| tunnel.session == session);
+        match (event, at) {
+            (tunnel_event::SEND, None) if self.open.len() >= SESSIONS => {
+                Some(vec![answer(session, tunnel_event::SHUTDOWN, &[])])
+            }
+            (tunnel_event::SEND, None) => {
+                let mut tunnel = Tunnel { session, seen: 0, blank: 0, complete: false, waiting: None, sent: 0 };
+                let answers = tunnel.on_send(data, page);
+                self.open.push(tunnel);
+                Some(answers)
+            }
+            (tunnel_event::SEND, Some(at)) => Some(self.open.get_mut(at)?.on_send(data, page)),
+            (tunnel_event::RECEIVE, Some(at)) => Some(self.open.get_mut(at)?.on_receive(wanted(data), page)),
+            // A connection we do not know: it cannot get anything any more.
+            (tunnel_event::RECEIVE, None) => Some(vec![answer(session, tunnel_event::SHUTDOWN, &[])]),
+            (tunnel_event::SHUTDOWN, Some(at)) => {
+                self.open.swap_remove(at);
+                Some(vec![answer(session, tunnel_event::SHUTDOWN, &[])])
+            }
+            // The echo of our own shutdown.
+            (tunnel_event::SHUTDOWN, None) => Some(Vec::new()),
+            _ => None,
+        }
+    }
+}
+
+impl Tunnel {
+    fn on_send(&mut self, data: &[u8], page: &[u8]) -> Vec<Vec<u8>> {
+        for byte in data {
+            if self.complete {
+                break;
+            }
+            self.blank = match (self.blank, byte) {
+                (0 | 2, b'\r') => self.blank + 1,
+                (1 | 3, b'\n') => self.blank + 1,
+                (_, b'\r') => 1,
+                _ => 0,
+            };
+            self.complete = self.blank == 4;
+        }
+        self.seen = self.seen.saturating_add(data.len());
+        self.complete = self.complete || self.seen > HEAD_LIMIT;
+        let mut answers = vec![answer(self.session, tunnel_event::SEND_RESULT, &[])];
+        if self.complete
+            && let Some(wanted) = self.waiting.take()
+        {
+            answers.extend(self.on_receive(wanted, page));
+        }
+        answers
+    }
+
+    fn on_receive(&mut self, wanted: usize, page: &[u8]) -> Vec<Vec<u8>> {
+        if !self.complete {
+            self.waiting = Some(wanted);
+            return Vec::new();
+        }
+        let limit = if wanted == 0 { CHUNK } else { wanted.min(CHUNK) };
+        let rest = page.get(self.sent..).unwrap_or_default();
+        let chunk = rest.get(..limit).unwrap_or(rest);
+        self.sent += chunk.len();
+        // Behind the end the chunk is empty: the end of the response. Then we wait for the shutdown.
+        vec![answer(self.session, tunnel_event::RECEIVE_RESULT, chunk)]
+    }
+}
+
+fn wanted(data: &[u8]) -> usize {
+    match data {
+        [a, b, c, d, ..] => usize::try_from(u32::from_be_bytes([*a, *b, *c, *d])).unwrap_or(usize::MAX),
+        _ => 0,
+    }
+}
+
+fn answer(session: u32, event: u32, data: &[u8]) -> Vec<u8> {
+    Frame::Tunnel { session, event, data }.encode()
+}
+
+/// The HTTP response with `text` as plain text, which needs no escaping.
+pub(super) fn page(text: &str) -> Vec<u8> {
+    format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n\
+         Cache-Control: no-store\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{text}",
+        text.len()
+    )
+    .into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+
+    fn read(answers: &[Vec<u8>]) -> Vec<(u32, u32, usize)> {
+        answers
+            .iter()
+            .map(|bytes| match Frame::decode(bytes) {
+                Ok(Frame::Tunnel { session, event, data }) => (session, event, data.len()),
+                other => panic!("{other:?}"),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_whole_cycle() {
+        let page = page(&"x".repeat(9_000));
+        let mut tunnels = Tunnels::default();
+        let mut on = |event, data: &[u8]| read(&tunnels.on_frame(13, event, data, &page).unwrap());
+        assert_eq!(on(0, REQUEST), [(13, 3, 0)]);
+        assert_eq!(on(1, &[0; 4]), [(13, 2, 8_000)]);
+        assert_eq!(on(1, &[0, 0, 0, 10]), [(13, 2, 10)]);
+        assert_eq!(on(1, &[0; 4]), [(13, 2, page.len() - 8_010)]);
+        assert_eq!(on(1, &[]), [(13, 2, 0)]);
+        assert_eq!(on(4, &[]), [(13, 4, 0)]);
+        assert_eq!(on(4, &[]), []);
+        assert_eq!(on(1, &[]), [(13, 4, 0)]);
+        assert!(tunnels.on_frame(13, 9, &[], &page).is_none());
+    }
+
+    #[test]
+    fn a_receive_waits_for_the_whole_request() {
+        let page = page("hi");
+        for cut in 0..REQUEST.len() {
+            let mut tunnels = Tunnels::default();
+            let (front, back) = REQUEST.split_at(cut);
+            assert_eq!(read(&tunnels.on_frame(1, 0, front, &page).unwrap()), [(1, 3, 0)]);
+            assert_eq!(read(&tunnels.on_frame(1, 1, &[0; 4], &page).unwrap()), []);
+            assert_eq!(read(&tunnels.on_frame(1, 0, back, &page).unwrap()), [(1, 3, 0), (1, 2, page.len())]);
+        }
+    }
+
+    #[test]
+    fn connections_are_bounded() {
+        let mut tunnels = Tunnels::default();
+        for session in 0..20 {
+            let answers = read(&tunnels.on_frame(session, 0, REQUEST, b"").unwrap());
+            assert_eq!(answers[0].1, if session < 16 { 3 } else { 4 });
+        }
+        assert_eq!(tunnels.open.len(), SESSIONS);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+        #[test]
+        fn any_order_is_survived(steps in prop::collection::vec((0..20_u32, 0..6_u32, prop::collection::vec(any::<u8>(), 0..12)), 0..60)) {
+            let mut tunnels = Tunnels::default();
+            for (session, event, data) in steps {
+                let _ = tunnels.on_frame(session, event, &data, b"page");
+                prop_assert!(tunnels.open.len() <= SESSIONS);
+            }
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The real binary as a child process: what a crash, a signal or a wrong file does shows only there.
+
+use std::{
+    fs,
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+/// Longest wait for anything local.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A data directory and a configuration file that outlive the processes using them.
+pub struct Site {
+    dir: TempDir,
+    pub http: SocketAddr,
+    pub ops: SocketAddr,
+}
+
+/// A running `gangway serve`.
+pub struct Process {
+    child: Child,
+    log: PathBuf,
+}
+
+/// A port that is free now.
+pub fn free_port() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+impl Site {
+    /// A site with one instance `example.com/gangway`; `extra` goes below its `[[instances]]`.
+    pub fn new(extra: &str) -> Self {
+        let dir = TempDir::new().unwrap();
+        let (http, ops) = (free_port(), free_port());
+        let text = format!(
+            "[http]\nlisten = \"{http}\"\n[ops]\nlisten = \"{ops}\"\n[data]\ndir = \"{}\"\n[log]\nlevel = \"info,gangway=debug\"\n\
+             [[instances]]\ndomain = \"example.com\"\nname = \"gangway\"\npassword = \"ip411\"\n{extra}\n",
+            dir.path().join("data").display()
+        );
+        fs::write(dir.path().join("gangway.toml"), text).unwrap();
+        Self { dir, http, ops }
+    }
+
+    pub fn config(&self) -> PathBuf {
+        self.dir.path().join("gangway.toml")
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// Base URL of the HTTP listener.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.http)
+    }
+
+    /// Starts `gangway serve` and waits until it answers.
+    pub fn serve(&self) -> Process {
+        let log = self.dir.path().join("log.txt");
+        let file = fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_gangway"))
+            .args(["serve", "--config"])
+            .arg(self.config())
+            .stdout(Stdio::null())
+            .stderr(file)
+            .spawn()
+            .unwrap();
+        let started = Instant::now();
+        while get(self.http, "/healthz").is_none() {
+            if let Some(status) = child.try_wait().unwrap() {
+                panic!("gangway ended with {status}:\n{}", fs::read_to_string(&log).unwrap());
+            }
+            assert!(started.elapsed() < PATIENCE, "gangway does not answer:\n{}", fs::read_to_string(&log).unwrap());
+            std::thread::yield_now();
+        }
+        Process { child, log }
+    }
+
+    /// Runs another command of the binary to its end.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        run(&self.config(), arguments)
+    }
+}
+
+/// Runs a command of the binary with a configuration file.
+pub fn run(config: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_gangway")).args(arguments).arg("--config").arg(config).output().unwrap()
+}
+
+impl Process {
+    /// SIGKILL: no goodbye of any kind.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM; the time it took to end and its exit code.
+    pub fn terminate(mut self) -> (Duration, Option<i32>) {
+        let started = Instant::now();
+        let done = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(done.success());
+        let status = self.child.wait().unwrap();
+        (started.elapsed(), status.code())
+    }
+
+    /// What it logged so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- log of gangway\n{}", self.log());
+        }
+    }
+}
+
+/// A plain GET on loopback; status line and body, `None` when nobody listens.
+pub fn get(address: SocketAddr, path: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    Some(answer)
+}
+
+/// Permission bits of a file.
+pub fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
