@@ -25,7 +25,7 @@ use crate::{
 
 pub use self::{
     account::{FLAGS_SLOWLY, PATIENCE_AFTER_DELIVERY, flags_written, registration_pause},
-    devices::{hold_wanted, in_back_off},
+    devices::{credential, hold_wanted, in_back_off},
     life::{AFTER_FIRST_DELIVERY, overdue_at, release_is_delivered, unused},
     redirect::needs_moving,
     server::{ServerContext, ServerEntry, server_entry},
@@ -138,6 +138,21 @@ pub enum Credential {
     Code(Secret),
     /// Coming back.
     Password(Secret),
+    /// A phone Devices may know already has a new code: the code is sent once, the password answers a challenge.
+    CodeOrPassword {
+        /// The code.
+        code: Secret,
+        /// The password.
+        password: Secret,
+    },
+}
+
+impl Credential {
+    /// Whether a code is sent.
+    #[must_use]
+    pub fn has_code(&self) -> bool {
+        matches!(self, Self::Code(_) | Self::CodeOrPassword { .. })
+    }
 }
 
 /// The facts outside the record that decide.

@@ -51,12 +51,13 @@ pub fn in_back_off(phone: &Phone) -> bool {
     phone.devices.error.is_some() && phone.devices.next_attempt.is_some()
 }
 
-/// The password Devices gave, else the code. A new code is kept beside a password until Devices has shown whether it
-/// still knows the device.
-fn credential(phone: &Phone) -> Option<Credential> {
-    match (&phone.sysclient.password, &phone.code) {
-        (Some(password), _) => Some(Credential::Password(password.clone())),
-        (None, Some(code)) => Some(Credential::Code(code.clone())),
+/// How the phone identifies now. A code is there only until it is spent; a spent one is never sent again.
+#[must_use]
+pub fn credential(phone: &Phone) -> Option<Credential> {
+    match (phone.sysclient.password.clone(), phone.code.clone()) {
+        (Some(password), Some(code)) => Some(Credential::CodeOrPassword { code, password }),
+        (Some(password), None) => Some(Credential::Password(password)),
+        (None, Some(code)) => Some(Credential::Code(code)),
         (None, None) => None,
     }
 }
