@@ -74,8 +74,12 @@ impl Demo {
             ("user", World::RPS_USER.to_owned()),
             ("password", World::RPS_PASSWORD.to_owned()),
         ] {
-            store.set_setting(instance, Scope::Instance, &format!("redirect.yealink.{name}"), Some(value.into())).await?;
+            let name = format!("redirect.yealink.{name}");
+            store.set_setting(instance, &Scope::Instance, &name, Some(&value.into())).await?;
         }
+        // Everything is on loopback and nothing is secret: no certificate is needed here.
+        let vendor = Scope::Vendor("yealink".to_owned());
+        store.set_setting(instance, &vendor, "provisioning_scheme", Some(&"http".into())).await?;
         let (told, serving) = tokio::sync::oneshot::channel::<Result<(), ServingError>>();
         actix_rt::Arbiter::current().spawn(async move {
             let _ = told.send(application.run().await);
