@@ -21,6 +21,7 @@ use crate::{
         record::{Flags, Phone},
     },
     secret::Secret,
+    sysclients::Credential,
 };
 
 pub use self::{
@@ -129,30 +130,6 @@ pub struct Hold {
     pub url: Url,
     /// How it identifies.
     pub credential: Credential,
-}
-
-/// How a sysclient identifies.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Credential {
-    /// First contact, with a provisioning code.
-    Code(Secret),
-    /// Coming back.
-    Password(Secret),
-    /// A phone Devices may know already has a new code: the code is sent once, the password answers a challenge.
-    CodeOrPassword {
-        /// The code.
-        code: Secret,
-        /// The password.
-        password: Secret,
-    },
-}
-
-impl Credential {
-    /// Whether a code is sent.
-    #[must_use]
-    pub fn has_code(&self) -> bool {
-        matches!(self, Self::Code(_) | Self::CodeOrPassword { .. })
-    }
 }
 
 /// The facts outside the record that decide.

@@ -10,7 +10,7 @@ use super::{
     inbox::Inbox,
     intake::{self, MacLocks, ProvisionRequest},
     outcome::{self, Delivered},
-    ports::{Pbx, Providers, RedirectService, SysclientEvent, Sysclients},
+    ports::{Pbx, Providers, RedirectService, Sysclients},
     urls,
     world::World,
 };
@@ -22,6 +22,7 @@ use crate::{
         record::{Phone, PhoneId},
     },
     store::{Store, StoreError},
+    sysclients::FleetEvent,
     tasks::Tasks,
 };
 
@@ -38,7 +39,7 @@ pub struct Deps {
     /// The fleet.
     pub sysclients: Arc<dyn Sysclients>,
     /// What it brings.
-    pub sysclient_events: mpsc::Receiver<SysclientEvent>,
+    pub sysclient_events: mpsc::Receiver<FleetEvent>,
     /// The redirect services.
     pub redirects: Arc<dyn RedirectService>,
     /// Time.
@@ -124,9 +125,14 @@ impl Provisioning {
         let engine = Arc::clone(&self.engine);
         self.spawn("device removed", async move {
             let now = engine.world.now();
-            let Some(phone) = engine.world.store.roster().in_instance(instance).into_iter().find(|phone| {
-                phone.buried.is_none() && phone.mac.to_string().eq_ignore_ascii_case(&hwid)
-            }) else {
+            let Some(phone) = engine
+                .world
+                .store
+                .roster()
+                .in_instance(instance)
+                .into_iter()
+                .find(|phone| phone.buried.is_none() && phone.mac.to_string().eq_ignore_ascii_case(&hwid))
+            else {
                 return;
             };
             let result = engine
@@ -160,9 +166,8 @@ impl Provisioning {
 
     /// The phone asked before its configuration was there.
     pub fn asked_early(&self, phone: PhoneId) {
-        let is_news = |phone: &Phone| {
-            !matches!(phone.request.state, RequestState::Provisioned | RequestState::BeforeConfig)
-        };
+        let is_news =
+            |phone: &Phone| !matches!(phone.request.state, RequestState::Provisioned | RequestState::BeforeConfig);
         self.note(phone, is_news, outcome::before_config);
     }
 

@@ -1,7 +1,7 @@
 //! Provisioning: the facets of a phone decided (`flow`) and carried out (`engine`, `steps`), the requests of Users
 //! taken (`intake`), what people want written down (`intents`).
 
-mod adapters;
+pub mod adapters;
 mod endpoints;
 mod engine;
 pub mod events;
@@ -24,7 +24,6 @@ pub mod verdict;
 mod world;
 
 pub use self::{
-
     handle::{Deps, Provisioning},
     intake::{DEADLINE, ProvisionRequest},
 };

@@ -5,13 +5,14 @@ use super::{
     engine::{Engine, Running},
     flow::{Action, Concern, Hold},
     outcome,
-    ports::{PbxError, SysclientHold, UserKey},
+    ports::{PbxError, UserKey},
 };
 use crate::{
     phone::record::{Account, Flags, Phone},
     redirect::{Operation, Outcome, ServerEntry, Trouble},
     secret::Secret,
     store::StoreError,
+    sysclients::HoldSpec,
 };
 
 pub(super) async fn carry_out(
@@ -46,7 +47,9 @@ pub(super) async fn carry_out(
             store.change_phone(phone.id, |phone, _| outcome::service_away(phone, until, now)).await?;
         }
         Action::NoteServerRefused(sentence) => {
-            store.change_phone(phone.id, |phone, events| outcome::server_refused(phone, &sentence, now, events)).await?;
+            store
+                .change_phone(phone.id, |phone, events| outcome::server_refused(phone, &sentence, now, events))
+                .await?;
         }
         Action::MarkOverdue => {
             store.change_phone(phone.id, |phone, events| outcome::overdue(phone, now, events)).await?;
@@ -79,7 +82,7 @@ async fn hold(engine: &Engine, phone: &Phone, hold: Hold) -> Result<(), StoreErr
     }
     engine.set_held(phone.id, Some(hold.clone()));
     let Hold { url, credential } = hold;
-    engine.fleet.hold(SysclientHold {
+    engine.fleet.hold(HoldSpec {
         phone: phone.id,
         instance: phone.instance,
         url,

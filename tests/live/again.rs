@@ -50,7 +50,12 @@ async fn another_user_makes_the_old_url_and_credentials_worthless() {
     assert_eq!((after.id, after.accounts.len()), (before.id, 1));
     assert_ne!(after.token, before.token);
     assert_ne!(after.own.password, before.own.password);
-    bench.records().wait_phone(mac, "the new entry", |phone| phone.redirect_entry.as_ref().is_some_and(|entry| entry.url.expose().contains(phone.token.expose()))).await;
+    bench
+        .records()
+        .wait_phone(mac, "the new entry", |phone| {
+            phone.redirect_entry.as_ref().is_some_and(|entry| entry.url.expose().contains(phone.token.expose()))
+        })
+        .await;
     assert_ne!(bench.phone_url(mac), old_url);
     // The old URL leads nowhere, and the old credentials open nothing.
     let agent = model::T46U.user_agent(mac);

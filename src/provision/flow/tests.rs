@@ -9,6 +9,7 @@ use crate::{
         record::{Delivery, RedirectEntry},
     },
     provision::sample,
+    sysclients::Credential,
 };
 
 fn context() -> Context {
@@ -69,6 +70,7 @@ fn devices_that_moved_are_followed() {
     context.held = Some(hold);
     assert_eq!(one(Concern::Devices, &phone, &context, at(0)), Decision::WaitFor(Awaited::Devices));
     phone.sysclient.password = Some("p".into());
+    phone.code = None;
     context.devices_url = Some("wss://new.example.com/sysclients".parse().unwrap());
     let Decision::Act(Action::Hold(hold)) = one(Concern::Devices, &phone, &context, at(0)) else { panic!() };
     assert_eq!(hold.url.host_str(), Some("new.example.com"));

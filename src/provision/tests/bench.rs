@@ -22,12 +22,13 @@ use crate::{
         outcome::Delivered,
         ports::{
             FlagsWritten, Pbx, PbxError, PbxUser, ProviderFacts, Providers, RedirectService, Reply, SameMac,
-            SysclientEvent, SysclientHold, SysclientKind, Sysclients, UserKey,
+            Sysclients, UserKey,
         },
     },
     redirect::{Operation, Outcome, RedirectAccount, Trouble},
     secret::Secret,
     store::Store,
+    sysclients::{FleetEvent, FleetEventKind, HoldSpec},
     tasks::Tasks,
 };
 
@@ -39,7 +40,7 @@ pub struct Outside {
     pub grant: Mutex<Result<(), PbxError>>,
     pub flags: Mutex<Vec<(String, Flags)>>,
     pub registered: Mutex<Option<String>>,
-    pub holds: Mutex<Vec<SysclientHold>>,
+    pub holds: Mutex<Vec<HoldSpec>>,
     pub drops: Mutex<Vec<PhoneId>>,
     pub calls: Mutex<Vec<Operation>>,
     /// What a registration or deregistration answers.
@@ -49,8 +50,7 @@ pub struct Outside {
 
 impl Default for Outside {
     fn default() -> Self {
-        let provider =
-            ProviderFacts { vendor: "yealink".into(), title: "Yealink".into(), same_mac: SameMac::Replace };
+        let provider = ProviderFacts { vendor: "yealink".into(), title: "Yealink".into(), same_mac: SameMac::Replace };
         let base = ProviderFacts { same_mac: SameMac::Add, ..provider.clone() };
         Self {
             devices_url: Mutex::new(Some("wss://ap.example.com/example.com/devices/sysclients".parse().unwrap())),
@@ -123,7 +123,7 @@ impl Pbx for Fake {
 }
 
 impl Sysclients for Fake {
-    fn hold(&self, hold: SysclientHold) {
+    fn hold(&self, hold: HoldSpec) {
         self.0.holds.lock().unwrap().push(hold);
     }
 
@@ -133,12 +133,7 @@ impl Sysclients for Fake {
 }
 
 impl RedirectService for Fake {
-    fn run(
-        &self,
-        _account: RedirectAccount,
-        operation: Operation,
-        _phone: Option<(PhoneId, Mac)>,
-    ) -> Reply<Outcome> {
+    fn run(&self, _account: RedirectAccount, operation: Operation, _phone: Option<(PhoneId, Mac)>) -> Reply<Outcome> {
         let outcome = self.0.service.lock().unwrap().clone();
         let outcome = match (&operation, outcome) {
             // Only phones are refused; the server entry stands.
@@ -167,7 +162,7 @@ pub struct Bench {
     pub outside: Arc<Outside>,
     pub provisioning: Provisioning,
     pub instance: InstanceId,
-    events: mpsc::Sender<SysclientEvent>,
+    events: mpsc::Sender<FleetEvent>,
     tasks: Tasks,
     store_tasks: Tasks,
     instances: Instances,
@@ -212,8 +207,7 @@ impl Bench {
     pub async fn restart(&mut self) {
         assert_eq!(self.tasks.finish(Duration::from_secs(10)).await, 0);
         self.tasks = Tasks::new();
-        (self.events, self.provisioning) =
-            start(&self.store, &self.instances, &self.outside, &self.clock, &self.tasks);
+        (self.events, self.provisioning) = start(&self.store, &self.instances, &self.outside, &self.clock, &self.tasks);
     }
 
     /// Another public URL, as after a change of the configuration: with a restart.
@@ -279,12 +273,12 @@ impl Bench {
         self.phone().expect("the phone is in the store")
     }
 
-    pub async fn send(&mut self, kind: SysclientKind) {
-        self.events.send(SysclientEvent { phone: self.record().id, conn: self.conn, kind }).await.unwrap();
+    pub async fn send(&mut self, kind: FleetEventKind) {
+        self.events.send(FleetEvent { phone: self.record().id, conn: self.conn, kind }).await.unwrap();
     }
 
     /// Waits for the next hold after `before` of them.
-    pub async fn held(&mut self, before: usize) -> SysclientHold {
+    pub async fn held(&mut self, before: usize) -> HoldSpec {
         let outside = Arc::clone(&self.outside);
         until("the sysclient is held", || outside.holds.lock().unwrap().len() > before).await;
         self.conn += 1;
@@ -294,15 +288,15 @@ impl Bench {
     /// Devices accepts the code and sends everything.
     pub async fn devices_accepts(&mut self) {
         let (stored, is_stored) = oneshot::channel();
-        self.send(SysclientKind::Connected).await;
-        self.send(SysclientKind::Password { password: "sysclient-password".into(), stored }).await;
+        self.send(FleetEventKind::Connected).await;
+        self.send(FleetEventKind::Password { password: "sysclient-password".into(), stored }).await;
         is_stored.await.unwrap();
         self.devices_sends().await;
     }
 
     pub async fn devices_sends(&mut self) {
-        self.send(SysclientKind::Item(json!({"type": "NTP", "ntp1": "10.0.0.1"}))).await;
-        self.send(SysclientKind::Last).await;
+        self.send(FleetEventKind::Item(json!({"type": "NTP", "ntp1": "10.0.0.1"}))).await;
+        self.send(FleetEventKind::Last).await;
     }
 
     pub async fn fetch(&self) {
@@ -339,7 +333,7 @@ fn start(
     outside: &Arc<Outside>,
     clock: &ManualClock,
     tasks: &Tasks,
-) -> (mpsc::Sender<SysclientEvent>, Provisioning) {
+) -> (mpsc::Sender<FleetEvent>, Provisioning) {
     let (events, sysclient_events) = mpsc::channel(64);
     let fake = Arc::new(Fake(Arc::clone(outside)));
     let provisioning = Provisioning::start(Deps {
