@@ -29,7 +29,7 @@ pub use self::{
     devices::{credential, hold_wanted, in_back_off},
     life::{AFTER_FIRST_DELIVERY, overdue_at, release_is_delivered, unused},
     redirect::needs_moving,
-    server::{ServerContext, ServerEntry, server_entry},
+    server::{ServerContext, ServerDecision, ServerEntry, server_entry},
 };
 
 /// A part of a phone that is decided by itself. At most one action per phone and concern is under way.

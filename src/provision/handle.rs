@@ -77,16 +77,16 @@ impl Provisioning {
 
     /// An app object of this provider came and names this base URL.
     pub fn app_url(&self, instance: InstanceId, provider: impl Into<String>, url: Url) {
-        self.named(instance, provider.into(), url, true);
+        self.named(instance, provider.into(), &String::from(url), true);
     }
 
     /// The session of such an app object ended.
     pub fn app_url_gone(&self, instance: InstanceId, provider: impl Into<String>, url: Url) {
-        self.named(instance, provider.into(), url, false);
+        self.named(instance, provider.into(), &String::from(url), false);
     }
 
-    fn named(&self, instance: InstanceId, provider: String, url: Url, comes: bool) {
-        let named = self.engine.named.count(instance, &provider, &url, comes);
+    fn named(&self, instance: InstanceId, provider: String, url: &str, comes: bool) {
+        let named = self.engine.named.count(instance, &provider, url, comes);
         let engine = Arc::clone(&self.engine);
         self.spawn("learn url", async move {
             match urls::learn(&engine.world.store, instance, &provider, &named).await {

@@ -4,7 +4,7 @@
 pub mod adapters;
 mod endpoints;
 mod engine;
-pub mod events;
+mod events;
 pub mod flow;
 mod handle;
 mod inbox;
