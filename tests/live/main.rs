@@ -2,6 +2,15 @@
 //! binary where crashes, signals and commands matter) among a simulated PBX, Users, Devices, redirection service and
 //! phones. One file per promise.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a failing test may say so by panicking"
+)]
+
 mod support;
 
 mod again;
