@@ -530,4 +530,5 @@ async fn ten_thousand_phones_load() {
         resident()
     );
     assert_eq!(again.roster().len() as u64, phones);
+    println!("one phone: {} bytes, one account: {} bytes", size_of::<Phone>(), size_of::<Account>());
 }
