@@ -25,7 +25,6 @@ async fn the_same_user_again_keeps_the_url_and_the_credentials() {
     // The phone on the desk goes on as it is; so does one that lost its memory.
     assert!(phone.poll_once().await.unwrap().unchanged);
     phone.factory_reset();
-    bench.records().store.roster();
     bench.provisioned(mac, "user1").await;
     bench.records().wait_redirect(mac, RedirectState::Redirected).await;
     assert!(phone.boot().await.unwrap().registered);
@@ -50,7 +49,12 @@ async fn another_user_makes_the_old_url_and_credentials_worthless() {
     assert_eq!((after.id, after.accounts.len()), (before.id, 1));
     assert_ne!(after.token, before.token);
     assert_ne!(after.own.password, before.own.password);
-    bench.records().wait_phone(mac, "the new entry", |phone| phone.redirect_entry.as_ref().is_some_and(|entry| entry.url.expose().contains(phone.token.expose()))).await;
+    bench
+        .records()
+        .wait_phone(mac, "the new entry", |phone| {
+            phone.redirect_entry.as_ref().is_some_and(|entry| entry.url.expose().contains(phone.token.expose()))
+        })
+        .await;
     assert_ne!(bench.phone_url(mac), old_url);
     // The old URL leads nowhere, and the old credentials open nothing.
     let agent = model::T46U.user_agent(mac);

@@ -128,20 +128,31 @@ async fn render_shows_a_phones_file_with_secrets_masked_and_lines_explained() {
     }
     let explained = bench.gateway.command(&["render", "--mac", &mac.to_string(), "--explain"]);
     assert!(explained.status.success(), "{}", err(&explained));
-    assert!(out(&explained).contains("NTP") || out(&explained).to_lowercase().contains("devices"), "{}", out(&explained));
+    assert!(
+        out(&explained).contains("NTP") || out(&explained).to_lowercase().contains("devices"),
+        "{}",
+        out(&explained)
+    );
 }
 
 #[test]
 fn sample_files_and_requests_need_no_gateway() {
     let site = Site::new(&Options::default());
-    let rendered = site.run(&["render", "--vendor", "yealink", "--model", "T46U", "--set", "update_interval_minutes=55"]);
+    let rendered =
+        site.run(&["render", "--vendor", "yealink", "--model", "T46U", "--set", "update_interval_minutes=55"]);
     assert!(rendered.status.success(), "{}", err(&rendered));
     assert!(out(&rendered).contains("static.auto_provision.repeat.minutes = 55"), "{}", out(&rendered));
     let old = site.run(&["render", "--vendor", "yealink", "--model", "T48G", "--firmware", "35.72.0.6"]);
     assert!(old.status.success(), "{}", err(&old));
     assert!(!out(&old).contains("static.auto_provision"), "{}", out(&old));
 
-    let seen = json(&site.run(&["recognise", "--user-agent", "Yealink SIP-T54W 96.86.0.70 80:5e:c0:12:34:56", "--path", "/805ec0123456.cfg"]));
+    let seen = json(&site.run(&[
+        "recognise",
+        "--user-agent",
+        "Yealink SIP-T54W 96.86.0.70 80:5e:c0:12:34:56",
+        "--path",
+        "/805ec0123456.cfg",
+    ]));
     assert_eq!(
         seen,
         serde_json::json!({ "vendor": "yealink", "model": "T54W", "firmware": "96.86.0.70", "mac": "805ec0123456", "kind": "personal" })

@@ -17,7 +17,7 @@ use gangway::{
 
 use crate::support::{
     bench::{TITLE, world},
-    mac,
+    in_background, mac,
     options::Options,
     process::{Process, Site},
     records::Records,
@@ -154,7 +154,7 @@ async fn killed_at(station: Station) {
     station.arm(&world);
     let users = world.users.clone();
     let asked = request.clone();
-    let provisioning = actix_rt::spawn(async move { users.provision(asked).await });
+    let provisioning = in_background(async move { users.provision(asked).await });
     if station.lies_behind_delivery() {
         assert!(provisioning.await.unwrap().unwrap().ok);
         records.wait_redirect(mac, RedirectState::Redirected).await;
@@ -197,10 +197,12 @@ async fn heal(world: &World, records: &Records, station: Station, request: &Prov
     assert!(goes_on || !station.knows_the_password(), "{station:?} needs provisioning again");
     let hwid = mac.to_string();
     if goes_on {
-        let codes = world.devices.count(&hwid, Seen::IdentifiedWithCode) + world.devices.count(&hwid, Seen::CodeRefused);
+        let codes =
+            world.devices.count(&hwid, Seen::IdentifiedWithCode) + world.devices.count(&hwid, Seen::CodeRefused);
         let answer = world.users.provision(request.clone()).await.unwrap();
         assert!(answer.ok, "a repeated request is answered from the record: {:?}", answer.error);
-        let after = world.devices.count(&hwid, Seen::IdentifiedWithCode) + world.devices.count(&hwid, Seen::CodeRefused);
+        let after =
+            world.devices.count(&hwid, Seen::IdentifiedWithCode) + world.devices.count(&hwid, Seen::CodeRefused);
         assert_eq!(after, codes, "a spent code is sent again");
     } else {
         let fresh = ProvisionRequest { code: None, ..request.clone() };
@@ -213,9 +215,14 @@ fn assert_final_state(world: &World, records: &Records, phone: &YealinkPhone) {
     let hwid = phone.mac().to_string();
     assert_eq!(records.store.roster().len(), 1, "one record");
     let entries = world.rps.board().read(|state| {
-        state.phones.iter().filter(|(_, entry)| entry.owner == World::RPS_USER).map(|(mac, _)| mac.clone()).collect::<Vec<_>>()
+        state
+            .phones
+            .iter()
+            .filter(|(_, entry)| entry.owner == World::RPS_USER)
+            .map(|(mac, _)| mac.clone())
+            .collect::<Vec<_>>()
     });
-    assert_eq!(entries, [hwid.clone()], "one entry at the redirection service");
+    assert_eq!(entries, std::slice::from_ref(&hwid), "one entry at the redirection service");
     let servers = world.rps.board().read(|state| state.servers.len());
     assert_eq!(servers, 1, "one server entry");
     let record = records.phone(phone.mac()).unwrap();
@@ -224,9 +231,10 @@ fn assert_final_state(world: &World, records: &Records, phone: &YealinkPhone) {
     assert_eq!((&device["mr"], &device["tls"], &device["trusted"]), (&true.into(), &true.into(), &true.into()));
     let written = world.pbx.board().read(|pbx| pbx.received("UpdateObject").len());
     assert_eq!(written, 1, "flags are written once");
-    let open = world.devices.board().read(|state| {
-        state.connections.values().filter(|open| open.hw_id.as_deref() == Some(hwid.as_str())).count()
-    });
+    let open = world
+        .devices
+        .board()
+        .read(|state| state.connections.values().filter(|open| open.hw_id.as_deref() == Some(hwid.as_str())).count());
     assert_eq!(open, 1, "one sysclient");
     assert!(phone.is_registered());
     assert_eq!(world.pbx.violations(), Vec::<String>::new());

@@ -29,7 +29,15 @@ async fn after_a_restart_of_devices_everything_comes_back_by_itself() {
     let mac = mac(1);
     let hwid = mac.to_string();
     let phone = bench.installed(mac, model::T46U, "user1").await;
-    bench.world.devices.board().wait("the list of devices being asked for", |s| s.requests.iter().any(|r| r["mt"] == "GetDevices").then_some(())).await.unwrap();
+    bench
+        .world
+        .devices
+        .board()
+        .wait("the list of devices being asked for", |s| {
+            s.requests.iter().any(|r| r["mt"] == "GetDevices").then_some(())
+        })
+        .await
+        .unwrap();
     let logins = api_logins(&bench);
 
     bench.world.devices.stop().await;
@@ -91,7 +99,8 @@ async fn phones_come_back_no_faster_than_configured() {
     assert!(connects.len() >= before + usize::from(PHONES));
     // Whatever second one looks at, no more connects lie in it than are allowed, give or take one at its edge.
     for (index, start) in connects.iter().enumerate() {
-        let within = connects[index..].iter().take_while(|at| at.duration_since(*start).unsigned_abs() < Duration::from_secs(1));
+        let within =
+            connects[index..].iter().take_while(|at| at.duration_since(*start).unsigned_abs() < Duration::from_secs(1));
         let count = within.count();
         assert!(count <= PER_SECOND as usize + 1, "{count} connects within one second");
     }

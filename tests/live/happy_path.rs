@@ -84,9 +84,8 @@ async fn every_call_to_the_redirection_service_is_in_the_history_without_secrets
     let history = bench.records().history(None).await;
     let of_phone = bench.records().history(Some(mac)).await;
 
-    let commands = |rows: &[gangway::store::HistoryEntry]| -> Vec<String> {
-        rows.iter().map(|row| row.command.clone()).collect()
-    };
+    let commands =
+        |rows: &[gangway::store::HistoryEntry]| -> Vec<String> { rows.iter().map(|row| row.command.clone()).collect() };
     assert!(commands(&history).contains(&"ADD SERVER".to_owned()), "{history:#?}");
     assert_eq!(commands(&of_phone), ["CHECK DEVICE", "REDIRECT DEVICE"], "{of_phone:#?}");
     let record = bench.records().phone(mac).unwrap();

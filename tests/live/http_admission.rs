@@ -76,7 +76,8 @@ async fn uploads_are_taken_from_the_phone_up_to_a_limit() {
     let uploads = bench.records().store.uploads(bench.records().phone(mac).unwrap().id).await.unwrap();
     assert_eq!(uploads.len(), 1);
     assert_eq!(uploads[0].name, format!("{mac}-local.cfg"));
-    let stranger = http::request("PUT", &format!("{}/phone/{mac}-local.cfg", bench.gateway.instance_url()), &agent, b"x");
+    let stranger =
+        http::request("PUT", &format!("{}/phone/{mac}-local.cfg", bench.gateway.instance_url()), &agent, b"x");
     assert!(matches!(stranger.status, 401 | 404), "{}", stranger.status);
 }
 
@@ -102,7 +103,8 @@ async fn the_operators_port_is_not_the_phones_port() {
     let bench = Bench::start().await;
     let health = http::get(&format!("{}/healthz", bench.gateway.base()), "curl");
     assert_eq!(health.status, 200);
-    for path in ["/metrics", "/readyz", "/debug", "/", "/example.com", "/other.example/gangway/phone/y000000000108.cfg"] {
+    for path in ["/metrics", "/readyz", "/debug", "/", "/example.com", "/other.example/gangway/phone/y000000000108.cfg"]
+    {
         assert_eq!(http::get(&format!("{}{path}", bench.gateway.base()), "curl").status, 404, "{path}");
     }
 }

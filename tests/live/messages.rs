@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     bench::{Bench, TITLE},
-    mac,
+    in_background, mac,
 };
 
 fn request(number: u8, user: &str) -> ProvisionRequest {
@@ -67,7 +67,9 @@ async fn every_usual_spelling_of_a_mac_is_the_same_phone() {
     let bench = Bench::start().await;
     let hwid = mac(1).to_string();
     for spelling in ["805EC0123401", "80:5e:c0:12:34:01", "80-5E-C0-12-34-01", "805e.c012.3401"] {
-        let answer = bench.ask(ProvisionRequest { hwid: Some(hwid.clone()), ..ProvisionRequest::new(spelling, "user1", TITLE) }).await;
+        let answer = bench
+            .ask(ProvisionRequest { hwid: Some(hwid.clone()), ..ProvisionRequest::new(spelling, "user1", TITLE) })
+            .await;
         assert!(answer.ok, "{spelling}: {:?}", answer.error);
     }
     assert_eq!(bench.records().store.roster().len(), 1);
@@ -94,9 +96,10 @@ async fn two_requests_for_one_phone_are_worked_on_one_after_the_other() {
     assert_eq!(bench.records().store.roster().len(), 1);
     assert_eq!((record.provisioning, record.accounts.len()), (2, 1));
     let hwid = mac(1).to_string();
-    let open = bench.world.devices.board().read(|state| {
-        state.connections.values().filter(|open| open.hw_id.as_deref() == Some(hwid.as_str())).count()
-    });
+    let open =
+        bench.world.devices.board().read(|state| {
+            state.connections.values().filter(|open| open.hw_id.as_deref() == Some(hwid.as_str())).count()
+        });
     assert_eq!(open, 1);
 }
 
@@ -106,7 +109,7 @@ async fn a_slow_request_keeps_no_other_waiting() {
     let gate = format!("password:{}", mac(1));
     bench.world.devices.gates().arm(&gate);
     let users = bench.world.users.clone();
-    let slow = actix_rt::spawn(async move { users.provision(request(1, "user1")).await });
+    let slow = in_background(async move { users.provision(request(1, "user1")).await });
     bench.world.devices.gates().wait_until_held(&gate).await.unwrap();
 
     bench.provisioned(mac(2), "user2").await;
@@ -124,11 +127,11 @@ async fn answers_without_src_keep_the_order_of_the_requests() {
     bench.world.devices.gates().arm(&gate);
     let without = |number, user: &str| ProvisionRequest { src: Src::None, ..request(number, user) };
     let (users, first) = (bench.world.users.clone(), without(1, "user1"));
-    let slow = actix_rt::spawn(async move { users.provision(first).await });
+    let slow = in_background(async move { users.provision(first).await });
     bench.world.devices.gates().wait_until_held(&gate).await.unwrap();
     // This one is refused at once, but its answer has to wait for its turn.
     let (users, second) = (bench.world.users.clone(), without(2, "user2").with("mac", json!("nonsense")));
-    let quick = actix_rt::spawn(async move { users.provision(second).await });
+    let quick = in_background(async move { users.provision(second).await });
     // One with a src does not wait: when it is answered, the quick one has been seen, too.
     bench.provisioned(mac(3), "user3").await;
     assert!(!quick.is_finished());
@@ -145,7 +148,11 @@ async fn answers_without_src_keep_the_order_of_the_requests() {
 #[actix_rt::test]
 async fn odd_names_break_no_file() {
     let bench = Bench::start().await;
-    for (number, name) in [(1, "J\u{fc}rgen \"J\" O'Neil & <S\u{f6}hne>"), (2, "100 % # ; = $x ${y} {{ z }}"), (3, "\u{1f4de} \u{202e}Rot")] {
+    for (number, name) in [
+        (1, "J\u{fc}rgen \"J\" O'Neil & <S\u{f6}hne>"),
+        (2, "100 % # ; = $x ${y} {{ z }}"),
+        (3, "\u{1f4de} \u{202e}Rot"),
+    ] {
         let mac = mac(number);
         let user = format!("user{number}");
         let answer = bench.ask(request(number, &user).with("cn", json!(name))).await;

@@ -68,7 +68,8 @@ impl Records {
     }
 
     pub async fn wait_flags(&self, mac: Mac, state: UserObjectState) -> Arc<Phone> {
-        let is = |phone: &Phone| !phone.accounts.is_empty() && phone.accounts.iter().all(|a| a.user_object.state == state);
+        let is =
+            |phone: &Phone| !phone.accounts.is_empty() && phone.accounts.iter().all(|a| a.user_object.state == state);
         self.wait_phone(mac, &format!("PBX flags '{}'", state.text()), is).await
     }
 
@@ -108,7 +109,13 @@ impl Records {
         for phone in self.store.roster().in_instance(self.instance) {
             text += &format!(
                 "{} wanted {:?}, provisioned {} time(s), revision {}\n  devices  {:?}\n  redirect {:?}\n  request  {:?}\n",
-                phone.mac, phone.wanted, phone.provisioning, phone.revision, phone.devices, phone.redirect, phone.request
+                phone.mac,
+                phone.wanted,
+                phone.provisioning,
+                phone.revision,
+                phone.devices,
+                phone.redirect,
+                phone.request
             );
             for account in &phone.accounts {
                 text += &format!("  {} {:?} {:?}\n", account.username, account.user_object, account.registration);
