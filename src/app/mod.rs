@@ -1,34 +1,374 @@
 //! Everything built and wired in one place: [`Application::build`] binds and returns the ports, [`Application::run`]
 //! serves until told to stop.
 
+mod bases;
 mod deliveries;
-mod files;
+mod error;
 mod history;
 mod readiness;
-mod records;
 mod sockets;
 mod threads;
+mod trust;
+mod upkeep;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use actix_web::dev::ServerHandle;
+use tokio::sync::mpsc;
 
+pub use self::error::{ServingError, StartError};
 use self::{
-    deliveries::ToProvisioning, files::RenderedFiles, readiness::LinksReadiness, records::StoredRecords,
-    sockets::Sockets, threads::Threads,
+    deliveries::ToProvisioning,
+    history::StoredHistory,
+    readiness::LinksReadiness,
+    sockets::{NoPages, Sockets},
+    threads::{Threads, on},
+    trust::Trust,
 };
 use crate::{
-    apis::{Apis, pbx_admin::ConnectedPbxs},
+    apis::{Apis, devices, pbx_admin::ConnectedPbxs},
     clock::SharedClock,
-    config::Config,
-    http::{self, certificate::Certificate, listeners},
+    config::{Config, InstanceConfig},
+    http::{self, certificate::Certificate, listeners, ports::Readiness, rendered::RenderedFiles, stored::Stored},
     lifecycle::SHUTDOWN_PATIENCE,
     links::{devices::DevicesLinks, pbx::PbxSessions},
+    net::http::{Client, Options, Proxy},
     phone::instance::{Instance, Instances},
-    provision::Provisioning,
+    provision::{self, Provisioning, adapters},
+    redirect::{Limits, Redirects},
     render::Renderer,
-    store::{Claim, Store, StoreError},
+    store::{Claim, Store},
+    sysclients::{Fleet, FleetDeps},
     tasks::Tasks,
-    telemetry::{self, metric::install_recorder},
-    vendor::Registry,
+    telemetry::{
+        metric::{Metric, gauge, install_recorder},
+        metrics_text,
+    },
+    vendor::{Registry, SharedRegistry},
 };
+
+/// Events of sysclients waiting to be written; a full queue makes the sockets wait.
+const FLEET_EVENTS: usize = 4096;
+/// Indications of Devices waiting.
+const DEVICES_EVENTS: usize = 1024;
+
+/// Where the application listens.
+#[derive(Debug, Clone, Default)]
+pub struct Addresses {
+    /// `[http]`.
+    pub http: Vec<SocketAddr>,
+    /// `[https]`.
+    pub https: Vec<SocketAddr>,
+    /// `[ops]`.
+    pub ops: Vec<SocketAddr>,
+}
+
+/// A gateway that is bound and wired.
+pub struct Application {
+    config: Config,
+    addresses: Addresses,
+    store: Store,
+    registry: SharedRegistry,
+    certificate: Option<Arc<Certificate>>,
+    tasks: Tasks,
+    threads: Threads,
+    public: listeners::Listening,
+    ops: listeners::Listening,
+    _claim: Claim,
+}
+
+impl Application {
+    /// Opens the store, starts the threads and binds every listener. Needs a running actix `System`; once it returns,
+    /// connections are accepted and wait for [`Application::run`].
+    ///
+    /// # Errors
+    /// Whatever keeps it from serving, with what to do.
+    pub async fn build(config: Config, clock: SharedClock) -> Result<Self, StartError> {
+        install_recorder();
+        crate::net::tls::install_provider();
+        for remark in config.remarks() {
+            tracing::warn!("{remark}");
+        }
+        let tasks = Tasks::new();
+        let store = Store::open(&config.data.dir, Arc::clone(&clock), &tasks).await?;
+        let claim = store.claim()?;
+        let registry = Registry::load_shared(config.vendors.overrides()).map_err(StartError::Vendors)?;
+        let instances = open_instances(&config, &store).await?;
+        let trust = Trust::new(&instances)?;
+        let renderer =
+            Arc::new(Renderer::new(Arc::clone(&registry), store.derive_key("etag"), config.cache.mib << 20));
+        let threads = Threads::start();
+
+        let (fleet_sink, fleet_events) = mpsc::channel(FLEET_EVENTS);
+        let fleet = Fleet::start(
+            FleetDeps {
+                clock: Arc::clone(&clock),
+                tasks: tasks.clone(),
+                connects_per_second: config.net.connects_per_second,
+                tls: trust.of_instances(),
+            },
+            fleet_sink,
+        )
+        .map_err(StartError::Io)?;
+
+        let redirects = start_redirects(&config, &store, &clock, &tasks, &threads).await?;
+        let sessions = PbxSessions::default();
+        let provisioning = {
+            let deps = provision::Deps {
+                store: store.clone(),
+                instances: instances.clone(),
+                providers: Arc::new(adapters::Manifests(Arc::clone(&registry))),
+                pbx: Arc::new(ConnectedPbxs::new(sessions.clone(), store.clone())),
+                sysclients: Arc::new(fleet.clone()),
+                sysclient_events: fleet_events,
+                redirects: Arc::new(redirects),
+                clock: Arc::clone(&clock),
+                tasks: tasks.clone(),
+            };
+            on(&threads.provision.handle(), move || Provisioning::start(deps)).await?
+        };
+
+        let apis = Apis {
+            sessions: sessions.clone(),
+            provisioning: provisioning.clone(),
+            registry: Arc::clone(&registry),
+            store: store.clone(),
+            clock: Arc::clone(&clock),
+            tasks: tasks.clone(),
+            strangers: Arc::default(),
+        };
+        let devices = start_devices(&apis, &trust, &threads).await?;
+        tasks.spawn_local("pbx-changes", follow_pbxs(sessions.clone(), provisioning.clone(), tasks.clone()));
+        tasks.spawn_local(
+            "upkeep",
+            upkeep::prune(store.clone(), instances.clone(), Arc::clone(&clock), tasks.clone()),
+        );
+
+        let certificate = match config.https.listen.is_empty() {
+            true => None,
+            false => Some(Certificate::load(&config.https.certificate, &config.https.key)?),
+        };
+        let deps = http::Deps::new(http::Parts {
+            instances: instances.clone(),
+            records: Arc::new(Stored(store.clone())),
+            files: Arc::new(RenderedFiles {
+                registry: Arc::clone(&registry),
+                renderer: Arc::clone(&renderer),
+                store: store.clone(),
+                bases: bases::of(store.clone(), instances.clone()),
+            }),
+            deliveries: Arc::new(ToProvisioning(provisioning)),
+            upgrade: Arc::new(Sockets { apis, trusted_proxies: config.net.trusted_proxies.clone() }),
+            pages: Arc::new(NoPages),
+            clock,
+            tasks: tasks.clone(),
+            trusted_proxies: config.net.trusted_proxies.clone(),
+            nonce_key: store.derive_key("http nonces"),
+        });
+        let public = listeners::listen(
+            &listeners::Addresses {
+                http: config.http.listen.clone(),
+                https: config.https.listen.clone(),
+                certificate: certificate.clone(),
+                workers: None,
+                shutdown: SHUTDOWN_PATIENCE.saturating_sub(Duration::from_secs(2)),
+            },
+            &deps,
+        )?;
+        let measured = Measured { store: store.clone(), sessions: sessions.clone(), fleet, renderer };
+        let readiness: Arc<dyn Readiness> = Arc::new(LinksReadiness { instances, sessions, devices });
+        let text: http::ops::MetricsText = Arc::new(move || {
+            measured.set_gauges();
+            metrics_text()
+        });
+        let ops = listeners::listen_ops(&config.ops.listen, &readiness, &text)?;
+        let addresses =
+            Addresses { http: public.http.clone(), https: public.https.clone(), ops: ops.http.clone() };
+        Ok(Self { config, addresses, store, registry, certificate, tasks, threads, public, ops, _claim: claim })
+    }
+
+    /// The bound addresses.
+    #[must_use]
+    pub fn addresses(&self) -> Addresses {
+        self.addresses.clone()
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> Store {
+        self.store.clone()
+    }
+
+    /// Whom its tasks belong to; [`Tasks::ask_to_stop`] ends [`Application::run`].
+    #[must_use]
+    pub fn tasks(&self) -> Tasks {
+        self.tasks.clone()
+    }
+
+    /// Reloads what can change while serving: certificate, vendor folders. A bad one leaves the present one in place.
+    #[must_use]
+    pub fn reloader(&self) -> impl Fn() + 'static {
+        let (config, registry, certificate) =
+            (self.config.clone(), Arc::clone(&self.registry), self.certificate.clone());
+        move || {
+            match Registry::load(config.vendors.overrides()) {
+                Ok(loaded) => registry.store(Arc::new(loaded)),
+                Err(findings) => {
+                    for finding in findings {
+                        tracing::error!(%finding, "vendor folders are not reloaded; the present ones serve on");
+                    }
+                }
+            }
+            if let Some(certificate) = &certificate
+                && let Err(error) = certificate.reload(&config.https.certificate, &config.https.key)
+            {
+                tracing::error!(%error, "the certificate is not reloaded; the present one serves on");
+            }
+        }
+    }
+
+    /// Serves until told to stop; then finishes or answers what is in flight, within ten seconds.
+    ///
+    /// # Errors
+    /// When a listener ended by itself, or something did not end in time.
+    pub async fn run(self) -> Result<(), ServingError> {
+        let Self { addresses, tasks, threads, public, ops, .. } = self;
+        for (scheme, bound) in [("http", &addresses.http), ("https", &addresses.https), ("ops", &addresses.ops)] {
+            for address in bound {
+                tracing::info!(%address, "listening for {scheme}");
+            }
+        }
+        let (public_handle, ops_handle) = (public.server.handle(), ops.server.handle());
+        let mut public_server = std::pin::pin!(public.server);
+        let mut ops_server = std::pin::pin!(ops.server);
+        let mut ops_ended = addresses.ops.is_empty();
+        let ended = loop {
+            tokio::select! {
+                ended = &mut public_server => break Some(ended),
+                ended = &mut ops_server, if !ops_ended => {
+                    ops_ended = true;
+                    if ended.is_err() || !tasks.is_stopping() {
+                        break Some(ended);
+                    }
+                }
+                () = tasks.stopping() => break None,
+            }
+        };
+        tracing::info!("stopping");
+        tasks.ask_to_stop();
+        if ended.is_none() {
+            let stopped = async {
+                tokio::join!(public_handle.stop(true), ops_handle.stop(false), async {
+                    let _ = public_server.await;
+                })
+            };
+            let _ = tokio::time::timeout(SHUTDOWN_PATIENCE, stopped).await;
+        }
+        let left = tasks.finish(SHUTDOWN_PATIENCE).await;
+        threads.stop();
+        match ended {
+            Some(Err(error)) => Err(ServingError::Listener(error)),
+            Some(Ok(())) => Err(ServingError::Ended),
+            None if left > 0 => Err(ServingError::Unfinished(left)),
+            None => Ok(()),
+        }
+    }
+}
+
+async fn open_instances(config: &Config, store: &Store) -> Result<Instances, StartError> {
+    let mut instances = Vec::new();
+    for configured in &config.instances {
+        let id = store.instance(&configured.domain, &configured.name).await?;
+        instances.push(instance(id, configured));
+    }
+    Ok(Instances::new(instances))
+}
+
+fn instance(id: crate::phone::instance::InstanceId, configured: &InstanceConfig) -> Instance {
+    let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    Instance {
+        id,
+        domain: configured.domain.clone(),
+        name: configured.name.clone(),
+        password: configured.password.clone(),
+        public_url: configured.public_url.parse().ok(),
+        phone_url: configured.phone_url.parse().ok(),
+        devices_ca: text(&configured.devices_ca),
+        devices_pin: text(&configured.devices_pin),
+        admin_password_login: configured.admin_password_login,
+        admin_from: configured.admin_from.clone(),
+        frame_ancestors: configured.frame_ancestors.clone(),
+    }
+}
+
+async fn start_redirects(
+    config: &Config,
+    store: &Store,
+    clock: &SharedClock,
+    tasks: &Tasks,
+    threads: &Threads,
+) -> Result<Redirects, StartError> {
+    let proxy = match config.net.proxy.is_empty() {
+        true => None,
+        false => Some(Proxy::parse(config.net.proxy.expose())?),
+    };
+    let tls = crate::net::tls::client_config(None, None)?;
+    let (store, clock, tasks) = (store.clone(), Arc::clone(clock), tasks.clone());
+    on(&threads.links.handle(), move || {
+        let client = Client::new(Options { proxy, ..Options::new(tls) });
+        let history = Arc::new(StoredHistory::start(store, &tasks));
+        Redirects::start(client, history, clock, &tasks, Limits::default())
+    })
+    .await
+}
+
+async fn start_devices(apis: &Apis, trust: &Trust, threads: &Threads) -> Result<DevicesLinks, StartError> {
+    let links = DevicesLinks::default();
+    let (sink, events) = mpsc::channel(DEVICES_EVENTS);
+    let (starting, sessions, trust) = (links.clone(), apis.sessions.clone(), trust.of_instances());
+    let (clock, tasks, apis) = (Arc::clone(&apis.clock), apis.tasks.clone(), apis.clone());
+    on(&threads.links.handle(), move || {
+        starting.start(sessions, sink, trust, clock, &tasks);
+        tasks.spawn_local("devices-events", devices::follow(events, apis));
+    })
+    .await?;
+    Ok(links)
+}
+
+/// Tells provisioning of every PBX that came, went or announced services.
+async fn follow_pbxs(sessions: PbxSessions, provisioning: Provisioning, tasks: Tasks) {
+    let mut changes = sessions.changes();
+    loop {
+        let change = tokio::select! {
+            change = changes.recv() => change,
+            () = tasks.stopping() => return,
+        };
+        match change {
+            Ok(change) => {
+                provisioning.pbx_changed(change.0);
+                provisioning.devices_changed(change.0);
+            }
+            Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {}
+            Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
+        }
+    }
+}
+
+/// What gauges are read from when somebody asks for metrics.
+struct Measured {
+    store: Store,
+    sessions: PbxSessions,
+    fleet: Fleet,
+    renderer: Arc<Renderer>,
+}
+
+impl Measured {
+    #[expect(clippy::cast_precision_loss, reason = "gauges are floats; counts are far below 2^52")]
+    fn set_gauges(&self) {
+        gauge(Metric::Phones, &[], self.store.roster().len() as f64);
+        gauge(Metric::PbxSessions, &[], self.sessions.len() as f64);
+        gauge(Metric::RenderCacheBytes, &[], self.renderer.cached_bytes() as f64);
+        for (state, count) in self.fleet.counts().by_state() {
+            gauge(Metric::Sysclients, &[("state", state)], count as f64);
+        }
+    }
+}

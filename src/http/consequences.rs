@@ -40,8 +40,6 @@ pub struct Delivered {
     pub phone: PhoneId,
     /// What was delivered.
     pub delivery: Delivery,
-    /// The model the phone told.
-    pub model: Option<Arc<str>>,
     /// The firmware it told.
     pub firmware: Option<Arc<str>>,
 }
@@ -59,12 +57,17 @@ impl Consequences {
         phone: PhoneId,
         source: IpAddr,
         family: Arc<str>,
+        model: Option<Arc<str>>,
         now: Timestamp,
     ) -> Result<Result<Arc<Phone>, Reason>, RecordError> {
         let (verdict, outcome) = std::sync::mpsc::sync_channel(1);
         let change = move |record: &mut Phone, happenings: &mut Vec<Happening>| {
             let first = record.window.first_delivery.is_none();
             let bound = bind(record, source, &family, now);
+            // The model decides what is rendered, and a person may have set it: learned here, before the first file.
+            if bound.is_ok() && record.model.is_none() {
+                record.model = model.as_deref().map(str::to_owned);
+            }
             if bound.is_ok() && first {
                 happenings.push(Happening {
                     kind: "first-delivery",
@@ -158,10 +161,6 @@ fn note_delivery(record: &mut Phone, done: Delivered, happenings: &mut Vec<Happe
         "The phone has its changed configuration."
     };
     happenings.push(Happening { kind: "delivered", text: text.to_owned() });
-    // The model is learned only where nothing is known: it decides what is rendered, and a person may have set it.
-    if record.model.is_none() {
-        record.model = done.model.as_deref().map(str::to_owned);
-    }
     if let Some(firmware) = done.firmware.as_deref() {
         record.firmware = Some(firmware.to_owned());
     }

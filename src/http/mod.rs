@@ -14,6 +14,8 @@ pub mod ops;
 pub mod path;
 pub mod phone_files;
 pub mod ports;
+pub mod rendered;
+pub mod stored;
 pub mod watched_body;
 
 use std::{rc::Rc, sync::Arc};

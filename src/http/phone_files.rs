@@ -37,6 +37,7 @@ struct Visit<'a> {
     request: &'a HttpRequest,
     instance: &'a Instance,
     known: Rc<Known>,
+    token: Option<&'a str>,
     client: Client,
     now: Timestamp,
 }
@@ -64,9 +65,13 @@ pub async fn handle(
     let (known, phone) =
         memo.look(&*deps.files, Key { instance: instance.id, user_agent, file }, |recognised| match token {
             Some(token) => deps.records.by_token(token).filter(|phone| phone.instance == instance.id),
-            None => deps.records.by_mac(instance.id, recognised.mac?),
+            // A MAC that only the User-Agent claims names nobody.
+            None if matches!(recognised.kind, FileKind::Personal | FileKind::Upload) => {
+                deps.records.by_mac(instance.id, recognised.mac?)
+            }
+            None => None,
         });
-    let visit = Visit { deps, request, instance, known, client, now };
+    let visit = Visit { deps, request, instance, known, token, client, now };
     let token = match (token, &phone) {
         (None, _) => Token::None,
         (Some(_), Some(_)) => Token::Known,
@@ -166,7 +171,7 @@ impl Visit<'_> {
 
     fn open(&self, phone: Option<&Phone>, reason: Reason) -> (HttpResponse, Outcome) {
         let stage = if reason == Reason::BeforeConfig { Stage::OpenSoon } else { Stage::Open };
-        match self.deps.files.render(self.instance, phone, &self.known.recognised, stage) {
+        match self.deps.files.render(self.instance, phone, &self.known.recognised, stage, self.token) {
             Ok(Some(file)) => {
                 let form = form(&Wish::of(self.request.headers()), &file, true);
                 (answer::file(&file, form, self.request.method(), None), Outcome::Open(reason))
@@ -179,8 +184,8 @@ impl Visit<'_> {
     async fn personal(&self, phone: &Arc<Phone>, proof: Proof, binds: bool) -> (HttpResponse, Outcome) {
         let bound;
         let phone = if binds {
-            let family = self.known.recognised.family.clone();
-            match self.deps.consequences.bind(phone.id, self.client.address, family, self.now).await {
+            let (family, model) = (self.known.recognised.family.clone(), self.known.recognised.model.clone());
+            match self.deps.consequences.bind(phone.id, self.client.address, family, model, self.now).await {
                 Ok(Ok(record)) => {
                     bound = record;
                     &bound
@@ -220,7 +225,8 @@ impl Visit<'_> {
         if !changed && remembered.is_some() {
             return Ok(remembered);
         }
-        let file = self.deps.files.render(self.instance, Some(phone), &self.known.recognised, Stage::Personal)?;
+        let file =
+            self.deps.files.render(self.instance, Some(phone), &self.known.recognised, Stage::Personal, self.token)?;
         if let (false, Some(file)) = (changed, &file) {
             *self.known.personal.borrow_mut() = Arc::downgrade(file);
         }
@@ -237,7 +243,6 @@ impl Visit<'_> {
                 provisioning: phone.provisioning,
                 etag: etag.to_owned(),
             },
-            model: self.known.recognised.model.clone(),
             firmware: self.known.recognised.firmware.clone(),
         };
         Box::new(move || deps.consequences.delivered(done))

@@ -14,6 +14,7 @@ use crate::{
         mac::Mac,
         record::{Credentials, Phone, PhoneId},
     },
+    vendor::Recognition,
     wire::http_auth::Scheme,
 };
 
@@ -124,6 +125,8 @@ pub struct Recognised {
     pub kind: FileKind,
     /// Vendor and model of the User-Agent, for the binding of a window.
     pub family: Arc<str>,
+    /// Everything, for the renderer.
+    pub whole: Recognition,
 }
 
 /// Which part of a file.
@@ -138,15 +141,7 @@ pub enum Stage {
 }
 
 /// A rendered file.
-#[derive(Debug, Clone)]
-pub struct File {
-    /// Its bytes.
-    pub body: Bytes,
-    /// Quoted, a keyed hash of the bytes.
-    pub etag: String,
-    /// Its media type.
-    pub content_type: String,
-}
+pub use crate::render::Rendered as File;
 
 /// Vendors, settings and rendering as one request needs them.
 pub trait Files: Send + Sync {
@@ -160,13 +155,14 @@ pub trait Files: Send + Sync {
     fn policy(&self, instance: InstanceId, phone: Option<&Phone>, recognised: &Recognised) -> Policy;
     /// The account that all phones of the instance share as bootstrap.
     fn shared_account(&self, instance: InstanceId) -> Option<Arc<Credentials>>;
-    /// The file. The error is a sentence for the log; `None` when the vendor has no such file.
+    /// The file; `token` is the one the phone asked with. The error is a sentence for the log; `None` when the vendor has no such file.
     fn render(
         &self,
         instance: &Instance,
         phone: Option<&Phone>,
         recognised: &Recognised,
         stage: Stage,
+        token: Option<&str>,
     ) -> Result<Option<Arc<File>>, String>;
 }
 

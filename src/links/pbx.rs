@@ -135,6 +135,18 @@ impl PbxSessions {
         found
     }
 
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
     /// Told whenever a session came, went or announced services.
     #[must_use]
     pub fn changes(&self) -> broadcast::Receiver<PbxChanged> {

@@ -430,3 +430,118 @@ pub struct AccountUser {
     /// PBX address.
     pub dns: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A field's name and how to change it.
+    type Change = (&'static str, Box<dyn FnOnce(&mut Phone)>);
+
+    fn changed(change: impl FnOnce(&mut Phone)) -> bool {
+        let phone = Phone::sample();
+        let mut other = phone.clone();
+        change(&mut other);
+        assert_ne!(phone, other, "the change changed nothing");
+        phone.render_inputs_differ(&other)
+    }
+
+    fn later() -> Timestamp {
+        Timestamp::UNIX_EPOCH
+    }
+
+    #[test]
+    fn what_files_are_rendered_from_makes_a_difference() {
+        let credentials = || Credentials { user: "u".into(), password: Secret::new("p"), proven: None };
+        let changes: Vec<Change> = vec![
+            ("instance", Box::new(|phone| phone.instance = InstanceId(9))),
+            ("mac", Box::new(|phone| phone.mac = Mac::new([2, 0, 0, 0, 0, 1]).unwrap())),
+            ("provider", Box::new(|phone| phone.provider = "other".into())),
+            ("vendor", Box::new(|phone| phone.vendor = "other".into())),
+            ("model", Box::new(|phone| phone.model = None)),
+            ("category", Box::new(|phone| phone.category = Some("Desk".into()))),
+            ("wanted", Box::new(|phone| phone.wanted = Wanted::Released)),
+            ("token", Box::new(|phone| phone.token = new_token())),
+            ("bootstrap", Box::new(move |phone| phone.bootstrap = Some(credentials()))),
+            ("own user", Box::new(|phone| phone.own.user = "other".into())),
+            ("own password", Box::new(|phone| phone.own.password = Secret::new("other"))),
+            ("items", Box::new(|phone| drop(phone.device_config.items.insert("NTP".into(), Value::Null)))),
+            ("admin password", Box::new(|phone| phone.device_config.admin_password = Some(Secret::new("x")))),
+            ("account gone", Box::new(|phone| phone.accounts.clear())),
+            ("line", Box::new(|phone| phone.accounts[0].line = 2)),
+            ("hwid", Box::new(|phone| phone.accounts[0].hwid = "other".into())),
+            ("username", Box::new(|phone| phone.accounts[0].username = "other".into())),
+            ("cn", Box::new(|phone| phone.accounts[0].cn = "other".into())),
+            ("password", Box::new(|phone| phone.accounts[0].password = Secret::new("other"))),
+            ("domain", Box::new(|phone| phone.accounts[0].domain = "other".into())),
+            ("dns", Box::new(|phone| phone.accounts[0].dns = "other".into())),
+        ];
+        for (field, change) in changes {
+            assert!(changed(change), "{field}");
+        }
+    }
+
+    #[test]
+    fn the_state_of_things_makes_no_difference_to_files() {
+        let changes: Vec<Change> = vec![
+            ("id", Box::new(|phone| phone.id = PhoneId(9))),
+            ("firmware", Box::new(|phone| phone.firmware = Some("1".into()))),
+            ("buried", Box::new(|phone| phone.buried = Some(later()))),
+            ("created", Box::new(|phone| phone.created = later())),
+            ("provisioning", Box::new(|phone| phone.provisioning += 1)),
+            ("code", Box::new(|phone| phone.code = Some(Secret::new("code")))),
+            ("own proven", Box::new(|phone| phone.own.proven = Some(later()))),
+            ("window", Box::new(|phone| phone.window.closed = Some(later()))),
+            ("sysclient", Box::new(|phone| phone.sysclient.password = Some(Secret::new("x")))),
+            ("received", Box::new(|phone| phone.device_config.received = Some(later()))),
+            (
+                "redirect entry",
+                Box::new(|phone| {
+                    phone.redirect_entry =
+                        Some(RedirectEntry { url: Secret::new("x"), server_name: None, at: later() });
+                }),
+            ),
+            (
+                "delivery",
+                Box::new(|phone| {
+                    phone.delivery = Some(Delivery { at: later(), revision: 1, provisioning: 1, etag: "x".into() });
+                }),
+            ),
+            ("revision", Box::new(|phone| phone.revision += 1)),
+            ("devices", Box::new(|phone| phone.devices.reach(DevicesState::Received, later()))),
+            ("redirect", Box::new(|phone| phone.redirect.reach(RedirectState::Redirected, later()))),
+            ("request", Box::new(|phone| phone.request.reach(RequestState::Provisioned, later()))),
+            ("guid", Box::new(|phone| phone.accounts[0].user_guid = Some("x".into()))),
+            ("user object", Box::new(|phone| phone.accounts[0].user_object.reach(UserObjectState::Applied, later()))),
+            (
+                "flags",
+                Box::new(|phone| {
+                    phone.accounts[0].flags_written =
+                        Some(Flags { media_relay: true, tls_only: true, reverse_proxy: true });
+                }),
+            ),
+            ("flags' provisioning", Box::new(|phone| phone.accounts[0].flags_provisioning = 9)),
+            (
+                "registration",
+                Box::new(|phone| phone.accounts[0].registration.reach(RegistrationState::Registered, later())),
+            ),
+            ("address", Box::new(|phone| phone.accounts[0].registered_address = Some("x".into()))),
+            ("orphaned", Box::new(|phone| phone.accounts[0].orphaned = Some(later()))),
+        ];
+        for (field, change) in changes {
+            assert!(!changed(change), "{field}");
+        }
+    }
+
+    #[test]
+    fn tokens_are_128_bits_of_base32() {
+        let tokens: std::collections::HashSet<String> = (0..1000).map(|_| new_token().expose().to_owned()).collect();
+        assert_eq!(tokens.len(), 1000);
+        for token in tokens {
+            assert_eq!(token.len(), 26);
+            assert!(token.bytes().all(|byte| byte.is_ascii_lowercase() || (b'2'..=b'7').contains(&byte)));
+            // 130 bits of room: the first character has its two highest bits clear.
+            assert!((b'a'..=b'h').contains(&token.as_bytes()[0]));
+        }
+    }
+}

@@ -1,3 +1,30 @@
-//! Provisioning: the facets of a phone decided and carried out.
+//! Provisioning: the facets of a phone decided (`flow`) and carried out (`engine`, `steps`), the requests of Users
+//! taken (`intake`), what people want written down (`intents`).
 
+mod adapters;
+mod endpoints;
+mod engine;
+pub mod events;
+pub mod flow;
+mod handle;
+mod inbox;
+mod intake;
+pub mod intents;
+pub mod outcome;
 pub mod ports;
+#[cfg(test)]
+mod sample;
+mod server;
+mod spent;
+mod steps;
+#[cfg(test)]
+mod tests;
+pub mod urls;
+pub mod verdict;
+mod world;
+
+pub use self::{
+
+    handle::{Deps, Provisioning},
+    intake::{DEADLINE, ProvisionRequest},
+};

@@ -55,7 +55,7 @@ impl Keyring {
         let mut keys = Vec::new();
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
             let (id, hex) = line.split_once(' ').ok_or("a line is not '<number> <64 hex digits>'")?;
-            let id: u8 = id.parse().map_err(|_| "a key's number is not between 0 and 255")?;
+            let id: u8 = id.parse().ok().ok_or("a key's number is not between 0 and 255")?;
             if keys.iter().any(|key: &Key| key.id == id) {
                 return Err("two keys have the same number");
             }
@@ -95,7 +95,8 @@ impl Keyring {
             .current
             .cipher
             .encrypt((&nonce).into(), payload)
-            .map_err(|_| StoreError::Unsealing { place: place.to_owned() })?;
+            .ok()
+            .ok_or_else(|| StoreError::Unsealing { place: place.to_owned() })?;
         let mut out = Vec::with_capacity(1 + NONCE + sealed.len());
         out.push(self.current.id);
         out.extend_from_slice(&nonce);

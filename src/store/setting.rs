@@ -14,7 +14,6 @@ use super::{
 use crate::{
     phone::{
         instance::InstanceId,
-        mac::Mac,
         settings::{Layers, Scope, SettingRow},
     },
     secret::Secret,
@@ -29,18 +28,6 @@ pub(super) struct Settings {
 
 fn place(instance: i64, scope: &str, name: &str) -> String {
     format!("setting/{instance}/{scope}/{name}")
-}
-
-/// Reads what `Scope` displays.
-fn parse_scope(text: &str) -> Option<Scope> {
-    match text.split_once(':') {
-        None if text == "instance" => Some(Scope::Instance),
-        Some(("vendor", name)) => Some(Scope::Vendor(name.to_owned())),
-        Some(("model", name)) => Some(Scope::Model(name.to_owned())),
-        Some(("category", name)) => Some(Scope::Category(name.to_owned())),
-        Some(("phone", mac)) => Mac::from_hex(mac).map(Scope::Phone),
-        _ => None,
-    }
 }
 
 impl Settings {
@@ -94,7 +81,7 @@ async fn read(
     for row in rows {
         let place = place(instance.0, &row.scope, &row.name);
         let bytes = keyring.unseal(&place, &row.sealed)?;
-        let Some(scope) = parse_scope(&row.scope) else {
+        let Ok(scope) = row.scope.parse::<Scope>() else {
             tracing::warn!(scope = row.scope, name = row.name, "a setting of an unknown scope is skipped");
             continue;
         };
@@ -197,25 +184,5 @@ impl Store {
         if self.inner.settings.put(instance, layers) {
             let _ = self.inner.settings_changes.send(instance);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn scopes_read_back() {
-        let mac = Mac::from_hex("805ec0123456").unwrap();
-        for scope in [
-            Scope::Instance,
-            Scope::Vendor("yealink".into()),
-            Scope::Model("yealink/T46U".into()),
-            Scope::Category("Reception: 1".into()),
-            Scope::Phone(mac),
-        ] {
-            assert_eq!(parse_scope(&scope.to_string()), Some(scope));
-        }
-        assert_eq!(parse_scope("planet:mars"), None);
     }
 }

@@ -282,6 +282,43 @@ async fn settings_are_set_and_taken_back() {
 }
 
 #[tokio::test]
+async fn settings_of_every_scope_come_back() {
+    let fixture = Fixture::new().await;
+    let mac = Mac::from_hex("805ec0123456").unwrap();
+    let scopes = [
+        Scope::Instance,
+        Scope::Vendor("yealink".into()),
+        Scope::Model("yealink/T46U".into()),
+        Scope::Category("Reception: 1".into()),
+        Scope::Phone(mac),
+    ];
+    for scope in &scopes {
+        let value = Secret::new(scope.to_string());
+        fixture.store.set_setting(fixture.instance, scope, "language", Some(&value)).await.unwrap();
+    }
+    let layers = fixture.again().await.layers(fixture.instance);
+    for scope in scopes {
+        let row = layers.rows().iter().find(|row| row.scope == scope).unwrap();
+        assert_eq!(row.value.expose(), scope.to_string());
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_left_behind_is_undone() {
+    let fixture = Fixture::new().await;
+    let phone = fixture.store.create_phone(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
+    let mut changing = Box::pin(fixture.store.change_phone(phone.id, |phone, _| phone.provisioning = 9));
+    // Dropped in the middle of its transaction, as when the other end of a request goes away.
+    while fixture.store.inner.writer.is_free() {
+        assert!(futures_util::poll!(&mut changing).is_pending());
+    }
+    drop(changing);
+    let (after, ()) = fixture.store.change_phone(phone.id, |phone, _| phone.provisioning += 1).await.unwrap();
+    assert_eq!(after.provisioning, 1);
+    assert_eq!(fixture.again().await.roster().get(phone.id).unwrap().provisioning, 1);
+}
+
+#[tokio::test]
 async fn facts_are_open_or_sealed() {
     let fixture = Fixture::new().await;
     let (store, instance) = (&fixture.store, fixture.instance);
@@ -391,11 +428,7 @@ async fn a_truncated_log_opens_with_what_was_committed_before() {
             fs::copy(fixture.dir.path().join(file), dir.path().join(file)).unwrap();
         }
         fs::write(dir.path().join("gangway.db-wal"), &wal[..wal.len().saturating_sub(cut)]).unwrap();
-        let store = match Store::open_with(dir.path(), None, Arc::new(SystemClock), &Tasks::new()).await {
-            Ok(store) => store,
-            // Cut before the key's proof was written, with the phone gone too: a new database under the old key.
-            Err(error) => panic!("cut by {cut}: {error}"),
-        };
+        let store = open(dir.path()).await;
         let found = store.roster().get(phone.id).map_or(0, |phone| phone.provisioning);
         assert!(found <= last, "a shorter log cannot know more");
         assert!(cut != 0 || found == 5, "everything answered is there");

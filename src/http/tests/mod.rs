@@ -3,3 +3,4 @@
 mod refusals;
 mod serving;
 mod support;
+mod whole;

@@ -35,6 +35,7 @@ use crate::{
     },
     secret::Secret,
     tasks::Tasks,
+    vendor::Recognition,
     wire::http_auth::{Algorithm, Scheme},
 };
 
@@ -122,6 +123,15 @@ impl Files for Memory {
             mac: personal.or(upload),
             kind,
             family: model.unwrap_or_default().into(),
+            whole: Recognition {
+                vendor: None,
+                model: None,
+                firmware: None,
+                mac: None,
+                agent_mac: None,
+                kind: crate::vendor::FileKind::Other,
+                file_vendor: None,
+            },
         }
     }
 
@@ -143,6 +153,7 @@ impl Files for Memory {
         phone: Option<&Phone>,
         _: &Recognised,
         stage: Stage,
+        _: Option<&str>,
     ) -> Result<Option<Arc<File>>, String> {
         let revision = phone.map_or(0, |phone| phone.revision);
         let mut rendered = self.rendered.lock().unwrap();
@@ -153,13 +164,13 @@ impl Files for Memory {
                 Stage::OpenSoon => Bytes::from_static(b"open soon"),
             };
             let etag = format!("\"{revision}-{stage:?}\"");
-            Arc::new(File { body, etag, content_type: "text/plain".to_owned() })
+            Arc::new(File { body, etag, content_type: "text/plain".to_owned(), notes: Vec::new() })
         });
         Ok(Some(file.clone()))
     }
 }
 
-pub struct Told(mpsc::UnboundedSender<(PhoneId, Option<Reason>)>);
+pub struct Told(pub mpsc::UnboundedSender<(PhoneId, Option<Reason>)>);
 
 impl Deliveries for Told {
     fn delivered(&self, phone: PhoneId) {
@@ -171,7 +182,7 @@ impl Deliveries for Told {
     }
 }
 
-struct Teapot;
+pub struct Teapot;
 
 impl Upgrade for Teapot {
     fn upgrade(&self, _: HttpRequest, _: Payload, instance: Arc<Instance>) -> LocalReply<HttpResponse> {

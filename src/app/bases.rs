@@ -1,0 +1,44 @@
+//! Where phones reach an instance, kept ready: it is asked for with every request and changes once a year.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use crate::{
+    http::rendered::{Bases, BasesOf},
+    phone::{
+        instance::{Instance, InstanceId, Instances},
+        urls::{Scheme, phone_base},
+    },
+    provision::urls,
+    store::Store,
+};
+
+/// What was learned when the bases were made, and the bases.
+type Kept = HashMap<InstanceId, (Option<String>, Arc<Bases>)>;
+
+/// The bases of every instance: configured, else learned from the PBX.
+#[must_use]
+pub fn of(store: Store, instances: Instances) -> BasesOf {
+    let kept: RwLock<Kept> = RwLock::default();
+    Arc::new(move |id| {
+        let learned = store.fact(id, urls::LEARNED);
+        if let Some((from, bases)) = kept.read().unwrap_or_else(PoisonError::into_inner).get(&id)
+            && *from == learned
+        {
+            return Arc::clone(bases);
+        }
+        let bases = Arc::new(instances.get(id).map(|instance| made(instance, learned.as_deref())).unwrap_or_default());
+        kept.write().unwrap_or_else(PoisonError::into_inner).insert(id, (learned, Arc::clone(&bases)));
+        bases
+    })
+}
+
+fn made(instance: &Instance, learned: Option<&str>) -> Bases {
+    let learned = learned.and_then(|url| url.parse().ok());
+    let base = |scheme| phone_base(instance, learned.as_ref(), scheme);
+    let https = base(Scheme::Https);
+    let plain = base(Scheme::Http).or_else(|| https.clone()).unwrap_or_default();
+    Bases { https: https.unwrap_or_else(|| plain.clone()), plain }
+}

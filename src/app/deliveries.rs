@@ -1,0 +1,21 @@
+//! What phones did, told to provisioning. The records are written already; the engine follows their changes, so all
+//! that is left is a phone that shows it is alive.
+
+use crate::{
+    http::ports::Deliveries,
+    phone::{admission::Reason, record::PhoneId},
+    provision::Provisioning,
+};
+
+/// Passes on to the engine.
+pub struct ToProvisioning(pub Provisioning);
+
+impl Deliveries for ToProvisioning {
+    fn delivered(&self, phone: PhoneId) {
+        self.0.asked(phone);
+    }
+
+    fn asked(&self, phone: PhoneId, _reason: Reason) {
+        self.0.asked(phone);
+    }
+}

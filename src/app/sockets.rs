@@ -1,0 +1,56 @@
+//! Websocket upgrades and pages as the listeners see them.
+
+use std::{net::IpAddr, sync::Arc};
+
+use actix_web::{HttpRequest, HttpResponse, web::Payload};
+use ipnet::IpNet;
+
+use crate::{
+    apis::{Apis, socket},
+    http::{
+        client_address::client,
+        ports::{LocalReply, Pages, Upgrade},
+    },
+    phone::instance::Instance,
+};
+
+/// AppWebsockets.
+pub struct Sockets {
+    /// What is said over them.
+    pub apis: Apis,
+    /// Whose forwarding headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+impl Sockets {
+    fn source(&self, request: &HttpRequest) -> Option<IpAddr> {
+        let peer = request.peer_addr()?;
+        Some(client(peer.ip(), request.app_config().secure(), request.headers(), &self.trusted_proxies).address)
+    }
+}
+
+impl Upgrade for Sockets {
+    fn upgrade(&self, request: HttpRequest, payload: Payload, instance: Arc<Instance>) -> LocalReply<HttpResponse> {
+        let source = self.source(&request);
+        let apis = self.apis.clone();
+        Box::pin(async move {
+            let Some(source) = source else { return HttpResponse::BadRequest().finish() };
+            socket::upgrade(&request, payload, source, &instance, &apis).unwrap_or_else(|error| error.error_response())
+        })
+    }
+}
+
+/// No pages yet: the admin app brings them.
+pub struct NoPages;
+
+impl Pages for NoPages {
+    fn page(
+        &self,
+        _request: &HttpRequest,
+        _payload: &mut Payload,
+        _instance: &Arc<Instance>,
+        _path: &str,
+    ) -> Option<LocalReply<HttpResponse>> {
+        None
+    }
+}

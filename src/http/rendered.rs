@@ -1,0 +1,137 @@
+//! Vendors, settings and rendered files, as the listeners use them.
+
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+};
+
+use super::ports::{File, FileKind, Files, Recognised, Stage};
+use crate::{
+    phone::{
+        admission::Policy,
+        instance::{Instance, InstanceId},
+        record::{Credentials, Phone},
+        settings::Lookup,
+    },
+    provision::urls::shared_account,
+    render::{FileRequest, Renderer, Stage as Part},
+    store::Store,
+    vendor,
+    wire::http_auth::{Algorithm, Scheme},
+};
+
+/// Where phones reach an instance; both end in `/phone/`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Bases {
+    /// By plain HTTP, or whatever the base is.
+    pub plain: String,
+    /// By https.
+    pub https: String,
+}
+
+/// Tells an instance's present bases: configured or learned.
+pub type BasesOf = Arc<dyn Fn(InstanceId) -> Arc<Bases> + Send + Sync>;
+
+/// [`Files`] on registry, renderer and store.
+pub struct RenderedFiles {
+    /// The vendors.
+    pub registry: vendor::SharedRegistry,
+    /// The renderer.
+    pub renderer: Arc<Renderer>,
+    /// The settings.
+    pub store: Store,
+    /// The bases.
+    pub bases: BasesOf,
+}
+
+impl Files for RenderedFiles {
+    fn revision(&self, instance: InstanceId) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        let layers = self.store.layers(instance);
+        (self.registry.load().revision(), layers.revision(), (self.bases)(instance)).hash(&mut hasher);
+        hasher.finish()
+    }
+
+    fn recognise(&self, user_agent: Option<&str>, file: &str) -> Recognised {
+        let whole = self.registry.load().recognise(user_agent, Some(file));
+        let kind = match whole.kind {
+            vendor::FileKind::Personal => FileKind::Personal,
+            vendor::FileKind::Common => FileKind::Common,
+            vendor::FileKind::Upload | vendor::FileKind::Contact => FileKind::Upload,
+            vendor::FileKind::BootPersonal
+            | vendor::FileKind::BootCommon
+            | vendor::FileKind::Firmware
+            | vendor::FileKind::Other
+            | vendor::FileKind::Unknown => FileKind::Other,
+        };
+        let told = user_agent.is_some();
+        let part = |name: &Option<Arc<str>>| name.as_deref().filter(|_| told).unwrap_or_default().to_owned();
+        let family = format!("{} {}", part(&whole.vendor), part(&whole.model)).trim().into();
+        Recognised {
+            vendor: whole.file_vendor.clone().or_else(|| whole.vendor.clone()),
+            model: whole.model.clone(),
+            firmware: whole.firmware.clone(),
+            mac: whole.mac,
+            kind,
+            family,
+            whole,
+        }
+    }
+
+    fn scheme(&self, name: Option<&str>) -> Scheme {
+        match name.and_then(|name| self.registry.load().vendor(name).map(|vendor| vendor.auth)) {
+            Some(vendor::AuthScheme::DigestSha256) => Scheme::Digest(Algorithm::Sha256),
+            Some(vendor::AuthScheme::Basic) => Scheme::Basic,
+            Some(vendor::AuthScheme::DigestMd5) | None => Scheme::Digest(Algorithm::Md5),
+        }
+    }
+
+    fn policy(&self, instance: InstanceId, phone: Option<&Phone>, recognised: &Recognised) -> Policy {
+        let vendor = phone.map_or(recognised.vendor.as_deref().unwrap_or_default(), |phone| &phone.vendor);
+        let lookup = Lookup {
+            vendor: Some(vendor).filter(|name| !name.is_empty()),
+            model: phone.and_then(|phone| phone.model.as_deref()).or(recognised.model.as_deref()),
+            category: phone.and_then(|phone| phone.category.as_deref()),
+            mac: phone.map(|phone| phone.mac),
+        };
+        let settings = self.store.layers(instance).effective(&lookup, phone.map(|phone| &phone.device_config));
+        Policy {
+            https_only: settings.text("provisioning_scheme") == "https",
+            require_certificate: settings.bool("require_certificate"),
+            ..Policy::default()
+        }
+    }
+
+    fn shared_account(&self, instance: InstanceId) -> Option<Arc<Credentials>> {
+        let settings = self.store.layers(instance).effective(&Lookup::default(), None);
+        let (user, password) = shared_account(&self.store, instance, &settings)?;
+        Some(Arc::new(Credentials { user, password, proven: None }))
+    }
+
+    fn render(
+        &self,
+        instance: &Instance,
+        phone: Option<&Phone>,
+        recognised: &Recognised,
+        stage: Stage,
+        token: Option<&str>,
+    ) -> Result<Option<Arc<File>>, String> {
+        let bases = (self.bases)(instance.id);
+        let layers = self.store.layers(instance.id);
+        let request = FileRequest {
+            phone,
+            recognition: &recognised.whole,
+            // A phone without configuration is told to come back in a minute by the renderer itself.
+            stage: if stage == Stage::Personal { Part::Personal } else { Part::Open },
+            phone_base: &bases.plain,
+            https_base: &bases.https,
+            token: token.filter(|_| stage != Stage::Personal),
+            layers: &layers,
+        };
+        match self.renderer.file(&request) {
+            Ok(file) => Ok(Some(file)),
+            Err(crate::render::RenderError::NoVendor | crate::render::RenderError::Kind(_)) => Ok(None),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The same with the real store, the real vendors and the real templates.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::mpsc;
+
+use super::{
+    super::{
+        Deps, Parts,
+        answer::{Form, Wish, form},
+        listeners::{Addresses, listen},
+        ports::{Files, Records, Stage},
+        rendered::{Bases, RenderedFiles},
+        stored::Stored,
+    },
+    support::{FILE, Teapot, Told, UA, instance},
+};
+use crate::{
+    clock::{Clock, ManualClock},
+    phone::{admission::tests::at, instance::Instances, record::Phone},
+    render::Renderer,
+    store::Store,
+    tasks::Tasks,
+    vendor::Registry,
+};
+
+#[actix_web::test]
+async fn a_yealink_phone_gets_its_file_from_the_store() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = ManualClock::new(at(10));
+    let tasks = Tasks::new();
+    let store = Store::open(directory.path(), Arc::new(clock.clone()), &tasks).await.unwrap();
+    let mut tenant = instance();
+    tenant.id = store.instance(&tenant.domain, &tenant.name).await.unwrap();
+    let mut phone = Phone::sample();
+    phone.instance = tenant.id;
+    phone.window.open(clock.now(), 7);
+    phone.device_config.received = Some(clock.now());
+    let phone = store.create_phone(phone, Vec::new()).await.unwrap();
+
+    let registry = Registry::load_shared(None).unwrap();
+    let bases = Arc::new(Bases {
+        plain: "http://gw.example.com/example.com/gw/phone/".to_owned(),
+        https: "https://gw.example.com/example.com/gw/phone/".to_owned(),
+    });
+    let files = RenderedFiles {
+        registry: registry.clone(),
+        renderer: Arc::new(Renderer::new(registry, store.derive_key("etags"), 1 << 20)),
+        store: store.clone(),
+        bases: Arc::new(move |_| bases.clone()),
+    };
+    let recognised = files.recognise(Some(UA), FILE);
+    assert_eq!(&*recognised.family, "yealink T46U");
+    let file = files.render(&tenant, Some(&phone), &recognised, Stage::Personal, None).unwrap().unwrap();
+    assert_eq!(form(&Wish::default(), &file, true), Form::Whole);
+    let stored = Stored(store.clone());
+    assert!(stored.by_token(phone.token.expose()).is_some());
+
+    let (sender, mut told) = mpsc::unbounded_channel();
+    let deps = Deps::new(Parts {
+        instances: Instances::new(vec![tenant]),
+        records: Arc::new(stored),
+        files: Arc::new(files),
+        deliveries: Arc::new(Told(sender)),
+        upgrade: Arc::new(Teapot),
+        pages: Arc::new(Teapot),
+        clock: Arc::new(clock.clone()),
+        tasks: tasks.clone(),
+        trusted_proxies: vec!["127.0.0.1/32".parse().unwrap()],
+        nonce_key: store.derive_key("http nonces"),
+    });
+    let addresses = Addresses {
+        http: vec!["127.0.0.1:0".to_owned()],
+        https: Vec::new(),
+        certificate: None,
+        workers: Some(1),
+        shutdown: Duration::from_secs(1),
+    };
+    let listening = listen(&addresses, &deps).unwrap();
+    let handle = listening.server.handle();
+    tasks.spawn_local("server", async move {
+        let _ = listening.server.await;
+    });
+    let url = format!("http://{}/example.com/gw/phone/{}/{FILE}", listening.http[0], phone.token.expose());
+    let output = tokio::task::spawn_blocking(move || {
+        std::process::Command::new("curl")
+            .args(["--silent", "--user-agent", UA, "--header", "X-Forwarded-Proto: https", &url])
+            .output()
+    })
+    .await
+    .unwrap()
+    .expect("curl is installed");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with("#!version:1.0.0.1"), "{text}");
+    assert!(text.contains("sample-password"), "the personal stage");
+
+    assert_eq!(told.recv().await, Some((phone.id, None)));
+    let record = store.roster().get(phone.id).unwrap();
+    assert!(record.window.bound.is_some() && record.delivery.is_some());
+    let kinds: Vec<String> = store.events(phone.id, 10).await.unwrap().into_iter().map(|event| event.kind).collect();
+    assert!(kinds.iter().any(|kind| kind == "first-delivery") && kinds.iter().any(|kind| kind == "delivered"));
+    handle.stop(false).await;
+    assert_eq!(tasks.finish(Duration::from_secs(5)).await, 0);
+}

@@ -1,0 +1,374 @@
+//! The engine: decides the facets of a phone again whenever its record changes or a time has come, and lets `steps`
+//! carry the actions out. It keeps nothing that could disagree with the record: who is to be looked at, what is under
+//! way, what the fleet holds. Dropped at any point and started on the same store it goes on.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use tokio::sync::{Notify, broadcast::error::RecvError};
+
+use super::{
+    endpoints::{EndpointKey, Endpoints, Turn},
+    flow::{self, Action, Concern, Decision, Hold, ServerReadiness},
+    ports::{RedirectService, Sysclients},
+    server::Accounts,
+    steps,
+    urls::{self, Named},
+    world::World,
+};
+use crate::{
+    phone::{
+        instance::InstanceId,
+        record::{Phone, PhoneId},
+    },
+    tasks::Tasks,
+};
+
+/// Actions under way altogether at most.
+const AT_ONCE: usize = 64;
+/// Phones decided before the engine looks at anything else.
+const BATCH: usize = 256;
+/// Pause after the store failed.
+const STORE_PAUSE: Duration = Duration::from_secs(5);
+
+/// What the engine's tasks and the handle share.
+pub(super) struct Engine {
+    pub(super) world: World,
+    pub(super) fleet: Arc<dyn Sysclients>,
+    pub(super) redirects: Arc<dyn RedirectService>,
+    pub(super) tasks: Tasks,
+    pub(super) named: Named,
+    state: Mutex<State>,
+    wake: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    dirty: BTreeSet<PhoneId>,
+    backlog: BTreeSet<PhoneId>,
+    under_way: HashSet<(PhoneId, Concern)>,
+    pauses: HashMap<(PhoneId, Concern), Timestamp>,
+    due: Due,
+    held: HashMap<PhoneId, Hold>,
+    endpoints: Endpoints,
+    accounts: Accounts,
+    accounts_dirty: bool,
+}
+
+/// When each phone is to be decided again.
+#[derive(Default)]
+struct Due {
+    order: BTreeSet<(Timestamp, PhoneId)>,
+    times: HashMap<PhoneId, Timestamp>,
+}
+
+impl Due {
+    fn set(&mut self, phone: PhoneId, at: Option<Timestamp>) {
+        if let Some(old) = self.times.remove(&phone) {
+            self.order.remove(&(old, phone));
+        }
+        if let Some(at) = at {
+            self.times.insert(phone, at);
+            self.order.insert((at, phone));
+        }
+    }
+
+    fn take(&mut self, now: Timestamp, into: &mut BTreeSet<PhoneId>) {
+        while let Some(&(at, phone)) = self.order.first()
+            && at <= now
+        {
+            self.set(phone, None);
+            into.insert(phone);
+        }
+    }
+
+    fn next(&self) -> Option<Timestamp> {
+        self.order.first().map(|(at, _)| *at)
+    }
+}
+
+impl Engine {
+    pub(super) fn new(
+        world: World,
+        fleet: Arc<dyn Sysclients>,
+        redirects: Arc<dyn RedirectService>,
+        tasks: Tasks,
+    ) -> Arc<Self> {
+        let dirty = world.store.roster().all().iter().map(|phone| phone.id).collect();
+        let state = State { dirty, accounts_dirty: true, ..State::default() };
+        Arc::new(Self {
+            world,
+            fleet,
+            redirects,
+            tasks,
+            named: Named::default(),
+            state: Mutex::new(state),
+            wake: Notify::new(),
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has these phones decided again.
+    pub(super) fn wake(&self, phones: impl IntoIterator<Item = PhoneId>) {
+        self.state().dirty.extend(phones);
+        self.wake.notify_one();
+    }
+
+    /// Has all phones and redirect accounts of the instance decided again: a fact they share changed.
+    pub(super) fn wake_instance(&self, instance: InstanceId) {
+        let phones = self.world.store.roster().in_instance(instance);
+        {
+            let mut state = self.state();
+            state.accounts_dirty = true;
+            state.accounts.forget_refusals(instance);
+        }
+        self.wake(phones.iter().map(|phone| phone.id));
+    }
+
+    /// A PBX of the instance came or its rights changed.
+    pub(super) fn pbx_is_back(&self, instance: InstanceId) {
+        self.state().endpoints.is_back(&EndpointKey::Pbx(instance));
+    }
+
+    pub(super) fn held(&self, phone: PhoneId) -> Option<Hold> {
+        self.state().held.get(&phone).cloned()
+    }
+
+    pub(super) fn set_held(&self, phone: PhoneId, hold: Option<Hold>) {
+        let mut state = self.state();
+        match hold {
+            Some(hold) => state.held.insert(phone, hold),
+            None => state.held.remove(&phone),
+        };
+    }
+
+    /// Runs until the gateway stops.
+    pub(super) async fn run(self: Arc<Self>) {
+        let mut changes = self.world.store.changes();
+        let mut settings = self.world.store.settings_changes();
+        for instance in self.world.instances.iter() {
+            if let Err(error) = urls::ensure_shared_account(&self.world.store, instance.id).await {
+                tracing::error!(instance = %instance.label(), "the shared bootstrap account cannot be stored: {error}");
+            }
+        }
+        loop {
+            let next = self.turn();
+            let timer = self.world.clock.sleep_until(next.unwrap_or(Timestamp::MAX));
+            tokio::select! {
+                biased;
+                () = self.tasks.stopping() => return,
+                change = changes.recv() => match change {
+                    Ok(change) => self.wake([change.id]),
+                    Err(RecvError::Lagged(_)) => self.wake(self.world.store.roster().all().iter().map(|phone| phone.id)),
+                    Err(RecvError::Closed) => return,
+                },
+                change = settings.recv() => match change {
+                    Ok(instance) => self.wake_instance(instance),
+                    Err(RecvError::Lagged(_)) => self.wake_all(),
+                    Err(RecvError::Closed) => return,
+                },
+                () = self.wake.notified() => {}
+                () = timer, if next.is_some() => {}
+            }
+        }
+    }
+
+    fn wake_all(&self) {
+        for instance in self.world.instances.iter() {
+            self.wake_instance(instance.id);
+        }
+    }
+
+    /// Decides a batch; when to look again at the latest (now, while there is more).
+    fn turn(self: &Arc<Self>) -> Option<Timestamp> {
+        let now = self.world.now();
+        let accounts_next = self.tend_accounts(now);
+        let batch: Vec<PhoneId> = {
+            let mut state = self.state();
+            let state = &mut *state;
+            state.due.take(now, &mut state.dirty);
+            let batch: Vec<PhoneId> = state.dirty.iter().copied().take(BATCH).collect();
+            for id in &batch {
+                state.dirty.remove(id);
+            }
+            batch
+        };
+        for id in batch {
+            self.decide(id, now);
+        }
+        let state = self.state();
+        if !state.dirty.is_empty() {
+            return Some(now);
+        }
+        [state.due.next(), accounts_next].into_iter().flatten().min()
+    }
+
+    fn decide(self: &Arc<Self>, id: PhoneId, now: Timestamp) {
+        let Some(phone) = self.world.store.roster().get(id) else { return };
+        let held = self.held(id);
+        if phone.buried.is_some() && held.is_none() {
+            self.state().due.set(id, None);
+            return;
+        }
+        let mut next = None;
+        let mut sooner = |at: Timestamp| next = Some(next.map_or(at, |before: Timestamp| before.min(at)));
+        for (concern, decision) in flow::decide(&phone, &self.context(&phone, held), now) {
+            match decision {
+                Decision::Act(action) => {
+                    if let Some(at) = self.start(&phone, concern, action, now) {
+                        sooner(at);
+                    }
+                }
+                Decision::WaitUntil(at) => sooner(at),
+                Decision::WaitFor(_) | Decision::Settled => {}
+            }
+        }
+        self.state().due.set(id, next);
+    }
+
+    fn context(&self, phone: &Phone, held: Option<Hold>) -> flow::Context {
+        let facts = self.world.account(phone.instance, &phone.vendor);
+        let (away, server) = {
+            let state = self.state();
+            let away = state.endpoints.away_until(&redirect_of(phone));
+            let server = facts.as_ref().map_or(ServerReadiness::Pending, |facts| state.accounts.readiness(facts));
+            (away, server)
+        };
+        self.world.context(phone, facts.as_ref(), held, away, server)
+    }
+
+    /// Starts an action unless the same concern is busy; when it has to wait by the clock, until when.
+    fn start(self: &Arc<Self>, phone: &Arc<Phone>, concern: Concern, action: Action, now: Timestamp) -> Option<Timestamp> {
+        let key = (phone.id, concern);
+        let endpoint = endpoint_of(phone, &action);
+        {
+            let mut state = self.state();
+            if state.under_way.contains(&key) {
+                return None;
+            }
+            if let Some(until) = state.pauses.get(&key).copied() {
+                if until > now {
+                    return Some(until);
+                }
+                state.pauses.remove(&key);
+            }
+            if state.under_way.len() >= AT_ONCE {
+                state.backlog.insert(phone.id);
+                return None;
+            }
+            if let Some(endpoint) = &endpoint {
+                match state.endpoints.turn(endpoint, phone.id, now) {
+                    Turn::Go => {}
+                    Turn::Queued => return None,
+                    Turn::Later(at) => return Some(at),
+                }
+            }
+            state.under_way.insert(key);
+        }
+        let running = Running { engine: Arc::clone(self), key, endpoint, reached: None };
+        let (engine, phone) = (Arc::clone(self), Arc::clone(phone));
+        self.tasks.spawn("step", async move { carry_out(engine, phone, concern, action, running).await });
+        None
+    }
+
+    fn tend_accounts(self: &Arc<Self>, now: Timestamp) -> Option<Timestamp> {
+        let (is_dirty, next) = {
+            let mut state = self.state();
+            let next = state.accounts.next();
+            (std::mem::take(&mut state.accounts_dirty) || next.is_some_and(|at| at <= now), next)
+        };
+        if !is_dirty {
+            return next;
+        }
+        for instance in self.world.instances.iter() {
+            for (vendor, _) in self.world.providers.vendors() {
+                let facts = self.world.account(instance.id, &vendor);
+                let away = self.state().endpoints.away_until(&EndpointKey::Redirect(instance.id, vendor.clone()));
+                let work = self.state().accounts.decide(instance.id, &vendor, facts, away, now);
+                if let Some(work) = work {
+                    let engine = Arc::clone(self);
+                    self.tasks.spawn("server entry", async move { super::server::ensure(engine, work).await });
+                }
+            }
+        }
+        self.state().accounts.next()
+    }
+
+    /// For the result of a server entry.
+    pub(super) fn with_accounts<R>(&self, change: impl FnOnce(&mut Accounts) -> R) -> R {
+        let result = {
+            let mut state = self.state();
+            state.accounts_dirty = true;
+            change(&mut state.accounts)
+        };
+        self.wake.notify_one();
+        result
+    }
+}
+
+async fn carry_out(engine: Arc<Engine>, phone: Arc<Phone>, concern: Concern, action: Action, mut running: Running) {
+    let work = steps::carry_out(&engine, &phone, concern, action, &mut running);
+    tokio::select! {
+        biased;
+        // What was sent is not taken back; its answer is asked for again after the restart.
+        () = engine.tasks.stopping() => {}
+        result = work => if let Err(error) = result {
+            tracing::error!(mac = %phone.mac, ?concern, "a step could not be recorded, it is tried again: {error}");
+            let until = engine.world.now().saturating_add(STORE_PAUSE).unwrap_or(Timestamp::MAX);
+            engine.state().pauses.insert(running.key, until);
+        }
+    }
+}
+
+/// An action under way; dropped when it is over on any way out.
+pub(super) struct Running {
+    engine: Arc<Engine>,
+    key: (PhoneId, Concern),
+    endpoint: Option<EndpointKey>,
+    reached: Option<bool>,
+}
+
+impl Running {
+    /// What the action learned about its endpoint.
+    pub(super) fn reached(&mut self, reached: bool) {
+        self.reached = Some(reached);
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let now = self.engine.world.now();
+        let mut state = self.engine.state();
+        let state_ref = &mut *state;
+        state_ref.under_way.remove(&self.key);
+        state_ref.dirty.insert(self.key.0);
+        if let Some(endpoint) = &self.endpoint {
+            let woken = state_ref.endpoints.done(endpoint, self.reached, now);
+            state_ref.dirty.extend(woken);
+        }
+        if let Some(phone) = state_ref.backlog.pop_first() {
+            state_ref.dirty.insert(phone);
+        }
+        drop(state);
+        self.engine.wake.notify_one();
+    }
+}
+
+fn redirect_of(phone: &Phone) -> EndpointKey {
+    EndpointKey::Redirect(phone.instance, phone.vendor.clone())
+}
+
+fn endpoint_of(phone: &Phone, action: &Action) -> Option<EndpointKey> {
+    match action {
+        Action::Register { .. } | Action::Deregister => Some(redirect_of(phone)),
+        Action::WriteFlags(_) | Action::AskRegistration => Some(EndpointKey::Pbx(phone.instance)),
+        _ => None,
+    }
+}

@@ -1,0 +1,128 @@
+//! The time line of a phone: every kind of event and its sentence, in one place.
+
+use crate::store::NewEvent;
+
+/// Something worth remembering about a phone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Happened<'a> {
+    /// A provisioning request arrived for this user.
+    Requested { user: &'a str, repeated: bool },
+    /// The phone went to another user.
+    HandedOver { user: &'a str },
+    /// Devices gave a sysclient password.
+    Joined,
+    /// The whole configuration arrived.
+    ConfigReceived,
+    /// Devices changed single items.
+    ConfigChanged,
+    /// Devices does not know the phone.
+    NotInDomain { sentence: &'a str },
+    /// Devices or the sysclient is away.
+    DevicesAway { sentence: &'a str },
+    /// Registered at the redirect service.
+    Redirected,
+    /// The redirect service refused.
+    RedirectRefused { sentence: &'a str },
+    /// Taken off the redirect service.
+    Deregistered,
+    /// Flags on the user object.
+    FlagsWritten { user: &'a str },
+    /// They could not be written.
+    FlagsFailed { user: &'a str, sentence: &'a str },
+    /// A PBX sees the account.
+    Registered { user: &'a str, address: &'a str },
+    /// No PBX sees it.
+    NotRegistered { user: &'a str },
+    /// A complete delivery.
+    Delivered { source: &'a str },
+    /// Asked before there was anything to deliver.
+    TooEarly,
+    /// A request was refused.
+    Rejected { sentence: &'a str },
+    /// The phone has not asked for too long.
+    Overdue,
+    /// A person (or a provisioning) opened the window.
+    Allowed,
+    /// The window closed; unused or not.
+    WindowClosed { unused: bool },
+    /// A person wants it released, blocked, removed or active again.
+    Wanted { what: &'a str },
+    /// Everything of a removed phone is undone, but for what the sentence says.
+    Buried { left: Option<&'a str> },
+}
+
+impl Happened<'_> {
+    /// The kind, as filters and JSON name it.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Requested { .. } => "requested",
+            Self::HandedOver { .. } => "handed-over",
+            Self::Joined => "joined",
+            Self::ConfigReceived => "config-received",
+            Self::ConfigChanged => "config-changed",
+            Self::NotInDomain { .. } => "not-in-domain",
+            Self::DevicesAway { .. } => "devices-away",
+            Self::Redirected => "redirected",
+            Self::RedirectRefused { .. } => "redirect-refused",
+            Self::Deregistered => "deregistered",
+            Self::FlagsWritten { .. } => "flags-written",
+            Self::FlagsFailed { .. } => "flags-failed",
+            Self::Registered { .. } => "registered",
+            Self::NotRegistered { .. } => "not-registered",
+            Self::Delivered { .. } => "delivered",
+            Self::TooEarly => "too-early",
+            Self::Rejected { .. } => "rejected",
+            Self::Overdue => "overdue",
+            Self::Allowed => "allowed",
+            Self::WindowClosed { .. } => "window-closed",
+            Self::Wanted { .. } => "wanted",
+            Self::Buried { .. } => "buried",
+        }
+    }
+
+    /// The sentence people read.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::Requested { user, repeated: false } => format!("Provisioning requested for {user}."),
+            Self::Requested { user, repeated: true } => format!("Provisioning requested again for {user}."),
+            Self::HandedOver { user } => format!(
+                "Handed over to {user}: the former user's token and credentials are dead. Reset the phone to factory \
+                 settings unless it shows a factory certificate."
+            ),
+            Self::Joined => "Devices accepted the code and gave the phone its password.".to_owned(),
+            Self::ConfigReceived => "The device configuration arrived.".to_owned(),
+            Self::ConfigChanged => "Devices changed the device configuration.".to_owned(),
+            Self::NotInDomain { sentence }
+            | Self::DevicesAway { sentence }
+            | Self::RedirectRefused { sentence }
+            | Self::Rejected { sentence } => (*sentence).to_owned(),
+            Self::Redirected => "The redirect service sends the phone to us.".to_owned(),
+            Self::Deregistered => "Taken off the redirect service.".to_owned(),
+            Self::FlagsWritten { user } => format!("Flags written on the device of {user}."),
+            Self::FlagsFailed { user, sentence } => format!("Flags on the device of {user}: {sentence}."),
+            Self::Registered { user, address } => format!("{user} is registered from {address}."),
+            Self::NotRegistered { user } => {
+                format!("{user} has not registered within ten minutes of the delivery.")
+            }
+            Self::Delivered { source } => format!("Configuration delivered to {source}."),
+            Self::TooEarly => "The phone asked before its configuration was there.".to_owned(),
+            Self::Overdue => "The phone has not asked for its configuration as often as it should.".to_owned(),
+            Self::Allowed => "The phone may fetch its file without credentials once more.".to_owned(),
+            Self::WindowClosed { unused: false } => "The time for the first contact is over.".to_owned(),
+            Self::WindowClosed { unused: true } => {
+                "The phone never came: redirect entry and password are withdrawn. Provision it again.".to_owned()
+            }
+            Self::Wanted { what } => format!("Wanted: {what}."),
+            Self::Buried { left: None } => "Removed completely.".to_owned(),
+            Self::Buried { left: Some(left) } => format!("Removed, but something is left to do by hand: {left}"),
+        }
+    }
+}
+
+impl From<Happened<'_>> for NewEvent {
+    fn from(happened: Happened<'_>) -> Self {
+        Self { kind: happened.kind(), text: happened.sentence(), detail: None }
+    }
+}

@@ -1,0 +1,245 @@
+//! What is to be done next for a phone: one pure function per facet from the record, the few facts outside it and the
+//! time to a [`Decision`]. Nothing here remembers anything; after a restart the same record gives the same decisions.
+//!
+//! An action always changes what the function looks at (the record or what the fleet holds) when it is carried out,
+//! whether it succeeds or fails, so that deciding again comes to rest.
+
+mod account;
+mod devices;
+mod life;
+mod redirect;
+mod server;
+#[cfg(test)]
+mod tests;
+
+use jiff::Timestamp;
+use url::Url;
+
+use crate::{
+    phone::{
+        facet::Wanted,
+        record::{Flags, Phone},
+    },
+    secret::Secret,
+};
+
+pub use self::{
+    account::{FLAGS_SLOWLY, PATIENCE_AFTER_DELIVERY, flags_written, registration_pause},
+    devices::{credential, hold_wanted, in_back_off},
+    life::{AFTER_FIRST_DELIVERY, overdue_at, release_is_delivered, unused},
+    redirect::needs_moving,
+    server::{ServerContext, ServerEntry, server_entry},
+};
+
+/// A part of a phone that is decided by itself. At most one action per phone and concern is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Concern {
+    /// The sysclient towards Devices.
+    Devices,
+    /// The entry at the redirect service.
+    Redirect,
+    /// Whether the phone asks as often as it should.
+    Request,
+    /// The time in which bootstrap admits.
+    Window,
+    /// The end of a removed phone.
+    Life,
+    /// Flags on the user object of the account on this line.
+    UserObject(u16),
+    /// Registration of the account on this line.
+    Registration(u16),
+}
+
+/// What comes next for one concern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// Do this now.
+    Act(Action),
+    /// Nothing before this time.
+    WaitUntil(Timestamp),
+    /// Nothing until this happens; its arrival changes the record or the context, which decides again.
+    WaitFor(Awaited),
+    /// Nothing to do.
+    Settled,
+}
+
+/// What a concern may wait for without a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Awaited {
+    /// A PBX that announces the Devices app.
+    DevicesUrl,
+    /// What the open sysclient brings.
+    Devices,
+    /// The device configuration.
+    Configuration,
+    /// The URL under which phones reach us.
+    PhoneUrl,
+    /// The server entry of the redirect account.
+    ServerEntry,
+    /// A complete delivery of the personal file.
+    Delivery,
+    /// A new provisioning, a click, a changed setting.
+    Person,
+    /// The other concerns of a removed phone.
+    Farewell,
+}
+
+/// Something to carry out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Hold a sysclient with this URL and credential.
+    Hold(Hold),
+    /// Close the sysclient.
+    Drop,
+    /// Record that no Devices URL is known.
+    NoteNoDevices,
+    /// Record that neither password nor code is there.
+    NoteNoCredential,
+    /// Record that no redirect account is configured.
+    NoteNotConfigured,
+    /// Record that the redirect service is away; the next attempt is at this time.
+    NoteRedirectAway(Timestamp),
+    /// Record that the account's server entry was refused, with this sentence.
+    NoteServerRefused(String),
+    /// Register the phone at the redirect service with this URL.
+    Register {
+        /// The URL the phone is sent to.
+        url: Secret,
+        /// The server entry, where the service has them.
+        server_name: String,
+    },
+    /// Take the phone off the redirect service.
+    Deregister,
+    /// Record that the phone has not asked for too long.
+    MarkOverdue,
+    /// Close the window; of an unused one the user's password is dropped as well.
+    CloseWindow,
+    /// Turn a removed phone into a tombstone.
+    Bury,
+    /// Write these flags on the account's HW-ID.
+    WriteFlags(Flags),
+    /// Ask the PBXs for the account's registration.
+    AskRegistration,
+}
+
+/// With what a sysclient is to be held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hold {
+    /// `.../sysclients`.
+    pub url: Url,
+    /// How it identifies.
+    pub credential: Credential,
+}
+
+/// How a sysclient identifies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Credential {
+    /// First contact, with a provisioning code.
+    Code(Secret),
+    /// Coming back.
+    Password(Secret),
+    /// A phone Devices may know already has a new code: the code is sent once, the password answers a challenge.
+    CodeOrPassword {
+        /// The code.
+        code: Secret,
+        /// The password.
+        password: Secret,
+    },
+}
+
+impl Credential {
+    /// Whether a code is sent.
+    #[must_use]
+    pub fn has_code(&self) -> bool {
+        matches!(self, Self::Code(_) | Self::CodeOrPassword { .. })
+    }
+}
+
+/// The facts outside the record that decide.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// The Devices URL as a PBX announced it last.
+    pub devices_url: Option<Url>,
+    /// What the fleet holds for this phone.
+    pub held: Option<Hold>,
+    /// The redirect service of this phone.
+    pub redirect: RedirectContext,
+    /// The flags settings want.
+    pub flags: Flags,
+    /// How often the phone asks, in minutes; 0 = only when it starts.
+    pub interval_minutes: u32,
+    /// When it asked last.
+    pub last_request: Option<Timestamp>,
+}
+
+/// The facts about the redirect service of a phone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RedirectContext {
+    /// Whether there is an account.
+    pub configured: bool,
+    /// Where this phone is to be sent; `None` while the own URL is unknown.
+    pub url: Option<Secret>,
+    /// The service is away; nobody but the probe asks before this time.
+    pub away_until: Option<Timestamp>,
+    /// The account's server entry.
+    pub server: ServerReadiness,
+}
+
+/// How far the server entry of a redirect account is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServerReadiness {
+    /// Being written.
+    Pending,
+    /// There, under this name.
+    Ready(String),
+    /// Refused; needs a person.
+    Refused(String),
+}
+
+/// The decisions for every concern of the phone.
+#[must_use]
+pub fn decide(phone: &Phone, context: &Context, now: Timestamp) -> Vec<(Concern, Decision)> {
+    let mut decisions = vec![
+        (Concern::Devices, devices::decide(phone, context)),
+        (Concern::Redirect, redirect::decide(phone, &context.redirect, now)),
+        (Concern::Request, life::request(phone, context, now)),
+        (Concern::Window, life::window(phone, now)),
+        (Concern::Life, life::end(phone, context)),
+    ];
+    for account in &phone.accounts {
+        decisions.push((Concern::UserObject(account.line), account::user_object(phone, account, context, now)));
+        decisions.push((Concern::Registration(account.line), account::registration(phone, account, now)));
+    }
+    decisions
+}
+
+/// The decision for one concern; [`Decision::Settled`] for a line that is gone.
+#[must_use]
+pub fn decide_one(concern: Concern, phone: &Phone, context: &Context, now: Timestamp) -> Decision {
+    match concern {
+        Concern::Devices => devices::decide(phone, context),
+        Concern::Redirect => redirect::decide(phone, &context.redirect, now),
+        Concern::Request => life::request(phone, context, now),
+        Concern::Window => life::window(phone, now),
+        Concern::Life => life::end(phone, context),
+        Concern::UserObject(line) => {
+            phone.account(line).map_or(Decision::Settled, |account| account::user_object(phone, account, context, now))
+        }
+        Concern::Registration(line) => {
+            phone.account(line).map_or(Decision::Settled, |account| account::registration(phone, account, now))
+        }
+    }
+}
+
+/// Whether nothing outside is kept for the phone any more: removed, or released and its last file fetched.
+fn is_leaving(phone: &Phone) -> bool {
+    phone.wanted == Wanted::Removed || release_is_delivered(phone)
+}
+
+/// Acts when the time of the next attempt has come.
+fn when_due(next: Option<Timestamp>, now: Timestamp, action: impl FnOnce() -> Decision) -> Decision {
+    match next {
+        Some(at) if at > now => Decision::WaitUntil(at),
+        _ => action(),
+    }
+}

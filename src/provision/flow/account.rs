@@ -1,0 +1,58 @@
+//! The facets "PBX flags" and "Registered" of one account.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{Action, Awaited, Context, Decision, when_due};
+use crate::phone::{
+    facet::{RegistrationState, Wanted},
+    record::{Account, Flags, Phone},
+};
+
+/// How long after a delivery the PBXs are asked by themselves.
+pub const PATIENCE_AFTER_DELIVERY: Duration = Duration::from_secs(600);
+/// How often flags that need a person at the PBX are tried without any sign of a change.
+pub const FLAGS_SLOWLY: Duration = Duration::from_secs(3600);
+
+/// The pause before the next GetRegs: 1 s, doubled up to a minute.
+#[must_use]
+pub fn registration_pause(attempts: u32) -> Duration {
+    Duration::from_secs(1_u64 << attempts.min(6)).min(Duration::from_secs(60))
+}
+
+pub(super) fn user_object(phone: &Phone, account: &Account, context: &Context, now: Timestamp) -> Decision {
+    if phone.wanted != Wanted::Active || flags_written(phone, account, context.flags) {
+        return Decision::Settled;
+    }
+    if !is_delivered(phone) {
+        return Decision::WaitFor(Awaited::Delivery);
+    }
+    when_due(account.user_object.next_attempt, now, || Decision::Act(Action::WriteFlags(context.flags)))
+}
+
+/// Whether this value was written for this provisioning: then later drift is shown, not fought.
+#[must_use]
+pub fn flags_written(phone: &Phone, account: &Account, wanted: Flags) -> bool {
+    account.flags_provisioning == phone.provisioning && account.flags_written == Some(wanted)
+}
+
+pub(super) fn registration(phone: &Phone, account: &Account, now: Timestamp) -> Decision {
+    if phone.wanted != Wanted::Active {
+        return Decision::Settled;
+    }
+    if !is_delivered(phone) {
+        return Decision::WaitFor(Awaited::Delivery);
+    }
+    match (account.registration.state, account.registration.next_attempt) {
+        (RegistrationState::Unknown, next) | (_, next @ Some(_)) => {
+            when_due(next, now, || Decision::Act(Action::AskRegistration))
+        }
+        (RegistrationState::Registered | RegistrationState::NotRegistered, None) => Decision::Settled,
+    }
+}
+
+/// Whether the phone has the personal file of the current provisioning.
+fn is_delivered(phone: &Phone) -> bool {
+    phone.delivery.as_ref().is_some_and(|delivery| delivery.provisioning == phone.provisioning)
+}

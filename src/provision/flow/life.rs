@@ -1,0 +1,97 @@
+//! The window, the wait for the phone's requests, and the end of a phone.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{Action, Awaited, Context, Decision};
+use crate::phone::{
+    facet::{RedirectState, RequestState, Wanted},
+    record::Phone,
+};
+
+/// How long bootstrap still admits after the first delivery.
+pub const AFTER_FIRST_DELIVERY: Duration = Duration::from_secs(15 * 60);
+/// Missed intervals after which a phone is overdue.
+const MISSED_INTERVALS: u64 = 3;
+/// When a phone without an interval is overdue.
+const SILENT_FOR: Duration = Duration::from_secs(7 * 86_400);
+
+/// Closes the window 15 minutes after its first delivery, at the latest when its days are over.
+pub(super) fn window(phone: &Phone, now: Timestamp) -> Decision {
+    let window = &phone.window;
+    let (Some(_), None, Some(until)) = (window.opened, window.closed, window.until) else {
+        return Decision::Settled;
+    };
+    let closes = match window.first_delivery {
+        Some(first) => later(first, AFTER_FIRST_DELIVERY).min(until),
+        None => until,
+    };
+    if closes <= now || is_over(phone) { Decision::Act(Action::CloseWindow) } else { Decision::WaitUntil(closes) }
+}
+
+/// Whether the window ran out without the phone ever having got its file: then the entry at the redirect service is
+/// withdrawn and the user's password dropped. A new provisioning brings both back.
+#[must_use]
+pub fn unused(phone: &Phone, now: Timestamp) -> bool {
+    phone.delivery.is_none() && phone.window.until.is_some_and(|until| until <= now)
+}
+
+pub(super) fn request(phone: &Phone, context: &Context, now: Timestamp) -> Decision {
+    if phone.wanted != Wanted::Active {
+        return Decision::Settled;
+    }
+    match phone.request.state {
+        RequestState::Provisioned => {
+            let at = overdue_at(phone, context.interval_minutes, context.last_request);
+            if at <= now { Decision::Act(Action::MarkOverdue) } else { Decision::WaitUntil(at) }
+        }
+        RequestState::NotYet | RequestState::BeforeConfig | RequestState::Rejected | RequestState::Overdue => {
+            Decision::WaitFor(Awaited::Delivery)
+        }
+    }
+}
+
+/// When the phone has missed three intervals, or seven days where it has none.
+#[must_use]
+pub fn overdue_at(phone: &Phone, interval_minutes: u32, last_request: Option<Timestamp>) -> Timestamp {
+    let delivered = phone.delivery.as_ref().map(|delivery| delivery.at);
+    let heard = [Some(phone.request.since), delivered, last_request].into_iter().flatten().max();
+    let silence = match interval_minutes {
+        0 => SILENT_FOR,
+        minutes => Duration::from_secs(u64::from(minutes) * 60 * MISSED_INTERVALS),
+    };
+    later(heard.unwrap_or(phone.request.since), silence)
+}
+
+/// Whether a released phone has fetched its last file, the one with all accounts off. `wanted` is rendered, so that
+/// releasing raised the revision.
+#[must_use]
+pub fn release_is_delivered(phone: &Phone) -> bool {
+    phone.wanted == Wanted::Released
+        && phone.delivery.as_ref().is_none_or(|delivery| delivery.revision >= phone.revision)
+}
+
+/// Buries a removed phone when the other concerns have said farewell.
+pub(super) fn end(phone: &Phone, context: &Context) -> Decision {
+    if phone.wanted != Wanted::Removed || phone.buried.is_some() {
+        return Decision::Settled;
+    }
+    let entry_is_gone = phone.redirect_entry.is_none()
+        || !context.redirect.configured
+        || (phone.redirect.state == RedirectState::Refused && phone.redirect.next_attempt.is_none());
+    if entry_is_gone && context.held.is_none() {
+        Decision::Act(Action::Bury)
+    } else {
+        Decision::WaitFor(Awaited::Farewell)
+    }
+}
+
+/// A phone that is leaving needs no bootstrap.
+fn is_over(phone: &Phone) -> bool {
+    phone.wanted == Wanted::Removed || release_is_delivered(phone)
+}
+
+fn later(at: Timestamp, by: Duration) -> Timestamp {
+    at.saturating_add(by).unwrap_or(Timestamp::MAX)
+}

@@ -1,0 +1,231 @@
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    phone::{
+        facet::{DevicesState, RedirectState, RegistrationState, RequestState, UserObjectState},
+        record::{Delivery, RedirectEntry},
+    },
+    provision::sample,
+};
+
+fn context() -> Context {
+    Context {
+        devices_url: Some("wss://ap.example.com/example.com/devices/sysclients".parse().unwrap()),
+        held: None,
+        redirect: RedirectContext {
+            configured: true,
+            url: Some("https://gw.example.com/example.com/gangway/phone/abc/".into()),
+            away_until: None,
+            server: ServerReadiness::Ready("example.com".into()),
+        },
+        flags: Flags { media_relay: true, tls_only: true, reverse_proxy: true },
+        interval_minutes: 1440,
+        last_request: None,
+    }
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_000_000 + seconds).unwrap()
+}
+
+fn one(concern: Concern, phone: &Phone, context: &Context, now: Timestamp) -> Decision {
+    decide_one(concern, phone, context, now)
+}
+
+#[test]
+fn a_phone_is_redirected_after_its_configuration_or_while_devices_is_in_back_off() {
+    let mut phone = sample::phone(at(0));
+    let decide = |phone: &Phone| one(Concern::Redirect, phone, &context(), at(1));
+    assert_eq!(decide(&phone), Decision::WaitFor(Awaited::Configuration));
+    phone.devices.fail(DevicesState::Waiting, "away", Some(at(10)), at(1));
+    assert!(matches!(decide(&phone), Decision::Act(Action::Register { .. })));
+    phone.devices.fail(DevicesState::NotInDomain, "expired", None, at(1));
+    assert_eq!(decide(&phone), Decision::WaitFor(Awaited::Configuration));
+    phone.device_config.received = Some(at(1));
+    assert!(matches!(decide(&phone), Decision::Act(Action::Register { .. })));
+}
+
+#[test]
+fn a_moved_gateway_moves_its_phones() {
+    let mut phone = sample::phone(at(0));
+    phone.device_config.received = Some(at(1));
+    phone.redirect.reach(RedirectState::Redirected, at(1));
+    let entry = |url: &str| RedirectEntry { url: url.into(), server_name: None, at: at(1) };
+    phone.redirect_entry = Some(entry(context().redirect.url.unwrap().expose()));
+    assert_eq!(one(Concern::Redirect, &phone, &context(), at(2)), Decision::Settled);
+    phone.redirect_entry = Some(entry("https://old.example.com/"));
+    assert!(matches!(one(Concern::Redirect, &phone, &context(), at(2)), Decision::Act(Action::Register { .. })));
+}
+
+#[test]
+fn devices_that_moved_are_followed() {
+    let mut phone = sample::phone(at(0));
+    let mut context = context();
+    let Decision::Act(Action::Hold(hold)) = one(Concern::Devices, &phone, &context, at(0)) else { panic!() };
+    assert_eq!(hold.credential, Credential::Code("123456789012".into()));
+    context.held = Some(hold);
+    assert_eq!(one(Concern::Devices, &phone, &context, at(0)), Decision::WaitFor(Awaited::Devices));
+    phone.sysclient.password = Some("p".into());
+    context.devices_url = Some("wss://new.example.com/sysclients".parse().unwrap());
+    let Decision::Act(Action::Hold(hold)) = one(Concern::Devices, &phone, &context, at(0)) else { panic!() };
+    assert_eq!(hold.url.host_str(), Some("new.example.com"));
+    assert_eq!(hold.credential, Credential::Password("p".into()));
+}
+
+#[test]
+fn phones_come_back_before_any_pbx_does() {
+    let mut phone = sample::phone(at(0));
+    phone.code = None;
+    phone.sysclient.password = Some("p".into());
+    phone.sysclient.url = Some("wss://ap.example.com/sysclients".into());
+    let context = Context { devices_url: None, ..context() };
+    assert!(matches!(one(Concern::Devices, &phone, &context, at(0)), Decision::Act(Action::Hold(_))));
+}
+
+#[test]
+fn the_window_closes_15_minutes_after_the_first_delivery_or_at_its_end() {
+    let mut phone = sample::phone(at(0));
+    let week = 7 * 86_400;
+    assert_eq!(one(Concern::Window, &phone, &context(), at(1)), Decision::WaitUntil(at(week)));
+    assert_eq!(one(Concern::Window, &phone, &context(), at(week)), Decision::Act(Action::CloseWindow));
+    phone.window.first_delivery = Some(at(100));
+    assert_eq!(one(Concern::Window, &phone, &context(), at(101)), Decision::WaitUntil(at(1000)));
+    assert_eq!(one(Concern::Window, &phone, &context(), at(1000)), Decision::Act(Action::CloseWindow));
+}
+
+#[test]
+fn an_unused_entry_is_withdrawn_after_a_week() {
+    let mut phone = sample::phone(at(0));
+    let week = 7 * 86_400;
+    phone.redirect.reach(RedirectState::Redirected, at(1));
+    phone.redirect_entry = Some(RedirectEntry { url: context().redirect.url.unwrap(), server_name: None, at: at(1) });
+    assert_eq!(one(Concern::Redirect, &phone, &context(), at(week)), Decision::Act(Action::Deregister));
+    phone.delivery = Some(Delivery { at: at(9), revision: 1, provisioning: 1, etag: String::new() });
+    assert_eq!(one(Concern::Redirect, &phone, &context(), at(week)), Decision::Settled);
+}
+
+#[test]
+fn flags_wait_for_the_delivery_of_this_provisioning() {
+    let mut phone = sample::phone(at(0));
+    let flags = |phone: &Phone| one(Concern::UserObject(1), phone, &context(), at(10));
+    assert_eq!(flags(&phone), Decision::WaitFor(Awaited::Delivery));
+    phone.delivery = Some(Delivery { at: at(9), revision: 1, provisioning: 1, etag: String::new() });
+    assert_eq!(flags(&phone), Decision::Act(Action::WriteFlags(context().flags)));
+    phone.accounts[0].flags_written = Some(context().flags);
+    phone.accounts[0].flags_provisioning = 1;
+    phone.accounts[0].user_object.fail(UserObjectState::DidNotStick, "shows another value", None, at(10));
+    assert_eq!(flags(&phone), Decision::Settled);
+    phone.provisioning = 2;
+    assert_eq!(flags(&phone), Decision::WaitFor(Awaited::Delivery));
+}
+
+#[test]
+fn a_phone_is_overdue_after_three_intervals_or_a_week() {
+    let mut phone = sample::phone(at(0));
+    phone.request.reach(RequestState::Provisioned, at(0));
+    let mut context = Context { interval_minutes: 10, ..context() };
+    assert_eq!(one(Concern::Request, &phone, &context, at(1)), Decision::WaitUntil(at(1800)));
+    context.last_request = Some(at(600));
+    assert_eq!(one(Concern::Request, &phone, &context, at(1800)), Decision::WaitUntil(at(2400)));
+    assert_eq!(one(Concern::Request, &phone, &context, at(2400)), Decision::Act(Action::MarkOverdue));
+    context.interval_minutes = 0;
+    assert_eq!(one(Concern::Request, &phone, &context, at(2400)), Decision::WaitUntil(at(600 + 7 * 86_400)));
+}
+
+#[test]
+fn a_removed_phone_is_deregistered_closed_and_buried_in_this_order() {
+    let mut phone = sample::phone(at(0));
+    let mut context = context();
+    context.held = hold_wanted(&phone, &context);
+    phone.redirect_entry =
+        Some(RedirectEntry { url: context.redirect.url.clone().unwrap(), server_name: None, at: at(1) });
+    phone.wanted = Wanted::Removed;
+    assert_eq!(one(Concern::Life, &phone, &context, at(2)), Decision::WaitFor(Awaited::Farewell));
+    assert_eq!(one(Concern::Devices, &phone, &context, at(2)), Decision::Act(Action::Drop));
+    assert_eq!(one(Concern::Redirect, &phone, &context, at(2)), Decision::Act(Action::Deregister));
+    context.held = None;
+    phone.redirect_entry = None;
+    assert_eq!(one(Concern::Life, &phone, &context, at(2)), Decision::Act(Action::Bury));
+}
+
+#[test]
+fn while_the_service_is_away_the_record_says_so_once() {
+    let mut phone = sample::phone(at(0));
+    phone.device_config.received = Some(at(1));
+    let mut context = context();
+    context.redirect.away_until = Some(at(10));
+    let decide = |phone: &Phone, now| one(Concern::Redirect, phone, &context, now);
+    assert_eq!(decide(&phone, at(2)), Decision::Act(Action::NoteRedirectAway(at(10))));
+    phone.redirect.fail(RedirectState::Pending, "away", Some(at(10)), at(2));
+    assert_eq!(decide(&phone, at(3)), Decision::WaitUntil(at(10)));
+    assert!(matches!(decide(&phone, at(10)), Decision::Act(Action::Register { .. })));
+}
+
+#[test]
+fn the_server_entry_is_sent_at_every_start_and_when_the_url_changes() {
+    let context = ServerContext {
+        configured: true,
+        name: "example.com".into(),
+        url: Some("https://gw.example.com/phone/".into()),
+        away_until: None,
+    };
+    let mut entry = ServerEntry::default();
+    let written = server_entry(&entry, &context, at(0)).unwrap();
+    entry.ensured = Some(written);
+    assert_eq!(server_entry(&entry, &context, at(0)), Err(Decision::Settled));
+    let moved = ServerContext { url: Some("https://new.example.com/phone/".into()), ..context };
+    assert!(server_entry(&entry, &moved, at(0)).is_ok());
+}
+
+proptest! {
+    /// Whatever the record says, a decision is an act, a named wait, a time ahead, or rest.
+    #[test]
+    fn waiting_is_always_for_a_time_ahead(
+        wanted in prop::sample::select(Wanted::ALL),
+        devices in prop::sample::select(DevicesState::ALL),
+        redirect in prop::sample::select(RedirectState::ALL),
+        request in prop::sample::select(RequestState::ALL),
+        flags in prop::sample::select(UserObjectState::ALL),
+        registration in prop::sample::select(RegistrationState::ALL),
+        next in prop::option::of(0_i64..2_000),
+        seconds in 0_i64..1_000_000,
+        received: bool, entry: bool, delivered: bool, password: bool, code: bool, configured: bool, url: bool,
+    ) {
+        let now = at(seconds);
+        let mut phone = sample::phone(at(0));
+        phone.wanted = wanted;
+        phone.devices.state = devices;
+        phone.redirect.state = redirect;
+        phone.redirect.next_attempt = next.map(at);
+        phone.request.state = request;
+        phone.accounts[0].user_object.state = flags;
+        phone.accounts[0].user_object.next_attempt = next.map(at);
+        phone.accounts[0].registration.state = registration;
+        phone.accounts[0].registration.next_attempt = next.map(at);
+        phone.device_config.received = received.then(|| at(1));
+        phone.redirect_entry =
+            entry.then(|| RedirectEntry { url: "https://x/".into(), server_name: None, at: at(1) });
+        phone.delivery =
+            delivered.then(|| Delivery { at: at(5), revision: 1, provisioning: 1, etag: String::new() });
+        phone.sysclient.password = password.then(|| "p".into());
+        if !code { phone.code = None; }
+        let mut context = context();
+        context.redirect.configured = configured;
+        if !url { context.redirect.url = None; }
+        for (_, decision) in decide(&phone, &context, now) {
+            if let Decision::WaitUntil(time) = decision {
+                prop_assert!(time > now);
+            }
+        }
+    }
+}
+
+#[test]
+fn registration_pauses_grow_to_a_minute() {
+    assert_eq!(registration_pause(0), Duration::from_secs(1));
+    assert_eq!(registration_pause(3), Duration::from_secs(8));
+    assert_eq!(registration_pause(40), Duration::from_secs(60));
+}

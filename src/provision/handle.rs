@@ -1,0 +1,223 @@
+//! The handle others hold: requests, learned facts, what phones fetched.
+
+use std::{future::Future, sync::Arc};
+
+use tokio::sync::mpsc;
+use url::Url;
+
+use super::{
+    engine::Engine,
+    inbox::Inbox,
+    intake::{self, MacLocks, ProvisionRequest},
+    outcome::{self, Delivered},
+    ports::{Pbx, Providers, RedirectService, SysclientEvent, Sysclients},
+    urls,
+    world::World,
+};
+use crate::{
+    clock::SharedClock,
+    phone::{
+        facet::{RequestState, UserObjectState},
+        instance::{InstanceId, Instances},
+        record::{Phone, PhoneId},
+    },
+    store::{Store, StoreError},
+    tasks::Tasks,
+};
+
+/// What provisioning works with.
+pub struct Deps {
+    /// The records.
+    pub store: Store,
+    /// The tenants.
+    pub instances: Instances,
+    /// The manifests.
+    pub providers: Arc<dyn Providers>,
+    /// The PBXs.
+    pub pbx: Arc<dyn Pbx>,
+    /// The fleet.
+    pub sysclients: Arc<dyn Sysclients>,
+    /// What it brings.
+    pub sysclient_events: mpsc::Receiver<SysclientEvent>,
+    /// The redirect services.
+    pub redirects: Arc<dyn RedirectService>,
+    /// Time.
+    pub clock: SharedClock,
+    /// Whom the engine's tasks belong to.
+    pub tasks: Tasks,
+}
+
+/// The handle. Cheap to clone, usable from any thread.
+#[derive(Clone)]
+pub struct Provisioning {
+    engine: Arc<Engine>,
+    locks: Arc<MacLocks>,
+    runtime: tokio::runtime::Handle,
+}
+
+impl Provisioning {
+    /// Starts the engine on the current runtime; every unsettled record is decided at once.
+    #[must_use]
+    pub fn start(deps: Deps) -> Self {
+        let Deps { store, instances, providers, pbx, sysclients, sysclient_events, redirects, clock, tasks } = deps;
+        let world = World { store, instances, providers, pbx, clock };
+        let engine = Engine::new(world, sysclients, redirects, tasks.clone());
+        tasks.spawn("provision", Arc::clone(&engine).run());
+        tasks.spawn("provision inbox", Inbox::new(Arc::clone(&engine)).run(sysclient_events));
+        Self { engine, locks: Arc::default(), runtime: tokio::runtime::Handle::current() }
+    }
+
+    /// Takes a request of Users. `Err` is the sentence for the person who typed the MAC. Answers within 30 s; what is
+    /// written goes on whatever the answer, and when the future is dropped.
+    pub fn request(&self, request: ProvisionRequest) -> impl Future<Output = Result<(), String>> + Send + 'static {
+        let handle = self.clone();
+        async move { intake::request(&handle.engine, &handle.locks, request).await }
+    }
+
+    /// An app object of this provider came and names this base URL.
+    pub fn app_url(&self, instance: InstanceId, provider: impl Into<String>, url: Url) {
+        self.named(instance, provider.into(), url, true);
+    }
+
+    /// The session of such an app object ended.
+    pub fn app_url_gone(&self, instance: InstanceId, provider: impl Into<String>, url: Url) {
+        self.named(instance, provider.into(), url, false);
+    }
+
+    fn named(&self, instance: InstanceId, provider: String, url: Url, comes: bool) {
+        let named = self.engine.named.count(instance, &provider, &url, comes);
+        let engine = Arc::clone(&self.engine);
+        self.spawn("learn url", async move {
+            match urls::learn(&engine.world.store, instance, &provider, &named).await {
+                Ok(true) => engine.wake_instance(instance),
+                Ok(false) => {}
+                Err(error) => tracing::error!(provider, "the learned URL cannot be stored: {error}"),
+            }
+        });
+    }
+
+    /// A PBX came, went, or changed its grants: what waits for it is tried again.
+    pub fn pbx_changed(&self, instance: InstanceId) {
+        self.engine.pbx_is_back(instance);
+        let engine = Arc::clone(&self.engine);
+        self.spawn("pbx changed", async move {
+            let now = engine.world.now();
+            for phone in engine.world.store.roster().in_instance(instance) {
+                if phone.accounts.iter().any(waits_for_pbx)
+                    && let Err(error) = engine.world.store.change_phone(phone.id, |phone, _| hurry(phone, now)).await
+                {
+                    tracing::error!(mac = %phone.mac, "cannot be tried again: {error}");
+                }
+            }
+            engine.wake_instance(instance);
+        });
+    }
+
+    /// Devices was found or moved.
+    pub fn devices_changed(&self, instance: InstanceId) {
+        self.engine.wake_instance(instance);
+    }
+
+    /// A device was removed in Devices: its accounts are marked as orphaned, its sysclient shows the rest.
+    pub fn device_removed(&self, instance: InstanceId, hwid: impl Into<String>) {
+        let hwid = hwid.into();
+        let engine = Arc::clone(&self.engine);
+        self.spawn("device removed", async move {
+            let now = engine.world.now();
+            let Some(phone) = engine.world.store.roster().in_instance(instance).into_iter().find(|phone| {
+                phone.buried.is_none() && phone.mac.to_string().eq_ignore_ascii_case(&hwid)
+            }) else {
+                return;
+            };
+            let result = engine
+                .world
+                .store
+                .change_phone(phone.id, |phone, events| outcome::device_removed(phone, now, events))
+                .await;
+            if let Err(error) = result {
+                tracing::error!(mac = %phone.mac, "its removal in Devices cannot be recorded: {error}");
+            }
+        });
+    }
+
+    /// A complete delivery of the personal stage; returns when it is on disk. The first one of a window must be
+    /// recorded before its body leaves.
+    pub async fn delivered(&self, phone: PhoneId, delivered: Delivered) -> Result<(), StoreError> {
+        let now = self.engine.world.now();
+        self.engine
+            .world
+            .store
+            .change_phone(phone, |phone, events| outcome::delivered(phone, &delivered, now, events))
+            .await?;
+        Ok(())
+    }
+
+    /// The phone asked and needed nothing new.
+    pub fn asked(&self, phone: PhoneId) {
+        let is_overdue = |phone: &Phone| phone.request.state == RequestState::Overdue;
+        self.note(phone, is_overdue, |phone, now, _| outcome::asked(phone, now));
+    }
+
+    /// The phone asked before its configuration was there.
+    pub fn asked_early(&self, phone: PhoneId) {
+        let is_news = |phone: &Phone| {
+            !matches!(phone.request.state, RequestState::Provisioned | RequestState::BeforeConfig)
+        };
+        self.note(phone, is_news, outcome::before_config);
+    }
+
+    /// A request in the phone's name was refused.
+    pub fn rejected(&self, phone: PhoneId, sentence: impl Into<String>) {
+        let sentence = sentence.into();
+        let known = sentence.clone();
+        let is_news = move |phone: &Phone| {
+            !matches!(phone.request.state, RequestState::Provisioned | RequestState::Overdue)
+                && phone.request.error.as_deref() != Some(known.as_str())
+        };
+        self.note(phone, is_news, move |phone, now, events| outcome::rejected(phone, &sentence, now, events));
+    }
+
+    /// Changes a record in the background when that is news: requests must not cause more writes than news.
+    fn note(
+        &self,
+        phone: PhoneId,
+        is_news: impl Fn(&Phone) -> bool,
+        change: impl FnOnce(&mut Phone, jiff::Timestamp, &mut Vec<crate::store::NewEvent>) + Send + 'static,
+    ) {
+        if !self.engine.world.store.roster().get(phone).is_some_and(|phone| is_news(&phone)) {
+            return;
+        }
+        let engine = Arc::clone(&self.engine);
+        self.spawn("note", async move {
+            let now = engine.world.now();
+            let result = engine.world.store.change_phone(phone, |phone, events| change(phone, now, events)).await;
+            if let Err(error) = result {
+                tracing::error!(phone = phone.0, "what the phone asked cannot be recorded: {error}");
+            }
+        });
+    }
+
+    /// On the engine's runtime, whichever thread calls.
+    fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let _entered = self.runtime.enter();
+        self.engine.tasks.spawn(name, task);
+    }
+}
+
+fn waits_for_pbx(account: &crate::phone::record::Account) -> bool {
+    account.user_object.next_attempt.is_some() || account.registration.next_attempt.is_some()
+}
+
+/// What waited for a PBX is tried now. A missing device stays with its own pause.
+fn hurry(phone: &mut Phone, now: jiff::Timestamp) {
+    for account in &mut phone.accounts {
+        for next in [&mut account.user_object.next_attempt, &mut account.registration.next_attempt] {
+            if next.is_some_and(|at| at > now) {
+                *next = Some(now);
+            }
+        }
+        if account.user_object.state == UserObjectState::NotPermitted {
+            account.user_object.attempts = 0;
+        }
+    }
+}

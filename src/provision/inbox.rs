@@ -1,0 +1,241 @@
+//! What the fleet's sysclients bring, written into records: the password before the fleet goes on, a burst as one
+//! change, later items after a second of quiet.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    engine::Engine,
+    flow::{self, Hold},
+    outcome,
+    ports::{SysclientEvent, SysclientKind},
+    spent,
+};
+use crate::{
+    phone::{
+        facet::DevicesState,
+        record::{Phone, PhoneId},
+    },
+    secret::Secret,
+    store::StoreError,
+};
+
+/// Quiet after a single item before it is written.
+const DEBOUNCE: Duration = Duration::from_secs(1);
+/// Different item types one phone may have; Devices knows seven.
+const MOST_ITEMS: usize = 64;
+
+/// Items on their way into a record.
+#[derive(Default)]
+struct Burst {
+    conn: u64,
+    items: BTreeMap<String, Value>,
+    complete: bool,
+    write_at: Option<Timestamp>,
+}
+
+pub(super) struct Inbox {
+    engine: Arc<Engine>,
+    bursts: HashMap<PhoneId, Burst>,
+}
+
+impl Inbox {
+    pub(super) fn new(engine: Arc<Engine>) -> Self {
+        Self { engine, bursts: HashMap::new() }
+    }
+
+    /// Runs until the gateway stops or the fleet ends.
+    pub(super) async fn run(mut self, mut events: mpsc::Receiver<SysclientEvent>) {
+        loop {
+            let next = self.bursts.values().filter_map(|burst| burst.write_at).min();
+            let timer = self.engine.world.clock.sleep_until(next.unwrap_or(Timestamp::MAX));
+            let event = tokio::select! {
+                biased;
+                () = self.engine.tasks.stopping() => return,
+                event = events.recv() => match event {
+                    Some(event) => Some(event),
+                    None => return,
+                },
+                () = timer, if next.is_some() => None,
+            };
+            match event {
+                Some(event) => {
+                    let (phone, label) = (event.phone, event.kind.label());
+                    if let Err(error) = self.take(event).await {
+                        tracing::error!(phone = phone.0, event = label, "what Devices sent cannot be stored: {error}");
+                    }
+                }
+                None => self.flush().await,
+            }
+        }
+    }
+
+    async fn take(&mut self, event: SysclientEvent) -> Result<(), StoreError> {
+        let SysclientEvent { phone: id, conn, kind } = event;
+        let Some(held) = self.engine.held(id) else {
+            // Dropped meanwhile.
+            self.bursts.remove(&id);
+            return Ok(());
+        };
+        let burst = self.bursts.entry(id).or_default();
+        if conn < burst.conn {
+            return Ok(());
+        }
+        if conn > burst.conn {
+            *burst = Burst { conn, ..Burst::default() };
+        }
+        let (store, now) = (self.engine.world.store.clone(), self.engine.world.now());
+        match kind {
+            SysclientKind::Connected => {
+                self.change(id, |phone| outcome::connected(phone, now)).await?;
+            }
+            SysclientKind::Password { password, stored } => return self.password(id, held, password, stored).await,
+            SysclientKind::AdminPassword(password) => {
+                self.change(id, |phone| phone.device_config.admin_password = Some(password)).await?;
+            }
+            SysclientKind::Item(item) => self.item(id, item, now),
+            SysclientKind::Last => return self.last(id, held, now).await,
+            SysclientKind::Silence => return self.silence(id, held, now).await,
+            SysclientKind::Closed(reason) => {
+                self.bursts.remove(&id);
+                if let Some(phone) = store.roster().get(id)
+                    && phone.devices.state == DevicesState::NotInDomain
+                    && flow::credential(&phone).is_none()
+                {
+                    // Nothing to come back with: the code is spent.
+                    self.engine.fleet.drop_phone(id);
+                    self.engine.set_held(id, None);
+                    return Ok(());
+                }
+                self.change(id, |phone| outcome::closed(phone, &reason, now)).await?;
+            }
+            SysclientKind::EndpointAway(reason) => {
+                store.change_phone(id, |phone, events| outcome::away(phone, &reason, now, events)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn change(&self, id: PhoneId, change: impl FnOnce(&mut Phone)) -> Result<(), StoreError> {
+        self.engine.world.store.change_phone(id, |phone, _| change(phone)).await?;
+        Ok(())
+    }
+
+    async fn password(
+        &self,
+        id: PhoneId,
+        held: Hold,
+        password: Secret,
+        stored: oneshot::Sender<()>,
+    ) -> Result<(), StoreError> {
+        let store = &self.engine.world.store;
+        let now = self.engine.world.now();
+        let code = store.roster().get(id).and_then(|phone| phone.code.clone());
+        let (phone, ()) =
+            store.change_phone(id, |phone, events| outcome::password(phone, password, now, events)).await?;
+        self.identifies_as(&phone, held);
+        // The fleet may have closed the socket meanwhile; the password is on disk either way.
+        let _ = stored.send(());
+        if let Some(code) = code {
+            spent::remember(store, phone.instance, phone.mac, &code).await?;
+        }
+        Ok(())
+    }
+
+    /// The connection that is held identifies with what the record has now: nothing to be opened anew.
+    fn identifies_as(&self, phone: &Phone, held: Hold) {
+        if let Some(credential) = flow::credential(phone) {
+            self.engine.set_held(phone.id, Some(Hold { credential, ..held }));
+        }
+    }
+
+    fn item(&mut self, id: PhoneId, item: Value, now: Timestamp) {
+        let Some(kind) = item.get("type").and_then(Value::as_str).map(str::to_owned) else { return };
+        let burst = self.bursts.entry(id).or_default();
+        if burst.items.len() >= MOST_ITEMS && !burst.items.contains_key(&kind) {
+            return;
+        }
+        burst.items.insert(kind, item);
+        if burst.complete {
+            burst.write_at = now.saturating_add(DEBOUNCE).ok();
+        }
+    }
+
+    async fn last(&mut self, id: PhoneId, held: Hold, now: Timestamp) -> Result<(), StoreError> {
+        let burst = self.bursts.entry(id).or_default();
+        let items = std::mem::take(&mut burst.items);
+        let is_first = !std::mem::replace(&mut burst.complete, true);
+        burst.write_at = None;
+        let store = &self.engine.world.store;
+        let (phone, ()) = store
+            .change_phone(id, |phone, events| {
+                if is_first {
+                    outcome::burst(phone, items, now, events);
+                } else {
+                    // A later item marked as last is a change, not a new whole.
+                    outcome::items_changed(phone, items, events);
+                }
+            })
+            .await?;
+        self.identifies_as(&phone, held);
+        Ok(())
+    }
+
+    async fn silence(&mut self, id: PhoneId, held: Hold, now: Timestamp) -> Result<(), StoreError> {
+        let store = &self.engine.world.store;
+        let with_code = held.credential.has_code();
+        let code = store.roster().get(id).and_then(|phone| phone.code.clone());
+        // A newer code than the one that was sent is not spent by this silence.
+        let sent = match (&held.credential, &code) {
+            (flow::Credential::Code(sent) | flow::Credential::CodeOrPassword { code: sent, .. }, Some(code)) => {
+                sent == code
+            }
+            _ => true,
+        };
+        if !sent {
+            return Ok(());
+        }
+        let (phone, ()) =
+            store.change_phone(id, |phone, events| outcome::silence(phone, with_code, now, events)).await?;
+        if let Some(code) = code.filter(|_| with_code) {
+            spent::remember(store, phone.instance, phone.mac, &code).await?;
+        }
+        Ok(())
+    }
+
+    async fn flush(&mut self) {
+        let now = self.engine.world.now();
+        let due: Vec<PhoneId> = self
+            .bursts
+            .iter()
+            .filter(|(_, burst)| burst.write_at.is_some_and(|at| at <= now))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in due {
+            let Some(burst) = self.bursts.get_mut(&id) else { continue };
+            burst.write_at = None;
+            let items = std::mem::take(&mut burst.items);
+            let copy = items.clone();
+            let written = self
+                .engine
+                .world
+                .store
+                .change_phone(id, |phone, events| outcome::items_changed(phone, items, events))
+                .await;
+            if let Err(error) = written {
+                tracing::error!(phone = id.0, "changed items cannot be stored, tried again: {error}");
+                if let Some(burst) = self.bursts.get_mut(&id) {
+                    burst.items = copy;
+                    burst.write_at = now.saturating_add(DEBOUNCE).ok();
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! What people want of a phone, written into its record. Whoever serves carries it out, also when that is another
+//! process; these functions need nothing but the store.
+
+use jiff::Timestamp;
+
+use super::{events::Happened, flow::release_is_delivered};
+use crate::{
+    phone::{
+        facet::{DevicesState, RedirectState, Wanted},
+        record::{Phone, PhoneId},
+    },
+    secret::Secret,
+    store::{NewEvent, Store, StoreError},
+};
+
+/// Wants it active, released, blocked or removed.
+///
+/// # Errors
+/// When the store cannot write it.
+pub async fn want(store: &Store, phone: PhoneId, wanted: Wanted) -> Result<(), StoreError> {
+    store.change_phone(phone, |phone, events| apply_want(phone, wanted, events)).await?;
+    Ok(())
+}
+
+fn apply_want(phone: &mut Phone, wanted: Wanted, events: &mut Vec<NewEvent>) {
+    if phone.buried.is_some() || phone.wanted == wanted {
+        return;
+    }
+    phone.wanted = wanted;
+    events.push(Happened::Wanted { what: wanted.text() }.into());
+    if wanted == Wanted::Removed {
+        // A refusal of the past must not keep the entry from being taken back; an old pause neither.
+        if matches!(phone.redirect.state, RedirectState::Refused | RedirectState::Pending) {
+            phone.redirect.state = RedirectState::Pending;
+        }
+        phone.redirect.next_attempt = None;
+    }
+}
+
+/// Lets the phone fetch its file without credentials once more, as after a factory reset: the window is opened anew.
+///
+/// # Errors
+/// When the store cannot write it.
+pub async fn allow(store: &Store, phone: PhoneId, now: Timestamp) -> Result<(), StoreError> {
+    let Some(instance) = store.roster().get(phone).map(|record| record.instance) else { return Ok(()) };
+    let days = store.layers(instance).effective(&Default::default(), None).u32("window_days");
+    store.change_phone(phone, |phone, events| apply_allow(phone, days, now, events)).await?;
+    Ok(())
+}
+
+fn apply_allow(phone: &mut Phone, days: u32, now: Timestamp, events: &mut Vec<NewEvent>) {
+    if phone.buried.is_some() {
+        return;
+    }
+    if phone.wanted == Wanted::Blocked {
+        phone.wanted = Wanted::Active;
+    }
+    phone.window.open(now, days);
+    events.push(Happened::Allowed.into());
+}
+
+/// Gives the phone a new Devices code.
+///
+/// # Errors
+/// When the store cannot write it.
+pub async fn new_code(store: &Store, phone: PhoneId, code: Secret, now: Timestamp) -> Result<(), StoreError> {
+    store
+        .change_phone(phone, |phone, _| {
+            phone.code = Some(code);
+            if phone.devices.state == DevicesState::NotInDomain {
+                phone.devices.reach(DevicesState::Connecting, now);
+            }
+        })
+        .await?;
+    Ok(())
+}
+
+/// Tries the redirect service once more after a refusal somebody has cleared.
+///
+/// # Errors
+/// When the store cannot write it.
+pub async fn retry_redirect(store: &Store, phone: PhoneId, now: Timestamp) -> Result<(), StoreError> {
+    store
+        .change_phone(phone, |phone, _| {
+            if matches!(phone.redirect.state, RedirectState::Refused | RedirectState::ForeignOwner) {
+                phone.redirect.reach(RedirectState::Pending, now);
+            }
+        })
+        .await?;
+    Ok(())
+}
+
+/// Asks the PBXs for the registrations of the phone once, now.
+///
+/// # Errors
+/// When the store cannot write it.
+pub async fn ask_registration(store: &Store, phone: PhoneId, now: Timestamp) -> Result<(), StoreError> {
+    store
+        .change_phone(phone, |phone, _| {
+            for account in &mut phone.accounts {
+                account.registration.next_attempt = Some(now);
+            }
+        })
+        .await?;
+    Ok(())
+}
+
+/// Whether nothing is left to do for what is wanted of it.
+#[must_use]
+pub fn is_carried_out(phone: &Phone) -> bool {
+    match phone.wanted {
+        Wanted::Active | Wanted::Blocked => true,
+        Wanted::Released => release_is_delivered(phone),
+        Wanted::Removed => phone.buried.is_some(),
+    }
+}

@@ -1,0 +1,74 @@
+//! What results do to the record. Pure: called inside `Store::change_phone`, with the time as an argument.
+
+mod account;
+mod devices;
+mod redirect;
+mod requests;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+pub use self::{
+    account::{flags_failed, flags_written, registration_failed, registration_seen, registration_unseen},
+    devices::{
+        away, burst, closed, connected, connecting, device_removed, items_changed, no_credential, no_devices, password,
+        silence,
+    },
+    redirect::{deregistered, registered, registering, service_away, server_refused, unconfigured},
+    requests::{Delivered, asked, before_config, delivered, rejected},
+};
+use super::events::Happened;
+use crate::{
+    phone::record::Phone,
+    store::NewEvent,
+};
+
+/// Closes the window. Of a phone that never came the users' passwords are dropped with it.
+pub fn close_window(phone: &mut Phone, now: Timestamp, events: &mut Vec<NewEvent>) {
+    let unused = super::flow::unused(phone, now);
+    phone.window.closed = Some(now);
+    if unused {
+        for account in &mut phone.accounts {
+            account.password = crate::secret::Secret::default();
+        }
+    }
+    events.push(Happened::WindowClosed { unused }.into());
+}
+
+/// The phone has not asked for too long.
+pub fn overdue(phone: &mut Phone, now: Timestamp, events: &mut Vec<NewEvent>) {
+    phone.request.fail(
+        crate::phone::facet::RequestState::Overdue,
+        "The phone has not asked for its configuration as often as it should: is it plugged in and does it reach us?",
+        None,
+        now,
+    );
+    events.push(Happened::Overdue.into());
+}
+
+/// Turns a removed phone into a tombstone: nothing secret is left, the history stays.
+pub fn bury(phone: &mut Phone, now: Timestamp, events: &mut Vec<NewEvent>) {
+    let left = phone.redirect_entry.as_ref().map(|_| {
+        phone.redirect.error.clone().unwrap_or_else(|| {
+            "the entry at the redirect service, because no redirect account is configured any more.".to_owned()
+        })
+    });
+    events.push(Happened::Buried { left: left.as_deref() }.into());
+    phone.buried = Some(now);
+    phone.code = None;
+    phone.bootstrap = None;
+    // Random texts nobody knows stand in their places: neither matches anything any more.
+    phone.token = crate::phone::record::new_token();
+    phone.own = crate::phone::record::Credentials::generate(phone.mac);
+    phone.sysclient = crate::phone::record::Sysclient::default();
+    phone.device_config = crate::phone::record::DeviceConfig::default();
+    phone.window.closed.get_or_insert(now);
+    for account in &mut phone.accounts {
+        account.password = crate::secret::Secret::default();
+    }
+}
+
+fn later(at: Timestamp, by: Duration) -> Timestamp {
+    at.saturating_add(by).unwrap_or(Timestamp::MAX)
+}

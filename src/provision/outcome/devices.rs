@@ -1,0 +1,142 @@
+//! What the sysclient brings.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::later;
+use crate::{
+    phone::{facet::DevicesState, record::Phone},
+    provision::events::Happened,
+    secret::Secret,
+    store::NewEvent,
+};
+
+/// How often an endpoint that is away is looked at.
+const PROBE: Duration = Duration::from_secs(10);
+const NO_DEVICES: &str = "No PBX has announced a Devices app yet: check that the app object has the flags Websocket and \
+                          Services and that the Devices app is installed.";
+const NO_CREDENTIAL: &str =
+    "There is neither a provisioning code nor a Devices password for this phone: provision it again.";
+const CODE_REFUSED: &str = "Devices did not accept the provisioning code (expired, used or unknown): provision the \
+                            phone again to get a new one.";
+const FORGOTTEN: &str = "Devices does not know this phone any more (removed there?): provision it again.";
+
+/// The sysclient is being opened.
+pub fn connecting(phone: &mut Phone, product: &str, version: &str, url: &str, now: Timestamp) {
+    product.clone_into(&mut phone.sysclient.product);
+    version.clone_into(&mut phone.sysclient.version);
+    if phone.sysclient.url.as_deref() != Some(url) {
+        phone.sysclient.url = Some(url.to_owned());
+    }
+    if phone.device_config.received.is_none() && phone.devices.error.is_none() {
+        phone.devices.reach(DevicesState::Connecting, now);
+    }
+}
+
+/// The websocket is up.
+pub fn connected(phone: &mut Phone, now: Timestamp) {
+    if phone.devices.state == DevicesState::Waiting {
+        phone.devices.reach(DevicesState::Connecting, now);
+    }
+}
+
+/// Devices gave a password; the code that got it is spent.
+pub fn password(phone: &mut Phone, password: Secret, now: Timestamp, events: &mut Vec<NewEvent>) {
+    phone.sysclient.password = Some(password);
+    phone.code = None;
+    if phone.devices.state != DevicesState::Received {
+        phone.devices.reach(DevicesState::Connecting, now);
+    }
+    events.push(Happened::Joined.into());
+}
+
+/// A complete burst: it replaces what was there.
+pub fn burst(phone: &mut Phone, items: BTreeMap<String, Value>, now: Timestamp, events: &mut Vec<NewEvent>) {
+    if phone.device_config.received.is_none() {
+        events.push(Happened::ConfigReceived.into());
+    } else if phone.device_config.items != items {
+        events.push(Happened::ConfigChanged.into());
+    }
+    phone.device_config.items = items;
+    phone.device_config.received.get_or_insert(now);
+    // The password that brought the configuration works; a code kept beside it is not needed.
+    if phone.sysclient.password.is_some() {
+        phone.code = None;
+    }
+    phone.devices.reach(DevicesState::Received, now);
+}
+
+/// Single items after the burst.
+pub fn items_changed(phone: &mut Phone, items: BTreeMap<String, Value>, events: &mut Vec<NewEvent>) {
+    let before = phone.device_config.items.clone();
+    phone.device_config.items.extend(items);
+    if phone.device_config.items != before {
+        events.push(Happened::ConfigChanged.into());
+    }
+}
+
+/// Nothing came within 20 s of identifying. `with_code` tells how the sysclient had identified.
+pub fn silence(phone: &mut Phone, with_code: bool, now: Timestamp, events: &mut Vec<NewEvent>) {
+    if with_code {
+        phone.code = None;
+    } else if phone.code.is_some() {
+        // A new code came while the old password was tried: it has its own chance.
+        return;
+    }
+    let sentence = if with_code { CODE_REFUSED } else { FORGOTTEN };
+    if phone.devices.state != DevicesState::NotInDomain {
+        events.push(Happened::NotInDomain { sentence }.into());
+    }
+    phone.devices.fail(DevicesState::NotInDomain, sentence, None, now);
+}
+
+/// The socket is gone; the fleet opens it again by itself.
+pub fn closed(phone: &mut Phone, reason: &str, now: Timestamp) {
+    down(phone, &format!("The connection to Devices was closed ({reason}); it is opened again."), now);
+}
+
+/// Devices cannot be reached.
+pub fn away(phone: &mut Phone, reason: &str, now: Timestamp, events: &mut Vec<NewEvent>) {
+    let sentence = format!("Devices cannot be reached ({reason}); it is tried again at least every 10 s.");
+    if down(phone, &sentence, now) {
+        events.push(Happened::DevicesAway { sentence: &sentence }.into());
+    }
+}
+
+/// No Devices URL is known.
+pub fn no_devices(phone: &mut Phone, now: Timestamp) {
+    down(phone, NO_DEVICES, now);
+}
+
+/// Neither password nor code.
+pub fn no_credential(phone: &mut Phone, now: Timestamp) {
+    phone.devices.fail(DevicesState::NotInDomain, NO_CREDENTIAL, None, now);
+}
+
+/// Returns whether that is news. What needs a person stays as it is.
+fn down(phone: &mut Phone, sentence: &str, now: Timestamp) -> bool {
+    let state = match phone.devices.state {
+        DevicesState::NotInDomain => return false,
+        _ if phone.device_config.received.is_some() => DevicesState::Lost,
+        _ => DevicesState::Waiting,
+    };
+    if phone.devices.state == state && phone.devices.error.as_deref() == Some(sentence) {
+        return false;
+    }
+    let news = phone.devices.error.is_none();
+    phone.devices.fail(state, sentence, Some(later(now, PROBE)), now);
+    news
+}
+
+/// The device was removed in Devices: it is out of the domain until somebody provisions it again.
+pub fn device_removed(phone: &mut Phone, now: Timestamp, events: &mut Vec<NewEvent>) {
+    if phone.devices.state != DevicesState::NotInDomain {
+        events.push(Happened::NotInDomain { sentence: FORGOTTEN }.into());
+    }
+    phone.devices.fail(DevicesState::NotInDomain, FORGOTTEN, None, now);
+    for account in &mut phone.accounts {
+        account.orphaned.get_or_insert(now);
+    }
+}

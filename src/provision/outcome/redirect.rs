@@ -1,0 +1,132 @@
+//! What the redirect service answered.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::later;
+use crate::{
+    net::backoff::Backoff,
+    phone::{
+        facet::{RedirectState, Wanted},
+        record::{Phone, RedirectEntry},
+    },
+    provision::events::Happened,
+    redirect::{EntryUsed, Outcome},
+    secret::Secret,
+    store::NewEvent,
+};
+
+/// Written before the call: from now on the service may hold an entry, so that removing the phone takes it back even
+/// when the answer never reaches us.
+pub fn registering(phone: &mut Phone, url: &Secret, now: Timestamp) {
+    if phone.redirect.state != RedirectState::Pending {
+        let (error, next) = (phone.redirect.error.take(), phone.redirect.next_attempt);
+        phone.redirect.reach(RedirectState::Pending, now);
+        (phone.redirect.error, phone.redirect.next_attempt) = (error, next);
+    }
+    if phone.redirect_entry.as_ref().is_none_or(|entry| entry.url != *url) {
+        phone.redirect_entry = Some(RedirectEntry { url: url.clone(), server_name: None, at: now });
+    }
+}
+
+/// The answer to a registration. `random` (0..1) spreads the next attempt.
+pub fn registered(
+    phone: &mut Phone,
+    url: &Secret,
+    outcome: &Outcome,
+    now: Timestamp,
+    random: f64,
+    events: &mut Vec<NewEvent>,
+) {
+    // Provisioned anew or removed while the call was under way: the next decision brings the entry up to date.
+    let is_current = phone.wanted == Wanted::Active
+        && phone.redirect.state == RedirectState::Pending
+        && phone.redirect_entry.as_ref().is_some_and(|entry| entry.url == *url);
+    match outcome {
+        Outcome::Ok(_) | Outcome::AlreadyMine => {
+            if !is_current {
+                return;
+            }
+            let server_name = match outcome {
+                Outcome::Ok(done) => match &done.entry {
+                    Some(EntryUsed::Server { name }) => Some(name.clone()),
+                    Some(EntryUsed::UniqueUrl) | None => None,
+                },
+                _ => None,
+            };
+            phone.redirect_entry = Some(RedirectEntry { url: url.clone(), server_name, at: now });
+            phone.redirect.reach(RedirectState::Redirected, now);
+            events.push(Happened::Redirected.into());
+        }
+        Outcome::OwnedByOther => {
+            phone.redirect_entry = None;
+            refuse(phone, RedirectState::ForeignOwner, outcome, None, now, events);
+        }
+        Outcome::NotConfigured(_) => refuse(phone, RedirectState::NotConfigured, outcome, None, now, events),
+        _ if outcome.is_retryable() => {
+            let next = later(now, pause(phone, outcome, random));
+            phone.redirect.fail(RedirectState::Pending, outcome.sentence(), Some(next), now);
+        }
+        _ => refuse(phone, RedirectState::Refused, outcome, None, now, events),
+    }
+}
+
+/// The answer to taking the entry back.
+pub fn deregistered(phone: &mut Phone, outcome: &Outcome, now: Timestamp, random: f64, events: &mut Vec<NewEvent>) {
+    match outcome {
+        // Not there, or not ours: nothing of ours is left.
+        Outcome::Ok(_) | Outcome::AlreadyMine | Outcome::NotFound | Outcome::InvalidMac | Outcome::OwnedByOther => {
+            phone.redirect_entry = None;
+            phone.redirect.reach(RedirectState::Pending, now);
+            events.push(Happened::Deregistered.into());
+        }
+        _ if outcome.is_retryable() => {
+            let next = later(now, pause(phone, outcome, random));
+            phone.redirect.fail(RedirectState::Pending, outcome.sentence(), Some(next), now);
+        }
+        _ => refuse(phone, RedirectState::Refused, outcome, None, now, events),
+    }
+}
+
+/// The service is away, known from another phone.
+pub fn service_away(phone: &mut Phone, until: Timestamp, now: Timestamp) {
+    phone.redirect.fail(
+        RedirectState::Pending,
+        "The redirect service cannot be reached at the moment; it is tried again by itself.",
+        Some(until),
+        now,
+    );
+}
+
+/// The account's server entry was refused, so no phone of it can be registered.
+pub fn server_refused(phone: &mut Phone, sentence: &str, now: Timestamp, events: &mut Vec<NewEvent>) {
+    events.push(Happened::RedirectRefused { sentence }.into());
+    phone.redirect.fail(RedirectState::Refused, sentence, None, now);
+}
+
+/// There is no redirect account.
+pub fn unconfigured(phone: &mut Phone, now: Timestamp) {
+    phone.redirect.reach(RedirectState::NotConfigured, now);
+}
+
+fn refuse(
+    phone: &mut Phone,
+    state: RedirectState,
+    outcome: &Outcome,
+    next: Option<Timestamp>,
+    now: Timestamp,
+    events: &mut Vec<NewEvent>,
+) {
+    let sentence = outcome.sentence();
+    events.push(Happened::RedirectRefused { sentence: &sentence }.into());
+    phone.redirect.fail(state, sentence, next, now);
+}
+
+/// What the service asks for, else growing.
+fn pause(phone: &Phone, outcome: &Outcome, random: f64) -> Duration {
+    match outcome {
+        Outcome::RateLimited { retry_after: Some(pause) } => (*pause).max(Duration::from_secs(1)),
+        _ => Backoff::PHONE.pause(phone.redirect.attempts.saturating_add(1), random),
+    }
+}

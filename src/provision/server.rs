@@ -1,0 +1,139 @@
+//! The server entries of redirect accounts: written at every start and whenever name or URL change.
+
+use std::{collections::HashMap, sync::Arc};
+
+use jiff::Timestamp;
+
+use super::{
+    engine::Engine,
+    flow::{Decision, ServerContext, ServerEntry, ServerReadiness, server_entry},
+    urls,
+    world::AccountFacts,
+};
+use crate::{
+    net::backoff::Backoff,
+    phone::instance::InstanceId,
+    redirect::{self, Operation, Outcome},
+    secret::Secret,
+};
+
+type Key = (InstanceId, String);
+
+/// How far the entry of each account is. In memory only, so that a start writes it again.
+#[derive(Default)]
+pub(super) struct Accounts(HashMap<Key, Account>);
+
+#[derive(Default)]
+struct Account {
+    entry: ServerEntry,
+    next: Option<Timestamp>,
+    attempts: u32,
+    busy: bool,
+}
+
+/// An entry to be written.
+pub(super) struct Work {
+    key: Key,
+    facts: AccountFacts,
+    name: String,
+    url: String,
+}
+
+impl Accounts {
+    pub(super) fn readiness(&self, facts: &AccountFacts) -> ServerReadiness {
+        let key = (facts.account.instance, facts.account.vendor.clone());
+        match (&facts.server, self.0.get(&key)) {
+            (Some(server), Some(account)) => account.entry.readiness(&server.name, server.url.expose()),
+            _ => ServerReadiness::Pending,
+        }
+    }
+
+    /// When an entry is to be looked at again.
+    pub(super) fn next(&self) -> Option<Timestamp> {
+        self.0.values().filter(|account| !account.busy).filter_map(|account| account.next).min()
+    }
+
+    /// A person changed something: what was refused may work now.
+    pub(super) fn forget_refusals(&mut self, instance: InstanceId) {
+        for ((of, _), account) in &mut self.0 {
+            if *of == instance {
+                account.entry.refused = None;
+            }
+        }
+    }
+
+    pub(super) fn decide(
+        &mut self,
+        instance: InstanceId,
+        vendor: &str,
+        facts: Option<AccountFacts>,
+        away_until: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Option<Work> {
+        let account = self.0.entry((instance, vendor.to_owned())).or_default();
+        account.next = None;
+        if account.busy {
+            return None;
+        }
+        let facts = facts?;
+        let context = ServerContext {
+            configured: true,
+            name: facts.server.as_ref().map(|server| server.name.clone()).unwrap_or_default(),
+            url: facts.server.as_ref().map(|server| server.url.expose().to_owned()),
+            away_until,
+        };
+        match server_entry(&account.entry, &context, now) {
+            Ok((name, url)) => {
+                account.busy = true;
+                Some(Work { key: (instance, vendor.to_owned()), facts, name, url })
+            }
+            Err(Decision::WaitUntil(at)) => {
+                account.next = Some(at);
+                None
+            }
+            Err(_) => None,
+        }
+    }
+}
+
+/// Writes one entry and remembers what came of it.
+pub(super) async fn ensure(engine: Arc<Engine>, work: Work) {
+    let Work { key, facts, name, url } = work;
+    let entry = redirect::ServerEntry { name: name.clone(), url: Secret::new(url.clone()) };
+    let call = engine.redirects.run(facts.account, Operation::EnsureServer(entry), None);
+    let outcome = tokio::select! {
+        biased;
+        () = engine.tasks.stopping() => return,
+        outcome = call => outcome,
+    };
+    let now = engine.world.now();
+    let standing = match &outcome {
+        Outcome::Ok(done) => Some(done.renamed.clone().unwrap_or_else(|| name.clone())),
+        Outcome::AlreadyMine | Outcome::ServerNameTaken { foreign: false, .. } => Some(name.clone()),
+        _ => None,
+    };
+    if let Some(standing) = &standing
+        && let Err(error) = urls::set_server_entry(&engine.world.store, key.0, &key.1, standing, &url).await
+    {
+        tracing::error!(vendor = key.1, "the server entry's name cannot be stored: {error}");
+    }
+    engine.with_accounts(|accounts| {
+        let account = accounts.0.entry(key.clone()).or_default();
+        account.busy = false;
+        account.entry.next_attempt = None;
+        if let Some(standing) = standing {
+            account.attempts = 0;
+            account.entry.ensured = Some((standing, url));
+            account.entry.refused = None;
+        } else if outcome.is_retryable() {
+            let pause = Backoff::PHONE.pause(account.attempts.saturating_add(3), rand::random());
+            account.attempts = account.attempts.saturating_add(1);
+            account.entry.next_attempt = now.saturating_add(pause).ok();
+        } else {
+            tracing::warn!(vendor = key.1, "the server entry was refused: {}", outcome.sentence());
+            account.entry.refused = Some((name, url, outcome.sentence()));
+        }
+    });
+    let phones = engine.world.store.roster().in_instance(key.0);
+    engine.wake(phones.iter().filter(|phone| phone.vendor == key.1).map(|phone| phone.id));
+}

@@ -1,0 +1,243 @@
+//! Carries actions out: one function per action. What is meant to happen is on disk before it leaves, what came of it
+//! right after; both in one change of the record each.
+
+use super::{
+    engine::{Engine, Running},
+    flow::{Action, Concern, Hold},
+    outcome,
+    ports::{PbxError, SysclientHold, UserKey},
+};
+use crate::{
+    phone::record::{Account, Flags, Phone},
+    redirect::{Operation, Outcome, ServerEntry, Trouble},
+    secret::Secret,
+    store::StoreError,
+};
+
+pub(super) async fn carry_out(
+    engine: &Engine,
+    phone: &Phone,
+    concern: Concern,
+    action: Action,
+    running: &mut Running,
+) -> Result<(), StoreError> {
+    let store = &engine.world.store;
+    let now = engine.world.now();
+    match action {
+        Action::Hold(hold) => return self::hold(engine, phone, hold).await,
+        Action::Drop => {
+            engine.fleet.drop_phone(phone.id);
+            engine.set_held(phone.id, None);
+        }
+        Action::Register { url, server_name } => return register(engine, phone, url, server_name, running).await,
+        Action::Deregister => return deregister(engine, phone, running).await,
+        Action::WriteFlags(flags) => return write_flags(engine, phone, concern, flags, running).await,
+        Action::AskRegistration => return ask_registration(engine, phone, concern, running).await,
+        Action::NoteNoDevices => {
+            store.change_phone(phone.id, |phone, _| outcome::no_devices(phone, now)).await?;
+        }
+        Action::NoteNoCredential => {
+            store.change_phone(phone.id, |phone, _| outcome::no_credential(phone, now)).await?;
+        }
+        Action::NoteNotConfigured => {
+            store.change_phone(phone.id, |phone, _| outcome::unconfigured(phone, now)).await?;
+        }
+        Action::NoteRedirectAway(until) => {
+            store.change_phone(phone.id, |phone, _| outcome::service_away(phone, until, now)).await?;
+        }
+        Action::NoteServerRefused(sentence) => {
+            store.change_phone(phone.id, |phone, events| outcome::server_refused(phone, &sentence, now, events)).await?;
+        }
+        Action::MarkOverdue => {
+            store.change_phone(phone.id, |phone, events| outcome::overdue(phone, now, events)).await?;
+        }
+        Action::CloseWindow => {
+            store.change_phone(phone.id, |phone, events| outcome::close_window(phone, now, events)).await?;
+        }
+        Action::Bury => {
+            store.change_phone(phone.id, |phone, events| outcome::bury(phone, now, events)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Opens (or replaces) the sysclient. Product and version are written first: they are part of the digest.
+async fn hold(engine: &Engine, phone: &Phone, hold: Hold) -> Result<(), StoreError> {
+    let now = engine.world.now();
+    let provider = engine.world.providers.provider(&phone.provider);
+    let vendor = provider.map_or_else(|| phone.vendor.clone(), |provider| provider.title);
+    let product = phone.model.as_ref().map_or_else(|| vendor.clone(), |model| format!("{vendor} {model}"));
+    let version = phone.firmware.clone().unwrap_or_else(|| "unknown".to_owned());
+    let mut after = phone.clone();
+    outcome::connecting(&mut after, &product, &version, hold.url.as_str(), now);
+    if after != *phone {
+        engine
+            .world
+            .store
+            .change_phone(phone.id, |phone, _| outcome::connecting(phone, &product, &version, hold.url.as_str(), now))
+            .await?;
+    }
+    engine.set_held(phone.id, Some(hold.clone()));
+    let Hold { url, credential } = hold;
+    engine.fleet.hold(SysclientHold {
+        phone: phone.id,
+        instance: phone.instance,
+        url,
+        mac: phone.mac,
+        product,
+        version,
+        credential,
+    });
+    Ok(())
+}
+
+/// Sends the phone to us.
+async fn register(
+    engine: &Engine,
+    phone: &Phone,
+    url: Secret,
+    server_name: String,
+    running: &mut Running,
+) -> Result<(), StoreError> {
+    let store = &engine.world.store;
+    let Some(facts) = engine.world.account(phone.instance, &phone.vendor) else { return Ok(()) };
+    let Some(server) = facts.server else { return Ok(()) };
+    let now = engine.world.now();
+    // Another provisioning may have come between the decision and now: then this URL is not wanted any more.
+    let (_, is_current) = store
+        .change_phone(phone.id, |record, _| {
+            let is_current = record.token == phone.token && record.wanted == phone.wanted;
+            if is_current {
+                outcome::registering(record, &url, now);
+            }
+            is_current
+        })
+        .await?;
+    if !is_current {
+        return Ok(());
+    }
+    let server = ServerEntry { name: server_name, url: server.url };
+    let operation = Operation::Register { mac: phone.mac, unique_url: Some(url.clone()), server };
+    let outcome = engine.redirects.run(facts.account, operation, Some((phone.id, phone.mac))).await;
+    if !is_answer(&outcome, running) {
+        return Ok(());
+    }
+    let now = engine.world.now();
+    store
+        .change_phone(phone.id, |phone, events| {
+            outcome::registered(phone, &url, &outcome, now, rand::random(), events);
+        })
+        .await?;
+    Ok(())
+}
+
+/// Takes the phone off the redirect service.
+async fn deregister(engine: &Engine, phone: &Phone, running: &mut Running) -> Result<(), StoreError> {
+    let Some(facts) = engine.world.account(phone.instance, &phone.vendor) else { return Ok(()) };
+    let operation = Operation::Deregister { mac: phone.mac };
+    let outcome = engine.redirects.run(facts.account, operation, Some((phone.id, phone.mac))).await;
+    if !is_answer(&outcome, running) {
+        return Ok(());
+    }
+    let now = engine.world.now();
+    engine
+        .world
+        .store
+        .change_phone(phone.id, |phone, events| outcome::deregistered(phone, &outcome, now, rand::random(), events))
+        .await?;
+    Ok(())
+}
+
+/// Notes whether the service was reached; false when nothing was sent because the gateway stops.
+fn is_answer(outcome: &Outcome, running: &mut Running) -> bool {
+    match outcome {
+        Outcome::Transport(Trouble::Stopping) => return false,
+        Outcome::Transport(_) => running.reached(false),
+        _ => running.reached(true),
+    }
+    true
+}
+
+fn account_of(phone: &Phone, concern: Concern) -> Option<&Account> {
+    match concern {
+        Concern::UserObject(line) | Concern::Registration(line) => phone.account(line),
+        _ => None,
+    }
+}
+
+fn key_of(account: &Account) -> UserKey {
+    UserKey { guid: account.user_guid.clone(), h323: account.username.clone() }
+}
+
+/// Writes the flags; the user's GUID is learned on the way.
+async fn write_flags(
+    engine: &Engine,
+    phone: &Phone,
+    concern: Concern,
+    flags: Flags,
+    running: &mut Running,
+) -> Result<(), StoreError> {
+    let Some(account) = account_of(phone, concern) else { return Ok(()) };
+    let (pbx, line) = (&engine.world.pbx, account.line);
+    let mut key = key_of(account);
+    let result = async {
+        if key.guid.is_none() {
+            key.guid = Some(pbx.user(phone.instance, key.clone()).await?.guid);
+        }
+        pbx.set_flags(phone.instance, key.clone(), account.hwid.clone(), flags).await
+    }
+    .await;
+    running.reached(!matches!(result, Err(PbxError::NoSession)));
+    let now = engine.world.now();
+    engine
+        .world
+        .store
+        .change_phone(phone.id, |record, events| {
+            // The account may have gone to another user meanwhile.
+            let Some(current) = record.accounts.iter_mut().find(|current| is_same(current, account)) else { return };
+            if key.guid.is_some() {
+                current.user_guid.clone_from(&key.guid);
+            }
+            match &result {
+                Ok(written) => {
+                    outcome::flags_written(record, line, phone.provisioning, flags, written, now, events);
+                }
+                Err(error) => outcome::flags_failed(record, line, error, now, rand::random(), events),
+            }
+        })
+        .await?;
+    Ok(())
+}
+
+/// Asks every connected PBX for the account's registration.
+async fn ask_registration(
+    engine: &Engine,
+    phone: &Phone,
+    concern: Concern,
+    running: &mut Running,
+) -> Result<(), StoreError> {
+    let Some(account) = account_of(phone, concern) else { return Ok(()) };
+    let line = account.line;
+    let result = engine.world.pbx.registration(phone.instance, key_of(account), account.hwid.clone()).await;
+    running.reached(!matches!(result, Err(PbxError::NoSession)));
+    let now = engine.world.now();
+    engine
+        .world
+        .store
+        .change_phone(phone.id, |record, events| {
+            if !record.accounts.iter().any(|current| is_same(current, account)) {
+                return;
+            }
+            match &result {
+                Ok(Some(address)) => outcome::registration_seen(record, line, address, now, events),
+                Ok(None) => outcome::registration_unseen(record, line, now, events),
+                Err(error) => outcome::registration_failed(record, line, error, now),
+            }
+        })
+        .await?;
+    Ok(())
+}
+
+fn is_same(current: &Account, asked: &Account) -> bool {
+    current.line == asked.line && current.hwid == asked.hwid && current.username == asked.username
+}

@@ -1,0 +1,6 @@
+//! The engine and the intake on a manual clock, with PBX, fleet and redirect service in memory.
+
+mod bench;
+mod engine;
+mod intake;
+mod restart;

@@ -1,0 +1,373 @@
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use serde_json::json;
+use tokio::sync::{mpsc, oneshot};
+use url::Url;
+
+use crate::{
+    clock::{Clock, ManualClock},
+    phone::{
+        instance::{Instance, InstanceId, Instances},
+        mac::Mac,
+        record::{Flags, Phone, PhoneId},
+        settings::Scope,
+    },
+    provision::{
+        Deps, ProvisionRequest, Provisioning,
+        outcome::Delivered,
+        ports::{
+            FlagsWritten, Pbx, PbxError, PbxUser, ProviderFacts, Providers, RedirectService, Reply, SameMac,
+            SysclientEvent, SysclientHold, SysclientKind, Sysclients, UserKey,
+        },
+    },
+    redirect::{Operation, Outcome, RedirectAccount, Trouble},
+    secret::Secret,
+    store::Store,
+    tasks::Tasks,
+};
+
+pub const MAC: &str = "001565aabbcc";
+
+/// What the outside does and what was done to it.
+pub struct Outside {
+    pub devices_url: Mutex<Option<Url>>,
+    pub grant: Mutex<Result<(), PbxError>>,
+    pub flags: Mutex<Vec<(String, Flags)>>,
+    pub registered: Mutex<Option<String>>,
+    pub holds: Mutex<Vec<SysclientHold>>,
+    pub drops: Mutex<Vec<PhoneId>>,
+    pub calls: Mutex<Vec<Operation>>,
+    /// What a registration or deregistration answers.
+    pub service: Mutex<Outcome>,
+    pub providers: Mutex<HashMap<String, ProviderFacts>>,
+}
+
+impl Default for Outside {
+    fn default() -> Self {
+        let provider =
+            ProviderFacts { vendor: "yealink".into(), title: "Yealink".into(), same_mac: SameMac::Replace };
+        let base = ProviderFacts { same_mac: SameMac::Add, ..provider.clone() };
+        Self {
+            devices_url: Mutex::new(Some("wss://ap.example.com/example.com/devices/sysclients".parse().unwrap())),
+            grant: Mutex::new(Ok(())),
+            flags: Mutex::default(),
+            registered: Mutex::new(Some("192.0.2.7".into())),
+            holds: Mutex::default(),
+            drops: Mutex::default(),
+            calls: Mutex::default(),
+            service: Mutex::new(Outcome::Ok(Default::default())),
+            providers: Mutex::new(HashMap::from([("yealink".into(), provider), ("yealink-dect".into(), base)])),
+        }
+    }
+}
+
+impl Outside {
+    pub fn away() -> Outcome {
+        Outcome::Transport(Trouble::Broken(503))
+    }
+
+    pub fn registrations(&self) -> usize {
+        self.calls.lock().unwrap().iter().filter(|call| matches!(call, Operation::Register { .. })).count()
+    }
+
+    pub fn deregistrations(&self) -> usize {
+        self.calls.lock().unwrap().iter().filter(|call| matches!(call, Operation::Deregister { .. })).count()
+    }
+
+    pub fn servers(&self) -> usize {
+        self.calls.lock().unwrap().iter().filter(|call| matches!(call, Operation::EnsureServer(_))).count()
+    }
+}
+
+struct Fake(Arc<Outside>);
+
+impl Pbx for Fake {
+    fn devices_url(&self, _instance: InstanceId) -> Option<Url> {
+        self.0.devices_url.lock().unwrap().clone()
+    }
+
+    fn user(&self, _instance: InstanceId, key: UserKey) -> Reply<Result<PbxUser, PbxError>> {
+        let h323 = key.h323;
+        let user = PbxUser { guid: format!("guid-of-{h323}"), h323, cn: String::new(), hwids: Vec::new() };
+        Box::pin(async move { Ok(user) })
+    }
+
+    fn set_flags(
+        &self,
+        _instance: InstanceId,
+        _key: UserKey,
+        hwid: String,
+        flags: Flags,
+    ) -> Reply<Result<FlagsWritten, PbxError>> {
+        let granted = self.0.grant.lock().unwrap().clone();
+        if granted.is_ok() {
+            self.0.flags.lock().unwrap().push((hwid, flags));
+        }
+        Box::pin(async move { granted.map(|()| FlagsWritten::Applied) })
+    }
+
+    fn registration(
+        &self,
+        _instance: InstanceId,
+        _key: UserKey,
+        _hwid: String,
+    ) -> Reply<Result<Option<String>, PbxError>> {
+        let registered = self.0.registered.lock().unwrap().clone();
+        Box::pin(async move { Ok(registered) })
+    }
+}
+
+impl Sysclients for Fake {
+    fn hold(&self, hold: SysclientHold) {
+        self.0.holds.lock().unwrap().push(hold);
+    }
+
+    fn drop_phone(&self, phone: PhoneId) {
+        self.0.drops.lock().unwrap().push(phone);
+    }
+}
+
+impl RedirectService for Fake {
+    fn run(
+        &self,
+        _account: RedirectAccount,
+        operation: Operation,
+        _phone: Option<(PhoneId, Mac)>,
+    ) -> Reply<Outcome> {
+        let outcome = self.0.service.lock().unwrap().clone();
+        let outcome = match (&operation, outcome) {
+            // Only phones are refused; the server entry stands.
+            (Operation::EnsureServer(_), outcome) if !outcome.is_retryable() => Outcome::Ok(Default::default()),
+            (_, outcome) => outcome,
+        };
+        self.0.calls.lock().unwrap().push(operation);
+        Box::pin(async move { outcome })
+    }
+}
+
+impl Providers for Fake {
+    fn provider(&self, name: &str) -> Option<ProviderFacts> {
+        self.0.providers.lock().unwrap().get(name).cloned()
+    }
+
+    fn vendors(&self) -> Vec<(String, String)> {
+        vec![("yealink".into(), "yealink-xmlrpc".into())]
+    }
+}
+
+/// One gateway; it can be dropped and started again on the same store and outside.
+pub struct Bench {
+    pub clock: ManualClock,
+    pub store: Store,
+    pub outside: Arc<Outside>,
+    pub provisioning: Provisioning,
+    pub instance: InstanceId,
+    events: mpsc::Sender<SysclientEvent>,
+    tasks: Tasks,
+    store_tasks: Tasks,
+    instances: Instances,
+    conn: u64,
+    dir: tempfile::TempDir,
+}
+
+impl Bench {
+    pub async fn new() -> Self {
+        Self::with(Outside::default()).await
+    }
+
+    pub async fn with(outside: Outside) -> Self {
+        let clock = ManualClock::new(Timestamp::from_second(1_000_000).unwrap());
+        let store_tasks = Tasks::new();
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), Arc::new(clock.clone()), &store_tasks).await.unwrap();
+        let instance = store.instance("example.com", "gangway").await.unwrap();
+        let instances = Instances::new(vec![Instance {
+            id: instance,
+            domain: "example.com".into(),
+            name: "gangway".into(),
+            password: "x".into(),
+            public_url: Some("https://gw.example.com".parse().unwrap()),
+            phone_url: None,
+            devices_ca: None,
+            devices_pin: None,
+            admin_password_login: false,
+            admin_from: Vec::new(),
+            frame_ancestors: Vec::new(),
+        }]);
+        for (name, value) in [("redirect.yealink.user", "rps"), ("redirect.yealink.password", "rps-password")] {
+            store.set_setting(instance, &Scope::Instance, name, Some(&Secret::new(value))).await.unwrap();
+        }
+        let outside = Arc::new(outside);
+        let tasks = Tasks::new();
+        let (events, provisioning) = start(&store, &instances, &outside, &clock, &tasks);
+        Self { clock, store, outside, provisioning, instance, events, tasks, store_tasks, instances, conn: 0, dir }
+    }
+
+    /// Ends the engine where it stands and starts another on the same store.
+    pub async fn restart(&mut self) {
+        assert_eq!(self.tasks.finish(Duration::from_secs(10)).await, 0);
+        self.tasks = Tasks::new();
+        (self.events, self.provisioning) =
+            start(&self.store, &self.instances, &self.outside, &self.clock, &self.tasks);
+    }
+
+    /// Another public URL, as after a change of the configuration: with a restart.
+    pub async fn move_to(&mut self, url: &str) {
+        let instance = self.instances.get(self.instance).unwrap();
+        let moved = Instance {
+            id: instance.id,
+            domain: instance.domain.clone(),
+            name: instance.name.clone(),
+            password: "x".into(),
+            public_url: (!url.is_empty()).then(|| url.parse().unwrap()),
+            phone_url: None,
+            devices_ca: None,
+            devices_pin: None,
+            admin_password_login: false,
+            admin_from: Vec::new(),
+            frame_ancestors: Vec::new(),
+        };
+        self.instances = Instances::new(vec![moved]);
+        self.restart().await;
+    }
+
+    pub async fn stop(self) {
+        self.tasks.finish(Duration::from_secs(10)).await;
+        self.store_tasks.finish(Duration::from_secs(10)).await;
+        drop(self.dir);
+    }
+
+    pub fn stopping(&self) -> Tasks {
+        self.tasks.clone()
+    }
+
+    pub fn wish(&self, user: &str, code: &str) -> ProvisionRequest {
+        ProvisionRequest {
+            instance: self.instance,
+            provider: "yealink".into(),
+            mac: MAC.parse().unwrap(),
+            code: code.into(),
+            hwid: format!("hw-{user}"),
+            username: user.into(),
+            cn: user.to_uppercase(),
+            password: "pbx-password".into(),
+            domain: "example.com".into(),
+            dns: "pbx.example.com".into(),
+        }
+    }
+
+    /// Sends a request from a task of its own.
+    pub fn request(&self, request: ProvisionRequest) -> oneshot::Receiver<Result<(), String>> {
+        let (answer, result) = oneshot::channel();
+        let future = self.provisioning.request(request);
+        Tasks::new().spawn("request", async move {
+            let _ = answer.send(future.await);
+        });
+        result
+    }
+
+    pub fn phone(&self) -> Option<Arc<Phone>> {
+        self.store.roster().by_mac(self.instance, MAC.parse().unwrap())
+    }
+
+    pub fn record(&self) -> Arc<Phone> {
+        self.phone().expect("the phone is in the store")
+    }
+
+    pub async fn send(&mut self, kind: SysclientKind) {
+        self.events.send(SysclientEvent { phone: self.record().id, conn: self.conn, kind }).await.unwrap();
+    }
+
+    /// Waits for the next hold after `before` of them.
+    pub async fn held(&mut self, before: usize) -> SysclientHold {
+        let outside = Arc::clone(&self.outside);
+        until("the sysclient is held", || outside.holds.lock().unwrap().len() > before).await;
+        self.conn += 1;
+        self.outside.holds.lock().unwrap().last().cloned().unwrap()
+    }
+
+    /// Devices accepts the code and sends everything.
+    pub async fn devices_accepts(&mut self) {
+        let (stored, is_stored) = oneshot::channel();
+        self.send(SysclientKind::Connected).await;
+        self.send(SysclientKind::Password { password: "sysclient-password".into(), stored }).await;
+        is_stored.await.unwrap();
+        self.devices_sends().await;
+    }
+
+    pub async fn devices_sends(&mut self) {
+        self.send(SysclientKind::Item(json!({"type": "NTP", "ntp1": "10.0.0.1"}))).await;
+        self.send(SysclientKind::Last).await;
+    }
+
+    pub async fn fetch(&self) {
+        let phone = self.record();
+        let delivered = Delivered {
+            revision: phone.revision,
+            etag: "\"e\"".into(),
+            source: "192.0.2.7".parse().unwrap(),
+            family: "Yealink".into(),
+            model: None,
+            firmware: None,
+            own: false,
+        };
+        self.provisioning.delivered(phone.id, delivered).await.unwrap();
+    }
+
+    /// Waits until the record is so.
+    pub async fn until(&self, what: &str, is_so: impl Fn(&Phone) -> bool) {
+        until(what, || self.phone().is_some_and(|phone| is_so(&phone))).await;
+    }
+
+    pub fn pass(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+fn start(
+    store: &Store,
+    instances: &Instances,
+    outside: &Arc<Outside>,
+    clock: &ManualClock,
+    tasks: &Tasks,
+) -> (mpsc::Sender<SysclientEvent>, Provisioning) {
+    let (events, sysclient_events) = mpsc::channel(64);
+    let fake = Arc::new(Fake(Arc::clone(outside)));
+    let provisioning = Provisioning::start(Deps {
+        store: store.clone(),
+        instances: instances.clone(),
+        providers: fake.clone(),
+        pbx: fake.clone(),
+        sysclients: fake.clone(),
+        sysclient_events,
+        redirects: fake,
+        clock: Arc::new(clock.clone()),
+        tasks: tasks.clone(),
+    });
+    (events, provisioning)
+}
+
+/// Lets all tasks run until the condition holds.
+pub async fn until(what: &str, is_so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "not within 20 s: {what}");
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Lets everything that can happen now happen: for statements that something does not happen.
+pub async fn rest() {
+    for _ in 0..2_000 {
+        tokio::task::yield_now().await;
+    }
+}

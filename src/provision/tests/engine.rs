@@ -1,0 +1,240 @@
+use super::bench::{Bench, Outside, rest, until};
+use crate::{
+    phone::facet::{DevicesState, RedirectState, RegistrationState, RequestState, UserObjectState, Wanted},
+    provision::{
+        flow::Credential,
+        intents,
+        ports::{PbxError, SysclientKind},
+        urls,
+    },
+    redirect::Outcome,
+};
+
+#[tokio::test]
+async fn the_happy_path_ends_registered() {
+    let mut bench = Bench::new().await;
+    let answer = bench.request(bench.wish("anna", "1"));
+    let hold = bench.held(0).await;
+    assert_eq!(hold.credential, Credential::Code("1".into()));
+    assert_eq!(hold.product, "Yealink");
+    bench.devices_accepts().await;
+    assert_eq!(answer.await.unwrap(), Ok(()));
+    let phone = bench.record();
+    assert_eq!(phone.devices.state, DevicesState::Received);
+    assert_eq!(phone.redirect.state, RedirectState::Redirected);
+    assert!(phone.code.is_none(), "a spent code is dropped");
+    let url = phone.redirect_entry.as_ref().unwrap().url.expose().to_owned();
+    assert_eq!(url, format!("https://gw.example.com/example.com/gangway/phone/{}/", phone.token.expose()));
+    assert!(bench.outside.flags.lock().unwrap().is_empty(), "flags wait for the delivery");
+    bench.fetch().await;
+    bench.until("registered", |phone| phone.accounts[0].registration.state == RegistrationState::Registered).await;
+    bench.until("flags", |phone| phone.accounts[0].user_object.state == UserObjectState::Applied).await;
+    let phone = bench.record();
+    assert_eq!(phone.request.state, RequestState::Provisioned);
+    assert_eq!(phone.accounts[0].user_guid.as_deref(), Some("guid-of-anna"));
+    bench.fetch().await;
+    rest().await;
+    assert_eq!(bench.outside.flags.lock().unwrap().len(), 1, "once per provisioning and value");
+    assert_eq!((bench.outside.registrations(), bench.outside.holds.lock().unwrap().len()), (1, 1));
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn the_password_is_stored_before_the_fleet_goes_on() {
+    let mut bench = Bench::new().await;
+    let _answer = bench.request(bench.wish("anna", "1"));
+    bench.held(0).await;
+    let (stored, is_stored) = tokio::sync::oneshot::channel();
+    bench.send(SysclientKind::Password { password: "p".into(), stored }).await;
+    is_stored.await.unwrap();
+    assert_eq!(bench.record().sysclient.password, Some("p".into()));
+    assert!(bench.record().code.is_none());
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn later_items_are_written_after_a_second_of_quiet() {
+    let mut bench = Bench::new().await;
+    let _answer = bench.request(bench.wish("anna", "1"));
+    bench.held(0).await;
+    bench.devices_accepts().await;
+    bench.until("config", |phone| phone.devices.state == DevicesState::Received).await;
+    let revision = bench.record().revision;
+    bench.send(SysclientKind::Item(serde_json::json!({"type": "NTP", "ntp1": "10.0.0.2"}))).await;
+    rest().await;
+    assert_eq!(bench.record().revision, revision);
+    bench.pass(1);
+    bench.until("the change", |phone| phone.revision > revision).await;
+    assert_eq!(bench.record().device_config.items["NTP"]["ntp1"], "10.0.0.2");
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_burst_after_a_reconnect_rebuilds_the_set() {
+    let mut bench = Bench::new().await;
+    let _answer = bench.request(bench.wish("anna", "1"));
+    bench.held(0).await;
+    bench.devices_accepts().await;
+    bench.until("config", |phone| phone.devices.state == DevicesState::Received).await;
+    bench.send(SysclientKind::Closed("gone".into())).await;
+    bench.until("lost", |phone| phone.devices.state == DevicesState::Lost).await;
+    bench.send(SysclientKind::Item(serde_json::json!({"type": "MEDIA"}))).await;
+    bench.send(SysclientKind::Last).await;
+    bench.until("config", |phone| phone.devices.state == DevicesState::Received).await;
+    let items: Vec<String> = bench.record().device_config.items.keys().cloned().collect();
+    assert_eq!(items, ["MEDIA"]);
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_missing_grant_is_told_and_healed_by_granting() {
+    let mut bench = Bench::new().await;
+    *bench.outside.grant.lock().unwrap() = Err(PbxError::NotPermitted);
+    let _answer = bench.request(bench.wish("anna", "1"));
+    bench.held(0).await;
+    bench.devices_accepts().await;
+    bench.until("config", |phone| phone.devices.state == DevicesState::Received).await;
+    bench.fetch().await;
+    bench.until("refused", |phone| phone.accounts[0].user_object.state == UserObjectState::NotPermitted).await;
+    *bench.outside.grant.lock().unwrap() = Ok(());
+    bench.provisioning.pbx_changed(bench.instance);
+    bench.until("applied", |phone| phone.accounts[0].user_object.state == UserObjectState::Applied).await;
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_phone_that_does_not_register_is_asked_for_ten_minutes() {
+    let mut bench = Bench::new().await;
+    *bench.outside.registered.lock().unwrap() = None;
+    let _answer = bench.request(bench.wish("anna", "1"));
+    bench.held(0).await;
+    bench.devices_accepts().await;
+    bench.until("config", |phone| phone.devices.state == DevicesState::Received).await;
+    bench.fetch().await;
+    bench.until("asked", |phone| phone.accounts[0].registration.next_attempt.is_some_and(|at| at > bench.now())).await;
+    for round in 1..=12 {
+        bench.pass(60);
+        let done = |phone: &crate::phone::record::Phone| {
+            let registration = &phone.accounts[0].registration;
+            registration.next_attempt.is_none_or(|at| at > bench.now())
+        };
+        bench.until(&format!("round {round}"), done).await;
+    }
+    let registration = bench.record().accounts[0].registration.clone();
+    assert_eq!((registration.state, registration.next_attempt), (RegistrationState::NotRegistered, None));
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn removal_undoes_everything_and_leaves_a_tombstone() {
+    let mut bench = Bench::new().await;
+    let answer = bench.request(bench.wish("anna", "1"));
+    bench.held(0).await;
+    bench.devices_accepts().await;
+    answer.await.unwrap().unwrap();
+    let id = bench.record().id;
+    intents::want(&bench.store, id, Wanted::Removed).await.unwrap();
+    bench.until("buried", |phone| phone.buried.is_some()).await;
+    assert_eq!(bench.outside.deregistrations(), 1);
+    assert_eq!(*bench.outside.drops.lock().unwrap(), [id]);
+    let phone = bench.record();
+    assert!(phone.redirect_entry.is_none() && phone.sysclient.password.is_none());
+    assert!(phone.accounts[0].password.is_empty());
+    assert!(intents::is_carried_out(&phone));
+    let answer = bench.request(bench.wish("anna", "2"));
+    bench.held(1).await;
+    bench.devices_accepts().await;
+    assert_eq!(answer.await.unwrap(), Ok(()), "a removed phone can be provisioned again");
+    assert_eq!(bench.record().id, id);
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn an_unused_phone_is_withdrawn_after_a_week() {
+    let mut bench = Bench::new().await;
+    let answer = bench.request(bench.wish("anna", "1"));
+    bench.held(0).await;
+    bench.devices_accepts().await;
+    answer.await.unwrap().unwrap();
+    bench.pass(7 * 86_400);
+    bench.until("withdrawn", |phone| phone.redirect_entry.is_none() && phone.window.closed.is_some()).await;
+    assert!(bench.record().accounts[0].password.is_empty());
+    rest().await;
+    assert_eq!(bench.outside.registrations(), 1, "and not registered again");
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_changed_public_url_moves_every_phone_and_is_announced() {
+    let mut bench = Bench::new().await;
+    let answer = bench.request(bench.wish("anna", "1"));
+    bench.held(0).await;
+    bench.devices_accepts().await;
+    answer.await.unwrap().unwrap();
+    assert_eq!(bench.outside.servers(), 1);
+    bench.move_to("https://new.example.com").await;
+    let moved = |phone: &crate::phone::record::Phone| {
+        phone.redirect.state == RedirectState::Redirected
+            && phone.redirect_entry.as_ref().is_some_and(|entry| entry.url.expose().starts_with("https://new."))
+    };
+    bench.until("moved", moved).await;
+    assert_eq!((bench.outside.servers(), bench.outside.registrations()), (2, 2));
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_learned_url_is_used_and_a_conflict_moves_nobody() {
+    let mut bench = Bench::new().await;
+    bench.move_to("").await;
+    let learned = |url: &str| url.parse::<url::Url>().unwrap();
+    bench.provisioning.app_url(bench.instance, "yealink", learned("https://a.example.com/example.com/gangway"));
+    let answer = bench.request(bench.wish("anna", "1"));
+    bench.held(0).await;
+    bench.devices_accepts().await;
+    answer.await.unwrap().unwrap();
+    assert!(bench.record().redirect_entry.as_ref().unwrap().url.expose().starts_with("https://a.example.com/"));
+    bench.provisioning.app_url(bench.instance, "yealink", learned("https://b.example.com/example.com/gangway"));
+    let conflict = || bench.store.fact(bench.instance, &urls::conflict_key("yealink")).is_some();
+    until("the conflict is recorded", conflict).await;
+    rest().await;
+    assert_eq!(bench.outside.registrations(), 1);
+    bench.provisioning.app_url_gone(bench.instance, "yealink", learned("https://a.example.com/example.com/gangway"));
+    let moved = |phone: &crate::phone::record::Phone| {
+        phone.redirect_entry.as_ref().is_some_and(|entry| entry.url.expose().starts_with("https://b."))
+    };
+    bench.until("moved when the old one is gone", moved).await;
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_service_that_is_away_is_probed_and_heals() {
+    let mut bench = Bench::new().await;
+    until("the server entry stands", || bench.outside.servers() == 1).await;
+    *bench.outside.service.lock().unwrap() = Outside::away();
+    let answer = bench.request(bench.wish("anna", "1"));
+    bench.held(0).await;
+    bench.devices_accepts().await;
+    assert_eq!(answer.await.unwrap(), Ok(()), "ok at once; it goes on by itself");
+    let before = bench.outside.registrations();
+    rest().await;
+    assert_eq!(bench.outside.registrations(), before, "no storm while it is away");
+    *bench.outside.service.lock().unwrap() = Outcome::Ok(Default::default());
+    bench.pass(600);
+    bench.until("redirected", |phone| phone.redirect.state == RedirectState::Redirected).await;
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn devices_that_moved_are_followed() {
+    let mut bench = Bench::new().await;
+    let answer = bench.request(bench.wish("anna", "1"));
+    bench.held(0).await;
+    bench.devices_accepts().await;
+    answer.await.unwrap().unwrap();
+    *bench.outside.devices_url.lock().unwrap() = Some("wss://other.example.com/sysclients".parse().unwrap());
+    bench.provisioning.devices_changed(bench.instance);
+    let hold = bench.held(1).await;
+    assert_eq!(hold.url.host_str(), Some("other.example.com"));
+    assert_eq!(hold.credential, Credential::Password("sysclient-password".into()));
+    bench.stop().await;
+}

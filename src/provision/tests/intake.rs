@@ -1,0 +1,203 @@
+use super::bench::{Bench, Outside, rest, until};
+use crate::{
+    phone::facet::{DevicesState, RedirectState, RequestState},
+    provision::{flow::Credential, ports::SysclientKind, verdict::{Verdict, verdict}, sample},
+    redirect::Outcome,
+};
+
+#[test]
+fn the_table_of_answers_row_by_row() {
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    let mut phone = sample::phone(now);
+    assert!(matches!(verdict(&phone), Verdict::Open(_)));
+    phone.devices.reach(DevicesState::Received, now);
+    assert!(matches!(verdict(&phone), Verdict::Open(_)));
+    for state in [RedirectState::Redirected, RedirectState::NotConfigured] {
+        phone.redirect.reach(state, now);
+        assert_eq!(verdict(&phone), Verdict::Ok);
+    }
+    phone.redirect.fail(RedirectState::Pending, "away", Some(now), now);
+    assert_eq!(verdict(&phone), Verdict::Ok);
+    for state in [RedirectState::ForeignOwner, RedirectState::Refused] {
+        phone.redirect.fail(state, "sentence", None, now);
+        assert_eq!(verdict(&phone), Verdict::Failed("sentence".into()));
+    }
+    phone.devices.fail(DevicesState::NotInDomain, "expired", None, now);
+    assert_eq!(verdict(&phone), Verdict::Failed("expired".into()));
+    phone.devices.fail(DevicesState::Waiting, "away", Some(now), now);
+    assert_eq!(verdict(&phone), Verdict::Open("away".into()));
+}
+
+#[tokio::test]
+async fn an_expired_code_is_told_and_never_sent_again() {
+    let mut bench = Bench::new().await;
+    let answer = bench.request(bench.wish("anna", "old"));
+    bench.held(0).await;
+    bench.send(SysclientKind::Connected).await;
+    bench.send(SysclientKind::Silence).await;
+    let error = answer.await.unwrap().unwrap_err();
+    assert!(error.contains("did not accept the provisioning code"), "{error}");
+    assert!(bench.record().code.is_none());
+    until("the code is remembered as spent", || bench.store.fact(bench.instance, "spent_code.001565aabbcc").is_some())
+        .await;
+    let again = bench.request(bench.wish("anna", "old")).await.unwrap().unwrap_err();
+    assert_eq!(again, error, "the repeated request is answered from the record");
+    bench.restart().await;
+    rest().await;
+    assert_eq!(bench.outside.holds.lock().unwrap().len(), 1);
+    let answer = bench.request(bench.wish("anna", "new"));
+    let hold = bench.held(1).await;
+    assert_eq!(hold.credential, Credential::Code("new".into()));
+    bench.devices_accepts().await;
+    assert_eq!(answer.await.unwrap(), Ok(()));
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_foreign_phone_is_refused_with_the_sentence() {
+    let mut bench = Bench::new().await;
+    *bench.outside.service.lock().unwrap() = Outcome::OwnedByOther;
+    let answer = bench.request(bench.wish("anna", "1"));
+    bench.held(0).await;
+    bench.devices_accepts().await;
+    assert_eq!(answer.await.unwrap(), Err(Outcome::OwnedByOther.sentence()));
+    let phone = bench.record();
+    assert_eq!(phone.redirect.state, RedirectState::ForeignOwner);
+    assert!(phone.redirect_entry.is_none());
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn devices_away_is_told_at_the_deadline_and_at_once_when_repeated() {
+    let mut bench = Bench::new().await;
+    let answer = bench.request(bench.wish("anna", "1"));
+    bench.held(0).await;
+    bench.send(SysclientKind::EndpointAway("refused".into())).await;
+    bench.until("waiting", |phone| phone.devices.error.is_some()).await;
+    bench.until("redirected meanwhile", |phone| phone.redirect.state == RedirectState::Redirected).await;
+    bench.pass(30);
+    let error = answer.await.unwrap().unwrap_err();
+    assert!(error.contains("goes on trying"), "{error}");
+    let again = bench.request(bench.wish("anna", "1")).await.unwrap().unwrap_err();
+    assert_eq!(again, error);
+    assert_eq!(bench.record().provisioning, 1);
+    bench.devices_accepts().await;
+    bench.until("config", |phone| phone.devices.state == DevicesState::Received).await;
+    assert_eq!(bench.request(bench.wish("anna", "1")).await.unwrap(), Ok(()));
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn nothing_from_devices_is_told_at_the_deadline() {
+    let mut bench = Bench::new().await;
+    let answer = bench.request(bench.wish("anna", "1"));
+    bench.held(0).await;
+    bench.pass(30);
+    assert!(answer.await.unwrap().unwrap_err().contains("goes on trying"));
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn the_same_user_again_keeps_token_and_credentials() {
+    let mut bench = Bench::new().await;
+    let answer = bench.request(bench.wish("anna", "1"));
+    bench.held(0).await;
+    bench.devices_accepts().await;
+    answer.await.unwrap().unwrap();
+    bench.fetch().await;
+    let before = bench.record();
+    bench.pass(3600);
+    bench.until("the window closed", |phone| phone.window.closed.is_some()).await;
+    let answer = bench.request(bench.wish("anna", "2"));
+    let hold = bench.held(1).await;
+    let both = Credential::CodeOrPassword { code: "2".into(), password: "sysclient-password".into() };
+    assert_eq!(hold.credential, both);
+    assert_eq!(answer.await.unwrap(), Ok(()));
+    bench.devices_accepts().await;
+    bench.until("the code is spent", |phone| phone.code.is_none()).await;
+    let after = bench.record();
+    assert_eq!((&after.token, &after.own.password), (&before.token, &before.own.password));
+    assert!(after.window.is_open(bench.now()));
+    assert_eq!((after.provisioning, after.accounts.len()), (2, 1));
+    assert_eq!(bench.outside.registrations(), 1, "the entry stands");
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn another_user_gets_a_new_token_and_the_phone_is_moved() {
+    let mut bench = Bench::new().await;
+    let answer = bench.request(bench.wish("anna", "1"));
+    bench.held(0).await;
+    bench.devices_accepts().await;
+    answer.await.unwrap().unwrap();
+    bench.fetch().await;
+    let before = bench.record();
+    let answer = bench.request(bench.wish("berta", "2"));
+    assert_eq!(answer.await.unwrap(), Ok(()));
+    let after = bench.record();
+    assert_ne!(after.token, before.token);
+    assert_ne!(after.own.password, before.own.password);
+    assert!(bench.store.roster().by_token(before.token.expose()).is_none(), "the old token is dead");
+    assert_eq!((after.request.state, after.delivery.is_none()), (RequestState::NotYet, true));
+    assert_eq!(after.accounts.len(), 1);
+    assert_eq!(after.accounts[0].username, "berta");
+    let url = after.redirect_entry.as_ref().unwrap().url.expose().to_owned();
+    assert!(url.contains(after.token.expose()));
+    assert_eq!(bench.outside.registrations(), 2);
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_dect_base_gets_one_more_account_by_hwid() {
+    let mut bench = Bench::new().await;
+    let dect = |user: &str, code: &str, hwid: &str, bench: &Bench| {
+        let mut wish = bench.wish(user, code);
+        wish.provider = "yealink-dect".into();
+        wish.hwid = hwid.into();
+        wish
+    };
+    let answer = bench.request(dect("anna", "1", "a", &bench));
+    bench.held(0).await;
+    bench.devices_accepts().await;
+    answer.await.unwrap().unwrap();
+    let token = bench.record().token.clone();
+    bench.request(dect("berta", "2", "b", &bench)).await.unwrap().unwrap();
+    bench.request(dect("carla", "3", "a", &bench)).await.unwrap().unwrap();
+    let phone = bench.record();
+    let lines: Vec<(u16, &str)> =
+        phone.accounts.iter().map(|account| (account.line, account.username.as_str())).collect();
+    assert_eq!(lines, [(1, "carla"), (2, "berta")]);
+    assert_eq!(phone.token, token);
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn two_requests_at_once_make_one_phone() {
+    let mut bench = Bench::new().await;
+    let (one, two) = (bench.request(bench.wish("anna", "1")), bench.request(bench.wish("anna", "1")));
+    bench.held(0).await;
+    bench.devices_accepts().await;
+    assert_eq!((one.await.unwrap(), two.await.unwrap()), (Ok(()), Ok(())));
+    assert_eq!(bench.store.roster().in_instance(bench.instance).len(), 1);
+    assert_eq!((bench.record().provisioning, bench.outside.holds.lock().unwrap().len()), (1, 1));
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_restart_answers_every_open_request() {
+    let mut bench = Bench::new().await;
+    let answer = bench.request(bench.wish("anna", "1"));
+    bench.held(0).await;
+    bench.stopping().finish(std::time::Duration::from_secs(10)).await;
+    assert!(answer.await.unwrap().unwrap_err().contains("restarting"));
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn an_unknown_provider_is_refused() {
+    let bench = Bench::with(Outside::default()).await;
+    let mut wish = bench.wish("anna", "1");
+    wish.provider = "acme".into();
+    assert!(bench.request(wish).await.unwrap().unwrap_err().contains("no provider 'acme'"));
+    bench.stop().await;
+}

@@ -1,0 +1,66 @@
+use super::bench::{Bench, rest};
+use crate::{
+    phone::facet::{DevicesState, RedirectState, RegistrationState, UserObjectState},
+    provision::ports::SysclientKind,
+};
+
+/// Runs the whole life with a restart after the step numbered `at`; every life must end the same.
+async fn life(at: usize) {
+    let mut bench = Bench::new().await;
+    let mut holds = 0;
+    drop(bench.request(bench.wish("anna", "1")));
+    bench.held(holds).await;
+    holds += 1;
+    if at == 0 {
+        bench.restart().await;
+        bench.held(holds).await;
+        holds += 1;
+    }
+    let (stored, is_stored) = tokio::sync::oneshot::channel();
+    bench.send(SysclientKind::Password { password: "p".into(), stored }).await;
+    is_stored.await.unwrap();
+    if at == 1 {
+        bench.restart().await;
+        bench.held(holds).await;
+        holds += 1;
+    }
+    bench.devices_sends().await;
+    bench.until("config", |phone| phone.devices.state == DevicesState::Received).await;
+    if at == 2 {
+        bench.restart().await;
+        bench.held(holds).await;
+        holds += 1;
+    }
+    bench.until("redirected", |phone| phone.redirect.state == RedirectState::Redirected).await;
+    if at == 3 {
+        bench.restart().await;
+        bench.held(holds).await;
+        holds += 1;
+    }
+    bench.fetch().await;
+    if at == 4 {
+        bench.restart().await;
+        bench.held(holds).await;
+    }
+    bench.until("flags", |phone| phone.accounts[0].user_object.state == UserObjectState::Applied).await;
+    bench.until("registered", |phone| phone.accounts[0].registration.state == RegistrationState::Registered).await;
+    if at == 5 {
+        bench.restart().await;
+    }
+    rest().await;
+    let phone = bench.record();
+    assert_eq!(phone.devices.state, DevicesState::Received);
+    assert_eq!(bench.outside.flags.lock().unwrap().len(), 1, "restart {at}: flags are written once");
+    assert_eq!(bench.store.roster().all().len(), 1);
+    // In the middle of a call the answer is lost; repeating it changes nothing at the service.
+    assert!(bench.outside.registrations() <= if at == 2 { 2 } else { 1 }, "restart {at}");
+    assert!(bench.outside.holds.lock().unwrap().iter().skip(2).all(|hold| !hold.credential.has_code()));
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_restart_at_any_station_ends_in_the_same_state() {
+    for at in 0..=6 {
+        life(at).await;
+    }
+}

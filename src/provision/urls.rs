@@ -1,0 +1,141 @@
+//! The URLs phones are sent to: learned from the PBX, moved when they change, never guessed between two.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+use url::Url;
+
+use super::world::same_base;
+use crate::{
+    phone::{instance::InstanceId, settings::Effective},
+    secret::Secret,
+    store::{Store, StoreError},
+};
+
+/// User of the shared bootstrap account when the setting `provisioning_user` is empty.
+pub const BOOTSTRAP_USER: &str = "gangway";
+/// Secret fact with the generated password of the shared bootstrap account.
+pub const BOOTSTRAP_PASSWORD: &str = "bootstrap_password";
+
+fn learned_key(provider: &str) -> String {
+    format!("learned_url.{provider}")
+}
+
+/// Fact that holds the second URL while two PBXs name different ones for the same provider.
+#[must_use]
+pub fn conflict_key(provider: &str) -> String {
+    format!("learned_url_conflict.{provider}")
+}
+
+/// What the provider's app object said; without a provider (an entry all phones share) what any provider's said.
+#[must_use]
+pub fn learned(store: &Store, instance: InstanceId, provider: Option<&str>) -> Option<Url> {
+    let own = provider.and_then(|provider| store.fact(instance, &learned_key(provider)));
+    own.or_else(|| store.fact(instance, "learned_url")).and_then(|url| url.parse().ok())
+}
+
+/// The shared bootstrap account: the settings `provisioning_user` and `provisioning_password`, else one generated at
+/// the first start. `None` before it is generated.
+#[must_use]
+pub fn shared_account(store: &Store, instance: InstanceId, settings: &Effective) -> Option<(String, Secret)> {
+    let password = settings.secret("provisioning_password");
+    if let Some(user) = settings.nonempty("provisioning_user")
+        && !password.is_empty()
+    {
+        return Some((user.to_owned(), password));
+    }
+    let password = store.secret_fact(instance, BOOTSTRAP_PASSWORD)?;
+    Some((BOOTSTRAP_USER.to_owned(), password))
+}
+
+/// Generates the shared bootstrap account where it is missing.
+pub async fn ensure_shared_account(store: &Store, instance: InstanceId) -> Result<(), StoreError> {
+    if store.secret_fact(instance, BOOTSTRAP_PASSWORD).is_some() {
+        return Ok(());
+    }
+    store.set_secret_fact(instance, BOOTSTRAP_PASSWORD, Some(&Secret::generate(20))).await
+}
+
+fn server_key(vendor: &str) -> String {
+    format!("server_entry.{vendor}")
+}
+
+/// Name and URL of the server entry written last.
+#[must_use]
+pub fn server_entry(store: &Store, instance: InstanceId, vendor: &str) -> Option<(String, Secret)> {
+    let text = store.secret_fact(instance, &server_key(vendor))?;
+    let (name, url) = text.expose().split_once('\n')?;
+    Some((name.to_owned(), Secret::new(url)))
+}
+
+/// Remembers it.
+pub async fn set_server_entry(
+    store: &Store,
+    instance: InstanceId,
+    vendor: &str,
+    name: &str,
+    url: &str,
+) -> Result<(), StoreError> {
+    store.set_secret_fact(instance, &server_key(vendor), Some(&Secret::new(format!("{name}\n{url}")))).await
+}
+
+/// Which URLs the connected app objects name, by how many sessions.
+#[derive(Debug, Default)]
+pub(super) struct Named(Mutex<HashMap<(InstanceId, String), HashMap<String, usize>>>);
+
+impl Named {
+    /// Counts a session in (`+1`) or out; the distinct URLs named now.
+    pub(super) fn count(&self, instance: InstanceId, provider: &str, url: &Url, comes: bool) -> Vec<String> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let urls = all.entry((instance, provider.to_owned())).or_default();
+        let url = url.as_str().trim_end_matches('/').to_owned();
+        let count = urls.entry(url.clone()).or_default();
+        *count = if comes { count.saturating_add(1) } else { count.saturating_sub(1) };
+        if *count == 0 {
+            urls.remove(&url);
+        }
+        let mut named: Vec<String> = urls.keys().cloned().collect();
+        named.sort();
+        named
+    }
+}
+
+/// Takes over what the app objects of a provider agree on. Returns whether phones have to be moved.
+pub(super) async fn learn(
+    store: &Store,
+    instance: InstanceId,
+    provider: &str,
+    named: &[String],
+) -> Result<bool, StoreError> {
+    let known = store.fact(instance, &learned_key(provider));
+    match named {
+        [] => Ok(false),
+        [url] => {
+            store.set_fact(instance, &conflict_key(provider), None).await?;
+            if known.as_deref().is_some_and(|known| same(known, url)) {
+                return Ok(false);
+            }
+            store.set_fact(instance, &learned_key(provider), Some(url)).await?;
+            store.set_fact(instance, "learned_url", Some(url)).await?;
+            tracing::info!(provider, "the PBX names a new URL for this app");
+            Ok(true)
+        }
+        several => {
+            let text = several.join(" ");
+            if store.fact(instance, &conflict_key(provider)).as_deref() != Some(text.as_str()) {
+                tracing::warn!(provider, "app objects name different URLs for this app; no phone is moved: {text}");
+                store.set_fact(instance, &conflict_key(provider), Some(&text)).await?;
+            }
+            Ok(false)
+        }
+    }
+}
+
+fn same(a: &str, b: &str) -> bool {
+    match (Url::parse(a), Url::parse(b)) {
+        (Ok(a), Ok(b)) => same_base(&a, &b),
+        _ => a == b,
+    }
+}

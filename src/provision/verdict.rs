@@ -1,0 +1,55 @@
+//! What Users is told, from the record alone (the table of DESIGN 4.3).
+
+use crate::phone::{
+    facet::{DevicesState, RedirectState},
+    record::Phone,
+};
+
+/// How far the answer is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Provisioned as far as it is our doing.
+    Ok,
+    /// Needs a person; the sentence says what.
+    Failed(String),
+    /// Not decided yet; what it waits for, should time run out.
+    Open(String),
+}
+
+/// The verdict about the record as it stands.
+#[must_use]
+pub fn verdict(phone: &Phone) -> Verdict {
+    let reason = |error: &Option<String>, otherwise: &str| error.clone().unwrap_or_else(|| otherwise.to_owned());
+    match phone.devices.state {
+        DevicesState::NotInDomain => Verdict::Failed(reason(
+            &phone.devices.error,
+            "Devices does not accept this phone: provision it again to get a new code.",
+        )),
+        DevicesState::Received => match phone.redirect.state {
+            RedirectState::Redirected | RedirectState::NotConfigured => Verdict::Ok,
+            // The service is away or asks for patience: the phone is as good as provisioned.
+            _ if phone.redirect.error.is_some() && phone.redirect.next_attempt.is_some() => Verdict::Ok,
+            RedirectState::ForeignOwner | RedirectState::Refused => {
+                Verdict::Failed(reason(&phone.redirect.error, "The redirect service refused the phone."))
+            }
+            RedirectState::Pending => Verdict::Open(
+                "The redirect service has not answered yet, or our own URL is not known (public_url)".to_owned(),
+            ),
+        },
+        DevicesState::Waiting | DevicesState::Connecting | DevicesState::Lost => {
+            Verdict::Open(reason(&phone.devices.error, "Devices has not sent the configuration yet"))
+        }
+    }
+}
+
+/// Whether the record already tells that it is tried again later: a repeated request need not wait for it.
+#[must_use]
+pub fn is_known_trouble(phone: &Phone) -> bool {
+    phone.devices.state != DevicesState::Received && phone.devices.error.is_some()
+}
+
+/// The sentence when time runs out.
+#[must_use]
+pub fn goes_on(waiting_for: &str) -> String {
+    format!("{}. The phone is stored and gangway goes on trying.", waiting_for.trim_end_matches('.'))
+}

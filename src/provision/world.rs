@@ -1,0 +1,139 @@
+//! The facts outside a record that its decisions need, gathered from settings, learned facts and configuration.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use url::Url;
+
+use super::{
+    flow::{Context, Hold, RedirectContext, ServerReadiness},
+    ports::{Pbx, Providers},
+    urls,
+};
+use crate::{
+    clock::SharedClock,
+    phone::{
+        instance::{InstanceId, Instances},
+        record::{DeviceConfig, Flags, Phone},
+        settings::{Effective, Lookup},
+        urls::Scheme,
+    },
+    redirect::{RedirectAccount, ServerEntry, server_name},
+    secret::Secret,
+    store::Store,
+};
+
+/// Where the facts come from.
+pub(super) struct World {
+    pub(super) store: Store,
+    pub(super) instances: Instances,
+    pub(super) providers: Arc<dyn Providers>,
+    pub(super) pbx: Arc<dyn Pbx>,
+    pub(super) clock: SharedClock,
+}
+
+/// The redirect account of an instance at a vendor's service, and the entry phones are sent to without own URLs.
+#[derive(Debug, Clone)]
+pub(super) struct AccountFacts {
+    pub(super) account: RedirectAccount,
+    pub(super) server: Option<ServerEntry>,
+}
+
+impl World {
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(super) fn settings(&self, phone: &Phone) -> Effective {
+        let lookup = Lookup {
+            vendor: Some(&phone.vendor),
+            model: phone.model.as_deref(),
+            category: phone.category.as_deref(),
+            mac: Some(phone.mac),
+        };
+        self.store.layers(phone.instance).effective(&lookup, Some(&phone.device_config))
+    }
+
+    fn vendor_settings(&self, instance: InstanceId, vendor: &str) -> Effective {
+        let lookup = Lookup { vendor: Some(vendor), model: None, category: None, mac: None };
+        self.store.layers(instance).effective(&lookup, None::<&DeviceConfig>)
+    }
+
+    /// The base of a provider's phones: configured, else learned from its app object.
+    pub(super) fn phone_base(&self, instance: InstanceId, provider: Option<&str>, scheme: Scheme) -> Option<String> {
+        let configured = self.instances.get(instance)?;
+        let learned = urls::learned(&self.store, instance, provider);
+        crate::phone::urls::phone_base(configured, learned.as_ref(), scheme)
+    }
+
+    /// `None` when no account is configured.
+    pub(super) fn account(&self, instance: InstanceId, vendor: &str) -> Option<AccountFacts> {
+        let settings = self.vendor_settings(instance, vendor);
+        let name = |last: &str| format!("redirect.{vendor}.{last}");
+        let default =
+            || self.providers.vendors().into_iter().find(|(known, _)| known == vendor).map(|(_, protocol)| protocol);
+        let protocol = settings.nonempty(&name("protocol")).map(str::to_owned).or_else(default).unwrap_or_default();
+        let user = settings.text(&name("user")).to_owned();
+        let password = settings.secret(&name("password"));
+        if matches!(protocol.as_str(), "" | "none") || user.is_empty() || password.is_empty() {
+            return None;
+        }
+        let configured_name = settings.nonempty(&name("server_name")).map(str::to_owned);
+        let domain = self.instances.get(instance).map(|instance| instance.domain.clone()).unwrap_or_default();
+        let server = self.phone_base(instance, None, scheme(&settings)).and_then(|base| {
+            let (account_user, account_password) = urls::shared_account(&self.store, instance, &settings)?;
+            let url = crate::phone::urls::shared_bootstrap_url(&base, &account_user, account_password.expose()).ok()?;
+            let previous = urls::server_entry(&self.store, instance, vendor);
+            let previous = previous.as_ref().map(|(name, url)| (name.as_str(), url.expose()));
+            let name = server_name(&domain, &url, previous, configured_name.as_deref());
+            Some(ServerEntry { name, url: Secret::new(url) })
+        });
+        let account = RedirectAccount {
+            instance,
+            vendor: vendor.to_owned(),
+            protocol,
+            url: settings.text(&name("url")).to_owned(),
+            user,
+            password,
+            server_name: configured_name,
+        };
+        Some(AccountFacts { account, server })
+    }
+
+    /// The context of one phone; what the engine knows of the endpoint is passed in.
+    pub(super) fn context(
+        &self,
+        phone: &Phone,
+        facts: Option<&AccountFacts>,
+        held: Option<Hold>,
+        away_until: Option<Timestamp>,
+        server: ServerReadiness,
+    ) -> Context {
+        let settings = self.settings(phone);
+        let url = self
+            .phone_base(phone.instance, Some(&phone.provider), scheme(&settings))
+            .and_then(|base| crate::phone::urls::token_url(&base, phone.token.expose()).ok())
+            .map(Secret::new);
+        Context {
+            devices_url: self.pbx.devices_url(phone.instance),
+            held,
+            redirect: RedirectContext { configured: facts.is_some(), url, away_until, server },
+            flags: Flags {
+                media_relay: settings.bool("media_relay"),
+                tls_only: settings.text("sip_transport") == "tls",
+                reverse_proxy: settings.bool("reverse_proxy"),
+            },
+            interval_minutes: settings.u32("update_interval_minutes"),
+            last_request: self.store.request_facts(phone.id).map(|facts| facts.at),
+        }
+    }
+}
+
+fn scheme(settings: &Effective) -> Scheme {
+    if settings.text("provisioning_scheme") == "http" { Scheme::Http } else { Scheme::Https }
+}
+
+/// Two URLs of the same app that differ only in a trailing slash are one.
+pub(super) fn same_base(a: &Url, b: &Url) -> bool {
+    a.as_str().trim_end_matches('/') == b.as_str().trim_end_matches('/')
+}
