@@ -12,6 +12,7 @@ mod config_change;
 mod crash;
 mod devices_restart;
 mod early_request;
+mod editions;
 mod expired_code;
 mod foreign_mac;
 mod happy_path;
