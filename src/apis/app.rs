@@ -46,7 +46,8 @@ pub fn admits(app: &str, kind: LoginKind, instance: &Instance, source: IpAddr, r
 #[must_use]
 pub fn info(request: &Envelope, login_app: &str, registry: &Registry) -> String {
     let asked = request.body.get("app").and_then(serde_json::Value::as_str).unwrap_or(login_app);
-    let title = provider_of(asked, registry).and_then(|name| registry.provider(name)).map(|(_, provider)| &provider.title);
+    let title =
+        provider_of(asked, registry).and_then(|name| registry.provider(name)).map(|(_, provider)| &provider.title);
     match title {
         Some(title) => AppInfoResult::provider(title).answer(request).text(),
         None => AppInfoResult::page().answer(request).text(),

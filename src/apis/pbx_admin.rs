@@ -19,8 +19,8 @@ use crate::{
     store::Store,
     wire::appws::{
         pbx_admin::{
-            API, AdminError, DeviceFlags, GetObjectResult, Guid, ObjectKey, ReadBack, Registration, get_object, get_regs,
-            get_regs_result, update_devices, update_object_result,
+            API, AdminError, DeviceFlags, GetObjectResult, Guid, ObjectKey, ReadBack, Registration, get_object,
+            get_regs, get_regs_result, update_devices, update_object_result,
         },
         services::DEVICES_API,
     },
@@ -60,11 +60,7 @@ impl ConnectedPbxs {
     }
 
     /// The PBX that owns the user, and the user there.
-    async fn find(
-        &self,
-        instance: InstanceId,
-        key: &UserKey,
-    ) -> Result<(Arc<PbxSession>, GetObjectResult), PbxError> {
+    async fn find(&self, instance: InstanceId, key: &UserKey) -> Result<(Arc<PbxSession>, GetObjectResult), PbxError> {
         let mut worst = PbxError::UserNotFound;
         for session in self.admins(instance)? {
             match read(&session, key).await {
@@ -198,7 +194,10 @@ fn admin_error(error: AdminError) -> PbxError {
 /// An error text of the PBX. Which words stand for a missing right is not documented; the usual ones are recognised.
 fn refused(text: String) -> PbxError {
     let lower = text.to_ascii_lowercase();
-    if ["permission", "permitted", "denied", "no rights", "not allowed", "unauthorized"].iter().any(|word| lower.contains(word)) {
+    if ["permission", "permitted", "denied", "no rights", "not allowed", "unauthorized"]
+        .iter()
+        .any(|word| lower.contains(word))
+    {
         return PbxError::NotPermitted;
     }
     if lower.contains("not found") || lower.contains("no such") || lower.contains("unknown object") {
@@ -238,7 +237,12 @@ impl Pbx for ConnectedPbxs {
         Box::pin(async move { this.write_flags(instance, &key, &hwid, flags).await })
     }
 
-    fn registration(&self, instance: InstanceId, key: UserKey, hwid: String) -> Reply<Result<Option<String>, PbxError>> {
+    fn registration(
+        &self,
+        instance: InstanceId,
+        key: UserKey,
+        hwid: String,
+    ) -> Reply<Result<Option<String>, PbxError>> {
         let this = self.clone();
         Box::pin(async move { this.find_registration(instance, &key, &hwid).await })
     }

@@ -21,6 +21,12 @@ use crate::{
     },
 };
 
+/// The fact that holds what an app object was granted when it connected last.
+#[must_use]
+pub fn grants_fact(app: &str) -> String {
+    format!("grants.{app}")
+}
+
 /// Our end of it.
 pub struct PbxEnd {
     identity: Identity,
@@ -28,23 +34,28 @@ pub struct PbxEnd {
     provider: Option<String>,
     link: Link,
     instance: Arc<Instance>,
+    /// PbxInfo came: the session counts.
+    entered: bool,
 }
 
 impl PbxEnd {
     /// A PBX that has just logged in.
     #[must_use]
     pub fn new(identity: Identity, provider: Option<String>, link: Link, instance: Arc<Instance>) -> Self {
-        Self { identity, provider, link, instance }
+        Self { identity, provider, link, instance, entered: false }
     }
 
     /// The socket ended.
     pub fn leave(&self, apis: &Apis) {
+        if let (Some(provider), Some(url), true) = (&self.provider, self.base(), self.entered) {
+            apis.provisioning.app_url_gone(self.instance.id, provider.clone(), url);
+        }
         apis.sessions.leave(self.link.id());
         tracing::info!(instance = %self.instance.label(), app = %self.identity.app, "app object disconnected");
     }
 
     /// A message that is no answer to a question of ours; the text is the answer to it.
-    pub fn message(&self, message: &Envelope, apis: &Apis) -> Option<String> {
+    pub fn message(&mut self, message: &Envelope, apis: &Apis) -> Option<String> {
         if AppInfo::parse(message).is_some() {
             return Some(app::info(message, &self.identity.app, &apis.registry.load()));
         }
@@ -58,7 +69,7 @@ impl PbxEnd {
         None
     }
 
-    fn enter(&self, info: PbxInfo, apis: &Apis) {
+    fn enter(&mut self, info: PbxInfo, apis: &Apis) {
         let facts = self.identity.info.as_ref();
         let pbx = facts.and_then(|facts| facts.pbx.clone()).unwrap_or_else(|| info.pbx.clone());
         let session = PbxSession {
@@ -83,15 +94,35 @@ impl PbxEnd {
                     tracing::warn!(instance = %self.instance.label(), app = %session.identity.app, "the app object lacks the flag {flag}: tick it in the PBX Manager");
                 }
             }
-            if let Some(base) = facts.and_then(|facts| facts.appurl.as_deref()).and_then(base_of) {
+            if let (Some(base), false) = (self.base(), self.entered) {
                 apis.provisioning.app_url(self.instance.id, provider.clone(), base);
             }
         }
+        self.remember_grants(&session, apis);
         let subscribes = session.grants(SERVICES);
         apis.sessions.enter(Arc::new(session));
+        self.entered = true;
         if subscribes {
             services::subscribe(self.link.clone(), &self.instance, apis);
         }
+    }
+}
+
+impl PbxEnd {
+    /// Our public base as this app object names it.
+    fn base(&self) -> Option<Url> {
+        self.identity.info.as_ref().and_then(|facts| facts.appurl.as_deref()).and_then(base_of)
+    }
+
+    /// So that `gangway check` can tell what is missing while no gateway is running.
+    fn remember_grants(&self, session: &PbxSession, apis: &Apis) {
+        let (store, id) = (apis.store.clone(), self.instance.id);
+        let (key, grants) = (grants_fact(&session.identity.app), session.apis.join(" "));
+        apis.tasks.spawn_local("remember-grants", async move {
+            if let Err(error) = store.set_fact(id, &key, Some(&grants)).await {
+                tracing::error!(%error, "the grants of an app object could not be stored");
+            }
+        });
     }
 }
 
@@ -115,8 +146,14 @@ mod tests {
     #[test]
     fn the_public_url_is_the_app_url_without_the_app() {
         for (appurl, base) in [
-            ("https://gw.example.com/example.com/gangway/gangway-yealink", Some("https://gw.example.com/example.com/gangway")),
-            ("http://10.0.0.1:8080/example.com/gangway/gangway-yealink.htm?x=1", Some("http://10.0.0.1:8080/example.com/gangway")),
+            (
+                "https://gw.example.com/example.com/gangway/gangway-yealink",
+                Some("https://gw.example.com/example.com/gangway"),
+            ),
+            (
+                "http://10.0.0.1:8080/example.com/gangway/gangway-yealink.htm?x=1",
+                Some("http://10.0.0.1:8080/example.com/gangway"),
+            ),
             ("ftp://gw.example.com/a/b", None),
             ("nonsense", None),
         ] {

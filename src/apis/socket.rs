@@ -103,7 +103,10 @@ enum Role {
     /// A PBX's app object.
     Pbx(Box<PbxEnd>),
     /// Another service on a provider's app.
-    Service { provider: String, identity: Box<Identity> },
+    Service {
+        provider: String,
+        identity: Box<Identity>,
+    },
     /// A person on the admin app.
     Person,
 }
@@ -283,10 +286,7 @@ impl Socket {
         self.write(async |session| session.text(text).await).await
     }
 
-    async fn write(
-        &mut self,
-        write: impl AsyncFnOnce(&mut actix_ws::Session) -> Result<(), actix_ws::Closed>,
-    ) -> Then {
+    async fn write(&mut self, write: impl AsyncFnOnce(&mut actix_ws::Session) -> Result<(), actix_ws::Closed>) -> Then {
         let gone = || Then::End(CloseCode::Normal, String::new());
         match &mut self.session {
             Some(session) => write(session).await.map_or_else(|_closed| gone(), |()| Then::GoOn),
@@ -300,7 +300,9 @@ impl Socket {
             domain: self.instance.domain.clone(),
             password: self.instance.password.clone(),
             build: None,
-            apps: Box::new(move |app: &str, kind: LoginKind| app::admits(app, kind, &instance, source, &registry.load())),
+            apps: Box::new(move |app: &str, kind: LoginKind| {
+                app::admits(app, kind, &instance, source, &registry.load())
+            }),
         })
     }
 }

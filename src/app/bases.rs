@@ -6,6 +6,7 @@ use std::{
 };
 
 use crate::{
+    config::InstanceConfig,
     http::rendered::{Bases, BasesOf},
     phone::{
         instance::{Instance, InstanceId, Instances},
@@ -33,6 +34,12 @@ pub fn of(store: Store, instances: Instances) -> BasesOf {
         kept.write().unwrap_or_else(PoisonError::into_inner).insert(id, (learned, Arc::clone(&bases)));
         bases
     })
+}
+
+/// The bases of one instance, for commands that run beside the serving process.
+#[must_use]
+pub fn bases_of(configured: &InstanceConfig, store: &Store, id: InstanceId) -> Bases {
+    made(&super::instance(id, configured), store.fact(id, urls::LEARNED).as_deref())
 }
 
 fn made(instance: &Instance, learned: Option<&str>) -> Bases {

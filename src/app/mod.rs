@@ -5,6 +5,7 @@ mod bases;
 mod deliveries;
 mod error;
 mod history;
+mod ports;
 mod readiness;
 mod sockets;
 mod threads;
@@ -15,10 +16,14 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 
-pub use self::error::{ServingError, StartError};
+pub use self::{
+    bases::bases_of,
+    error::{ServingError, StartError},
+};
 use self::{
     deliveries::ToProvisioning,
     history::StoredHistory,
+    ports::{HeldSysclients, Manifests},
     readiness::LinksReadiness,
     sockets::{NoPages, Sockets},
     threads::{Threads, on},
@@ -33,7 +38,7 @@ use crate::{
     links::{devices::DevicesLinks, pbx::PbxSessions},
     net::http::{Client, Options, Proxy},
     phone::instance::{Instance, Instances},
-    provision::{self, Provisioning, adapters},
+    provision::{self, Provisioning},
     redirect::{Limits, Redirects},
     render::Renderer,
     store::{Claim, Store},
@@ -94,8 +99,7 @@ impl Application {
         let registry = Registry::load_shared(config.vendors.overrides()).map_err(StartError::Vendors)?;
         let instances = open_instances(&config, &store).await?;
         let trust = Trust::new(&instances)?;
-        let renderer =
-            Arc::new(Renderer::new(Arc::clone(&registry), store.derive_key("etag"), config.cache.mib << 20));
+        let renderer = Arc::new(Renderer::new(Arc::clone(&registry), store.derive_key("etag"), config.cache.mib << 20));
         let threads = Threads::start();
 
         let (fleet_sink, fleet_events) = mpsc::channel(FLEET_EVENTS);
@@ -112,19 +116,25 @@ impl Application {
 
         let redirects = start_redirects(&config, &store, &clock, &tasks, &threads).await?;
         let sessions = PbxSessions::default();
+        let (to_provisioning, sysclient_events) = mpsc::channel(64);
         let provisioning = {
+            let forwarding = ports::forward(fleet_events, to_provisioning, tasks.clone());
             let deps = provision::Deps {
                 store: store.clone(),
                 instances: instances.clone(),
-                providers: Arc::new(adapters::Manifests(Arc::clone(&registry))),
+                providers: Arc::new(Manifests(Arc::clone(&registry))),
                 pbx: Arc::new(ConnectedPbxs::new(sessions.clone(), store.clone())),
-                sysclients: Arc::new(fleet.clone()),
-                sysclient_events: fleet_events,
+                sysclients: Arc::new(HeldSysclients(fleet.clone())),
+                sysclient_events,
                 redirects: Arc::new(redirects),
                 clock: Arc::clone(&clock),
                 tasks: tasks.clone(),
             };
-            on(&threads.provision.handle(), move || Provisioning::start(deps)).await?
+            on(&threads.provision.handle(), move || {
+                deps.tasks.spawn("sysclient-events", forwarding);
+                Provisioning::start(deps)
+            })
+            .await?
         };
 
         let apis = Apis {
@@ -138,10 +148,7 @@ impl Application {
         };
         let devices = start_devices(&apis, &trust, &threads).await?;
         tasks.spawn_local("pbx-changes", follow_pbxs(sessions.clone(), provisioning.clone(), tasks.clone()));
-        tasks.spawn_local(
-            "upkeep",
-            upkeep::prune(store.clone(), instances.clone(), Arc::clone(&clock), tasks.clone()),
-        );
+        tasks.spawn_local("upkeep", upkeep::prune(store.clone(), instances.clone(), Arc::clone(&clock), tasks.clone()));
 
         let certificate = match config.https.listen.is_empty() {
             true => None,
@@ -181,8 +188,7 @@ impl Application {
             metrics_text()
         });
         let ops = listeners::listen_ops(&config.ops.listen, &readiness, &text)?;
-        let addresses =
-            Addresses { http: public.http.clone(), https: public.https.clone(), ops: ops.http.clone() };
+        let addresses = Addresses { http: public.http.clone(), https: public.https.clone(), ops: ops.http.clone() };
         Ok(Self { config, addresses, store, registry, certificate, tasks, threads, public, ops, _claim: claim })
     }
 
@@ -367,8 +373,8 @@ impl Measured {
         gauge(Metric::Phones, &[], self.store.roster().len() as f64);
         gauge(Metric::PbxSessions, &[], self.sessions.len() as f64);
         gauge(Metric::RenderCacheBytes, &[], self.renderer.cached_bytes() as f64);
-        for (state, count) in self.fleet.counts().by_state() {
-            gauge(Metric::Sysclients, &[("state", state)], count as f64);
+        for (state, count) in self.fleet.counts() {
+            gauge(Metric::Sysclients, &[("state", state.label())], count as f64);
         }
     }
 }

@@ -13,7 +13,8 @@ const ROUND: Duration = Duration::from_secs(6 * 3600);
 pub async fn prune(store: Store, instances: Instances, clock: SharedClock, tasks: Tasks) {
     loop {
         for instance in instances.iter() {
-            let days = store.layers(instance.id).get("history_days").and_then(|days| days.expose().parse().ok()).unwrap_or(90);
+            let days =
+                store.layers(instance.id).get("history_days").and_then(|days| days.expose().parse().ok()).unwrap_or(90);
             if let Err(error) = store.prune_history(instance.id, days).await {
                 tracing::warn!(instance = %instance.label(), %error, "the redirect history could not be pruned");
             }

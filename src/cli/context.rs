@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use super::Global;
 use crate::{
     clock::{SharedClock, SystemClock},
-    config::Config,
+    config::{Config, InstanceConfig},
     phone::instance::InstanceId,
     store::Store,
     tasks::Tasks,
@@ -15,8 +15,8 @@ use crate::{
 
 /// An opened gateway directory, for a command beside (or without) a serving process.
 pub struct Context {
-    /// The process's configuration.
-    pub config: Config,
+    /// How that instance is configured.
+    pub configured: InstanceConfig,
     /// The store.
     pub store: Store,
     /// The instance the command is about.
@@ -41,23 +41,21 @@ impl Context {
         let store = Store::open(&config.data.dir, clock, tasks)
             .await
             .with_context(|| format!("the data directory {} cannot be opened", config.data.dir.display()))?;
-        let (domain, name) = choose_instance(&config, global.instance.as_deref())?;
-        let label = format!("{domain}/{name}");
-        let instance = store.instance(&domain, &name).await?;
-        Ok(Self { config, store, instance, label })
+        let configured = choose_instance(config, global.instance.as_deref())?;
+        let instance = store.instance(&configured.domain, &configured.name).await?;
+        Ok(Self { label: configured.label(), configured, store, instance })
     }
 }
 
 /// The instance named on the command line, or the only one.
-fn choose_instance(config: &Config, wanted: Option<&str>) -> anyhow::Result<(String, String)> {
-    let all: Vec<String> = config.instances.iter().map(|instance| format!("{}/{}", instance.domain, instance.name)).collect();
-    let index = match wanted {
-        Some(wanted) => all.iter().position(|label| label.eq_ignore_ascii_case(wanted)),
-        None if all.len() == 1 => Some(0),
-        None => bail!("several instances are configured; say which with --instance: {}", all.join(", ")),
-    };
-    match index.and_then(|index| config.instances.get(index)) {
-        Some(instance) => Ok((instance.domain.clone(), instance.name.clone())),
+fn choose_instance(config: Config, wanted: Option<&str>) -> anyhow::Result<InstanceConfig> {
+    let all: Vec<String> = config.instances.iter().map(InstanceConfig::label).collect();
+    if wanted.is_none() && all.len() != 1 {
+        bail!("several instances are configured; say which with --instance: {}", all.join(", "));
+    }
+    let is_it = |instance: &InstanceConfig| wanted.is_none_or(|wanted| instance.label().eq_ignore_ascii_case(wanted));
+    match config.instances.into_iter().find(is_it) {
+        Some(instance) => Ok(instance),
         None => bail!("there is no such instance; configured: {}", all.join(", ")),
     }
 }

@@ -74,8 +74,12 @@ impl Demo {
             ("user", World::RPS_USER.to_owned()),
             ("password", World::RPS_PASSWORD.to_owned()),
         ] {
-            store.set_setting(instance, Scope::Instance, &format!("redirect.yealink.{name}"), Some(value.into())).await?;
+            let name = format!("redirect.yealink.{name}");
+            store.set_setting(instance, &Scope::Instance, &name, Some(&value.into())).await?;
         }
+        // Everything is on loopback and nothing is secret: no certificate is needed here.
+        let vendor = Scope::Vendor("yealink".to_owned());
+        store.set_setting(instance, &vendor, "provisioning_scheme", Some(&"http".into())).await?;
         let (told, serving) = tokio::sync::oneshot::channel::<Result<(), ServingError>>();
         actix_rt::Arbiter::current().spawn(async move {
             let _ = told.send(application.run().await);
@@ -93,7 +97,7 @@ impl Demo {
         };
         let registered = played && all_registered(&world, &store).await;
         narrator.finish(Duration::from_secs(1)).await;
-        let mut exit = report(&world, started, registered);
+        let mut exit = report(&world, &store, started, registered);
         if !self.once {
             output::line(&format!("Everything stays up at {base}/{}/{}; Ctrl-C ends it.", world.domain(), world.instance()));
             signals.until_stop(&tasks, || {}).await;
@@ -186,12 +190,32 @@ async fn narrate(store: Store, tasks: Tasks, started: Instant) {
     }
 }
 
-fn report(world: &World, started: Instant, registered: bool) -> ExitCode {
+fn report(world: &World, store: &Store, started: Instant, registered: bool) -> ExitCode {
     let phones = world.phones();
     let up = phones.iter().filter(|phone| phone.is_registered()).count();
     output::line("");
     output::line(&format!("{up} of {} phones are registered after {:.1} s.", phones.len(), started.elapsed().as_secs_f32()));
-    if registered && up == phones.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if registered && up == phones.len() {
+        return ExitCode::SUCCESS;
+    }
+    for phone in store.roster().all() {
+        for (name, state, error) in [
+            ("Device Config", phone.devices.state.text(), &phone.devices.error),
+            ("Redirect", phone.redirect.state.text(), &phone.redirect.error),
+            ("Phone Requests", phone.request.state.text(), &phone.request.error),
+        ] {
+            output::line(&format!("{}  {name:<16}{state}  {}", phone.mac, error.as_deref().unwrap_or("")));
+        }
+        for account in &phone.accounts {
+            for (name, state, error) in [
+                ("PBX flags", account.user_object.state.text(), &account.user_object.error),
+                ("Registered", account.registration.state.text(), &account.registration.error),
+            ] {
+                output::line(&format!("{}  {name:<16}{state}  {}", phone.mac, error.as_deref().unwrap_or("")));
+            }
+        }
+    }
+    ExitCode::FAILURE
 }
 
 fn say(started: Instant, who: &str, what: &str) {

@@ -12,6 +12,7 @@ use super::{
     output,
 };
 use crate::{
+    clock::{Clock, SystemClock},
     phone::{
         facet::{Facet, Wanted},
         mac::Mac,
@@ -209,7 +210,7 @@ async fn show(context: &Context, mac: Mac, as_json: bool) -> anyhow::Result<()> 
 async fn act(context: &Context, change: &Change, intent: Intent) -> anyhow::Result<()> {
     let phone = find(context, change.mac)?;
     match intent {
-        Intent::Allow => intents::allow(&context.store, phone.id).await,
+        Intent::Allow => intents::allow(&context.store, phone.id, SystemClock.now()).await,
         Intent::Wanted(wanted) => intents::want(&context.store, phone.id, wanted).await,
     }
     .with_context(|| format!("the record of {} cannot be changed", change.mac))?;

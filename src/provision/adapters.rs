@@ -1,6 +1,9 @@
 //! The real handles behind the ports.
-use super::ports::{Reply, RedirectService};
-use crate::{phone::{mac::Mac, record::PhoneId}, redirect::{Operation, Outcome, RedirectAccount, Redirects}};
+use super::ports::{RedirectService, Reply};
+use crate::{
+    phone::{mac::Mac, record::PhoneId},
+    redirect::{Operation, Outcome, RedirectAccount, Redirects},
+};
 
 impl RedirectService for Redirects {
     fn run(&self, account: RedirectAccount, operation: Operation, phone: Option<(PhoneId, Mac)>) -> Reply<Outcome> {

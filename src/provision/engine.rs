@@ -245,7 +245,13 @@ impl Engine {
     }
 
     /// Starts an action unless the same concern is busy; when it has to wait by the clock, until when.
-    fn start(self: &Arc<Self>, phone: &Arc<Phone>, concern: Concern, action: Action, now: Timestamp) -> Option<Timestamp> {
+    fn start(
+        self: &Arc<Self>,
+        phone: &Arc<Phone>,
+        concern: Concern,
+        action: Action,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
         let key = (phone.id, concern);
         let endpoint = endpoint_of(phone, &action);
         {

@@ -124,9 +124,14 @@ impl Provisioning {
         let engine = Arc::clone(&self.engine);
         self.spawn("device removed", async move {
             let now = engine.world.now();
-            let Some(phone) = engine.world.store.roster().in_instance(instance).into_iter().find(|phone| {
-                phone.buried.is_none() && phone.mac.to_string().eq_ignore_ascii_case(&hwid)
-            }) else {
+            let Some(phone) = engine
+                .world
+                .store
+                .roster()
+                .in_instance(instance)
+                .into_iter()
+                .find(|phone| phone.buried.is_none() && phone.mac.to_string().eq_ignore_ascii_case(&hwid))
+            else {
                 return;
             };
             let result = engine
@@ -160,9 +165,8 @@ impl Provisioning {
 
     /// The phone asked before its configuration was there.
     pub fn asked_early(&self, phone: PhoneId) {
-        let is_news = |phone: &Phone| {
-            !matches!(phone.request.state, RequestState::Provisioned | RequestState::BeforeConfig)
-        };
+        let is_news =
+            |phone: &Phone| !matches!(phone.request.state, RequestState::Provisioned | RequestState::BeforeConfig);
         self.note(phone, is_news, outcome::before_config);
     }
 

@@ -112,10 +112,7 @@ pub(super) async fn request(engine: &Engine, locks: &MacLocks, request: Provisio
 }
 
 /// Waits until this record may have changed; false when the store is gone.
-async fn next_change(
-    changes: &mut tokio::sync::broadcast::Receiver<crate::store::PhoneChanged>,
-    id: PhoneId,
-) -> bool {
+async fn next_change(changes: &mut tokio::sync::broadcast::Receiver<crate::store::PhoneChanged>, id: PhoneId) -> bool {
     loop {
         match changes.recv().await {
             Ok(change) if change.id == id => return true,
@@ -197,11 +194,7 @@ async fn write(engine: &Engine, request: &ProvisionRequest) -> Result<(PhoneId, 
 }
 
 /// A redirect account knows a phone once: two instances with the same account would take it from each other.
-fn check_other_instances(
-    engine: &Engine,
-    request: &ProvisionRequest,
-    provider: &ProviderFacts,
-) -> Result<(), Refusal> {
+fn check_other_instances(engine: &Engine, request: &ProvisionRequest, provider: &ProviderFacts) -> Result<(), Refusal> {
     let account = |instance| engine.world.account(instance, &provider.vendor).map(|facts| facts.account);
     let Some(own) = account(request.instance) else { return Ok(()) };
     for instance in engine.world.instances.iter().filter(|instance| instance.id != request.instance) {
@@ -226,10 +219,8 @@ fn phone_has_entry(phone: &Phone) -> bool {
 /// The user's GUID where it decides: a known phone whose account has a GUID, but another name.
 async fn learn_guid(engine: &Engine, request: &ProvisionRequest) -> Option<String> {
     let phone = engine.world.store.roster().by_mac(request.instance, request.mac)?;
-    let may_be_renamed = phone
-        .accounts
-        .iter()
-        .any(|account| account.user_guid.is_some() && account.username != request.username);
+    let may_be_renamed =
+        phone.accounts.iter().any(|account| account.user_guid.is_some() && account.username != request.username);
     if !may_be_renamed {
         return None;
     }

@@ -24,7 +24,6 @@ pub mod verdict;
 mod world;
 
 pub use self::{
-
     handle::{Deps, Provisioning},
     intake::{DEADLINE, ProvisionRequest},
 };

@@ -15,14 +15,11 @@ pub use self::{
         away, burst, closed, connected, connecting, device_removed, items_changed, no_credential, no_devices, password,
         silence,
     },
-    redirect::{deregistered, registered, registering, service_away, server_refused, unconfigured},
+    redirect::{deregistered, registered, registering, server_refused, service_away, unconfigured},
     requests::{Delivered, asked, before_config, delivered, rejected},
 };
 use super::events::Happened;
-use crate::{
-    phone::record::Phone,
-    store::NewEvent,
-};
+use crate::{phone::record::Phone, store::NewEvent};
 
 /// Closes the window. Of a phone that never came the users' passwords are dropped with it.
 pub fn close_window(phone: &mut Phone, now: Timestamp, events: &mut Vec<NewEvent>) {

@@ -28,11 +28,6 @@ pub(super) fn is_spent(store: &Store, instance: InstanceId, mac: Mac, code: &Sec
 }
 
 /// Remembers that it is.
-pub(super) async fn remember(
-    store: &Store,
-    instance: InstanceId,
-    mac: Mac,
-    code: &Secret,
-) -> Result<(), StoreError> {
+pub(super) async fn remember(store: &Store, instance: InstanceId, mac: Mac, code: &Secret) -> Result<(), StoreError> {
     store.set_fact(instance, &key(mac), hash(store, mac, code).as_deref()).await
 }

@@ -46,7 +46,9 @@ pub(super) async fn carry_out(
             store.change_phone(phone.id, |phone, _| outcome::service_away(phone, until, now)).await?;
         }
         Action::NoteServerRefused(sentence) => {
-            store.change_phone(phone.id, |phone, events| outcome::server_refused(phone, &sentence, now, events)).await?;
+            store
+                .change_phone(phone.id, |phone, events| outcome::server_refused(phone, &sentence, now, events))
+                .await?;
         }
         Action::MarkOverdue => {
             store.change_phone(phone.id, |phone, events| outcome::overdue(phone, now, events)).await?;

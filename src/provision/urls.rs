@@ -19,6 +19,9 @@ pub const BOOTSTRAP_USER: &str = "gangway";
 /// Secret fact with the generated password of the shared bootstrap account.
 pub const BOOTSTRAP_PASSWORD: &str = "bootstrap_password";
 
+/// Fact with the URL the app objects name, whichever provider's.
+pub const LEARNED: &str = "learned_url";
+
 fn learned_key(provider: &str) -> String {
     format!("learned_url.{provider}")
 }
@@ -33,7 +36,7 @@ pub fn conflict_key(provider: &str) -> String {
 #[must_use]
 pub fn learned(store: &Store, instance: InstanceId, provider: Option<&str>) -> Option<Url> {
     let own = provider.and_then(|provider| store.fact(instance, &learned_key(provider)));
-    own.or_else(|| store.fact(instance, "learned_url")).and_then(|url| url.parse().ok())
+    own.or_else(|| store.fact(instance, LEARNED)).and_then(|url| url.parse().ok())
 }
 
 /// The shared bootstrap account: the settings `provisioning_user` and `provisioning_password`, else one generated at
@@ -118,7 +121,7 @@ pub(super) async fn learn(
                 return Ok(false);
             }
             store.set_fact(instance, &learned_key(provider), Some(url)).await?;
-            store.set_fact(instance, "learned_url", Some(url)).await?;
+            store.set_fact(instance, LEARNED, Some(url)).await?;
             tracing::info!(provider, "the PBX names a new URL for this app");
             Ok(true)
         }

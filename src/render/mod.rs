@@ -3,11 +3,13 @@
 
 mod cache;
 mod explain;
+mod mask;
 mod renderer;
 mod sample;
 #[cfg(test)]
 mod tests;
 
 pub use explain::ExplainedLine;
+pub use mask::mask;
 pub use renderer::{CACHE_BYTES, FileRequest, RenderError, Rendered, Renderer, Stage};
 pub use sample::{SampleFile, render_sample};

@@ -52,6 +52,11 @@ pub fn set_level(level: &str) -> Result<(), LogError> {
     }
 }
 
+/// Whether a level can be used.
+pub fn check_level(level: &str) -> Result<(), LogError> {
+    filter(level).map(|_| ())
+}
+
 fn filter(level: &str) -> Result<EnvFilter, LogError> {
     // A bare word would be taken for the name of a target, which is never meant: it is a misspelt level.
     let is_level = |word: &str| word.parse::<tracing_subscriber::filter::LevelFilter>().is_ok();

@@ -96,8 +96,7 @@ impl Terms<'_> {
 
     fn begin(&self, phone: &mut Phone) {
         let now = self.now;
-        let mut fresh =
-            Phone::new(phone.instance, phone.mac, &self.request.provider, &self.provider.vendor, now);
+        let mut fresh = Phone::new(phone.instance, phone.mac, &self.request.provider, &self.provider.vendor, now);
         fresh.id = phone.id;
         fresh.created = phone.created;
         fresh.revision = phone.revision;

@@ -35,8 +35,8 @@ pub struct Delivered {
 /// Records it. The first one of a window binds it and must be committed before the body leaves.
 pub fn delivered(phone: &mut Phone, delivered: &Delivered, now: Timestamp, events: &mut Vec<NewEvent>) {
     let previous = phone.delivery.as_ref();
-    let is_news = previous
-        .is_none_or(|last| last.provisioning != phone.provisioning || last.revision != delivered.revision);
+    let is_news =
+        previous.is_none_or(|last| last.provisioning != phone.provisioning || last.revision != delivered.revision);
     if is_news || phone.request.state != RequestState::Provisioned {
         events.push(Happened::Delivered { source: &delivered.source.to_string() }.into());
     }

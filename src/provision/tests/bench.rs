@@ -49,8 +49,7 @@ pub struct Outside {
 
 impl Default for Outside {
     fn default() -> Self {
-        let provider =
-            ProviderFacts { vendor: "yealink".into(), title: "Yealink".into(), same_mac: SameMac::Replace };
+        let provider = ProviderFacts { vendor: "yealink".into(), title: "Yealink".into(), same_mac: SameMac::Replace };
         let base = ProviderFacts { same_mac: SameMac::Add, ..provider.clone() };
         Self {
             devices_url: Mutex::new(Some("wss://ap.example.com/example.com/devices/sysclients".parse().unwrap())),
@@ -133,12 +132,7 @@ impl Sysclients for Fake {
 }
 
 impl RedirectService for Fake {
-    fn run(
-        &self,
-        _account: RedirectAccount,
-        operation: Operation,
-        _phone: Option<(PhoneId, Mac)>,
-    ) -> Reply<Outcome> {
+    fn run(&self, _account: RedirectAccount, operation: Operation, _phone: Option<(PhoneId, Mac)>) -> Reply<Outcome> {
         let outcome = self.0.service.lock().unwrap().clone();
         let outcome = match (&operation, outcome) {
             // Only phones are refused; the server entry stands.
@@ -212,8 +206,7 @@ impl Bench {
     pub async fn restart(&mut self) {
         assert_eq!(self.tasks.finish(Duration::from_secs(10)).await, 0);
         self.tasks = Tasks::new();
-        (self.events, self.provisioning) =
-            start(&self.store, &self.instances, &self.outside, &self.clock, &self.tasks);
+        (self.events, self.provisioning) = start(&self.store, &self.instances, &self.outside, &self.clock, &self.tasks);
     }
 
     /// Another public URL, as after a change of the configuration: with a restart.

@@ -1,7 +1,12 @@
 use super::bench::{Bench, Outside, rest, until};
 use crate::{
     phone::facet::{DevicesState, RedirectState, RequestState},
-    provision::{flow::Credential, ports::SysclientKind, verdict::{Verdict, verdict}, sample},
+    provision::{
+        flow::Credential,
+        ports::SysclientKind,
+        sample,
+        verdict::{Verdict, verdict},
+    },
     redirect::Outcome,
 };
 

@@ -1,0 +1,116 @@
+//! Is the gateway running, is the PBX connected with its grants, does the redirect service answer at all?
+
+use std::{net::ToSocketAddrs, time::Duration};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+use url::Url;
+
+use super::Finding;
+use crate::{
+    apis::pbx_session::grants_fact,
+    config::Config,
+    phone::instance::InstanceId,
+    redirect,
+    store::Store,
+};
+
+/// For one connection attempt.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Asks the serving process, over its operator's listener, what it lacks.
+pub async fn gateway(config: &Config, findings: &mut Vec<Finding>) {
+    let Some(address) = config.ops.listen.first() else { return };
+    match tokio::time::timeout(PATIENCE, ready(address)).await {
+        Ok(Ok(missing)) if missing.is_empty() => findings.push(Finding::fine("the gateway is serving and ready")),
+        Ok(Ok(missing)) => findings.extend(missing.into_iter().map(|(what, why)| Finding::error(what, why))),
+        Ok(Err(_)) | Err(_) => findings.push(Finding::warning(
+            format!("no gateway answers at [ops] {address}"),
+            "start `gangway serve`; what needs it running is not checked",
+        )),
+    }
+}
+
+async fn ready(address: &str) -> std::io::Result<Vec<(String, String)>> {
+    let mut stream = TcpStream::connect(address).await?;
+    let request = format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::new();
+    stream.take(1 << 20).read_to_end(&mut answer).await?;
+    let text = String::from_utf8_lossy(&answer);
+    let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    let value: serde_json::Value = serde_json::from_str(body).map_err(std::io::Error::other)?;
+    let rows = value.get("missing").and_then(serde_json::Value::as_array).cloned().unwrap_or_default();
+    let text = |row: &serde_json::Value, name: &str| row.get(name).and_then(|text| text.as_str()).unwrap_or("").to_owned();
+    Ok(rows.iter().map(|row| (text(row, "what"), text(row, "why"))).collect())
+}
+
+/// What the app objects were granted when they connected last.
+pub fn grants(label: &str, instance: InstanceId, store: &Store, findings: &mut Vec<Finding>) {
+    for provider in ["yealink"] {
+        let app = format!("gangway-{provider}");
+        let Some(granted) = store.fact(instance, &grants_fact(&app)) else {
+            findings.push(Finding::warning(
+                format!("{label}: no app object {app} has connected yet"),
+                "create it as docs/pbx-setup.md describes",
+            ));
+            continue;
+        };
+        for (api, flag) in [("PbxAdminApi", "Admin"), ("Services", "Services")] {
+            if !granted.split(' ').any(|grant| grant == api) {
+                findings.push(Finding::error(
+                    format!("{label}: the app object {app} lacked the flag {flag} when it connected last"),
+                    format!("tick {flag} at the object in the PBX Manager"),
+                ));
+            }
+        }
+    }
+}
+
+/// Whether the redirect account is complete and its service takes connections.
+pub async fn redirect(label: &str, instance: InstanceId, store: &Store, findings: &mut Vec<Finding>) {
+    let layers = store.layers(instance);
+    let get = |name: &str| layers.get(&format!("redirect.yealink.{name}")).map(|value| value.expose().to_owned()).unwrap_or_default();
+    let protocol = get("protocol");
+    if protocol == "none" {
+        findings.push(Finding::fine(format!("{label}: phones are directed by DHCP or by hand (redirect.yealink.protocol = none)")));
+        return;
+    }
+    if get("user").is_empty() || get("password").is_empty() {
+        findings.push(Finding::warning(
+            format!("{label}: no redirect account for Yealink: phones are not redirected by themselves"),
+            "`gangway settings set redirect.yealink.user NAME` and redirect.yealink.password; the account comes from the distributor",
+        ));
+        return;
+    }
+    let url = match get("url") {
+        url if !url.is_empty() => url,
+        _ => {
+            let name = if protocol.is_empty() { "yealink-xmlrpc" } else { protocol.as_str() };
+            redirect::protocol(name).map_or(String::new(), |protocol| protocol.default_url.to_owned())
+        }
+    };
+    let Some((host, port)) = Url::parse(&url).ok().and_then(|url| {
+        Some((url.host_str()?.to_owned(), url.port_or_known_default()?))
+    }) else {
+        findings.push(Finding::error(format!("{label}: redirect.yealink.url '{url}' is no URL"), "correct it"));
+        return;
+    };
+    let connected = async {
+        let address = (host.as_str(), port).to_socket_addrs()?.next().ok_or_else(|| std::io::Error::other("no address"))?;
+        TcpStream::connect(address).await
+    };
+    match tokio::time::timeout(PATIENCE, connected).await {
+        Ok(Ok(_)) => findings.push(Finding::fine(format!("{label}: the redirect service {host}:{port} takes connections"))),
+        Ok(Err(error)) => findings.push(Finding::error(
+            format!("{label}: the redirect service {host}:{port} is not reached: {error}"),
+            "check DNS, firewall and net.proxy",
+        )),
+        Err(_) => findings.push(Finding::error(
+            format!("{label}: the redirect service {host}:{port} does not answer"),
+            "check firewall and net.proxy",
+        )),
+    }
+}

@@ -1,0 +1,215 @@
+//! `gangway check`: everything that would keep phones from working, one line per finding with its cure. Exit code 1
+//! when something does.
+
+mod certificates;
+mod files;
+mod links;
+
+use std::{fmt, process::ExitCode, sync::Arc};
+
+use serde_json::json;
+use url::Url;
+
+use super::{Global, context::block_on, output};
+use crate::{
+    clock::{Clock, SharedClock, SystemClock},
+    config::{Config, InstanceConfig},
+    net::http::Proxy,
+    phone::settings::Lookup,
+    store::Store,
+    tasks::Tasks,
+    telemetry,
+    vendor::Registry,
+};
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// As it should be.
+    Fine,
+    /// Works, but not for everybody or not for long.
+    Warning,
+    /// Keeps phones from working.
+    Error,
+}
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// How bad.
+    pub level: Level,
+    /// What was found.
+    pub what: String,
+    /// What to do.
+    pub cure: String,
+}
+
+impl Finding {
+    fn fine(what: impl Into<String>) -> Self {
+        Self { level: Level::Fine, what: what.into(), cure: String::new() }
+    }
+
+    fn warning(what: impl Into<String>, cure: impl Into<String>) -> Self {
+        Self { level: Level::Warning, what: what.into(), cure: cure.into() }
+    }
+
+    fn error(what: impl Into<String>, cure: impl Into<String>) -> Self {
+        Self { level: Level::Error, what: what.into(), cure: cure.into() }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = match self.level {
+            Level::Fine => "ok     ",
+            Level::Warning => "warning",
+            Level::Error => "error  ",
+        };
+        write!(f, "{word}  {}", self.what)?;
+        if self.cure.is_empty() { Ok(()) } else { write!(f, " -> {}", self.cure) }
+    }
+}
+
+/// Looks at everything and prints the findings.
+pub fn run(global: &Global) -> anyhow::Result<ExitCode> {
+    let mut findings = Vec::new();
+    match Config::load(Some(&global.config)) {
+        Ok(config) => {
+            findings.push(Finding::fine(format!("configuration {}", global.config.display())));
+            findings.extend(config.remarks().into_iter().map(|remark| Finding::warning(remark, "use a shorter one")));
+            configuration(&config, &mut findings);
+            block_on(async |tasks| {
+                running(&config, &tasks, &mut findings).await;
+                Ok(())
+            })?;
+        }
+        Err(errors) => findings.extend(
+            errors.0.iter().map(|error| Finding::error(error.to_string(), "correct it; everything else is checked after that")),
+        ),
+    }
+    print(&findings, global.json);
+    let bad = findings.iter().any(|finding| finding.level == Level::Error);
+    Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn print(findings: &[Finding], as_json: bool) {
+    if as_json {
+        let rows = findings.iter().map(|finding| {
+            let level = match finding.level {
+                Level::Fine => "ok",
+                Level::Warning => "warning",
+                Level::Error => "error",
+            };
+            json!({"level": level, "what": finding.what, "cure": finding.cure})
+        });
+        output::json(&rows.collect());
+        return;
+    }
+    for finding in findings {
+        output::line(&finding.to_string());
+    }
+}
+
+/// What can be told from files alone.
+fn configuration(config: &Config, findings: &mut Vec<Finding>) {
+    if let Err(error) = telemetry::log::check_level(&config.log.level) {
+        findings.push(Finding::error(error.to_string(), "correct log.level"));
+    }
+    if !config.net.proxy.is_empty()
+        && let Err(error) = Proxy::parse(config.net.proxy.expose())
+    {
+        findings.push(Finding::error(format!("net.proxy: {error}"), "write http://[user:password@]host[:port]"));
+    }
+    match Registry::load(config.vendors.overrides()) {
+        Ok(registry) => {
+            let names: Vec<&str> = registry.vendors().map(|vendor| vendor.name.as_ref()).collect();
+            findings.push(Finding::fine(format!("vendors and templates: {}", names.join(", "))));
+        }
+        Err(wrong) => findings.extend(wrong.into_iter().map(|finding| {
+            let line = finding.line.map(|line| format!(":{line}")).unwrap_or_default();
+            Finding::error(format!("{}{line}: {}", finding.file, finding.reason), finding.cure)
+        })),
+    }
+    if !config.https.listen.is_empty() {
+        let hosts = hosts(config);
+        certificates::chain(&config.https.certificate, &hosts, SystemClock.now(), findings);
+        if let Err(error) = crate::http::certificate::Certificate::load(&config.https.certificate, &config.https.key) {
+            findings.push(Finding::error(error.to_string(), "correct [https] certificate and key"));
+        }
+    }
+    for instance in &config.instances {
+        let (ca, pin) = (&instance.devices_ca, &instance.devices_pin);
+        let ca = (!ca.is_empty()).then(|| std::path::Path::new(ca.as_str()));
+        if let Err(error) = crate::net::tls::client_config(ca, (!pin.is_empty()).then_some(pin.as_str())) {
+            findings.push(Finding::error(format!("{}: {error}", instance.label()), "correct devices_ca / devices_pin"));
+        }
+    }
+    files::modes(&config.data.dir, findings);
+}
+
+/// The hosts phones and PBXs are told.
+fn hosts(config: &Config) -> Vec<String> {
+    let urls = config.instances.iter().flat_map(|instance| [&instance.public_url, &instance.phone_url]);
+    let mut hosts: Vec<String> =
+        urls.filter_map(|url| Url::parse(url).ok()?.host_str().map(|host| host.trim_matches(['[', ']']).to_owned())).collect();
+    hosts.sort();
+    hosts.dedup();
+    hosts
+}
+
+/// What the store and the network tell.
+async fn running(config: &Config, tasks: &Tasks, findings: &mut Vec<Finding>) {
+    if !config.data.dir.exists() {
+        findings.push(Finding::warning(
+            format!("the data directory {} does not exist yet", config.data.dir.display()),
+            "`gangway serve` makes it at its first start",
+        ));
+        return;
+    }
+    let clock: SharedClock = Arc::new(SystemClock);
+    let store = match Store::open(&config.data.dir, clock, tasks).await {
+        Ok(store) => store,
+        Err(error) => {
+            findings.push(Finding::error(error.to_string(), "see above"));
+            return;
+        }
+    };
+    findings.push(Finding::fine(format!("data directory {}: {} phones", config.data.dir.display(), store.roster().len())));
+    links::gateway(config, findings).await;
+    for configured in &config.instances {
+        match store.instance(&configured.domain, &configured.name).await {
+            Ok(id) => instance(configured, id, &store, findings).await,
+            Err(error) => findings.push(Finding::error(format!("{}: {error}", configured.label()), "see above")),
+        }
+    }
+}
+
+async fn instance(
+    configured: &InstanceConfig,
+    id: crate::phone::instance::InstanceId,
+    store: &Store,
+    findings: &mut Vec<Finding>,
+) {
+    let label = configured.label();
+    let settings = store.layers(id).effective(&Lookup { vendor: Some("yealink"), ..Lookup::default() }, None);
+    let bases = crate::app::bases_of(configured, store, id);
+    if bases.plain.is_empty() {
+        findings.push(Finding::error(
+            format!("{label}: it is not known under which URL phones reach this gateway"),
+            "connect the provider's app object, or set public_url / phone_url",
+        ));
+    } else if settings.text("provisioning_scheme") == "https" && !bases.https.starts_with("https:") {
+        findings.push(Finding::error(
+            format!("{label}: phones shall come by https, but {} is the only URL known", bases.plain),
+            "set phone_url to an https URL, or `gangway settings set provisioning_scheme http --vendor yealink` and accept that \
+             passwords travel unencrypted",
+        ));
+    } else if settings.text("provisioning_scheme") == "http" {
+        findings.push(Finding::warning(
+            format!("{label}: phones fetch their files by plain http; passwords travel unencrypted"),
+            "use https unless old phones cannot",
+        ));
+    }
+    links::grants(&label, id, store, findings);
+    links::redirect(&label, id, store, findings).await;
+}

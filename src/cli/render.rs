@@ -1,0 +1,150 @@
+//! `gangway render`: a file as a phone gets it, secrets masked; with `--explain` where each line comes from.
+
+use std::{process::ExitCode, sync::Arc};
+
+use anyhow::{Context as _, bail};
+use arc_swap::ArcSwap;
+use clap::Args;
+use serde_json::json;
+
+use super::{
+    Global,
+    context::{Context, block_on},
+    output,
+    vendors::registry,
+};
+use crate::{
+    app::bases_of,
+    phone::{
+        mac::Mac,
+        record::Phone,
+        settings::{Scope, SettingRow, validate},
+    },
+    render::{ExplainedLine, FileRequest, Renderer, Stage, mask, render_sample},
+    secret::Secret,
+    vendor::SharedRegistry,
+};
+
+/// What to render.
+#[derive(Debug, Args)]
+pub struct Render {
+    /// A phone of the instance
+    #[arg(long, value_name = "MAC", required_unless_present = "vendor", conflicts_with_all = ["vendor", "model", "firmware", "set"])]
+    mac: Option<Mac>,
+    /// The file it asks for; its personal file when not given
+    #[arg(long, value_name = "NAME", requires = "mac")]
+    file: Option<String>,
+    /// A vendor, with sample data
+    #[arg(long, value_name = "V")]
+    vendor: Option<String>,
+    /// One of its models
+    #[arg(long, value_name = "M", requires = "vendor")]
+    model: Option<String>,
+    /// The firmware the phone reports
+    #[arg(long, value_name = "F", requires = "vendor")]
+    firmware: Option<String>,
+    /// A setting to try out
+    #[arg(long, value_name = "NAME=VALUE", requires = "vendor")]
+    set: Vec<String>,
+    /// What a phone gets before it has proved anything
+    #[arg(long)]
+    open: bool,
+    /// Show where each line comes from and what it beat
+    #[arg(long)]
+    explain: bool,
+}
+
+/// A file, and what is to be hidden in it.
+struct File {
+    lines: Vec<ExplainedLine>,
+    text: String,
+    notes: Vec<String>,
+    secrets: Vec<Secret>,
+}
+
+impl Render {
+    /// Prints it.
+    pub fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
+        let registry: SharedRegistry = Arc::new(ArcSwap::from_pointee(registry(global)?));
+        let file = match (self.mac, &self.vendor) {
+            (Some(mac), _) => self.of_phone(mac, global, registry)?,
+            (None, Some(vendor)) => self.of_sample(vendor, &registry)?,
+            (None, None) => bail!("give --mac or --vendor"),
+        };
+        let hide = |text: &str| mask(text, &file.secrets);
+        if global.json {
+            let lines = file.lines.iter().map(|line| json!({"line": hide(&line.line), "origins": line.origins}));
+            output::json(&json!({"lines": lines.collect::<Vec<_>>(), "notes": file.notes}));
+        } else if self.explain {
+            let width = file.lines.iter().map(|line| hide(&line.line).chars().count()).max().unwrap_or(0).min(72);
+            for line in &file.lines {
+                let text = hide(&line.line);
+                let gap = " ".repeat(width.saturating_sub(text.chars().count()) + 2);
+                output::line(format!("{text}{gap}{}", line.origins.join("; ")).trim_end());
+            }
+        } else {
+            output::line(hide(&file.text).trim_end());
+        }
+        for note in &file.notes {
+            output::note(note);
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn stage(&self) -> Stage {
+        if self.open { Stage::Open } else { Stage::Personal }
+    }
+
+    fn of_sample(&self, vendor: &str, registry: &SharedRegistry) -> anyhow::Result<File> {
+        let mut rows = Vec::new();
+        for set in &self.set {
+            let (name, value) = set.split_once('=').with_context(|| format!("--set {set}: write NAME=VALUE"))?;
+            let scope = Scope::Vendor(vendor.to_owned());
+            let value = validate(name, value, &scope).with_context(|| format!("--set {name}"))?;
+            rows.push(SettingRow { scope, name: name.to_owned(), value: Secret::new(value) });
+        }
+        let sample =
+            render_sample(registry, vendor, self.model.as_deref(), self.firmware.as_deref(), self.stage(), rows)?;
+        // Sample data holds no secrets; seeing their places is what it is for.
+        Ok(File { lines: sample.lines, text: sample.text, notes: sample.notes, secrets: Vec::new() })
+    }
+
+    fn of_phone(&self, mac: Mac, global: &Global, registry: SharedRegistry) -> anyhow::Result<File> {
+        block_on(async |tasks| {
+            let context = Context::open(global, &tasks).await?;
+            let Some(phone) = context.store.roster().by_mac(context.instance, mac) else {
+                bail!("no phone {mac} in {}: `gangway phones list` shows what there is", context.label);
+            };
+            let asked = self.file.clone().unwrap_or_else(|| format!("{mac}.cfg"));
+            let agent = context.store.request_facts(phone.id).and_then(|facts| facts.user_agent.clone());
+            let recognition = registry.load().recognise(agent.as_deref(), Some(&asked));
+            let bases = bases_of(&context.configured, &context.store, context.instance);
+            let layers = context.store.layers(context.instance);
+            let request = FileRequest {
+                phone: Some(&phone),
+                recognition: &recognition,
+                stage: self.stage(),
+                phone_base: &bases.plain,
+                https_base: &bases.https,
+                token: Some(phone.token.expose()),
+                layers: &layers,
+            };
+            let renderer = Renderer::new(registry, context.store.derive_key("etag"), 0);
+            let rendered = renderer.file(&request)?;
+            let lines = renderer.explain(&request)?;
+            Ok(File {
+                lines,
+                text: String::from_utf8_lossy(&rendered.body).into_owned(),
+                notes: rendered.notes.clone(),
+                secrets: secrets_of(&phone),
+            })
+        })
+    }
+}
+
+fn secrets_of(phone: &Phone) -> Vec<Secret> {
+    let mut secrets = vec![phone.token.clone(), phone.own.password.clone()];
+    secrets.extend(phone.accounts.iter().map(|account| account.password.clone()));
+    secrets.extend(phone.device_config.admin_password.clone());
+    secrets
+}

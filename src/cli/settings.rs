@@ -1,0 +1,198 @@
+//! `gangway settings`: read and change them; a serving gateway follows within a second.
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::{
+    Global,
+    context::{Context, block_on},
+    output,
+};
+use crate::{
+    phone::{
+        mac::Mac,
+        settings::{Layers, Scope, Setting, TABLE, setting, settings_text, validate},
+    },
+    secret::Secret,
+};
+
+/// What to do with settings.
+#[derive(Debug, Subcommand)]
+pub enum Settings {
+    /// Every setting with its meaning, default and unit; with --set only those that were set
+    List {
+        #[command(flatten)]
+        scope: ScopeArguments,
+        /// Only what somebody has set
+        #[arg(long)]
+        set: bool,
+    },
+    /// The value set at one place (or its default)
+    Get {
+        /// The setting
+        name: String,
+        #[command(flatten)]
+        scope: ScopeArguments,
+    },
+    /// Set a value; without VALUE take it back
+    Set {
+        /// The setting
+        name: String,
+        /// The new value; `-` reads it from standard input, so that a secret stays out of the shell's history
+        value: Option<String>,
+        #[command(flatten)]
+        scope: ScopeArguments,
+    },
+}
+
+/// Where a value applies; without any of these in the whole instance.
+#[derive(Debug, Args)]
+pub struct ScopeArguments {
+    /// For a vendor
+    #[arg(long, value_name = "V")]
+    vendor: Option<String>,
+    /// For a model of the vendor (needs --vendor)
+    #[arg(long, value_name = "M", requires = "vendor")]
+    model: Option<String>,
+    /// For a Devices category
+    #[arg(long, value_name = "C", conflicts_with_all = ["vendor", "phone"])]
+    category: Option<String>,
+    /// For one phone
+    #[arg(long, value_name = "MAC", conflicts_with = "vendor")]
+    phone: Option<Mac>,
+}
+
+impl ScopeArguments {
+    fn scope(&self) -> Scope {
+        match (&self.vendor, &self.model, &self.category, self.phone) {
+            (_, _, _, Some(mac)) => Scope::Phone(mac),
+            (_, _, Some(category), _) => Scope::Category(category.clone()),
+            (Some(vendor), Some(model), ..) => Scope::Model(format!("{vendor}/{model}")),
+            (Some(vendor), None, ..) => Scope::Vendor(vendor.clone()),
+            _ => Scope::Instance,
+        }
+    }
+}
+
+impl Settings {
+    /// Carries it out.
+    pub fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
+        if let Self::List { set: false, .. } = &self
+            && !global.config.exists()
+        {
+            // The meaning of settings is known without any gateway.
+            output::line(settings_text().trim_end());
+            return Ok(ExitCode::SUCCESS);
+        }
+        block_on(async |tasks| {
+            let context = Context::open(global, &tasks).await?;
+            match self {
+                Self::List { scope, set } => list(&context, &scope.scope(), set, global.json),
+                Self::Get { name, scope } => get(&context, &name, &scope.scope(), global.json)?,
+                Self::Set { name, value, scope } => set(&context, &name, value, &scope.scope()).await?,
+            }
+            Ok(ExitCode::SUCCESS)
+        })
+    }
+}
+
+fn value_at(layers: &Layers, name: &str, scope: &Scope) -> Option<Secret> {
+    layers.rows().iter().rev().find(|row| row.name == name && row.scope == *scope).map(|row| row.value.clone())
+}
+
+fn shown(setting: &Setting, value: &Secret) -> String {
+    if setting.secret && !value.is_empty() { "***".to_owned() } else { value.expose().to_owned() }
+}
+
+fn list(context: &Context, scope: &Scope, only_set: bool, as_json: bool) {
+    let layers = context.store.layers(context.instance);
+    if only_set {
+        let rows = layers.rows().iter().filter_map(|row| Some((row, setting(&row.name)?)));
+        if as_json {
+            let rows = rows.map(|(row, setting)| {
+                json!({"scope": row.scope.to_string(), "name": row.name, "value": shown(setting, &row.value)})
+            });
+            output::json(&rows.collect());
+        } else {
+            let rows: Vec<Vec<String>> = rows
+                .map(|(row, setting)| vec![row.scope.to_string(), row.name.clone(), shown(setting, &row.value)])
+                .collect();
+            output::table(&["Scope", "Setting", "Value"], &rows);
+        }
+        return;
+    }
+    let rows: Vec<(&Setting, String, bool)> = TABLE
+        .iter()
+        .map(|setting| match value_at(&layers, setting.name, scope) {
+            Some(value) => (setting, shown(setting, &value), true),
+            None => (setting, setting.default.to_owned(), false),
+        })
+        .collect();
+    if as_json {
+        let rows = rows.iter().map(|(setting, value, set)| {
+            json!({"name": setting.name, "value": value, "set": set, "default": setting.default, "help": setting.help})
+        });
+        output::json(&rows.collect());
+        return;
+    }
+    let rows: Vec<Vec<String>> = rows
+        .into_iter()
+        .map(|(setting, value, set)| {
+            let mark = if set { "set" } else { "default" };
+            vec![setting.name.to_owned(), value, mark.to_owned(), setting.help.to_owned()]
+        })
+        .collect();
+    output::table(&["Setting", "Value", "", "Meaning"], &rows);
+}
+
+fn known(name: &str) -> anyhow::Result<&'static Setting> {
+    setting(name).with_context(|| format!("there is no setting '{name}': `gangway settings list` shows all"))
+}
+
+fn get(context: &Context, name: &str, scope: &Scope, as_json: bool) -> anyhow::Result<()> {
+    let setting = known(name)?;
+    let set = value_at(&context.store.layers(context.instance), name, scope);
+    let value = set.clone().map_or_else(|| setting.default.to_owned(), |value| shown(setting, &value));
+    if as_json {
+        output::json(&json!({"name": name, "scope": scope.to_string(), "value": value, "set": set.is_some()}));
+    } else {
+        output::line(&value);
+    }
+    Ok(())
+}
+
+async fn set(context: &Context, name: &str, value: Option<String>, scope: &Scope) -> anyhow::Result<()> {
+    known(name)?;
+    let value = match value {
+        Some(dash) if dash == "-" => {
+            let mut text = String::new();
+            std::io::Read::read_to_string(&mut std::io::stdin(), &mut text).context("standard input cannot be read")?;
+            Some(text.trim_end_matches(['\r', '\n']).to_owned())
+        }
+        other => other,
+    };
+    let value = match value {
+        Some(value) => match validate(name, &value, scope) {
+            Ok(value) => Some(Secret::new(value)),
+            Err(error) => bail!("{name} is not changed: {error}"),
+        },
+        None => None,
+    };
+    context
+        .store
+        .set_setting(context.instance, scope, name, value.as_ref())
+        .await
+        .with_context(|| format!("{name} is not changed"))?;
+    output::note(&format!(
+        "{name} {} for {}; phones get it with their next request.",
+        if value.is_some() { "is set" } else { "is back at its default" },
+        match scope {
+            Scope::Instance => context.label.clone(),
+            other => other.to_string(),
+        }
+    ));
+    Ok(())
+}
