@@ -5,7 +5,6 @@ mod bases;
 mod deliveries;
 mod error;
 mod history;
-mod ports;
 mod readiness;
 mod sockets;
 mod threads;
@@ -23,7 +22,6 @@ pub use self::{
 use self::{
     deliveries::ToProvisioning,
     history::StoredHistory,
-    ports::{HeldSysclients, Manifests},
     readiness::LinksReadiness,
     sockets::{NoPages, Sockets},
     threads::{Threads, on},
@@ -116,25 +114,19 @@ impl Application {
 
         let redirects = start_redirects(&config, &store, &clock, &tasks, &threads).await?;
         let sessions = PbxSessions::default();
-        let (to_provisioning, sysclient_events) = mpsc::channel(64);
         let provisioning = {
-            let forwarding = ports::forward(fleet_events, to_provisioning, tasks.clone());
             let deps = provision::Deps {
                 store: store.clone(),
                 instances: instances.clone(),
-                providers: Arc::new(Manifests(Arc::clone(&registry))),
+                providers: Arc::new(provision::Manifests(Arc::clone(&registry))),
                 pbx: Arc::new(ConnectedPbxs::new(sessions.clone(), store.clone())),
-                sysclients: Arc::new(HeldSysclients(fleet.clone())),
-                sysclient_events,
+                sysclients: Arc::new(fleet.clone()),
+                sysclient_events: fleet_events,
                 redirects: Arc::new(redirects),
                 clock: Arc::clone(&clock),
                 tasks: tasks.clone(),
             };
-            on(&threads.provision.handle(), move || {
-                deps.tasks.spawn("sysclient-events", forwarding);
-                Provisioning::start(deps)
-            })
-            .await?
+            on(&threads.provision.handle(), move || Provisioning::start(deps)).await?
         };
 
         let apis = Apis {

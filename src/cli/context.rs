@@ -84,4 +84,3 @@ pub fn block_on<T>(work: impl AsyncFnOnce(Tasks) -> anyhow::Result<T>) -> anyhow
         result
     })
 }
-

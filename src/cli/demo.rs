@@ -58,7 +58,8 @@ impl Demo {
         let started = Instant::now();
         let mut signals = Signals::register().context("signals cannot be watched")?;
         let dir = tempdir()?;
-        let world = World::builder().users(usize::from(self.phones)).start().await.context("the simulators do not start")?;
+        let world =
+            World::builder().users(usize::from(self.phones)).start().await.context("the simulators do not start")?;
         output::line("A PBX, Users, Devices and a redirect service are simulated; the gateway is real.");
 
         let config = configuration(dir.path(), &world)?;
@@ -66,7 +67,9 @@ impl Demo {
         let clock: SharedClock = Arc::new(SystemClock);
         let application = Application::build(config, clock).await?;
         let (store, tasks) = (application.store(), application.tasks());
-        let Some(address) = application.addresses().http.first().copied() else { bail!("the gateway has no HTTP port") };
+        let Some(address) = application.addresses().http.first().copied() else {
+            bail!("the gateway has no HTTP port")
+        };
         let base = format!("http://{address}");
         let instance = store.instance(world.domain(), world.instance()).await?;
         for (name, value) in [
@@ -99,7 +102,11 @@ impl Demo {
         narrator.finish(Duration::from_secs(1)).await;
         let mut exit = report(&world, &store, started, registered);
         if !self.once {
-            output::line(&format!("Everything stays up at {base}/{}/{}; Ctrl-C ends it.", world.domain(), world.instance()));
+            output::line(&format!(
+                "Everything stays up at {base}/{}/{}; Ctrl-C ends it.",
+                world.domain(),
+                world.instance()
+            ));
             signals.until_stop(&tasks, || {}).await;
             exit = ExitCode::SUCCESS;
         }
@@ -114,7 +121,8 @@ impl Demo {
 /// All phones side by side: provisioned by their users, unpacked, plugged in.
 async fn everybody(world: &World, phones: u16, started: Instant) {
     let desks = (0..phones).filter_map(|index| {
-        let mac = Mac::new([0x80, 0x5e, 0xc0, 0x00, u8::try_from(index >> 8).ok()?, u8::try_from(index & 0xff).ok()? ]).ok()?;
+        let mac = Mac::new([0x80, 0x5e, 0xc0, 0x00, u8::try_from(index >> 8).ok()?, u8::try_from(index & 0xff).ok()?])
+            .ok()?;
         let model = MODELS[usize::from(index) % MODELS.len()];
         Some(desk(world, world.add_phone(mac, model), format!("user{}", index + 1), started))
     });
@@ -136,7 +144,8 @@ async fn desk(world: &World, phone: YealinkPhone, user: String, started: Instant
         }
     }
     if let Ok(report) = phone.boot().await {
-        let files: Vec<String> = report.requests.iter().map(|fetched| format!("{} {}", fetched.file, fetched.status)).collect();
+        let files: Vec<String> =
+            report.requests.iter().map(|fetched| format!("{} {}", fetched.file, fetched.status)).collect();
         say(started, &name, &format!("the phone asked: {}", files.join(", ")));
     }
 }
@@ -194,7 +203,11 @@ fn report(world: &World, store: &Store, started: Instant, registered: bool) -> E
     let phones = world.phones();
     let up = phones.iter().filter(|phone| phone.is_registered()).count();
     output::line("");
-    output::line(&format!("{up} of {} phones are registered after {:.1} s.", phones.len(), started.elapsed().as_secs_f32()));
+    output::line(&format!(
+        "{up} of {} phones are registered after {:.1} s.",
+        phones.len(),
+        started.elapsed().as_secs_f32()
+    ));
     if registered && up == phones.len() {
         return ExitCode::SUCCESS;
     }

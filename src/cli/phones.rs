@@ -174,13 +174,19 @@ async fn show(context: &Context, mac: Mac, as_json: bool) -> anyhow::Result<()> 
     if as_json {
         let mut value = summary(&context.store, &phone);
         if let Some(object) = value.as_object_mut() {
-            let rows = events.iter().map(|event| json!({"at": event.at.to_string(), "kind": event.kind, "text": event.text}));
+            let rows =
+                events.iter().map(|event| json!({"at": event.at.to_string(), "kind": event.kind, "text": event.text}));
             object.insert("events".to_owned(), rows.collect());
         }
         output::json(&value);
         return Ok(());
     }
-    output::line(&format!("{}  {} {}", phone.mac.spelled(":"), phone.vendor, phone.model.as_deref().unwrap_or("(model not seen yet)")));
+    output::line(&format!(
+        "{}  {} {}",
+        phone.mac.spelled(":"),
+        phone.vendor,
+        phone.model.as_deref().unwrap_or("(model not seen yet)")
+    ));
     let print = |name: &str, state: &str, since: jiff::Timestamp, error: Option<&str>| {
         output::line(&format!("  {name:<16}{state}, since {since:.0}"));
         if let Some(error) = error {
@@ -234,7 +240,10 @@ async fn wait(store: &Store, phone: &Phone) -> anyhow::Result<()> {
         }
     };
     if tokio::time::timeout(Duration::from_secs(60), settled).await.is_err() {
-        bail!("not carried out within a minute: is `gangway serve` running? `gangway phones show {}` tells more", phone.mac);
+        bail!(
+            "not carried out within a minute: is `gangway serve` running? `gangway phones show {}` tells more",
+            phone.mac
+        );
     }
     output::note("Carried out.");
     Ok(())

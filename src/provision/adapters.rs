@@ -1,12 +1,48 @@
 //! The real handles behind the ports.
-use super::ports::{RedirectService, Reply};
+
+use super::ports::{ProviderFacts, Providers, RedirectService, Reply, SameMac, Sysclients};
 use crate::{
     phone::{mac::Mac, record::PhoneId},
     redirect::{Operation, Outcome, RedirectAccount, Redirects},
+    sysclients::{Fleet, HoldSpec},
+    vendor::SharedRegistry,
 };
 
 impl RedirectService for Redirects {
     fn run(&self, account: RedirectAccount, operation: Operation, phone: Option<(PhoneId, Mac)>) -> Reply<Outcome> {
         Box::pin(Self::run(self, account, operation, phone))
+    }
+}
+
+impl Sysclients for Fleet {
+    fn hold(&self, hold: HoldSpec) {
+        Self::hold(self, hold);
+    }
+
+    fn drop_phone(&self, phone: PhoneId) {
+        Self::drop_phone(self, phone);
+    }
+}
+
+/// The vendor folders as provisioning sees them; follows reloads.
+pub struct Manifests(pub SharedRegistry);
+
+impl Providers for Manifests {
+    fn provider(&self, name: &str) -> Option<ProviderFacts> {
+        let registry = self.0.load();
+        let (vendor, provider) = registry.provider(name)?;
+        Some(ProviderFacts {
+            vendor: vendor.name.to_string(),
+            title: vendor.title.clone(),
+            same_mac: match provider.same_mac {
+                crate::vendor::SameMac::Replace => SameMac::Replace,
+                crate::vendor::SameMac::Add => SameMac::Add,
+            },
+        })
+    }
+
+    fn vendors(&self) -> Vec<(String, String)> {
+        let registry = self.0.load();
+        registry.vendors().map(|vendor| (vendor.name.to_string(), vendor.redirect.default.clone())).collect()
     }
 }

@@ -21,6 +21,7 @@ use crate::{
         record::{Flags, Phone},
     },
     secret::Secret,
+    sysclients::Credential,
 };
 
 pub use self::{
@@ -28,7 +29,7 @@ pub use self::{
     devices::{credential, hold_wanted, in_back_off},
     life::{AFTER_FIRST_DELIVERY, overdue_at, release_is_delivered, unused},
     redirect::needs_moving,
-    server::{ServerContext, ServerEntry, server_entry},
+    server::{ServerContext, ServerDecision, ServerEntry, server_entry},
 };
 
 /// A part of a phone that is decided by itself. At most one action per phone and concern is under way.
@@ -129,30 +130,6 @@ pub struct Hold {
     pub url: Url,
     /// How it identifies.
     pub credential: Credential,
-}
-
-/// How a sysclient identifies.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Credential {
-    /// First contact, with a provisioning code.
-    Code(Secret),
-    /// Coming back.
-    Password(Secret),
-    /// A phone Devices may know already has a new code: the code is sent once, the password answers a challenge.
-    CodeOrPassword {
-        /// The code.
-        code: Secret,
-        /// The password.
-        password: Secret,
-    },
-}
-
-impl Credential {
-    /// Whether a code is sent.
-    #[must_use]
-    pub fn has_code(&self) -> bool {
-        matches!(self, Self::Code(_) | Self::CodeOrPassword { .. })
-    }
 }
 
 /// The facts outside the record that decide.

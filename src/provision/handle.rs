@@ -10,7 +10,7 @@ use super::{
     inbox::Inbox,
     intake::{self, MacLocks, ProvisionRequest},
     outcome::{self, Delivered},
-    ports::{Pbx, Providers, RedirectService, SysclientEvent, Sysclients},
+    ports::{Pbx, Providers, RedirectService, Sysclients},
     urls,
     world::World,
 };
@@ -22,6 +22,7 @@ use crate::{
         record::{Phone, PhoneId},
     },
     store::{Store, StoreError},
+    sysclients::FleetEvent,
     tasks::Tasks,
 };
 
@@ -38,7 +39,7 @@ pub struct Deps {
     /// The fleet.
     pub sysclients: Arc<dyn Sysclients>,
     /// What it brings.
-    pub sysclient_events: mpsc::Receiver<SysclientEvent>,
+    pub sysclient_events: mpsc::Receiver<FleetEvent>,
     /// The redirect services.
     pub redirects: Arc<dyn RedirectService>,
     /// Time.
@@ -76,16 +77,16 @@ impl Provisioning {
 
     /// An app object of this provider came and names this base URL.
     pub fn app_url(&self, instance: InstanceId, provider: impl Into<String>, url: Url) {
-        self.named(instance, provider.into(), url, true);
+        self.named(instance, provider.into(), &String::from(url), true);
     }
 
     /// The session of such an app object ended.
     pub fn app_url_gone(&self, instance: InstanceId, provider: impl Into<String>, url: Url) {
-        self.named(instance, provider.into(), url, false);
+        self.named(instance, provider.into(), &String::from(url), false);
     }
 
-    fn named(&self, instance: InstanceId, provider: String, url: Url, comes: bool) {
-        let named = self.engine.named.count(instance, &provider, &url, comes);
+    fn named(&self, instance: InstanceId, provider: String, url: &str, comes: bool) {
+        let named = self.engine.named.count(instance, &provider, url, comes);
         let engine = Arc::clone(&self.engine);
         self.spawn("learn url", async move {
             match urls::learn(&engine.world.store, instance, &provider, &named).await {

@@ -14,9 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     engine::Engine,
     flow::{self, Hold},
-    outcome,
-    ports::{SysclientEvent, SysclientKind},
-    spent,
+    outcome, spent,
 };
 use crate::{
     phone::{
@@ -25,6 +23,7 @@ use crate::{
     },
     secret::Secret,
     store::StoreError,
+    sysclients::{Credential, FleetEvent, FleetEventKind},
 };
 
 /// Quiet after a single item before it is written.
@@ -52,7 +51,7 @@ impl Inbox {
     }
 
     /// Runs until the gateway stops or the fleet ends.
-    pub(super) async fn run(mut self, mut events: mpsc::Receiver<SysclientEvent>) {
+    pub(super) async fn run(mut self, mut events: mpsc::Receiver<FleetEvent>) {
         loop {
             let next = self.bursts.values().filter_map(|burst| burst.write_at).min();
             let timer = self.engine.world.clock.sleep_until(next.unwrap_or(Timestamp::MAX));
@@ -77,8 +76,8 @@ impl Inbox {
         }
     }
 
-    async fn take(&mut self, event: SysclientEvent) -> Result<(), StoreError> {
-        let SysclientEvent { phone: id, conn, kind } = event;
+    async fn take(&mut self, event: FleetEvent) -> Result<(), StoreError> {
+        let FleetEvent { phone: id, conn, kind } = event;
         let Some(held) = self.engine.held(id) else {
             // Dropped meanwhile.
             self.bursts.remove(&id);
@@ -93,17 +92,19 @@ impl Inbox {
         }
         let (store, now) = (self.engine.world.store.clone(), self.engine.world.now());
         match kind {
-            SysclientKind::Connected => {
+            // The record says `Connecting` since the sysclient is wanted.
+            FleetEventKind::Connecting => {}
+            FleetEventKind::Connected => {
                 self.change(id, |phone| outcome::connected(phone, now)).await?;
             }
-            SysclientKind::Password { password, stored } => return self.password(id, held, password, stored).await,
-            SysclientKind::AdminPassword(password) => {
+            FleetEventKind::Password { password, stored } => return self.password(id, held, password, stored).await,
+            FleetEventKind::AdminPassword(password) => {
                 self.change(id, |phone| phone.device_config.admin_password = Some(password)).await?;
             }
-            SysclientKind::Item(item) => self.item(id, item, now),
-            SysclientKind::Last => return self.last(id, held, now).await,
-            SysclientKind::Silence => return self.silence(id, held, now).await,
-            SysclientKind::Closed(reason) => {
+            FleetEventKind::Item(item) => self.item(id, item, now),
+            FleetEventKind::Last => return self.last(id, held, now).await,
+            FleetEventKind::Silence => return self.silence(id, held, now).await,
+            FleetEventKind::Closed { reason } => {
                 self.bursts.remove(&id);
                 if let Some(phone) = store.roster().get(id)
                     && phone.devices.state == DevicesState::NotInDomain
@@ -116,7 +117,7 @@ impl Inbox {
                 }
                 self.change(id, |phone| outcome::closed(phone, &reason, now)).await?;
             }
-            SysclientKind::EndpointAway(reason) => {
+            FleetEventKind::EndpointAway { reason, .. } => {
                 store.change_phone(id, |phone, events| outcome::away(phone, &reason, now, events)).await?;
             }
         }
@@ -190,13 +191,11 @@ impl Inbox {
 
     async fn silence(&mut self, id: PhoneId, held: Hold, now: Timestamp) -> Result<(), StoreError> {
         let store = &self.engine.world.store;
-        let with_code = held.credential.has_code();
+        let with_code = has_code(&held.credential);
         let code = store.roster().get(id).and_then(|phone| phone.code.clone());
         // A newer code than the one that was sent is not spent by this silence.
         let sent = match (&held.credential, &code) {
-            (flow::Credential::Code(sent) | flow::Credential::CodeOrPassword { code: sent, .. }, Some(code)) => {
-                sent == code
-            }
+            (Credential::Code(sent) | Credential::CodeOrPassword { code: sent, .. }, Some(code)) => sent == code,
             _ => true,
         };
         if !sent {
@@ -238,4 +237,8 @@ impl Inbox {
             }
         }
     }
+}
+
+fn has_code(credential: &Credential) -> bool {
+    matches!(credential, Credential::Code(_) | Credential::CodeOrPassword { .. })
 }

@@ -57,12 +57,14 @@ pub struct ProvisionRequest {
     pub dns: String,
 }
 
+type MacLock = tokio::sync::Mutex<()>;
+
 /// One lock per MAC while its record is written.
 #[derive(Debug, Default)]
-pub(super) struct MacLocks(Mutex<HashMap<(InstanceId, Mac), Weak<tokio::sync::Mutex<()>>>>);
+pub(super) struct MacLocks(Mutex<HashMap<(InstanceId, Mac), Weak<MacLock>>>);
 
 impl MacLocks {
-    fn of(&self, instance: InstanceId, mac: Mac) -> Arc<tokio::sync::Mutex<()>> {
+    fn of(&self, instance: InstanceId, mac: Mac) -> Arc<MacLock> {
         let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         locks.retain(|_, lock| lock.strong_count() > 0);
         let lock = locks.get(&(instance, mac)).and_then(Weak::upgrade).unwrap_or_default();

@@ -1,10 +1,10 @@
 //! Provisioning: the facets of a phone decided (`flow`) and carried out (`engine`, `steps`), the requests of Users
 //! taken (`intake`), what people want written down (`intents`).
 
-mod adapters;
+pub mod adapters;
 mod endpoints;
 mod engine;
-pub mod events;
+mod events;
 pub mod flow;
 mod handle;
 mod inbox;
@@ -24,6 +24,7 @@ pub mod verdict;
 mod world;
 
 pub use self::{
+    adapters::Manifests,
     handle::{Deps, Provisioning},
     intake::{DEADLINE, ProvisionRequest},
 };

@@ -3,11 +3,8 @@
 
 use std::{future::Future, pin::Pin};
 
-use serde_json::Value;
-use tokio::sync::oneshot;
 use url::Url;
 
-use super::flow::Credential;
 use crate::{
     phone::{
         instance::InstanceId,
@@ -15,7 +12,7 @@ use crate::{
         record::{Flags, PhoneId},
     },
     redirect::{Operation, Outcome, RedirectAccount},
-    secret::Secret,
+    sysclients::HoldSpec,
 };
 
 /// A future as traits hand it out.
@@ -100,68 +97,12 @@ pub trait Pbx: Send + Sync {
     -> Reply<Result<Option<String>, PbxError>>;
 }
 
-/// A sysclient to be held.
-#[derive(Debug, Clone)]
-pub struct SysclientHold {
-    /// Whose.
-    pub phone: PhoneId,
-    /// Its tenant: decides whom we trust.
-    pub instance: InstanceId,
-    /// `.../sysclients`.
-    pub url: Url,
-    /// The hardware id.
-    pub mac: Mac,
-    /// What it says it is; part of the digest.
-    pub product: String,
-    /// Its version; part of the digest.
-    pub version: String,
-    /// How it identifies.
-    pub credential: Credential,
-}
-
 /// The fleet of sysclients. It opens sockets again by itself, at a bounded rate.
 pub trait Sysclients: Send + Sync {
     /// Opens or replaces the phone's sysclient; nothing happens when it is held exactly so.
-    fn hold(&self, hold: SysclientHold);
+    fn hold(&self, hold: HoldSpec);
     /// Closes it.
     fn drop_phone(&self, phone: PhoneId);
-}
-
-/// What a sysclient brings.
-#[derive(Debug)]
-pub struct SysclientEvent {
-    /// Whose.
-    pub phone: PhoneId,
-    /// Which connection; later ones have greater numbers.
-    pub conn: u64,
-    /// What.
-    pub kind: SysclientKind,
-}
-
-/// The kinds of [`SysclientEvent`].
-#[derive(Debug)]
-pub enum SysclientKind {
-    /// The websocket is up.
-    Connected,
-    /// Devices gave a password; `stored` is answered when it is on disk.
-    Password {
-        /// The password.
-        password: Secret,
-        /// Tells the fleet to go on.
-        stored: oneshot::Sender<()>,
-    },
-    /// Devices deployed an administrative password.
-    AdminPassword(Secret),
-    /// One configuration item, its passwords decrypted.
-    Item(Value),
-    /// The burst is complete.
-    Last,
-    /// Nothing came within 20 s of identifying.
-    Silence,
-    /// The socket is gone.
-    Closed(String),
-    /// The endpoint cannot be reached.
-    EndpointAway(String),
 }
 
 /// Carries operations out at redirect services.
@@ -196,21 +137,4 @@ pub trait Providers: Send + Sync {
     fn provider(&self, name: &str) -> Option<ProviderFacts>;
     /// Every vendor with the redirect protocol its manifest names (empty or `none` without one).
     fn vendors(&self) -> Vec<(String, String)>;
-}
-
-impl SysclientKind {
-    /// The name for logs.
-    #[must_use]
-    pub fn label(&self) -> &'static str {
-        match self {
-            Self::Connected => "connected",
-            Self::Password { .. } => "password",
-            Self::AdminPassword(_) => "admin password",
-            Self::Item(_) => "item",
-            Self::Last => "last",
-            Self::Silence => "silence",
-            Self::Closed(_) => "closed",
-            Self::EndpointAway(_) => "endpoint away",
-        }
-    }
 }

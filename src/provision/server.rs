@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     engine::Engine,
-    flow::{Decision, ServerContext, ServerEntry, ServerReadiness, server_entry},
+    flow::{ServerContext, ServerDecision, ServerEntry, ServerReadiness, server_entry},
     urls,
     world::AccountFacts,
 };
@@ -83,15 +83,15 @@ impl Accounts {
             away_until,
         };
         match server_entry(&account.entry, &context, now) {
-            Ok((name, url)) => {
+            ServerDecision::Write { name, url } => {
                 account.busy = true;
                 Some(Work { key: (instance, vendor.to_owned()), facts, name, url })
             }
-            Err(Decision::WaitUntil(at)) => {
+            ServerDecision::WaitUntil(at) => {
                 account.next = Some(at);
                 None
             }
-            Err(_) => None,
+            ServerDecision::WaitFor(_) | ServerDecision::Settled => None,
         }
     }
 }

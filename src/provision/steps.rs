@@ -5,13 +5,14 @@ use super::{
     engine::{Engine, Running},
     flow::{Action, Concern, Hold},
     outcome,
-    ports::{PbxError, SysclientHold, UserKey},
+    ports::{PbxError, UserKey},
 };
 use crate::{
     phone::record::{Account, Flags, Phone},
     redirect::{Operation, Outcome, ServerEntry, Trouble},
     secret::Secret,
     store::StoreError,
+    sysclients::HoldSpec,
 };
 
 pub(super) async fn carry_out(
@@ -81,7 +82,7 @@ async fn hold(engine: &Engine, phone: &Phone, hold: Hold) -> Result<(), StoreErr
     }
     engine.set_held(phone.id, Some(hold.clone()));
     let Hold { url, credential } = hold;
-    engine.fleet.hold(SysclientHold {
+    engine.fleet.hold(HoldSpec {
         phone: phone.id,
         instance: phone.instance,
         url,

@@ -14,13 +14,12 @@ use crate::{
     store::{Store, StoreError},
 };
 
+/// Fact with the base URL of the instance as learned last, from whichever provider's app object.
+pub const LEARNED: &str = "learned_url";
 /// User of the shared bootstrap account when the setting `provisioning_user` is empty.
 pub const BOOTSTRAP_USER: &str = "gangway";
 /// Secret fact with the generated password of the shared bootstrap account.
 pub const BOOTSTRAP_PASSWORD: &str = "bootstrap_password";
-
-/// Fact with the URL the app objects name, whichever provider's.
-pub const LEARNED: &str = "learned_url";
 
 fn learned_key(provider: &str) -> String {
     format!("learned_url.{provider}")
@@ -90,10 +89,10 @@ pub(super) struct Named(Mutex<HashMap<(InstanceId, String), HashMap<String, usiz
 
 impl Named {
     /// Counts a session in (`+1`) or out; the distinct URLs named now.
-    pub(super) fn count(&self, instance: InstanceId, provider: &str, url: &Url, comes: bool) -> Vec<String> {
+    pub(super) fn count(&self, instance: InstanceId, provider: &str, url: &str, comes: bool) -> Vec<String> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let urls = all.entry((instance, provider.to_owned())).or_default();
-        let url = url.as_str().trim_end_matches('/').to_owned();
+        let url = url.trim_end_matches('/').to_owned();
         let count = urls.entry(url.clone()).or_default();
         *count = if comes { count.saturating_add(1) } else { count.saturating_sub(1) };
         if *count == 0 {

@@ -68,17 +68,20 @@ impl World {
 
     /// `None` when no account is configured.
     pub(super) fn account(&self, instance: InstanceId, vendor: &str) -> Option<AccountFacts> {
-        let settings = self.vendor_settings(instance, vendor);
-        let name = |last: &str| format!("redirect.{vendor}.{last}");
+        let layers = self.store.layers(instance);
+        let get = |last: &str| layers.get(&format!("redirect.{vendor}.{last}")).unwrap_or_default();
+        let text = |last: &str| get(last).expose().trim().to_owned();
+        let nonempty = |last: &str| Some(text(last)).filter(|text| !text.is_empty());
         let default =
             || self.providers.vendors().into_iter().find(|(known, _)| known == vendor).map(|(_, protocol)| protocol);
-        let protocol = settings.nonempty(&name("protocol")).map(str::to_owned).or_else(default).unwrap_or_default();
-        let user = settings.text(&name("user")).to_owned();
-        let password = settings.secret(&name("password"));
+        let protocol = nonempty("protocol").or_else(default).unwrap_or_default();
+        let user = text("user");
+        let password = get("password");
         if matches!(protocol.as_str(), "" | "none") || user.is_empty() || password.is_empty() {
             return None;
         }
-        let configured_name = settings.nonempty(&name("server_name")).map(str::to_owned);
+        let settings = self.vendor_settings(instance, vendor);
+        let configured_name = nonempty("server_name");
         let domain = self.instances.get(instance).map(|instance| instance.domain.clone()).unwrap_or_default();
         let server = self.phone_base(instance, None, scheme(&settings)).and_then(|base| {
             let (account_user, account_password) = urls::shared_account(&self.store, instance, &settings)?;
@@ -92,7 +95,7 @@ impl World {
             instance,
             vendor: vendor.to_owned(),
             protocol,
-            url: settings.text(&name("url")).to_owned(),
+            url: text("url"),
             user,
             password,
             server_name: configured_name,

@@ -24,8 +24,10 @@ pub fn chain(file: &Path, hosts: &[String], now: Timestamp, findings: &mut Vec<F
             return;
         }
     };
-    let parsed: Vec<X509Certificate<'_>> =
-        chain.iter().filter_map(|der| X509Certificate::from_der(der).ok().map(|(_, certificate)| certificate)).collect();
+    let parsed: Vec<X509Certificate<'_>> = chain
+        .iter()
+        .filter_map(|der| X509Certificate::from_der(der).ok().map(|(_, certificate)| certificate))
+        .collect();
     let (Some(leaf), true) = (parsed.first(), parsed.len() == chain.len()) else {
         findings.push(Finding::error(
             format!("{name} holds no readable certificate"),
@@ -116,7 +118,8 @@ mod tests {
 
     fn checked(names: &[&str], hosts: &[&str], now: &str) -> Vec<Finding> {
         let dir = tempfile::tempdir().unwrap();
-        let mut params = rcgen::CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
+        let mut params =
+            rcgen::CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
         params.not_before = rcgen::date_time_ymd(2026, 1, 1);
         params.not_after = rcgen::date_time_ymd(2027, 1, 1);
         let key = rcgen::KeyPair::generate().unwrap();
@@ -136,7 +139,11 @@ mod tests {
     fn each_defect_is_named() {
         let now = "2026-06-01T00:00:00Z";
         assert!(says(&checked(&["gw.example.com"], &["gw.example.com"], now), Level::Warning, "self-signed"));
-        assert!(says(&checked(&["gw.example.com"], &["other.example.com"], now), Level::Error, "does not name other.example.com"));
+        assert!(says(
+            &checked(&["gw.example.com"], &["other.example.com"], now),
+            Level::Error,
+            "does not name other.example.com"
+        ));
         assert!(says(&checked(&["a"], &[], "2027-02-01T00:00:00Z"), Level::Error, "expired 31 days ago"));
         assert!(says(&checked(&["a"], &[], "2026-12-20T00:00:00Z"), Level::Warning, "expires in 12 days"));
         assert!(says(&checked(&["a"], &[], "2025-12-20T00:00:00Z"), Level::Error, "not valid yet"));

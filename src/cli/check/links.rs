@@ -9,13 +9,7 @@ use tokio::{
 use url::Url;
 
 use super::Finding;
-use crate::{
-    apis::pbx_session::grants_fact,
-    config::Config,
-    phone::instance::InstanceId,
-    redirect,
-    store::Store,
-};
+use crate::{apis::pbx_session::grants_fact, config::Config, phone::instance::InstanceId, redirect, store::Store};
 
 /// For one connection attempt.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -43,7 +37,8 @@ async fn ready(address: &str) -> std::io::Result<Vec<(String, String)>> {
     let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
     let value: serde_json::Value = serde_json::from_str(body).map_err(std::io::Error::other)?;
     let rows = value.get("missing").and_then(serde_json::Value::as_array).cloned().unwrap_or_default();
-    let text = |row: &serde_json::Value, name: &str| row.get(name).and_then(|text| text.as_str()).unwrap_or("").to_owned();
+    let text =
+        |row: &serde_json::Value, name: &str| row.get(name).and_then(|text| text.as_str()).unwrap_or("").to_owned();
     Ok(rows.iter().map(|row| (text(row, "what"), text(row, "why"))).collect())
 }
 
@@ -72,10 +67,14 @@ pub fn grants(label: &str, instance: InstanceId, store: &Store, findings: &mut V
 /// Whether the redirect account is complete and its service takes connections.
 pub async fn redirect(label: &str, instance: InstanceId, store: &Store, findings: &mut Vec<Finding>) {
     let layers = store.layers(instance);
-    let get = |name: &str| layers.get(&format!("redirect.yealink.{name}")).map(|value| value.expose().to_owned()).unwrap_or_default();
+    let get = |name: &str| {
+        layers.get(&format!("redirect.yealink.{name}")).map(|value| value.expose().to_owned()).unwrap_or_default()
+    };
     let protocol = get("protocol");
     if protocol == "none" {
-        findings.push(Finding::fine(format!("{label}: phones are directed by DHCP or by hand (redirect.yealink.protocol = none)")));
+        findings.push(Finding::fine(format!(
+            "{label}: phones are directed by DHCP or by hand (redirect.yealink.protocol = none)"
+        )));
         return;
     }
     if get("user").is_empty() || get("password").is_empty() {
@@ -92,18 +91,21 @@ pub async fn redirect(label: &str, instance: InstanceId, store: &Store, findings
             redirect::protocol(name).map_or(String::new(), |protocol| protocol.default_url.to_owned())
         }
     };
-    let Some((host, port)) = Url::parse(&url).ok().and_then(|url| {
-        Some((url.host_str()?.to_owned(), url.port_or_known_default()?))
-    }) else {
+    let Some((host, port)) =
+        Url::parse(&url).ok().and_then(|url| Some((url.host_str()?.to_owned(), url.port_or_known_default()?)))
+    else {
         findings.push(Finding::error(format!("{label}: redirect.yealink.url '{url}' is no URL"), "correct it"));
         return;
     };
     let connected = async {
-        let address = (host.as_str(), port).to_socket_addrs()?.next().ok_or_else(|| std::io::Error::other("no address"))?;
+        let address =
+            (host.as_str(), port).to_socket_addrs()?.next().ok_or_else(|| std::io::Error::other("no address"))?;
         TcpStream::connect(address).await
     };
     match tokio::time::timeout(PATIENCE, connected).await {
-        Ok(Ok(_)) => findings.push(Finding::fine(format!("{label}: the redirect service {host}:{port} takes connections"))),
+        Ok(Ok(_)) => {
+            findings.push(Finding::fine(format!("{label}: the redirect service {host}:{port} takes connections")))
+        }
         Ok(Err(error)) => findings.push(Finding::error(
             format!("{label}: the redirect service {host}:{port} is not reached: {error}"),
             "check DNS, firewall and net.proxy",

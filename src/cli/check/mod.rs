@@ -84,7 +84,10 @@ pub fn run(global: &Global) -> anyhow::Result<ExitCode> {
             })?;
         }
         Err(errors) => findings.extend(
-            errors.0.iter().map(|error| Finding::error(error.to_string(), "correct it; everything else is checked after that")),
+            errors
+                .0
+                .iter()
+                .map(|error| Finding::error(error.to_string(), "correct it; everything else is checked after that")),
         ),
     }
     print(&findings, global.json);
@@ -150,8 +153,9 @@ fn configuration(config: &Config, findings: &mut Vec<Finding>) {
 /// The hosts phones and PBXs are told.
 fn hosts(config: &Config) -> Vec<String> {
     let urls = config.instances.iter().flat_map(|instance| [&instance.public_url, &instance.phone_url]);
-    let mut hosts: Vec<String> =
-        urls.filter_map(|url| Url::parse(url).ok()?.host_str().map(|host| host.trim_matches(['[', ']']).to_owned())).collect();
+    let mut hosts: Vec<String> = urls
+        .filter_map(|url| Url::parse(url).ok()?.host_str().map(|host| host.trim_matches(['[', ']']).to_owned()))
+        .collect();
     hosts.sort();
     hosts.dedup();
     hosts
@@ -174,7 +178,11 @@ async fn running(config: &Config, tasks: &Tasks, findings: &mut Vec<Finding>) {
             return;
         }
     };
-    findings.push(Finding::fine(format!("data directory {}: {} phones", config.data.dir.display(), store.roster().len())));
+    findings.push(Finding::fine(format!(
+        "data directory {}: {} phones",
+        config.data.dir.display(),
+        store.roster().len()
+    )));
     links::gateway(config, findings).await;
     for configured in &config.instances {
         match store.instance(&configured.domain, &configured.name).await {

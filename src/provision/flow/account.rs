@@ -44,10 +44,14 @@ pub(super) fn registration(phone: &Phone, account: &Account, now: Timestamp) -> 
     if !is_delivered(phone) {
         return Decision::WaitFor(Awaited::Delivery);
     }
-    match (account.registration.state, account.registration.next_attempt) {
+    let registration = &account.registration;
+    // The phone fetched another file after we had given up: it may register now.
+    let is_delivered_since = phone.delivery.as_ref().is_some_and(|delivery| delivery.at > registration.since);
+    match (registration.state, registration.next_attempt) {
         (RegistrationState::Unknown, next) | (_, next @ Some(_)) => {
             when_due(next, now, || Decision::Act(Action::AskRegistration))
         }
+        (RegistrationState::NotRegistered, None) if is_delivered_since => Decision::Act(Action::AskRegistration),
         (RegistrationState::Registered | RegistrationState::NotRegistered, None) => Decision::Settled,
     }
 }

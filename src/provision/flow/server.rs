@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::{Awaited, Decision, ServerReadiness, when_due};
+use super::{Awaited, ServerReadiness};
 
 /// How far the server entry is; kept in memory, so that a start always sends it again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,29 +29,41 @@ pub struct ServerContext {
     pub away_until: Option<Timestamp>,
 }
 
-/// What comes next: `Ok((name, url))` to write, else the decision to wait.
-pub fn server_entry(
-    entry: &ServerEntry,
-    context: &ServerContext,
-    now: Timestamp,
-) -> Result<(String, String), Decision> {
+/// What comes next for a server entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServerDecision {
+    /// Write it now.
+    Write {
+        /// Under this name.
+        name: String,
+        /// With this URL.
+        url: String,
+    },
+    /// Nothing before this time.
+    WaitUntil(Timestamp),
+    /// Nothing until this happens.
+    WaitFor(Awaited),
+    /// Nothing to do.
+    Settled,
+}
+
+/// Decides about the entry.
+#[must_use]
+pub fn server_entry(entry: &ServerEntry, context: &ServerContext, now: Timestamp) -> ServerDecision {
     if !context.configured {
-        return Err(Decision::Settled);
+        return ServerDecision::Settled;
     }
     let Some(url) = &context.url else {
-        return Err(Decision::WaitFor(Awaited::PhoneUrl));
+        return ServerDecision::WaitFor(Awaited::PhoneUrl);
     };
     match entry.readiness(&context.name, url) {
-        ServerReadiness::Ready(_) => return Err(Decision::Settled),
-        ServerReadiness::Refused(_) => return Err(Decision::WaitFor(Awaited::Person)),
+        ServerReadiness::Ready(_) => return ServerDecision::Settled,
+        ServerReadiness::Refused(_) => return ServerDecision::WaitFor(Awaited::Person),
         ServerReadiness::Pending => {}
     }
-    if let Some(until) = context.away_until.filter(|until| *until > now) {
-        return Err(Decision::WaitUntil(until));
-    }
-    match when_due(entry.next_attempt, now, || Decision::Settled) {
-        Decision::Settled => Ok((context.name.clone(), url.clone())),
-        wait => Err(wait),
+    match [context.away_until, entry.next_attempt].into_iter().flatten().filter(|at| *at > now).max() {
+        Some(at) => ServerDecision::WaitUntil(at),
+        None => ServerDecision::Write { name: context.name.clone(), url: url.clone() },
     }
 }
 

@@ -99,6 +99,8 @@ pub fn registration_unseen(phone: &mut Phone, line: u16, now: Timestamp, events:
     if account.registration.state != RegistrationState::NotRegistered {
         events.push(Happened::NotRegistered { user: &account.username }.into());
     }
+    // "Not registered since" the last time we looked in vain, so that a later delivery is known as later.
+    account.registration.since = now;
     account.registration.fail(
         RegistrationState::NotRegistered,
         "no connected PBX sees this hardware id: look at the phone's account status, its network and the SIP transport",
@@ -117,6 +119,9 @@ pub fn registration_failed(phone: &mut Phone, line: u16, error: &PbxError, now: 
         RegistrationState::Unknown if !again => RegistrationState::NotRegistered,
         state => state,
     };
+    if !again {
+        account.registration.since = now;
+    }
     account.registration.fail(state, error.to_string(), again.then_some(next), now);
 }
 

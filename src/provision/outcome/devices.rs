@@ -66,6 +66,10 @@ pub fn burst(phone: &mut Phone, items: BTreeMap<String, Value>, now: Timestamp, 
         phone.code = None;
     }
     phone.devices.reach(DevicesState::Received, now);
+    // Devices knows the phone again: an administrator took it back in.
+    for account in &mut phone.accounts {
+        account.orphaned = None;
+    }
 }
 
 /// Single items after the burst.

@@ -22,12 +22,13 @@ use crate::{
         outcome::Delivered,
         ports::{
             FlagsWritten, Pbx, PbxError, PbxUser, ProviderFacts, Providers, RedirectService, Reply, SameMac,
-            SysclientEvent, SysclientHold, SysclientKind, Sysclients, UserKey,
+            Sysclients, UserKey,
         },
     },
     redirect::{Operation, Outcome, RedirectAccount, Trouble},
     secret::Secret,
     store::Store,
+    sysclients::{FleetEvent, FleetEventKind, HoldSpec},
     tasks::Tasks,
 };
 
@@ -39,7 +40,7 @@ pub struct Outside {
     pub grant: Mutex<Result<(), PbxError>>,
     pub flags: Mutex<Vec<(String, Flags)>>,
     pub registered: Mutex<Option<String>>,
-    pub holds: Mutex<Vec<SysclientHold>>,
+    pub holds: Mutex<Vec<HoldSpec>>,
     pub drops: Mutex<Vec<PhoneId>>,
     pub calls: Mutex<Vec<Operation>>,
     /// What a registration or deregistration answers.
@@ -122,7 +123,7 @@ impl Pbx for Fake {
 }
 
 impl Sysclients for Fake {
-    fn hold(&self, hold: SysclientHold) {
+    fn hold(&self, hold: HoldSpec) {
         self.0.holds.lock().unwrap().push(hold);
     }
 
@@ -161,7 +162,7 @@ pub struct Bench {
     pub outside: Arc<Outside>,
     pub provisioning: Provisioning,
     pub instance: InstanceId,
-    events: mpsc::Sender<SysclientEvent>,
+    events: mpsc::Sender<FleetEvent>,
     tasks: Tasks,
     store_tasks: Tasks,
     instances: Instances,
@@ -272,12 +273,12 @@ impl Bench {
         self.phone().expect("the phone is in the store")
     }
 
-    pub async fn send(&mut self, kind: SysclientKind) {
-        self.events.send(SysclientEvent { phone: self.record().id, conn: self.conn, kind }).await.unwrap();
+    pub async fn send(&mut self, kind: FleetEventKind) {
+        self.events.send(FleetEvent { phone: self.record().id, conn: self.conn, kind }).await.unwrap();
     }
 
     /// Waits for the next hold after `before` of them.
-    pub async fn held(&mut self, before: usize) -> SysclientHold {
+    pub async fn held(&mut self, before: usize) -> HoldSpec {
         let outside = Arc::clone(&self.outside);
         until("the sysclient is held", || outside.holds.lock().unwrap().len() > before).await;
         self.conn += 1;
@@ -287,15 +288,15 @@ impl Bench {
     /// Devices accepts the code and sends everything.
     pub async fn devices_accepts(&mut self) {
         let (stored, is_stored) = oneshot::channel();
-        self.send(SysclientKind::Connected).await;
-        self.send(SysclientKind::Password { password: "sysclient-password".into(), stored }).await;
+        self.send(FleetEventKind::Connected).await;
+        self.send(FleetEventKind::Password { password: "sysclient-password".into(), stored }).await;
         is_stored.await.unwrap();
         self.devices_sends().await;
     }
 
     pub async fn devices_sends(&mut self) {
-        self.send(SysclientKind::Item(json!({"type": "NTP", "ntp1": "10.0.0.1"}))).await;
-        self.send(SysclientKind::Last).await;
+        self.send(FleetEventKind::Item(json!({"type": "NTP", "ntp1": "10.0.0.1"}))).await;
+        self.send(FleetEventKind::Last).await;
     }
 
     pub async fn fetch(&self) {
@@ -332,7 +333,7 @@ fn start(
     outside: &Arc<Outside>,
     clock: &ManualClock,
     tasks: &Tasks,
-) -> (mpsc::Sender<SysclientEvent>, Provisioning) {
+) -> (mpsc::Sender<FleetEvent>, Provisioning) {
     let (events, sysclient_events) = mpsc::channel(64);
     let fake = Arc::new(Fake(Arc::clone(outside)));
     let provisioning = Provisioning::start(Deps {

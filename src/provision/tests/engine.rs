@@ -1,13 +1,9 @@
 use super::bench::{Bench, Outside, rest, until};
 use crate::{
     phone::facet::{DevicesState, RedirectState, RegistrationState, RequestState, UserObjectState, Wanted},
-    provision::{
-        flow::Credential,
-        intents,
-        ports::{PbxError, SysclientKind},
-        urls,
-    },
+    provision::{intents, ports::PbxError, urls},
     redirect::Outcome,
+    sysclients::{Credential, FleetEventKind},
 };
 
 #[tokio::test]
@@ -45,7 +41,7 @@ async fn the_password_is_stored_before_the_fleet_goes_on() {
     let _answer = bench.request(bench.wish("anna", "1"));
     bench.held(0).await;
     let (stored, is_stored) = tokio::sync::oneshot::channel();
-    bench.send(SysclientKind::Password { password: "p".into(), stored }).await;
+    bench.send(FleetEventKind::Password { password: "p".into(), stored }).await;
     is_stored.await.unwrap();
     assert_eq!(bench.record().sysclient.password, Some("p".into()));
     assert!(bench.record().code.is_none());
@@ -60,7 +56,7 @@ async fn later_items_are_written_after_a_second_of_quiet() {
     bench.devices_accepts().await;
     bench.until("config", |phone| phone.devices.state == DevicesState::Received).await;
     let revision = bench.record().revision;
-    bench.send(SysclientKind::Item(serde_json::json!({"type": "NTP", "ntp1": "10.0.0.2"}))).await;
+    bench.send(FleetEventKind::Item(serde_json::json!({"type": "NTP", "ntp1": "10.0.0.2"}))).await;
     rest().await;
     assert_eq!(bench.record().revision, revision);
     bench.pass(1);
@@ -76,10 +72,10 @@ async fn a_burst_after_a_reconnect_rebuilds_the_set() {
     bench.held(0).await;
     bench.devices_accepts().await;
     bench.until("config", |phone| phone.devices.state == DevicesState::Received).await;
-    bench.send(SysclientKind::Closed("gone".into())).await;
+    bench.send(FleetEventKind::Closed { reason: "gone".into() }).await;
     bench.until("lost", |phone| phone.devices.state == DevicesState::Lost).await;
-    bench.send(SysclientKind::Item(serde_json::json!({"type": "MEDIA"}))).await;
-    bench.send(SysclientKind::Last).await;
+    bench.send(FleetEventKind::Item(serde_json::json!({"type": "MEDIA"}))).await;
+    bench.send(FleetEventKind::Last).await;
     bench.until("config", |phone| phone.devices.state == DevicesState::Received).await;
     let items: Vec<String> = bench.record().device_config.items.keys().cloned().collect();
     assert_eq!(items, ["MEDIA"]);

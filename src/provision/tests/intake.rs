@@ -2,12 +2,11 @@ use super::bench::{Bench, Outside, rest, until};
 use crate::{
     phone::facet::{DevicesState, RedirectState, RequestState},
     provision::{
-        flow::Credential,
-        ports::SysclientKind,
         sample,
         verdict::{Verdict, verdict},
     },
     redirect::Outcome,
+    sysclients::{Credential, FleetEventKind},
 };
 
 #[test]
@@ -38,8 +37,8 @@ async fn an_expired_code_is_told_and_never_sent_again() {
     let mut bench = Bench::new().await;
     let answer = bench.request(bench.wish("anna", "old"));
     bench.held(0).await;
-    bench.send(SysclientKind::Connected).await;
-    bench.send(SysclientKind::Silence).await;
+    bench.send(FleetEventKind::Connected).await;
+    bench.send(FleetEventKind::Silence).await;
     let error = answer.await.unwrap().unwrap_err();
     assert!(error.contains("did not accept the provisioning code"), "{error}");
     assert!(bench.record().code.is_none());
@@ -77,7 +76,7 @@ async fn devices_away_is_told_at_the_deadline_and_at_once_when_repeated() {
     let mut bench = Bench::new().await;
     let answer = bench.request(bench.wish("anna", "1"));
     bench.held(0).await;
-    bench.send(SysclientKind::EndpointAway("refused".into())).await;
+    bench.send(FleetEventKind::EndpointAway { endpoint: "ap:443".into(), reason: "refused".into() }).await;
     bench.until("waiting", |phone| phone.devices.error.is_some()).await;
     bench.until("redirected meanwhile", |phone| phone.redirect.state == RedirectState::Redirected).await;
     bench.pass(30);

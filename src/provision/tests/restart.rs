@@ -1,7 +1,7 @@
 use super::bench::{Bench, rest};
 use crate::{
     phone::facet::{DevicesState, RedirectState, RegistrationState, UserObjectState},
-    provision::ports::SysclientKind,
+    sysclients::FleetEventKind,
 };
 
 /// Runs the whole life with a restart after the step numbered `at`; every life must end the same.
@@ -17,7 +17,7 @@ async fn life(at: usize) {
         holds += 1;
     }
     let (stored, is_stored) = tokio::sync::oneshot::channel();
-    bench.send(SysclientKind::Password { password: "p".into(), stored }).await;
+    bench.send(FleetEventKind::Password { password: "p".into(), stored }).await;
     is_stored.await.unwrap();
     if at == 1 {
         bench.restart().await;
@@ -54,7 +54,16 @@ async fn life(at: usize) {
     assert_eq!(bench.store.roster().all().len(), 1);
     // In the middle of a call the answer is lost; repeating it changes nothing at the service.
     assert!(bench.outside.registrations() <= if at == 2 { 2 } else { 1 }, "restart {at}");
-    assert!(bench.outside.holds.lock().unwrap().iter().skip(2).all(|hold| !hold.credential.has_code()));
+    assert!(
+        bench
+            .outside
+            .holds
+            .lock()
+            .unwrap()
+            .iter()
+            .skip(2)
+            .all(|hold| !matches!(hold.credential, crate::sysclients::Credential::Code(_)))
+    );
     bench.stop().await;
 }
 
