@@ -265,3 +265,15 @@ async fn the_log_holds_no_secret() {
     }
     assert_eq!(process.terminate().1, Some(0));
 }
+
+/// What a newcomer sees first.
+#[test]
+fn the_demo_brings_every_phone_to_the_pbx() {
+    let site = Site::new(&Options::default());
+    let done = site.run(&["demo", "--once", "--phones", "4"]);
+    assert_eq!(done.status.code(), Some(0), "{}{}", out(&done), err(&done));
+    assert!(out(&done).contains("4 of 4 phones are registered"), "{}", out(&done));
+    for secret in ["secret-1", "rps-password"] {
+        assert!(!out(&done).contains(secret), "{}", out(&done));
+    }
+}

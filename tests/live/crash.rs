@@ -17,7 +17,7 @@ use gangway::{
 
 use crate::support::{
     bench::{TITLE, world},
-    mac,
+    in_background, mac,
     options::Options,
     process::{Process, Site},
     records::Records,
@@ -154,7 +154,7 @@ async fn killed_at(station: Station) {
     station.arm(&world);
     let users = world.users.clone();
     let asked = request.clone();
-    let provisioning = actix_rt::spawn(async move { users.provision(asked).await });
+    let provisioning = in_background(async move { users.provision(asked).await });
     if station.lies_behind_delivery() {
         assert!(provisioning.await.unwrap().unwrap().ok);
         records.wait_redirect(mac, RedirectState::Redirected).await;
@@ -222,7 +222,7 @@ fn assert_final_state(world: &World, records: &Records, phone: &YealinkPhone) {
             .map(|(mac, _)| mac.clone())
             .collect::<Vec<_>>()
     });
-    assert_eq!(entries, [hwid.clone()], "one entry at the redirection service");
+    assert_eq!(entries, std::slice::from_ref(&hwid), "one entry at the redirection service");
     let servers = world.rps.board().read(|state| state.servers.len());
     assert_eq!(servers, 1, "one server entry");
     let record = records.phone(phone.mac()).unwrap();

@@ -105,3 +105,27 @@ async fn phones_come_back_no_faster_than_configured() {
         assert!(count <= PER_SECOND as usize + 1, "{count} connects within one second");
     }
 }
+
+#[actix_rt::test]
+async fn after_a_restart_of_the_pbx_everything_comes_back_by_itself() {
+    let bench = Bench::start().await;
+    let (first, second) = (mac(1), mac(2));
+    bench.installed(first, model::T46U, "user1").await;
+    let logins = |state: &gangway::sim::pbx::PbxState| state.links["gangway-yealink"].logins;
+    let before = bench.world.pbx.board().read(logins);
+
+    bench.world.pbx.restart();
+
+    bench
+        .world
+        .pbx
+        .board()
+        .wait("the PBX to connect again", |state| (logins(state) > before).then_some(()))
+        .await
+        .unwrap();
+    bench.world.wait_gateway().await.unwrap();
+    // Sysclients have nothing to do with the PBX: the one that is open stays as it is.
+    assert_eq!(bench.world.devices.count(&first.to_string(), Station::Closed), 0);
+    bench.installed(second, model::T31P, "user2").await;
+    bench.assert_no_violation();
+}

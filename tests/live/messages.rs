@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     bench::{Bench, TITLE},
-    mac,
+    in_background, mac,
 };
 
 fn request(number: u8, user: &str) -> ProvisionRequest {
@@ -109,7 +109,7 @@ async fn a_slow_request_keeps_no_other_waiting() {
     let gate = format!("password:{}", mac(1));
     bench.world.devices.gates().arm(&gate);
     let users = bench.world.users.clone();
-    let slow = actix_rt::spawn(async move { users.provision(request(1, "user1")).await });
+    let slow = in_background(async move { users.provision(request(1, "user1")).await });
     bench.world.devices.gates().wait_until_held(&gate).await.unwrap();
 
     bench.provisioned(mac(2), "user2").await;
@@ -127,11 +127,11 @@ async fn answers_without_src_keep_the_order_of_the_requests() {
     bench.world.devices.gates().arm(&gate);
     let without = |number, user: &str| ProvisionRequest { src: Src::None, ..request(number, user) };
     let (users, first) = (bench.world.users.clone(), without(1, "user1"));
-    let slow = actix_rt::spawn(async move { users.provision(first).await });
+    let slow = in_background(async move { users.provision(first).await });
     bench.world.devices.gates().wait_until_held(&gate).await.unwrap();
     // This one is refused at once, but its answer has to wait for its turn.
     let (users, second) = (bench.world.users.clone(), without(2, "user2").with("mac", json!("nonsense")));
-    let quick = actix_rt::spawn(async move { users.provision(second).await });
+    let quick = in_background(async move { users.provision(second).await });
     // One with a src does not wait: when it is answered, the quick one has been seen, too.
     bench.provisioned(mac(3), "user3").await;
     assert!(!quick.is_finished());
