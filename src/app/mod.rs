@@ -254,9 +254,19 @@ impl Application {
         tasks.ask_to_stop();
         if ended.is_none() {
             let stopped = async {
-                tokio::join!(public_handle.stop(true), ops_handle.stop(false), async {
-                    let _ = public_server.await;
-                })
+                // A server carries its stop out only while it is polled.
+                tokio::join!(
+                    public_handle.stop(true),
+                    ops_handle.stop(false),
+                    async {
+                        let _ = public_server.await;
+                    },
+                    async {
+                        if !ops_ended {
+                            let _ = ops_server.await;
+                        }
+                    }
+                )
             };
             let _ = tokio::time::timeout(SHUTDOWN_PATIENCE, stopped).await;
         }
