@@ -203,7 +203,6 @@ impl Application {
     }
 
     /// Reloads what can change while serving: certificate, vendor folders. A bad one leaves the present one in place.
-    #[must_use]
     pub fn reloader(&self) -> impl Fn() + 'static {
         let (config, registry, certificate) =
             (self.config.clone(), Arc::clone(&self.registry), self.certificate.clone());

@@ -67,7 +67,10 @@ async fn look(store: &Store, connection: &mut SqliteConnection, seen: &mut Seen)
             if store.roster().entry(id).is_some_and(|(_, known)| known >= change) {
                 continue;
             }
-            for loaded in load::phones(&mut transaction, &store.inner.keyring, &(id.0..=id.0)).await? {
+            for loaded in
+                load::phones(&mut transaction, &store.inner.keyring, &(id.0..=id.0), &mut load::Alike::default())
+                    .await?
+            {
                 match loaded {
                     Ok((phone, change)) => {
                         store.publish(phone, change);

@@ -14,12 +14,12 @@ use crate::{
     phone::{
         instance::{Instance, InstanceId, Instances},
         mac::Mac,
-        record::{Flags, Phone, PhoneId},
+        record::{Delivery, Flags, Phone, PhoneId},
         settings::Scope,
     },
     provision::{
         Deps, ProvisionRequest, Provisioning,
-        outcome::Delivered,
+        outcome::{self, Delivered},
         ports::{
             FlagsWritten, Pbx, PbxError, PbxUser, ProviderFacts, Providers, RedirectService, Reply, SameMac,
             Sysclients, UserKey,
@@ -302,15 +302,17 @@ impl Bench {
     pub async fn fetch(&self) {
         let phone = self.record();
         let delivered = Delivered {
-            revision: phone.revision,
-            etag: "\"e\"".into(),
+            delivery: Delivery {
+                at: self.clock.now(),
+                revision: phone.revision,
+                provisioning: phone.provisioning,
+                etag: "\"e\"".into(),
+            },
             source: "192.0.2.7".parse().unwrap(),
-            family: "Yealink".into(),
-            model: None,
             firmware: None,
-            own: false,
         };
-        self.provisioning.delivered(phone.id, delivered).await.unwrap();
+        let record = |phone: &mut Phone, events: &mut Vec<_>| outcome::delivered(phone, delivered, events);
+        self.store.change_phone(phone.id, record).await.unwrap();
     }
 
     /// Waits until the record is so.
