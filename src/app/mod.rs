@@ -254,16 +254,15 @@ impl Application {
         tasks.ask_to_stop();
         if ended.is_none() {
             let stopped = async {
-                // A server carries its stop out only while it is polled.
+                // A server carries out its stop only while it is polled; one without a listener never ran.
                 tokio::join!(
                     public_handle.stop(true),
-                    ops_handle.stop(false),
                     async {
                         let _ = public_server.await;
                     },
                     async {
                         if !ops_ended {
-                            let _ = ops_server.await;
+                            let _ = tokio::join!(ops_handle.stop(false), ops_server);
                         }
                     }
                 )

@@ -230,8 +230,8 @@ async fn the_log_holds_no_secret() {
     let site = Site::new(&options);
     let text = fs::read_to_string(site.config()).unwrap().replace("info,gangway=debug", "trace");
     fs::write(site.config(), text).unwrap();
-    let process = site.serve();
     let records = site.records(&options).await;
+    let process = site.serve();
     world.connect_gateway(&site.url());
     world.wait_gateway().await.unwrap();
     let mac = mac(1);

@@ -82,6 +82,7 @@ async fn phones_come_back_no_faster_than_configured() {
     const PHONES: u8 = 25;
     let options = Options { connects_per_second: PER_SECOND, ..Options::default() };
     let bench = Bench::start_in(world().users(PHONES.into()).start().await.unwrap(), options).await;
+    bench.world.users.connect("gangway-yealink").await.unwrap();
     let provisioning = (1..=PHONES).map(|number| {
         let bench = &bench;
         async move { bench.provisioned(mac(number), &format!("user{number}")).await }

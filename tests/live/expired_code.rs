@@ -46,7 +46,7 @@ async fn a_device_deleted_in_devices_is_said_and_can_come_back() {
     let bench = Bench::start().await;
     let mac = mac(1);
     let hwid = mac.to_string();
-    bench.installed(mac, model::T46U, "user1").await;
+    let phone = bench.installed(mac, model::T46U, "user1").await;
     let codes = bench.world.devices.count(&hwid, Station::IdentifiedWithCode);
 
     bench.world.devices.forget(&hwid);
@@ -54,6 +54,7 @@ async fn a_device_deleted_in_devices_is_said_and_can_come_back() {
     let record = bench.records().wait_devices(mac, DevicesState::NotInDomain).await;
     assert!(record.devices.error.is_some());
     bench.provisioned(mac, "user1").await;
+    phone.poll_once().await.unwrap();
     bench.records().wait_done(mac).await;
     assert_eq!(bench.world.devices.count(&hwid, Station::IdentifiedWithCode), codes + 1);
     assert_eq!(bench.records().store.roster().len(), 1);

@@ -17,8 +17,8 @@ async fn open_requests_are_answered_before_the_end() {
     let world = world().start().await.unwrap();
     let options = Options::default().redirecting(&world);
     let site = Site::new(&options);
-    let process = site.serve();
     site.records(&options).await;
+    let process = site.serve();
     world.connect_gateway(&site.url());
     world.wait_gateway().await.unwrap();
     // One phone in service holds a sysclient; another one's provisioning is on its way.

@@ -29,13 +29,15 @@ impl Answer {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// What tells one refusal from another: everything but what is random or the time.
+    /// What tells one refusal from another: everything but what is random (the order of headers is) or the time.
     pub fn shape(&self) -> (u16, Vec<String>, usize) {
         let names = self.headers.iter().map(|(name, value)| match name.as_str() {
             "date" | "www-authenticate" | "x-request-id" => name.clone(),
             _ => format!("{name}: {value}"),
         });
-        (self.status, names.collect(), self.body.len())
+        let mut names: Vec<String> = names.collect();
+        names.sort();
+        (self.status, names, self.body.len())
     }
 }
 
