@@ -254,9 +254,18 @@ impl Application {
         tasks.ask_to_stop();
         if ended.is_none() {
             let stopped = async {
-                tokio::join!(public_handle.stop(true), ops_handle.stop(false), async {
-                    let _ = public_server.await;
-                })
+                // A server carries out its stop only while it is polled; one without a listener never ran.
+                tokio::join!(
+                    public_handle.stop(true),
+                    async {
+                        let _ = public_server.await;
+                    },
+                    async {
+                        if !ops_ended {
+                            let _ = tokio::join!(ops_handle.stop(false), ops_server);
+                        }
+                    }
+                )
             };
             let _ = tokio::time::timeout(SHUTDOWN_PATIENCE, stopped).await;
         }

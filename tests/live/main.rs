@@ -3,16 +3,6 @@
 //! phones. One file per promise.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so")]
 #![expect(clippy::print_stderr, reason = "the log of a process that failed is worth reading")]
-
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::print_stderr,
-    clippy::disallowed_methods,
-    reason = "a failing test may say so by panicking"
-)]
-
 mod support;
 
 mod again;

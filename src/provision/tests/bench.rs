@@ -12,6 +12,7 @@ use url::Url;
 use crate::{
     clock::{Clock, ManualClock},
     phone::{
+        admission::bind,
         instance::{Instance, InstanceId, Instances},
         mac::Mac,
         record::{Delivery, Flags, Phone, PhoneId},
@@ -311,7 +312,11 @@ impl Bench {
             source: "192.0.2.7".parse().unwrap(),
             firmware: None,
         };
-        let record = |phone: &mut Phone, events: &mut Vec<_>| outcome::delivered(phone, delivered, events);
+        let now = self.clock.now();
+        let record = |phone: &mut Phone, events: &mut Vec<_>| {
+            bind(phone, delivered.source, "yealink T46U", now).unwrap();
+            outcome::delivered(phone, delivered, events);
+        };
         self.store.change_phone(phone.id, record).await.unwrap();
     }
 
