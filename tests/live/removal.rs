@@ -134,6 +134,7 @@ async fn a_reset_phone_is_let_in_again_by_a_click_and_only_then() {
     command(&bench, "allow", mac);
     phone.factory_reset();
 
-    assert!(phone.boot().await.unwrap().registered);
+    let report = phone.boot().await.unwrap();
+    assert!(report.registered, "{report:#?}");
     bench.records().wait_done(mac).await;
 }
