@@ -8,14 +8,15 @@ use tokio::sync::Semaphore;
 
 use super::{
     limits::Seldom,
-    ports::{Deliveries, Happening, RecordError, Records},
+    ports::{Deliveries, RecordError, Records},
 };
 use crate::{
     phone::{
         admission::{Reason, bind},
-        facet::RequestState,
-        record::{Delivery, Phone, PhoneId},
+        record::{Phone, PhoneId},
     },
+    provision::outcome::{self, Delivered},
+    store::NewEvent,
     tasks::Tasks,
 };
 
@@ -38,17 +39,6 @@ pub struct Consequences {
     room: Arc<Semaphore>,
     noted: Seldom<(PhoneId, Reason)>,
     strangers: Seldom<(PhoneId, Reason)>,
-}
-
-/// A complete delivery as the body's end knows it.
-#[derive(Debug, Clone)]
-pub struct Delivered {
-    /// Whose.
-    pub phone: PhoneId,
-    /// What was delivered.
-    pub delivery: Delivery,
-    /// The firmware it told.
-    pub firmware: Option<Arc<str>>,
 }
 
 impl Consequences {
@@ -78,7 +68,7 @@ impl Consequences {
     ) -> Result<Result<Arc<Phone>, Reason>, RecordError> {
         let (verdict, outcome) = std::sync::mpsc::sync_channel(1);
         let (phone, token) = (judged.id, judged.token.clone());
-        let change = move |record: &mut Phone, happenings: &mut Vec<Happening>| {
+        let change = move |record: &mut Phone, events: &mut Vec<NewEvent>| {
             let first = record.window.first_delivery.is_none();
             let bound = match record.token == token {
                 true => bind(record, source, &family, now),
@@ -89,12 +79,10 @@ impl Consequences {
                 record.model = model.as_deref().map(str::to_owned);
             }
             if bound.is_ok() && first {
-                happenings.push(Happening {
-                    kind: "first-delivery",
-                    text: format!(
-                        "The first personal file goes to {source} ({family}); only this source may repeat it."
-                    ),
-                });
+                events.push(NewEvent::new(
+                    "first-delivery",
+                    format!("The first personal file goes to {source} ({family}); only this source may repeat it."),
+                ));
             }
             // The receiver waits below; it cannot be full.
             let _ = verdict.try_send(bound);
@@ -110,39 +98,28 @@ impl Consequences {
     /// has the phone by now stays open.
     pub async fn close_window(&self, judged: &Phone, now: Timestamp) -> Result<Arc<Phone>, RecordError> {
         let (phone, proved) = (judged.id, judged.own.password.clone());
-        let change = move |record: &mut Phone, happenings: &mut Vec<Happening>| {
+        let change = move |record: &mut Phone, events: &mut Vec<NewEvent>| {
             if record.own.password != proved {
                 return;
             }
             record.own.proven.get_or_insert(now);
             if record.window.is_open(now) {
                 record.window.closed = Some(now);
-                happenings.push(Happening {
-                    kind: "window-closed",
-                    text: "The phone proved its own credentials; what travelled through the redirect service is spent."
-                        .to_owned(),
-                });
+                events.push(NewEvent::new(
+                    "window-closed",
+                    "The phone proved its own credentials; what travelled through the redirect service is spent.",
+                ));
             }
         };
         self.records.change(phone, Box::new(change)).await
     }
 
-    /// Whether a complete delivery of this file would tell the record something new.
-    #[must_use]
-    pub fn is_news(phone: &Phone, etag: &str) -> bool {
-        phone.request.state != RequestState::Provisioned
-            || phone.delivery.as_ref().is_none_or(|last| {
-                last.revision != phone.revision || last.provisioning != phone.provisioning || last.etag != etag
-            })
-    }
-
     /// Records a delivery behind the answer.
-    pub fn delivered(&self, done: Delivered) {
+    pub fn delivered(&self, phone: PhoneId, done: Delivered) {
         let Ok(place) = self.room.clone().try_acquire_owned() else { return };
         let (records, deliveries) = (self.records.clone(), self.deliveries.clone());
         self.tasks.spawn("record delivery", async move {
-            let phone = done.phone;
-            let change = move |record: &mut Phone, happenings: &mut Vec<Happening>| note_delivery(record, done, happenings);
+            let change = move |record: &mut Phone, events: &mut Vec<NewEvent>| outcome::delivered(record, done, events);
             match records.change(phone, Box::new(change)).await {
                 Ok(_) => deliveries.delivered(phone),
                 Err(error) => tracing::warn!(phone = phone.0, %error, "a delivery could not be recorded; the next one tries again"),
@@ -161,8 +138,8 @@ impl Consequences {
         let Ok(place) = self.room.clone().try_acquire_owned() else { return };
         let (records, deliveries, id) = (self.records.clone(), self.deliveries.clone(), phone.id);
         self.tasks.spawn("record refusal", async move {
-            let change = move |record: &mut Phone, happenings: &mut Vec<Happening>| {
-                note_withheld(record, reason, source, now, happenings);
+            let change = move |record: &mut Phone, events: &mut Vec<NewEvent>| {
+                note_withheld(record, reason, source, now, events);
             };
             match records.change(id, Box::new(change)).await {
                 Ok(_) => deliveries.asked(id, reason),
@@ -173,43 +150,15 @@ impl Consequences {
     }
 }
 
-fn note_delivery(record: &mut Phone, done: Delivered, happenings: &mut Vec<Happening>) {
-    let older = record
-        .delivery
-        .as_ref()
-        .is_some_and(|last| (last.provisioning, last.revision) > (done.delivery.provisioning, done.delivery.revision));
-    // What was on its way when the phone was provisioned anew is not the new user's file.
-    if older || done.delivery.provisioning < record.provisioning {
+fn note_withheld(record: &mut Phone, reason: Reason, source: IpAddr, now: Timestamp, events: &mut Vec<NewEvent>) {
+    if reason == Reason::BeforeConfig {
+        outcome::before_config(record, now, events);
         return;
     }
-    let at = done.delivery.at;
-    let text = if record.delivery.is_none() {
-        "The phone has its configuration."
-    } else {
-        "The phone has its changed configuration."
-    };
-    happenings.push(Happening { kind: "delivered", text: text.to_owned() });
-    if let Some(firmware) = done.firmware.as_deref() {
-        record.firmware = Some(firmware.to_owned());
-    }
-    record.delivery = Some(done.delivery);
-    record.request.reach(RequestState::Provisioned, at);
-}
-
-fn note_withheld(record: &mut Phone, reason: Reason, source: IpAddr, now: Timestamp, happenings: &mut Vec<Happening>) {
-    happenings.push(Happening {
-        kind: if reason.is_alarm() { "alarm" } else { "withheld" },
-        text: format!("{} ({source})", reason.sentence()),
-    });
-    if reason == Reason::BeforeConfig {
-        if record.request.state != RequestState::BeforeConfig {
-            record.request.reach(RequestState::BeforeConfig, now);
-        }
-    } else if matches!(record.request.state, RequestState::NotYet | RequestState::BeforeConfig | RequestState::Rejected)
-    {
-        // A phone that works stays provisioned whatever strangers try; the time line tells of them.
-        record.request.fail(RequestState::Rejected, reason.sentence(), None, now);
-    }
+    let kind = if reason.is_alarm() { "alarm" } else { "withheld" };
+    events.push(NewEvent::new(kind, format!("{} ({})", reason.sentence(), source.to_canonical())));
+    // A phone that works stays provisioned whatever strangers try; the time line tells of them.
+    outcome::rejected(record, reason.sentence(), now);
 }
 
 /// Refusals that take no token and no proof, only a file name with a known MAC.

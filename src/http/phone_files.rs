@@ -16,7 +16,6 @@ use super::{
     answer::{Form, Wish, form},
     authorization::judge,
     client_address::{Client, client},
-    consequences::{Consequences, Delivered},
     limits::UPLOAD_BYTES,
     memo::{Key, Known, Memo},
     ports::{FileKind, Outcome, Seen, Stage},
@@ -28,6 +27,7 @@ use crate::{
         instance::Instance,
         record::{Delivery, Phone},
     },
+    provision::outcome::{Delivered, is_news},
     wire::http_auth,
 };
 
@@ -208,7 +208,7 @@ impl Visit<'_> {
         };
         let form = form(&Wish::of(self.request.headers()), &file, !proof.is_bootstrap());
         let whole = form == Form::Whole && self.request.method() == Method::GET;
-        let news = whole && Consequences::is_news(phone, &file.etag);
+        let news = whole && is_news(phone, &file.etag);
         let done = news.then(|| self.record_delivery(phone, &file.etag));
         let outcome = match form {
             Form::Unchanged => Outcome::Unchanged,
@@ -235,8 +235,9 @@ impl Visit<'_> {
 
     fn record_delivery(&self, phone: &Phone, etag: &str) -> Box<dyn FnOnce()> {
         let deps = self.deps.clone();
+        let id = phone.id;
         let done = Delivered {
-            phone: phone.id,
+            source: self.client.address,
             delivery: Delivery {
                 at: self.now,
                 revision: phone.revision,
@@ -245,7 +246,7 @@ impl Visit<'_> {
             },
             firmware: self.known.recognised.firmware.clone(),
         };
-        Box::new(move || deps.consequences.delivered(done))
+        Box::new(move || deps.consequences.delivered(id, done))
     }
 
     async fn upload(&self, phone: &Phone, payload: &mut Payload) -> (HttpResponse, Outcome) {
