@@ -59,8 +59,8 @@ CREATE TABLE phone (
     window_source           TEXT,
     window_family           TEXT,
     window_closed           INTEGER,
-    -- 1: a person opened it, so the phone may also come without a token.
-    window_by_person        INTEGER NOT NULL DEFAULT 0,
+    -- A person let the phone come without a token too: `any`, or the network it must come from.
+    window_first_contact    TEXT,
     sysclient_url           TEXT,
     sysclient_product       TEXT    NOT NULL,
     sysclient_version       TEXT    NOT NULL,

@@ -1,6 +1,6 @@
 //! The house keeps its order: rooms import only from rooms below them, and files stay small.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a failing test may say so by panicking")]
+#![expect(clippy::unwrap_used, reason = "a failing test may say so by panicking")]
 
 use std::{
     collections::HashMap,
@@ -61,10 +61,8 @@ fn named_rooms(text: &str) -> Vec<String> {
                     _ if depth == 0 && !word.is_empty() => at_start = false,
                     _ => {}
                 }
-                if !at_start || c == ',' {
-                    if !word.is_empty() {
-                        rooms.push(std::mem::take(&mut word));
-                    }
+                if (!at_start || c == ',') && !word.is_empty() {
+                    rooms.push(std::mem::take(&mut word));
                 }
             }
             if !word.is_empty() {
@@ -135,6 +133,8 @@ fn files_keep_to_one_concern() {
     sources(Path::new("src"), &mut files);
     let long: Vec<String> = files
         .iter()
+        // Tables of tests are read row by row; they may be long.
+        .filter(|file| !file.components().any(|part| part.as_os_str().to_string_lossy().contains("tests")))
         .filter_map(|file| {
             let text = fs::read_to_string(file).unwrap();
             let own = text.split("\n#[cfg(test)]").next().unwrap_or(&text).lines().count();

@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
+use ipnet::IpNet;
 use serde_json::{Value, json};
 
 use super::{
@@ -18,6 +19,7 @@ use super::{
 use crate::{
     clock::{Clock, SystemClock},
     phone::{
+        admission::FirstContact,
         facet::{Facet, Wanted},
         mac::Mac,
         record::Phone,
@@ -45,8 +47,17 @@ pub enum Phones {
         /// Its MAC address, in any spelling
         mac: Mac,
     },
-    /// Let the phone fetch its file without credentials once more, as after a factory reset
-    Allow(Change),
+    /// Let the phone fetch its file with its redirect URL once more, as after a factory reset
+    Allow {
+        #[command(flatten)]
+        change: Change,
+        /// Also without its redirect URL (DHCP, a URL typed by hand): then everybody who knows the MAC may come first
+        #[arg(long)]
+        without_token: bool,
+        /// Without its redirect URL only from this network
+        #[arg(long, value_name = "CIDR", requires = "without_token")]
+        from: Option<IpNet>,
+    },
     /// Send one more file with all accounts off, then nothing
     Release(Change),
     /// Deliver nothing any more, whoever proves what
@@ -73,7 +84,13 @@ impl Phones {
             match self {
                 Self::List { removed } => list(&context, removed, global.json),
                 Self::Show { mac } => show(&context, mac, global.json).await?,
-                Self::Allow(change) => act(&context, &change, Intent::Allow).await?,
+                Self::Allow { change, without_token, from } => {
+                    let first_contact = match without_token {
+                        true => FirstContact::Allowed(from),
+                        false => FirstContact::Refused,
+                    };
+                    act(&context, &change, Intent::Allow(first_contact)).await?;
+                }
                 Self::Release(change) => act(&context, &change, Intent::Wanted(Wanted::Released)).await?,
                 Self::Block(change) => act(&context, &change, Intent::Wanted(Wanted::Blocked)).await?,
                 Self::Remove(change) => act(&context, &change, Intent::Wanted(Wanted::Removed)).await?,
@@ -84,7 +101,7 @@ impl Phones {
 }
 
 enum Intent {
-    Allow,
+    Allow(FirstContact),
     Wanted(Wanted),
 }
 
@@ -230,7 +247,9 @@ async fn act(context: &Context, change: &Change, intent: Intent) -> anyhow::Resu
         context.store.set_fact(context.instance, &awaited, Some("1")).await?;
     }
     match intent {
-        Intent::Allow => intents::allow(&context.store, phone.id, SystemClock.now()).await,
+        Intent::Allow(first_contact) => {
+            intents::allow(&context.store, phone.id, first_contact, SystemClock.now()).await
+        }
         Intent::Wanted(wanted) => intents::want(&context.store, phone.id, wanted).await,
     }
     .with_context(|| format!("the record of {} cannot be changed", change.mac))?;

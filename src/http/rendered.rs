@@ -98,10 +98,7 @@ impl Files for RenderedFiles {
         Policy {
             https_only: settings.text("provisioning_scheme") == "https",
             require_certificate: settings.bool("require_certificate"),
-            first_contact: match phone {
-                Some(phone) if phone.window.by_person => FirstContact::Allowed(None),
-                _ => FirstContact::Refused,
-            },
+            first_contact: phone.map_or(FirstContact::Refused, |phone| phone.window.first_contact),
         }
     }
 

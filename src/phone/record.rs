@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
+    admission::FirstContact,
     facet::{DevicesState, Facet, RedirectState, RegistrationState, RequestState, UserObjectState, Wanted},
     instance::InstanceId,
     mac::Mac,
@@ -142,8 +143,8 @@ pub struct Window {
     pub bound: Option<Binding>,
     /// When it was closed before `until`.
     pub closed: Option<Timestamp>,
-    /// A person opened it for this very phone, so it may also come without a token (DHCP, a URL typed by hand).
-    pub by_person: bool,
+    /// Whether a person let the phone come without a token too (DHCP, a URL typed by hand), and from where.
+    pub first_contact: FirstContact,
 }
 
 impl Window {

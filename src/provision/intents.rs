@@ -7,6 +7,7 @@ use tokio::sync::broadcast::error::RecvError;
 use super::{events::Happened, flow::release_is_delivered};
 use crate::{
     phone::{
+        admission::FirstContact,
         facet::{DevicesState, RedirectState, Wanted},
         mac::Mac,
         record::{Phone, PhoneId},
@@ -40,18 +41,24 @@ fn apply_want(phone: &mut Phone, wanted: Wanted, events: &mut Vec<NewEvent>) {
     }
 }
 
-/// Lets the phone fetch its file without credentials once more, as after a factory reset: the window is opened anew.
+/// Lets the phone fetch its file once more with what travels through the redirect service, as after a factory reset:
+/// the window is opened anew. Coming without a token at all is allowed only where `first_contact` says so.
 ///
 /// # Errors
 /// When the store cannot write it.
-pub async fn allow(store: &Store, phone: PhoneId, now: Timestamp) -> Result<(), StoreError> {
+pub async fn allow(
+    store: &Store,
+    phone: PhoneId,
+    first_contact: FirstContact,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let Some(instance) = store.roster().get(phone).map(|record| record.instance) else { return Ok(()) };
     let days = store.layers(instance).effective(&Default::default(), None).u32("window_days");
-    store.change_phone(phone, |phone, events| apply_allow(phone, days, now, events)).await?;
+    store.change_phone(phone, |phone, events| apply_allow(phone, days, first_contact, now, events)).await?;
     Ok(())
 }
 
-fn apply_allow(phone: &mut Phone, days: u32, now: Timestamp, events: &mut Vec<NewEvent>) {
+fn apply_allow(phone: &mut Phone, days: u32, first_contact: FirstContact, now: Timestamp, events: &mut Vec<NewEvent>) {
     if phone.buried.is_some() {
         return;
     }
@@ -59,7 +66,7 @@ fn apply_allow(phone: &mut Phone, days: u32, now: Timestamp, events: &mut Vec<Ne
         phone.wanted = Wanted::Active;
     }
     phone.window.open(now, days);
-    phone.window.by_person = true;
+    phone.window.first_contact = first_contact;
     events.push(Happened::Allowed.into());
 }
 

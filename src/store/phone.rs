@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     phone::{
+        admission::FirstContact,
         facet::Wanted,
         instance::InstanceId,
         mac::Mac,
@@ -47,7 +48,7 @@ pub(super) struct PhoneRow {
     window_source: Option<String>,
     window_family: Option<String>,
     window_closed: Option<i64>,
-    window_by_person: i64,
+    window_first_contact: Option<String>,
     sysclient_url: Option<String>,
     sysclient_product: String,
     sysclient_version: String,
@@ -86,7 +87,7 @@ pub(super) async fn read(
         r#"SELECT id AS "id!", instance_id, mac, change, provider, vendor, model, firmware, category, wanted, buried,
             created, provisioning, revision, secrets, bootstrap_user, bootstrap_proven, own_user, own_proven,
             window_opened, window_until, window_first_delivery, window_source, window_family, window_closed,
-            window_by_person, sysclient_url, sysclient_product, sysclient_version, config_received,
+            window_first_contact, sysclient_url, sysclient_product, sysclient_version, config_received,
             redirect_server_name, redirect_at, delivery_at, delivery_revision, delivery_provisioning, delivery_etag,
             devices_state, devices_since, devices_error, devices_next, devices_attempts,
             redirect_state, redirect_since, redirect_error, redirect_next, redirect_attempts,
@@ -156,6 +157,13 @@ impl PhoneRow {
         let place = place(self.instance_id, &self.mac);
         let secrets = Secrets::open(keyring, &place, &self.secrets)?;
         let bad = |column: &str, value: &str| unknown(&place, column, value);
+        let first_contact = match self.window_first_contact.as_deref() {
+            None => FirstContact::Refused,
+            Some("any") => FirstContact::Allowed(None),
+            Some(text) => {
+                FirstContact::Allowed(Some(text.parse().map_err(|_error| bad("window_first_contact", text))?))
+            }
+        };
         let bound = match (&self.window_source, self.window_family) {
             (Some(source), Some(family)) => {
                 Some(Binding { source: source.parse().map_err(|_error| bad("window_source", source))?, family })
@@ -190,7 +198,7 @@ impl PhoneRow {
                 first_delivery: time_opt(self.window_first_delivery),
                 bound,
                 closed: time_opt(self.window_closed),
-                by_person: self.window_by_person != 0,
+                first_contact,
             },
             sysclient: Sysclient {
                 url: self.sysclient_url,
@@ -265,7 +273,11 @@ pub(super) async fn write(
     let window = &phone.window;
     let (opened, until, closed) = (ms_opt(window.opened), ms_opt(window.until), ms_opt(window.closed));
     let first_delivery = ms_opt(window.first_delivery);
-    let by_person = i64::from(window.by_person);
+    let first_contact = match window.first_contact {
+        FirstContact::Refused => None,
+        FirstContact::Allowed(None) => Some("any".to_owned()),
+        FirstContact::Allowed(Some(network)) => Some(network.to_string()),
+    };
     let source = window.bound.as_ref().map(|bound| bound.source.to_string());
     let family = window.bound.as_ref().map(|bound| &bound.family);
     let config_received = ms_opt(phone.device_config.received);
@@ -284,7 +296,7 @@ pub(super) async fn write(
         r#"INSERT INTO phone (id, instance_id, mac, change, provider, vendor, model, firmware, category, wanted, buried,
             created, provisioning, revision, token_index, secrets, bootstrap_user, bootstrap_proven, own_user,
             own_proven, window_opened, window_until, window_first_delivery, window_source, window_family,
-            window_closed, window_by_person, sysclient_url, sysclient_product, sysclient_version, config_received,
+            window_closed, window_first_contact, sysclient_url, sysclient_product, sysclient_version, config_received,
             redirect_server_name, redirect_at, delivery_at, delivery_revision, delivery_provisioning, delivery_etag,
             devices_state, devices_since, devices_error, devices_next, devices_attempts,
             redirect_state, redirect_since, redirect_error, redirect_next, redirect_attempts,
@@ -300,7 +312,7 @@ pub(super) async fn write(
             own_user = excluded.own_user, own_proven = excluded.own_proven, window_opened = excluded.window_opened,
             window_until = excluded.window_until, window_first_delivery = excluded.window_first_delivery,
             window_source = excluded.window_source, window_family = excluded.window_family,
-            window_closed = excluded.window_closed, window_by_person = excluded.window_by_person,
+            window_closed = excluded.window_closed, window_first_contact = excluded.window_first_contact,
             sysclient_url = excluded.sysclient_url,
             sysclient_product = excluded.sysclient_product, sysclient_version = excluded.sysclient_version,
             config_received = excluded.config_received, redirect_server_name = excluded.redirect_server_name,
@@ -343,7 +355,7 @@ pub(super) async fn write(
         source,
         family,
         closed,
-        by_person,
+        first_contact,
         phone.sysclient.url,
         phone.sysclient.product,
         phone.sysclient.version,
