@@ -1,7 +1,7 @@
 //! How long the gateway takes from exec to serving, with an empty database and with 10,000 phones, and how much memory
 //! it then holds. Run by `make bench`.
 
-#![expect(missing_docs, clippy::unwrap_used, clippy::print_stdout, reason = "a measuring program")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a measuring program")]
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use std::{
 };
 
 use gangway::{
-    clock::{Clock, SharedClock, SystemClock},
+    clock::{SharedClock, SystemClock},
     phone::{
         mac::Mac,
         record::{Account, AccountUser, Phone},

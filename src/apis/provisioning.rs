@@ -1,7 +1,5 @@
 //! The api `com.innovaphone.provisioning`: a ProvisioningPhone is read, handed to provisioning, and always answered.
 
-use std::future::Future;
-
 use crate::{
     phone::instance::InstanceId,
     provision::{ProvisionRequest, Provisioning},
@@ -25,33 +23,31 @@ pub fn too_many(message: &Envelope) -> String {
 }
 
 /// Works on one request; the future is its answer. The password is readable only with the key of this connection.
-pub fn answer(
+pub async fn answer(
     message: Envelope,
     instance: InstanceId,
     provider: String,
     key: SessionKey,
     provisioning: Provisioning,
-) -> impl Future<Output = String> + 'static {
-    async move {
-        let outcome = match ProvisioningPhone::parse(&message, &key) {
-            Ok(phone) => {
-                let request = ProvisionRequest {
-                    instance,
-                    provider,
-                    mac: phone.mac,
-                    code: phone.code,
-                    hwid: phone.hwid,
-                    username: phone.username,
-                    cn: phone.cn,
-                    password: phone.password,
-                    domain: phone.domain,
-                    dns: phone.dns,
-                };
-                provisioning.request(request).await
-            }
-            Err(error) => Err(error.to_string()),
-        };
-        increment(Metric::ProvisionRequests, &[("result", if outcome.is_ok() { "ok" } else { "failed" })]);
-        result(&message, outcome.as_ref().map(|()| ()).map_err(String::as_str)).text()
-    }
+) -> String {
+    let outcome = match ProvisioningPhone::parse(&message, &key) {
+        Ok(phone) => {
+            let request = ProvisionRequest {
+                instance,
+                provider,
+                mac: phone.mac,
+                code: phone.code,
+                hwid: phone.hwid,
+                username: phone.username,
+                cn: phone.cn,
+                password: phone.password,
+                domain: phone.domain,
+                dns: phone.dns,
+            };
+            provisioning.request(request).await
+        }
+        Err(error) => Err(error.to_string()),
+    };
+    increment(Metric::ProvisionRequests, &[("result", if outcome.is_ok() { "ok" } else { "failed" })]);
+    result(&message, outcome.as_ref().map(|_done| ()).map_err(String::as_str)).text()
 }

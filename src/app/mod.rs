@@ -142,6 +142,8 @@ impl Application {
         tasks.spawn_local("pbx-changes", follow_pbxs(sessions.clone(), provisioning.clone(), tasks.clone()));
         tasks.spawn_local("upkeep", upkeep::prune(store.clone(), instances.clone(), Arc::clone(&clock), tasks.clone()));
 
+        tasks.spawn_local("acknowledge", provision::intents::acknowledge(store.clone(), tasks.clone()));
+
         let certificate = match config.https.listen.is_empty() {
             true => None,
             false => Some(Certificate::load(&config.https.certificate, &config.https.key)?),
@@ -203,7 +205,6 @@ impl Application {
     }
 
     /// Reloads what can change while serving: certificate, vendor folders. A bad one leaves the present one in place.
-    #[must_use]
     pub fn reloader(&self) -> impl Fn() + 'static {
         let (config, registry, certificate) =
             (self.config.clone(), Arc::clone(&self.registry), self.certificate.clone());
@@ -255,9 +256,18 @@ impl Application {
         tasks.ask_to_stop();
         if ended.is_none() {
             let stopped = async {
-                tokio::join!(public_handle.stop(true), ops_handle.stop(false), async {
-                    let _ = public_server.await;
-                })
+                // A server carries out its stop only while it is polled; one without a listener never ran.
+                tokio::join!(
+                    public_handle.stop(true),
+                    async {
+                        let _ = public_server.await;
+                    },
+                    async {
+                        if !ops_ended {
+                            let _ = tokio::join!(ops_handle.stop(false), ops_server);
+                        }
+                    }
+                )
             };
             let _ = tokio::time::timeout(SHUTDOWN_PATIENCE, stopped).await;
         }

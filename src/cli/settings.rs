@@ -10,11 +10,12 @@ use super::{
     Global,
     context::{Context, block_on},
     output,
+    vendors::registry,
 };
 use crate::{
     phone::{
         mac::Mac,
-        settings::{Layers, Scope, Setting, TABLE, setting, settings_text, validate},
+        settings::{Layers, REDIRECT_SETTINGS, Scope, Setting, TABLE, setting, settings_text, validate},
     },
     secret::Secret,
 };
@@ -90,7 +91,11 @@ impl Settings {
         block_on(async |tasks| {
             let context = Context::open(global, &tasks).await?;
             match self {
-                Self::List { scope, set } => list(&context, &scope.scope(), set, global.json),
+                Self::List { scope, set } => {
+                    let vendors: Vec<String> =
+                        registry(global)?.vendors().map(|vendor| vendor.name.to_string()).collect();
+                    list(&context, &vendors, &scope.scope(), set, global.json);
+                }
                 Self::Get { name, scope } => get(&context, &name, &scope.scope(), global.json)?,
                 Self::Set { name, value, scope } => set(&context, &name, value, &scope.scope()).await?,
             }
@@ -107,7 +112,12 @@ fn shown(setting: &Setting, value: &Secret) -> String {
     if setting.secret && !value.is_empty() { "***".to_owned() } else { value.expose().to_owned() }
 }
 
-fn list(context: &Context, scope: &Scope, only_set: bool, as_json: bool) {
+/// The settings of a vendor's redirect account.
+fn redirect_names(vendor: &str) -> impl Iterator<Item = String> {
+    REDIRECT_SETTINGS.iter().map(move |setting| format!("redirect.{vendor}.{}", setting.name))
+}
+
+fn list(context: &Context, vendors: &[String], scope: &Scope, only_set: bool, as_json: bool) {
     let layers = context.store.layers(context.instance);
     if only_set {
         let rows = layers.rows().iter().filter_map(|row| Some((row, setting(&row.name)?)));
@@ -124,25 +134,31 @@ fn list(context: &Context, scope: &Scope, only_set: bool, as_json: bool) {
         }
         return;
     }
-    let rows: Vec<(&Setting, String, bool)> = TABLE
-        .iter()
-        .map(|setting| match value_at(&layers, setting.name, scope) {
-            Some(value) => (setting, shown(setting, &value), true),
-            None => (setting, setting.default.to_owned(), false),
+    let names = TABLE.iter().map(|setting| setting.name.to_owned()).chain(match scope {
+        Scope::Instance => vendors.iter().flat_map(|vendor| redirect_names(vendor)).collect(),
+        _ => Vec::new(),
+    });
+    let rows: Vec<(String, &Setting, String, bool)> = names
+        .filter_map(|name| {
+            let setting = setting(&name)?;
+            Some(match value_at(&layers, &name, scope) {
+                Some(value) => (name, setting, shown(setting, &value), true),
+                None => (name, setting, setting.default.to_owned(), false),
+            })
         })
         .collect();
     if as_json {
-        let rows = rows.iter().map(|(setting, value, set)| {
-            json!({"name": setting.name, "value": value, "set": set, "default": setting.default, "help": setting.help})
+        let rows = rows.iter().map(|(name, setting, value, set)| {
+            json!({"name": name, "value": value, "set": set, "default": setting.default, "help": setting.help})
         });
         output::json(&rows.collect());
         return;
     }
     let rows: Vec<Vec<String>> = rows
         .into_iter()
-        .map(|(setting, value, set)| {
+        .map(|(name, setting, value, set)| {
             let mark = if set { "set" } else { "default" };
-            vec![setting.name.to_owned(), value, mark.to_owned(), setting.help.to_owned()]
+            vec![name, value, mark.to_owned(), setting.help.to_owned()]
         })
         .collect();
     output::table(&["Setting", "Value", "", "Meaning"], &rows);

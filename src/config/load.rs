@@ -173,11 +173,11 @@ fn blame(
     variables: &[(String, String)],
     error: &config::ConfigError,
 ) -> ConfigErrors {
-    if let (Some(path), Some(text)) = (path, file) {
-        if let Err(error) = toml::from_str::<Config>(text) {
-            let reason = error.to_string().trim_end().to_owned();
-            return ConfigError::Content { file: path.to_owned(), reason }.into();
-        }
+    if let (Some(path), Some(text)) = (path, file)
+        && let Err(error) = toml::from_str::<Config>(text)
+    {
+        let reason = error.to_string().trim_end().to_owned();
+        return ConfigError::Content { file: path.to_owned(), reason }.into();
     }
     let alone = |variable: &(String, String)| {
         let source = Environment::with_prefix(PREFIX)

@@ -8,14 +8,15 @@ use tokio::sync::Semaphore;
 
 use super::{
     limits::Seldom,
-    ports::{Deliveries, Happening, RecordError, Records},
+    ports::{Deliveries, RecordError, Records},
 };
 use crate::{
     phone::{
         admission::{Reason, bind},
-        facet::RequestState,
-        record::{Delivery, Phone, PhoneId},
+        record::{Phone, PhoneId},
     },
+    provision::outcome::{self, Delivered},
+    store::NewEvent,
     tasks::Tasks,
 };
 
@@ -23,6 +24,12 @@ use crate::{
 const UNDER_WAY: usize = 256;
 /// The same refusal of the same phone is noted once in this time.
 const PAUSE: Duration = Duration::from_secs(60);
+/// The same, where a stranger needs no more than a MAC to be refused: the time line keeps its newest entries only, and
+/// nobody may push the older ones out.
+const PAUSE_OF_STRANGERS: Duration = Duration::from_secs(3600);
+/// Refusals remembered: the table of strangers holds every reason of ten thousand phones.
+const REMEMBERED: usize = 4096;
+const REMEMBERED_OF_STRANGERS: usize = 1 << 16;
 
 /// Carries out what requests change.
 pub struct Consequences {
@@ -31,50 +38,51 @@ pub struct Consequences {
     tasks: Tasks,
     room: Arc<Semaphore>,
     noted: Seldom<(PhoneId, Reason)>,
-}
-
-/// A complete delivery as the body's end knows it.
-#[derive(Debug, Clone)]
-pub struct Delivered {
-    /// Whose.
-    pub phone: PhoneId,
-    /// What was delivered.
-    pub delivery: Delivery,
-    /// The firmware it told.
-    pub firmware: Option<Arc<str>>,
+    strangers: Seldom<(PhoneId, Reason)>,
 }
 
 impl Consequences {
     /// Writes through `records`, tells `deliveries`.
     #[must_use]
     pub fn new(records: Arc<dyn Records>, deliveries: Arc<dyn Deliveries>, tasks: Tasks) -> Self {
-        Self { records, deliveries, tasks, room: Arc::new(Semaphore::new(UNDER_WAY)), noted: Seldom::new(4096, PAUSE) }
+        Self {
+            records,
+            deliveries,
+            tasks,
+            room: Arc::new(Semaphore::new(UNDER_WAY)),
+            noted: Seldom::new(REMEMBERED, PAUSE),
+            strangers: Seldom::new(REMEMBERED_OF_STRANGERS, PAUSE_OF_STRANGERS),
+        }
     }
 
-    /// Binds the window to its first source; on disk when it answers. The inner error is a refusal.
+    /// Binds the window to its first source; on disk when it answers. The inner error is a refusal. `judged` is the
+    /// record that admitted the request: its token must still be the phone's when the window is bound, or what was
+    /// given away for the former user would open the file of the next one.
     pub async fn bind(
         &self,
-        phone: PhoneId,
+        judged: &Phone,
         source: IpAddr,
         family: Arc<str>,
         model: Option<Arc<str>>,
         now: Timestamp,
     ) -> Result<Result<Arc<Phone>, Reason>, RecordError> {
         let (verdict, outcome) = std::sync::mpsc::sync_channel(1);
-        let change = move |record: &mut Phone, happenings: &mut Vec<Happening>| {
+        let (phone, token) = (judged.id, judged.token.clone());
+        let change = move |record: &mut Phone, events: &mut Vec<NewEvent>| {
             let first = record.window.first_delivery.is_none();
-            let bound = bind(record, source, &family, now);
+            let bound = match record.token == token {
+                true => bind(record, source, &family, now),
+                false => Err(Reason::WindowClosed),
+            };
             // The model decides what is rendered, and a person may have set it: learned here, before the first file.
             if bound.is_ok() && record.model.is_none() {
                 record.model = model.as_deref().map(str::to_owned);
             }
             if bound.is_ok() && first {
-                happenings.push(Happening {
-                    kind: "first-delivery",
-                    text: format!(
-                        "The first personal file goes to {source} ({family}); only this source may repeat it."
-                    ),
-                });
+                events.push(NewEvent::new(
+                    "first-delivery",
+                    format!("The first personal file goes to {source} ({family}); only this source may repeat it."),
+                ));
             }
             // The receiver waits below; it cannot be full.
             let _ = verdict.try_send(bound);
@@ -86,38 +94,32 @@ impl Consequences {
         })
     }
 
-    /// Closes the window for good: the phone has proved its own credentials.
-    pub async fn close_window(&self, phone: PhoneId, now: Timestamp) -> Result<Arc<Phone>, RecordError> {
-        let change = move |record: &mut Phone, happenings: &mut Vec<Happening>| {
+    /// Closes the window for good: the phone has proved its own credentials, those of `judged`. The window of whoever
+    /// has the phone by now stays open.
+    pub async fn close_window(&self, judged: &Phone, now: Timestamp) -> Result<Arc<Phone>, RecordError> {
+        let (phone, proved) = (judged.id, judged.own.password.clone());
+        let change = move |record: &mut Phone, events: &mut Vec<NewEvent>| {
+            if record.own.password != proved {
+                return;
+            }
             record.own.proven.get_or_insert(now);
             if record.window.is_open(now) {
                 record.window.closed = Some(now);
-                happenings.push(Happening {
-                    kind: "window-closed",
-                    text: "The phone proved its own credentials; what travelled through the redirect service is spent."
-                        .to_owned(),
-                });
+                events.push(NewEvent::new(
+                    "window-closed",
+                    "The phone proved its own credentials; what travelled through the redirect service is spent.",
+                ));
             }
         };
         self.records.change(phone, Box::new(change)).await
     }
 
-    /// Whether a complete delivery of this file would tell the record something new.
-    #[must_use]
-    pub fn is_news(phone: &Phone, etag: &str) -> bool {
-        phone.request.state != RequestState::Provisioned
-            || phone.delivery.as_ref().is_none_or(|last| {
-                last.revision != phone.revision || last.provisioning != phone.provisioning || last.etag != etag
-            })
-    }
-
     /// Records a delivery behind the answer.
-    pub fn delivered(&self, done: Delivered) {
+    pub fn delivered(&self, phone: PhoneId, done: Delivered) {
         let Ok(place) = self.room.clone().try_acquire_owned() else { return };
         let (records, deliveries) = (self.records.clone(), self.deliveries.clone());
         self.tasks.spawn("record delivery", async move {
-            let phone = done.phone;
-            let change = move |record: &mut Phone, happenings: &mut Vec<Happening>| note_delivery(record, done, happenings);
+            let change = move |record: &mut Phone, events: &mut Vec<NewEvent>| outcome::delivered(record, done, events);
             match records.change(phone, Box::new(change)).await {
                 Ok(_) => deliveries.delivered(phone),
                 Err(error) => tracing::warn!(phone = phone.0, %error, "a delivery could not be recorded; the next one tries again"),
@@ -126,16 +128,18 @@ impl Consequences {
         });
     }
 
-    /// Notes that a known phone did not get what it asked for: in the time line, at most once a minute per reason.
+    /// Notes that a known phone did not get what it asked for: in the time line, at most once a minute per reason, at
+    /// most once an hour where anybody can bring the refusal about.
     pub fn withheld(&self, phone: &Phone, reason: Reason, source: IpAddr, now: Timestamp) {
-        if !is_notable(reason) || !self.noted.lets((phone.id, reason), now) {
+        let seldom = if takes_a_mac_only(reason) { &self.strangers } else { &self.noted };
+        if !is_notable(reason) || !seldom.lets((phone.id, reason), now) {
             return;
         }
         let Ok(place) = self.room.clone().try_acquire_owned() else { return };
         let (records, deliveries, id) = (self.records.clone(), self.deliveries.clone(), phone.id);
         self.tasks.spawn("record refusal", async move {
-            let change = move |record: &mut Phone, happenings: &mut Vec<Happening>| {
-                note_withheld(record, reason, source, now, happenings);
+            let change = move |record: &mut Phone, events: &mut Vec<NewEvent>| {
+                note_withheld(record, reason, source, now, events);
             };
             match records.change(id, Box::new(change)).await {
                 Ok(_) => deliveries.asked(id, reason),
@@ -146,42 +150,28 @@ impl Consequences {
     }
 }
 
-fn note_delivery(record: &mut Phone, done: Delivered, happenings: &mut Vec<Happening>) {
-    let older = record
-        .delivery
-        .as_ref()
-        .is_some_and(|last| (last.provisioning, last.revision) > (done.delivery.provisioning, done.delivery.revision));
-    if older {
+fn note_withheld(record: &mut Phone, reason: Reason, source: IpAddr, now: Timestamp, events: &mut Vec<NewEvent>) {
+    if reason == Reason::BeforeConfig {
+        outcome::before_config(record, now, events);
         return;
     }
-    let at = done.delivery.at;
-    let text = if record.delivery.is_none() {
-        "The phone has its configuration."
-    } else {
-        "The phone has its changed configuration."
-    };
-    happenings.push(Happening { kind: "delivered", text: text.to_owned() });
-    if let Some(firmware) = done.firmware.as_deref() {
-        record.firmware = Some(firmware.to_owned());
-    }
-    record.delivery = Some(done.delivery);
-    record.request.reach(RequestState::Provisioned, at);
+    let kind = if reason.is_alarm() { "alarm" } else { "withheld" };
+    events.push(NewEvent::new(kind, format!("{} ({})", reason.sentence(), source.to_canonical())));
+    // A phone that works stays provisioned whatever strangers try; the time line tells of them.
+    outcome::rejected(record, reason.sentence(), now);
 }
 
-fn note_withheld(record: &mut Phone, reason: Reason, source: IpAddr, now: Timestamp, happenings: &mut Vec<Happening>) {
-    happenings.push(Happening {
-        kind: if reason.is_alarm() { "alarm" } else { "withheld" },
-        text: format!("{} ({source})", reason.sentence()),
-    });
-    if reason == Reason::BeforeConfig {
-        if record.request.state != RequestState::BeforeConfig {
-            record.request.reach(RequestState::BeforeConfig, now);
-        }
-    } else if matches!(record.request.state, RequestState::NotYet | RequestState::BeforeConfig | RequestState::Rejected)
-    {
-        // A phone that works stays provisioned whatever strangers try; the time line tells of them.
-        record.request.fail(RequestState::Rejected, reason.sentence(), None, now);
-    }
+/// Refusals that take no token and no proof, only a file name with a known MAC.
+fn takes_a_mac_only(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::Blocked
+            | Reason::Gone
+            | Reason::WrongCredentials
+            | Reason::LockedOut
+            | Reason::CertificateRequired
+            | Reason::OtherCertificate
+    )
 }
 
 /// Refusals that are not part of the ordinary course (which begins with a request without credentials).

@@ -14,6 +14,7 @@ use crate::{
         mac::Mac,
         record::{Credentials, Phone, PhoneId},
     },
+    store::NewEvent,
     vendor::Recognition,
     wire::http_auth::Scheme,
 };
@@ -23,16 +24,7 @@ pub type Reply<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// A future of one worker.
 pub type LocalReply<T> = Pin<Box<dyn Future<Output = T>>>;
 /// A change of one record, and the entries it makes in the time line.
-pub type Change = Box<dyn FnOnce(&mut Phone, &mut Vec<Happening>) + Send>;
-
-/// An entry of a phone's time line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Happening {
-    /// The kind, a word with dashes.
-    pub kind: &'static str,
-    /// A sentence for people.
-    pub text: String,
-}
+pub type Change = Box<dyn FnOnce(&mut Phone, &mut Vec<NewEvent>) + Send>;
 
 /// Why a record could not be changed or an upload not be kept; the sentence is for the log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -11,7 +11,7 @@ use crate::{
         mac::Mac,
         record::{Phone, PhoneId},
     },
-    store::{NewEvent, RequestNote, Store},
+    store::{RequestNote, Store},
 };
 
 /// [`Records`] on the store.
@@ -31,11 +31,7 @@ impl Records for Stored {
         let store = self.0.clone();
         Box::pin(async move {
             let (record, ()) = store
-                .change_phone(phone, |record, events: &mut Vec<NewEvent>| {
-                    let mut happenings = Vec::new();
-                    change(record, &mut happenings);
-                    events.extend(happenings.into_iter().map(|entry| NewEvent::new(entry.kind, entry.text)));
-                })
+                .change_phone(phone, |record, events| change(record, events))
                 .await
                 .map_err(|error| RecordError(error.to_string()))?;
             Ok(record)

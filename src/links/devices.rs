@@ -4,6 +4,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    pin::Pin,
     sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
@@ -129,13 +130,13 @@ async fn supervise(shared: Arc<Shared>) {
         let connected = !shared.sessions.of(instance).is_empty();
         let mut keepers = keepers.lock().unwrap_or_else(PoisonError::into_inner);
         for (service, _) in &announced {
-            let key = (instance, service.url.clone());
-            if !keepers.contains_key(&key) {
+            keepers.entry((instance, service.url.clone())).or_insert_with(|| {
                 let ended = CancellationToken::new();
-                keepers.insert(key, ended.clone());
-                let keeper = Keeper { instance, service: service.clone(), shared: Arc::clone(&shared), ended };
+                let service = service.clone();
+                let keeper = Keeper { instance, service, shared: Arc::clone(&shared), ended: ended.clone() };
                 shared.tasks.spawn_local("devices-link", keeper.keep());
-            }
+                ended
+            });
         }
         // A PBX that is away takes nothing back; one that is there and no longer names the service does.
         if connected && !announced.is_empty() {
@@ -149,6 +150,9 @@ async fn supervise(shared: Arc<Shared>) {
         }
     }
 }
+
+/// The loading of the lists, which goes on beside the reading of messages.
+type Loader<'a> = Pin<Box<dyn Future<Output = Result<(), LinkError>> + 'a>>;
 
 struct Keeper {
     instance: InstanceId,
@@ -242,13 +246,13 @@ impl Keeper {
         socket: &mut WsConn,
         end: &mut LinkEnd,
         handle: &Link,
-        loader: &mut Option<std::pin::Pin<Box<dyn Future<Output = Result<(), LinkError>> + 'a>>>,
+        loader: &mut Option<Loader<'a>>,
     ) -> Result<(), String> {
         let mut todo: std::collections::VecDeque<Action> = actions.into();
         while let Some(action) = todo.pop_front() {
             match action {
                 Action::Send(text) => {
-                    socket.send(WsFrame::Text(text.into())).await.map_err(|error| error.to_string())?
+                    socket.send(WsFrame::Text(text.into())).await.map_err(|error| error.to_string())?;
                 }
                 Action::NeedLogin { challenge } => {
                     let login = self.login(&challenge).await?;

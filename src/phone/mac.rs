@@ -108,7 +108,7 @@ impl FromStr for Mac {
         let mut bytes = [0; 6];
         for (index, byte) in bytes.iter_mut().enumerate() {
             *byte = u8::from_str_radix(&digits[index * 2..index * 2 + 2], 16)
-                .map_err(|_| MacError::Length(digits.len()))?;
+                .map_err(|_checked_above| MacError::Length(digits.len()))?;
         }
         Self::new(bytes)
     }

@@ -1,7 +1,7 @@
 //! The record of a phone: everything we know and want of it. The store keeps it, facets decide from it, files are
 //! rendered from it.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -142,6 +142,8 @@ pub struct Window {
     pub bound: Option<Binding>,
     /// When it was closed before `until`.
     pub closed: Option<Timestamp>,
+    /// A person opened it for this very phone, so it may also come without a token (DHCP, a URL typed by hand).
+    pub by_person: bool,
 }
 
 impl Window {
@@ -182,11 +184,49 @@ pub struct Sysclient {
     pub version: String,
 }
 
+/// A value that many records have alike and that is therefore held once. Reads like the value itself; changing it makes
+/// a copy of one's own first.
+#[derive(Debug, Clone, Default)]
+pub struct Shared<T>(Arc<T>);
+
+impl<T> std::ops::Deref for Shared<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: Clone> std::ops::DerefMut for Shared<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
+impl<T> From<T> for Shared<T> {
+    fn from(value: T) -> Self {
+        Self(Arc::new(value))
+    }
+}
+
+impl<T: PartialEq> PartialEq for Shared<T> {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+    }
+}
+
+impl<T: PartialEq> PartialEq<T> for Shared<T> {
+    fn eq(&self, other: &T) -> bool {
+        *self.0 == *other
+    }
+}
+
 /// What Devices deployed, item by item as received (innovaphone-protocols 4.2, 5.5).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeviceConfig {
     /// Items by `type` (`NTP`, `MEDIA`, ...), passwords already decrypted into `turnPassword` / `logPassword`.
-    pub items: BTreeMap<String, Value>,
+    /// Phones of one category have the same ones: what the store loads equal is held once.
+    pub items: Shared<BTreeMap<String, Value>>,
     /// The deployed administrative password.
     pub admin_password: Option<Secret>,
     /// When the first complete burst arrived.
@@ -531,6 +571,16 @@ mod tests {
         for (field, change) in changes {
             assert!(!changed(change), "{field}");
         }
+    }
+
+    #[test]
+    fn a_shared_value_is_copied_by_who_changes_it() {
+        let first = Shared::from(BTreeMap::from([(1, "one")]));
+        let mut second = first.clone();
+        assert!(Arc::ptr_eq(&first.0, &second.0));
+        second.insert(2, "two");
+        assert_eq!((first.len(), second.len()), (1, 2));
+        assert_eq!(first, BTreeMap::from([(1, "one")]));
     }
 
     #[test]

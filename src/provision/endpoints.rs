@@ -89,6 +89,16 @@ impl Endpoints {
         woken
     }
 
+    /// Something that took no turn was answered, or not.
+    pub(super) fn answered(&mut self, key: &EndpointKey, reached: bool, now: Timestamp) {
+        let endpoint = self.0.entry(key.clone()).or_default();
+        if reached {
+            let _was_away = endpoint.breaker.succeeded();
+        } else {
+            let _is_news = endpoint.breaker.failed(now);
+        }
+    }
+
     /// Something outside says that the endpoint is there.
     pub(super) fn is_back(&mut self, key: &EndpointKey) {
         if let Some(endpoint) = self.0.get_mut(key) {

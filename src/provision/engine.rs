@@ -132,6 +132,11 @@ impl Engine {
         self.wake(phones.iter().map(|phone| phone.id));
     }
 
+    /// An action without a turn of its own reached its endpoint, or did not.
+    pub(super) fn endpoint_answered(&self, key: &EndpointKey, reached: bool, now: Timestamp) {
+        self.state().endpoints.answered(key, reached, now);
+    }
+
     /// A PBX of the instance came or its rights changed.
     pub(super) fn pbx_is_back(&self, instance: InstanceId) {
         self.state().endpoints.is_back(&EndpointKey::Pbx(instance));

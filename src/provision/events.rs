@@ -6,9 +6,17 @@ use crate::store::NewEvent;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Happened<'a> {
     /// A provisioning request arrived for this user.
-    Requested { user: &'a str, repeated: bool },
+    Requested {
+        /// The user's name.
+        user: &'a str,
+        /// Whether the same request came before.
+        repeated: bool,
+    },
     /// The phone went to another user.
-    HandedOver { user: &'a str },
+    HandedOver {
+        /// The user's name.
+        user: &'a str,
+    },
     /// Devices gave a sysclient password.
     Joined,
     /// The whole configuration arrived.
@@ -16,39 +24,79 @@ pub enum Happened<'a> {
     /// Devices changed single items.
     ConfigChanged,
     /// Devices does not know the phone.
-    NotInDomain { sentence: &'a str },
+    NotInDomain {
+        /// What is wrong and what to do.
+        sentence: &'a str,
+    },
     /// Devices or the sysclient is away.
-    DevicesAway { sentence: &'a str },
+    DevicesAway {
+        /// What is wrong and what to do.
+        sentence: &'a str,
+    },
     /// Registered at the redirect service.
     Redirected,
     /// The redirect service refused.
-    RedirectRefused { sentence: &'a str },
+    RedirectRefused {
+        /// What is wrong and what to do.
+        sentence: &'a str,
+    },
     /// Taken off the redirect service.
     Deregistered,
     /// Flags on the user object.
-    FlagsWritten { user: &'a str },
+    FlagsWritten {
+        /// The user's name.
+        user: &'a str,
+    },
     /// They could not be written.
-    FlagsFailed { user: &'a str, sentence: &'a str },
+    FlagsFailed {
+        /// The user's name.
+        user: &'a str,
+        /// What is wrong and what to do.
+        sentence: &'a str,
+    },
     /// A PBX sees the account.
-    Registered { user: &'a str, address: &'a str },
+    Registered {
+        /// The user's name.
+        user: &'a str,
+        /// Where it registered from.
+        address: &'a str,
+    },
     /// No PBX sees it.
-    NotRegistered { user: &'a str },
+    NotRegistered {
+        /// The user's name.
+        user: &'a str,
+    },
     /// A complete delivery.
-    Delivered { source: &'a str },
+    Delivered {
+        /// Where the phone asked from.
+        source: &'a str,
+    },
     /// Asked before there was anything to deliver.
     TooEarly,
     /// A request was refused.
-    Rejected { sentence: &'a str },
+    Rejected {
+        /// What is wrong and what to do.
+        sentence: &'a str,
+    },
     /// The phone has not asked for too long.
     Overdue,
     /// A person (or a provisioning) opened the window.
     Allowed,
     /// The window closed; unused or not.
-    WindowClosed { unused: bool },
+    WindowClosed {
+        /// Nobody came through it.
+        unused: bool,
+    },
     /// A person wants it released, blocked, removed or active again.
-    Wanted { what: &'a str },
+    Wanted {
+        /// What is wanted.
+        what: &'a str,
+    },
     /// Everything of a removed phone is undone, but for what the sentence says.
-    Buried { left: Option<&'a str> },
+    Buried {
+        /// What could not be undone.
+        left: Option<&'a str>,
+    },
 }
 
 impl Happened<'_> {

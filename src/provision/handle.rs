@@ -9,7 +9,7 @@ use super::{
     engine::Engine,
     inbox::Inbox,
     intake::{self, MacLocks, ProvisionRequest},
-    outcome::{self, Delivered},
+    outcome,
     ports::{Pbx, Providers, RedirectService, Sysclients},
     urls,
     world::World,
@@ -21,7 +21,7 @@ use crate::{
         instance::{InstanceId, Instances},
         record::{Phone, PhoneId},
     },
-    store::{Store, StoreError},
+    store::Store,
     sysclients::FleetEvent,
     tasks::Tasks,
 };
@@ -146,40 +146,10 @@ impl Provisioning {
         });
     }
 
-    /// A complete delivery of the personal stage; returns when it is on disk. The first one of a window must be
-    /// recorded before its body leaves.
-    pub async fn delivered(&self, phone: PhoneId, delivered: Delivered) -> Result<(), StoreError> {
-        let now = self.engine.world.now();
-        self.engine
-            .world
-            .store
-            .change_phone(phone, |phone, events| outcome::delivered(phone, &delivered, now, events))
-            .await?;
-        Ok(())
-    }
-
     /// The phone asked and needed nothing new.
     pub fn asked(&self, phone: PhoneId) {
         let is_overdue = |phone: &Phone| phone.request.state == RequestState::Overdue;
         self.note(phone, is_overdue, |phone, now, _| outcome::asked(phone, now));
-    }
-
-    /// The phone asked before its configuration was there.
-    pub fn asked_early(&self, phone: PhoneId) {
-        let is_news =
-            |phone: &Phone| !matches!(phone.request.state, RequestState::Provisioned | RequestState::BeforeConfig);
-        self.note(phone, is_news, outcome::before_config);
-    }
-
-    /// A request in the phone's name was refused.
-    pub fn rejected(&self, phone: PhoneId, sentence: impl Into<String>) {
-        let sentence = sentence.into();
-        let known = sentence.clone();
-        let is_news = move |phone: &Phone| {
-            !matches!(phone.request.state, RequestState::Provisioned | RequestState::Overdue)
-                && phone.request.error.as_deref() != Some(known.as_str())
-        };
-        self.note(phone, is_news, move |phone, now, events| outcome::rejected(phone, &sentence, now, events));
     }
 
     /// Changes a record in the background when that is news: requests must not cause more writes than news.

@@ -16,7 +16,7 @@ pub use self::{
         silence,
     },
     redirect::{deregistered, registered, registering, server_refused, service_away, unconfigured},
-    requests::{Delivered, asked, before_config, delivered, rejected},
+    requests::{Delivered, asked, before_config, delivered, is_news, rejected},
 };
 use super::events::Happened;
 use crate::{phone::record::Phone, store::NewEvent};

@@ -5,13 +5,13 @@ use std::{collections::HashMap, sync::Arc};
 use jiff::Timestamp;
 
 use super::{
+    endpoints::EndpointKey,
     engine::Engine,
     flow::{ServerContext, ServerDecision, ServerEntry, ServerReadiness, server_entry},
     urls,
     world::AccountFacts,
 };
 use crate::{
-    net::backoff::Backoff,
     phone::instance::InstanceId,
     redirect::{self, Operation, Outcome},
     secret::Secret,
@@ -27,7 +27,6 @@ pub(super) struct Accounts(HashMap<Key, Account>);
 struct Account {
     entry: ServerEntry,
     next: Option<Timestamp>,
-    attempts: u32,
     busy: bool,
 }
 
@@ -117,19 +116,16 @@ pub(super) async fn ensure(engine: Arc<Engine>, work: Work) {
     {
         tracing::error!(vendor = key.1, "the server entry's name cannot be stored: {error}");
     }
+    // The entry is the first thing said to a service: whether that is there decides for its phones too, and while it is
+    // away the entry is what is tried, at most every ten seconds.
+    engine.endpoint_answered(&EndpointKey::Redirect(key.0, key.1.clone()), !outcome.is_retryable(), now);
     engine.with_accounts(|accounts| {
         let account = accounts.0.entry(key.clone()).or_default();
         account.busy = false;
-        account.entry.next_attempt = None;
         if let Some(standing) = standing {
-            account.attempts = 0;
             account.entry.ensured = Some((standing, url));
             account.entry.refused = None;
-        } else if outcome.is_retryable() {
-            let pause = Backoff::PHONE.pause(account.attempts.saturating_add(3), rand::random());
-            account.attempts = account.attempts.saturating_add(1);
-            account.entry.next_attempt = now.saturating_add(pause).ok();
-        } else {
+        } else if !outcome.is_retryable() {
             tracing::warn!(vendor = key.1, "the server entry was refused: {}", outcome.sentence());
             account.entry.refused = Some((name, url, outcome.sentence()));
         }

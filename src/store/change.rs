@@ -99,7 +99,8 @@ impl Store {
         {
             return Ok(phone);
         }
-        let mut loaded = load::phones(connection, &self.inner.keyring, &(id.0..=id.0)).await?;
+        let mut loaded =
+            load::phones(connection, &self.inner.keyring, &(id.0..=id.0), &mut load::Alike::default()).await?;
         let (phone, _) = loaded.pop().ok_or(StoreError::NoPhone(id))??;
         Ok(Arc::new(phone))
     }

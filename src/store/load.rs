@@ -1,12 +1,19 @@
 //! From rows to records.
 
-use std::{iter::Peekable, ops::RangeInclusive, sync::Arc};
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, RandomState},
+    iter::Peekable,
+    ops::RangeInclusive,
+    sync::Arc,
+};
 
 use sqlx::{Connection, SqliteConnection};
+use zeroize::Zeroizing;
 
 use super::{
     account::{self, AccountRow},
-    device_config::{self, ConfigRow},
+    device_config::{self, ConfigRow, Items},
     error::{Attempt, StoreError},
     fact::Facts,
     phone,
@@ -16,7 +23,7 @@ use super::{
     setting::Settings,
     watch::Seen,
 };
-use crate::phone::record::Phone;
+use crate::phone::record::{Phone, Shared};
 
 /// Rows held at the same time while loading: bounds the memory of the start, which the process would keep.
 const CHUNK: i64 = 256;
@@ -27,6 +34,29 @@ pub(super) struct Loaded {
     pub(super) facts: Facts,
     pub(super) requests: Requests,
     pub(super) seen: Seen,
+}
+
+/// Device configurations met while loading, by their text: equal ones are read and held once.
+#[derive(Default)]
+pub(super) struct Alike {
+    hasher: RandomState,
+    /// By the hash of the text. Of two texts with one hash only the first is shared.
+    met: HashMap<u64, (Zeroizing<Vec<u8>>, Shared<Items>)>,
+}
+
+impl Alike {
+    fn items(&mut self, config: &ConfigRow, keyring: &Keyring) -> Result<Shared<Items>, StoreError> {
+        let text = config.open(keyring)?;
+        let hash = self.hasher.hash_one(text.as_slice());
+        if let Some((known, items)) = self.met.get(&hash)
+            && *known == text
+        {
+            return Ok(items.clone());
+        }
+        let items = Shared::from(config.parse(&text)?);
+        self.met.entry(hash).or_insert_with(|| (text, items.clone()));
+        Ok(items)
+    }
 }
 
 /// Reads the whole database as of one moment.
@@ -41,11 +71,12 @@ pub(super) async fn everything(
         .fetch_one(&mut *transaction)
         .await
         .attempt("count the phones")?;
+    let mut alike = Alike::default();
     let mut first = 1;
     while first <= last {
         let chunk = first..=first.saturating_add(CHUNK - 1).min(last);
         first = chunk.end().saturating_add(1);
-        for loaded in phones(&mut transaction, keyring, &chunk).await? {
+        for loaded in phones(&mut transaction, keyring, &chunk, &mut alike).await? {
             match loaded {
                 Ok((phone, change)) => {
                     roster.put(Arc::new(phone), change);
@@ -66,6 +97,7 @@ pub(super) async fn phones(
     connection: &mut SqliteConnection,
     keyring: &Keyring,
     ids: &RangeInclusive<i64>,
+    alike: &mut Alike,
 ) -> Result<Vec<Result<(Phone, i64), StoreError>>, StoreError> {
     let rows = phone::read(connection, ids).await?;
     let mut accounts = account::read(connection, ids).await?.into_iter().peekable();
@@ -81,7 +113,7 @@ pub(super) async fn phones(
                 accounts.into_iter().map(|account| account.into_account(keyring)).collect::<Result<_, _>>()?;
             phone.accounts.shrink_to_fit();
             if let Some(config) = configs.first() {
-                phone.device_config.items = config.parse(&config.open(keyring)?)?;
+                phone.device_config.items = alike.items(config, keyring)?;
             }
             Ok((phone, change))
         })

@@ -307,15 +307,37 @@ async fn settings_of_every_scope_come_back() {
 async fn a_transaction_left_behind_is_undone() {
     let fixture = Fixture::new().await;
     let phone = fixture.store.create_phone(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
-    let mut changing = Box::pin(fixture.store.change_phone(phone.id, |phone, _| phone.provisioning = 9));
-    // Dropped in the middle of its transaction, as when the other end of a request goes away.
-    while fixture.store.inner.writer.is_free() {
-        assert!(futures_util::poll!(&mut changing).is_pending());
-    }
-    drop(changing);
+    let mut transaction = fixture.store.inner.writer.begin("test").await.unwrap();
+    sqlx::query("UPDATE phone SET provisioning = 9, change = 99").execute(&mut *transaction).await.unwrap();
+    drop(transaction);
     let (after, ()) = fixture.store.change_phone(phone.id, |phone, _| phone.provisioning += 1).await.unwrap();
     assert_eq!(after.provisioning, 1);
     assert_eq!(fixture.again().await.roster().get(phone.id).unwrap().provisioning, 1);
+}
+
+#[tokio::test]
+async fn a_change_dropped_on_the_way_happens_as_a_whole_or_not_at_all() {
+    let fixture = Fixture::new().await;
+    let phone = fixture.store.create_phone(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
+    for polls in 0..30 {
+        let before = fixture.again().await.roster().get(phone.id).unwrap();
+        let mut changing = Box::pin(fixture.store.change_phone(phone.id, |phone, _| {
+            phone.provisioning += 100;
+            phone.accounts[0].flags_provisioning += 100;
+        }));
+        // As when the other end of a request goes away, at any point of the way.
+        for _ in 0..polls {
+            if futures_util::poll!(&mut changing).is_ready() {
+                break;
+            }
+        }
+        drop(changing);
+        let (after, ()) = fixture.store.change_phone(phone.id, |phone, _| phone.provisioning += 1).await.unwrap();
+        let happened = after.accounts[0].flags_provisioning - before.accounts[0].flags_provisioning;
+        assert!(matches!(happened, 0 | 100));
+        assert_eq!(after.provisioning - before.provisioning, happened + 1, "both tables or none");
+        assert_eq!(*fixture.again().await.roster().get(phone.id).unwrap(), *after, "memory and disk agree");
+    }
 }
 
 #[tokio::test]
@@ -530,4 +552,5 @@ async fn ten_thousand_phones_load() {
         resident()
     );
     assert_eq!(again.roster().len() as u64, phones);
+    println!("one phone: {} bytes, one account: {} bytes", size_of::<Phone>(), size_of::<Account>());
 }

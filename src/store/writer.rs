@@ -52,12 +52,6 @@ impl Writer {
         Ok(Transaction { writing, action })
     }
 
-    /// Whether nobody writes just now.
-    #[cfg(test)]
-    pub(super) fn is_free(&self) -> bool {
-        self.slot.try_lock().is_ok()
-    }
-
     /// Rolls back what was left behind, unless somebody is writing just now.
     pub(super) async fn tidy(&self) {
         if let Ok(mut slot) = self.slot.try_lock() {

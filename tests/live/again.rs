@@ -25,7 +25,6 @@ async fn the_same_user_again_keeps_the_url_and_the_credentials() {
     // The phone on the desk goes on as it is; so does one that lost its memory.
     assert!(phone.poll_once().await.unwrap().unchanged);
     phone.factory_reset();
-    bench.records().store.roster();
     bench.provisioned(mac, "user1").await;
     bench.records().wait_redirect(mac, RedirectState::Redirected).await;
     assert!(phone.boot().await.unwrap().registered);

@@ -230,8 +230,8 @@ async fn the_log_holds_no_secret() {
     let site = Site::new(&options);
     let text = fs::read_to_string(site.config()).unwrap().replace("info,gangway=debug", "trace");
     fs::write(site.config(), text).unwrap();
-    let process = site.serve();
     let records = site.records(&options).await;
+    let process = site.serve();
     world.connect_gateway(&site.url());
     world.wait_gateway().await.unwrap();
     let mac = mac(1);
@@ -264,4 +264,16 @@ async fn the_log_holds_no_secret() {
         assert!(line.is_none(), "the log holds '{secret}': {line:?}");
     }
     assert_eq!(process.terminate().1, Some(0));
+}
+
+/// What a newcomer sees first.
+#[test]
+fn the_demo_brings_every_phone_to_the_pbx() {
+    let site = Site::new(&Options::default());
+    let done = site.run(&["demo", "--once", "--phones", "4"]);
+    assert_eq!(done.status.code(), Some(0), "{}{}", out(&done), err(&done));
+    assert!(out(&done).contains("4 of 4 phones are registered"), "{}", out(&done));
+    for secret in ["secret-1", "rps-password"] {
+        assert!(!out(&done).contains(secret), "{}", out(&done));
+    }
 }

@@ -17,7 +17,7 @@ use gangway::{
 
 use crate::support::{
     bench::{TITLE, world},
-    mac,
+    in_background, mac,
     options::Options,
     process::{Process, Site},
     records::Records,
@@ -42,7 +42,9 @@ enum Station {
     RedirectRegister,
     /// It is registered there; the answer has not been sent.
     RedirectAnswer,
-    /// The phone has its file; nothing of what follows has been done.
+    /// The phone has its file, but that is not yet written down.
+    Delivering,
+    /// The phone has its file, and that is written down; nothing of what follows has been done.
     Delivered,
     /// The flags are about to be written.
     FlagsRequest,
@@ -53,7 +55,7 @@ enum Station {
 impl Station {
     /// Whether the phone has been unpacked by then.
     fn lies_behind_delivery(self) -> bool {
-        matches!(self, Self::Delivered | Self::FlagsRequest | Self::FlagsAnswer)
+        matches!(self, Self::Delivering | Self::Delivered | Self::FlagsRequest | Self::FlagsAnswer)
     }
 
     /// Whether the gateway was able to write down what it cannot get twice: the password of the sysclient.
@@ -72,7 +74,7 @@ impl Station {
             Self::RedirectCheck => world.rps.gates().arm("checkDevice"),
             Self::RedirectRegister => world.rps.gates().arm("registerDeviceWithUniqueUrl"),
             Self::RedirectAnswer => world.rps.gates().arm("registerDeviceWithUniqueUrl answer"),
-            Self::Delivered => world.pbx.gates().arm("GetObject"),
+            Self::Delivering | Self::Delivered => world.pbx.gates().arm("GetObject"),
             Self::FlagsRequest => world.pbx.gates().arm("UpdateObject"),
             Self::FlagsAnswer => world.pbx.gates().arm("UpdateObjectResult"),
         }
@@ -103,7 +105,10 @@ impl Station {
             Self::RedirectAnswer => {
                 world.rps.gates().wait_until_held("registerDeviceWithUniqueUrl answer").await.unwrap();
             }
-            Self::Delivered => {}
+            Self::Delivering => {}
+            Self::Delivered => {
+                records.wait_phone(mac, "the delivery on disk", |phone| phone.delivery.is_some()).await;
+            }
             Self::FlagsRequest => world.pbx.gates().wait_until_held("UpdateObject").await.unwrap(),
             Self::FlagsAnswer => world.pbx.gates().wait_until_held("UpdateObjectResult").await.unwrap(),
         }
@@ -142,8 +147,8 @@ async fn killed_at(station: Station) {
     let world = world().start().await.unwrap();
     let options = Options::default().redirecting(&world);
     let site = Site::new(&options);
-    let process = serve(&site, &world).await;
     let records = site.records(&options).await;
+    let process = serve(&site, &world).await;
     world.connect_gateway(&site.url());
     world.wait_gateway().await.unwrap();
     let mac = mac(1);
@@ -154,7 +159,7 @@ async fn killed_at(station: Station) {
     station.arm(&world);
     let users = world.users.clone();
     let asked = request.clone();
-    let provisioning = actix_rt::spawn(async move { users.provision(asked).await });
+    let provisioning = in_background(async move { users.provision(asked).await });
     if station.lies_behind_delivery() {
         assert!(provisioning.await.unwrap().unwrap().ok);
         records.wait_redirect(mac, RedirectState::Redirected).await;
@@ -175,6 +180,10 @@ async fn killed_at(station: Station) {
     if !station.lies_behind_delivery() {
         records.wait_redirect(mac, RedirectState::Redirected).await;
         assert!(phone.boot().await.unwrap().registered);
+    }
+    if station == Station::Delivering {
+        // What was not written down is learned from the phone's next request.
+        phone.poll_once().await.unwrap();
     }
     records.wait_done(mac).await;
     assert_final_state(&world, &records, &phone);
@@ -222,7 +231,7 @@ fn assert_final_state(world: &World, records: &Records, phone: &YealinkPhone) {
             .map(|(mac, _)| mac.clone())
             .collect::<Vec<_>>()
     });
-    assert_eq!(entries, [hwid.clone()], "one entry at the redirection service");
+    assert_eq!(entries, std::slice::from_ref(&hwid), "one entry at the redirection service");
     let servers = world.rps.board().read(|state| state.servers.len());
     assert_eq!(servers, 1, "one server entry");
     let record = records.phone(phone.mac()).unwrap();
@@ -260,6 +269,7 @@ stations! {
     killed_while_the_redirection_service_is_asked: RedirectCheck,
     killed_before_the_redirection_service_acts: RedirectRegister,
     killed_after_the_redirection_service_has_acted: RedirectAnswer,
+    killed_while_the_phone_gets_its_file: Delivering,
     killed_after_the_phone_has_its_file: Delivered,
     killed_before_the_flags_are_written: FlagsRequest,
     killed_after_the_flags_are_written: FlagsAnswer,

@@ -82,6 +82,7 @@ async fn phones_come_back_no_faster_than_configured() {
     const PHONES: u8 = 25;
     let options = Options { connects_per_second: PER_SECOND, ..Options::default() };
     let bench = Bench::start_in(world().users(PHONES.into()).start().await.unwrap(), options).await;
+    bench.world.users.connect("gangway-yealink").await.unwrap();
     let provisioning = (1..=PHONES).map(|number| {
         let bench = &bench;
         async move { bench.provisioned(mac(number), &format!("user{number}")).await }
@@ -104,4 +105,28 @@ async fn phones_come_back_no_faster_than_configured() {
         let count = within.count();
         assert!(count <= PER_SECOND as usize + 1, "{count} connects within one second");
     }
+}
+
+#[actix_rt::test]
+async fn after_a_restart_of_the_pbx_everything_comes_back_by_itself() {
+    let bench = Bench::start().await;
+    let (first, second) = (mac(1), mac(2));
+    bench.installed(first, model::T46U, "user1").await;
+    let logins = |state: &gangway::sim::pbx::PbxState| state.links["gangway-yealink"].logins;
+    let before = bench.world.pbx.board().read(logins);
+
+    bench.world.pbx.restart();
+
+    bench
+        .world
+        .pbx
+        .board()
+        .wait("the PBX to connect again", |state| (logins(state) > before).then_some(()))
+        .await
+        .unwrap();
+    bench.world.wait_gateway().await.unwrap();
+    // Sysclients have nothing to do with the PBX: the one that is open stays as it is.
+    assert_eq!(bench.world.devices.count(&first.to_string(), Station::Closed), 0);
+    bench.installed(second, model::T31P, "user2").await;
+    bench.assert_no_violation();
 }

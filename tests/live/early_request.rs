@@ -8,7 +8,7 @@ use gangway::{
 
 use crate::support::{
     bench::{Bench, TITLE},
-    http, mac,
+    http, in_background, mac,
 };
 
 #[actix_rt::test]
@@ -19,7 +19,7 @@ async fn a_phone_that_is_too_early_comes_again_in_a_minute() {
     bench.world.devices.gates().arm("config");
     let users = bench.world.users.clone();
     let request = ProvisionRequest::new(&hwid, "user1", TITLE);
-    let provisioning = actix_rt::spawn(async move { users.provision(request).await });
+    let provisioning = in_background(async move { users.provision(request).await });
     bench.world.devices.gates().wait_until_held("config").await.unwrap();
     // The token is in the record; the redirection service does not know it yet.
     let record = bench.records().wait_phone(mac, "the record", |_| true).await;

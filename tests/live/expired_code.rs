@@ -39,3 +39,23 @@ async fn an_expired_code_fails_with_a_sentence_and_a_new_one_heals() {
     assert_eq!(bench.records().phone(mac).unwrap().token, token);
     assert_eq!(bench.records().store.roster().len(), 1);
 }
+
+/// An administrator deletes the device in Devices: that is shown, and provisioning again brings it back.
+#[actix_rt::test]
+async fn a_device_deleted_in_devices_is_said_and_can_come_back() {
+    let bench = Bench::start().await;
+    let mac = mac(1);
+    let hwid = mac.to_string();
+    let phone = bench.installed(mac, model::T46U, "user1").await;
+    let codes = bench.world.devices.count(&hwid, Station::IdentifiedWithCode);
+
+    bench.world.devices.forget(&hwid);
+
+    let record = bench.records().wait_devices(mac, DevicesState::NotInDomain).await;
+    assert!(record.devices.error.is_some());
+    bench.provisioned(mac, "user1").await;
+    phone.poll_once().await.unwrap();
+    bench.records().wait_done(mac).await;
+    assert_eq!(bench.world.devices.count(&hwid, Station::IdentifiedWithCode), codes + 1);
+    assert_eq!(bench.records().store.roster().len(), 1);
+}

@@ -1,7 +1,8 @@
 //! What gangway promises its users, proven end to end over real sockets: a gateway (in this process, or the real
 //! binary where crashes, signals and commands matter) among a simulated PBX, Users, Devices, redirection service and
 //! phones. One file per promise.
-
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so")]
+#![expect(clippy::print_stderr, reason = "the log of a process that failed is worth reading")]
 mod support;
 
 mod again;
@@ -10,6 +11,7 @@ mod config_change;
 mod crash;
 mod devices_restart;
 mod early_request;
+mod editions;
 mod expired_code;
 mod foreign_mac;
 mod happy_path;

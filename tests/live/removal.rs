@@ -93,6 +93,12 @@ async fn a_released_phone_gets_one_more_file_that_switches_its_accounts_off() {
         report.files.iter().any(|(name, _)| *name == format!("{mac}.cfg"))
     };
     assert!(personal(&report), "{report:#?}");
+    bench
+        .records()
+        .wait_phone(mac, "the last delivery on record", |phone| {
+            phone.delivery.as_ref().is_some_and(|delivery| delivery.revision >= phone.revision)
+        })
+        .await;
     let again = phone.boot().await.unwrap();
     assert!(!personal(&again) && again.registrations.is_empty(), "then nothing: {again:#?}");
     let hwid = mac.to_string();
@@ -128,6 +134,7 @@ async fn a_reset_phone_is_let_in_again_by_a_click_and_only_then() {
     command(&bench, "allow", mac);
     phone.factory_reset();
 
-    assert!(phone.boot().await.unwrap().registered);
+    let report = phone.boot().await.unwrap();
+    assert!(report.registered, "{report:#?}");
     bench.records().wait_done(mac).await;
 }

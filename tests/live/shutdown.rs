@@ -7,7 +7,7 @@ use gangway::sim::{users::ProvisionRequest, yealink_phone::model};
 
 use crate::support::{
     bench::{TITLE, world},
-    mac,
+    in_background, mac,
     options::Options,
     process::{Site, get},
 };
@@ -17,8 +17,8 @@ async fn open_requests_are_answered_before_the_end() {
     let world = world().start().await.unwrap();
     let options = Options::default().redirecting(&world);
     let site = Site::new(&options);
-    let process = site.serve();
     site.records(&options).await;
+    let process = site.serve();
     world.connect_gateway(&site.url());
     world.wait_gateway().await.unwrap();
     // One phone in service holds a sysclient; another one's provisioning is on its way.
@@ -27,7 +27,7 @@ async fn open_requests_are_answered_before_the_end() {
     world.devices.gates().arm("password");
     let users = world.users.clone();
     let request = ProvisionRequest::new(&mac(1).to_string(), "user1", TITLE);
-    let open = actix_rt::spawn(async move { users.provision(request).await });
+    let open = in_background(async move { users.provision(request).await });
     world.devices.gates().wait_until_held("password").await.unwrap();
 
     let ending = tokio::task::spawn_blocking(move || process.terminate());

@@ -104,7 +104,7 @@ pub async fn redirect(label: &str, instance: InstanceId, store: &Store, findings
     };
     match tokio::time::timeout(PATIENCE, connected).await {
         Ok(Ok(_)) => {
-            findings.push(Finding::fine(format!("{label}: the redirect service {host}:{port} takes connections")))
+            findings.push(Finding::fine(format!("{label}: the redirect service {host}:{port} takes connections")));
         }
         Ok(Err(error)) => findings.push(Finding::error(
             format!("{label}: the redirect service {host}:{port} is not reached: {error}"),

@@ -34,6 +34,7 @@ use crate::{
         record::{Credentials, Phone, PhoneId},
     },
     secret::Secret,
+    store::NewEvent,
     tasks::Tasks,
     vendor::Recognition,
     wire::http_auth::{Algorithm, Scheme},
@@ -46,7 +47,7 @@ pub const UA: &str = "Yealink SIP-T46U 108.86.0.20 80:5e:c0:12:34:56";
 #[derive(Default)]
 pub struct Memory {
     pub phones: Mutex<HashMap<PhoneId, Arc<Phone>>>,
-    pub happenings: Mutex<Vec<Happening>>,
+    pub happenings: Mutex<Vec<NewEvent>>,
     pub seen: Mutex<Vec<Seen>>,
     pub uploads: Mutex<Vec<(String, Bytes)>>,
     pub policy: Mutex<Policy>,

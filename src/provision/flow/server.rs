@@ -12,8 +12,6 @@ pub struct ServerEntry {
     pub ensured: Option<(String, String)>,
     /// The name, URL and sentence of a refusal that needs a person.
     pub refused: Option<(String, String, String)>,
-    /// When to try again after a failure that can heal.
-    pub next_attempt: Option<Timestamp>,
 }
 
 /// What is wanted of it.
@@ -61,7 +59,7 @@ pub fn server_entry(entry: &ServerEntry, context: &ServerContext, now: Timestamp
         ServerReadiness::Refused(_) => return ServerDecision::WaitFor(Awaited::Person),
         ServerReadiness::Pending => {}
     }
-    match [context.away_until, entry.next_attempt].into_iter().flatten().filter(|at| *at > now).max() {
+    match context.away_until.filter(|at| *at > now) {
         Some(at) => ServerDecision::WaitUntil(at),
         None => ServerDecision::Write { name: context.name.clone(), url: url.clone() },
     }

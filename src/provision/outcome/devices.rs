@@ -59,7 +59,7 @@ pub fn burst(phone: &mut Phone, items: BTreeMap<String, Value>, now: Timestamp, 
     } else if phone.device_config.items != items {
         events.push(Happened::ConfigChanged.into());
     }
-    phone.device_config.items = items;
+    phone.device_config.items = items.into();
     phone.device_config.received.get_or_insert(now);
     // The password that brought the configuration works; a code kept beside it is not needed.
     if phone.sysclient.password.is_some() {

@@ -1,13 +1,13 @@
 //! What the phone asked for and got.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use jiff::Timestamp;
 
 use crate::{
     phone::{
         facet::{RegistrationState, RequestState, Wanted},
-        record::{Binding, Delivery, Phone},
+        record::{Delivery, Phone},
     },
     provision::events::Happened,
     store::NewEvent,
@@ -16,59 +16,48 @@ use crate::{
 /// A complete delivery of the personal stage.
 #[derive(Debug, Clone)]
 pub struct Delivered {
-    /// The revision it was rendered from.
-    pub revision: u64,
-    /// Its ETag.
-    pub etag: String,
+    /// What was delivered: revision and provisioning are those it was rendered from.
+    pub delivery: Delivery,
     /// Where it went.
     pub source: IpAddr,
-    /// User-Agent family (vendor and model).
-    pub family: String,
-    /// Model and firmware as the request told.
-    pub model: Option<String>,
-    /// See `model`.
-    pub firmware: Option<String>,
-    /// The phone proved its own credentials: closes the window.
-    pub own: bool,
+    /// The firmware it told.
+    pub firmware: Option<Arc<str>>,
 }
 
-/// Records it. The first one of a window binds it and must be committed before the body leaves.
-pub fn delivered(phone: &mut Phone, delivered: &Delivered, now: Timestamp, events: &mut Vec<NewEvent>) {
-    let previous = phone.delivery.as_ref();
-    let is_news =
-        previous.is_none_or(|last| last.provisioning != phone.provisioning || last.revision != delivered.revision);
-    if is_news || phone.request.state != RequestState::Provisioned {
-        events.push(Happened::Delivered { source: &delivered.source.to_string() }.into());
+/// Whether a complete delivery of this file would tell the record something new.
+#[must_use]
+pub fn is_news(phone: &Phone, etag: &str) -> bool {
+    phone.request.state != RequestState::Provisioned
+        || phone.delivery.as_ref().is_none_or(|last| {
+            last.revision != phone.revision || last.provisioning != phone.provisioning || last.etag != etag
+        })
+}
+
+/// Records it. A delivery that was overtaken by a newer one changes nothing.
+pub fn delivered(phone: &mut Phone, delivered: Delivered, events: &mut Vec<NewEvent>) {
+    let Delivered { delivery, source, firmware } = delivered;
+    let known = phone.delivery.as_ref().map(|last| (last.provisioning, last.revision));
+    let this = (delivery.provisioning, delivery.revision);
+    // What was on its way when the phone was provisioned anew is not the new user's file.
+    if known.is_some_and(|last| last > this) || delivery.provisioning < phone.provisioning {
+        return;
     }
-    phone.delivery = Some(Delivery {
-        at: now,
-        revision: delivered.revision,
-        provisioning: phone.provisioning,
-        etag: delivered.etag.clone(),
-    });
-    if delivered.model.is_some() {
-        phone.model.clone_from(&delivered.model);
+    let (at, is_new) = (delivery.at, known != Some(this));
+    if is_new || phone.request.state != RequestState::Provisioned {
+        events.push(Happened::Delivered { source: &source.to_canonical().to_string() }.into());
     }
-    if delivered.firmware.is_some() {
-        phone.firmware.clone_from(&delivered.firmware);
+    if let Some(firmware) = firmware.as_deref() {
+        phone.firmware = Some(firmware.to_owned());
     }
-    if delivered.own {
-        phone.own.proven.get_or_insert(now);
-        if phone.window.is_open(now) {
-            phone.window.closed = Some(now);
-        }
-    } else if phone.window.is_open(now) && phone.window.first_delivery.is_none() {
-        phone.window.first_delivery = Some(now);
-        phone.window.bound = Some(Binding { source: delivered.source, family: delivered.family.clone() });
-    }
-    phone.request.reach(RequestState::Provisioned, now);
-    if phone.wanted == Wanted::Active && is_news {
+    phone.delivery = Some(delivery);
+    phone.request.reach(RequestState::Provisioned, at);
+    if phone.wanted == Wanted::Active && is_new {
         for account in &mut phone.accounts {
             account.registration.attempts = 0;
-            account.registration.next_attempt = Some(now);
+            account.registration.next_attempt = Some(at);
             if account.registration.state == RegistrationState::NotRegistered {
                 account.registration.state = RegistrationState::Unknown;
-                account.registration.since = now;
+                account.registration.since = at;
             }
         }
     }
@@ -91,12 +80,8 @@ pub fn before_config(phone: &mut Phone, now: Timestamp, events: &mut Vec<NewEven
 }
 
 /// It was refused. A phone that has its file keeps `Provisioned`: others may ask in its name.
-pub fn rejected(phone: &mut Phone, sentence: &str, now: Timestamp, events: &mut Vec<NewEvent>) {
-    if matches!(phone.request.state, RequestState::Provisioned | RequestState::Overdue)
-        || phone.request.error.as_deref() == Some(sentence)
-    {
-        return;
+pub fn rejected(phone: &mut Phone, sentence: &str, now: Timestamp) {
+    if !matches!(phone.request.state, RequestState::Provisioned | RequestState::Overdue) {
+        phone.request.fail(RequestState::Rejected, sentence, None, now);
     }
-    events.push(Happened::Rejected { sentence }.into());
-    phone.request.fail(RequestState::Rejected, sentence, None, now);
 }

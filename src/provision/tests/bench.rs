@@ -12,14 +12,15 @@ use url::Url;
 use crate::{
     clock::{Clock, ManualClock},
     phone::{
+        admission::bind,
         instance::{Instance, InstanceId, Instances},
         mac::Mac,
-        record::{Flags, Phone, PhoneId},
+        record::{Delivery, Flags, Phone, PhoneId},
         settings::Scope,
     },
     provision::{
         Deps, ProvisionRequest, Provisioning,
-        outcome::Delivered,
+        outcome::{self, Delivered},
         ports::{
             FlagsWritten, Pbx, PbxError, PbxUser, ProviderFacts, Providers, RedirectService, Reply, SameMac,
             Sysclients, UserKey,
@@ -302,15 +303,21 @@ impl Bench {
     pub async fn fetch(&self) {
         let phone = self.record();
         let delivered = Delivered {
-            revision: phone.revision,
-            etag: "\"e\"".into(),
+            delivery: Delivery {
+                at: self.clock.now(),
+                revision: phone.revision,
+                provisioning: phone.provisioning,
+                etag: "\"e\"".into(),
+            },
             source: "192.0.2.7".parse().unwrap(),
-            family: "Yealink".into(),
-            model: None,
             firmware: None,
-            own: false,
         };
-        self.provisioning.delivered(phone.id, delivered).await.unwrap();
+        let now = self.clock.now();
+        let record = |phone: &mut Phone, events: &mut Vec<_>| {
+            bind(phone, delivered.source, "yealink T46U", now).unwrap();
+            outcome::delivered(phone, delivered, events);
+        };
+        self.store.change_phone(phone.id, record).await.unwrap();
     }
 
     /// Waits until the record is so.

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use md5::{Digest, Md5};
 use url::Url;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -28,19 +29,46 @@ impl Answer {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// What tells one refusal from another: everything but what is random or the time.
+    /// What tells one refusal from another: everything but what is random (the order of headers is) or the time.
     pub fn shape(&self) -> (u16, Vec<String>, usize) {
         let names = self.headers.iter().map(|(name, value)| match name.as_str() {
             "date" | "www-authenticate" | "x-request-id" => name.clone(),
             _ => format!("{name}: {value}"),
         });
-        (self.status, names.collect(), self.body.len())
+        let mut names: Vec<String> = names.collect();
+        names.sort();
+        (self.status, names, self.body.len())
     }
 }
 
 /// GET with a User-Agent.
 pub fn get(url: &str, agent: &str) -> Answer {
     request("GET", url, &[("User-Agent", agent)], b"")
+}
+
+/// A request that answers the Digest challenge it is met with (RFC 2617, `qop=auth`).
+pub fn proven(method: &str, url: &str, headers: &[(&str, &str)], user: &str, password: &str) -> Answer {
+    let challenge = request(method, url, headers, b"");
+    assert_eq!(challenge.status, 401, "a challenge");
+    let challenge = challenge.header("www-authenticate").unwrap().to_owned();
+    let part =
+        |name: &str| challenge.split(&format!("{name}=\"")).nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let (realm, nonce) = (part("realm"), part("nonce"));
+    let path = Url::parse(url).unwrap().path().to_owned();
+    let secret = md5(&format!("{user}:{realm}:{password}"));
+    let asked = md5(&format!("{method}:{path}"));
+    let response = md5(&format!("{secret}:{nonce}:00000001:0a4f113b:auth:{asked}"));
+    let authorization = format!(
+        "Digest username=\"{user}\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{path}\", qop=auth, nc=00000001, \
+         cnonce=\"0a4f113b\", response=\"{response}\""
+    );
+    let mut headers = headers.to_vec();
+    headers.push(("Authorization", &authorization));
+    request(method, url, &headers, b"")
+}
+
+fn md5(text: &str) -> String {
+    Md5::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Any request.

@@ -1,0 +1,105 @@
+//! PBXs, Devices services and redirection services come in editions that differ in what their documents leave open:
+//! the phone rings at all of them (innovaphone reference, questions chosen by default and met with tolerance).
+
+use gangway::{
+    phone::facet::{RedirectState, UserObjectState},
+    sim::{world::World, yealink_phone::model},
+};
+
+use crate::support::{
+    bench::{Bench, world},
+    mac,
+    options::Options,
+};
+
+/// A phone gets through although the world is as `change` makes it.
+async fn rings_in(change: impl FnOnce(&World)) {
+    let world = world().start().await.unwrap();
+    change(&world);
+    let bench = Bench::start_in(world, Options::default()).await;
+    bench.installed(mac(1), model::T46U, "user1").await;
+    bench.assert_no_violation();
+}
+
+#[actix_rt::test]
+async fn services_may_be_listed_without_the_member_apis() {
+    rings_in(|world| world.pbx.switch(|switches| switches.flat_services_info = true)).await;
+}
+
+#[actix_rt::test]
+async fn an_object_may_hold_nothing_but_what_was_asked_for() {
+    rings_in(|world| world.pbx.switch(|switches| switches.bare_properties = true)).await;
+}
+
+#[actix_rt::test]
+async fn devices_may_know_only_the_older_login_request() {
+    rings_in(|world| world.devices.switch(|switches| switches.only_login_info = true)).await;
+}
+
+#[actix_rt::test]
+async fn the_end_of_the_configuration_may_be_marked_inside_it() {
+    rings_in(|world| world.devices.switch(|switches| switches.last_inside_config = true)).await;
+}
+
+#[actix_rt::test]
+async fn the_end_of_the_configuration_may_come_alone() {
+    rings_in(|world| world.devices.switch(|switches| switches.bare_last = true)).await;
+}
+
+#[actix_rt::test]
+async fn answers_of_the_redirection_service_may_be_indented() {
+    rings_in(|world| world.rps.switch(|switches| switches.pretty = true)).await;
+}
+
+/// A PBX that takes a flag and does not keep it is found out by reading back, and the phone works all the same.
+#[actix_rt::test]
+async fn a_flag_that_does_not_stick_is_said() {
+    let bench = Bench::start().await;
+    let mac = mac(1);
+    bench.world.pbx.switch(|switches| switches.mr_does_not_stick = true);
+    bench.provisioned(mac, "user1").await;
+    bench.records().wait_redirect(mac, RedirectState::Redirected).await;
+    assert!(bench.world.add_phone(mac, model::T46U).boot().await.unwrap().registered);
+
+    let record = bench.records().wait_flags(mac, UserObjectState::DidNotStick).await;
+
+    assert!(record.accounts[0].user_object.error.is_some());
+    bench.assert_no_violation();
+}
+
+/// Nobody wrote the device on the user object: that is named, and nothing is created there.
+#[actix_rt::test]
+async fn a_missing_device_entry_is_said_and_not_made_up() {
+    let bench = Bench::start().await;
+    let mac = mac(1);
+    bench.provisioned(mac, "user1").await;
+    bench.records().wait_redirect(mac, RedirectState::Redirected).await;
+    bench.world.pbx.delete_device(&mac.to_string());
+    bench.world.add_phone(mac, model::T46U).boot().await.unwrap();
+
+    bench.records().wait_flags(mac, UserObjectState::DeviceNotFound).await;
+
+    assert_eq!(bench.world.pbx.device(&mac.to_string()), None);
+    assert!(bench.world.pbx.board().read(|pbx| pbx.received("UpdateObject").is_empty()));
+}
+
+/// An administrator who opens the phone's page in Devices gets an answer, not an endless wait.
+#[actix_rt::test]
+async fn a_request_through_the_tunnel_is_answered_with_a_page() {
+    let bench = Bench::start().await;
+    let mac = mac(1);
+    bench.installed(mac, model::T46U, "user1").await;
+    let request = b"GET / HTTP/1.1\r\nHost: phone\r\n\r\n";
+    let answer = bench.world.devices.tunnel_request(&mac.to_string(), request).await.unwrap();
+    let text = String::from_utf8_lossy(&answer).into_owned();
+    assert!(text.starts_with("HTTP/1.1 200"), "{text}");
+    for secret in ["secret-1", bench.records().phone(mac).unwrap().token.expose()] {
+        assert!(!text.contains(secret), "{text}");
+    }
+    // Garbage in the tunnel and beside it does no harm.
+    for bytes in [vec![], vec![2], vec![1, 0, 0, 0], vec![9; 300], b"\x01\x00\x00\x04{".to_vec()] {
+        assert!(bench.world.devices.send_raw(&mac.to_string(), bytes));
+    }
+    let again = bench.world.devices.tunnel_request(&mac.to_string(), request).await.unwrap();
+    assert_eq!(again, answer);
+}
