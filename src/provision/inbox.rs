@@ -201,11 +201,12 @@ impl Inbox {
         if !sent {
             return Ok(());
         }
-        let (phone, ()) =
-            store.change_phone(id, |phone, events| outcome::silence(phone, with_code, now, events)).await?;
-        if let Some(code) = code.filter(|_| with_code) {
+        // First, because Users is answered by the change and may repeat its request at once: the code must count as
+        // spent by then, or the record waits for a connection that never sends it.
+        if let (Some(code), Some(phone)) = (code.filter(|_| with_code), store.roster().get(id)) {
             spent::remember(store, phone.instance, phone.mac, &code).await?;
         }
+        store.change_phone(id, |phone, events| outcome::silence(phone, with_code, now, events)).await?;
         Ok(())
     }
 
