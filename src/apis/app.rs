@@ -29,16 +29,20 @@ pub fn provider_of<'a>(app: &'a str, registry: &Registry) -> Option<&'a str> {
 pub fn admits(app: &str, kind: LoginKind, instance: &Instance, source: IpAddr, registry: &Registry) -> bool {
     if app == ADMIN_APP {
         return match kind {
-            LoginKind::PbxSession | LoginKind::UserLogin => true,
+            // The PBX checked that this person may use the app; `groups`, which tell a person from a service, are not
+            // there in every login of a person.
+            LoginKind::PbxSession | LoginKind::UserLogin | LoginKind::ServiceLogin => true,
             LoginKind::PasswordLogin => {
                 instance.admin_password_login
                     && (instance.admin_from.is_empty() || instance.admin_from.iter().any(|net| net.contains(&source)))
             }
-            LoginKind::ServiceLogin | LoginKind::Other => false,
+            LoginKind::Other => false,
         };
     }
-    // Provider apps are granted to no user; a person there is a mistake in the PBX's grants.
-    provider_of(app, registry).is_some() && matches!(kind, LoginKind::PbxSession | LoginKind::ServiceLogin)
+    // Provider apps are granted to no user, so whoever the PBX lets in there is a service, whether or not its login
+    // carries `groups`: no document says that only people's logins do.
+    let admitted = matches!(kind, LoginKind::PbxSession | LoginKind::ServiceLogin | LoginKind::UserLogin);
+    admitted && provider_of(app, registry).is_some()
 }
 
 /// The answer to AppInfo: a provider publishes its title, the admin app a page. Stored by the PBX at the app object
@@ -51,5 +55,42 @@ pub fn info(request: &Envelope, login_app: &str, registry: &Registry) -> String 
     match title {
         Some(title) => AppInfoResult::provider(title).answer(request).text(),
         None => AppInfoResult::page().answer(request).text(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::phone::instance::InstanceId;
+
+    #[test]
+    fn a_person_without_groups_is_let_in_to_the_admin_app_only() {
+        let registry = Registry::load(None).unwrap();
+        let instance = Instance {
+            id: InstanceId(1),
+            domain: "example.com".into(),
+            name: "gangway".into(),
+            password: "pwd".into(),
+            public_url: None,
+            phone_url: None,
+            devices_ca: None,
+            devices_pin: None,
+            admin_password_login: false,
+            admin_from: Vec::new(),
+            frame_ancestors: Vec::new(),
+        };
+        let source = IpAddr::from([127, 0, 0, 1]);
+        for (app, kind, expected) in [
+            (ADMIN_APP, LoginKind::ServiceLogin, true),
+            (ADMIN_APP, LoginKind::UserLogin, true),
+            (ADMIN_APP, LoginKind::PasswordLogin, false),
+            (ADMIN_APP, LoginKind::Other, false),
+            ("gangway-yealink", LoginKind::ServiceLogin, true),
+            ("gangway-yealink", LoginKind::UserLogin, false),
+            ("gangway-yealink", LoginKind::PasswordLogin, false),
+            ("gangway-toaster", LoginKind::ServiceLogin, false),
+        ] {
+            assert_eq!(admits(app, kind, &instance, source, &registry), expected, "{app} {kind:?}");
+        }
     }
 }

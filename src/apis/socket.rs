@@ -252,7 +252,9 @@ impl Socket {
                 Some(link) => Role::Pbx(Box::new(PbxEnd::new(identity, provider, link, Arc::clone(&self.instance)))),
                 None => Role::Stranger,
             },
-            (LoginKind::ServiceLogin, Some(provider)) => Role::Service { provider, identity: Box::new(identity) },
+            (LoginKind::ServiceLogin | LoginKind::UserLogin, Some(provider)) => {
+                Role::Service { provider, identity: Box::new(identity) }
+            }
             _ => Role::Person,
         };
     }

@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{Global, output, vendors::registry};
+use crate::vendor::FileKind;
 
 /// The facts of a request.
 #[derive(Debug, Args)]
@@ -31,7 +32,7 @@ impl Recognise {
             "model": seen.model,
             "firmware": seen.firmware,
             "mac": seen.mac,
-            "kind": seen.kind.as_str(),
+            "kind": (seen.kind != FileKind::Unknown).then(|| seen.kind.as_str()),
         }));
         Ok(ExitCode::SUCCESS)
     }

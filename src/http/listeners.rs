@@ -21,7 +21,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// A request's head must be there by then.
 const SLOW_REQUEST: Duration = Duration::from_secs(10);
 /// A client that does not take its end of the connection is dropped after this.
-const SLOW_GOODBYE: Duration = Duration::from_secs(5);
+const SLOW_GOODBYE: Duration = Duration::from_secs(1);
 /// A TLS handshake must be done by then: old phones take seconds.
 const SLOW_HANDSHAKE: Duration = Duration::from_secs(10);
 

@@ -171,9 +171,6 @@ impl LinkEnd {
         if message.mt != open.mt && message.mt.strip_suffix("Result") != Some(open.mt) {
             return Some(message);
         }
-        if !message.mt.ends_with("Result") && message.body.as_object().is_some_and(|body| body.len() <= 3) {
-            return Some(message);
-        }
         let error = message.error();
         let last = error.is_some() || !open.list || is_last(&message) || open.answers.len() >= LIST_MESSAGES;
         open.answers.push(message);

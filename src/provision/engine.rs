@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     phone::{
+        facet::RedirectState,
         instance::InstanceId,
         record::{Phone, PhoneId},
     },
@@ -163,6 +164,12 @@ impl Engine {
                 tracing::error!(instance = %instance.label(), "the shared bootstrap account cannot be stored: {error}");
             }
         }
+        for instance in self.world.instances.iter() {
+            for (vendor, _) in self.world.providers.vendors() {
+                let account = self.world.account(instance.id, &vendor).map(|facts| facts.account);
+                self.state().accounts.is_new(instance.id, &vendor, account);
+            }
+        }
         loop {
             let next = self.turn();
             let timer = self.world.clock.sleep_until(next.unwrap_or(Timestamp::MAX));
@@ -175,13 +182,40 @@ impl Engine {
                     Err(RecvError::Closed) => return,
                 },
                 change = settings.recv() => match change {
-                    Ok(instance) => self.wake_instance(instance),
+                    Ok(instance) => {
+                        self.retry_refused(instance);
+                        self.wake_instance(instance);
+                    }
                     Err(RecvError::Lagged(_)) => self.wake_all(),
                     Err(RecvError::Closed) => return,
                 },
                 () = self.wake.notified() => {}
                 () = timer, if next.is_some() => {}
             }
+        }
+    }
+
+    /// A person changed a redirect account: what was refused because of it may work now. Another owner of a phone is no
+    /// matter of the account.
+    fn retry_refused(self: &Arc<Self>, instance: InstanceId) {
+        for (vendor, _) in self.world.providers.vendors() {
+            let account = self.world.account(instance, &vendor).map(|facts| facts.account);
+            if !self.state().accounts.is_new(instance, &vendor, account) {
+                continue;
+            }
+            let engine = Arc::clone(self);
+            self.tasks.spawn("retry refused", async move {
+                let now = engine.world.now();
+                for phone in engine.world.store.roster().in_instance(instance) {
+                    if phone.vendor != vendor || phone.redirect.state != RedirectState::Refused {
+                        continue;
+                    }
+                    let again = |phone: &mut Phone, _: &mut Vec<_>| phone.redirect.reach(RedirectState::Pending, now);
+                    if let Err(error) = engine.world.store.change_phone(phone.id, again).await {
+                        tracing::error!(mac = %phone.mac, "cannot be tried again: {error}");
+                    }
+                }
+            });
         }
     }
 

@@ -201,19 +201,19 @@ impl Inbox {
         if !sent {
             return Ok(());
         }
-        let (phone, is_current) = store
+        // First, because Users is answered by the change and may repeat its request at once: the code must count as
+        // spent by then, or the record waits for a connection that never sends it.
+        if let (Some(code), Some(phone)) = (code.as_ref().filter(|_| with_code), store.roster().get(id)) {
+            spent::remember(store, phone.instance, phone.mac, code).await?;
+        }
+        store
             .change_phone(id, |phone, events| {
-                // Nor is one that came since we looked.
-                let is_current = phone.code == code;
-                if is_current {
+                // A code that came since we looked is not spent.
+                if phone.code == code {
                     outcome::silence(phone, with_code, now, events);
                 }
-                is_current
             })
             .await?;
-        if let Some(code) = code.filter(|_| with_code && is_current) {
-            spent::remember(store, phone.instance, phone.mac, &code).await?;
-        }
         Ok(())
     }
 

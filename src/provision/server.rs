@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     phone::instance::InstanceId,
-    redirect::{self, Operation, Outcome},
+    redirect::{self, Operation, Outcome, RedirectAccount},
     secret::Secret,
 };
 
@@ -21,7 +21,11 @@ type Key = (InstanceId, String);
 
 /// How far the entry of each account is. In memory only, so that a start writes it again.
 #[derive(Default)]
-pub(super) struct Accounts(HashMap<Key, Account>);
+pub(super) struct Accounts {
+    entries: HashMap<Key, Account>,
+    /// The accounts as seen last, to notice that a person changed one.
+    known: HashMap<Key, Option<RedirectAccount>>,
+}
 
 #[derive(Default)]
 struct Account {
@@ -41,20 +45,26 @@ pub(super) struct Work {
 impl Accounts {
     pub(super) fn readiness(&self, facts: &AccountFacts) -> ServerReadiness {
         let key = (facts.account.instance, facts.account.vendor.clone());
-        match (&facts.server, self.0.get(&key)) {
+        match (&facts.server, self.entries.get(&key)) {
             (Some(server), Some(account)) => account.entry.readiness(&server.name, server.url.expose()),
             _ => ServerReadiness::Pending,
         }
     }
 
+    /// Whether this is another account than the one seen before; it is remembered.
+    pub(super) fn is_new(&mut self, instance: InstanceId, vendor: &str, account: Option<RedirectAccount>) -> bool {
+        let known = self.known.insert((instance, vendor.to_owned()), account.clone());
+        known != Some(account)
+    }
+
     /// When an entry is to be looked at again.
     pub(super) fn next(&self) -> Option<Timestamp> {
-        self.0.values().filter(|account| !account.busy).filter_map(|account| account.next).min()
+        self.entries.values().filter(|account| !account.busy).filter_map(|account| account.next).min()
     }
 
     /// A person changed something: what was refused may work now.
     pub(super) fn forget_refusals(&mut self, instance: InstanceId) {
-        for ((of, _), account) in &mut self.0 {
+        for ((of, _), account) in &mut self.entries {
             if *of == instance {
                 account.entry.refused = None;
             }
@@ -69,7 +79,7 @@ impl Accounts {
         away_until: Option<Timestamp>,
         now: Timestamp,
     ) -> Option<Work> {
-        let account = self.0.entry((instance, vendor.to_owned())).or_default();
+        let account = self.entries.entry((instance, vendor.to_owned())).or_default();
         account.next = None;
         if account.busy {
             return None;
@@ -120,7 +130,7 @@ pub(super) async fn ensure(engine: Arc<Engine>, work: Work) {
     // away the entry is what is tried, at most every ten seconds.
     engine.endpoint_answered(&EndpointKey::Redirect(key.0, key.1.clone()), !outcome.is_retryable(), now);
     engine.with_accounts(|accounts| {
-        let account = accounts.0.entry(key.clone()).or_default();
+        let account = accounts.entries.entry(key.clone()).or_default();
         account.busy = false;
         if let Some(standing) = standing {
             account.entry.ensured = Some((standing, url));

@@ -67,7 +67,9 @@ impl Envelope {
         }
         let head: Head<'_> = serde_json::from_str(text).map_err(EnvelopeError::Json)?;
         let body = serde_json::from_str(text).map_err(EnvelopeError::Json)?;
-        Ok(Self { mt: head.mt, api: head.api, src: head.src.map(ToOwned::to_owned), body, raw: text.to_owned() })
+        // An empty api addresses nobody else.
+        let api = head.api.filter(|api| !api.is_empty());
+        Ok(Self { mt: head.mt, api, src: head.src.map(ToOwned::to_owned), body, raw: text.to_owned() })
     }
 
     /// The request id when it is a text or a number: what our own requests carry.

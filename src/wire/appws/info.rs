@@ -12,7 +12,8 @@ use crate::wire::shape;
 pub enum LoginKind {
     /// A PBX's app object: no `pbxObj` and `sip` equal to `info.appobj`.
     PbxSession,
-    /// Another service, with a login the PBX made (GetServiceLogin): `pbxObj` and no `groups`.
+    /// Another service, with a login the PBX made (GetServiceLogin): `pbxObj` and no `groups`; maybe no `info` at all.
+    /// A person's login may look the same: not every edition tells `groups`.
     ServiceLogin,
     /// A person's page in myApps: `pbxObj` and `groups`.
     UserLogin,
@@ -29,10 +30,15 @@ impl LoginKind {
         let by_object = login.pbx_obj.as_deref().is_some_and(|name| !name.is_empty());
         match info {
             None if login.guid.len() == 32 && login.guid.bytes().all(|digit| digit == b'0') => Self::PasswordLogin,
+            None if by_object => Self::ServiceLogin,
             None => Self::Other,
             Some(info) if by_object && info.groups.is_some() => Self::UserLogin,
             Some(_) if by_object => Self::ServiceLogin,
-            Some(info) if info.appobj.as_deref().is_some_and(|object| !object.is_empty() && object == login.sip) => {
+            // Names of PBX objects are the same in whatever letters.
+            Some(info)
+                if (info.appobj.as_deref())
+                    .is_some_and(|object| !object.is_empty() && object.eq_ignore_ascii_case(&login.sip)) =>
+            {
                 Self::PbxSession
             }
             Some(_) => Self::Other,
@@ -141,7 +147,14 @@ mod tests {
     fn kinds_follow_from_the_login() {
         let cases = [
             (r#"{"mt":"AppLogin","sip":"gw","info":{"appobj":"gw","apps":[]}}"#, LoginKind::PbxSession),
+            (r#"{"mt":"AppLogin","sip":"GW","info":{"appobj":"gw","apps":[]}}"#, LoginKind::PbxSession),
             (r#"{"mt":"AppLogin","sip":"users","pbxObj":"gw","info":{"appobj":"gw"}}"#, LoginKind::ServiceLogin),
+            (r#"{"mt":"AppLogin","sip":"users","pbxObj":"gw"}"#, LoginKind::ServiceLogin),
+            (r#"{"mt":"AppLogin","sip":"users","pbxObj":""}"#, LoginKind::Other),
+            (
+                r#"{"mt":"AppLogin","sip":"a","pbxObj":"gw","guid":"00000000000000000000000000000000"}"#,
+                LoginKind::PasswordLogin,
+            ),
             (r#"{"mt":"AppLogin","sip":"u","pbxObj":"gw","info":{"appobj":"gw","groups":[]}}"#, LoginKind::UserLogin),
             (r#"{"mt":"AppLogin","sip":"u","pbxObj":"gw","info":{"groups":null}}"#, LoginKind::UserLogin),
             (r#"{"mt":"AppLogin","sip":"a","guid":"00000000000000000000000000000000"}"#, LoginKind::PasswordLogin),

@@ -22,7 +22,7 @@ pub struct ProvisioningPhone {
     pub hwid: String,
     /// H.323 name of the user; `usename` on the wire (sic), `username` is understood too.
     pub username: String,
-    /// Long name of the user; the user name where none came.
+    /// Long name of the user.
     pub cn: String,
     /// The user's PBX password.
     pub password: Secret,
@@ -53,6 +53,9 @@ pub enum ProvisioningError {
     /// No `usename` and no `username`.
     #[error("ProvisioningPhone names no user (usename)")]
     MissingUser,
+    /// No `cn`.
+    #[error("ProvisioningPhone holds no long name of the user (cn)")]
+    MissingName,
     /// No `seed1`.
     #[error("ProvisioningPhone holds no seed for the user's password (seed1)")]
     MissingSeed,
@@ -107,11 +110,7 @@ impl ProvisioningPhone {
             ProvisioningError::MissingUser => field("username", ProvisioningError::MissingUser),
             other => Err(other),
         })?;
-        let cn = match field("cn", ProvisioningError::MissingUser) {
-            Ok(cn) => cn,
-            Err(ProvisioningError::MissingUser) => username.clone(),
-            Err(other) => return Err(other),
-        };
+        let cn = field("cn", ProvisioningError::MissingName)?;
         let seed = field("seed1", ProvisioningError::MissingSeed)?;
         let hidden =
             shape::text(body, "password").filter(|text| !text.is_empty()).ok_or(ProvisioningError::MissingPassword)?;

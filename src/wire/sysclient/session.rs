@@ -127,6 +127,8 @@ pub struct Session {
     device: DeviceIdentity,
     page: Vec<u8>,
     code: Option<Secret>,
+    /// The identify that is not answered yet carried a code.
+    sent_code: bool,
     password: Option<Secret>,
     /// A password that was handed out and is not confirmed yet.
     storing: Option<Secret>,
@@ -158,6 +160,7 @@ impl Session {
             device,
             page: tunnel::page(page),
             code: code.filter(|code| !code.is_empty()),
+            sent_code: false,
             password: password.filter(|password| !password.is_empty()),
             storing: None,
             held: VecDeque::new(),
@@ -278,6 +281,7 @@ impl Session {
             Ok(Frame::Admin { kind: AdminKind::Challenge, json }) => self.on_challenge(json, now, actions),
             Ok(Frame::Admin { kind: AdminKind::AdminPassword, json }) => self.on_admin_password(json, actions),
             Ok(Frame::Admin { kind: AdminKind::Configuration, json }) => self.on_configuration(json, actions),
+            Ok(Frame::Admin { kind: AdminKind::ProvisionResult, json }) => self.on_provision_result(json, actions),
             Ok(Frame::Admin { .. }) => Err(Ignored::UnknownType),
         };
         if let Err(ignored) = done {
@@ -338,6 +342,18 @@ impl Session {
         Ok(())
     }
 
+    /// Meant for codes of FXS interfaces, which a phone has none of. Should Devices refuse the code of an identify with
+    /// it, nothing else will come: no need to wait for the silence.
+    fn on_provision_result(&mut self, json: &str, actions: &mut Vec<Action>) -> Result<(), Ignored> {
+        let refused = read(json).and_then(|message| shape::error(&message)).is_some();
+        if !refused || self.silence.is_none() || !self.sent_code {
+            return Err(Ignored::UnknownType);
+        }
+        self.silence = None;
+        actions.push(Action::Event(Event::NotInDomain));
+        Ok(())
+    }
+
     /// Devices told something only a member of a domain is told.
     fn adopted(&mut self) {
         self.silence = None;
@@ -353,6 +369,7 @@ impl Session {
 
     fn identify(&mut self, proof: &Proof<'_>, now: Timestamp) -> Action {
         self.silence = Some(later(now, SILENCE));
+        self.sent_code = matches!(proof, Proof::Code(_));
         Action::Send(identify::frame(&self.device, proof))
     }
 

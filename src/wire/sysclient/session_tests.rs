@@ -217,6 +217,22 @@ enum Step {
     Stored,
 }
 
+#[test]
+fn a_refused_code_needs_no_silence() {
+    let refusal = admin(AdminKind::ProvisionResult, &json!({"error":"code expired"}));
+    let (mut session, _) = open(Credentials::code("562822784750".into()));
+    let actions = session.on_frame(&admin(AdminKind::ProvisionResult, &json!({})), at(1));
+    assert!(matches!(actions[..], [Action::Event(Event::Ignored(Ignored::UnknownType))]), "{actions:?}");
+    let actions = session.on_frame(&refusal, at(1));
+    assert!(matches!(actions[..], [Action::Event(Event::NotInDomain)]), "{actions:?}");
+    let again = session.on_frame(&refusal, at(2));
+    assert!(matches!(again[..], [Action::Event(Event::Ignored(Ignored::UnknownType))]), "{again:?}");
+
+    let (mut session, _) = open(Credentials::password("P".into()));
+    let actions = session.on_frame(&refusal, at(1));
+    assert!(matches!(actions[..], [Action::Event(Event::Ignored(Ignored::UnknownType))]), "{actions:?}");
+}
+
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let texts = prop::sample::select(vec![
         json!({"password":"P"}),
