@@ -253,8 +253,10 @@ async fn deliveries() {
         let head = challenge.head.replace("nonce=\"00", "nonce=\"ff");
         Asker::new(target.clone(), &agent(phone.mac), Some(Digest::new(&head, &phone.own.user, "x", &target)))
     });
-    let refusals: [(&str, u16, Vec<Asker>); 8] = [
+    let many = (0..0x1_0000).map(|index| Asker::new(by_name(mac(8, index)), &agent(mac(8, index)), None));
+    let refusals: [(&str, u16, Vec<Asker>); 9] = [
         ("401, unknown MAC", 401, strangers.collect()),
+        ("401, 65,536 unknown MACs", 401, many.collect()),
         ("401, known MAC", 401, known.collect()),
         ("401, window closed", 401, closed.collect()),
         ("401, old nonce", 401, stale.collect()),

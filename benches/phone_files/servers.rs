@@ -76,7 +76,7 @@ pub fn gangway(dir: &Path) -> Server {
     fs::write(
         &config,
         format!(
-            "[http]\nlisten = \"{address}\"\n[ops]\nlisten = []\n[data]\ndir = \"{root}/data\"\n[vendors]\n\
+            "[http]\nlisten = \"{address}\"\n[ops]\nlisten = \"127.0.0.1:0\"\n[data]\ndir = \"{root}/data\"\n[vendors]\n\
              dir = \"{root}/overrides\"\n[log]\nlevel = \"info\"\n[cache]\nmib = 128\n[[instances]]\n\
              domain = \"example.com\"\nname = \"gangway\"\npassword = \"ip411\"\npublic_url = \"http://{address}\"\n"
         ),

@@ -16,22 +16,23 @@ use crate::{
     store::Store,
 };
 
-/// What was learned when the bases were made, and the bases.
-type Kept = HashMap<InstanceId, (Option<String>, Arc<Bases>)>;
+/// The revision of the facts the bases were made from, and the bases.
+type Kept = HashMap<InstanceId, (u64, Arc<Bases>)>;
 
 /// The bases of every instance: configured, else learned from the PBX.
 #[must_use]
 pub fn of(store: Store, instances: Instances) -> BasesOf {
     let kept: RwLock<Kept> = RwLock::default();
     Arc::new(move |id| {
-        let learned = store.fact(id, urls::LEARNED);
+        let revision = store.facts_revision();
         if let Some((from, bases)) = kept.read().unwrap_or_else(PoisonError::into_inner).get(&id)
-            && *from == learned
+            && *from == revision
         {
             return Arc::clone(bases);
         }
+        let learned = store.fact(id, urls::LEARNED);
         let bases = Arc::new(instances.get(id).map(|instance| made(instance, learned.as_deref())).unwrap_or_default());
-        kept.write().unwrap_or_else(PoisonError::into_inner).insert(id, (learned, Arc::clone(&bases)));
+        kept.write().unwrap_or_else(PoisonError::into_inner).insert(id, (revision, Arc::clone(&bases)));
         bases
     })
 }

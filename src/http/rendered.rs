@@ -94,7 +94,9 @@ impl Files for RenderedFiles {
             category: phone.and_then(|phone| phone.category.as_deref()),
             mac: phone.map(|phone| phone.mac),
         };
-        let settings = self.store.layers(instance).effective(&lookup, phone.map(|phone| &phone.device_config));
+        let devices = phone.map(|phone| &phone.device_config);
+        let names = ["provisioning_scheme", "require_certificate"];
+        let settings = self.store.layers(instance).effective_of(&names, &lookup, devices);
         Policy {
             https_only: settings.text("provisioning_scheme") == "https",
             require_certificate: settings.bool("require_certificate"),
@@ -103,7 +105,8 @@ impl Files for RenderedFiles {
     }
 
     fn shared_account(&self, instance: InstanceId) -> Option<Arc<Credentials>> {
-        let settings = self.store.layers(instance).effective(&Lookup::default(), None);
+        let names = ["provisioning_user", "provisioning_password"];
+        let settings = self.store.layers(instance).effective_of(&names, &Lookup::default(), None);
         let (user, password) = shared_account(&self.store, instance, &settings)?;
         Some(Arc::new(Credentials { user, password, proven: None }))
     }

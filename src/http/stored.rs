@@ -45,8 +45,8 @@ impl Records for Stored {
             mac: note.mac,
             at: note.at,
             address: note.address,
-            user_agent: note.user_agent.as_deref().map(str::to_owned),
-            file: (*note.file).to_owned(),
+            user_agent: note.user_agent,
+            file: note.file,
             outcome: word(note.outcome),
         });
     }

@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{PoisonError, RwLock},
+    sync::{
+        PoisonError, RwLock, RwLockWriteGuard,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use sqlx::SqliteConnection;
@@ -25,6 +28,8 @@ type Map = HashMap<(InstanceId, String), Fact>;
 /// The facts of all instances.
 pub(super) struct Facts {
     map: RwLock<Map>,
+    /// Raised by every change, while the map is locked for it.
+    revision: AtomicU64,
 }
 
 fn place(instance: i64, key: &str) -> String {
@@ -55,12 +60,18 @@ async fn read(connection: &mut SqliteConnection, keyring: &Keyring) -> Result<Ma
 
 impl Facts {
     pub(super) async fn load(connection: &mut SqliteConnection, keyring: &Keyring) -> Result<Self, StoreError> {
-        Ok(Self { map: RwLock::new(read(connection, keyring).await?) })
+        Ok(Self { map: RwLock::new(read(connection, keyring).await?), revision: AtomicU64::new(0) })
     }
 
     fn get(&self, instance: InstanceId, key: &str) -> Option<Fact> {
         let map = self.map.read().unwrap_or_else(PoisonError::into_inner);
         map.get(&(instance, key.to_owned())).cloned()
+    }
+
+    fn change(&self) -> RwLockWriteGuard<'_, Map> {
+        let map = self.map.write().unwrap_or_else(PoisonError::into_inner);
+        self.revision.fetch_add(1, Ordering::AcqRel);
+        map
     }
 }
 
@@ -68,11 +79,20 @@ impl Facts {
 pub(super) async fn refresh(store: &Store) -> Result<(), StoreError> {
     let mut writing = store.inner.writer.take().await;
     let map = read(&mut writing, &store.inner.keyring).await?;
-    *store.inner.facts.map.write().unwrap_or_else(PoisonError::into_inner) = map;
+    *store.inner.facts.change() = map;
     Ok(())
 }
 
 impl Store {
+    /// Another number than before once any fact has changed, here or by another process. What was made of facts read
+    /// after this number was asked for holds as long as the number does.
+    #[must_use]
+    pub fn facts_revision(&self) -> u64 {
+        // The readers of the map see what was written before the number was raised only behind the lock; whoever sees
+        // the new number waits there for the change.
+        self.inner.facts.revision.load(Ordering::Acquire)
+    }
+
     /// A fact that is no secret.
     #[must_use]
     pub fn fact(&self, instance: InstanceId, key: &str) -> Option<String> {
@@ -150,7 +170,7 @@ impl Store {
             .await
             .attempt("count the change of a fact")?;
         let _writing = transaction.commit().await?;
-        let mut map = self.inner.facts.map.write().unwrap_or_else(PoisonError::into_inner);
+        let mut map = self.inner.facts.change();
         match fact {
             Some(fact) => map.insert((instance, key.to_owned()), fact),
             None => map.remove(&(instance, key.to_owned())),

@@ -2,8 +2,9 @@
 //! transaction for all, so that no answer ever waits for the disk. Also what unknown devices asked, in memory only.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
-    net::IpAddr,
+    borrow::Cow,
+    collections::{HashMap, VecDeque},
+    net::{IpAddr, Ipv4Addr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -25,8 +26,14 @@ pub const UNKNOWN_KEPT: usize = 512;
 /// The longest text of a request that is kept, in bytes.
 const TEXT_KEPT: usize = 256;
 
+/// Facts copied for the disk under one lock.
+const COPIED_AT_ONCE: usize = 64;
+
+/// Rows in one statement: about 100 KiB of text.
+const WRITTEN_AT_ONCE: usize = 500;
+
 /// Between two writings.
-const PAUSE: Duration = Duration::from_millis(500);
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// One answered request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,9 +49,9 @@ pub struct RequestNote {
     /// From where.
     pub address: IpAddr,
     /// Its User-Agent.
-    pub user_agent: Option<String>,
+    pub user_agent: Option<Arc<str>>,
     /// The file name, without the path (the path may hold a token).
-    pub file: String,
+    pub file: Arc<str>,
     /// What became of it: a lasting word (`delivered`, `not-modified`, `refused`, ...).
     pub outcome: &'static str,
 }
@@ -66,11 +73,37 @@ pub struct RequestFacts {
     pub requests: u64,
 }
 
+/// [`RequestFacts`] as they are kept: every request writes them, few ever read them.
+struct Last {
+    at: Timestamp,
+    address: IpAddr,
+    user_agent: Option<Arc<str>>,
+    file: Arc<str>,
+    outcome: Cow<'static, str>,
+    requests: u64,
+    /// Listed in [`Memory::unwritten`].
+    unwritten: bool,
+}
+
+impl Last {
+    fn facts(&self) -> RequestFacts {
+        RequestFacts {
+            at: self.at,
+            address: self.address.to_string(),
+            user_agent: self.user_agent.as_deref().map(str::to_owned),
+            file: (*self.file).to_owned(),
+            outcome: self.outcome.clone().into_owned(),
+            requests: self.requests,
+        }
+    }
+}
+
 #[derive(Default)]
 struct Memory {
-    facts: HashMap<PhoneId, Arc<RequestFacts>>,
-    /// Phones whose facts are not on disk yet. Never more than there are phones, so nothing ever has to be dropped.
-    unwritten: HashSet<PhoneId>,
+    last: HashMap<PhoneId, Last>,
+    /// Phones whose facts are not on disk yet, each once. Never more than there are phones, so nothing ever has to be
+    /// dropped.
+    unwritten: Vec<PhoneId>,
     unknown: VecDeque<RequestNote>,
 }
 
@@ -88,27 +121,30 @@ impl Requests {
         .fetch_all(connection)
         .await
         .attempt("read the last requests")?;
-        let facts = rows
+        let last = rows
             .into_iter()
             .map(|row| {
-                let facts = RequestFacts {
+                let last = Last {
                     at: time(row.at),
-                    address: row.address,
-                    user_agent: row.user_agent,
-                    file: row.file,
-                    outcome: row.outcome,
+                    // Never written by us; an unreadable one is as good as none.
+                    address: row.address.parse().unwrap_or(Ipv4Addr::UNSPECIFIED.into()),
+                    user_agent: row.user_agent.map(Arc::from),
+                    file: Arc::from(row.file),
+                    outcome: Cow::Owned(row.outcome),
                     requests: unsigned(row.requests),
+                    unwritten: false,
                 };
-                (PhoneId(row.phone_id), Arc::new(facts))
+                (PhoneId(row.phone_id), last)
             })
             .collect();
-        Ok(Self { memory: Mutex::new(Memory { facts, ..Memory::default() }) })
+        Ok(Self { memory: Mutex::new(Memory { last, ..Memory::default() }) })
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Costs no copy of a text and, for a phone that asked before, no allocation: it is part of every answer.
     fn note(&self, mut note: RequestNote) {
         if let Some(agent) = &mut note.user_agent {
             shorten(agent);
@@ -122,34 +158,52 @@ impl Requests {
             memory.unknown.push_back(note);
             return;
         };
-        let requests = memory.facts.get(&phone).map_or(0, |facts| facts.requests).saturating_add(1);
-        let facts = RequestFacts {
-            at: note.at,
-            address: note.address.to_string(),
-            user_agent: note.user_agent,
-            file: note.file,
-            outcome: note.outcome.to_owned(),
-            requests,
-        };
-        memory.facts.insert(phone, Arc::new(facts));
-        memory.unwritten.insert(phone);
+        let RequestNote { at, address, user_agent, file, outcome, .. } = note;
+        let memory = &mut *memory;
+        let before = memory.last.get(&phone).map(|last| (last.requests, last.unwritten));
+        let (requests, unwritten) = before.unwrap_or_default();
+        let outcome = Cow::Borrowed(outcome);
+        let requests = requests.saturating_add(1);
+        memory.last.insert(phone, Last { at, address, user_agent, file, outcome, requests, unwritten: true });
+        if !unwritten {
+            memory.unwritten.push(phone);
+        }
     }
 
-    fn take_unwritten(&self) -> Vec<(PhoneId, Arc<RequestFacts>)> {
+    pub(super) fn take_unwritten(&self) -> Vec<(PhoneId, RequestFacts)> {
+        let phones = std::mem::take(&mut self.memory().unwritten);
+        let mut batch = Vec::with_capacity(phones.len());
+        // Requests wait for no more than a few copies.
+        for some in phones.chunks(COPIED_AT_ONCE) {
+            let mut memory = self.memory();
+            for id in some {
+                if let Some(last) = memory.last.get_mut(id) {
+                    last.unwritten = false;
+                    batch.push((*id, last.facts()));
+                }
+            }
+        }
+        batch
+    }
+
+    pub(super) fn put_back(&self, batch: &[(PhoneId, RequestFacts)]) {
         let mut memory = self.memory();
-        let phones = std::mem::take(&mut memory.unwritten);
-        phones.into_iter().filter_map(|id| memory.facts.get(&id).map(|facts| (id, facts.clone()))).collect()
-    }
-
-    fn put_back(&self, batch: &[(PhoneId, Arc<RequestFacts>)]) {
-        self.memory().unwritten.extend(batch.iter().map(|(id, _)| *id));
+        let memory = &mut *memory;
+        for (id, _) in batch {
+            if let Some(last) = memory.last.get_mut(id).filter(|last| !last.unwritten) {
+                last.unwritten = true;
+                memory.unwritten.push(*id);
+            }
+        }
     }
 }
 
 /// Cuts at a character's border.
-fn shorten(text: &mut String) {
-    if text.len() > TEXT_KEPT {
-        text.truncate(text.floor_char_boundary(TEXT_KEPT));
+fn shorten(text: &mut Arc<str>) {
+    if text.len() > TEXT_KEPT
+        && let Some(short) = text.get(..text.floor_char_boundary(TEXT_KEPT))
+    {
+        *text = Arc::from(short);
     }
 }
 
@@ -171,22 +225,25 @@ pub(super) async fn run(store: Store, stop: CancellationToken) {
     }
 }
 
-async fn write(connection: &mut SqliteConnection, id: PhoneId, facts: &RequestFacts) -> Result<(), StoreError> {
-    let (at, requests) = (ms(facts.at), signed(facts.requests));
-    sqlx::query!(
+/// One statement for many rows: a statement each would cost the database's thread more than all answers together.
+async fn write(connection: &mut SqliteConnection, batch: &[(PhoneId, RequestFacts)]) -> Result<(), StoreError> {
+    let rows: Vec<_> = batch
+        .iter()
+        .map(|(id, facts)| {
+            let RequestFacts { at, address, user_agent, file, outcome, requests } = facts;
+            (id.0, ms(*at), address, user_agent, file, outcome, signed(*requests))
+        })
+        .collect();
+    let rows = serde_json::to_string(&rows).unwrap_or_default();
+    sqlx::query(
         "INSERT INTO request_facts (phone_id, at, address, user_agent, file, outcome, requests)
-        VALUES (?, ?, ?, ?, ?, ?, ?)
+        SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
+        FROM json_each(?) WHERE true
         ON CONFLICT (phone_id) DO UPDATE SET at = excluded.at, address = excluded.address,
             user_agent = excluded.user_agent, file = excluded.file, outcome = excluded.outcome,
             requests = excluded.requests",
-        id.0,
-        at,
-        facts.address,
-        facts.user_agent,
-        facts.file,
-        facts.outcome,
-        requests
     )
+    .bind(rows)
     .execute(connection)
     .await
     .attempt("write the last requests")?;
@@ -194,15 +251,15 @@ async fn write(connection: &mut SqliteConnection, id: PhoneId, facts: &RequestFa
 }
 
 impl Store {
-    /// Notes a request. Never waits; on disk within half a second.
+    /// Notes a request. Never waits; on disk within a second.
     pub fn request_seen(&self, note: RequestNote) {
         self.inner.requests.note(note);
     }
 
     /// The last request of a phone.
     #[must_use]
-    pub fn request_facts(&self, phone: PhoneId) -> Option<Arc<RequestFacts>> {
-        self.inner.requests.memory().facts.get(&phone).cloned()
+    pub fn request_facts(&self, phone: PhoneId) -> Option<RequestFacts> {
+        self.inner.requests.memory().last.get(&phone).map(Last::facts)
     }
 
     /// What unknown devices asked an instance last, newest first. In memory only, [`UNKNOWN_KEPT`] over all.
@@ -223,8 +280,8 @@ impl Store {
         }
         let written = async {
             let mut transaction = self.inner.writer.begin("write the last requests").await?;
-            for (id, facts) in &batch {
-                write(&mut transaction, *id, facts).await?;
+            for rows in batch.chunks(WRITTEN_AT_ONCE) {
+                write(&mut transaction, rows).await?;
             }
             transaction.commit().await.map(drop)
         }

@@ -5,9 +5,11 @@ use std::{
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::seal::{Keyring, keyed};
+use super::seal::Keyring;
 use crate::phone::{
     instance::InstanceId,
     mac::Mac,
@@ -15,19 +17,25 @@ use crate::phone::{
 };
 
 /// Finds phones by token without keeping readable tokens as keys: HMAC-SHA256 under a derived key.
-#[derive(Debug)]
 pub(super) struct TokenIndex {
-    key: Zeroizing<[u8; 32]>,
+    /// With the key in it: a look-up costs half of what an HMAC from the start does.
+    hmac: Hmac<Sha256>,
 }
 
 impl TokenIndex {
     pub(super) fn new(keyring: &Keyring) -> Self {
-        Self { key: Zeroizing::new(keyring.derive("token index")) }
+        let key = Zeroizing::new(keyring.derive("token index"));
+        // HMAC pads a short key with zeros to its block; done here, no length is left to be refused.
+        let mut block = Zeroizing::new([0_u8; 64]);
+        block[..32].copy_from_slice(&*key);
+        Self { hmac: Hmac::new((&*block).into()) }
     }
 
     /// The first 128 bits of the keyed hash: as many as the token has itself.
     pub(super) fn of(&self, token: &str) -> [u8; 16] {
-        let hash = keyed(&self.key, &[token.as_bytes()]);
+        let mut hmac = self.hmac.clone();
+        hmac.update(token.as_bytes());
+        let hash = hmac.finalize().into_bytes();
         let mut index = [0; 16];
         index.copy_from_slice(&hash[..16]);
         index

@@ -128,7 +128,7 @@ impl Keyring {
 }
 
 /// HMAC-SHA256 over the joined parts.
-pub(super) fn keyed(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
+fn keyed(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
     // HMAC takes keys of any length, the error cannot occur; an empty key would be a different function, not a leak.
     let Ok(mut hmac) = Hmac::<Sha256>::new_from_slice(key) else { return [0; 32] };
     for part in parts {

@@ -350,7 +350,9 @@ async fn facts_are_open_or_sealed() {
     assert_eq!(again.fact(instance, "url").as_deref(), Some("https://example.com"));
     assert_eq!(again.secret_fact(instance, "bootstrap").unwrap().expose(), "hidden");
     assert_eq!(again.fact(instance, "bootstrap"), None, "a secret is not handed out as text");
+    let before = store.facts_revision();
     store.set_fact(instance, "url", None).await.unwrap();
+    assert_ne!(store.facts_revision(), before);
     assert_eq!(store.fact(instance, "url"), None);
     assert_eq!(fixture.again().await.fact(instance, "url"), None);
 }
@@ -362,8 +364,8 @@ fn note(instance: InstanceId, phone: Option<PhoneId>, file: &str) -> RequestNote
         mac: None,
         at: now(),
         address: Ipv4Addr::LOCALHOST.into(),
-        user_agent: Some("ü".repeat(1000)),
-        file: file.to_owned(),
+        user_agent: Some("ü".repeat(1000).into()),
+        file: file.into(),
         outcome: "delivered",
     }
 }
@@ -384,13 +386,29 @@ async fn requests_are_known_at_once_and_on_disk_when_the_gateway_ends() {
 }
 
 #[tokio::test]
+async fn facts_that_could_not_be_written_wait_each_once() {
+    let fixture = Fixture::new().await;
+    let phone = fixture.store.create_phone(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
+    let requests = &fixture.store.inner.requests;
+    let seen = || fixture.store.request_seen(note(fixture.instance, Some(phone.id), "805ec0000001.cfg"));
+    seen();
+    let batch = requests.take_unwritten();
+    assert_eq!(batch.iter().map(|(id, facts)| (*id, facts.requests)).collect::<Vec<_>>(), [(phone.id, 1)]);
+    assert!(requests.take_unwritten().is_empty());
+    seen();
+    requests.put_back(&batch);
+    let again = requests.take_unwritten();
+    assert_eq!(again.iter().map(|(id, facts)| (*id, facts.requests)).collect::<Vec<_>>(), [(phone.id, 2)]);
+}
+
+#[tokio::test]
 async fn unknown_devices_fill_a_ring_and_nothing_more() {
     let fixture = Fixture::new().await;
     for count in 0..UNKNOWN_KEPT + 10 {
         fixture.store.request_seen(note(fixture.instance, None, &count.to_string()));
     }
     let unknown = fixture.store.unknown_requests(fixture.instance);
-    assert_eq!((unknown.len(), unknown[0].file.as_str()), (UNKNOWN_KEPT, (UNKNOWN_KEPT + 9).to_string().as_str()));
+    assert_eq!((unknown.len(), &*unknown[0].file), (UNKNOWN_KEPT, (UNKNOWN_KEPT + 9).to_string().as_str()));
     assert!(fixture.store.unknown_requests(InstanceId(99)).is_empty());
 }
 

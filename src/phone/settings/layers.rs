@@ -27,6 +27,8 @@ pub struct SettingRow {
 #[derive(Debug, Clone, Default)]
 pub struct Layers {
     rows: Vec<SettingRow>,
+    /// Place of each row: an instance may have thousands of phones with values of their own.
+    places: HashMap<Scope, HashMap<String, usize>>,
     revision: u64,
 }
 
@@ -77,7 +79,11 @@ impl Layers {
     /// The rows of one instance.
     #[must_use]
     pub fn new(rows: Vec<SettingRow>, revision: u64) -> Self {
-        Self { rows, revision }
+        let mut places: HashMap<Scope, HashMap<String, usize>> = HashMap::new();
+        for (place, row) in rows.iter().enumerate() {
+            places.entry(row.scope.clone()).or_default().insert(row.name.clone(), place);
+        }
+        Self { rows, places, revision }
     }
 
     /// Grows with every change.
@@ -95,13 +101,28 @@ impl Layers {
     /// The value of a setting for the whole instance, or its default; `None` for a name the table does not know.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Secret> {
-        let row = self.rows.iter().rev().find(|row| row.scope == Scope::Instance && row.name == name);
+        let row = self.places.get(&Scope::Instance).and_then(|set| self.rows.get(*set.get(name)?));
         row.map(|row| row.value.clone()).or_else(|| setting(name).map(|setting| Secret::new(setting.default)))
     }
 
     /// What holds for one phone: default < instance < vendor < model < category < Devices < phone.
     #[must_use]
     pub fn effective(&self, phone: &Lookup<'_>, devices: Option<&DeviceConfig>) -> Effective {
+        self.resolve(TABLE.iter(), phone, devices)
+    }
+
+    /// The same of a few settings alone, at the cost of those.
+    #[must_use]
+    pub fn effective_of(&self, names: &[&str], phone: &Lookup<'_>, devices: Option<&DeviceConfig>) -> Effective {
+        self.resolve(names.iter().filter_map(|name| setting(name)), phone, devices)
+    }
+
+    fn resolve(
+        &self,
+        settings: impl Iterator<Item = &'static Setting>,
+        phone: &Lookup<'_>,
+        devices: Option<&DeviceConfig>,
+    ) -> Effective {
         let mut scopes = vec![Scope::Instance];
         if let Some(vendor) = phone.vendor {
             scopes.push(Scope::Vendor(vendor.to_owned()));
@@ -110,16 +131,18 @@ impl Layers {
             }
         }
         scopes.extend(phone.category.map(|category| Scope::Category(category.to_owned())));
+        let layer = |scope| self.places.get_key_value(scope);
+        let shared: Vec<_> = scopes.iter().filter_map(layer).collect();
         let own = phone.mac.map(Scope::Phone);
-        let values = TABLE
-            .iter()
+        let own = own.as_ref().and_then(layer);
+        let values = settings
             .map(|setting| {
                 let mut found = vec![(Layer::Default, Secret::new(setting.default))];
-                let set = |scope: &Scope| {
-                    let row = self.rows.iter().rev().find(|row| row.name == setting.name && row.scope == *scope);
-                    row.map(|row| (Layer::Set(scope.clone()), row.value.clone()))
+                let set = |(scope, places): &(&Scope, &HashMap<String, usize>)| {
+                    let row = self.rows.get(*places.get(setting.name)?)?;
+                    Some((Layer::Set((*scope).clone()), row.value.clone()))
                 };
-                found.extend(scopes.iter().filter_map(set));
+                found.extend(shared.iter().filter_map(set));
                 let deployed = devices.and_then(|config| devices::value_from(config, setting.name));
                 found.extend(deployed.map(|value| (Layer::Devices, value)));
                 found.extend(own.iter().filter_map(set));
@@ -241,6 +264,9 @@ mod tests {
         assert_eq!(other.origin("ntp_server_1").unwrap().layer, Layer::Devices);
         assert_eq!(layers.effective(&lookup("805ec0aabbcd", Some("Lab")), None).text("ntp_server_1"), "category");
         assert_eq!(layers.effective(&lookup("805ec0aabbcd", None), None).text("ntp_server_1"), "model");
+        let few = layers.effective_of(&["ntp_server_1"], &lookup("805ec0aabbcc", Some("Lab")), Some(&devices));
+        assert_eq!((few.text("ntp_server_1"), few.text("window_days")), ("phone", ""));
+        assert_eq!(few.origin("ntp_server_1"), own.origin("ntp_server_1"));
         assert_eq!(layers.get("ntp_server_1").unwrap().expose(), "instance");
         assert_eq!(layers.get("window_days").unwrap().expose(), "7");
     }
