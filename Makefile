@@ -4,6 +4,7 @@
 CARGO ?= cargo
 NEXTEST_VERSION := 0.9.143
 DENY_VERSION := 0.20.2
+SQLX_VERSION := 0.9.0
 
 .PHONY: help demo test lint bench bless sqlx-prepare tools bench-tools
 
@@ -27,6 +28,12 @@ bench: bench-tools ## measure; the table of docs/performance.md
 
 bless: tools ## accept what the snapshot tests render now
 	INSTA_UPDATE=always $(CARGO) nextest run --no-fail-fast
+
+sqlx-prepare: ## check the queries again after changing one or a migration
+	@command -v cargo-sqlx >/dev/null || $(CARGO) install sqlx-cli --version $(SQLX_VERSION) --locked --no-default-features --features sqlite
+	dir=$$(mktemp -d) && export DATABASE_URL=sqlite://$$dir/gangway.db SQLX_OFFLINE=false \
+	  && $(CARGO) sqlx database setup && $(CARGO) sqlx prepare -- --all-targets \
+	  && rm -rf migrations/offline $$dir && mv .sqlx migrations/offline
 
 tools: ## cargo-nextest, cargo-deny, python3, curl
 	@command -v cargo-nextest >/dev/null || $(CARGO) install cargo-nextest --version $(NEXTEST_VERSION) --locked

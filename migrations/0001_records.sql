@@ -59,6 +59,8 @@ CREATE TABLE phone (
     window_source           TEXT,
     window_family           TEXT,
     window_closed           INTEGER,
+    -- 1: a person opened it, so the phone may also come without a token.
+    window_by_person        INTEGER NOT NULL DEFAULT 0,
     sysclient_url           TEXT,
     sysclient_product       TEXT    NOT NULL,
     sysclient_version       TEXT    NOT NULL,

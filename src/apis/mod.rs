@@ -4,6 +4,7 @@
 
 pub mod app;
 pub mod devices;
+mod incoming;
 pub mod pbx_admin;
 pub mod pbx_session;
 pub mod provisioning;

@@ -11,13 +11,13 @@ use std::{
 use actix_web::{HttpRequest, HttpResponse, web};
 use actix_ws::{AggregatedMessage, CloseCode, CloseReason};
 
-use super::{Apis, app, pbx_session::PbxEnd, provisioning, replies::Replies};
+use super::{Apis, app, incoming::Incoming, pbx_session::PbxEnd, provisioning, replies::Replies};
 use crate::{
     links::link::{LinkEnd, link},
-    phone::instance::Instance,
+    phone::{identity::network, instance::Instance},
     telemetry::metric::{Metric, increment},
     wire::appws::{
-        Envelope, IN_LIMIT, Identity, LoginKind,
+        Envelope, Identity, LoginKind,
         login::Challenge,
         server::{self, Action},
     },
@@ -31,6 +31,8 @@ const STRANGERS_PER_SOURCE: u32 = 16;
 const STRANGERS: u32 = 1024;
 /// How long open requests may take to be answered when the gateway stops.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
+/// How long one message may take to find room: a peer that does not read is gone, and must not hold its place.
+const WRITE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Counts sockets that have not logged in yet.
 #[derive(Debug, Default)]
@@ -44,13 +46,15 @@ struct Stranger {
 
 impl Strangers {
     fn enter(self: &Arc<Self>, source: IpAddr) -> Option<Stranger> {
+        // One customer's end of an IPv6 network is one source.
+        let source = network(source);
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let all: u32 = counts.values().sum();
-        let own = counts.entry(source).or_default();
-        if *own >= STRANGERS_PER_SOURCE || all >= STRANGERS {
+        let own = counts.get(&source).copied().unwrap_or_default();
+        if own >= STRANGERS_PER_SOURCE || all >= STRANGERS {
             return None;
         }
-        *own += 1;
+        counts.insert(source, own + 1);
         Some(Stranger { all: Arc::clone(self), source })
     }
 }
@@ -83,7 +87,6 @@ pub fn upgrade(
         return Ok(HttpResponse::ServiceUnavailable().insert_header(("Retry-After", "10")).finish());
     };
     let (response, session, stream) = actix_ws::handle(request, payload)?;
-    let stream = stream.max_frame_size(IN_LIMIT).aggregate_continuations().max_continuation_size(IN_LIMIT);
     let socket = Socket {
         session: Some(session),
         instance: Arc::clone(instance),
@@ -93,7 +96,7 @@ pub fn upgrade(
         replies: Replies::default(),
         role: Role::Stranger,
     };
-    apis.tasks.spawn_local("appwebsocket", socket.serve(stream));
+    apis.tasks.spawn_local("appwebsocket", socket.serve(Incoming::new(stream)));
     Ok(response)
 }
 
@@ -128,7 +131,7 @@ enum Then {
 }
 
 impl Socket {
-    async fn serve(mut self, mut stream: actix_ws::AggregatedMessageStream) {
+    async fn serve(mut self, mut stream: Incoming) {
         let clock = Arc::clone(&self.apis.clock);
         let (handle, mut end) = link();
         let challenge = Challenge::random(&mut rand::rng());
@@ -146,9 +149,12 @@ impl Socket {
                 }
             };
             let then = tokio::select! {
-                message = stream.recv() => match message {
+                message = stream.next() => match message {
                     Some(Ok(AggregatedMessage::Text(text))) => {
                         let actions = login.on_text(&text, clock.now());
+                        if login.is_logged_in() {
+                            stream.trust();
+                        }
                         self.act(actions, &mut link_handle, &mut end).await
                     }
                     Some(Ok(AggregatedMessage::Ping(data))) => self.write(async |session| session.pong(&data).await).await,
@@ -194,7 +200,8 @@ impl Socket {
         if let Some(session) = self.session.take() {
             // A control frame holds 125 bytes with its code.
             let description = (!text.is_empty()).then(|| text.chars().take(60).collect());
-            let _ = session.close(Some(CloseReason { code, description })).await;
+            let goodbye = session.close(Some(CloseReason { code, description }));
+            let _ = tokio::time::timeout(WRITE_PATIENCE, goodbye).await;
         }
     }
 
@@ -289,7 +296,15 @@ impl Socket {
     async fn write(&mut self, write: impl AsyncFnOnce(&mut actix_ws::Session) -> Result<(), actix_ws::Closed>) -> Then {
         let gone = || Then::End(CloseCode::Normal, String::new());
         match &mut self.session {
-            Some(session) => write(session).await.map_or_else(|_closed| gone(), |()| Then::GoOn),
+            Some(session) => match tokio::time::timeout(WRITE_PATIENCE, write(session)).await {
+                Ok(Ok(())) => Then::GoOn,
+                Ok(Err(_closed)) => gone(),
+                // What it never reads is not worth waiting for, the goodbye neither.
+                Err(_elapsed) => {
+                    self.session = None;
+                    gone()
+                }
+            },
             None => gone(),
         }
     }
@@ -330,6 +345,21 @@ mod tests {
         inside.pop();
         assert!(strangers.enter(source).is_some());
         drop(inside);
+        assert!(strangers.0.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn refused_sources_leave_nothing_and_an_ipv6_network_is_one_source() {
+        let strangers = Arc::new(Strangers::default());
+        let host = |number: u32| format!("2001:db8::{number:x}").parse::<IpAddr>().unwrap();
+        let inside: Vec<Stranger> = (0..STRANGERS_PER_SOURCE).map(|n| strangers.enter(host(n)).unwrap()).collect();
+        assert!(strangers.enter(host(99)).is_none());
+        let others: Vec<Stranger> =
+            (0..STRANGERS - STRANGERS_PER_SOURCE).map(|n| strangers.enter(IpAddr::V4(n.into())).unwrap()).collect();
+        for late in 0..100_u32 {
+            assert!(strangers.enter(IpAddr::V4((1_000_000 + late).into())).is_none());
+        }
+        drop((inside, others));
         assert!(strangers.0.lock().unwrap().is_empty());
     }
 }

@@ -15,7 +15,10 @@ impl Deliveries for ToProvisioning {
         self.0.asked(phone);
     }
 
-    fn asked(&self, phone: PhoneId, _reason: Reason) {
-        self.0.asked(phone);
+    fn asked(&self, phone: PhoneId, reason: Reason) {
+        // Everything else is said of requests that did not prove to come from the phone.
+        if matches!(reason, Reason::BeforeConfig | Reason::Orphaned | Reason::Released | Reason::Insecure) {
+            self.0.asked(phone);
+        }
     }
 }

@@ -142,6 +142,8 @@ impl Application {
         tasks.spawn_local("pbx-changes", follow_pbxs(sessions.clone(), provisioning.clone(), tasks.clone()));
         tasks.spawn_local("upkeep", upkeep::prune(store.clone(), instances.clone(), Arc::clone(&clock), tasks.clone()));
 
+        tasks.spawn_local("acknowledge", provision::intents::acknowledge(store.clone(), tasks.clone()));
+
         let certificate = match config.https.listen.is_empty() {
             true => None,
             false => Some(Certificate::load(&config.https.certificate, &config.https.key)?),

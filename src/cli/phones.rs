@@ -1,6 +1,10 @@
 //! `gangway phones`: what there is, where each phone stands, and what is wanted of it.
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
@@ -21,6 +25,11 @@ use crate::{
     provision::intents,
     store::Store,
 };
+
+/// How long `--wait` waits.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two looks at what the serving process wrote.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// What to do with phones.
 #[derive(Debug, Subcommand)]
@@ -215,6 +224,11 @@ async fn show(context: &Context, mac: Mac, as_json: bool) -> anyhow::Result<()> 
 
 async fn act(context: &Context, change: &Change, intent: Intent) -> anyhow::Result<()> {
     let phone = find(context, change.mac)?;
+    let awaited = intents::awaited_fact(phone.mac);
+    if change.wait {
+        // Written before the change, so that the serving process finds it when it sees the change.
+        context.store.set_fact(context.instance, &awaited, Some("1")).await?;
+    }
     match intent {
         Intent::Allow => intents::allow(&context.store, phone.id, SystemClock.now()).await,
         Intent::Wanted(wanted) => intents::want(&context.store, phone.id, wanted).await,
@@ -224,27 +238,31 @@ async fn act(context: &Context, change: &Change, intent: Intent) -> anyhow::Resu
         output::note("Written; a running gateway carries it out now.");
         return Ok(());
     }
-    wait(&context.store, &phone).await
+    let waited = wait(context, &phone, &awaited).await;
+    if waited.is_err() {
+        context.store.set_fact(context.instance, &awaited, None).await?;
+    }
+    waited
 }
 
-/// Follows the record until nothing is left to do for the new intent.
-async fn wait(store: &Store, phone: &Phone) -> anyhow::Result<()> {
-    let mut changes = store.changes();
-    let settled = async {
-        loop {
-            match store.roster().get(phone.id) {
-                Some(now) if !intents::is_carried_out(&now) => {}
-                _ => return,
-            }
-            let _ = changes.recv().await;
+/// Follows until the serving process has seen the change and nothing is left to do for it.
+async fn wait(context: &Context, phone: &Phone, awaited: &str) -> anyhow::Result<()> {
+    let store = &context.store;
+    let (mut seen, started) = (false, Instant::now());
+    loop {
+        seen = seen || store.fact(context.instance, awaited).is_none();
+        let done = store.roster().get(phone.id).is_none_or(|now| intents::is_carried_out(&now));
+        if seen && done {
+            output::note("Carried out.");
+            return Ok(());
         }
-    };
-    if tokio::time::timeout(Duration::from_secs(60), settled).await.is_err() {
-        bail!(
-            "not carried out within a minute: is `gangway serve` running? `gangway phones show {}` tells more",
-            phone.mac
-        );
+        if started.elapsed() > PATIENCE {
+            break;
+        }
+        tokio::time::sleep(LOOK).await;
     }
-    output::note("Carried out.");
-    Ok(())
+    if seen {
+        bail!("not carried out within a minute; `gangway phones show {}` tells what is in the way", phone.mac);
+    }
+    bail!("written, but no serving gateway took notice within a minute: is `gangway serve` running?");
 }

@@ -4,6 +4,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
 
 use crate::{
     phone::{
@@ -19,22 +20,28 @@ const NONCE_LIFETIME: Duration = Duration::from_secs(2 * 3600);
 
 const SCHEMES: [Scheme; 3] = [Scheme::Digest(Algorithm::Md5), Scheme::Digest(Algorithm::Sha256), Scheme::Basic];
 
-/// One entrance per instance and scheme, with a realm that never changes.
+/// One entrance per instance, scheme and way of transport, with a realm that never changes. Nonces of one way of
+/// transport are odd on the other: what was overheard of a phone that came by plain HTTP opens nothing over TLS.
 #[derive(Debug)]
-pub struct Entrances(HashMap<InstanceId, [Guard; 3]>);
+pub struct Entrances(HashMap<(InstanceId, bool), [Guard; 3]>);
 
 impl Entrances {
     /// `key` is derived from the sealing key, so that nonces survive a restart.
     #[must_use]
     pub fn new(instances: &Instances, key: &[u8; 32]) -> Self {
-        let guards = |realm: &str| SCHEMES.map(|scheme| Guard::new(scheme, realm, NonceKey::new(key), NONCE_LIFETIME));
-        Self(instances.iter().map(|instance| (instance.id, guards(&instance.label()))).collect())
+        let plain: [u8; 32] = Sha256::new_with_prefix(b"plain http").chain_update(key).finalize().into();
+        let guards = |realm: &str, encrypted: bool| {
+            let key = if encrypted { key } else { &plain };
+            SCHEMES.map(|scheme| Guard::new(scheme, realm, NonceKey::new(key), NONCE_LIFETIME))
+        };
+        let both = instances.iter().flat_map(|instance| [true, false].map(|encrypted| (instance, encrypted)));
+        Self(both.map(|(instance, by)| ((instance.id, by), guards(&instance.label(), by))).collect())
     }
 
-    /// The entrance of an instance for one scheme.
+    /// The entrance of an instance for one scheme, over TLS or not.
     #[must_use]
-    pub fn get(&self, instance: InstanceId, scheme: Scheme) -> Option<&Guard> {
-        let guards = self.0.get(&instance)?;
+    pub fn get(&self, instance: InstanceId, scheme: Scheme, encrypted: bool) -> Option<&Guard> {
+        let guards = self.0.get(&(instance, encrypted))?;
         SCHEMES.iter().zip(guards).find(|(known, _)| **known == scheme).map(|(_, guard)| guard)
     }
 }
@@ -71,5 +78,30 @@ pub fn judge(
         Authorization::Bootstrap
     } else {
         Authorization::Wrong
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::tests::support::instance;
+
+    #[test]
+    fn a_nonce_of_plain_http_is_odd_over_tls() {
+        let entrances = Entrances::new(&Instances::new(vec![instance()]), &[7; 32]);
+        let scheme = Scheme::Digest(Algorithm::Md5);
+        let [plain, tls] = [false, true].map(|by| entrances.get(InstanceId(1), scheme, by).unwrap());
+        assert_eq!(plain.realm(), tls.realm());
+        let now = Timestamp::UNIX_EPOCH;
+        let challenge = plain.challenge(now, 1, false);
+        let nonce = challenge.split("nonce=\"").nth(1).unwrap().trim_end_matches('"').to_owned();
+        let header = format!(
+            "Digest username=\"x\", realm=\"{}\", nonce=\"{nonce}\", uri=\"/f\", response=\"{}\"",
+            plain.realm(),
+            "0".repeat(32)
+        );
+        let request = Request { method: "GET", target: "/f", authorization: Some(&header) };
+        assert_eq!(plain.check(&request, now, None, |_| None), Outcome::Wrong);
+        assert_eq!(tls.check(&request, now, None, |_| None), Outcome::Stale);
     }
 }

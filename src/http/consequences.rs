@@ -24,6 +24,12 @@ use crate::{
 const UNDER_WAY: usize = 256;
 /// The same refusal of the same phone is noted once in this time.
 const PAUSE: Duration = Duration::from_secs(60);
+/// The same, where a stranger needs no more than a MAC to be refused: the time line keeps its newest entries only, and
+/// nobody may push the older ones out.
+const PAUSE_OF_STRANGERS: Duration = Duration::from_secs(3600);
+/// Refusals remembered: the table of strangers holds every reason of ten thousand phones.
+const REMEMBERED: usize = 4096;
+const REMEMBERED_OF_STRANGERS: usize = 1 << 16;
 
 /// Carries out what requests change.
 pub struct Consequences {
@@ -32,28 +38,42 @@ pub struct Consequences {
     tasks: Tasks,
     room: Arc<Semaphore>,
     noted: Seldom<(PhoneId, Reason)>,
+    strangers: Seldom<(PhoneId, Reason)>,
 }
 
 impl Consequences {
     /// Writes through `records`, tells `deliveries`.
     #[must_use]
     pub fn new(records: Arc<dyn Records>, deliveries: Arc<dyn Deliveries>, tasks: Tasks) -> Self {
-        Self { records, deliveries, tasks, room: Arc::new(Semaphore::new(UNDER_WAY)), noted: Seldom::new(4096, PAUSE) }
+        Self {
+            records,
+            deliveries,
+            tasks,
+            room: Arc::new(Semaphore::new(UNDER_WAY)),
+            noted: Seldom::new(REMEMBERED, PAUSE),
+            strangers: Seldom::new(REMEMBERED_OF_STRANGERS, PAUSE_OF_STRANGERS),
+        }
     }
 
-    /// Binds the window to its first source; on disk when it answers. The inner error is a refusal.
+    /// Binds the window to its first source; on disk when it answers. The inner error is a refusal. `judged` is the
+    /// record that admitted the request: its token must still be the phone's when the window is bound, or what was
+    /// given away for the former user would open the file of the next one.
     pub async fn bind(
         &self,
-        phone: PhoneId,
+        judged: &Phone,
         source: IpAddr,
         family: Arc<str>,
         model: Option<Arc<str>>,
         now: Timestamp,
     ) -> Result<Result<Arc<Phone>, Reason>, RecordError> {
         let (verdict, outcome) = std::sync::mpsc::sync_channel(1);
+        let (phone, token) = (judged.id, judged.token.clone());
         let change = move |record: &mut Phone, events: &mut Vec<NewEvent>| {
             let first = record.window.first_delivery.is_none();
-            let bound = bind(record, source, &family, now);
+            let bound = match record.token == token {
+                true => bind(record, source, &family, now),
+                false => Err(Reason::WindowClosed),
+            };
             // The model decides what is rendered, and a person may have set it: learned here, before the first file.
             if bound.is_ok() && record.model.is_none() {
                 record.model = model.as_deref().map(str::to_owned);
@@ -74,9 +94,14 @@ impl Consequences {
         })
     }
 
-    /// Closes the window for good: the phone has proved its own credentials.
-    pub async fn close_window(&self, phone: PhoneId, now: Timestamp) -> Result<Arc<Phone>, RecordError> {
+    /// Closes the window for good: the phone has proved its own credentials, those of `judged`. The window of whoever
+    /// has the phone by now stays open.
+    pub async fn close_window(&self, judged: &Phone, now: Timestamp) -> Result<Arc<Phone>, RecordError> {
+        let (phone, proved) = (judged.id, judged.own.password.clone());
         let change = move |record: &mut Phone, events: &mut Vec<NewEvent>| {
+            if record.own.password != proved {
+                return;
+            }
             record.own.proven.get_or_insert(now);
             if record.window.is_open(now) {
                 record.window.closed = Some(now);
@@ -103,9 +128,11 @@ impl Consequences {
         });
     }
 
-    /// Notes that a known phone did not get what it asked for: in the time line, at most once a minute per reason.
+    /// Notes that a known phone did not get what it asked for: in the time line, at most once a minute per reason, at
+    /// most once an hour where anybody can bring the refusal about.
     pub fn withheld(&self, phone: &Phone, reason: Reason, source: IpAddr, now: Timestamp) {
-        if !is_notable(reason) || !self.noted.lets((phone.id, reason), now) {
+        let seldom = if takes_a_mac_only(reason) { &self.strangers } else { &self.noted };
+        if !is_notable(reason) || !seldom.lets((phone.id, reason), now) {
             return;
         }
         let Ok(place) = self.room.clone().try_acquire_owned() else { return };
@@ -132,6 +159,19 @@ fn note_withheld(record: &mut Phone, reason: Reason, source: IpAddr, now: Timest
     events.push(NewEvent::new(kind, format!("{} ({})", reason.sentence(), source.to_canonical())));
     // A phone that works stays provisioned whatever strangers try; the time line tells of them.
     outcome::rejected(record, reason.sentence(), now);
+}
+
+/// Refusals that take no token and no proof, only a file name with a known MAC.
+fn takes_a_mac_only(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::Blocked
+            | Reason::Gone
+            | Reason::WrongCredentials
+            | Reason::LockedOut
+            | Reason::CertificateRequired
+            | Reason::OtherCertificate
+    )
 }
 
 /// Refusals that are not part of the ordinary course (which begins with a request without credentials).

@@ -11,6 +11,8 @@ use std::{
 
 use jiff::Timestamp;
 
+use crate::phone::identity::network;
+
 /// Wrong credentials a source may show before only own credentials are looked at.
 pub const STRIKES: u32 = 10;
 /// How long a source stays locked out after its last wrong credentials.
@@ -96,14 +98,6 @@ impl Strikes {
     #[must_use]
     pub fn is_locked_out(&self, source: IpAddr, now: Timestamp) -> bool {
         self.0.get(&network(source), now) >= STRIKES
-    }
-}
-
-/// One customer's end of an IPv6 network has 2^64 addresses to try from.
-fn network(source: IpAddr) -> IpAddr {
-    match source {
-        IpAddr::V4(_) => source,
-        IpAddr::V6(address) => IpAddr::V6((address.to_bits() & !u128::from(u64::MAX)).into()),
     }
 }
 

@@ -64,10 +64,17 @@ fn below<'a>(mut parts: impl Iterator<Item = &'a str>) -> Option<Below<'a>> {
     }
     let (one, two, three) = (parts.next(), parts.next(), parts.next());
     Some(match (one, two, three) {
+        // A token without a file behind it would be taken for a file's name, and names are logged and remembered.
+        (Some(file), None, _) if is_token(&component(file)?) => Below::NoFile,
         (Some(file), None, _) => Below::Phone { token: None, file: component(file)? },
         (Some(token), Some(file), None) => Below::Phone { token: Some(component(token)?), file: component(file)? },
         _ => Below::NoFile,
     })
+}
+
+/// Whether a component has the form of a phone's token (`phone::record::new_token`), which no file's name has.
+fn is_token(text: &str) -> bool {
+    text.len() == 26 && text.bytes().all(|c| matches!(c, b'a'..=b'z' | b'2'..=b'7'))
 }
 
 /// One component, decoded. `None` when it holds what no name holds: `..`, slashes, control characters, bad encoding.
@@ -132,6 +139,8 @@ mod tests {
             "/example.com/gw/phone/a%zz",
             "/example.com/gw/phone/%ff",
             "/example.com/gw/phone/",
+            "/example.com/gw/phone/abcdefghijklmnopqrstuvwxyz",
+            "/example.com/gw/phone/abcdefghijklmnopqrstuvwxy%37/",
             "/example.com/gw/phone/a/b/c",
             "/example.com/gw/phone/a/b/c/d",
             "/",

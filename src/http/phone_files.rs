@@ -101,7 +101,7 @@ pub async fn handle(
         deps.strikes.add(client.address, now);
     }
     let (answer, outcome) = visit.answer(decision, phone.as_ref(), payload).await;
-    visit.note(phone.as_deref(), outcome);
+    visit.note(phone.as_deref(), token, outcome);
     answer
 }
 
@@ -119,7 +119,7 @@ impl Visit<'_> {
 
     fn authorization(&self, phone: Option<&Phone>) -> Authorization {
         let header = self.request.headers().get(header::AUTHORIZATION);
-        let guard = self.deps.entrances.get(self.instance.id, self.known.scheme);
+        let guard = self.deps.entrances.get(self.instance.id, self.known.scheme, self.client.encrypted);
         let (Some(header), Some(guard)) = (header, guard) else { return Authorization::Missing };
         let target = self.request.uri().path_and_query().map_or("/", |target| target.as_str());
         let shown =
@@ -138,7 +138,7 @@ impl Visit<'_> {
         if let Some(phone) = phone {
             if decision.closes_window {
                 // Should the disk fail here, the window still ends 15 minutes after the first delivery.
-                if let Err(error) = self.deps.consequences.close_window(phone.id, self.now).await {
+                if let Err(error) = self.deps.consequences.close_window(phone, self.now).await {
                     tracing::warn!(phone = phone.id.0, %error, "the window could not be closed");
                 }
             }
@@ -163,7 +163,7 @@ impl Visit<'_> {
     }
 
     fn challenge(&self, stale: bool) -> HttpResponse {
-        match self.deps.entrances.get(self.instance.id, self.known.scheme) {
+        match self.deps.entrances.get(self.instance.id, self.known.scheme, self.client.encrypted) {
             Some(guard) => answer::challenge(&guard.challenge(self.now, rand::random(), stale)),
             None => answer::not_found(),
         }
@@ -185,7 +185,7 @@ impl Visit<'_> {
         let bound;
         let phone = if binds {
             let (family, model) = (self.known.recognised.family.clone(), self.known.recognised.model.clone());
-            match self.deps.consequences.bind(phone.id, self.client.address, family, model, self.now).await {
+            match self.deps.consequences.bind(phone, self.client.address, family, model, self.now).await {
                 Ok(Ok(record)) => {
                     bound = record;
                     &bound
@@ -270,9 +270,17 @@ impl Visit<'_> {
         (answer::later(), Outcome::Failed)
     }
 
-    fn note(&self, phone: Option<&Phone>, outcome: Outcome) {
+    /// Whoever only names a MAC is not that phone: a refusal without a token says nothing of when and from where the
+    /// phone asked. What every phone's conversation begins with is no stranger's either.
+    fn note(&self, phone: Option<&Phone>, token: Token, outcome: Outcome) {
         tracing::debug!(address = %self.client.address, file = %self.known.file, ?outcome, "phone request");
         self.deps.meter.count(outcome);
+        let claimed = token == Token::None && matches!(outcome, Outcome::Refused(_));
+        let ordinary = matches!(outcome, Outcome::Refused(Reason::MissingCredentials | Reason::StaleNonce));
+        if claimed && ordinary && phone.is_some() {
+            return;
+        }
+        let phone = phone.filter(|_| !claimed);
         self.deps.records.seen(Seen {
             instance: self.instance.id,
             phone: phone.map(|phone| phone.id),

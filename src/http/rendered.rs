@@ -8,7 +8,7 @@ use std::{
 use super::ports::{File, FileKind, Files, Recognised, Stage};
 use crate::{
     phone::{
-        admission::Policy,
+        admission::{FirstContact, Policy},
         instance::{Instance, InstanceId},
         record::{Credentials, Phone},
         settings::Lookup,
@@ -98,7 +98,10 @@ impl Files for RenderedFiles {
         Policy {
             https_only: settings.text("provisioning_scheme") == "https",
             require_certificate: settings.bool("require_certificate"),
-            ..Policy::default()
+            first_contact: match phone {
+                Some(phone) if phone.window.by_person => FirstContact::Allowed(None),
+                _ => FirstContact::Refused,
+            },
         }
     }
 

@@ -22,6 +22,15 @@ pub struct Evidence<'a> {
     pub certificate: Certificate<'a>,
 }
 
+/// What counts as one source: one customer's end of an IPv6 network has 2^64 addresses to try from.
+#[must_use]
+pub fn network(source: IpAddr) -> IpAddr {
+    match source {
+        IpAddr::V4(_) => source,
+        IpAddr::V6(address) => IpAddr::V6((address.to_bits() & !u128::from(u64::MAX)).into()),
+    }
+}
+
 /// The token of the path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Token {

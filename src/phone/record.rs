@@ -142,6 +142,8 @@ pub struct Window {
     pub bound: Option<Binding>,
     /// When it was closed before `until`.
     pub closed: Option<Timestamp>,
+    /// A person opened it for this very phone, so it may also come without a token (DHCP, a URL typed by hand).
+    pub by_person: bool,
 }
 
 impl Window {

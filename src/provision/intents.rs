@@ -2,15 +2,18 @@
 //! process; these functions need nothing but the store.
 
 use jiff::Timestamp;
+use tokio::sync::broadcast::error::RecvError;
 
 use super::{events::Happened, flow::release_is_delivered};
 use crate::{
     phone::{
         facet::{DevicesState, RedirectState, Wanted},
+        mac::Mac,
         record::{Phone, PhoneId},
     },
     secret::Secret,
     store::{NewEvent, Store, StoreError},
+    tasks::Tasks,
 };
 
 /// Wants it active, released, blocked or removed.
@@ -56,6 +59,7 @@ fn apply_allow(phone: &mut Phone, days: u32, now: Timestamp, events: &mut Vec<Ne
         phone.wanted = Wanted::Active;
     }
     phone.window.open(now, days);
+    phone.window.by_person = true;
     events.push(Happened::Allowed.into());
 }
 
@@ -103,6 +107,38 @@ pub async fn ask_registration(store: &Store, phone: PhoneId, now: Timestamp) -> 
         })
         .await?;
     Ok(())
+}
+
+/// The fact with which a command asks the serving process to say that it has seen a change of this phone. The serving
+/// process takes it back.
+#[must_use]
+pub fn awaited_fact(mac: Mac) -> String {
+    format!("awaited.{mac}")
+}
+
+/// Takes back what commands wait for, as soon as this process has seen their changes. Runs until the gateway stops.
+pub async fn acknowledge(store: Store, tasks: Tasks) {
+    let mut changes = store.changes();
+    loop {
+        let seen = tokio::select! {
+            seen = changes.recv() => match seen {
+                Ok(seen) => vec![(seen.instance, seen.mac)],
+                Err(RecvError::Lagged(_)) => {
+                    store.roster().all().iter().map(|phone| (phone.instance, phone.mac)).collect()
+                }
+                Err(RecvError::Closed) => return,
+            },
+            () = tasks.stopping() => return,
+        };
+        for (instance, mac) in seen {
+            let fact = awaited_fact(mac);
+            if store.fact(instance, &fact).is_some()
+                && let Err(error) = store.set_fact(instance, &fact, None).await
+            {
+                tracing::error!(%mac, %error, "a waiting command cannot be answered");
+            }
+        }
+    }
 }
 
 /// Whether nothing is left to do for what is wanted of it.

@@ -47,6 +47,7 @@ pub(super) struct PhoneRow {
     window_source: Option<String>,
     window_family: Option<String>,
     window_closed: Option<i64>,
+    window_by_person: i64,
     sysclient_url: Option<String>,
     sysclient_product: String,
     sysclient_version: String,
@@ -85,8 +86,8 @@ pub(super) async fn read(
         r#"SELECT id AS "id!", instance_id, mac, change, provider, vendor, model, firmware, category, wanted, buried,
             created, provisioning, revision, secrets, bootstrap_user, bootstrap_proven, own_user, own_proven,
             window_opened, window_until, window_first_delivery, window_source, window_family, window_closed,
-            sysclient_url, sysclient_product, sysclient_version, config_received, redirect_server_name, redirect_at,
-            delivery_at, delivery_revision, delivery_provisioning, delivery_etag,
+            window_by_person, sysclient_url, sysclient_product, sysclient_version, config_received,
+            redirect_server_name, redirect_at, delivery_at, delivery_revision, delivery_provisioning, delivery_etag,
             devices_state, devices_since, devices_error, devices_next, devices_attempts,
             redirect_state, redirect_since, redirect_error, redirect_next, redirect_attempts,
             request_state, request_since, request_error, request_next, request_attempts
@@ -189,6 +190,7 @@ impl PhoneRow {
                 first_delivery: time_opt(self.window_first_delivery),
                 bound,
                 closed: time_opt(self.window_closed),
+                by_person: self.window_by_person != 0,
             },
             sysclient: Sysclient {
                 url: self.sysclient_url,
@@ -263,6 +265,7 @@ pub(super) async fn write(
     let window = &phone.window;
     let (opened, until, closed) = (ms_opt(window.opened), ms_opt(window.until), ms_opt(window.closed));
     let first_delivery = ms_opt(window.first_delivery);
+    let by_person = i64::from(window.by_person);
     let source = window.bound.as_ref().map(|bound| bound.source.to_string());
     let family = window.bound.as_ref().map(|bound| &bound.family);
     let config_received = ms_opt(phone.device_config.received);
@@ -281,13 +284,13 @@ pub(super) async fn write(
         r#"INSERT INTO phone (id, instance_id, mac, change, provider, vendor, model, firmware, category, wanted, buried,
             created, provisioning, revision, token_index, secrets, bootstrap_user, bootstrap_proven, own_user,
             own_proven, window_opened, window_until, window_first_delivery, window_source, window_family,
-            window_closed, sysclient_url, sysclient_product, sysclient_version, config_received, redirect_server_name,
-            redirect_at, delivery_at, delivery_revision, delivery_provisioning, delivery_etag,
+            window_closed, window_by_person, sysclient_url, sysclient_product, sysclient_version, config_received,
+            redirect_server_name, redirect_at, delivery_at, delivery_revision, delivery_provisioning, delivery_etag,
             devices_state, devices_since, devices_error, devices_next, devices_attempts,
             redirect_state, redirect_since, redirect_error, redirect_next, redirect_attempts,
             request_state, request_since, request_error, request_next, request_attempts)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
-            ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT (id) DO UPDATE SET
             change = excluded.change, provider = excluded.provider, vendor = excluded.vendor, model = excluded.model,
             firmware = excluded.firmware, category = excluded.category, wanted = excluded.wanted,
@@ -297,7 +300,8 @@ pub(super) async fn write(
             own_user = excluded.own_user, own_proven = excluded.own_proven, window_opened = excluded.window_opened,
             window_until = excluded.window_until, window_first_delivery = excluded.window_first_delivery,
             window_source = excluded.window_source, window_family = excluded.window_family,
-            window_closed = excluded.window_closed, sysclient_url = excluded.sysclient_url,
+            window_closed = excluded.window_closed, window_by_person = excluded.window_by_person,
+            sysclient_url = excluded.sysclient_url,
             sysclient_product = excluded.sysclient_product, sysclient_version = excluded.sysclient_version,
             config_received = excluded.config_received, redirect_server_name = excluded.redirect_server_name,
             redirect_at = excluded.redirect_at, delivery_at = excluded.delivery_at,
@@ -339,6 +343,7 @@ pub(super) async fn write(
         source,
         family,
         closed,
+        by_person,
         phone.sysclient.url,
         phone.sysclient.product,
         phone.sysclient.version,

@@ -62,6 +62,11 @@ async fn look(store: &Store, connection: &mut SqliteConnection, seen: &mut Seen)
     }
     let mut transaction = connection.begin().await.attempt("look for changes")?;
     let now = Seen { version, ..Seen::read(&mut transaction).await? };
+    // Before the phones: who hears of a phone's change finds what was written before it.
+    setting::refresh(store, &mut transaction).await?;
+    if now.fact != seen.fact {
+        fact::refresh(store).await?;
+    }
     if now.phone != seen.phone {
         for (id, change) in phone::changed_since(&mut transaction, seen.phone).await? {
             if store.roster().entry(id).is_some_and(|(_, known)| known >= change) {
@@ -79,10 +84,6 @@ async fn look(store: &Store, connection: &mut SqliteConnection, seen: &mut Seen)
                 }
             }
         }
-    }
-    setting::refresh(store, &mut transaction).await?;
-    if now.fact != seen.fact {
-        fact::refresh(store).await?;
     }
     transaction.rollback().await.attempt("look for changes")?;
     *seen = now;

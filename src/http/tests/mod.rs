@@ -2,5 +2,5 @@
 
 mod refusals;
 mod serving;
-mod support;
+pub(super) mod support;
 mod whole;

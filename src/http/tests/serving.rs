@@ -213,6 +213,40 @@ async fn every_request_is_noted_without_its_token() {
     assert_eq!((seen[0].phone, seen[0].outcome), (Some(PhoneId(7)), Outcome::Delivered));
     assert_eq!(seen[1].phone, None);
     assert_eq!(seen[1].outcome, Outcome::Refused(Reason::UnknownPhone));
+    // A token without a file is no name, a known MAC no phone.
+    house.get(&path(TOKEN)).await;
+    house.get(&path(FILE)).await;
+    let wrong = ["--digest", "--user", "x:y", "--user-agent", "stranger"];
+    assert_eq!(house.curl(&[&wrong[..], &[&house.url(FILE)]].concat()).await.0, 401);
+    let seen = house.memory.seen.lock().unwrap().clone();
     assert!(!format!("{seen:?}").contains(TOKEN));
+    assert_eq!(seen.iter().filter(|note| note.phone.is_some()).count(), 1);
+    assert_eq!(seen.last().unwrap().outcome, Outcome::Refused(Reason::WrongCredentials));
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn what_was_judged_before_a_hand_over_neither_binds_nor_closes_the_new_window() {
+    let house = House::open().await;
+    let (sender, _told) = tokio::sync::mpsc::unbounded_channel();
+    let tasks = crate::tasks::Tasks::new();
+    let consequences = super::super::consequences::Consequences::new(
+        house.memory.clone(),
+        std::sync::Arc::new(super::support::Told(sender)),
+        tasks,
+    );
+    let judged = house.memory.phone();
+    house.memory.edit(|phone| {
+        phone.token = crate::phone::record::new_token();
+        phone.own = crate::phone::record::Credentials::generate(phone.mac);
+        phone.provisioning += 1;
+        phone.delivery = None;
+    });
+    let source = std::net::IpAddr::from([192, 0, 2, 1]);
+    let bound = consequences.bind(&judged, source, "x".into(), None, sample::at(10)).await.unwrap();
+    assert_eq!(bound, Err(Reason::WindowClosed));
+    consequences.close_window(&judged, sample::at(10)).await.unwrap();
+    let phone = house.memory.phone();
+    assert!(phone.window.is_open(sample::at(10)) && phone.window.bound.is_none() && phone.own.proven.is_none());
     house.close().await;
 }

@@ -38,7 +38,8 @@ pub fn delivered(phone: &mut Phone, delivered: Delivered, events: &mut Vec<NewEv
     let Delivered { delivery, source, firmware } = delivered;
     let known = phone.delivery.as_ref().map(|last| (last.provisioning, last.revision));
     let this = (delivery.provisioning, delivery.revision);
-    if known.is_some_and(|last| last > this) {
+    // What was on its way when the phone was provisioned anew is not the new user's file.
+    if known.is_some_and(|last| last > this) || delivery.provisioning < phone.provisioning {
         return;
     }
     let (at, is_new) = (delivery.at, known != Some(this));

@@ -1,0 +1,360 @@
+//! What a phone's GET costs, against nginx serving the same bytes as files; what refusals cost; what a cold render
+//! costs; what a changed setting does to the slowest of ten thousand phones. Server and load have one core each, so
+//! "per core" is what the server's core did. Run by `make bench`; takes about two minutes.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a measuring program"
+)]
+
+#[path = "phone_files/load.rs"]
+mod load;
+#[path = "phone_files/servers.rs"]
+mod servers;
+
+use std::{
+    fs,
+    path::Path,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use gangway::{
+    clock::{Clock, SharedClock, SystemClock},
+    phone::{
+        mac::Mac,
+        neutral::{sample_layers, sample_phone},
+        record::{Binding, Phone, PhoneId},
+        settings::{Layers, Scope},
+    },
+    render::{FileRequest, Renderer, Stage},
+    secret::Secret,
+    store::Store,
+    tasks::Tasks,
+    vendor::{Registry, SharedRegistry},
+};
+
+use self::{
+    load::{Answer, Asker, Connection, Digest, Done, Plan},
+    servers::Server,
+};
+
+const PHONES: u32 = 1_000;
+const MANY_PHONES: u32 = 10_000;
+const FILE: usize = 16 * 1024;
+const CONNECTIONS: usize = 32;
+/// Each measurement; the better of [`ROUNDS`] counts.
+const TIME: Duration = Duration::from_secs(6);
+const ROUNDS: usize = 2;
+/// The paced load under which a setting changes: every phone once per round.
+const PACE: u32 = 2_000;
+const PACED_ROUNDS: usize = 3;
+const INSTANCE: &str = "/example.com/gangway/phone";
+
+/// How a phone comes to its file.
+#[derive(Clone, Copy, PartialEq)]
+enum Way {
+    /// With the token, its window open.
+    Token,
+    /// With its own credentials.
+    Own,
+}
+
+fn main() {
+    // `cargo test --benches` only asks whether it starts.
+    if std::env::args().any(|argument| argument == "--test") {
+        return;
+    }
+    assert!(servers::pin_load(), "two cores and taskset are needed");
+    actix_rt::System::new().block_on(async {
+        cold_render();
+        deliveries().await;
+        changed_setting().await;
+    });
+}
+
+fn agent(mac: Mac) -> String {
+    let pairs: Vec<String> =
+        mac.to_string().as_bytes().chunks(2).map(|pair| String::from_utf8_lossy(pair).into()).collect();
+    format!("Yealink SIP-T46U 108.86.0.90 {}", pairs.join(":"))
+}
+
+fn mac(block: u8, index: u32) -> Mac {
+    let [_, _, c, d] = index.to_be_bytes();
+    Mac::new([0x80, 0x5e, 0xc0, block, c, d]).unwrap()
+}
+
+/// A phone that was configured and has been served: nothing left to do for it.
+fn settled(phone: &mut Phone, way: Way, clock: &dyn Clock) {
+    let now = clock.now();
+    phone.window.open(now, 7);
+    phone.window.first_delivery = Some(now);
+    let source = "127.0.0.1".parse().unwrap();
+    phone.window.bound = Some(Binding { source, family: "yealink T46U".to_owned() });
+    if way == Way::Own {
+        phone.own.proven = Some(now);
+        phone.window.closed = Some(now);
+    }
+}
+
+struct Fleet {
+    store: Store,
+    tasks: Tasks,
+    phones: Vec<Arc<Phone>>,
+}
+
+async fn fill(dir: &Path, phones: impl Iterator<Item = (Mac, Way)>) -> Fleet {
+    let clock: SharedClock = Arc::new(SystemClock);
+    let tasks = Tasks::new();
+    let store = Store::open(&dir.join("data"), clock.clone(), &tasks).await.unwrap();
+    let instance = store.instance("example.com", "gangway").await.unwrap();
+    for row in sample_layers().rows() {
+        store.set_setting(instance, &Scope::Instance, &row.name, Some(&row.value)).await.unwrap();
+    }
+    store.set_setting(instance, &Scope::Instance, "provisioning_scheme", Some(&Secret::new("http"))).await.unwrap();
+    let mut filled = Vec::new();
+    for (mac, way) in phones {
+        let fresh = Phone::new(instance, mac, "yealink", "yealink", clock.now());
+        let mut phone = sample_phone("yealink", "yealink", Some("T46U"), None, mac);
+        (phone.instance, phone.token, phone.own, phone.created) = (instance, fresh.token, fresh.own, fresh.created);
+        settled(&mut phone, way, &*clock);
+        filled.push(store.create_phone(phone, Vec::new()).await.unwrap());
+    }
+    Fleet { store, tasks, phones: filled }
+}
+
+fn rendered(renderer: &Renderer, registry: &SharedRegistry, phone: &Phone, layers: &Layers) -> usize {
+    let recognition = registry.load().recognise(Some(&agent(phone.mac)), Some(&format!("{}.cfg", phone.mac)));
+    let request = FileRequest {
+        phone: Some(phone),
+        recognition: &recognition,
+        stage: Stage::Personal,
+        phone_base: "http://127.0.0.1:8080/example.com/gangway/phone/",
+        https_base: "",
+        token: None,
+        layers,
+    };
+    renderer.file(&request).unwrap().body.len()
+}
+
+/// Renders the full file again and again; nothing is kept, as the sample has no number.
+fn cold_render() {
+    let registry = Registry::load_shared(None).unwrap();
+    let renderer = Renderer::new(Arc::clone(&registry), [7; 32], 0);
+    let phone = sample_phone("yealink", "yealink", Some("T46U"), None, mac(9, 1));
+    assert_eq!(phone.id, PhoneId(0));
+    let layers = sample_layers();
+    let mut times = Vec::new();
+    let mut bytes = 0;
+    for _ in 0..2_000 {
+        let started = Instant::now();
+        bytes = rendered(&renderer, &registry, &phone, &layers);
+        times.push(started.elapsed());
+    }
+    times.sort_unstable();
+    let (median, slow) = (times[times.len() / 2], times[times.len() * 99 / 100]);
+    println!("| cold render of a full T46U file ({bytes} bytes) | p50 | p99 |");
+    println!("|---|---|---|");
+    println!("| 2,000 times | {:.0} us | {:.0} us |\n", micros(median), micros(slow));
+}
+
+/// The vendor's own template with settings nobody knows, until a file has [`FILE`] bytes.
+fn fill_template(dir: &Path) {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/yealink/v80/personal.cfg");
+    let mut text = fs::read_to_string(from).unwrap();
+    let registry = Registry::load_shared(None).unwrap();
+    let renderer = Renderer::new(Arc::clone(&registry), [7; 32], 0);
+    let phone = sample_phone("yealink", "yealink", Some("T46U"), None, mac(9, 1));
+    let mut size = rendered(&renderer, &registry, &phone, &sample_layers());
+    let mut number = 0;
+    while size < FILE {
+        let line = format!("linekey.{number}.label = Line key number {number} of this phone\n");
+        size += line.len();
+        number += 1;
+        text.push_str(&line);
+    }
+    let place = dir.join("overrides/templates/yealink/v80");
+    fs::create_dir_all(&place).unwrap();
+    fs::write(place.join("personal.cfg"), text).unwrap();
+}
+
+async fn deliveries() {
+    let dir = tempfile::tempdir().unwrap();
+    fill_template(dir.path());
+    let ways = (0..PHONES).map(|index| (mac(1, index), Way::Token));
+    let ways = ways.chain((0..PHONES).map(|index| (mac(2, index), Way::Own)));
+    let fleet = fill(dir.path(), ways).await;
+    fleet.tasks.finish(Duration::from_secs(5)).await;
+    let server = servers::gangway(dir.path());
+
+    let (with_token, with_own) = fleet.phones.split_at(PHONES as usize);
+    let by_token = |phone: &Arc<Phone>| format!("{INSTANCE}/{}/{}.cfg", phone.token.expose(), phone.mac);
+    let by_name = |mac: Mac| format!("{INSTANCE}/{mac}.cfg");
+    let mut connection = Connection::open(server.address).await;
+    let first = Asker::new(by_name(with_own[0].mac), &agent(with_own[0].mac), None);
+    let challenge = connection.get(&first).await;
+    assert_eq!(challenge.status, 401);
+    let digest = |phone: &Arc<Phone>, password: &str| {
+        let target = by_name(phone.mac);
+        let digest = Digest::new(&challenge.head, &phone.own.user, password, &target);
+        Asker::new(target, &agent(phone.mac), Some(digest))
+    };
+    let tokens: Rc<Vec<Asker>> =
+        Rc::new(with_token.iter().map(|phone| Asker::new(by_token(phone), &agent(phone.mac), None)).collect());
+    let own: Rc<Vec<Asker>> =
+        Rc::new(with_own.iter().map(|phone| digest(phone, phone.own.password.expose())).collect());
+
+    // The same bytes for nginx, below the same paths. Asking for each once also records each first delivery.
+    let root = dir.path().join("files");
+    let mut size = 0;
+    for asker in tokens.iter().chain(own.iter()) {
+        let Answer { status, body, head } = connection.get(asker).await;
+        assert_eq!(status, 200, "{head}");
+        size = body.len();
+        let place = root.join(asker.target.trim_start_matches('/'));
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        fs::write(place, body).unwrap();
+    }
+    let plain = servers::nginx(dir.path(), &root);
+
+    println!(
+        "| {PHONES} phones in turn, {size} bytes, {CONNECTIONS} connections | requests/s | CPU per request | core | of nginx |"
+    );
+    println!("|---|---|---|---|---|");
+    let fast = Plan { connections: CONNECTIONS, time: TIME, pace: None, status: 200 };
+    let nginx = best("nginx, static", &plain, &tokens, fast, None).await;
+    let token = best("gangway, token", &server, &tokens, fast, Some(&nginx)).await;
+    let nginx = best("nginx, static, asked with Digest", &plain, &own, fast, None).await;
+    best("gangway, Digest", &server, &own, fast, Some(&nginx)).await;
+
+    println!("\n| refusal | requests/s | CPU per request | core | of a delivery by token |");
+    println!("|---|---|---|---|---|");
+    let strangers = (0..PHONES).map(|index| Asker::new(by_name(mac(7, index)), &agent(mac(7, index)), None));
+    let closed = with_own.iter().map(|phone| Asker::new(by_token(phone), &agent(phone.mac), None));
+    let unknown = with_own.iter().map(|phone| {
+        let token: String = phone.token.expose().chars().rev().collect();
+        Asker::new(format!("{INSTANCE}/{token}/{}.cfg", phone.mac), &agent(phone.mac), None)
+    });
+    let known = with_own.iter().map(|phone| Asker::new(by_name(phone.mac), &agent(phone.mac), None));
+    let name =
+        with_own.iter().map(|phone| Asker::new(format!("{INSTANCE}/{}.boot", phone.mac), &agent(phone.mac), None));
+    let foreign = with_token.iter().zip(with_own).map(|(phone, other)| {
+        Asker::new(format!("{INSTANCE}/{}/{}.cfg", phone.token.expose(), other.mac), &agent(other.mac), None)
+    });
+    let wrong = with_own.iter().map(|phone| digest(phone, "wrong"));
+    let stale = with_own.iter().map(|phone| {
+        let target = by_name(phone.mac);
+        let head = challenge.head.replace("nonce=\"00", "nonce=\"ff");
+        Asker::new(target.clone(), &agent(phone.mac), Some(Digest::new(&head, &phone.own.user, "x", &target)))
+    });
+    let refusals: [(&str, u16, Vec<Asker>); 8] = [
+        ("401, unknown MAC", 401, strangers.collect()),
+        ("401, known MAC", 401, known.collect()),
+        ("401, window closed", 401, closed.collect()),
+        ("401, old nonce", 401, stale.collect()),
+        ("401, wrong password", 401, wrong.collect()),
+        ("404, unknown token", 404, unknown.collect()),
+        ("404, token of another phone", 404, foreign.collect()),
+        ("404, no such file", 404, name.collect()),
+    ];
+    for (title, status, askers) in refusals {
+        let plan = Plan { time: TIME / 4, status, ..fast };
+        best(title, &server, &Rc::new(askers), plan, Some(&token)).await;
+    }
+}
+
+struct Best {
+    rate: f64,
+    cpu: f64,
+}
+
+/// The best of the rounds after one to warm up.
+async fn best(title: &str, server: &Server, askers: &Rc<Vec<Asker>>, plan: Plan, other: Option<&Best>) -> Best {
+    load::run(server.address, askers, Plan { time: plan.time / 4, ..plan }).await;
+    let mut rounds = Vec::new();
+    for _ in 0..ROUNDS {
+        let before = server.cpu();
+        let done: Done = load::run(server.address, askers, plan).await;
+        let cpu = server.cpu() - before;
+        rounds.push((done, cpu));
+    }
+    rounds.sort_by(|(a, _), (b, _)| b.per_second().total_cmp(&a.per_second()));
+    let (done, cpu) = &rounds[0];
+    let each = cpu.as_secs_f64() * 1e6 / done.requests as f64;
+    let core = cpu.as_secs_f64() / done.took.as_secs_f64() * 100.0;
+    let found = Best { rate: done.per_second(), cpu: each };
+    let of = match other {
+        Some(other) if plan.status == 200 => {
+            format!("{:.2} (by CPU time {:.2})", found.rate / other.rate, other.cpu / found.cpu)
+        }
+        Some(other) => format!("{:.2}", found.cpu / other.cpu),
+        None => String::new(),
+    };
+    println!("| {title} | {:.0} | {each:.1} us | {core:.0} % | {of} |", found.rate);
+    found
+}
+
+/// Ten thousand phones come in turn; in every other round a setting that stands in every file changes meanwhile.
+async fn changed_setting() {
+    let dir = tempfile::tempdir().unwrap();
+    let fleet = fill(dir.path(), (0..MANY_PHONES).map(|index| (mac(3, index), Way::Token))).await;
+    let instance = fleet.store.instance("example.com", "gangway").await.unwrap();
+    let server = servers::gangway(dir.path());
+    let askers: Rc<Vec<Asker>> = Rc::new(
+        fleet
+            .phones
+            .iter()
+            .map(|phone| {
+                let target = format!("{INSTANCE}/{}/{}.cfg", phone.token.expose(), phone.mac);
+                Asker::new(target, &agent(phone.mac), None)
+            })
+            .collect(),
+    );
+    let time = Duration::from_secs(u64::from(MANY_PHONES / PACE));
+    let plan = Plan { connections: CONNECTIONS, time, pace: Some(PACE), status: 200 };
+    load::run(server.address, &askers, plan).await;
+    let (mut quiet, mut changed) = (Vec::new(), Vec::new());
+    let mut cpus = [Duration::ZERO; 2];
+    for round in 0..PACED_ROUNDS {
+        let before = server.cpu();
+        let mut done = load::run(server.address, &askers, plan).await;
+        quiet.push((done.quantile(0.999), done.quantile(0.5)));
+        let between = server.cpu();
+        let change = async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let server = Secret::new(format!("ldap{round}.example.com"));
+            fleet.store.set_setting(instance, &Scope::Instance, "ldap_server", Some(&server)).await.unwrap();
+        };
+        let (mut done, ()) = tokio::join!(load::run(server.address, &askers, plan), change);
+        changed.push((done.quantile(0.999), done.quantile(0.5)));
+        cpus = [cpus[0] + (between - before), cpus[1] + (server.cpu() - between)];
+    }
+    fleet.tasks.finish(Duration::from_secs(5)).await;
+    println!(
+        "\n| {MANY_PHONES} phones, {PACE} requests/s, best of {PACED_ROUNDS} | p50 | p99.9 | p99.9 of all rounds | core |"
+    );
+    println!("|---|---|---|---|---|");
+    for (title, mut rounds, cpu) in
+        [("nothing changes", quiet, cpus[0]), ("a setting in every file changes", changed, cpus[1])]
+    {
+        rounds.sort_unstable();
+        let all: Vec<String> = rounds.iter().map(|(slow, _)| format!("{:.0}", micros(*slow))).collect();
+        println!(
+            "| {title} | {:.0} us | {:.0} us | {} | {:.0} % |",
+            micros(rounds[0].1),
+            micros(rounds[0].0),
+            all.join(", "),
+            cpu.as_secs_f64() / (time * PACED_ROUNDS as u32).as_secs_f64() * 100.0
+        );
+    }
+}
+
+fn micros(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}

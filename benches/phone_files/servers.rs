@@ -1,0 +1,110 @@
+//! The servers that are measured, each alone on one core.
+
+use std::{
+    fs,
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+/// The core of the servers; the load has the other.
+const CORE: &str = "0";
+const LOAD_CORE: &str = "1";
+
+/// Keeps this process and what it starts off the servers' core. False on a machine with one core.
+pub fn pin_load() -> bool {
+    let pid = std::process::id().to_string();
+    Command::new("taskset")
+        .args(["-a", "-c", "-p", LOAD_CORE, &pid])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+/// A running server; killed when dropped.
+pub struct Server {
+    child: Child,
+    pub address: SocketAddr,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Server {
+    fn start(program: &str, args: &[&str], address: SocketAddr) -> Self {
+        let child = Command::new("taskset")
+            .args(["-c", CORE, program])
+            .args(args)
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .expect("taskset");
+        let mut server = Self { child, address };
+        let started = Instant::now();
+        while TcpStream::connect(address).is_err() {
+            assert!(server.child.try_wait().expect("its state").is_none(), "{program} ended");
+            assert!(started.elapsed() < Duration::from_secs(30), "{program} does not answer");
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+        server
+    }
+
+    /// CPU time of all its threads, user and system.
+    pub fn cpu(&self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("stat");
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        let ticks: u64 = [11, 12].iter().map(|at| fields[*at].parse::<u64>().expect("ticks")).sum();
+        Duration::from_millis(ticks * 10)
+    }
+}
+
+fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port")
+}
+
+/// `gangway serve` on the data and vendor folders in `dir`; one core, so one worker.
+pub fn gangway(dir: &Path) -> Server {
+    let address = free_address();
+    let config = dir.join("gangway.toml");
+    let root = dir.display();
+    fs::write(
+        &config,
+        format!(
+            "[http]\nlisten = \"{address}\"\n[ops]\nlisten = []\n[data]\ndir = \"{root}/data\"\n[vendors]\n\
+             dir = \"{root}/overrides\"\n[log]\nlevel = \"info\"\n[cache]\nmib = 128\n[[instances]]\n\
+             domain = \"example.com\"\nname = \"gangway\"\npassword = \"ip411\"\npublic_url = \"http://{address}\"\n"
+        ),
+    )
+    .expect("the configuration");
+    let config = config.display().to_string();
+    Server::start(env!("CARGO_BIN_EXE_gangway"), &["serve", "--config", &config], address)
+}
+
+/// nginx with the files below `root`, told to do nothing but serve them: no log, files kept open.
+pub fn nginx(dir: &Path, root: &Path) -> Server {
+    let address = free_address();
+    let config = dir.join("nginx.conf");
+    let (place, root) = (dir.display(), root.display());
+    fs::write(
+        &config,
+        format!(
+            "daemon off;\nmaster_process off;\nworker_processes 1;\npid {place}/nginx.pid;\n\
+             error_log {place}/nginx.log;\nevents {{ worker_connections 256; }}\nhttp {{\n\
+             access_log off;\nsendfile on;\ntcp_nopush on;\ntcp_nodelay on;\nkeepalive_requests 1000000000;\n\
+             open_file_cache max=20000 inactive=600s;\nopen_file_cache_valid 600s;\ndefault_type text/plain;\n\
+             client_body_temp_path {place}/t1;\nproxy_temp_path {place}/t2;\nfastcgi_temp_path {place}/t3;\n\
+             uwsgi_temp_path {place}/t4;\nscgi_temp_path {place}/t5;\n\
+             server {{ listen {address}; root {root}; }}\n}}\n"
+        ),
+    )
+    .expect("the configuration");
+    let config = config.display().to_string();
+    let log = dir.join("nginx.log").display().to_string();
+    Server::start("nginx", &["-e", &log, "-c", &config], address)
+}
