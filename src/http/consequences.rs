@@ -56,7 +56,7 @@ impl Consequences {
     }
 
     /// Binds the window to its first source; on disk when it answers. The inner error is a refusal. `judged` is the
-    /// record that admitted the request: its token must still be the phone's when the window is bound, or what was
+    /// record that admitted the request: token and window must still be the phone's when the window is bound, or what was
     /// given away for the former user would open the file of the next one.
     pub async fn bind(
         &self,
@@ -67,10 +67,10 @@ impl Consequences {
         now: Timestamp,
     ) -> Result<Result<Arc<Phone>, Reason>, RecordError> {
         let (verdict, outcome) = std::sync::mpsc::sync_channel(1);
-        let (phone, token) = (judged.id, judged.token.clone());
+        let (phone, token, opened) = (judged.id, judged.token.clone(), judged.window.opened);
         let change = move |record: &mut Phone, events: &mut Vec<NewEvent>| {
             let first = record.window.first_delivery.is_none();
-            let bound = match record.token == token {
+            let bound = match record.token == token && record.window.opened == opened {
                 true => bind(record, source, &family, now),
                 false => Err(Reason::WindowClosed),
             };

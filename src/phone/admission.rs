@@ -301,7 +301,9 @@ fn stage(ask: &Ask<'_>, phone: &Phone, proof: Proof, now: Timestamp) -> Decision
     if is_orphaned(phone, now) {
         return plain(Verdict::Open, Reason::Orphaned);
     }
-    if phone.device_config.received.is_none() {
+    // The passwords of a phone that never came are dropped after its window: a file without them would only break it.
+    let has_passwords = phone.accounts.iter().all(|account| !account.password.is_empty());
+    if phone.device_config.received.is_none() || !has_passwords {
         // A new phone gives up after three quick tries, so it gets a file that makes it ask again; one that works
         // already keeps what it has.
         let verdict = if phone.delivery.is_none() { Verdict::Open } else { Verdict::RetryLater };

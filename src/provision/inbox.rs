@@ -201,9 +201,17 @@ impl Inbox {
         if !sent {
             return Ok(());
         }
-        let (phone, ()) =
-            store.change_phone(id, |phone, events| outcome::silence(phone, with_code, now, events)).await?;
-        if let Some(code) = code.filter(|_| with_code) {
+        let (phone, is_current) = store
+            .change_phone(id, |phone, events| {
+                // Nor is one that came since we looked.
+                let is_current = phone.code == code;
+                if is_current {
+                    outcome::silence(phone, with_code, now, events);
+                }
+                is_current
+            })
+            .await?;
+        if let Some(code) = code.filter(|_| with_code && is_current) {
             spent::remember(store, phone.instance, phone.mac, &code).await?;
         }
         Ok(())

@@ -136,10 +136,10 @@ enum Refusal {
     )]
     OtherVendor { mac: Mac, vendor: String },
     #[error(
-        "the phone {mac} is in service in {instance}, which uses the same account at the redirect service: remove it \
-         there first"
+        "the phone {mac} is in service in another instance of this gateway, which uses the same account at the redirect \
+         service: remove it there first"
     )]
-    OtherInstance { mac: Mac, instance: String },
+    OtherInstance { mac: Mac },
     #[error("the phone {0} is blocked: allow it in the gangway admin page first")]
     Blocked(Mac),
     #[error(transparent)]
@@ -208,7 +208,9 @@ fn check_other_instances(engine: &Engine, request: &ProvisionRequest, provider: 
                 theirs.protocol == own.protocol && theirs.url == own.url && theirs.user == own.user
             })
         {
-            return Err(Refusal::OtherInstance { mac: request.mac, instance: instance.label() });
+            // Which one is the operator's to know, not another tenant's.
+            tracing::warn!(mac = %request.mac, instance = %instance.label(), "refused: in service there already");
+            return Err(Refusal::OtherInstance { mac: request.mac });
         }
     }
     Ok(())

@@ -184,6 +184,7 @@ fn rows() -> Vec<Row> {
         row("orphaned for 7 days", 8 * DAY, Open, Reason::Orphaned, |p, a| { p.accounts[0].orphaned = Some(at(DAY)); a.evidence.authorization = Authorization::Own; }),
         row("orphaned for less", 8 * DAY - 1, Personal(Proof::Own), Reason::Admitted, |p, a| { p.accounts[0].orphaned = Some(at(DAY)); a.evidence.authorization = Authorization::Own; }),
         row("a new phone before its configuration", 10, Open, Reason::BeforeConfig, |p, _| p.device_config.received = None),
+        row("a phone whose password was dropped", 10, Open, Reason::BeforeConfig, |p, _| p.accounts[0].password = Secret::default()),
         row("a working phone before its configuration", 10, RetryLater, Reason::BeforeConfig, |p, a| { p.device_config.received = None; p.delivery = Some(delivered(p)); a.evidence.authorization = Authorization::Own; }),
         row("before the configuration a stranger learns nothing", 8 * DAY, CHALLENGE, Reason::WindowClosed, |p, _| p.device_config.received = None),
         row("plain HTTP under https: open stage", 10, Open, Reason::Insecure, |_, a| { a.policy.https_only = true; a.evidence.encrypted = false; }),
