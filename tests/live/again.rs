@@ -72,3 +72,28 @@ async fn another_user_makes_the_old_url_and_credentials_worthless() {
     assert_eq!(bench.records().store.roster().len(), 1);
     bench.assert_no_violation();
 }
+
+/// A user is known by guid: another name is a change of the phone's file, not another user.
+#[actix_rt::test]
+async fn a_renamed_user_keeps_the_phone() {
+    let bench = Bench::start().await;
+    let mac = mac(1);
+    let phone = bench.installed(mac, model::T46U, "user1").await;
+    let before = bench.records().phone(mac).unwrap();
+    let guid = before.accounts[0].user_guid.clone().expect("the user's guid is learned");
+
+    bench.world.pbx.rename_user(&guid, "anna", "Anna A.");
+    bench.provisioned(mac, "anna").await;
+
+    let after = bench.records().wait_phone(mac, "the new name", |phone| phone.accounts[0].username == "anna").await;
+    assert_eq!((after.id, &after.token, after.accounts.len()), (before.id, &before.token, 1));
+    assert_eq!(after.own.password, before.own.password);
+    let report = phone.poll_once().await.unwrap();
+    assert!(report.registered, "{report:#?}");
+    assert_eq!(
+        phone.board().read(|flash| flash.settings.get("account.1.display_name").map(str::to_owned)).as_deref(),
+        Some("Anna A.")
+    );
+    bench.records().wait_done(mac).await;
+    bench.assert_no_violation();
+}

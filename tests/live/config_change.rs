@@ -4,7 +4,11 @@
 use gangway::sim::{devices::ConfigItem, yealink_phone::model};
 use serde_json::json;
 
-use crate::support::{bench::Bench, http, mac};
+use crate::support::{
+    bench::{Bench, world},
+    http, mac,
+    options::Options,
+};
 
 /// Yealink's name for the first time server.
 const NTP: &str = "local_time.ntp_server1";
@@ -67,4 +71,40 @@ async fn an_unchanged_file_is_the_same_to_the_byte_and_need_not_be_sent_twice() 
     assert_eq!(changed.status, 200);
     assert!(changed.text().contains("10.2.2.2"));
     assert_ne!(changed.header("etag"), Some(etag.as_str()));
+}
+
+/// Passwords come encrypted for each device; without the media relay the phone needs them, with it they stay away
+/// (YEA-27, MRL-06).
+#[actix_rt::test]
+async fn a_turn_account_arrives_decrypted_and_only_without_the_media_relay() {
+    let world = world().start().await.unwrap();
+    let content = json!({
+        "type": "MEDIA", "stunServer": "stun.example.com", "turnServer": "turn.example.com:3479", "turnUser": "relay",
+        "turnPassword": "turn secret \u{e4}",
+    });
+    world.devices.push_item(&ConfigItem { categories: Vec::new(), content });
+    let mut options = Options::default();
+    options.settings.push(("media_relay".into(), "false".into()));
+    let bench = Bench::start_in(world, options).await;
+    let mac = mac(1);
+
+    let phone = bench.installed(mac, model::T46U, "user1").await;
+
+    let get = |name: &str| phone.board().read(|flash| flash.settings.get(name).map(str::to_owned));
+    assert_eq!(get("static.sip.nat_turn.enable").as_deref(), Some("1"));
+    assert_eq!(get("static.sip.nat_turn.server").as_deref(), Some("turn.example.com"));
+    assert_eq!(get("static.sip.nat_turn.username").as_deref(), Some("relay"));
+    assert_eq!(get("static.sip.nat_turn.password").as_deref(), Some("turn secret \u{e4}"));
+    assert_ne!(bench.world.pbx.device(&mac.to_string()).unwrap()["mr"], true, "the flag follows the setting");
+
+    let done = bench.gateway.command(&["settings", "set", "media_relay", "true"]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let flag = |state: &gangway::sim::pbx::PbxState| {
+        state.device(&mac.to_string()).filter(|device| device["mr"] == true).map(|_| ())
+    };
+    bench.world.pbx.board().wait("the flag to follow the setting", flag).await.unwrap();
+    phone.poll_once().await.unwrap();
+    assert_eq!(get("static.sip.nat_turn.enable").as_deref(), Some("0"));
+    assert_eq!(get("static.sip.nat_turn.password"), None);
+    bench.assert_no_violation();
 }

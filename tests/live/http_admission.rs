@@ -3,7 +3,12 @@
 
 use gangway::{phone::facet::RedirectState, sim::yealink_phone::model};
 
-use crate::support::{bench::Bench, http, mac};
+use crate::support::{
+    bench::{Bench, world},
+    http, mac,
+    options::{Options, PASSWORD},
+    socket,
+};
 
 const AGENT: &str = "Yealink SIP-T46U 108.86.0.20 80:5e:c0:12:34:01";
 
@@ -107,4 +112,30 @@ async fn the_operators_port_is_not_the_phones_port() {
     {
         assert_eq!(http::get(&format!("{}{path}", bench.gateway.base()), "curl").status, 404, "{path}");
     }
+}
+
+/// One process serves many tenants; what belongs to one is nothing to the other.
+#[actix_rt::test]
+async fn nothing_crosses_between_instances() {
+    let other = "[[instances]]\ndomain = \"other.example\"\nname = \"gangway\"\npassword = \"another password\"";
+    let options = Options { instance: other.into(), ..Options::default() };
+    let bench = Bench::start_in(world().start().await.unwrap(), options).await;
+    let mac = mac(1);
+    bench.provisioned(mac, "user1").await;
+    bench.records().wait_redirect(mac, RedirectState::Redirected).await;
+
+    let elsewhere = bench.phone_url(mac).replace("/example.com/", "/other.example/");
+    assert_eq!(http::get(&format!("{elsewhere}{mac}.cfg"), AGENT).status, 404);
+    let url = bench.gateway.socket_url().replace("/example.com/", "/other.example/");
+    for (password, accepted) in [(PASSWORD, false), ("another password", true)] {
+        let (mut socket, challenge) = socket::challenged(&bench.world, &url).await;
+        let info = "{\"appobj\":\"gangway-yealink\"}";
+        let login = socket::login_text("gangway-yealink", "gangway-yealink", info, None, &challenge, password);
+        assert!(socket.send_text(login).await);
+        let answer = socket.next_of("AppLoginResult").await.unwrap();
+        assert_eq!(answer["ok"] == true, accepted, "{answer}");
+    }
+    let listed = bench.gateway.command(&["phones", "list", "--json", "--instance", "other.example/gangway"]);
+    assert_eq!(String::from_utf8_lossy(&listed.stdout).trim(), "[]");
+    assert!(!bench.gateway.command(&["phones", "list"]).status.success(), "which of the two has to be said");
 }

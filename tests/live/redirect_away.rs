@@ -5,10 +5,15 @@ use std::time::Duration;
 
 use gangway::{
     phone::facet::{DevicesState, RedirectState},
-    sim::yealink_phone::model,
+    sim::{world::World, yealink_phone::model},
 };
 
-use crate::support::{bench::Bench, mac};
+use crate::support::{
+    bench::{Bench, world},
+    gateway::Gateway,
+    mac,
+    options::Options,
+};
 
 #[actix_rt::test]
 async fn users_is_told_ok_at_once_and_the_phone_is_redirected_later() {
@@ -61,5 +66,32 @@ async fn an_account_without_urls_per_phone_is_zero_touch_as_well() {
     let report = bench.world.add_phone(mac, model::T46U).boot().await.unwrap();
 
     assert!(report.registered, "{report:#?}");
+    bench.records().wait_done(mac).await;
+}
+
+/// Wrong credentials need a person; once the right ones are entered nothing has to be provisioned again.
+#[actix_rt::test]
+async fn wrong_credentials_are_said_and_right_ones_heal() {
+    let world = world().start().await.unwrap();
+    let mut options = Options::default().redirecting(&world);
+    options.settings.push(("redirect.yealink.password".into(), "wrong".into()));
+    let gateway = Gateway::start_with(options).await;
+    world.connect_gateway(&gateway.base());
+    world.wait_gateway().await.unwrap();
+    let bench = Bench { gateway, world };
+    let mac = mac(1);
+
+    let answer = bench.provision(mac, "user1").await;
+
+    assert!(!answer.ok);
+    assert!(answer.error.as_deref().unwrap().contains("password"), "{:?}", answer.error);
+    bench.records().wait_redirect(mac, RedirectState::Refused).await;
+
+    let set = ["settings", "set", "redirect.yealink.password", World::RPS_PASSWORD];
+    let done = bench.gateway.command(&set);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+
+    bench.records().wait_redirect(mac, RedirectState::Redirected).await;
+    assert!(bench.world.add_phone(mac, model::T46U).boot().await.unwrap().registered);
     bench.records().wait_done(mac).await;
 }

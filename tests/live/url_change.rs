@@ -92,3 +92,26 @@ async fn a_restart_without_a_change_moves_nobody() {
     assert_eq!(bench.world.pbx.board().read(|pbx| pbx.received("UpdateObject").len()), 1);
     bench.assert_no_violation();
 }
+
+/// Two app objects that name different URLs are somebody's mistake: it is not settled by moving phones.
+#[actix_rt::test]
+async fn two_different_urls_move_nobody() {
+    let bench = Bench::start().await;
+    let (first, second) = (mac(1), mac(2));
+    bench.installed(first, model::T46U, "user1").await;
+    let before = bench.phone_url(first);
+    let slave = bench.world.add_pbx("slave").await.unwrap();
+
+    bench.world.connect_gateway_at(&slave, &format!("http://localhost:{}", bench.gateway.port()));
+    slave.wait_connected("gangway-yealink").await.unwrap();
+
+    bench.installed(second, model::T31P, "user2").await;
+    assert_eq!(bench.phone_url(first), before);
+    assert!(bench.phone_url(second).starts_with(&bench.gateway.base()));
+    assert_eq!(bench.world.rps.board().read(|state| state.servers.len()), 1);
+    // When the mistake is corrected, all is as before.
+    slave.remove_app("gangway-yealink");
+    slave.remove_app("gangway-admin");
+    bench.provisioned(second, "user2").await;
+    assert_eq!(bench.phone_url(first), before);
+}

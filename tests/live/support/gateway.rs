@@ -1,9 +1,20 @@
 //! A gateway in this process, on a thread of its own, with a temporary data directory and real sockets.
 
-use std::{net::SocketAddr, path::PathBuf, process::Output, sync::Arc, thread::JoinHandle};
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    process::Output,
+    sync::{Arc, Mutex, PoisonError},
+    thread::JoinHandle,
+};
 
 use gangway::{app::Application, clock::SystemClock, config::Config, sim::world::World, store::Store, tasks::Tasks};
 use tempfile::TempDir;
+use tracing_subscriber::{
+    Layer,
+    layer::{Context, SubscriberExt},
+    util::SubscriberInitExt,
+};
 
 use super::{
     options::{DOMAIN, INSTANCE, Options},
@@ -33,7 +44,7 @@ impl Gateway {
 
     /// Starts one with exactly these options.
     pub async fn start_with(options: Options) -> Self {
-        log_when_asked();
+        watch_the_log();
         let dir = TempDir::new().unwrap();
         let http = process::free_port();
         let mut gateway = Self { running: None, options, http, dir };
@@ -131,15 +142,39 @@ impl Drop for Gateway {
             let ended = thread.join();
             if !std::thread::panicking() {
                 ended.unwrap().unwrap();
+                let errors = ERRORS.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                assert!(errors.is_empty(), "the gateway logged errors: {errors:#?}");
             }
         }
     }
 }
 
-/// `RUST_LOG=gangway=debug` shows what the gateway says.
-fn log_when_asked() {
-    if std::env::var_os("RUST_LOG").is_some() {
-        let filter = tracing_subscriber::EnvFilter::from_default_env();
-        let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
+/// What gateways of this process logged as errors: nothing here is one, however the world around behaves.
+static ERRORS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Keeps errors; `RUST_LOG=gangway=debug` shows what the gateway says.
+fn watch_the_log() {
+    let shown = std::env::var_os("RUST_LOG").map(|_| {
+        tracing_subscriber::fmt::layer()
+            .with_test_writer()
+            .with_filter(tracing_subscriber::EnvFilter::from_default_env())
+    });
+    let errors = Errors.with_filter(tracing_subscriber::filter::LevelFilter::ERROR);
+    // Another test of this process may have been first; it watches for both.
+    let _ = tracing_subscriber::registry().with(errors).with(shown).try_init();
+}
+
+struct Errors;
+
+impl<S: tracing::Subscriber> Layer<S> for Errors {
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        if event.metadata().target().starts_with("gangway::") && !event.metadata().target().starts_with("gangway::sim")
+        {
+            let mut text = format!("{}:", event.metadata().target());
+            event.record(&mut |field: &tracing::field::Field, value: &dyn std::fmt::Debug| {
+                text += &format!(" {field}={value:?}");
+            });
+            ERRORS.lock().unwrap_or_else(PoisonError::into_inner).push(text);
+        }
     }
 }

@@ -7,7 +7,10 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -35,9 +38,23 @@ pub struct Process {
     log: PathBuf,
 }
 
-/// A port that is free now.
+/// First of the ports for gateways: below those the system gives to whoever connects, so that nobody takes one
+/// between this choice and the gateway's start.
+const PORTS: u32 = 20_000;
+/// Ports of one process before it comes into those of the next.
+const OWN_PORTS: u32 = 8;
+
+/// A port that is free now and that no other test will choose.
 pub fn free_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    static CHOSEN: AtomicU32 = AtomicU32::new(0);
+    let own = std::process::id() % 1500 * OWN_PORTS;
+    for _ in 0..1000 {
+        let port = PORTS + (own + CHOSEN.fetch_add(1, Ordering::Relaxed)) % (1500 * OWN_PORTS);
+        if let Ok(listener) = TcpListener::bind(("127.0.0.1", u16::try_from(port).unwrap())) {
+            return listener.local_addr().unwrap();
+        }
+    }
+    panic!("no free port");
 }
 
 impl Site {
