@@ -5,6 +5,7 @@
 use std::{
     cell::RefCell,
     hash::{BuildHasher, RandomState},
+    ops::Range,
     sync::{Arc, Weak},
 };
 
@@ -18,7 +19,10 @@ use crate::{
     wire::http_auth::Scheme,
 };
 
-const SLOTS: usize = 4096;
+/// Places of entries; an entry may stand in any of the [`WAYS`] of its set. One place per entry would make a fifth of
+/// a thousand phones push each other out for ever.
+const SLOTS: usize = 16_384;
+const WAYS: usize = 4;
 /// Longer names are looked at each time rather than kept.
 const LONGEST_KEPT: usize = 512;
 
@@ -78,13 +82,16 @@ impl Memo {
         find: impl Fn(&Recognised) -> Option<Arc<Phone>>,
     ) -> (std::rc::Rc<Known>, Option<Arc<Phone>>) {
         let revision = files.revision(key.instance);
-        let slot = self.slot(key);
-        if let Some(known) = self.slots.borrow().get(slot).and_then(Option::as_ref)
-            && known.answers(key, revision)
-        {
+        let set = self.set(key);
+        let remembered = self
+            .slots
+            .borrow()
+            .get(set.clone())
+            .and_then(|ways| ways.iter().flatten().find(|known| known.answers(key, revision)).cloned());
+        if let Some(known) = remembered {
             let phone = find(&known.recognised);
             if known.is_of(phone.as_ref()) {
-                return (known.clone(), phone);
+                return (known, phone);
             }
         }
         let recognised = files.recognise(key.user_agent, key.file);
@@ -103,24 +110,34 @@ impl Memo {
             recognised,
         });
         let short = key.file.len() + key.user_agent.map_or(0, str::len) <= LONGEST_KEPT;
-        if let Some(entry) = self.slots.borrow_mut().get_mut(slot).filter(|_| short) {
-            *entry = Some(known.clone());
+        if let Some(ways) = self.slots.borrow_mut().get_mut(set).filter(|_| short) {
+            // In the place of what it replaces, else of the oldest, which stands last.
+            let old = ways.iter().position(|entry| entry.as_ref().is_none_or(|old| old.is_asked_by(key)));
+            let place = old.unwrap_or(WAYS - 1);
+            if let Some(newer) = ways.get_mut(..=place) {
+                newer.rotate_right(1);
+            }
+            if let Some(first) = ways.first_mut() {
+                *first = Some(known.clone());
+            }
         }
         (known, phone)
     }
 
-    fn slot(&self, key: Key<'_>) -> usize {
+    fn set(&self, key: Key<'_>) -> Range<usize> {
         let hash = self.hasher.hash_one((key.instance, key.user_agent, key.file));
-        usize::try_from(hash % SLOTS as u64).unwrap_or_default()
+        let first = usize::try_from(hash % (SLOTS / WAYS) as u64).unwrap_or_default() * WAYS;
+        first..first + WAYS
     }
 }
 
 impl Known {
     fn answers(&self, key: Key<'_>, revision: u64) -> bool {
-        self.instance == key.instance
-            && self.revision == revision
-            && *self.file == *key.file
-            && self.user_agent.as_deref() == key.user_agent
+        self.revision == revision && self.is_asked_by(key)
+    }
+
+    fn is_asked_by(&self, key: Key<'_>) -> bool {
+        self.instance == key.instance && *self.file == *key.file && self.user_agent.as_deref() == key.user_agent
     }
 
     fn is_of(&self, phone: Option<&Arc<Phone>>) -> bool {
