@@ -64,7 +64,7 @@ mod tests {
     use crate::phone::instance::InstanceId;
 
     #[test]
-    fn a_person_without_groups_is_let_in_to_the_admin_app_only() {
+    fn the_app_and_the_kind_of_login_decide() {
         let registry = Registry::load(None).unwrap();
         let instance = Instance {
             id: InstanceId(1),
@@ -86,7 +86,7 @@ mod tests {
             (ADMIN_APP, LoginKind::PasswordLogin, false),
             (ADMIN_APP, LoginKind::Other, false),
             ("gangway-yealink", LoginKind::ServiceLogin, true),
-            ("gangway-yealink", LoginKind::UserLogin, false),
+            ("gangway-yealink", LoginKind::UserLogin, true),
             ("gangway-yealink", LoginKind::PasswordLogin, false),
             ("gangway-toaster", LoginKind::ServiceLogin, false),
         ] {

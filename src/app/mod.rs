@@ -75,7 +75,7 @@ pub struct Application {
     tasks: Tasks,
     threads: Threads,
     public: listeners::Listening,
-    ops: listeners::Listening,
+    ops: Option<listeners::Listening>,
     _claim: Claim,
 }
 
@@ -182,7 +182,11 @@ impl Application {
             metrics_text()
         });
         let ops = listeners::listen_ops(&config.ops.listen, &readiness, &text)?;
-        let addresses = Addresses { http: public.http.clone(), https: public.https.clone(), ops: ops.http.clone() };
+        let addresses = Addresses {
+            http: public.http.clone(),
+            https: public.https.clone(),
+            ops: ops.as_ref().map(|ops| ops.http.clone()).unwrap_or_default(),
+        };
         Ok(Self { config, addresses, store, registry, certificate, tasks, threads, public, ops, _claim: claim })
     }
 
@@ -230,16 +234,21 @@ impl Application {
     /// # Errors
     /// When a listener ended by itself, or something did not end in time.
     pub async fn run(self) -> Result<(), ServingError> {
-        let Self { addresses, tasks, threads, public, ops, .. } = self;
+        let Self { addresses, store, tasks, threads, public, ops, .. } = self;
         for (scheme, bound) in [("http", &addresses.http), ("https", &addresses.https), ("ops", &addresses.ops)] {
             for address in bound {
                 tracing::info!(%address, "listening for {scheme}");
             }
         }
-        let (public_handle, ops_handle) = (public.server.handle(), ops.server.handle());
+        let (public_handle, ops_handle) = (public.server.handle(), ops.as_ref().map(|ops| ops.server.handle()));
         let mut public_server = std::pin::pin!(public.server);
-        let mut ops_server = std::pin::pin!(ops.server);
-        let mut ops_ended = addresses.ops.is_empty();
+        let mut ops_ended = ops.is_none();
+        let mut ops_server = std::pin::pin!(async {
+            match ops {
+                Some(ops) => ops.server.await,
+                None => Ok(()),
+            }
+        });
         let ended = loop {
             tokio::select! {
                 ended = &mut public_server => break Some(ended),
@@ -256,15 +265,15 @@ impl Application {
         tasks.ask_to_stop();
         if ended.is_none() {
             let stopped = async {
-                // A server carries out its stop only while it is polled; one without a listener never ran.
+                // A server carries out its stop only while it is polled.
                 tokio::join!(
                     public_handle.stop(true),
                     async {
                         let _ = public_server.await;
                     },
                     async {
-                        if !ops_ended {
-                            let _ = tokio::join!(ops_handle.stop(false), ops_server);
+                        if let Some(ops) = ops_handle.filter(|_| !ops_ended) {
+                            let _ = tokio::join!(ops.stop(false), ops_server);
                         }
                     }
                 )
@@ -272,6 +281,10 @@ impl Application {
             let _ = tokio::time::timeout(SHUTDOWN_PATIENCE, stopped).await;
         }
         let left = tasks.finish(SHUTDOWN_PATIENCE).await;
+        // What was asked while the tasks ended.
+        if let Err(error) = store.flush_requests().await {
+            tracing::error!(%error, "the last requests could not be written");
+        }
         threads.stop();
         match ended {
             Some(Err(error)) => Err(ServingError::Listener(error)),

@@ -100,12 +100,15 @@ pub fn listen(addresses: &Addresses, deps: &Arc<Deps>) -> Result<Listening, List
     Ok(Listening { server: server.run(), http, https })
 }
 
-/// Binds the operator's listener.
+/// Binds the operator's listener; `None` where no address is configured.
 pub fn listen_ops(
     addresses: &[String],
     readiness: &Arc<dyn Readiness>,
     metrics: &MetricsText,
-) -> Result<Listening, ListenError> {
+) -> Result<Option<Listening>, ListenError> {
+    if addresses.is_empty() {
+        return Ok(None);
+    }
     let (readiness, metrics) = (readiness.clone(), metrics.clone());
     let mut server = HttpServer::new(move || App::new().configure(ops::configure(readiness.clone(), metrics.clone())))
         .workers(1)
@@ -120,7 +123,7 @@ pub fn listen_ops(
         let socket = bind(address, section, &mut http)?;
         server = server.listen(socket).map_err(failed(address, section))?;
     }
-    Ok(Listening { server: server.run(), http, https: Vec::new() })
+    Ok(Some(Listening { server: server.run(), http, https: Vec::new() }))
 }
 
 fn failed(address: &str, section: &'static str) -> impl FnOnce(std::io::Error) -> ListenError {

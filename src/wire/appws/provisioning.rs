@@ -214,7 +214,7 @@ mod tests {
         assert!(matches!(with("cn", "a\nb".into()), Err(ProvisioningError::BadText("cn"))));
         assert!(matches!(with("hwid", "x".repeat(256).into()), Err(ProvisioningError::BadText("hwid"))));
         assert!(matches!(with("password", "zz".into()), Err(ProvisioningError::BadPassword)));
-        assert_eq!(with("cn", Value::Null).unwrap().cn, "test_user");
+        assert!(matches!(with("cn", Value::Null), Err(ProvisioningError::MissingName)));
         assert_eq!(with("code", json!(562_822_784_750_u64)).unwrap().code.expose(), "562822784750");
         let mut renamed = base.clone();
         renamed.as_object_mut().unwrap().remove("usename");
