@@ -3,6 +3,7 @@
 use gangway::{
     phone::{facet::RedirectState, mac::Mac},
     sim::{
+        devices::DevicesState,
         users::{ProvisionAnswer, ProvisionRequest},
         world::{World, WorldBuilder},
         yealink_phone::{Model, YealinkPhone},
@@ -78,8 +79,25 @@ impl Bench {
         self.world.rps.target(mac).expect("the phone has an entry at the redirection service")
     }
 
+    /// Waits until a phone has one sysclient, with its whole configuration; a second code may make a second one,
+    /// which replaces the first.
+    pub async fn wait_single_sysclient(&self, mac: Mac) {
+        wait_single_sysclient(&self.world, mac).await;
+    }
+
     /// What no test may ever cause: a write to the PBX that is not a flag of a device.
     pub fn assert_no_violation(&self) {
         assert_eq!(self.world.pbx.violations(), Vec::<String>::new());
     }
+}
+
+/// See [`Bench::wait_single_sysclient`].
+pub async fn wait_single_sysclient(world: &World, mac: Mac) {
+    let hwid = mac.to_string();
+    let alone = |state: &DevicesState| {
+        let mut own = state.connections.values().filter(|open| open.hw_id.as_deref() == Some(hwid.as_str()));
+        let configured = own.next().is_some_and(|open| open.configured);
+        (configured && own.next().is_none()).then_some(())
+    };
+    world.devices.board().wait("one sysclient", alone).await.unwrap();
 }
