@@ -27,7 +27,7 @@ bench: bench-tools ## measure; the table of docs/performance.md
 	benches/run.sh
 
 bless: tools ## accept what the snapshot tests render now
-	INSTA_UPDATE=always $(CARGO) nextest run --no-fail-fast
+	INSTA_UPDATE=always GANGWAY_UPDATE_FIXTURES=1 $(CARGO) nextest run --no-fail-fast
 
 sqlx-prepare: ## check the queries again after changing one or a migration
 	@command -v cargo-sqlx >/dev/null || $(CARGO) install sqlx-cli --version $(SQLX_VERSION) --locked --no-default-features --features sqlite

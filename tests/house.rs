@@ -143,3 +143,16 @@ fn files_keep_to_one_concern() {
         .collect();
     assert!(long.is_empty(), "{}", long.join("\n"));
 }
+
+/// `docs/settings.md` is the table of settings, written out. `GANGWAY_UPDATE_FIXTURES=1` renews it.
+#[test]
+fn the_documentation_of_settings_is_their_table() {
+    let table = format!(
+        "# Settings\n\nMade from the table in `src/phone/settings/table.rs`; `gangway settings list` prints the same.\n\n{}",
+        gangway::phone::settings::settings_markdown()
+    );
+    if std::env::var_os("GANGWAY_UPDATE_FIXTURES").is_some() {
+        fs::write("docs/settings.md", &table).unwrap();
+    }
+    assert_eq!(fs::read_to_string("docs/settings.md").unwrap_or_default(), table, "run `make bless`");
+}

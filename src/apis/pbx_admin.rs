@@ -52,7 +52,10 @@ impl ConnectedPbxs {
         }
         let mut admins: Vec<Arc<PbxSession>> = Vec::new();
         for session in sessions.into_iter().filter(|session| session.grants(API)) {
-            if !admins.iter().any(|known| known.identity.pbx == session.identity.pbx) {
+            let same = |known: &Arc<PbxSession>| {
+                known.identity.domain == session.identity.domain && known.identity.pbx == session.identity.pbx
+            };
+            if !admins.iter().any(same) {
                 admins.push(session);
             }
         }

@@ -75,11 +75,11 @@ impl PbxEnd {
         let session = PbxSession {
             identity: SessionIdentity {
                 instance: self.instance.id,
+                domain: info.domain,
                 pbx,
                 app: self.identity.app.clone(),
                 appobj: self.identity.appobj().unwrap_or_default().to_owned(),
             },
-            domain: info.domain,
             dns: info.pbx_dns,
             version: info.version,
             apis: info.apis,

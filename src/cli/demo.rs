@@ -174,16 +174,15 @@ async fn narrate(store: Store, tasks: Tasks, started: Instant) {
     let mut changes = store.changes();
     let mut seen: HashMap<PhoneId, i64> = HashMap::new();
     loop {
-        let changed = tokio::select! {
-            changed = changes.recv() => changed,
-            () = tasks.stopping() => return,
-        };
-        let ids = match changed {
-            Ok(changed) => vec![changed.id],
-            Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {
-                store.roster().all().iter().map(|phone| phone.id).collect()
-            }
-            Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
+        let everybody = || store.roster().all().iter().map(|phone| phone.id).collect::<Vec<_>>();
+        let (ids, is_last) = tokio::select! {
+            changed = changes.recv() => match changed {
+                Ok(changed) => (vec![changed.id], false),
+                Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => (everybody(), false),
+                Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
+            },
+            // What happened last is told before the end.
+            () = tasks.stopping() => (everybody(), true),
         };
         for id in ids {
             let (Some(phone), Ok(events)) = (store.roster().get(id), store.events(id, 50).await) else { continue };
@@ -195,6 +194,9 @@ async fn narrate(store: Store, tasks: Tasks, started: Instant) {
                 let name = format!("{} {}", phone.mac, phone.model.as_deref().unwrap_or(""));
                 say(started, name.trim_end(), &event.text);
             }
+        }
+        if is_last {
+            return;
         }
     }
 }

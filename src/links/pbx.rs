@@ -17,6 +17,8 @@ use crate::{
 pub struct SessionIdentity {
     /// The tenant.
     pub instance: InstanceId,
+    /// PBX domain (System Name).
+    pub domain: String,
     /// PBX name.
     pub pbx: String,
     /// Our app (`gangway-yealink`).
@@ -30,8 +32,6 @@ pub struct SessionIdentity {
 pub struct PbxSession {
     /// What it is.
     pub identity: SessionIdentity,
-    /// PBX domain (System Name).
-    pub domain: String,
     /// DNS name of the PBX.
     pub dns: String,
     /// Firmware version as told.

@@ -31,6 +31,10 @@ const DEBOUNCE: Duration = Duration::from_secs(1);
 /// Different item types one phone may have; Devices knows seven.
 const MOST_ITEMS: usize = 64;
 
+/// Connections that ended without a word after they were told a code: then the code is taken for refused. A Devices
+/// that restarts ends fewer of them.
+const HANG_UPS: u32 = 3;
+
 /// Items on their way into a record.
 #[derive(Default)]
 struct Burst {
@@ -43,11 +47,13 @@ struct Burst {
 pub(super) struct Inbox {
     engine: Arc<Engine>,
     bursts: HashMap<PhoneId, Burst>,
+    /// Connections in a row that were told the code and brought nothing.
+    told_in_vain: HashMap<PhoneId, u32>,
 }
 
 impl Inbox {
     pub(super) fn new(engine: Arc<Engine>) -> Self {
-        Self { engine, bursts: HashMap::new() }
+        Self { engine, bursts: HashMap::new(), told_in_vain: HashMap::new() }
     }
 
     /// Runs until the gateway stops or the fleet ends.
@@ -81,6 +87,7 @@ impl Inbox {
         let Some(held) = self.engine.held(id) else {
             // Dropped meanwhile.
             self.bursts.remove(&id);
+            self.told_in_vain.remove(&id);
             return Ok(());
         };
         let burst = self.bursts.entry(id).or_default();
@@ -91,6 +98,19 @@ impl Inbox {
             *burst = Burst { conn, ..Burst::default() };
         }
         let (store, now) = (self.engine.world.store.clone(), self.engine.world.now());
+        match kind {
+            FleetEventKind::Connected if has_code(&held.credential) => {
+                *self.told_in_vain.entry(id).or_default() += 1;
+            }
+            FleetEventKind::Password { .. }
+            | FleetEventKind::AdminPassword(_)
+            | FleetEventKind::Item(_)
+            | FleetEventKind::Last
+            | FleetEventKind::Silence => {
+                self.told_in_vain.remove(&id);
+            }
+            _ => {}
+        }
         match kind {
             // The record says `Connecting` since the sysclient is wanted.
             FleetEventKind::Connecting => {}
@@ -106,6 +126,10 @@ impl Inbox {
             FleetEventKind::Silence => return self.silence(id, held, now).await,
             FleetEventKind::Closed { reason } => {
                 self.bursts.remove(&id);
+                if self.told_in_vain.get(&id).is_some_and(|count| *count >= HANG_UPS) {
+                    self.told_in_vain.remove(&id);
+                    self.silence(id, held, now).await?;
+                }
                 if let Some(phone) = store.roster().get(id)
                     && phone.devices.state == DevicesState::NotInDomain
                     && flow::credential(&phone).is_none()

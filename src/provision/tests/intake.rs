@@ -33,6 +33,20 @@ fn the_table_of_answers_row_by_row() {
 }
 
 #[tokio::test]
+async fn a_devices_that_hangs_up_on_a_code_has_refused_it() {
+    let mut bench = Bench::new().await;
+    let answer = bench.request(bench.wish("anna", "bad"));
+    bench.held(0).await;
+    for _ in 0..3 {
+        bench.send(FleetEventKind::Connected).await;
+        bench.send(FleetEventKind::Closed { reason: "closed by Devices".into() }).await;
+    }
+    let error = answer.await.unwrap().unwrap_err();
+    assert!(error.contains("did not accept the provisioning code"), "{error}");
+    assert!(bench.record().code.is_none());
+}
+
+#[tokio::test]
 async fn an_expired_code_is_told_and_never_sent_again() {
     let mut bench = Bench::new().await;
     let answer = bench.request(bench.wish("anna", "old"));
