@@ -116,11 +116,12 @@ pub(super) async fn learn(
         [] => Ok(false),
         [url] => {
             store.set_fact(instance, &conflict_key(provider), None).await?;
-            if known.as_deref().is_some_and(|known| same(known, url)) {
+            if known.as_deref().is_some_and(|known| same(known, url)) && store.fact(instance, LEARNED).is_some() {
                 return Ok(false);
             }
-            store.set_fact(instance, &learned_key(provider), Some(url)).await?;
+            // In this order: whoever is killed between the two learns the URL again.
             store.set_fact(instance, LEARNED, Some(url)).await?;
+            store.set_fact(instance, &learned_key(provider), Some(url)).await?;
             tracing::info!(provider, "the PBX names a new URL for this app");
             Ok(true)
         }
