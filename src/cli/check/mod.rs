@@ -218,6 +218,12 @@ async fn instance(
             "use https unless old phones cannot",
         ));
     }
+    if settings.bool("require_certificate") {
+        findings.push(Finding::error(
+            format!("{label}: require_certificate is set, but no listener asks for factory certificates yet"),
+            "`gangway settings set require_certificate false`: as it is no phone gets a file",
+        ));
+    }
     links::grants(&label, id, store, findings);
     links::redirect(&label, id, store, findings).await;
 }
