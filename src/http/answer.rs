@@ -108,7 +108,7 @@ pub fn not_found() -> HttpResponse {
 
 /// 401 with one challenge.
 #[must_use]
-pub fn challenge(value: &str) -> HttpResponse {
+pub fn challenge(value: HeaderValue) -> HttpResponse {
     let mut answer = builder(StatusCode::UNAUTHORIZED);
     answer.insert_header((header::WWW_AUTHENTICATE, value));
     answer.finish()

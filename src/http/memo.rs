@@ -9,7 +9,10 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use super::ports::{File, Files, Recognised};
+use super::{
+    challenges::Challenges,
+    ports::{File, Files, Recognised},
+};
 use crate::{
     phone::{
         admission::Policy,
@@ -54,11 +57,13 @@ pub struct Known {
 pub struct Memo {
     hasher: RandomState,
     slots: RefCell<Vec<Option<std::rc::Rc<Known>>>>,
+    /// How this worker challenges at present.
+    pub challenges: Challenges,
 }
 
 impl Default for Memo {
     fn default() -> Self {
-        Self { hasher: RandomState::new(), slots: RefCell::new(vec![None; SLOTS]) }
+        Self { hasher: RandomState::new(), slots: RefCell::new(vec![None; SLOTS]), challenges: Challenges::default() }
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod authorization;
 pub mod certificate;
+pub mod challenges;
 pub mod client_address;
 pub mod conditional;
 pub mod consequences;

@@ -15,6 +15,7 @@ use super::{
     Deps, answer,
     answer::{Form, Wish, form},
     authorization::judge,
+    challenges::Kind,
     client_address::{Client, client},
     limits::UPLOAD_BYTES,
     memo::{Key, Known, Memo},
@@ -34,6 +35,7 @@ use crate::{
 /// One request on its way.
 struct Visit<'a> {
     deps: &'a Arc<Deps>,
+    memo: &'a Memo,
     request: &'a HttpRequest,
     instance: &'a Instance,
     known: Rc<Known>,
@@ -71,7 +73,7 @@ pub async fn handle(
             }
             None => None,
         });
-    let visit = Visit { deps, request, instance, known, token, client, now };
+    let visit = Visit { deps, memo, request, instance, known, token, client, now };
     let token = match (token, &phone) {
         (None, _) => Token::None,
         (Some(_), Some(_)) => Token::Known,
@@ -163,8 +165,11 @@ impl Visit<'_> {
     }
 
     fn challenge(&self, stale: bool) -> HttpResponse {
-        match self.deps.entrances.get(self.instance.id, self.known.scheme, self.client.encrypted) {
-            Some(guard) => answer::challenge(&guard.challenge(self.now, rand::random(), stale)),
+        let (instance, scheme, encrypted) = (self.instance.id, self.known.scheme, self.client.encrypted);
+        let kind = Kind { instance, scheme, encrypted, stale };
+        let guard = self.deps.entrances.get(instance, scheme, encrypted);
+        match guard.and_then(|guard| self.memo.challenges.present(kind, guard, self.now)) {
+            Some(challenge) => answer::challenge(challenge),
             None => answer::not_found(),
         }
     }
