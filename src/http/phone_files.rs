@@ -152,6 +152,10 @@ impl Visit<'_> {
             Verdict::NotFound => (answer::not_found(), Outcome::Refused(reason)),
             Verdict::Challenge { stale } => (self.challenge(stale), Outcome::Refused(reason)),
             Verdict::RetryLater => (answer::later(), Outcome::Later(reason)),
+            Verdict::ToTls => match self.open(None, reason) {
+                (answer, Outcome::Open(_)) => (answer, Outcome::Refused(reason)),
+                failed => failed,
+            },
             Verdict::Open => self.open(phone.map(Arc::as_ref), reason),
             Verdict::Personal(proof) => match phone {
                 Some(phone) => self.personal(phone, proof, decision.binds_window).await,

@@ -137,7 +137,10 @@ impl Files for Memory {
     }
 
     fn scheme(&self, _: Option<&str>) -> Scheme {
-        Scheme::Digest(Algorithm::Md5)
+        match self.policy.lock().unwrap().clear_passwords {
+            true => Scheme::Basic,
+            false => Scheme::Digest(Algorithm::Md5),
+        }
     }
 
     fn policy(&self, _: InstanceId, _: Option<&Phone>, _: &Recognised) -> Policy {

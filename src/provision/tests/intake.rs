@@ -1,4 +1,4 @@
-use super::bench::{Bench, Outside, rest, until};
+use super::bench::{Bench, Outside, rest};
 use crate::{
     phone::facet::{DevicesState, RedirectState, RequestState},
     provision::{
