@@ -62,10 +62,11 @@ pub fn judge(
         // Unreadable headers, and such as were made for another path by a proxy, prove nothing and are no guess.
         Err(_) => return Authorization::Missing,
     };
-    let nobody = Secret::default();
+    // Two looks, whoever asks for whatever: at the phone's own credentials, and at those it may have by now from the
+    // redirect service.
     let against = |known: Option<&Credentials>| match known {
         Some(known) => shown.is_of(&known.user, &known.password),
-        None => shown.is_of("", &nobody),
+        None => shown.is_of("", &Secret::default()),
     };
     if against(phone.map(|phone| &phone.own)) {
         return Authorization::Own;
@@ -73,9 +74,13 @@ pub fn judge(
     if locked_out() {
         return Authorization::Unchecked;
     }
-    let per_phone = against(phone.and_then(|phone| phone.bootstrap.as_ref()));
-    let common = against(shared);
-    if per_phone || common { Authorization::Bootstrap } else { Authorization::Wrong }
+    let per_phone = phone.and_then(|phone| phone.bootstrap.as_ref());
+    let named = |known: &&Credentials| known.user == shown.user();
+    let is_bootstrap = match (per_phone.filter(named), shared.filter(named)) {
+        (Some(one), Some(other)) => against(Some(one)) || against(Some(other)),
+        (one, other) => against(one.or(other)),
+    };
+    if is_bootstrap { Authorization::Bootstrap } else { Authorization::Wrong }
 }
 
 #[cfg(test)]

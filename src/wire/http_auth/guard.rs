@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    digest::{Algorithm, Verifier},
+    digest::{Algorithm, Asked, Verifier},
     header::{Authorization, DigestFields, percent_decoded},
     nonce::{Freshness, NonceKey, Replays},
 };
@@ -119,7 +119,9 @@ impl Guard {
             return Outcome::Wrong;
         }
         match (&shown.answer, replays) {
-            (Answer::Digest { fields, count }, Some(replays)) if !replays.note(&fields.nonce, *count) => Outcome::Stale,
+            (Answer::Digest { fields, count, .. }, Some(replays)) if !replays.note(&fields.nonce, *count) => {
+                Outcome::Stale
+            }
             _ => Outcome::Valid { user: shown.user().to_owned() },
         }
     }
@@ -138,12 +140,13 @@ impl Guard {
             }
             (Scheme::Digest(algorithm), Authorization::Digest(fields)) => {
                 let count = self.answers(algorithm, &fields, request, now)?;
-                Answer::Digest { fields, count }
+                let asked = Asked::new(algorithm, request.method, &fields.uri);
+                Answer::Digest { fields, count, asked }
             }
             // Another scheme, such as Basic sent unasked from a URL: no answer to our challenge, so no strike.
             _ => return Err(Outcome::Missing),
         };
-        Ok(Shown { guard: self, method: request.method, answer })
+        Ok(Shown { guard: self, answer })
     }
 
     /// Whether the fields answer a challenge of ours for this request; the nonce count.
@@ -174,13 +177,12 @@ impl Guard {
 /// A readable answer to our challenge, made for this request.
 pub struct Shown<'a> {
     guard: &'a Guard,
-    method: &'a str,
     answer: Answer<'a>,
 }
 
 enum Answer<'a> {
     Basic { user: String, shown: Verifier },
-    Digest { fields: Box<DigestFields<'a>>, count: u32 },
+    Digest { fields: Box<DigestFields<'a>>, count: u32, asked: Asked },
 }
 
 impl Shown<'_> {
@@ -205,7 +207,7 @@ impl Shown<'_> {
         let verifier = known.unwrap_or(&self.guard.nobody);
         let proven = match &self.answer {
             Answer::Basic { shown, .. } => verifier.is(shown),
-            Answer::Digest { fields, .. } => verifier.proves(fields, self.method),
+            Answer::Digest { fields, asked, .. } => verifier.proves(fields, asked),
         };
         proven && known.is_some()
     }
