@@ -81,6 +81,7 @@ fn full(mut phone: Phone) -> Phone {
     phone.sysclient.password = Some(secret("the-sysclient"));
     phone.sysclient.product = "gangway".into();
     phone.sysclient.version = "1".into();
+    phone.sysclient.spent = Some(secret("the-spent-code"));
     phone.device_config.items.insert("NTP".into(), json!({"type": "NTP", "server": "ntp.example.com"}));
     phone.device_config.admin_password = Some(secret("the-admin"));
     phone.device_config.received = Some(now());
@@ -134,6 +135,7 @@ async fn nothing_secret_is_readable_in_the_files() {
         "the-code",
         "the-boot",
         "the-sysclient",
+        "the-spent-code",
         "the-admin",
         "the-url",
         "ntp.example",

@@ -48,7 +48,7 @@ async fn the_password_is_stored_before_the_fleet_goes_on() {
     let _answer = bench.request(bench.wish("anna", "1"));
     bench.held(0).await;
     let (stored, is_stored) = tokio::sync::oneshot::channel();
-    bench.send(FleetEventKind::Password { password: "p".into(), stored }).await;
+    bench.send(FleetEventKind::Password { password: "p".into(), sent: Some("1".into()), stored }).await;
     is_stored.await.unwrap();
     assert_eq!(bench.record().sysclient.password, Some("p".into()));
     assert!(bench.record().code.is_none());
