@@ -11,7 +11,9 @@ mod outcome;
 mod protocols;
 mod run;
 mod server_name;
+mod snom_xmlrpc;
 mod xmlrpc;
+mod xmlrpc_service;
 mod yealink_answer;
 mod yealink_xmlrpc;
 

@@ -88,6 +88,10 @@ fn every_protocol_of_the_table_is_sound() {
             let mut exchange = (protocol.start)(&operation, &account(), url.clone());
             let turn = exchange.next(None);
             assert!(turn.meant.is_none());
+            if !protocol.capabilities.server_entries && matches!(operation, Operation::EnsureServer(_)) {
+                let Step::Done(Outcome::Ok(_)) = turn.step else { panic!("{}: there are no entries", protocol.name) };
+                continue;
+            }
             let Step::Send(call) = turn.step else { panic!("{}: {operation:?} sends nothing", protocol.name) };
             assert_eq!(call.request.url.origin(), url.origin());
             assert!(!format!("{call:?}").contains("secret"));
