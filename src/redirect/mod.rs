@@ -6,6 +6,7 @@
 mod exchange;
 mod history;
 mod masking;
+mod memory;
 mod operation;
 mod outcome;
 mod protocols;
@@ -21,8 +22,9 @@ mod yealink_xmlrpc;
 mod tests;
 
 pub use self::{
-    exchange::{Answer, Call, Command, Exchange, Step, Turn},
+    exchange::{Answer, Call, Command, Exchange, Moment, Seal, Step, Turn},
     history::{HistoryEntry, HistorySink},
+    memory::{AccountMemory, Surroundings},
     operation::{Operation, RedirectAccount, ServerEntry},
     outcome::{Done, EntryUsed, Outcome, Trouble},
     protocols::{Capabilities, PROTOCOLS, Protocol, protocol},

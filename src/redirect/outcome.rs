@@ -165,6 +165,25 @@ impl Outcome {
         matches!(self, Self::Ok(_) | Self::AlreadyMine | Self::NotFound | Self::ServerNameTaken { foreign: false, .. })
     }
 
+    /// What was remembered of the account may be what went wrong: it is not used for the next operation. A verdict
+    /// about the phone says nothing against it.
+    pub(super) fn casts_doubt(&self) -> bool {
+        match self {
+            Self::AuthFailed | Self::NotPermitted(_) | Self::Transport(_) | Self::Unknown(_) => true,
+            Self::Ok(_)
+            | Self::AlreadyMine
+            | Self::OwnedByOther
+            | Self::InvalidMac
+            | Self::InvalidUrl(_)
+            | Self::InvalidServerName(_)
+            | Self::ServerNameTaken { .. }
+            | Self::NotFound
+            | Self::NeedsSerial
+            | Self::RateLimited { .. }
+            | Self::NotConfigured(_) => false,
+        }
+    }
+
     /// A word for metrics and for the history's filter.
     #[must_use]
     pub fn label(&self) -> &'static str {

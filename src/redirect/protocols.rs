@@ -4,6 +4,7 @@ use url::Url;
 
 use super::{
     exchange::Exchange,
+    memory::Surroundings,
     operation::{Operation, RedirectAccount},
     snom_xmlrpc, yealink_xmlrpc,
 };
@@ -30,7 +31,7 @@ pub struct Protocol {
     /// What it can do.
     pub capabilities: Capabilities,
     /// Begins an operation at this address.
-    pub start: fn(&Operation, &RedirectAccount, Url) -> Box<dyn Exchange>,
+    pub start: fn(&Operation, &RedirectAccount, Url, &Surroundings) -> Box<dyn Exchange>,
 }
 
 /// Every protocol we speak.

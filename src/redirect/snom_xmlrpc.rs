@@ -8,6 +8,7 @@ use url::Url;
 
 use super::{
     exchange::{Answer, Command, Exchange, Step, Turn},
+    memory::Surroundings,
     operation::{Operation, RedirectAccount},
     outcome::{Done, EntryUsed, Outcome},
     xmlrpc_service::{Caller, Spoken, heard, no_result, normal},
@@ -18,7 +19,7 @@ use crate::{phone::mac::Mac, secret::Secret};
 const PROBED: &str = "000413000000";
 
 /// Begins an operation.
-pub(super) fn start(operation: &Operation, account: &RedirectAccount, url: Url) -> Box<dyn Exchange> {
+pub(super) fn start(operation: &Operation, account: &RedirectAccount, url: Url, _: &Surroundings) -> Box<dyn Exchange> {
     let caller = Caller::new(url, account);
     let (command, method, mac, judge): (_, _, _, fn(&Spoken) -> Outcome) = match operation {
         Operation::EnsureServer(_) => return Box::new(NoServers),

@@ -29,13 +29,13 @@ impl Caller {
 
     pub(super) fn call(&self, command: Command, method: &str, parameters: &[&str]) -> Step {
         match xmlrpc::call(method, parameters) {
-            Ok(body) => Step::Send(Box::new(Call {
-                command,
-                request: Request::new(Method::Post, self.url.clone())
+            Ok(body) => {
+                let request = Request::new(Method::Post, self.url.clone())
                     .header("content-type", "text/xml")
                     .basic(self.user.clone(), self.password.clone())
-                    .body(body),
-            })),
+                    .body(body);
+                Step::Send(Box::new(Call::plain(command, request)))
+            }
             Err(error) => Step::Done(Outcome::Unknown(format!("the call could not be written: {error}"))),
         }
     }

@@ -5,6 +5,7 @@ use url::Url;
 
 use super::{
     exchange::{Answer, Command, Exchange, Step, Turn},
+    memory::Surroundings,
     operation::{Operation, RedirectAccount, ServerEntry},
     outcome::{Done, EntryUsed, Outcome},
     server_name::alternative_name,
@@ -19,7 +20,7 @@ const PROBED: &str = "001565000000";
 const OTHER_NAMES: u32 = 3;
 
 /// Begins an operation.
-pub(super) fn start(operation: &Operation, account: &RedirectAccount, url: Url) -> Box<dyn Exchange> {
+pub(super) fn start(operation: &Operation, account: &RedirectAccount, url: Url, _: &Surroundings) -> Box<dyn Exchange> {
     let caller = Caller::new(url, account);
     match operation {
         Operation::EnsureServer(server) => Box::new(Single {
