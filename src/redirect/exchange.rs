@@ -11,6 +11,8 @@ use crate::net::http::{Request, Response};
 /// What a call is for, in the words of the history the administrators of the original app know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
+    /// Credentials become a token.
+    GetToken,
     /// Whose is the phone?
     CheckDevice,
     /// A server entry.
@@ -26,6 +28,7 @@ impl Command {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            Self::GetToken => "GET TOKEN",
             Self::CheckDevice => "CHECK DEVICE",
             Self::AddServer => "ADD SERVER",
             Self::RedirectDevice => "REDIRECT DEVICE",

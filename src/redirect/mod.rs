@@ -17,6 +17,10 @@ mod xmlrpc;
 mod xmlrpc_service;
 mod yealink_answer;
 mod yealink_xmlrpc;
+mod yealink_ymcs;
+mod yealink_ymcs_answer;
+mod yealink_ymcs_server;
+mod yealink_ymcs_session;
 
 #[cfg(test)]
 mod tests;
@@ -26,7 +30,7 @@ pub use self::{
     history::{HistoryEntry, HistorySink},
     memory::{AccountMemory, Surroundings},
     operation::{Operation, RedirectAccount, ServerEntry},
-    outcome::{Done, EntryUsed, Outcome, Trouble},
+    outcome::{Confirmation, Done, EntryUsed, Outcome, SerialTrouble, Trouble},
     protocols::{Capabilities, PROTOCOLS, Protocol, protocol},
     run::{Limits, Redirects},
     server_name::{alternative_name, server_name},

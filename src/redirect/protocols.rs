@@ -6,7 +6,7 @@ use super::{
     exchange::Exchange,
     memory::Surroundings,
     operation::{Operation, RedirectAccount},
-    snom_xmlrpc, yealink_xmlrpc,
+    snom_xmlrpc, yealink_xmlrpc, yealink_ymcs,
 };
 
 /// What a service can do.
@@ -46,6 +46,18 @@ pub static PROTOCOLS: &[Protocol] = &[
             server_entries: true,
         },
         start: yealink_xmlrpc::start,
+    },
+    Protocol {
+        name: "yealink-ymcs",
+        // The account's region decides (eu, us, au); the portal names it beside the keys.
+        default_url: "https://eu-api.ymcs.yealink.com",
+        capabilities: Capabilities {
+            unique_url: true,
+            credentials_in_url: false,
+            edit_server: true,
+            server_entries: true,
+        },
+        start: yealink_ymcs::start,
     },
     Protocol {
         name: "snom-xmlrpc",

@@ -23,7 +23,7 @@ pub(super) fn start(operation: &Operation, account: &RedirectAccount, url: Url, 
     let caller = Caller::new(url, account);
     let (command, method, mac, judge): (_, _, _, fn(&Spoken) -> Outcome) = match operation {
         Operation::EnsureServer(_) => return Box::new(NoServers),
-        Operation::Register { mac, unique_url, server } => {
+        Operation::Register { mac, unique_url, server, .. } => {
             let (url, entry) = match unique_url {
                 Some(url) => (url.clone(), EntryUsed::UniqueUrl),
                 None => (server.url.clone(), EntryUsed::Server { name: server.name.clone() }),

@@ -25,6 +25,7 @@ fn account() -> RedirectAccount {
         user: "reseller".into(),
         password: Secret::new("secret"),
         server_name: None,
+        mac_only: false,
     }
 }
 
@@ -33,7 +34,7 @@ fn server() -> ServerEntry {
 }
 
 fn register(unique: bool) -> Operation {
-    Operation::Register { mac: mac(), unique_url: unique.then(|| Secret::new(UNIQUE)), server: server() }
+    Operation::Register { mac: mac(), unique_url: unique.then(|| Secret::new(UNIQUE)), server: server(), serial: None }
 }
 
 fn surroundings() -> Surroundings {
@@ -75,7 +76,7 @@ fn tell(operation: &Operation, answers: &[&str]) -> (Vec<String>, Outcome) {
 }
 
 fn registered(entry: EntryUsed) -> Outcome {
-    Outcome::Ok(Done { entry: Some(entry), renamed: None })
+    Outcome::Ok(Done { entry: Some(entry), ..Done::default() })
 }
 
 #[test]

@@ -48,7 +48,7 @@ pub(super) fn start(operation: &Operation, account: &RedirectAccount, url: Url, 
                 Outcome::done()
             }))
         }
-        Operation::Register { mac, unique_url, server } => Box::new(Register {
+        Operation::Register { mac, unique_url, server, .. } => Box::new(Register {
             caller,
             mac: *mac,
             unique_url: unique_url.clone(),
@@ -181,7 +181,7 @@ impl Register {
             EntryUsed::Server { name: self.server.name.clone() }
         };
         let renamed = (self.attempt > 0).then(|| self.server.name.clone());
-        Outcome::Ok(Done { entry: Some(entry), renamed })
+        Outcome::Ok(Done { entry: Some(entry), renamed, confirmation: None })
     }
 
     /// The service does not know the server entry the registration named.

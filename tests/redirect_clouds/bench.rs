@@ -93,6 +93,7 @@ pub fn account(protocol: &str, url: &str) -> RedirectAccount {
         user: USER.into(),
         password: Secret::new(PASSWORD),
         server_name: None,
+        mac_only: false,
     }
 }
 
@@ -105,7 +106,7 @@ pub fn server() -> ServerEntry {
 }
 
 pub fn register(mac: Mac) -> Operation {
-    Operation::Register { mac, unique_url: Some(Secret::new(unique_url())), server: server() }
+    Operation::Register { mac, unique_url: Some(Secret::new(unique_url())), server: server(), serial: None }
 }
 
 pub fn entry(outcome: &Outcome) -> Option<EntryUsed> {

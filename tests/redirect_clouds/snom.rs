@@ -17,7 +17,12 @@ fn mac() -> Mac {
 }
 
 fn old() -> Operation {
-    Operation::Register { mac: mac(), unique_url: Some(Secret::new("https://old.example.com/p/")), server: server() }
+    Operation::Register {
+        mac: mac(),
+        unique_url: Some(Secret::new("https://old.example.com/p/")),
+        server: server(),
+        serial: None,
+    }
 }
 
 async fn start(options: &[&str]) -> (Bench, Python) {
@@ -38,7 +43,7 @@ async fn a_phone_comes_and_goes() {
     bench.history.take();
     assert_eq!(entry(&bench.run(register(mac())).await), Some(EntryUsed::UniqueUrl), "again is the same");
     assert_eq!(bench.history.commands(), ["CHECK DEVICE", "REDIRECT DEVICE", "CHECK DEVICE"]);
-    let shared = Operation::Register { mac: mac(), unique_url: None, server: server() };
+    let shared = Operation::Register { mac: mac(), unique_url: None, server: server(), serial: None };
     let by_name = Some(EntryUsed::Server { name: "example.com".into() });
     assert_eq!(entry(&bench.run(shared).await), by_name);
     assert_eq!(python.state(&bench.client).await["phones"]["000413aabbcc"], json!(["ours", SHARED]));
@@ -80,7 +85,12 @@ async fn an_own_phone_at_an_old_address_is_moved_whether_or_not_the_service_repl
 #[actix_rt::test]
 async fn refusals_have_their_words_and_wrong_credentials_are_said() {
     let (bench, _python) = start(&[]).await;
-    let odd = Operation::Register { mac: mac(), unique_url: Some(Secret::new("gopher://gw/")), server: server() };
+    let odd = Operation::Register {
+        mac: mac(),
+        unique_url: Some(Secret::new("gopher://gw/")),
+        server: server(),
+        serial: None,
+    };
     let outcome = bench.run(odd).await;
     assert_eq!(outcome, Outcome::InvalidUrl("Error:malformed_url".into()));
     assert!(outcome.sentence().contains("phone_url"), "{}", outcome.sentence());
