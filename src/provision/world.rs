@@ -103,6 +103,7 @@ impl World {
             user,
             password,
             server_name: configured_name,
+            mac_only: text("mac_only") == "true",
         };
         Some(AccountFacts { account, server })
     }
