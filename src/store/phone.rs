@@ -432,7 +432,12 @@ pub(super) async fn changed_since(
 
 /// Takes the next value of the change counter.
 pub(super) async fn next_change(connection: &mut SqliteConnection) -> Result<i64, StoreError> {
-    sqlx::query_scalar!("UPDATE sequence SET phone = phone + 1 WHERE id = 1 RETURNING phone")
+    next_changes(connection, 1).await
+}
+
+/// Takes the next `count` values of the change counter; the last one of them.
+pub(super) async fn next_changes(connection: &mut SqliteConnection, count: i64) -> Result<i64, StoreError> {
+    sqlx::query_scalar!("UPDATE sequence SET phone = phone + ? WHERE id = 1 RETURNING phone", count)
         .fetch_one(connection)
         .await
         .attempt("count the change")

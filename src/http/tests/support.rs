@@ -91,6 +91,10 @@ impl Records for Memory {
         })
     }
 
+    fn change_later(&self, phone: PhoneId, change: Change) -> Reply<Result<Arc<Phone>, RecordError>> {
+        self.change(phone, change)
+    }
+
     fn seen(&self, note: Seen) {
         self.seen.lock().unwrap().push(note);
     }
