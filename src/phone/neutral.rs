@@ -30,6 +30,8 @@ pub struct Neutral {
     pub provisioning: Provisioning,
     /// One entry per account the model has, in use or not.
     pub accounts: Vec<Account>,
+    /// The registrars of the accounts in use, each once, for devices that keep them apart from accounts.
+    pub servers: Vec<Server>,
     /// What all accounts share.
     pub sip: Sip,
     /// ICE, STUN, TURN.
@@ -98,7 +100,7 @@ pub struct Provisioning {
 }
 
 /// A host and a port.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Server {
     /// Name or address; empty = none.
     pub host: String,
@@ -123,6 +125,8 @@ pub struct Account {
     pub password: Shown,
     /// Registrar.
     pub server: Server,
+    /// Its place in [`Neutral::servers`], from 1; 0 when the account is not in use.
+    pub server_number: usize,
 }
 
 /// What all accounts share.

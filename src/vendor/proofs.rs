@@ -33,6 +33,7 @@ const PERSONAL: &[&str] = &[
     "phone",
     "provisioning",
     "accounts",
+    "servers",
     "sip",
     "media",
     "ldap",

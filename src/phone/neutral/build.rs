@@ -72,6 +72,7 @@ pub fn build(inputs: &Inputs<'_>) -> Neutral {
         }
         found.unwrap_or_default()
     };
+    let (accounts, servers) = accounts(inputs, released, &mut notes);
     let language = named(facts.languages, "language", &mut notes);
     let tones = named(facts.tones, "location", &mut notes);
     Neutral {
@@ -89,7 +90,8 @@ pub fn build(inputs: &Inputs<'_>) -> Neutral {
             repeat: interval > 0,
             interval_minutes: interval,
         },
-        accounts: accounts(inputs, released, &mut notes),
+        accounts,
+        servers,
         sip: sip(inputs),
         media: media(inputs),
         ldap: ldap(settings),
@@ -102,7 +104,8 @@ pub fn build(inputs: &Inputs<'_>) -> Neutral {
     }
 }
 
-fn accounts(inputs: &Inputs<'_>, released: bool, notes: &mut Vec<String>) -> Vec<Account> {
+/// The accounts, and their registrars, each once.
+fn accounts(inputs: &Inputs<'_>, released: bool, notes: &mut Vec<String>) -> (Vec<Account>, Vec<Server>) {
     let Inputs { phone, settings, facts, .. } = inputs;
     let port = if settings.text("sip_transport") == "tcp" { 5060 } else { 5061 };
     for account in phone.accounts.iter().filter(|account| account.line > facts.accounts) {
@@ -118,6 +121,7 @@ fn accounts(inputs: &Inputs<'_>, released: bool, notes: &mut Vec<String>) -> Vec
                 auth_name: String::new(),
                 password: Shown::default(),
                 server: Server::default(),
+                server_number: 0,
             };
         };
         let name = match settings.text("sip_account") {
@@ -132,9 +136,21 @@ fn accounts(inputs: &Inputs<'_>, released: bool, notes: &mut Vec<String>) -> Vec
             auth_name: name.clone(),
             password: Shown(account.password.clone()),
             server: server(settings.nonempty("registrar").unwrap_or(&account.dns), port),
+            server_number: 0,
         }
     };
-    (1..=facts.accounts).map(slot).collect()
+    let mut servers: Vec<Server> = Vec::new();
+    let accounts = (1..=facts.accounts).map(slot).map(|mut account| {
+        if account.active {
+            let known = servers.iter().position(|server| *server == account.server);
+            account.server_number = 1 + known.unwrap_or_else(|| {
+                servers.push(account.server.clone());
+                servers.len() - 1
+            });
+        }
+        account
+    });
+    (accounts.collect(), servers)
 }
 
 fn sip(inputs: &Inputs<'_>) -> Sip {
