@@ -14,7 +14,6 @@ pub(super) use self::apply::Applied;
 use super::{
     engine::Engine,
     ports::ProviderFacts,
-    spent,
     verdict::{Verdict, goes_on, is_known_trouble, verdict},
 };
 use crate::{
@@ -158,14 +157,7 @@ async fn write(engine: &Engine, request: &ProvisionRequest) -> Result<(PhoneId, 
     let guid = learn_guid(engine, request).await;
     let now = engine.world.now();
     let days = engine.world.store.layers(request.instance).effective(&Default::default(), None).u32("window_days");
-    let terms = apply::Terms {
-        request,
-        provider: &provider,
-        guid: guid.as_deref(),
-        is_spent: spent::is_spent(store, request.instance, request.mac, &request.code),
-        window_days: days,
-        now,
-    };
+    let terms = apply::Terms { request, provider: &provider, guid: guid.as_deref(), window_days: days, now };
     let roster = store.roster();
     let existing = match roster.by_mac(request.instance, request.mac) {
         Some(phone) => phone,

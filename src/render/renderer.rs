@@ -10,7 +10,7 @@ use super::cache::Cache;
 use crate::{
     phone::{
         neutral::{self, Inputs},
-        record::Phone,
+        record::{DeviceConfig, Phone},
         settings::{Effective, Layers, Lookup},
     },
     vendor::{FileKind, Recognition, Registry, SharedRegistry, Vendor, manifest::Generation},
@@ -123,7 +123,7 @@ impl Renderer {
         if cached && let Some(found) = self.cache.get(key) {
             return Ok(found);
         }
-        let prepared = prepare(&registry, request)?;
+        let prepared = prepare(&registry, request, Layers::effective)?;
         let (text, notes) = prepared.render(&registry, request.stage)?;
         let rendered = Arc::new(Rendered {
             etag: self.etag(text.as_bytes()),
@@ -167,7 +167,12 @@ pub(super) struct Prepared<'a> {
     pub common: bool,
 }
 
-pub(super) fn prepare<'a>(registry: &'a Registry, request: &FileRequest<'a>) -> Result<Prepared<'a>, RenderError> {
+/// `resolve` is [`Layers::effective`], or [`Layers::traced`] for those who ask where values come from.
+pub(super) fn prepare<'a>(
+    registry: &'a Registry,
+    request: &FileRequest<'a>,
+    resolve: fn(&Layers, &Lookup<'_>, Option<&DeviceConfig>) -> Effective,
+) -> Result<Prepared<'a>, RenderError> {
     let seen = request.recognition;
     let common = match seen.kind {
         FileKind::Personal => false,
@@ -200,7 +205,7 @@ pub(super) fn prepare<'a>(registry: &'a Registry, request: &FileRequest<'a>) -> 
         category: phone.and_then(|phone| phone.category.as_deref()),
         mac: phone.map(|phone| phone.mac),
     };
-    let settings = request.layers.effective(&lookup, phone.map(|phone| &phone.device_config));
+    let settings = resolve(request.layers, &lookup, phone.map(|phone| &phone.device_config));
     let http = settings.text("provisioning_scheme") == "http" || request.https_base.is_empty();
     let base = if http { request.phone_base } else { request.https_base };
     let url = match (request.stage, request.token) {

@@ -89,7 +89,17 @@ impl WorldBuilder {
         let names: Vec<String> = self.providers.iter().map(|name| format!("gangway-{name}")).collect();
         let ticked: Vec<&str> = names.iter().map(String::as_str).collect();
         let users = Users::start(&handle, &pbx, &devices, &ticked);
-        Ok(World { pbx, devices, rps, users, network, phones: Board::default(), snom_phones: Board::default(), builder: self, host })
+        Ok(World {
+            pbx,
+            devices,
+            rps,
+            users,
+            network,
+            phones: Board::default(),
+            snom_phones: Board::default(),
+            builder: self,
+            host,
+        })
     }
 }
 

@@ -290,7 +290,8 @@ impl Bench {
     pub async fn devices_accepts(&mut self) {
         let (stored, is_stored) = oneshot::channel();
         self.send(FleetEventKind::Connected).await;
-        self.send(FleetEventKind::Password { password: "sysclient-password".into(), stored }).await;
+        let sent = self.outside.holds.lock().unwrap().last().and_then(|hold| hold.credential.code().cloned());
+        self.send(FleetEventKind::Password { password: "sysclient-password".into(), sent, stored }).await;
         is_stored.await.unwrap();
         self.devices_sends().await;
     }
@@ -318,6 +319,15 @@ impl Bench {
             outcome::delivered(phone, delivered, events);
         };
         self.store.change_phone(phone.id, record).await.unwrap();
+    }
+
+    /// The record as another process reads it.
+    pub async fn beside(&self) -> Arc<Phone> {
+        let tasks = Tasks::new();
+        let store = Store::open(self.dir.path(), Arc::new(self.clock.clone()), &tasks).await.unwrap();
+        let phone = store.roster().by_mac(self.instance, MAC.parse().unwrap()).unwrap();
+        tasks.finish(Duration::from_secs(10)).await;
+        phone
     }
 
     /// Waits until the record is so.
