@@ -21,6 +21,7 @@ use super::{
     proofs,
     recognise::{Recogniser, Recognition},
     templates::{TemplateFault, Templates},
+    zones::Zones,
 };
 use crate::phone::neutral::Facts;
 
@@ -40,6 +41,8 @@ pub struct Vendor {
     pub auth: AuthScheme,
     /// Its redirect services.
     pub redirect: super::manifest::Redirect,
+    /// What its phones call time zones.
+    pub zones: Zones,
     /// The whole manifest.
     pub manifest: Manifest,
     /// `manifest.files`, compiled, in the same order.
@@ -171,6 +174,7 @@ impl Vendor {
             capabilities: known.map_or(&[], |model| &model.capabilities),
             languages: &self.manifest.languages,
             tones: &self.manifest.tones,
+            zone_names: &self.zones.names,
             web_password_longest: self.manifest.web_password.longest,
             web_password_forbidden: &self.manifest.web_password.forbidden,
         }
