@@ -18,7 +18,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 
 pub use self::{
-    bases::bases_of,
+    bases::{bases_of, configured_base},
     error::{ServingError, StartError},
 };
 use self::{

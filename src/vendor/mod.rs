@@ -1,5 +1,6 @@
 //! Vendors as data: manifests, recognition of requests, templates and the checks every vendor folder must pass.
 
+pub mod arrival;
 pub mod family;
 pub mod finding;
 mod folder;
