@@ -189,6 +189,8 @@ reasons! {
     LockedOut = "locked-out", "Too many wrong credentials from this address: only the phone's own credentials are looked at for some minutes.";
     /// The settings ask for a factory certificate.
     CertificateRequired = "certificate-required", "The setting require_certificate is on and the phone did not prove its factory certificate.";
+    /// Nothing but a MAC says whose phone asks, or it is another vendor's.
+    UnknownModel = "unknown-model", "Unknown model: the request does not say that a phone of this vendor asks, so no file is given that might be another's. If the phone is right, add its User-Agent to the vendor's folder (docs/vendors.md).";
     /// A valid certificate of another phone.
     OtherCertificate = "other-certificate", "A phone with another MAC address in its factory certificate asked for this file and was refused.";
 }

@@ -1,6 +1,10 @@
 //! How a gateway under test is configured.
 
-use std::{fs, net::SocketAddr, path::Path};
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use gangway::{
     phone::{instance::InstanceId, settings::Scope},
@@ -20,6 +24,8 @@ pub struct Options {
     pub connects_per_second: u32,
     /// Lines for `[[instances]]`.
     pub instance: String,
+    /// `[vendors] dir`.
+    pub vendors: Option<PathBuf>,
     /// Settings of the instance, written before the PBX connects.
     pub settings: Vec<(String, String)>,
 }
@@ -30,6 +36,7 @@ impl Default for Options {
         Self {
             connects_per_second: 500,
             instance: String::new(),
+            vendors: None,
             settings: vec![("provisioning_scheme".into(), "http".into())],
         }
     }
@@ -51,8 +58,10 @@ impl Options {
 
     /// Writes `gangway.toml` for a gateway with its data beside it.
     pub fn write(&self, dir: &Path, http: SocketAddr, ops: SocketAddr) {
+        let vendors = self.vendors.as_ref().map(|dir| format!("[vendors]\ndir = \"{}\"\n", dir.display()));
+        let vendors = vendors.unwrap_or_default();
         let text = format!(
-            "[http]\nlisten = \"{http}\"\n[ops]\nlisten = \"{ops}\"\n[data]\ndir = \"{}\"\n\
+            "{vendors}[http]\nlisten = \"{http}\"\n[ops]\nlisten = \"{ops}\"\n[data]\ndir = \"{}\"\n\
              [log]\nlevel = \"info,gangway=debug\"\n[net]\nconnects_per_second = {}\n\
              [[instances]]\ndomain = \"{DOMAIN}\"\nname = \"{INSTANCE}\"\npassword = \"{PASSWORD}\"\n{}\n",
             dir.join("data").display(),
