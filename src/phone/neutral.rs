@@ -3,11 +3,13 @@
 
 mod build;
 mod sample;
+mod time;
 
 use serde::{Serialize, Serializer};
 
 pub use build::{Facts, Inputs, build, open};
 pub use sample::{sample_layers, sample_phone};
+pub use time::{Moment, Time};
 
 use crate::secret::Secret;
 
@@ -204,42 +206,6 @@ pub struct Ldap {
     pub display_name: String,
     /// Hits at most.
     pub max_hits: u32,
-}
-
-/// Clock.
-#[derive(Debug, Clone, Serialize)]
-pub struct Time {
-    /// Time servers; empty = the phone's own.
-    pub servers: [String; 2],
-    /// Whether the zone is known.
-    pub known: bool,
-    /// `+1`, `-3:30`, `+5:45`, `0`.
-    pub offset: String,
-    /// Whether there is daylight saving time.
-    pub dst: bool,
-    /// Whether its days are weekdays (else dates).
-    pub by_week: bool,
-    /// Minutes the clock is put forward.
-    pub save: i32,
-    /// Start.
-    pub start: Moment,
-    /// End.
-    pub end: Moment,
-}
-
-/// A change of the clock.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Moment {
-    /// 1..=12
-    pub month: u8,
-    /// 1..=5, 5 = last; 0 for dates.
-    pub week: u8,
-    /// 1 = Monday .. 7 = Sunday; 0 for dates.
-    pub weekday: u8,
-    /// Day of the month; 0 for weekdays.
-    pub day: u8,
-    /// 0..=23
-    pub hour: i32,
 }
 
 impl Neutral {
