@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     app::bases_of,
+    clock::SystemClock,
     phone::{
         mac::Mac,
         record::Phone,
@@ -103,8 +104,15 @@ impl Render {
             let value = validate(name, value, &scope).with_context(|| format!("--set {name}"))?;
             rows.push(SettingRow { scope, name: name.to_owned(), value: Secret::new(value) });
         }
-        let sample =
-            render_sample(registry, vendor, self.model.as_deref(), self.firmware.as_deref(), self.stage(), rows)?;
+        let sample = render_sample(
+            registry,
+            vendor,
+            self.model.as_deref(),
+            self.firmware.as_deref(),
+            self.stage(),
+            rows,
+            Arc::new(SystemClock),
+        )?;
         // Sample data holds no secrets; seeing their places is what it is for.
         Ok(File { lines: sample.lines, text: sample.text, notes: sample.notes, secrets: Vec::new() })
     }
@@ -129,7 +137,7 @@ impl Render {
                 token: Some(phone.token.expose()),
                 layers: &layers,
             };
-            let renderer = Renderer::new(registry, context.store.derive_key("etag"), 0);
+            let renderer = Renderer::new(registry, context.store.derive_key("etag"), 0, Arc::new(SystemClock));
             let rendered = renderer.file(&request)?;
             let lines = renderer.explain(&request)?;
             Ok(File {

@@ -4,10 +4,12 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use jiff::Timestamp;
 use sha2::Sha256;
 
 use super::cache::Cache;
 use crate::{
+    clock::SharedClock,
     phone::{
         neutral::{self, Inputs},
         record::{DeviceConfig, Phone},
@@ -93,6 +95,7 @@ pub struct Renderer {
     registry: SharedRegistry,
     etag_key: [u8; 32],
     cache: Cache,
+    clock: SharedClock,
 }
 
 /// Usual bound of the cache.
@@ -101,8 +104,16 @@ pub const CACHE_BYTES: usize = 64 << 20;
 impl Renderer {
     /// `etag_key` should outlive the process, `cache_bytes` bounds what is kept ([`CACHE_BYTES`]).
     #[must_use]
-    pub fn new(registry: SharedRegistry, etag_key: [u8; 32], cache_bytes: usize) -> Self {
-        Self { registry, etag_key, cache: Cache::new(cache_bytes) }
+    pub fn new(registry: SharedRegistry, etag_key: [u8; 32], cache_bytes: usize, clock: SharedClock) -> Self {
+        Self { registry, etag_key, cache: Cache::new(cache_bytes), clock }
+    }
+
+    /// Midnight UTC of the day files are rendered for. It is one of their inputs: some zones' rules differ from year
+    /// to year.
+    #[must_use]
+    pub fn today(&self) -> Timestamp {
+        const DAY: i64 = 86_400;
+        Timestamp::from_second(self.clock.now().as_second().div_euclid(DAY) * DAY).unwrap_or_default()
     }
 
     /// The file, from the cache or rendered now. Same inputs, same bytes.
@@ -118,12 +129,12 @@ impl Renderer {
             (&request.recognition.model, &request.recognition.firmware),
             (request.recognition.kind, request.stage),
             (request.phone_base, request.https_base, request.token.filter(|_| request.stage == Stage::Open)),
-            (request.layers.revision(), registry.revision()),
+            (request.layers.revision(), registry.revision(), self.today()),
         ));
         if cached && let Some(found) = self.cache.get(key) {
             return Ok(found);
         }
-        let prepared = prepare(&registry, request, Layers::effective)?;
+        let prepared = prepare(&registry, request, Layers::effective, self.today())?;
         let (text, notes) = prepared.render(&registry, request.stage)?;
         let rendered = Arc::new(Rendered {
             etag: self.etag(text.as_bytes()),
@@ -165,6 +176,7 @@ pub(super) struct Prepared<'a> {
     pub phone: Option<&'a Phone>,
     pub url: String,
     pub common: bool,
+    pub today: Timestamp,
 }
 
 /// `resolve` is [`Layers::effective`], or [`Layers::traced`] for those who ask where values come from.
@@ -172,6 +184,7 @@ pub(super) fn prepare<'a>(
     registry: &'a Registry,
     request: &FileRequest<'a>,
     resolve: fn(&Layers, &Lookup<'_>, Option<&DeviceConfig>) -> Effective,
+    today: Timestamp,
 ) -> Result<Prepared<'a>, RenderError> {
     let seen = request.recognition;
     let common = match seen.kind {
@@ -212,7 +225,7 @@ pub(super) fn prepare<'a>(
         (Stage::Open, Some(token)) => format!("{base}{token}/"),
         _ => base.to_owned(),
     };
-    Ok(Prepared { vendor, generation, model, settings, phone, url, common })
+    Ok(Prepared { vendor, generation, model, settings, phone, url, common, today })
 }
 
 impl Prepared<'_> {
@@ -239,7 +252,7 @@ impl Prepared<'_> {
         settings: &Effective,
     ) -> Result<(String, Vec<String>), RenderError> {
         let facts = self.vendor.facts(self.model.as_deref());
-        let neutral = neutral::build(&Inputs { phone, settings, facts: &facts, url: &self.url });
+        let neutral = neutral::build(&Inputs { phone, settings, facts: &facts, url: &self.url, today: self.today });
         if let Some((what, _)) = neutral.exact().find(|(_, value)| !self.vendor.escape().is_exact(value)) {
             return Err(RenderError::Unwritable { mac: phone.mac.to_string(), what });
         }

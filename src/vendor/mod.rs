@@ -9,9 +9,11 @@ mod recognise;
 pub mod registry;
 mod report;
 mod templates;
+mod zones;
 
 pub use finding::Finding;
 pub use manifest::{AuthScheme, FileKind, Provider, SameMac};
 pub use recognise::Recognition;
 pub use registry::{Registry, SharedRegistry, Vendor};
 pub use templates::EscapeClass;
+pub use zones::{Withheld, Zones};

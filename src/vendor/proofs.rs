@@ -14,6 +14,7 @@ use super::{
     recognise::{AgentPattern, NamePattern, Recogniser},
     registry::{Registry, Vendor},
     templates::Templates,
+    zones::{self, Zones},
 };
 use crate::phone::{
     mac::Mac,
@@ -33,6 +34,7 @@ const PERSONAL: &[&str] = &[
     "phone",
     "provisioning",
     "accounts",
+    "servers",
     "sip",
     "media",
     "ldap",
@@ -70,7 +72,8 @@ pub(super) fn load(files: &Files, findings: &mut Vec<Finding>) -> Loaded {
         tables(path, text, &manifest, &loaded, findings);
         compile(&manifest, files, &mut loaded.templates, findings);
         if findings.len() == before {
-            enter(manifest, &mut loaded);
+            let zones = zones::load(folder, files, findings);
+            enter(manifest, zones, &mut loaded);
         }
     }
     loaded
@@ -261,7 +264,7 @@ fn compile(manifest: &Manifest, files: &Files, templates: &mut Templates, findin
     }
 }
 
-fn enter(manifest: Manifest, loaded: &mut Loaded) {
+fn enter(manifest: Manifest, zones: Zones, loaded: &mut Loaded) {
     let name: Arc<str> = Arc::from(manifest.name.as_str());
     for bytes in manifest.ouis.iter().filter_map(|oui| oui_bytes(oui)) {
         loaded.recogniser.ouis.insert(bytes, Arc::clone(&name));
@@ -278,6 +281,7 @@ fn enter(manifest: Manifest, loaded: &mut Loaded) {
         providers: manifest.providers.clone(),
         auth: manifest.auth,
         redirect: manifest.redirect.clone(),
+        zones,
         manifest,
     };
     loaded.vendors.insert(name.to_string(), vendor);
@@ -337,7 +341,8 @@ fn samples(registry: &Registry, vendor: &Vendor, findings: &mut Vec<Finding>) {
             let lookup = Lookup { vendor: Some(&vendor.name), model: *model, category: None, mac: Some(mac) };
             let facts = vendor.facts(*model);
             let settings = layers.effective(&lookup, Some(&phone.device_config));
-            let inputs = Inputs { phone: &phone, settings: &settings, facts: &facts, url };
+            let today = jiff::Timestamp::UNIX_EPOCH;
+            let inputs = Inputs { phone: &phone, settings: &settings, facts: &facts, url, today };
             try_one(
                 &generation.personal,
                 registry.render(vendor, &generation.personal, &neutral::build(&inputs), false),

@@ -19,6 +19,7 @@ use super::{
     proofs,
     recognise::{Recogniser, Recognition},
     templates::{EscapeClass, Templates},
+    zones::Zones,
 };
 use crate::phone::neutral::Facts;
 
@@ -38,6 +39,8 @@ pub struct Vendor {
     pub auth: AuthScheme,
     /// Its redirect services.
     pub redirect: super::manifest::Redirect,
+    /// What its phones call time zones.
+    pub zones: Zones,
     /// The whole manifest.
     pub manifest: Manifest,
 }
@@ -166,6 +169,7 @@ impl Vendor {
             dect: known.is_some_and(|model| model.dect),
             languages: &self.manifest.languages,
             tones: &self.manifest.tones,
+            zone_names: &self.zones.names,
             web_password_longest: self.manifest.web_password.longest,
             web_password_forbidden: &self.manifest.web_password.forbidden,
         }

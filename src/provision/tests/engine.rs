@@ -209,6 +209,25 @@ async fn a_learned_url_is_used_and_a_conflict_moves_nobody() {
     bench.stop().await;
 }
 
+/// A PBX that is moved announces the new URL while the old session still ends.
+#[tokio::test]
+async fn urls_named_in_quick_succession_end_with_the_last() {
+    let mut bench = Bench::new().await;
+    bench.move_to("").await;
+    let [a, b] = ["a", "b"].map(|host| format!("https://{host}.example.com/example.com/gangway"));
+    let url = |text: &str| text.parse::<url::Url>().unwrap();
+    bench.provisioning.app_url(bench.instance, "yealink", url(&a));
+    bench.provisioning.app_url(bench.instance, "yealink", url(&b));
+    bench.provisioning.app_url_gone(bench.instance, "yealink", url(&a));
+    rest().await;
+    let learned = || urls::learned(&bench.store, bench.instance, Some("yealink"));
+    until("the last one is learned", || learned() == Some(url(&b))).await;
+    rest().await;
+    assert_eq!(bench.store.fact(bench.instance, &urls::conflict_key("yealink")), None);
+    assert_eq!(urls::learned(&bench.store, bench.instance, None), Some(url(&b)));
+    bench.stop().await;
+}
+
 #[tokio::test]
 async fn a_service_that_is_away_is_probed_and_heals() {
     let mut bench = Bench::new().await;
