@@ -3,6 +3,7 @@
 pub mod cfg_format;
 pub mod finding;
 mod folder;
+mod line_keys;
 pub mod manifest;
 mod proofs;
 mod recognise;

@@ -10,6 +10,7 @@ use regex::{Regex, RegexBuilder};
 use super::{
     finding::Finding,
     folder::Files,
+    line_keys,
     manifest::{FileKind, Generation, Manifest},
     recognise::{AgentPattern, NamePattern, Recogniser},
     registry::{Registry, Vendor},
@@ -17,6 +18,7 @@ use super::{
     zones::{self, Zones},
 };
 use crate::phone::{
+    line_keys::KeyType,
     mac::Mac,
     neutral::{self, Inputs},
     settings::Lookup,
@@ -40,7 +42,11 @@ const PERSONAL: &[&str] = &[
     "language",
     "tones",
     "time",
+    "line_keys",
+    "free_line_keys",
     "firmware_url",
+    "wallpaper",
+    "syslog",
     "admin",
 ];
 const OPEN: &[&str] = &["provisioning"];
@@ -72,7 +78,8 @@ pub(super) fn load(files: &Files, findings: &mut Vec<Finding>) -> Loaded {
         compile(&manifest, files, &mut loaded.templates, findings);
         if findings.len() == before {
             let zones = zones::load(folder, files, findings);
-            enter(manifest, zones, &mut loaded);
+            let key_codes = line_keys::load(folder, files, findings);
+            enter(manifest, zones, key_codes, &mut loaded);
         }
     }
     loaded
@@ -263,7 +270,7 @@ fn compile(manifest: &Manifest, files: &Files, templates: &mut Templates, findin
     }
 }
 
-fn enter(manifest: Manifest, zones: Zones, loaded: &mut Loaded) {
+fn enter(manifest: Manifest, zones: Zones, key_codes: BTreeMap<KeyType, String>, loaded: &mut Loaded) {
     let name: Arc<str> = Arc::from(manifest.name.as_str());
     for bytes in manifest.ouis.iter().filter_map(|oui| oui_bytes(oui)) {
         loaded.recogniser.ouis.insert(bytes, Arc::clone(&name));
@@ -281,6 +288,7 @@ fn enter(manifest: Manifest, zones: Zones, loaded: &mut Loaded) {
         auth: manifest.auth,
         redirect: manifest.redirect.clone(),
         zones,
+        key_codes,
         manifest,
     };
     loaded.vendors.insert(name.to_string(), vendor);
