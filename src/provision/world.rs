@@ -57,6 +57,13 @@ impl World {
         self.store.layers(phone.instance).effective_of(NAMES, &lookup, Some(&phone.device_config))
     }
 
+    /// The serial number a person gave for this phone.
+    pub(super) fn serial(&self, phone: &Phone) -> Option<String> {
+        let lookup = Lookup { mac: Some(phone.mac), ..Lookup::default() };
+        let settings = self.store.layers(phone.instance).effective_of(&["serial_number"], &lookup, None);
+        settings.nonempty("serial_number").map(str::to_owned)
+    }
+
     fn vendor_settings(&self, instance: InstanceId, vendor: &str) -> Effective {
         const NAMES: &[&str] = &["provisioning_scheme", "provisioning_user", "provisioning_password"];
         let lookup = Lookup { vendor: Some(vendor), model: None, category: None, mac: None };
