@@ -8,7 +8,8 @@ pub(super) fn next_page(header: &str) -> Option<String> {
         let (target, after) = after.split_once('>')?;
         let (parameters, following) = parameters(after);
         let is_next = parameters.iter().any(|(name, value)| {
-            name.eq_ignore_ascii_case("rel") && value.split_ascii_whitespace().any(|word| word.eq_ignore_ascii_case("next"))
+            name.eq_ignore_ascii_case("rel")
+                && value.split_ascii_whitespace().any(|word| word.eq_ignore_ascii_case("next"))
         });
         if is_next {
             return Some(target.trim().to_owned());
@@ -56,7 +57,9 @@ mod tests {
         ] {
             assert_eq!(next_page(&header).as_deref(), Some(url), "{header}");
         }
-        for header in ["", "<x>; rel=\"prev\"", "<x", "next", "<x>; rel", "<x>; title=\"rel=next\"", "<x>; rel=\"nextish\""] {
+        for header in
+            ["", "<x>; rel=\"prev\"", "<x", "next", "<x>; rel", "<x>; title=\"rel=next\"", "<x>; rel=\"nextish\""]
+        {
             assert_eq!(next_page(header), None, "{header}");
         }
     }
