@@ -4,6 +4,7 @@ pub mod family;
 pub mod finding;
 mod folder;
 pub mod format;
+mod line_keys;
 pub mod manifest;
 pub mod model;
 mod proofs;
