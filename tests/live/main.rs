@@ -8,6 +8,7 @@ mod support;
 mod again;
 mod commands;
 mod config_change;
+mod config_gone;
 mod crash;
 mod devices_restart;
 mod early_request;

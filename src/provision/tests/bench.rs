@@ -302,6 +302,7 @@ impl Bench {
             },
             source: "192.0.2.7".parse().unwrap(),
             firmware: None,
+            held: false,
         };
         let now = self.clock.now();
         let record = |phone: &mut Phone, events: &mut Vec<_>| {
