@@ -26,6 +26,8 @@ pub struct Options {
     pub instance: String,
     /// `[vendors] dir`.
     pub vendors: Option<PathBuf>,
+    /// Lines for `[pnp]`.
+    pub pnp: String,
     /// Settings of the instance, written before the PBX connects.
     pub settings: Vec<(String, String)>,
 }
@@ -37,6 +39,7 @@ impl Default for Options {
             connects_per_second: 500,
             instance: String::new(),
             vendors: None,
+            pnp: String::new(),
             settings: vec![("provisioning_scheme".into(), "http".into())],
         }
     }
@@ -62,10 +65,11 @@ impl Options {
         let vendors = vendors.unwrap_or_default();
         let text = format!(
             "{vendors}[http]\nlisten = \"{http}\"\n[ops]\nlisten = \"{ops}\"\n[data]\ndir = \"{}\"\n\
-             [log]\nlevel = \"info,gangway=debug\"\n[net]\nconnects_per_second = {}\n\
+             [log]\nlevel = \"info,gangway=debug\"\n[net]\nconnects_per_second = {}\n[pnp]\n{}\n\
              [[instances]]\ndomain = \"{DOMAIN}\"\nname = \"{INSTANCE}\"\npassword = \"{PASSWORD}\"\n{}\n",
             dir.join("data").display(),
             self.connects_per_second,
+            self.pnp,
             self.instance,
         );
         fs::write(dir.join("gangway.toml"), text).unwrap();
