@@ -23,6 +23,7 @@ mod missing_admin;
 mod redirect_away;
 mod removal;
 mod shutdown;
+mod snom;
 mod two_pbxs;
 mod url_change;
 mod ymcs;
