@@ -17,6 +17,7 @@ mod server;
 pub mod session;
 pub mod snom_phone;
 pub mod snom_rps;
+pub mod sraps;
 pub mod users;
 pub mod world;
 mod xmlrpc;

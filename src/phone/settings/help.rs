@@ -15,6 +15,10 @@ fn values(setting: &Setting) -> String {
         Kind::Zone => "IANA time zone".to_owned(),
         Kind::Country => "ISO 3166 country".to_owned(),
         Kind::Language => "ISO 639 language".to_owned(),
+        Kind::LineKeys => {
+            let words = crate::phone::line_keys::KeyType::ALL.map(crate::phone::line_keys::KeyType::word);
+            format!("list of keys (JSON or TOML) of the types {}", words.join(", "))
+        }
     }
 }
 

@@ -21,6 +21,8 @@ pub enum Kind {
     Country,
     /// ISO 639 language, two letters.
     Language,
+    /// A list of line keys ([`crate::phone::line_keys`]).
+    LineKeys,
 }
 
 /// One setting.
@@ -128,7 +130,23 @@ pub static TABLE: &[Setting] = &[
     layered("ldap_number_attributes", Kind::Text(255), "e164", "Attributes that hold numbers."),
     layered("ldap_display_name", Kind::Text(255), "%cn", "What is shown of a hit."),
     layered("ldap_max_hits", Kind::Number(1, 32_000), "50", "Hits shown at most."),
+    layered(
+        "line_keys",
+        Kind::LineKeys,
+        "",
+        "Line keys, BLF and speed dials as one list, e.g. [{\"key\": 2, \"type\": \"blf\", \"value\": \"1002\", \
+         \"label\": \"Bob\"}]; also account and pickup. The narrowest layer's list counts as a whole: keys it leaves \
+         out return to the phone's own; [] = all of them. Empty = leave keys alone.",
+    ),
     layered("firmware_url", Kind::Url, "", "Firmware the phone shall load. Empty = leave it alone."),
+    layered(
+        "firmware_version",
+        Kind::Text(32),
+        "",
+        "Firmware phones should report. Empty = the version in firmware_url, if its name holds one.",
+    ),
+    layered("wallpaper_url", Kind::Url, "", "Picture behind the display. Empty = leave it alone."),
+    layered("syslog_server", Kind::Host, "", "Where phones send their log (port 514 unless given). Empty = nowhere."),
     layered(
         "require_certificate",
         Kind::Bool,

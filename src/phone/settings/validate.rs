@@ -6,7 +6,7 @@ use super::{
     scope::Scope,
     table::{Kind, ONE_PHONE, Setting, TABLE, setting},
 };
-use crate::phone::time_zone::Zone;
+use crate::phone::{line_keys::LineKeys, time_zone::Zone};
 
 /// Why a value was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -66,6 +66,10 @@ pub fn validate(name: &str, value: &str, scope: &Scope) -> Result<String, Settin
 }
 
 fn check(setting: &Setting, value: &str) -> Result<String, String> {
+    // Lists may be typed on several lines; they have their own look at control characters.
+    if setting.kind == Kind::LineKeys && !value.trim().is_empty() {
+        return LineKeys::read(value).map(|keys| keys.to_string()).map_err(|error| error.to_string());
+    }
     if let Some(odd) = value.chars().find(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')) {
         return Err(format!("the value holds a control character (U+{:04X}); type one plain line", u32::from(odd)));
     }
@@ -111,6 +115,7 @@ fn check(setting: &Setting, value: &str) -> Result<String, String> {
             Some(name) => Ok(name.to_owned()),
             None => Err(format!("'{value}' is no IANA time zone such as Europe/Berlin or America/New_York")),
         },
+        Kind::LineKeys => Ok(value.to_owned()),
         Kind::Country => {
             let upper = value.to_ascii_uppercase();
             if COUNTRIES.split(' ').any(|known| known == upper) {
