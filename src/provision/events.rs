@@ -40,6 +40,11 @@ pub enum Happened<'a> {
         /// The PIN where the service gave one; else the last five digits of its serial number.
         pin: Option<&'a str>,
     },
+    /// It asked by multicast and was told its URL.
+    ToldByPnp {
+        /// From where it asked.
+        source: &'a str,
+    },
     /// The redirect service refused.
     RedirectRefused {
         /// What is wrong and what to do.
@@ -126,6 +131,7 @@ impl Happened<'_> {
             Self::DevicesAway { .. } => "devices-away",
             Self::Redirected => "redirected",
             Self::AsksPerson { .. } => "asks-person",
+            Self::ToldByPnp { .. } => "told-by-pnp",
             Self::RedirectRefused { .. } => "redirect-refused",
             Self::Deregistered => "deregistered",
             Self::FlagsWritten { .. } => "flags-written",
@@ -162,6 +168,7 @@ impl Happened<'_> {
             | Self::RedirectRefused { sentence }
             | Self::Rejected { sentence } => (*sentence).to_owned(),
             Self::Redirected => "The redirect service sends the phone to us.".to_owned(),
+            Self::ToldByPnp { source } => format!("It asked by multicast from {source} and was told its URL."),
             Self::AsksPerson { pin: Some(pin) } => {
                 format!(
                     "At its first start the phone asks for the PIN {pin} or the last five digits of its serial number."

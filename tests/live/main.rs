@@ -20,6 +20,7 @@ mod http_admission;
 mod login;
 mod messages;
 mod missing_admin;
+mod pnp;
 mod redirect_away;
 mod removal;
 mod shutdown;
