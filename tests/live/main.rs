@@ -24,6 +24,7 @@ mod pnp;
 mod redirect_away;
 mod removal;
 mod shutdown;
+mod snom;
 mod two_pbxs;
 mod url_change;
 mod vendor_folder;
