@@ -72,10 +72,20 @@ fn main() {
         return;
     }
     assert!(servers::pin_load(), "two cores and taskset are needed");
+    // `cargo bench --bench phone_files -- changed` measures that part only.
+    let parts = ["cold", "deliveries", "changed"];
+    let asked: Vec<String> = std::env::args().filter(|argument| parts.contains(&argument.as_str())).collect();
+    let wanted = |part: &str| asked.is_empty() || asked.iter().any(|name| name == part);
     actix_rt::System::new().block_on(async {
-        cold_render();
-        deliveries().await;
-        changed_setting().await;
+        if wanted("cold") {
+            cold_render();
+        }
+        if wanted("deliveries") {
+            deliveries().await;
+        }
+        if wanted("changed") {
+            changed_setting().await;
+        }
     });
 }
 

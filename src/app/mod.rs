@@ -2,6 +2,7 @@
 //! serves until told to stop.
 
 mod bases;
+mod certificates;
 mod deliveries;
 mod error;
 mod history;
@@ -31,7 +32,7 @@ use crate::{
     apis::{Apis, devices, pbx_admin::ConnectedPbxs},
     clock::SharedClock,
     config::{Config, InstanceConfig},
-    http::{self, certificate::Certificate, listeners, ports::Readiness, rendered::RenderedFiles, stored::Stored},
+    http::{self, certificates::Certificates, listeners, ports::Readiness, rendered::RenderedFiles, stored::Stored},
     lifecycle::SHUTDOWN_PATIENCE,
     links::{devices::DevicesLinks, pbx::PbxSessions},
     net::http::{Client, Options, Proxy},
@@ -71,7 +72,7 @@ pub struct Application {
     addresses: Addresses,
     store: Store,
     registry: SharedRegistry,
-    certificate: Option<Arc<Certificate>>,
+    certificates: Option<Arc<Certificates>>,
     tasks: Tasks,
     threads: Threads,
     public: listeners::Listening,
@@ -145,10 +146,14 @@ impl Application {
 
         tasks.spawn_local("acknowledge", provision::intents::acknowledge(store.clone(), tasks.clone()));
 
-        let certificate = match config.https.listen.is_empty() {
+        let certificates = match config.https.listen.is_empty() {
             true => None,
-            false => Some(Certificate::load(&config.https.certificate, &config.https.key)?),
+            false => Some(Certificates::load(config.https.pairs())?),
         };
+        if let Some(certificates) = certificates.clone() {
+            let watched = certificates::follow(certificates, Arc::clone(&clock), tasks.clone());
+            tasks.spawn_local("certificates", watched);
+        }
         let deps = http::Deps::new(http::Parts {
             instances: instances.clone(),
             records: Arc::new(Stored(store.clone())),
@@ -170,7 +175,7 @@ impl Application {
             &listeners::Addresses {
                 http: config.http.listen.clone(),
                 https: config.https.listen.clone(),
-                certificate: certificate.clone(),
+                certificates: certificates.clone(),
                 workers: None,
                 shutdown: SHUTDOWN_PATIENCE.saturating_sub(Duration::from_secs(2)),
             },
@@ -188,7 +193,7 @@ impl Application {
             https: public.https.clone(),
             ops: ops.as_ref().map(|ops| ops.http.clone()).unwrap_or_default(),
         };
-        Ok(Self { config, addresses, store, registry, certificate, tasks, threads, public, ops, _claim: claim })
+        Ok(Self { config, addresses, store, registry, certificates, tasks, threads, public, ops, _claim: claim })
     }
 
     /// The bound addresses.
@@ -211,8 +216,8 @@ impl Application {
 
     /// Reloads what can change while serving: certificate, vendor folders. A bad one leaves the present one in place.
     pub fn reloader(&self) -> impl Fn() + 'static {
-        let (config, registry, certificate) =
-            (self.config.clone(), Arc::clone(&self.registry), self.certificate.clone());
+        let (config, registry, certificates) =
+            (self.config.clone(), Arc::clone(&self.registry), self.certificates.clone());
         move || {
             match Registry::load(config.vendors.overrides()) {
                 Ok(loaded) => registry.store(Arc::new(loaded)),
@@ -222,10 +227,8 @@ impl Application {
                     }
                 }
             }
-            if let Some(certificate) = &certificate
-                && let Err(error) = certificate.reload(&config.https.certificate, &config.https.key)
-            {
-                tracing::error!(%error, "the certificate is not reloaded; the present one serves on");
+            if let Some(certificates) = &certificates {
+                certificates::reload(certificates);
             }
         }
     }

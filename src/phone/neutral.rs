@@ -34,6 +34,8 @@ pub struct Neutral {
     pub provisioning: Provisioning,
     /// One entry per account the model has, in use or not.
     pub accounts: Vec<Account>,
+    /// The registrars of the accounts in use, each once, for devices that keep them apart from accounts.
+    pub servers: Vec<Server>,
     /// What all accounts share.
     pub sip: Sip,
     /// ICE, STUN, TURN.
@@ -88,6 +90,10 @@ pub struct PhoneFacts {
     pub model: String,
     /// Whether it is a DECT base.
     pub dect: bool,
+    /// Its family in the vendor's manifest.
+    pub family: String,
+    /// What the manifest says it can do.
+    pub capabilities: Vec<String>,
     /// Line keys of the model.
     pub line_keys: u32,
     /// All accounts off: the last file of a released phone.
@@ -110,7 +116,7 @@ pub struct Provisioning {
 }
 
 /// A host and a port.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Server {
     /// Name or address; empty = none.
     pub host: String,
@@ -135,6 +141,8 @@ pub struct Account {
     pub password: Shown,
     /// Registrar.
     pub server: Server,
+    /// Its place in [`Neutral::servers`], from 1; 0 when the account is not in use.
+    pub server_number: usize,
 }
 
 /// What all accounts share.

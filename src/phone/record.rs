@@ -183,6 +183,9 @@ pub struct Sysclient {
     pub product: String,
     /// `version` as last identified; part of the digest.
     pub version: String,
+    /// The provisioning code that Devices used up or kept silent on last. A repeated request must not send it again, so
+    /// it is written in one transaction with what it brought.
+    pub spent: Option<Secret>,
 }
 
 /// A value that many records have alike and that is therefore held once. Reads like the value itself; changing it makes

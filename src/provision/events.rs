@@ -35,6 +35,11 @@ pub enum Happened<'a> {
     },
     /// Registered at the redirect service.
     Redirected,
+    /// The phone asks for something on its screen before it follows the redirection.
+    AsksPerson {
+        /// The PIN where the service gave one; else the last five digits of its serial number.
+        pin: Option<&'a str>,
+    },
     /// The redirect service refused.
     RedirectRefused {
         /// What is wrong and what to do.
@@ -112,6 +117,7 @@ impl Happened<'_> {
             Self::NotInDomain { .. } => "not-in-domain",
             Self::DevicesAway { .. } => "devices-away",
             Self::Redirected => "redirected",
+            Self::AsksPerson { .. } => "asks-person",
             Self::RedirectRefused { .. } => "redirect-refused",
             Self::Deregistered => "deregistered",
             Self::FlagsWritten { .. } => "flags-written",
@@ -147,6 +153,14 @@ impl Happened<'_> {
             | Self::RedirectRefused { sentence }
             | Self::Rejected { sentence } => (*sentence).to_owned(),
             Self::Redirected => "The redirect service sends the phone to us.".to_owned(),
+            Self::AsksPerson { pin: Some(pin) } => {
+                format!(
+                    "At its first start the phone asks for the PIN {pin} or the last five digits of its serial number."
+                )
+            }
+            Self::AsksPerson { pin: None } => {
+                "At its first start the phone asks for the last five digits of its serial number.".to_owned()
+            }
             Self::Deregistered => "Taken off the redirect service.".to_owned(),
             Self::FlagsWritten { user } => format!("Flags written on the device of {user}."),
             Self::FlagsFailed { user, sentence } => format!("Flags on the device of {user}: {sentence}."),

@@ -15,7 +15,6 @@ pub mod ports;
 #[cfg(test)]
 mod sample;
 mod server;
-mod spent;
 mod steps;
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@ use crate::{
         facet::Wanted,
         line_keys::LineKeys,
         record::Phone,
-        settings::{Kind, Layer, Origin, Setting, TABLE},
+        settings::{Kind, Layer, Layers, Origin, Setting, TABLE},
     },
     secret::Secret,
     vendor::Registry,
@@ -33,7 +33,7 @@ impl Renderer {
     /// As [`Renderer::file`].
     pub fn explain(&self, request: &FileRequest<'_>) -> Result<Vec<ExplainedLine>, RenderError> {
         let registry = self.registry();
-        let prepared = prepare(&registry, request, self.today())?;
+        let prepared = prepare(&registry, request, Layers::traced, self.today())?;
         let (text, _) = prepared.render(&registry, request.stage)?;
         let lines: Vec<String> = text.lines().map(str::to_owned).collect();
         let mut found: HashMap<usize, Vec<(String, bool)>> = HashMap::new();
@@ -46,15 +46,11 @@ impl Renderer {
         let explained = lines.into_iter().enumerate().map(|(index, line)| {
             let origins = found.remove(&index).unwrap_or_default();
             let secret = origins.iter().any(|(_, secret)| *secret);
-            let line = match line.split_once(" = ") {
-                Some((key, value)) if secret && value != "%NULL%" => format!("{key} = ***"),
-                _ => line,
-            };
+            let line = if secret { prepared.format().hidden(&line, &prepared.vendor.manifest.lines) } else { line };
             let mut names: Vec<String> = origins.into_iter().map(|(name, _)| name).collect();
             if names.is_empty() {
-                names.push(
-                    if line.contains(prepared.url.as_str()) { "URL of the gateway" } else { "template" }.to_owned(),
-                );
+                let url = prepared.format().escaped(&prepared.url);
+                names.push(if line.contains(&url) { "URL of the gateway" } else { "template" }.to_owned());
             }
             let line = match request.token.filter(|token| !token.is_empty()) {
                 Some(token) => line.replace(token, "***"),

@@ -202,7 +202,8 @@ impl Bench {
         let row = SettingRow { scope: "instance".parse().unwrap(), name, value: Secret::new(zone) };
         let settings = Layers::new(vec![row], 1).effective(&Lookup::default(), None);
         let registry = self.registry.load();
-        let facts = registry.vendor("yealink").unwrap().facts(None);
+        let vendor = registry.vendor("yealink").unwrap();
+        let facts = vendor.facts(None, vendor.manifest.default_family().unwrap());
         let inputs = Inputs { phone: &phone, settings: &settings, facts: &facts, url: "https://x/", today: day };
         let time = neutral::build(&inputs).time;
         let dst = if time.dst {

@@ -113,6 +113,7 @@ struct Secrets {
     bootstrap: Secret,
     own: Secret,
     sysclient: Option<Secret>,
+    spent: Option<Secret>,
     admin: Option<Secret>,
     redirect_url: Option<Secret>,
 }
@@ -125,6 +126,7 @@ impl Secrets {
             .with("bootstrap", phone.bootstrap.as_ref().map(|c| c.password.expose()))
             .with("own", Some(phone.own.password.expose()))
             .with("sysclient", phone.sysclient.password.as_ref().map(Secret::expose))
+            .with("spent", phone.sysclient.spent.as_ref().map(Secret::expose))
             .with("admin", phone.device_config.admin_password.as_ref().map(Secret::expose))
             .with("redirect-url", phone.redirect_entry.as_ref().map(|entry| entry.url.expose()))
     }
@@ -141,6 +143,7 @@ impl Secrets {
                 "bootstrap" => secrets.bootstrap = secret,
                 "own" => secrets.own = secret,
                 "sysclient" => secrets.sysclient = Some(secret),
+                "spent" => secrets.spent = Some(secret),
                 "admin" => secrets.admin = Some(secret),
                 "redirect-url" => secrets.redirect_url = Some(secret),
                 // Written by a later version of the same schema.
@@ -205,6 +208,7 @@ impl PhoneRow {
                 password: secrets.sysclient,
                 product: self.sysclient_product,
                 version: self.sysclient_version,
+                spent: secrets.spent,
             },
             device_config: DeviceConfig {
                 admin_password: secrets.admin,
@@ -428,7 +432,12 @@ pub(super) async fn changed_since(
 
 /// Takes the next value of the change counter.
 pub(super) async fn next_change(connection: &mut SqliteConnection) -> Result<i64, StoreError> {
-    sqlx::query_scalar!("UPDATE sequence SET phone = phone + 1 WHERE id = 1 RETURNING phone")
+    next_changes(connection, 1).await
+}
+
+/// Takes the next `count` values of the change counter; the last one of them.
+pub(super) async fn next_changes(connection: &mut SqliteConnection, count: i64) -> Result<i64, StoreError> {
+    sqlx::query_scalar!("UPDATE sequence SET phone = phone + ? WHERE id = 1 RETURNING phone", count)
         .fetch_one(connection)
         .await
         .attempt("count the change")

@@ -24,3 +24,4 @@ mod removal;
 mod shutdown;
 mod two_pbxs;
 mod url_change;
+mod ymcs;

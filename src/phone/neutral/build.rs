@@ -26,6 +26,10 @@ pub struct Facts<'a> {
     pub line_keys: u32,
     /// DECT base.
     pub dect: bool,
+    /// Its family.
+    pub family: &'a str,
+    /// What it can do.
+    pub capabilities: &'a [String],
     /// ISO 639 -> the vendor's name.
     pub languages: &'a BTreeMap<String, String>,
     /// ISO 3166 -> the vendor's name.
@@ -76,6 +80,7 @@ pub fn build(inputs: &Inputs<'_>) -> Neutral {
         }
         found.unwrap_or_default()
     };
+    let (accounts, servers) = accounts(inputs, released, &mut notes);
     let language = named(facts.languages, "language", &mut notes);
     let tones = named(facts.tones, "location", &mut notes);
     let (line_keys, free_line_keys) = line_keys(settings, facts, &mut notes);
@@ -87,6 +92,8 @@ pub fn build(inputs: &Inputs<'_>) -> Neutral {
                 known => known.to_owned(),
             },
             dect: facts.dect,
+            family: facts.family.to_owned(),
+            capabilities: facts.capabilities.to_vec(),
             line_keys: facts.line_keys,
             released,
         },
@@ -97,7 +104,8 @@ pub fn build(inputs: &Inputs<'_>) -> Neutral {
             repeat: interval > 0,
             interval_minutes: interval,
         },
-        accounts: accounts(inputs, released, &mut notes),
+        accounts,
+        servers,
         sip: sip(inputs),
         media: media(inputs),
         ldap: ldap(settings),
@@ -114,7 +122,8 @@ pub fn build(inputs: &Inputs<'_>) -> Neutral {
     }
 }
 
-fn accounts(inputs: &Inputs<'_>, released: bool, notes: &mut Vec<String>) -> Vec<Account> {
+/// The accounts, and their registrars, each once.
+fn accounts(inputs: &Inputs<'_>, released: bool, notes: &mut Vec<String>) -> (Vec<Account>, Vec<Server>) {
     let Inputs { phone, settings, facts, .. } = inputs;
     let port = if settings.text("sip_transport") == "tcp" { 5060 } else { 5061 };
     for account in phone.accounts.iter().filter(|account| account.line > facts.accounts) {
@@ -130,6 +139,7 @@ fn accounts(inputs: &Inputs<'_>, released: bool, notes: &mut Vec<String>) -> Vec
                 auth_name: String::new(),
                 password: Shown::default(),
                 server: Server::default(),
+                server_number: 0,
             };
         };
         let name = match settings.text("sip_account") {
@@ -144,9 +154,21 @@ fn accounts(inputs: &Inputs<'_>, released: bool, notes: &mut Vec<String>) -> Vec
             auth_name: name.clone(),
             password: Shown(account.password.clone()),
             server: server(settings.nonempty("registrar").unwrap_or(&account.dns), port),
+            server_number: 0,
         }
     };
-    (1..=facts.accounts).map(slot).collect()
+    let mut servers: Vec<Server> = Vec::new();
+    let accounts = (1..=facts.accounts).map(slot).map(|mut account| {
+        if account.active {
+            let known = servers.iter().position(|server| *server == account.server);
+            account.server_number = 1 + known.unwrap_or_else(|| {
+                servers.push(account.server.clone());
+                servers.len() - 1
+            });
+        }
+        account
+    });
+    (accounts.collect(), servers)
 }
 
 fn sip(inputs: &Inputs<'_>) -> Sip {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::table::{Kind, REDIRECT_SETTINGS, Setting, TABLE};
+use super::table::{Kind, ONE_PHONE, REDIRECT_SETTINGS, Setting, TABLE};
 
 fn values(setting: &Setting) -> String {
     match setting.kind {
@@ -28,7 +28,13 @@ fn rows() -> impl Iterator<Item = (String, &'static Setting)> {
 }
 
 fn scopes(setting: &Setting) -> &'static str {
-    if setting.layered { "instance, vendor, model, category, phone" } else { "instance" }
+    if ONE_PHONE.contains(&setting.name) {
+        "phone"
+    } else if setting.layered {
+        "instance, vendor, model, category, phone"
+    } else {
+        "instance"
+    }
 }
 
 /// For a terminal.

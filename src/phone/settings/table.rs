@@ -153,12 +153,21 @@ pub static TABLE: &[Setting] = &[
         "false",
         "Only a phone that shows its factory certificate gets its configuration.",
     ),
+    layered(
+        "serial_number",
+        Kind::Text(128),
+        "",
+        "Serial number on the phone's label; some redirect services want it beside the MAC. For single phones only.",
+    ),
     unit(
         instance("window_days", Kind::Number(1, 7), "7", "How long a provisioned phone may fetch its first files."),
         "days",
     ),
     unit(instance("history_days", Kind::Number(1, 3650), "90", "How long the history is kept."), "days"),
 ];
+
+/// Settings that mean one device: only a phone may have them.
+pub static ONE_PHONE: &[&str] = &["serial_number"];
 
 /// The settings of a vendor's redirect service: `redirect.<vendor>.<name>`.
 pub static REDIRECT_SETTINGS: &[Setting] = &[
@@ -172,6 +181,13 @@ pub static REDIRECT_SETTINGS: &[Setting] = &[
     instance("user", Kind::Text(255), "", "Our account there."),
     secret(instance("password", Kind::Text(255), "", "Its password.")),
     instance("server_name", Kind::Text(24), "", "Name of our server entry. Empty = made from the domain."),
+    instance(
+        "mac_only",
+        Kind::Bool,
+        "false",
+        "Add phones without a known serial number by their MAC alone (YMCS: where Yealink enabled it; the phone then asks \
+         for a PIN on its screen).",
+    ),
 ];
 
 /// The setting of that name; `redirect.<vendor>.<name>` for any vendor word.

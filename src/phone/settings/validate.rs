@@ -4,7 +4,7 @@ use url::Url;
 
 use super::{
     scope::Scope,
-    table::{Kind, Setting, TABLE, setting},
+    table::{Kind, ONE_PHONE, Setting, TABLE, setting},
 };
 use crate::phone::{line_keys::LineKeys, time_zone::Zone};
 
@@ -22,6 +22,14 @@ pub enum SettingError {
     /// Only the whole instance has it.
     #[error("{name} holds for the whole instance and cannot be set for {scope}")]
     Scope {
+        /// The setting.
+        name: String,
+        /// Where it should have been set.
+        scope: String,
+    },
+    /// Only one phone has it.
+    #[error("{name} belongs to one phone and cannot be set for {scope}: add --phone MAC")]
+    OnePhone {
         /// The setting.
         name: String,
         /// Where it should have been set.
@@ -50,6 +58,9 @@ pub fn validate(name: &str, value: &str, scope: &Scope) -> Result<String, Settin
     };
     if !setting.layered && *scope != Scope::Instance {
         return Err(SettingError::Scope { name: name.to_owned(), scope: scope.to_string() });
+    }
+    if ONE_PHONE.contains(&setting.name) && !matches!(scope, Scope::Phone(_)) {
+        return Err(SettingError::OnePhone { name: name.to_owned(), scope: scope.to_string() });
     }
     check(setting, value).map_err(|reason| SettingError::Value { name: name.to_owned(), reason })
 }
@@ -236,6 +247,10 @@ mod tests {
     fn instance_settings_stay_there_and_typos_get_a_hint() {
         let error = validate("window_days", "3", &Scope::Vendor("yealink".to_owned())).unwrap_err();
         assert!(error.to_string().contains("whole instance"), "{error}");
+        let error = set("serial_number", "3146019091637071").unwrap_err();
+        assert!(error.to_string().contains("--phone"), "{error}");
+        let phone: Scope = "phone:805ec0aabbcc".parse().unwrap();
+        assert_eq!(validate("serial_number", " 3146019091637071 ", &phone).as_deref(), Ok("3146019091637071"));
         assert!(set("sip_transprt", "tls").unwrap_err().to_string().contains("did you mean sip_"));
     }
 

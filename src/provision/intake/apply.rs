@@ -37,8 +37,6 @@ pub(super) struct Terms<'a> {
     pub(super) provider: &'a ProviderFacts,
     /// The user's GUID, asked for where it decides.
     pub(super) guid: Option<&'a str>,
-    /// The code was spent by an earlier request.
-    pub(super) is_spent: bool,
     pub(super) window_days: u32,
     pub(super) now: Timestamp,
 }
@@ -83,10 +81,10 @@ impl Terms<'_> {
         let now = self.now;
         phone.provisioning = phone.provisioning.saturating_add(1);
         phone.window.open(now, self.window_days);
-        if !self.is_spent {
+        if !self.is_spent(phone) {
             phone.code = Some(self.request.code.clone());
         }
-        if phone.devices.state == DevicesState::NotInDomain && credential(phone).is_some() && !self.is_spent {
+        if phone.devices.state == DevicesState::NotInDomain && credential(phone).is_some() && !self.is_spent(phone) {
             phone.devices.reach(DevicesState::Connecting, now);
         }
         if matches!(phone.redirect.state, RedirectState::ForeignOwner | RedirectState::Refused) {
@@ -103,6 +101,7 @@ impl Terms<'_> {
         fresh.provisioning = phone.provisioning;
         // An entry that could not be taken back yet is overwritten by the new one.
         fresh.redirect_entry = phone.redirect_entry.take();
+        fresh.sysclient.spent = phone.sysclient.spent.take();
         fresh.accounts = vec![self.account(1)];
         *phone = fresh;
         self.provision(phone);
@@ -177,9 +176,14 @@ impl Terms<'_> {
         same && (self.provider.same_mac == SameMac::Replace || account.hwid == self.request.hwid)
     }
 
+    /// Whether Devices has reacted to this code before.
+    fn is_spent(&self, phone: &Phone) -> bool {
+        phone.sysclient.spent.as_ref() == Some(&self.request.code)
+    }
+
     /// Word for word what the record says already, with a code that is under way or spent.
     fn is_repeated(&self, phone: &Phone) -> bool {
-        let code_is_known = self.is_spent || phone.code.as_ref() == Some(&self.request.code);
+        let code_is_known = self.is_spent(phone) || phone.code.as_ref() == Some(&self.request.code);
         code_is_known
             && phone.wanted == Wanted::Active
             && phone.provider == self.request.provider

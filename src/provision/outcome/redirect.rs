@@ -12,7 +12,7 @@ use crate::{
         record::{Phone, RedirectEntry},
     },
     provision::events::Happened,
-    redirect::{EntryUsed, Outcome},
+    redirect::{Confirmation, Done, EntryUsed, Outcome},
     secret::Secret,
     store::NewEvent,
 };
@@ -58,6 +58,13 @@ pub fn registered(
             phone.redirect_entry = Some(RedirectEntry { url: url.clone(), server_name, at: now });
             phone.redirect.reach(RedirectState::Redirected, now);
             events.push(Happened::Redirected.into());
+            if let Outcome::Ok(Done { confirmation: Some(confirmation), .. }) = outcome {
+                let pin = match confirmation {
+                    Confirmation::Pin(pin) => Some(pin.expose()),
+                    Confirmation::SerialEnd => None,
+                };
+                events.push(Happened::AsksPerson { pin }.into());
+            }
         }
         Outcome::OwnedByOther => {
             phone.redirect_entry = None;
