@@ -15,7 +15,10 @@ use super::{
 use crate::{
     phone::{
         mac::Mac,
-        settings::{Layers, REDIRECT_SETTINGS, Scope, Setting, TABLE, setting, settings_text, validate},
+        settings::{
+            Layers, REDIRECT_SETTINGS, Scope, Setting, TABLE, setting, setting_json, settings_json, settings_text,
+            validate,
+        },
     },
     secret::Secret,
 };
@@ -85,7 +88,11 @@ impl Settings {
             && !global.config.exists()
         {
             // The meaning of settings is known without any gateway.
-            output::line(settings_text().trim_end());
+            if global.json {
+                output::json(&settings_json());
+            } else {
+                output::line(settings_text().trim_end());
+            }
             return Ok(ExitCode::SUCCESS);
         }
         block_on(async |tasks| {
@@ -149,7 +156,9 @@ fn list(context: &Context, vendors: &[String], scope: &Scope, only_set: bool, as
         .collect();
     if as_json {
         let rows = rows.iter().map(|(name, setting, value, set)| {
-            json!({"name": name, "value": value, "set": set, "default": setting.default, "help": setting.help})
+            let mut row = setting_json(name, setting);
+            (row["scope"], row["value"], row["set"]) = (json!(scope.to_string()), json!(value), json!(set));
+            row
         });
         output::json(&rows.collect());
         return;
@@ -181,7 +190,7 @@ fn get(context: &Context, name: &str, scope: &Scope, as_json: bool) -> anyhow::R
 }
 
 async fn set(context: &Context, name: &str, value: Option<String>, scope: &Scope) -> anyhow::Result<()> {
-    known(name)?;
+    let setting = known(name)?;
     let value = match value {
         Some(dash) if dash == "-" => {
             let mut text = String::new();
@@ -203,12 +212,13 @@ async fn set(context: &Context, name: &str, value: Option<String>, scope: &Scope
         .await
         .with_context(|| format!("{name} is not changed"))?;
     output::note(&format!(
-        "{name} {} for {}; phones get it with their next request.",
+        "{name} {} for {}; it takes effect {}.",
         if value.is_some() { "is set" } else { "is back at its default" },
         match scope {
             Scope::Instance => context.label.clone(),
             other => other.to_string(),
-        }
+        },
+        setting.effect.text(),
     ));
     Ok(())
 }
