@@ -14,13 +14,15 @@ use super::{
 };
 use crate::{
     phone::{
+        line_keys::LineKeys,
         mac::Mac,
         settings::{
-            Layers, REDIRECT_SETTINGS, Scope, Setting, TABLE, setting, setting_json, settings_json, settings_text,
-            validate,
+            Kind, Layers, REDIRECT_SETTINGS, Scope, Setting, TABLE, setting, setting_json, settings_json,
+            settings_text, validate,
         },
     },
     secret::Secret,
+    vendor::Registry,
 };
 
 /// What to do with settings.
@@ -104,7 +106,10 @@ impl Settings {
                     list(&context, &vendors, &scope.scope(), set, global.json);
                 }
                 Self::Get { name, scope } => get(&context, &name, &scope.scope(), global.json)?,
-                Self::Set { name, value, scope } => set(&context, &name, value, &scope.scope()).await?,
+                Self::Set { name, value, scope } => {
+                    let registry = registry(global)?;
+                    set(&context, &registry, &name, value, &scope.scope()).await?;
+                }
             }
             Ok(ExitCode::SUCCESS)
         })
@@ -189,7 +194,26 @@ fn get(context: &Context, name: &str, scope: &Scope, as_json: bool) -> anyhow::R
     Ok(())
 }
 
-async fn set(context: &Context, name: &str, value: Option<String>, scope: &Scope) -> anyhow::Result<()> {
+/// A list of line keys is refused where the model it is for is known and cannot have them.
+fn fits(context: &Context, registry: &Registry, list: &str, scope: &Scope) -> anyhow::Result<()> {
+    let phone = match scope {
+        Scope::Phone(mac) => context.store.roster().by_mac(context.instance, *mac),
+        _ => None,
+    };
+    let refused = registry.refused_keys(scope, phone.as_deref(), &LineKeys::read(list)?);
+    if !refused.is_empty() {
+        bail!("line_keys is not changed:\n  {}", refused.join("\n  "));
+    }
+    Ok(())
+}
+
+async fn set(
+    context: &Context,
+    registry: &Registry,
+    name: &str,
+    value: Option<String>,
+    scope: &Scope,
+) -> anyhow::Result<()> {
     let setting = known(name)?;
     let value = match value {
         Some(dash) if dash == "-" => {
@@ -201,7 +225,12 @@ async fn set(context: &Context, name: &str, value: Option<String>, scope: &Scope
     };
     let value = match value {
         Some(value) => match validate(name, &value, scope) {
-            Ok(value) => Some(Secret::new(value)),
+            Ok(value) => {
+                if setting.kind == Kind::LineKeys {
+                    fits(context, registry, &value, scope)?;
+                }
+                Some(Secret::new(value))
+            }
             Err(error) => bail!("{name} is not changed: {error}"),
         },
         None => None,
