@@ -92,6 +92,12 @@ impl Phones {
                         false => FirstContact::Refused,
                     };
                     act(&context, &change, Intent::Allow(first_contact)).await?;
+                    if intents::lacks_passwords(&*find(&context, change.mac)?) {
+                        output::note(
+                            "Its users' passwords were dropped when its time ran out: it gets the open part only. Provision it \
+                             again in Profile or UsersAdmin.",
+                        );
+                    }
                 }
                 Self::Release(change) => act(&context, &change, Intent::Wanted(Wanted::Released)).await?,
                 Self::Block(change) => act(&context, &change, Intent::Wanted(Wanted::Blocked)).await?,
@@ -171,6 +177,7 @@ fn firmware(store: &Store, phone: &Phone) -> FirmwareState {
         model: phone.model.as_deref(),
         category: phone.category.as_deref(),
         mac: Some(phone.mac),
+        ..Lookup::default()
     };
     let names = ["firmware_url", "firmware_version"];
     let settings = store.layers(phone.instance).effective_of(&names, &lookup, Some(&phone.device_config));

@@ -43,6 +43,9 @@ pub(super) async fn carry_out(
         Action::NoteNotConfigured => {
             store.change_phone(phone.id, |phone, _| outcome::unconfigured(phone, now)).await?;
         }
+        Action::NoteNoUrl(error) => {
+            store.change_phone(phone.id, |phone, _| outcome::no_url(phone, &error, now)).await?;
+        }
         Action::NoteRedirectAway(until) => {
             store.change_phone(phone.id, |phone, _| outcome::service_away(phone, until, now)).await?;
         }

@@ -10,6 +10,7 @@ use crate::{
     phone::{
         facet::{RedirectState, Wanted},
         record::{Phone, RedirectEntry},
+        urls::UrlError,
     },
     provision::events::Happened,
     redirect::{Confirmation, Done, EntryUsed, Outcome},
@@ -110,6 +111,11 @@ pub fn service_away(phone: &mut Phone, until: Timestamp, now: Timestamp) {
 pub fn server_refused(phone: &mut Phone, sentence: &str, now: Timestamp, events: &mut Vec<NewEvent>) {
     events.push(Happened::RedirectRefused { sentence }.into());
     phone.redirect.fail(RedirectState::Refused, sentence, None, now);
+}
+
+/// It is not known where the phone is to be sent. Decided again as soon as a URL is learned or a setting changes.
+pub fn no_url(phone: &mut Phone, error: &UrlError, now: Timestamp) {
+    phone.redirect.fail(RedirectState::Pending, error.to_string(), None, now);
 }
 
 /// There is no redirect account.

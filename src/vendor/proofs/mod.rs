@@ -57,7 +57,7 @@ pub(super) fn load(files: &Files, findings: &mut Vec<Finding>) -> Loaded {
         let zones = zones::load(folder, files, findings);
         let key_codes = line_keys::load(folder, files, findings);
         if findings.len() == before {
-            enter(manifest, file_names, (zones, key_codes), &mut loaded);
+            enter(manifest, file_names, zones, key_codes, &mut loaded);
         }
     }
     loaded
@@ -66,7 +66,8 @@ pub(super) fn load(files: &Files, findings: &mut Vec<Finding>) -> Loaded {
 fn enter(
     manifest: Manifest,
     file_names: Vec<regex::Regex>,
-    (zones, key_codes): (Zones, BTreeMap<KeyType, String>),
+    zones: Zones,
+    key_codes: BTreeMap<KeyType, String>,
     loaded: &mut Loaded,
 ) {
     let name: Arc<str> = Arc::from(manifest.name.as_str());
