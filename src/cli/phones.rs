@@ -21,8 +21,10 @@ use crate::{
     phone::{
         admission::FirstContact,
         facet::{Facet, Wanted},
+        firmware::FirmwareState,
         mac::Mac,
         record::Phone,
+        settings::Lookup,
     },
     provision::intents,
     store::Store,
@@ -168,14 +170,31 @@ fn facet<S: Copy + PartialEq>(facet: &Facet<S>, text: &str) -> Value {
     })
 }
 
+/// What the settings want and what the phone reported.
+fn firmware(store: &Store, phone: &Phone) -> FirmwareState {
+    let lookup = Lookup {
+        vendor: Some(&phone.vendor),
+        model: phone.model.as_deref(),
+        category: phone.category.as_deref(),
+        mac: Some(phone.mac),
+        ..Lookup::default()
+    };
+    let names = ["firmware_url", "firmware_version"];
+    let settings = store.layers(phone.instance).effective_of(&names, &lookup, Some(&phone.device_config));
+    FirmwareState::of(&settings, phone.firmware.as_deref())
+}
+
 fn summary(store: &Store, phone: &Phone) -> Value {
     let asked = store.request_facts(phone.id);
+    let firmware = firmware(store, phone);
     json!({
         "mac": phone.mac,
         "provider": phone.provider,
         "vendor": phone.vendor,
         "model": phone.model,
         "firmware": phone.firmware,
+        "firmware_wanted": firmware.wanted,
+        "firmware_current": firmware.current,
         "category": phone.category,
         "wanted": phone.wanted.as_str(),
         "removed_at": phone.buried.map(|at| at.to_string()),
@@ -225,6 +244,7 @@ async fn show(context: &Context, mac: Mac, as_json: bool) -> anyhow::Result<()> 
             output::line(&format!("  {:<16}{error}", ""));
         }
     };
+    output::line(&format!("  {:<16}{}", "Firmware", firmware(&context.store, &phone).text()));
     print("Wanted", phone.wanted.text(), phone.created, None);
     print("Device Config", phone.devices.state.text(), phone.devices.since, phone.devices.error.as_deref());
     print("Redirect", phone.redirect.state.text(), phone.redirect.since, phone.redirect.error.as_deref());

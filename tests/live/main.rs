@@ -17,6 +17,7 @@ mod expired_code;
 mod foreign_mac;
 mod happy_path;
 mod http_admission;
+mod line_keys;
 mod login;
 mod messages;
 mod missing_admin;
