@@ -14,9 +14,12 @@ use crate::{
     store::Store,
 };
 
+/// The URL of a phone's own, with its token; `None` while no base is known.
+pub type UrlOf = Arc<dyn Fn(&Phone) -> Option<Secret> + Send + Sync>;
+
 /// Makes the URL of a phone with its token: the same one the redirect service gets. `None` while no base is known.
 #[must_use]
-pub fn token_urls(store: Store, instances: Instances) -> Arc<dyn Fn(&Phone) -> Option<Secret> + Send + Sync> {
+pub fn token_urls(store: Store, instances: Instances) -> UrlOf {
     Arc::new(move |phone| {
         let lookup = Lookup {
             vendor: Some(&phone.vendor),
@@ -27,7 +30,7 @@ pub fn token_urls(store: Store, instances: Instances) -> Arc<dyn Fn(&Phone) -> O
         let settings = store.layers(phone.instance).effective_of(&["provisioning_scheme"], &lookup, None);
         let scheme = if settings.text("provisioning_scheme") == "http" { Scheme::Http } else { Scheme::Https };
         let learned = urls::learned(&store, phone.instance, Some(&phone.provider));
-        let base = phone_base(instances.get(phone.instance)?, learned.as_ref(), scheme)?;
+        let base = phone_base(instances.get(phone.instance)?, learned.as_ref(), scheme).ok()?;
         token_url(&base, phone.token.expose()).ok().map(Secret::new)
     })
 }

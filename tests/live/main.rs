@@ -23,6 +23,7 @@ mod missing_admin;
 mod pnp;
 mod redirect_away;
 mod removal;
+mod resync;
 mod shutdown;
 mod two_pbxs;
 mod url_change;
