@@ -5,6 +5,7 @@ mod bases;
 mod certificates;
 mod deliveries;
 mod error;
+mod folders;
 mod history;
 mod readiness;
 mod sockets;
@@ -17,7 +18,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 
 pub use self::{
-    bases::bases_of,
+    bases::{bases_of, configured_base},
     error::{ServingError, StartError},
 };
 use self::{
@@ -48,7 +49,7 @@ use crate::{
         metric::{Metric, gauge, install_recorder},
         metrics_text,
     },
-    vendor::{Registry, SharedRegistry},
+    vendor::LiveFolders,
 };
 
 /// Events of sysclients waiting to be written; a full queue makes the sockets wait.
@@ -71,10 +72,9 @@ pub struct Addresses {
 
 /// A gateway that is bound and wired.
 pub struct Application {
-    config: Config,
     addresses: Addresses,
     store: Store,
-    registry: SharedRegistry,
+    folders: Arc<LiveFolders>,
     certificates: Option<Arc<Certificates>>,
     tasks: Tasks,
     threads: Threads,
@@ -98,7 +98,12 @@ impl Application {
         let tasks = Tasks::new();
         let store = Store::open(&config.data.dir, Arc::clone(&clock), &tasks).await?;
         let claim = store.claim()?;
-        let registry = Registry::load_shared(config.vendors.overrides()).map_err(StartError::Vendors)?;
+        let folders = Arc::new(LiveFolders::open(config.vendors.overrides()).map_err(StartError::Vendors)?);
+        let registry = folders.registry();
+        if config.vendors.overrides().is_some() {
+            let watched = folders::follow(Arc::clone(&folders), Arc::clone(&clock), tasks.clone());
+            tasks.spawn_local("vendor-folders", watched);
+        }
         let instances = open_instances(&config, &store).await?;
         let trust = Trust::new(&instances)?;
         let (etag_key, cache_bytes) = (store.derive_key("etag"), config.cache.mib << 20);
@@ -187,7 +192,8 @@ impl Application {
             &deps,
         )?;
         let measured = Measured { store: store.clone(), sessions: sessions.clone(), fleet, renderer };
-        let readiness: Arc<dyn Readiness> = Arc::new(LinksReadiness { instances, sessions, devices });
+        let readiness: Arc<dyn Readiness> =
+            Arc::new(LinksReadiness { instances, sessions, devices, folders: Arc::clone(&folders) });
         let text: http::ops::MetricsText = Arc::new(move || {
             measured.set_gauges();
             metrics_text()
@@ -200,7 +206,7 @@ impl Application {
             ops: ops.as_ref().map(|ops| ops.http.clone()).unwrap_or_default(),
             pnp,
         };
-        Ok(Self { config, addresses, store, registry, certificates, tasks, threads, public, ops, _claim: claim })
+        Ok(Self { addresses, store, folders, certificates, tasks, threads, public, ops, _claim: claim })
     }
 
     /// The bound addresses.
@@ -223,17 +229,9 @@ impl Application {
 
     /// Reloads what can change while serving: certificate, vendor folders. A bad one leaves the present one in place.
     pub fn reloader(&self) -> impl Fn() + 'static {
-        let (config, registry, certificates) =
-            (self.config.clone(), Arc::clone(&self.registry), self.certificates.clone());
+        let (folders, certificates) = (Arc::clone(&self.folders), self.certificates.clone());
         move || {
-            match Registry::load(config.vendors.overrides()) {
-                Ok(loaded) => registry.store(Arc::new(loaded)),
-                Err(findings) => {
-                    for finding in findings {
-                        tracing::error!(%finding, "vendor folders are not reloaded; the present ones serve on");
-                    }
-                }
-            }
+            folders::tell(&folders.reload());
             if let Some(certificates) = &certificates {
                 certificates::reload(certificates);
             }

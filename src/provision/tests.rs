@@ -3,4 +3,5 @@
 mod bench;
 mod engine;
 mod intake;
+mod random;
 mod restart;

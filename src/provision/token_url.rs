@@ -26,6 +26,7 @@ pub fn token_urls(store: Store, instances: Instances) -> UrlOf {
             model: phone.model.as_deref(),
             category: phone.category.as_deref(),
             mac: Some(phone.mac),
+            defaults: None,
         };
         let settings = store.layers(phone.instance).effective_of(&["provisioning_scheme"], &lookup, None);
         let scheme = if settings.text("provisioning_scheme") == "http" { Scheme::Http } else { Scheme::Https };

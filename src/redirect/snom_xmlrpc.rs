@@ -31,6 +31,9 @@ pub(super) fn start(operation: &Operation, account: &RedirectAccount, url: Url, 
             return Box::new(Register { caller, mac: *mac, url, entry, state: State::Begin, was_ours: false });
         }
         Operation::Check { mac } => (Command::CheckDevice, "redirect.checkPhone", mac.to_string(), ownership),
+        Operation::Verify { mac, url } => {
+            return Box::new(Verify { caller, mac: Some(*mac), url: url.clone() });
+        }
         Operation::Deregister { mac } => {
             (Command::DeregisterDevice, "redirect.deregisterPhone", mac.to_string(), meaning)
         }
@@ -84,6 +87,34 @@ impl Exchange for Single {
         }
         let outcome = match last.map(heard) {
             Some(Ok(said)) => (self.judge)(&said),
+            Some(Err(said)) => no_result(said),
+            None => Outcome::Unknown("no answer was given".to_owned()),
+        };
+        Turn { meant: Some(outcome.clone()), step: Step::Done(outcome) }
+    }
+}
+
+/// Asks what the service holds.
+struct Verify {
+    caller: Caller,
+    /// `None` once asked.
+    mac: Option<Mac>,
+    url: Secret,
+}
+
+impl Exchange for Verify {
+    fn next(&mut self, last: Option<&Answer>) -> Turn {
+        if let Some(mac) = self.mac.take() {
+            let step = self.caller.call(Command::CheckDevice, "redirect.getPhoneRedirection", &[&mac.to_string()]);
+            return Turn { meant: None, step };
+        }
+        let outcome = match last.map(heard) {
+            // Company and URL; an answer of another form proves nothing against us.
+            Some(Ok(said)) if said.success => match said.more.first() {
+                Some(held) if held.trim() != self.url.expose() => Outcome::SentElsewhere(held.trim().to_owned()),
+                _ => Outcome::AlreadyMine,
+            },
+            Some(Ok(said)) => meaning(&said),
             Some(Err(said)) => no_result(said),
             None => Outcome::Unknown("no answer was given".to_owned()),
         };

@@ -18,6 +18,7 @@ pub mod session;
 pub mod sip_phone;
 pub mod snom_phone;
 pub mod snom_rps;
+pub mod sraps;
 pub mod users;
 pub mod world;
 mod xmlrpc;
