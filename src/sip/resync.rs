@@ -314,6 +314,7 @@ fn next_poll(store: &Store, phone: &Phone, facts: Option<&RequestFacts>, now: Ti
         model: phone.model.as_deref(),
         category: phone.category.as_deref(),
         mac: Some(phone.mac),
+        defaults: None,
     };
     let settings = store.layers(phone.instance).effective_of(&["update_interval_minutes"], &lookup, None);
     let minutes = settings.u32("update_interval_minutes");
