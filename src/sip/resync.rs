@@ -214,6 +214,7 @@ async fn tell(store: &Store, clock: &SharedClock, phone: &Phone) -> End {
         return End::Unreachable { why: "there is no way to its address", next };
     }
     let user = phone.accounts.first().map(|account| account.hwid.clone()).unwrap_or_default();
+    let started = clock.now();
     let deadline = clock.now().saturating_add(PATIENCE).unwrap_or(Timestamp::MAX);
     let mut pauses = PAUSES.iter();
     let mut send_at = clock.now();
@@ -241,11 +242,20 @@ async fn tell(store: &Store, clock: &SharedClock, phone: &Phone) -> End {
         if answered.is_some() {
             send_at = Timestamp::MAX;
         }
-        if let Some(end) = store.request_facts(phone.id).and_then(|facts| came(&facts, asked_before)) {
+        let facts = store.request_facts(phone.id);
+        if let Some(end) = facts.as_ref().and_then(|facts| came(facts, asked_before)) {
             return end;
         }
+        // A file of its own, hidden behind the next request by now.
+        let delivered = store.roster().get(phone.id).and_then(|now| now.delivery.as_ref().map(|last| last.at));
+        if delivered.is_some_and(|at| at >= started) {
+            return End::Came;
+        }
         if now >= deadline {
-            return End::Silent { answered, next };
+            return match facts.filter(|facts| facts.requests > asked_before) {
+                Some(facts) => End::Refused { outcome: facts.outcome },
+                None => End::Silent { answered, next },
+            };
         }
         clock.sleep_until(now.saturating_add(LOOK).unwrap_or(Timestamp::MAX)).await;
     }
