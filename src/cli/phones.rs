@@ -27,6 +27,7 @@ use crate::{
         settings::Lookup,
     },
     provision::intents,
+    sip::resync,
     store::Store,
 };
 
@@ -66,6 +67,8 @@ pub enum Phones {
     Block(Change),
     /// Take the phone out: redirect entry, sysclient, record
     Remove(Change),
+    /// Tell the phone to fetch its file now, and see whether it comes
+    Resync(Change),
 }
 
 /// A change of one phone.
@@ -102,6 +105,7 @@ impl Phones {
                 Self::Release(change) => act(&context, &change, Intent::Wanted(Wanted::Released)).await?,
                 Self::Block(change) => act(&context, &change, Intent::Wanted(Wanted::Blocked)).await?,
                 Self::Remove(change) => act(&context, &change, Intent::Wanted(Wanted::Removed)).await?,
+                Self::Resync(change) => resync(&context, &change).await?,
             }
             Ok(ExitCode::SUCCESS)
         })
@@ -288,6 +292,31 @@ async fn act(context: &Context, change: &Change, intent: Intent) -> anyhow::Resu
         context.store.set_fact(context.instance, &awaited, None).await?;
     }
     waited
+}
+
+/// Has the serving process tell the phone to come; with `--wait` what came of it decides the exit code.
+async fn resync(context: &Context, change: &Change) -> anyhow::Result<()> {
+    let phone = find(context, change.mac)?;
+    resync::ask(&context.store, &phone, change.wait).await?;
+    if !change.wait {
+        output::note("Written; a running gateway tells the phone now, and the phone's time line what came of it.");
+        return Ok(());
+    }
+    let started = Instant::now();
+    let result = loop {
+        let result = resync::result(&context.store, &phone);
+        if result.is_some() || started.elapsed() > PATIENCE {
+            break result;
+        }
+        tokio::time::sleep(LOOK).await;
+    };
+    resync::forget(&context.store, &phone).await?;
+    match result {
+        Some((true, sentence)) => output::note(&sentence),
+        Some((false, sentence)) => bail!("{sentence}"),
+        None => bail!("written, but no serving gateway took notice within a minute: is `gangway serve` running?"),
+    }
+    Ok(())
 }
 
 /// Follows until the serving process has seen the change and nothing is left to do for it.

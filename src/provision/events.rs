@@ -40,6 +40,11 @@ pub enum Happened<'a> {
         /// The PIN where the service gave one; else the last five digits of its serial number.
         pin: Option<&'a str>,
     },
+    /// It was told to come.
+    Resync {
+        /// What came of it.
+        sentence: &'a str,
+    },
     /// It asked by multicast and was told its URL.
     ToldByPnp {
         /// From where it asked.
@@ -132,6 +137,7 @@ impl Happened<'_> {
             Self::Redirected => "redirected",
             Self::AsksPerson { .. } => "asks-person",
             Self::ToldByPnp { .. } => "told-by-pnp",
+            Self::Resync { .. } => "resync",
             Self::RedirectRefused { .. } => "redirect-refused",
             Self::Deregistered => "deregistered",
             Self::FlagsWritten { .. } => "flags-written",
@@ -168,6 +174,7 @@ impl Happened<'_> {
             | Self::RedirectRefused { sentence }
             | Self::Rejected { sentence } => (*sentence).to_owned(),
             Self::Redirected => "The redirect service sends the phone to us.".to_owned(),
+            Self::Resync { sentence } => (*sentence).to_owned(),
             Self::ToldByPnp { source } => format!("It asked by multicast from {source} and was told its URL."),
             Self::AsksPerson { pin: Some(pin) } => {
                 format!(

@@ -27,5 +27,5 @@ pub use self::{
     adapters::Manifests,
     handle::{Deps, Provisioning},
     intake::{DEADLINE, ProvisionRequest},
-    token_url::token_urls,
+    token_url::{UrlOf, token_urls},
 };

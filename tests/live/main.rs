@@ -24,6 +24,7 @@ mod missing_admin;
 mod pnp;
 mod redirect_away;
 mod removal;
+mod resync;
 mod shutdown;
 mod snom;
 mod two_pbxs;

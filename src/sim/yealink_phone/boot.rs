@@ -261,6 +261,7 @@ async fn register_account(phone: &YealinkPhone, account: &Account) -> Result<(),
     let request = json!({
         "username": account.user_name, "authname": account.auth_name, "password": account.password,
         "transport": account.transport, "domain": account.server,
+        "addr": phone.board.read(|flash| flash.sip_address.clone()).unwrap_or_default(),
     });
     let body = request.to_string().into_bytes();
     let answer = fetch::post(&url, &[("Content-Type", "application/json")], body).await?;

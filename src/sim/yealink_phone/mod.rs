@@ -38,6 +38,8 @@ pub struct YealinkPhone {
 pub struct Flash {
     /// Base URL of the redirection service it asks when it knows no server.
     pub rps_url: Option<String>,
+    /// Where it says that it listens for SIP; the PBX sees its address when it says nothing.
+    pub sip_address: Option<String>,
     /// Its settings.
     pub settings: Settings,
     /// Hashes of the last common and MAC file.
