@@ -12,6 +12,7 @@ mod intake;
 pub mod intents;
 pub mod outcome;
 pub mod ports;
+mod presence;
 #[cfg(test)]
 mod sample;
 mod server;

@@ -10,7 +10,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 pub use self::{
-    account::{flags_failed, flags_written, registration_failed, registration_seen, registration_unseen},
+    account::{
+        absent, flags_failed, flags_written, present, registration_failed, registration_seen, registration_unseen,
+        withhold,
+    },
     devices::{
         away, burst, closed, connected, connecting, device_removed, items_changed, no_credential, no_devices, password,
         silence,

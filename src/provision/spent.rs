@@ -1,5 +1,5 @@
-//! Which provisioning code of a phone was spent last: a repeated request must not send it again. Kept as a keyed hash,
-//! because the record drops the code itself.
+//! Which provisioning codes of a phone are spent: a repeated request must not send one again. Kept as keyed hashes,
+//! because the record drops the code itself. A base has a user per handset and so several codes.
 
 use hmac::{Hmac, KeyInit, Mac as _};
 use sha2::Sha256;
@@ -9,6 +9,9 @@ use crate::{
     secret::Secret,
     store::{Store, StoreError},
 };
+
+/// Codes remembered per phone, the newest: a code is good for seven days at most.
+const MOST: usize = 32;
 
 fn key(mac: Mac) -> String {
     format!("spent_code.{mac}")
@@ -23,11 +26,15 @@ fn hash(store: &Store, mac: Mac, code: &Secret) -> Option<String> {
 
 /// Whether this code was spent.
 pub(super) fn is_spent(store: &Store, instance: InstanceId, mac: Mac, code: &Secret) -> bool {
-    let spent = store.fact(instance, &key(mac));
-    spent.is_some() && spent == hash(store, mac, code)
+    let spent = store.fact(instance, &key(mac)).unwrap_or_default();
+    hash(store, mac, code).is_some_and(|hash| spent.split(' ').any(|known| known == hash))
 }
 
 /// Remembers that it is.
 pub(super) async fn remember(store: &Store, instance: InstanceId, mac: Mac, code: &Secret) -> Result<(), StoreError> {
-    store.set_fact(instance, &key(mac), hash(store, mac, code).as_deref()).await
+    let Some(hash) = hash(store, mac, code) else { return Ok(()) };
+    let before = store.fact(instance, &key(mac)).unwrap_or_default();
+    let others = before.split(' ').filter(|known| !known.is_empty() && *known != hash);
+    let all: Vec<&str> = std::iter::once(hash.as_str()).chain(others).take(MOST).collect();
+    store.set_fact(instance, &key(mac), Some(&all.join(" "))).await
 }

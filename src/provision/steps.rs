@@ -57,6 +57,11 @@ pub(super) async fn carry_out(
         Action::CloseWindow => {
             store.change_phone(phone.id, |phone, events| outcome::close_window(phone, now, events)).await?;
         }
+        Action::Withhold => {
+            if let Concern::Presence(line) = concern {
+                store.change_phone(phone.id, |phone, events| outcome::withhold(phone, line, now, events)).await?;
+            }
+        }
         Action::Bury => {
             store.change_phone(phone.id, |phone, events| outcome::bury(phone, now, events)).await?;
         }
@@ -163,7 +168,7 @@ fn is_answer(outcome: &Outcome, running: &mut Running) -> bool {
 
 fn account_of(phone: &Phone, concern: Concern) -> Option<&Account> {
     match concern {
-        Concern::UserObject(line) | Concern::Registration(line) => phone.account(line),
+        Concern::UserObject(line) | Concern::Registration(line) | Concern::Presence(line) => phone.account(line),
         _ => None,
     }
 }
@@ -203,7 +208,7 @@ async fn write_flags(
             }
             match &result {
                 Ok(written) => {
-                    outcome::flags_written(record, line, phone.provisioning, flags, written, now, events);
+                    outcome::flags_written(record, line, account.provisioning, flags, written, now, events);
                 }
                 Err(error) => outcome::flags_failed(record, line, error, now, rand::random(), events),
             }

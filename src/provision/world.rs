@@ -54,7 +54,7 @@ impl World {
         self.store.layers(phone.instance).effective(&lookup, Some(&phone.device_config))
     }
 
-    fn vendor_settings(&self, instance: InstanceId, vendor: &str) -> Effective {
+    pub(super) fn vendor_settings(&self, instance: InstanceId, vendor: &str) -> Effective {
         let lookup = Lookup { vendor: Some(vendor), model: None, category: None, mac: None };
         self.store.layers(instance).effective(&lookup, None::<&DeviceConfig>)
     }

@@ -12,7 +12,7 @@ use crate::{
     phone::{
         facet::DevicesState,
         mac::Mac,
-        record::{Account, Binding, Credentials, Delivery, Flags, Phone, PhoneId, RedirectEntry},
+        record::{Account, Binding, Credentials, Delivery, Flags, Gone, Phone, PhoneId, RedirectEntry},
         settings::Scope,
     },
     secret::Secret,
@@ -93,7 +93,9 @@ fn full(mut phone: Phone) -> Phone {
     account.flags_written = Some(Flags { media_relay: true, tls_only: false, reverse_proxy: true });
     account.flags_provisioning = 3;
     account.registered_address = Some("192.0.2.8".into());
-    account.orphaned = Some(now());
+    account.provisioning = 2;
+    account.orphan(Gone::Entry, now());
+    account.withheld = Some(now());
     account.password = secret("the-user-password");
     phone
 }

@@ -109,7 +109,7 @@ fn accounts(inputs: &Inputs<'_>, released: bool, notes: &mut Vec<String>) -> Vec
         notes.push(format!("account {} has no place: the model has {} accounts", account.line, facts.accounts));
     }
     let slot = |line: u16| {
-        let Some(account) = phone.account(line).filter(|_| !released) else {
+        let Some(account) = phone.account(line).filter(|account| !released && account.is_served()) else {
             return Account {
                 line,
                 active: false,
@@ -120,8 +120,12 @@ fn accounts(inputs: &Inputs<'_>, released: bool, notes: &mut Vec<String>) -> Vec
                 server: Server::default(),
             };
         };
+        // A HW-ID that is the base's own address, or that two users share, does not tell who registers.
+        let is_base = facts.dect && account.hwid.parse() == Ok(phone.mac);
+        let is_shared = phone.accounts.iter().any(|other| other.line != line && other.hwid == account.hwid);
         let name = match settings.text("sip_account") {
             "username" => &account.username,
+            _ if is_base || is_shared => &account.username,
             _ => &account.hwid,
         };
         Account {
