@@ -12,7 +12,7 @@ use crate::{
     phone::{
         facet::DevicesState,
         mac::Mac,
-        record::{Account, Binding, Credentials, Delivery, Flags, Gone, Phone, PhoneId, RedirectEntry},
+        record::{Account, Binding, Credentials, Delivery, Flags, Gone, Orphaned, Phone, PhoneId, RedirectEntry},
         settings::Scope,
     },
     secret::Secret,
@@ -499,6 +499,28 @@ async fn what_is_wrong_with_the_files_is_said() {
     fs::copy(&key, dir.path().join("seal.key")).unwrap();
     let error = Store::open_with(dir.path(), None, Arc::new(SystemClock), &tasks).await.unwrap_err();
     assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
+}
+
+/// A database of the first schema keeps what it knew: accounts of the phone's present provisioning, orphans of Devices.
+#[tokio::test]
+async fn a_database_of_the_first_schema_is_brought_forward() {
+    let fixture = Fixture::new().await;
+    let mut phone = full(fixture.phone("805ec0000001"));
+    phone.accounts[0].withheld = None;
+    let phone = fixture.store.create_phone(phone, Vec::new()).await.unwrap();
+    for sql in [
+        "ALTER TABLE account DROP COLUMN provisioning",
+        "ALTER TABLE account DROP COLUMN orphaned_by",
+        "ALTER TABLE account DROP COLUMN withheld",
+        "DELETE FROM _sqlx_migrations WHERE version > 1",
+    ] {
+        sqlx::query(sql).execute(&mut *fixture.store.inner.writer.take().await).await.unwrap();
+    }
+    let store = fixture.again().await;
+    let found = store.roster().get(phone.id).unwrap();
+    assert_eq!(found.accounts[0].provisioning, phone.provisioning);
+    assert_eq!(found.accounts[0].orphaned, Some(Orphaned { since: now(), gone: Gone::Device }));
+    assert_eq!(found.accounts[0].username, phone.accounts[0].username);
 }
 
 #[tokio::test]
