@@ -76,6 +76,10 @@ pub struct PhoneFacts {
     pub model: String,
     /// Whether it is a DECT base.
     pub dect: bool,
+    /// Its family in the vendor's manifest.
+    pub family: String,
+    /// What the manifest says it can do.
+    pub capabilities: Vec<String>,
     /// Line keys of the model.
     pub line_keys: u32,
     /// All accounts off: the last file of a released phone.

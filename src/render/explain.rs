@@ -45,15 +45,11 @@ impl Renderer {
         let explained = lines.into_iter().enumerate().map(|(index, line)| {
             let origins = found.remove(&index).unwrap_or_default();
             let secret = origins.iter().any(|(_, secret)| *secret);
-            let line = match line.split_once(" = ") {
-                Some((key, value)) if secret && value != "%NULL%" => format!("{key} = ***"),
-                _ => line,
-            };
+            let line = if secret { prepared.format().hidden(&line, &prepared.vendor.manifest.lines) } else { line };
             let mut names: Vec<String> = origins.into_iter().map(|(name, _)| name).collect();
             if names.is_empty() {
-                names.push(
-                    if line.contains(prepared.url.as_str()) { "URL of the gateway" } else { "template" }.to_owned(),
-                );
+                let url = prepared.format().escaped(&prepared.url);
+                names.push(if line.contains(&url) { "URL of the gateway" } else { "template" }.to_owned());
             }
             let line = match request.token.filter(|token| !token.is_empty()) {
                 Some(token) => line.replace(token, "***"),

@@ -1,9 +1,11 @@
 //! Vendors as data: manifests, recognition of requests, templates and the checks every vendor folder must pass.
 
-pub mod cfg_format;
+pub mod family;
 pub mod finding;
 mod folder;
+pub mod format;
 pub mod manifest;
+pub mod model;
 mod proofs;
 mod recognise;
 pub mod registry;
@@ -11,7 +13,8 @@ mod report;
 mod templates;
 
 pub use finding::Finding;
+pub use format::Format;
 pub use manifest::{AuthScheme, FileKind, Provider, SameMac};
 pub use recognise::Recognition;
 pub use registry::{Registry, SharedRegistry, Vendor};
-pub use templates::EscapeClass;
+pub use templates::TemplateFault;

@@ -28,6 +28,10 @@ pub struct Facts<'a> {
     pub line_keys: u32,
     /// DECT base.
     pub dect: bool,
+    /// Its family.
+    pub family: &'a str,
+    /// What it can do.
+    pub capabilities: &'a [String],
     /// ISO 639 -> the vendor's name.
     pub languages: &'a BTreeMap<String, String>,
     /// ISO 3166 -> the vendor's name.
@@ -79,6 +83,8 @@ pub fn build(inputs: &Inputs<'_>) -> Neutral {
             mac: phone.mac.to_string(),
             model: phone.model.clone().unwrap_or_default(),
             dect: facts.dect,
+            family: facts.family.to_owned(),
+            capabilities: facts.capabilities.to_vec(),
             line_keys: facts.line_keys,
             released,
         },
