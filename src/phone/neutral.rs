@@ -30,6 +30,8 @@ pub struct Neutral {
     pub provisioning: Provisioning,
     /// One entry per account the model has, in use or not.
     pub accounts: Vec<Account>,
+    /// The registrars of the accounts in use, each once.
+    pub servers: Vec<NumberedServer>,
     /// What all accounts share.
     pub sip: Sip,
     /// ICE, STUN, TURN.
@@ -102,7 +104,7 @@ pub struct Provisioning {
 }
 
 /// A host and a port.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Server {
     /// Name or address; empty = none.
     pub host: String,
@@ -127,6 +129,19 @@ pub struct Account {
     pub password: Shown,
     /// Registrar.
     pub server: Server,
+    /// Its number among [`Neutral::servers`]; 0 for an account that is not in use.
+    pub server_number: usize,
+}
+
+/// A registrar that accounts refer to by number.
+#[derive(Debug, Clone, Serialize)]
+pub struct NumberedServer {
+    /// From 1.
+    pub number: usize,
+    /// Name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
 }
 
 /// What all accounts share.

@@ -260,6 +260,15 @@ impl Phone {
         self.accounts.iter().find(|account| account.line == line)
     }
 
+    /// Whether the HW-ID of an account does not tell who registers, so that it registers by the user's name: two users
+    /// share it or, on a base where each user has a handset, it is the base's own address.
+    #[must_use]
+    pub fn shares_hwid(&self, account: &Account, has_handsets: bool) -> bool {
+        let is_base = has_handsets && account.hwid.parse() == Ok(self.mac);
+        let same = |other: &Account| other.line != account.line && other.hwid.eq_ignore_ascii_case(&account.hwid);
+        is_base || self.accounts.iter().any(same)
+    }
+
     /// Whether a file rendered from `other` could differ from one rendered from `self`. The store raises
     /// [`Phone::revision`] exactly then.
     ///

@@ -57,7 +57,11 @@ impl Providers for Manifests {
         match model.and_then(|model| vendor.model(model)) {
             Some(model) => model.accounts,
             None if provider.same_mac == crate::vendor::SameMac::Add => {
-                let bases = vendor.manifest.models.iter().filter(|model| model.dect);
+                let serves =
+                    |family: &str| provider.families.is_empty() || provider.families.iter().any(|one| one == family);
+                let bases = vendor.manifest.models.iter().filter(|model| {
+                    vendor.manifest.family(model.family.as_deref()).is_some_and(|family| serves(&family.name))
+                });
                 bases.map(|model| model.accounts).max().unwrap_or(vendor.manifest.unknown_model.accounts)
             }
             None => vendor.manifest.unknown_model.accounts,

@@ -92,9 +92,15 @@ pub trait Pbx: Send + Sync {
         hwid: String,
         flags: Flags,
     ) -> Reply<Result<FlagsWritten, PbxError>>;
-    /// The address from which `hwid` is registered, at any connected PBX; `None` when at none.
-    fn registration(&self, instance: InstanceId, key: UserKey, hwid: String)
-    -> Reply<Result<Option<String>, PbxError>>;
+    /// The address from which `hwid` is registered, at any connected PBX; `None` when at none. An account that
+    /// registers by the user's name is also known by a registration without hardware id, or with that name as one.
+    fn registration(
+        &self,
+        instance: InstanceId,
+        key: UserKey,
+        hwid: String,
+        by_name: bool,
+    ) -> Reply<Result<Option<String>, PbxError>>;
 }
 
 /// The fleet of sysclients. It opens sockets again by itself, at a bounded rate.

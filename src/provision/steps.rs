@@ -5,7 +5,7 @@ use super::{
     engine::{Engine, Running},
     flow::{Action, Concern, Hold},
     outcome,
-    ports::{PbxError, UserKey},
+    ports::{PbxError, SameMac, UserKey},
 };
 use crate::{
     phone::record::{Account, Flags, Phone},
@@ -226,7 +226,11 @@ async fn ask_registration(
 ) -> Result<(), StoreError> {
     let Some(account) = account_of(phone, concern) else { return Ok(()) };
     let line = account.line;
-    let result = engine.world.pbx.registration(phone.instance, key_of(account), account.hwid.clone()).await;
+    let provider = engine.world.providers.provider(&phone.provider);
+    let has_handsets = provider.is_some_and(|provider| provider.same_mac == SameMac::Add);
+    let is_set = engine.world.settings(phone).text("sip_account") == "username";
+    let by_name = is_set || phone.shares_hwid(account, has_handsets);
+    let result = engine.world.pbx.registration(phone.instance, key_of(account), account.hwid.clone(), by_name).await;
     running.reached(!matches!(result, Err(PbxError::NoSession)));
     let now = engine.world.now();
     engine

@@ -257,7 +257,7 @@ impl Prepared<'_> {
         phone: &Phone,
         settings: &Effective,
     ) -> Result<(String, Vec<String>), RenderError> {
-        let facts = self.vendor.facts(self.model.as_deref(), self.family);
+        let facts = self.vendor.facts(self.model.as_deref(), Some(&phone.provider), self.family);
         let neutral = neutral::build(&Inputs { phone, settings, facts: &facts, url: &self.url });
         let format = self.format();
         if let Some((what, _)) = neutral.exact().find(|(_, value)| !format.is_exact(value)) {

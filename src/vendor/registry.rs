@@ -16,7 +16,7 @@ use super::{
     finding::Finding,
     folder,
     format::Fault,
-    manifest::{AuthScheme, FilePattern, Manifest, Provider},
+    manifest::{AuthScheme, FilePattern, Manifest, Provider, SameMac},
     model::Model,
     proofs,
     recognise::{Recogniser, Recognition},
@@ -160,13 +160,17 @@ impl Vendor {
 
     /// What its templates need to know of a model.
     #[must_use]
-    pub fn facts<'a>(&'a self, model: Option<&str>, family: &'a Family) -> Facts<'a> {
+    pub fn facts<'a>(&'a self, model: Option<&str>, provider: Option<&str>, family: &'a Family) -> Facts<'a> {
         let known = model.and_then(|model| self.model(model));
         let unknown = self.manifest.unknown_model_of(Some(family));
         Facts {
             accounts: known.map_or(unknown.accounts, |model| model.accounts),
             line_keys: known.map_or(unknown.line_keys, |model| model.line_keys),
             dect: known.is_some_and(|model| model.dect),
+            has_handsets: self
+                .providers
+                .iter()
+                .any(|one| Some(one.name.as_str()) == provider && one.same_mac == SameMac::Add),
             family: &family.name,
             capabilities: known.map_or(&[], |model| &model.capabilities),
             languages: &self.manifest.languages,

@@ -9,6 +9,7 @@ mod again;
 mod commands;
 mod config_change;
 mod crash;
+mod dect;
 mod devices_restart;
 mod early_request;
 mod editions;

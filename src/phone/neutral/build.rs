@@ -6,8 +6,8 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
 use super::{
-    Account, Codec, Ldap, Login, Media, Moment, Neutral, OpenNeutral, OpenProvisioning, PhoneFacts, Provisioning,
-    Server, Shown, Sip, Time,
+    Account, Codec, Ldap, Login, Media, Moment, Neutral, NumberedServer, OpenNeutral, OpenProvisioning, PhoneFacts,
+    Provisioning, Server, Shown, Sip, Time,
 };
 use crate::{
     phone::{
@@ -28,6 +28,8 @@ pub struct Facts<'a> {
     pub line_keys: u32,
     /// DECT base.
     pub dect: bool,
+    /// The manufacturer entry gives each user a handset of the same base.
+    pub has_handsets: bool,
     /// Its family.
     pub family: &'a str,
     /// What it can do.
@@ -78,6 +80,8 @@ pub fn build(inputs: &Inputs<'_>) -> Neutral {
     };
     let language = named(facts.languages, "language", &mut notes);
     let tones = named(facts.tones, "location", &mut notes);
+    let mut accounts = accounts(inputs, released, &mut notes);
+    let servers = number_servers(&mut accounts);
     Neutral {
         phone: PhoneFacts {
             mac: phone.mac.to_string(),
@@ -95,7 +99,8 @@ pub fn build(inputs: &Inputs<'_>) -> Neutral {
             repeat: interval > 0,
             interval_minutes: interval,
         },
-        accounts: accounts(inputs, released, &mut notes),
+        accounts,
+        servers,
         sip: sip(inputs),
         media: media(inputs),
         ldap: ldap(settings),
@@ -124,14 +129,12 @@ fn accounts(inputs: &Inputs<'_>, released: bool, notes: &mut Vec<String>) -> Vec
                 auth_name: String::new(),
                 password: Shown::default(),
                 server: Server::default(),
+                server_number: 0,
             };
         };
-        // A HW-ID that is the base's own address, or that two users share, does not tell who registers.
-        let is_base = facts.dect && account.hwid.parse() == Ok(phone.mac);
-        let is_shared = phone.accounts.iter().any(|other| other.line != line && other.hwid == account.hwid);
         let name = match settings.text("sip_account") {
             "username" => &account.username,
-            _ if is_base || is_shared => &account.username,
+            _ if phone.shares_hwid(account, facts.has_handsets) => &account.username,
             _ => &account.hwid,
         };
         Account {
@@ -142,9 +145,26 @@ fn accounts(inputs: &Inputs<'_>, released: bool, notes: &mut Vec<String>) -> Vec
             auth_name: name.clone(),
             password: Shown(account.password.clone()),
             server: server(settings.nonempty("registrar").unwrap_or(&account.dns), port),
+            server_number: 0,
         }
     };
     (1..=facts.accounts).map(slot).collect()
+}
+
+/// The registrars of the accounts in use, each once and in the order of the lines; the accounts are told their numbers.
+fn number_servers(accounts: &mut [Account]) -> Vec<NumberedServer> {
+    let mut servers: Vec<NumberedServer> = Vec::new();
+    for account in accounts.iter_mut().filter(|account| account.active) {
+        let same = |known: &&NumberedServer| known.host == account.server.host && known.port == account.server.port;
+        let known = servers.iter().find(same).map(|known| known.number);
+        account.server_number = known.unwrap_or_else(|| {
+            let number = servers.len() + 1;
+            let Server { host, port } = account.server.clone();
+            servers.push(NumberedServer { number, host, port });
+            number
+        });
+    }
+    servers
 }
 
 fn sip(inputs: &Inputs<'_>) -> Sip {

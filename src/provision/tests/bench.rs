@@ -133,6 +133,7 @@ impl Pbx for Fake {
         _instance: InstanceId,
         _key: UserKey,
         _hwid: String,
+        _by_name: bool,
     ) -> Reply<Result<Option<String>, PbxError>> {
         let registered = self.0.registered.lock().unwrap().clone();
         Box::pin(async move { Ok(registered) })

@@ -170,11 +170,7 @@ impl Settings {
             Kind::System => {
                 let template = get("sip_server.template")?;
                 let get = |name: &str| self.get(&format!("template.{template}.{name}"));
-                (
-                    get("sip_server.1.address"),
-                    get("sip_server.1.transport_type"),
-                    get("outbound_proxy.1.address").filter(|_| get("outbound_proxy_enable") == Some("1")),
-                )
+                (get("sip_server.1.address"), get("sip_server.1.transport_type"), None)
             }
             Kind::Desk | Kind::Base => {
                 let proxied = get("outbound_proxy_enable") == Some("1");

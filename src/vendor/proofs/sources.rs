@@ -19,6 +19,7 @@ const PERSONAL: &[&str] = &[
     "phone",
     "provisioning",
     "accounts",
+    "servers",
     "sip",
     "media",
     "ldap",
