@@ -95,6 +95,7 @@ fn account(url: &str, password: &str) -> RedirectAccount {
         user: USER.into(),
         password: Secret::new(password),
         server_name: None,
+        mac_only: false,
     }
 }
 
@@ -150,7 +151,7 @@ fn server() -> ServerEntry {
 }
 
 fn register() -> Operation {
-    Operation::Register { mac: mac(), unique_url: Some(Secret::new(unique_url())), server: server() }
+    Operation::Register { mac: mac(), unique_url: Some(Secret::new(unique_url())), server: server(), serial: None }
 }
 
 fn entry(outcome: &Outcome) -> Option<EntryUsed> {
@@ -258,6 +259,7 @@ async fn an_own_phone_at_an_old_address_is_moved() {
         mac: mac(),
         unique_url: Some(Secret::new("https://old.example.com/phone/")),
         server: server(),
+        serial: None,
     };
     bench.run(&python.url, old).await;
     bench.history.take();
@@ -419,6 +421,7 @@ async fn what_is_not_configured_is_named() {
         user: user.into(),
         password: Secret::new("x"),
         server_name: None,
+        mac_only: false,
     };
     for (account, named) in [
         (account("none", "", "u"), "redirect.yealink.protocol"),

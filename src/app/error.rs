@@ -1,7 +1,7 @@
 //! Why the gateway does not start, or ended.
 
 use crate::{
-    http::{certificate::CertificateError, listeners::ListenError},
+    http::{certificates::CertificateError, listeners::ListenError},
     net::{http::ProxyAddressError, tls::TlsError},
     store::StoreError,
     vendor::Finding,

@@ -2,8 +2,10 @@
 //! serves until told to stop.
 
 mod bases;
+mod certificates;
 mod deliveries;
 mod error;
+mod folders;
 mod history;
 mod readiness;
 mod sockets;
@@ -16,7 +18,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 
 pub use self::{
-    bases::bases_of,
+    bases::{bases_of, configured_base},
     error::{ServingError, StartError},
 };
 use self::{
@@ -31,7 +33,7 @@ use crate::{
     apis::{Apis, devices, pbx_admin::ConnectedPbxs},
     clock::SharedClock,
     config::{Config, InstanceConfig},
-    http::{self, certificate::Certificate, listeners, ports::Readiness, rendered::RenderedFiles, stored::Stored},
+    http::{self, certificates::Certificates, listeners, ports::Readiness, rendered::RenderedFiles, stored::Stored},
     lifecycle::SHUTDOWN_PATIENCE,
     links::{devices::DevicesLinks, pbx::PbxSessions},
     net::http::{Client, Options, Proxy},
@@ -46,7 +48,7 @@ use crate::{
         metric::{Metric, gauge, install_recorder},
         metrics_text,
     },
-    vendor::{Registry, SharedRegistry},
+    vendor::LiveFolders,
 };
 
 /// Events of sysclients waiting to be written; a full queue makes the sockets wait.
@@ -67,11 +69,10 @@ pub struct Addresses {
 
 /// A gateway that is bound and wired.
 pub struct Application {
-    config: Config,
     addresses: Addresses,
     store: Store,
-    registry: SharedRegistry,
-    certificate: Option<Arc<Certificate>>,
+    folders: Arc<LiveFolders>,
+    certificates: Option<Arc<Certificates>>,
     tasks: Tasks,
     threads: Threads,
     public: listeners::Listening,
@@ -94,10 +95,16 @@ impl Application {
         let tasks = Tasks::new();
         let store = Store::open(&config.data.dir, Arc::clone(&clock), &tasks).await?;
         let claim = store.claim()?;
-        let registry = Registry::load_shared(config.vendors.overrides()).map_err(StartError::Vendors)?;
+        let folders = Arc::new(LiveFolders::open(config.vendors.overrides()).map_err(StartError::Vendors)?);
+        let registry = folders.registry();
+        if config.vendors.overrides().is_some() {
+            let watched = folders::follow(Arc::clone(&folders), Arc::clone(&clock), tasks.clone());
+            tasks.spawn_local("vendor-folders", watched);
+        }
         let instances = open_instances(&config, &store).await?;
         let trust = Trust::new(&instances)?;
-        let renderer = Arc::new(Renderer::new(Arc::clone(&registry), store.derive_key("etag"), config.cache.mib << 20));
+        let (etag_key, cache_bytes) = (store.derive_key("etag"), config.cache.mib << 20);
+        let renderer = Arc::new(Renderer::new(Arc::clone(&registry), etag_key, cache_bytes, Arc::clone(&clock)));
         let threads = Threads::start();
 
         let (fleet_sink, fleet_events) = mpsc::channel(FLEET_EVENTS);
@@ -144,10 +151,14 @@ impl Application {
 
         tasks.spawn_local("acknowledge", provision::intents::acknowledge(store.clone(), tasks.clone()));
 
-        let certificate = match config.https.listen.is_empty() {
+        let certificates = match config.https.listen.is_empty() {
             true => None,
-            false => Some(Certificate::load(&config.https.certificate, &config.https.key)?),
+            false => Some(Certificates::load(config.https.pairs())?),
         };
+        if let Some(certificates) = certificates.clone() {
+            let watched = certificates::follow(certificates, Arc::clone(&clock), tasks.clone());
+            tasks.spawn_local("certificates", watched);
+        }
         let deps = http::Deps::new(http::Parts {
             instances: instances.clone(),
             records: Arc::new(Stored(store.clone())),
@@ -169,14 +180,15 @@ impl Application {
             &listeners::Addresses {
                 http: config.http.listen.clone(),
                 https: config.https.listen.clone(),
-                certificate: certificate.clone(),
+                certificates: certificates.clone(),
                 workers: None,
                 shutdown: SHUTDOWN_PATIENCE.saturating_sub(Duration::from_secs(2)),
             },
             &deps,
         )?;
         let measured = Measured { store: store.clone(), sessions: sessions.clone(), fleet, renderer };
-        let readiness: Arc<dyn Readiness> = Arc::new(LinksReadiness { instances, sessions, devices });
+        let readiness: Arc<dyn Readiness> =
+            Arc::new(LinksReadiness { instances, sessions, devices, folders: Arc::clone(&folders) });
         let text: http::ops::MetricsText = Arc::new(move || {
             measured.set_gauges();
             metrics_text()
@@ -187,7 +199,7 @@ impl Application {
             https: public.https.clone(),
             ops: ops.as_ref().map(|ops| ops.http.clone()).unwrap_or_default(),
         };
-        Ok(Self { config, addresses, store, registry, certificate, tasks, threads, public, ops, _claim: claim })
+        Ok(Self { addresses, store, folders, certificates, tasks, threads, public, ops, _claim: claim })
     }
 
     /// The bound addresses.
@@ -210,21 +222,11 @@ impl Application {
 
     /// Reloads what can change while serving: certificate, vendor folders. A bad one leaves the present one in place.
     pub fn reloader(&self) -> impl Fn() + 'static {
-        let (config, registry, certificate) =
-            (self.config.clone(), Arc::clone(&self.registry), self.certificate.clone());
+        let (folders, certificates) = (Arc::clone(&self.folders), self.certificates.clone());
         move || {
-            match Registry::load(config.vendors.overrides()) {
-                Ok(loaded) => registry.store(Arc::new(loaded)),
-                Err(findings) => {
-                    for finding in findings {
-                        tracing::error!(%finding, "vendor folders are not reloaded; the present ones serve on");
-                    }
-                }
-            }
-            if let Some(certificate) = &certificate
-                && let Err(error) = certificate.reload(&config.https.certificate, &config.https.key)
-            {
-                tracing::error!(%error, "the certificate is not reloaded; the present one serves on");
+            folders::tell(&folders.reload());
+            if let Some(certificates) = &certificates {
+                certificates::reload(certificates);
             }
         }
     }

@@ -9,6 +9,7 @@ use crate::{
     apis::{Apis, socket},
     http::{
         client_address::client,
+        connections::is_over_tls,
         ports::{LocalReply, Pages, Upgrade},
     },
     phone::instance::Instance,
@@ -25,7 +26,7 @@ pub struct Sockets {
 impl Sockets {
     fn source(&self, request: &HttpRequest) -> Option<IpAddr> {
         let peer = request.peer_addr()?;
-        Some(client(peer.ip(), request.app_config().secure(), request.headers(), &self.trusted_proxies).address)
+        Some(client(peer.ip(), is_over_tls(request), request.headers(), &self.trusted_proxies).address)
     }
 }
 

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     app::bases_of,
+    clock::SystemClock,
     phone::{
         mac::Mac,
         record::Phone,
@@ -108,8 +109,15 @@ impl Render {
             let value = validate(name, value, &scope).with_context(|| format!("--set {name}"))?;
             rows.push(SettingRow { scope, name: name.to_owned(), value: Secret::new(value) });
         }
-        let sample =
-            render_sample(registry, vendor, self.model.as_deref(), self.firmware.as_deref(), self.stage(), rows)?;
+        let sample = render_sample(
+            registry,
+            vendor,
+            self.model.as_deref(),
+            self.firmware.as_deref(),
+            self.stage(),
+            rows,
+            Arc::new(SystemClock),
+        )?;
         // Sample data holds no secrets; seeing their places is what it is for.
         Ok(File {
             lines: sample.lines,
@@ -144,7 +152,7 @@ impl Render {
                 layers: &layers,
             };
             let shape = registry.load().vendor(&phone.vendor).map(|vendor| vendor.manifest.lines.clone());
-            let renderer = Renderer::new(registry, context.store.derive_key("etag"), 0);
+            let renderer = Renderer::new(registry, context.store.derive_key("etag"), 0, Arc::new(SystemClock));
             let rendered = renderer.file(&request)?;
             let lines = renderer.explain(&request)?;
             Ok(File {

@@ -66,6 +66,17 @@ impl Config {
         if self.http.listen.is_empty() && self.https.listen.is_empty() {
             wrong("http.listen".to_owned(), "neither [http] nor [https] listens anywhere: name an address".to_owned());
         }
+        if !self.https.listen.is_empty() {
+            let (certificates, keys) = (self.https.certificate.len(), self.https.key.len());
+            if certificates == 0 {
+                wrong("https.certificate".to_owned(), "is empty: name the PEM file of the certificate".to_owned());
+            } else if certificates != keys {
+                wrong(
+                    "https.key".to_owned(),
+                    format!("{certificates} certificates, but {keys} keys: list as many keys, in the same order"),
+                );
+            }
+        }
         if self.net.connects_per_second == 0 {
             wrong("net.connects_per_second".to_owned(), "0 would never connect a phone: write at least 1".to_owned());
         }
@@ -272,6 +283,11 @@ mod tests {
                 vec!["password_file", "/nonexistent"],
             ),
             ("", vec![], vec!["no instance is configured"]),
+            (
+                "[https]\nlisten = \"127.0.0.1:1\"\ncertificate = [\"a.pem\", \"b.pem\"]\nkey = \"a.key\"\n",
+                vec![],
+                vec!["https.key", "2 certificates", "1 keys"],
+            ),
             ("[net]\ntrusted_proxies = [\"10.0.0.0/99\"]\n", vec![], vec!["gangway.toml", "10.0.0.0/99"]),
             ("", vec![("GANGWAY__HTTP__COLOUR", "red")], vec!["GANGWAY__HTTP__COLOUR", "colour"]),
             ("", vec![("GANGWAY__NET__CONNECTS_PER_SECOND", "many")], vec!["GANGWAY__NET__CONNECTS_PER_SECOND"]),

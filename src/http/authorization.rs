@@ -12,6 +12,7 @@ use crate::{
         instance::{InstanceId, Instances},
         record::{Credentials, Phone},
     },
+    secret::Secret,
     wire::http_auth::{Algorithm, Guard, NonceKey, Outcome, Request, Scheme},
 };
 
@@ -55,30 +56,31 @@ pub fn judge(
     locked_out: impl FnOnce() -> bool,
     now: Timestamp,
 ) -> Authorization {
-    let against = |credentials: Option<&Credentials>| {
-        guard.check(request, now, None, |user| {
-            credentials
-                .filter(|known| known.user == user && !known.password.is_empty())
-                .map(|known| guard.verifier(user, &known.password))
-        })
-    };
-    match against(phone.map(|phone| &phone.own)) {
+    let shown = match guard.shown(request, now) {
+        Ok(shown) => shown,
+        Err(Outcome::Stale) => return Authorization::Stale,
         // Unreadable headers, and such as were made for another path by a proxy, prove nothing and are no guess.
-        Outcome::Missing | Outcome::Malformed => return Authorization::Missing,
-        Outcome::Stale => return Authorization::Stale,
-        Outcome::Valid { .. } => return Authorization::Own,
-        Outcome::Wrong => {}
+        Err(_) => return Authorization::Missing,
+    };
+    // Two looks, whoever asks for whatever: at the phone's own credentials, and at those it may have by now from the
+    // redirect service.
+    let against = |known: Option<&Credentials>| match known {
+        Some(known) => shown.is_of(&known.user, &known.password),
+        None => shown.is_of("", &Secret::default()),
+    };
+    if against(phone.map(|phone| &phone.own)) {
+        return Authorization::Own;
     }
     if locked_out() {
         return Authorization::Unchecked;
     }
-    let per_phone = against(phone.and_then(|phone| phone.bootstrap.as_ref()));
-    let common = against(shared);
-    if [per_phone, common].iter().any(|outcome| matches!(outcome, Outcome::Valid { .. })) {
-        Authorization::Bootstrap
-    } else {
-        Authorization::Wrong
-    }
+    let per_phone = phone.and_then(|phone| phone.bootstrap.as_ref());
+    let named = |known: &&Credentials| known.user == shown.user();
+    let is_bootstrap = match (per_phone.filter(named), shared.filter(named)) {
+        (Some(one), Some(other)) => against(Some(one)) || against(Some(other)),
+        (one, other) => against(one.or(other)),
+    };
+    if is_bootstrap { Authorization::Bootstrap } else { Authorization::Wrong }
 }
 
 #[cfg(test)]

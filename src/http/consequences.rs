@@ -120,7 +120,7 @@ impl Consequences {
         let (records, deliveries) = (self.records.clone(), self.deliveries.clone());
         self.tasks.spawn("record delivery", async move {
             let change = move |record: &mut Phone, events: &mut Vec<NewEvent>| outcome::delivered(record, done, events);
-            match records.change(phone, Box::new(change)).await {
+            match records.change_later(phone, Box::new(change)).await {
                 Ok(_) => deliveries.delivered(phone),
                 Err(error) => tracing::warn!(phone = phone.0, %error, "a delivery could not be recorded; the next one tries again"),
             }
@@ -141,7 +141,7 @@ impl Consequences {
             let change = move |record: &mut Phone, events: &mut Vec<NewEvent>| {
                 note_withheld(record, reason, source, now, events);
             };
-            match records.change(id, Box::new(change)).await {
+            match records.change_later(id, Box::new(change)).await {
                 Ok(_) => deliveries.asked(id, reason),
                 Err(error) => tracing::warn!(phone = id.0, %error, "a refusal could not be recorded"),
             }

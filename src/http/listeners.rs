@@ -10,20 +10,11 @@ use actix_web::{App, HttpServer, dev::Server};
 
 use super::{
     Deps,
-    certificate::Certificate,
-    configure,
+    certificates::Certificates,
+    connections::{self, KEEP_ALIVE, SLOW_GOODBYE, SLOW_REQUEST},
     ops::{self, MetricsText},
     ports::Readiness,
 };
-
-/// An idle connection is kept this long: a phone fetches its files in a row, then not for a day.
-const KEEP_ALIVE: Duration = Duration::from_secs(30);
-/// A request's head must be there by then.
-const SLOW_REQUEST: Duration = Duration::from_secs(10);
-/// A client that does not take its end of the connection is dropped after this.
-const SLOW_GOODBYE: Duration = Duration::from_secs(1);
-/// A TLS handshake must be done by then: old phones take seconds.
-const SLOW_HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// Why listening failed.
 #[derive(Debug, thiserror::Error)]
@@ -49,8 +40,8 @@ pub struct Addresses {
     pub http: Vec<String>,
     /// `[https] listen`.
     pub https: Vec<String>,
-    /// Its certificate; needed when `https` is not empty.
-    pub certificate: Option<Arc<Certificate>>,
+    /// Its certificates; needed when `https` is not empty.
+    pub certificates: Option<Arc<Certificates>>,
     /// Worker threads; `None` = one per core.
     pub workers: Option<usize>,
     /// How long a stopping server waits for answers under way.
@@ -69,33 +60,30 @@ pub struct Listening {
 
 /// Binds the listeners of phones, PBXs and people.
 pub fn listen(addresses: &Addresses, deps: &Arc<Deps>) -> Result<Listening, ListenError> {
-    let deps = deps.clone();
-    let mut server = HttpServer::new(move || App::new().configure(configure(deps.clone())))
-        .keep_alive(KEEP_ALIVE)
-        .client_request_timeout(SLOW_REQUEST)
-        .client_disconnect_timeout(SLOW_GOODBYE)
-        .tls_handshake_timeout(SLOW_HANDSHAKE)
-        .tcp_nodelay(true)
-        .shutdown_timeout(addresses.shutdown.as_secs())
-        .disable_signals();
+    let mut server = Server::build().shutdown_timeout(addresses.shutdown.as_secs()).disable_signals();
     if let Some(workers) = addresses.workers {
         server = server.workers(workers);
     }
+    let goodbye = server.graceful_shutdown_signal();
     let (mut http, mut https) = (Vec::new(), Vec::new());
     for address in &addresses.http {
         let section = "[http] listen";
         let socket = bind(address, section, &mut http)?;
-        server = server.listen(socket).map_err(failed(address, section))?;
+        let (deps, goodbye) = (deps.clone(), goodbye.clone());
+        let service = move || connections::plain(deps.clone(), goodbye.clone());
+        server = server.listen(format!("http {address}"), socket, service).map_err(failed(address, section))?;
     }
     for address in &addresses.https {
         let section = "[https] listen";
-        let certificate = addresses
-            .certificate
+        let certificates = addresses
+            .certificates
             .as_ref()
             .ok_or_else(|| rustls::Error::General("[https] certificate and key are needed".to_owned()))?;
-        let config = certificate.server_config()?;
+        let config = certificates.server_config()?;
         let socket = bind(address, section, &mut https)?;
-        server = server.listen_rustls_0_23(socket, config).map_err(failed(address, section))?;
+        let (deps, goodbye) = (deps.clone(), goodbye.clone());
+        let service = move || connections::over_tls(deps.clone(), goodbye.clone(), config.clone());
+        server = server.listen(format!("https {address}"), socket, service).map_err(failed(address, section))?;
     }
     Ok(Listening { server: server.run(), http, https })
 }

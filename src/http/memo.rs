@@ -4,6 +4,7 @@
 
 use std::{
     cell::RefCell,
+    collections::HashMap,
     hash::{BuildHasher, RandomState},
     ops::Range,
     sync::{Arc, Weak},
@@ -29,6 +30,9 @@ const WAYS: usize = 4;
 /// Longer names are looked at each time rather than kept.
 const LONGEST_KEPT: usize = 512;
 
+/// Models of strangers whose policy is remembered; they name what they like.
+const MOST_MODELS: usize = 256;
+
 /// What was found out about a request.
 #[derive(Debug)]
 pub struct Known {
@@ -52,18 +56,29 @@ pub struct Known {
     pub personal: RefCell<Weak<File>>,
 }
 
+/// What the policy of a request follows from when no phone is known: instance, vendor, model.
+type Stranger = (InstanceId, Option<Arc<str>>, Option<Arc<str>>);
+
 /// The table of one worker.
 #[derive(Debug)]
 pub struct Memo {
     hasher: RandomState,
     slots: RefCell<Vec<Option<std::rc::Rc<Known>>>>,
+    shared: RefCell<HashMap<InstanceId, (u64, Option<Arc<Credentials>>)>>,
+    strangers: RefCell<HashMap<Stranger, (u64, Policy)>>,
     /// How this worker challenges at present.
     pub challenges: Challenges,
 }
 
 impl Default for Memo {
     fn default() -> Self {
-        Self { hasher: RandomState::new(), slots: RefCell::new(vec![None; SLOTS]), challenges: Challenges::default() }
+        Self {
+            hasher: RandomState::new(),
+            slots: RefCell::new(vec![None; SLOTS]),
+            shared: RefCell::default(),
+            strangers: RefCell::default(),
+            challenges: Challenges::default(),
+        }
     }
 }
 
@@ -108,9 +123,12 @@ impl Memo {
             has_phone: phone.is_some(),
             user_agent: key.user_agent.map(Arc::from),
             file: Arc::from(key.file),
-            policy: files.policy(key.instance, phone.as_deref(), &recognised),
+            policy: match phone.as_deref() {
+                Some(phone) => files.policy(key.instance, Some(phone), &recognised),
+                None => self.policy_for_strangers(files, key.instance, revision, &recognised),
+            },
             scheme: files.scheme(recognised.vendor.as_deref()),
-            shared: files.shared_account(key.instance),
+            shared: self.shared(files, key.instance, revision),
             personal: RefCell::default(),
             recognised,
         });
@@ -127,6 +145,42 @@ impl Memo {
             }
         }
         (known, phone)
+    }
+
+    fn shared(&self, files: &dyn Files, instance: InstanceId, revision: u64) -> Option<Arc<Credentials>> {
+        let mut known = self.shared.borrow_mut();
+        match known.get(&instance) {
+            Some((made, account)) if *made == revision && account.is_some() => account.clone(),
+            // An account that is not there yet comes without a new revision.
+            _ => {
+                let account = files.shared_account(instance);
+                known.insert(instance, (revision, account.clone()));
+                account
+            }
+        }
+    }
+
+    /// Who asks in the name of ever new MACs is not to make us read the settings each time.
+    fn policy_for_strangers(
+        &self,
+        files: &dyn Files,
+        instance: InstanceId,
+        revision: u64,
+        recognised: &Recognised,
+    ) -> Policy {
+        let key = (instance, recognised.vendor.clone(), recognised.model.clone());
+        let mut known = self.strangers.borrow_mut();
+        if let Some((made, policy)) = known.get(&key)
+            && *made == revision
+        {
+            return *policy;
+        }
+        if known.len() >= MOST_MODELS {
+            known.clear();
+        }
+        let policy = files.policy(instance, None, recognised);
+        known.insert(key, (revision, policy));
+        policy
     }
 
     fn set(&self, key: Key<'_>) -> Range<usize> {

@@ -2,10 +2,11 @@
 
 pub mod answer;
 pub mod authorization;
-pub mod certificate;
+pub mod certificates;
 pub mod challenges;
 pub mod client_address;
 pub mod conditional;
+pub mod connections;
 pub mod consequences;
 pub mod limits;
 pub mod listeners;

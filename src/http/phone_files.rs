@@ -17,6 +17,7 @@ use super::{
     authorization::judge,
     challenges::Kind,
     client_address::{Client, client},
+    connections::is_over_tls,
     limits::UPLOAD_BYTES,
     memo::{Key, Known, Memo},
     ports::{FileKind, Outcome, Seen, Stage},
@@ -62,7 +63,7 @@ pub async fn handle(
     };
     let now = deps.clock.now();
     let Some(peer) = request.peer_addr() else { return answer::not_found() };
-    let client = client(peer.ip(), request.app_config().secure(), request.headers(), &deps.trusted_proxies);
+    let client = client(peer.ip(), is_over_tls(request), request.headers(), &deps.trusted_proxies);
     let user_agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
     let (known, phone) =
         memo.look(&*deps.files, Key { instance: instance.id, user_agent, file }, |recognised| match token {
@@ -152,6 +153,10 @@ impl Visit<'_> {
             Verdict::NotFound => (answer::not_found(), Outcome::Refused(reason)),
             Verdict::Challenge { stale } => (self.challenge(stale), Outcome::Refused(reason)),
             Verdict::RetryLater => (answer::later(), Outcome::Later(reason)),
+            Verdict::ToTls => match self.open(None, reason) {
+                (answer, Outcome::Open(_)) => (answer, Outcome::Refused(reason)),
+                failed => failed,
+            },
             Verdict::Open => self.open(phone.map(Arc::as_ref), reason),
             Verdict::Personal(proof) => match phone {
                 Some(phone) => self.personal(phone, proof, decision.binds_window).await,

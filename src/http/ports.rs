@@ -83,6 +83,8 @@ pub trait Records: Send + Sync {
     fn by_mac(&self, instance: InstanceId, mac: Mac) -> Option<Arc<Phone>>;
     /// Changes a record; on disk when it answers.
     fn change(&self, phone: PhoneId, change: Change) -> Reply<Result<Arc<Phone>, RecordError>>;
+    /// Changes a record for nobody who waits: on disk a moment later, together with others.
+    fn change_later(&self, phone: PhoneId, change: Change) -> Reply<Result<Arc<Phone>, RecordError>>;
     /// Notes a request; never waits, loses notes rather than growing.
     fn seen(&self, note: Seen);
     /// Keeps what a phone uploaded.
@@ -188,6 +190,11 @@ pub trait Pages: Send + Sync {
 pub trait Readiness: Send + Sync {
     /// What is not ready, with the reason; empty = ready.
     fn missing(&self) -> Vec<NotReady>;
+
+    /// What a person should put right although work goes on.
+    fn remarks(&self) -> Vec<NotReady> {
+        Vec::new()
+    }
 }
 
 /// One thing that is not ready.

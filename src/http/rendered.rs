@@ -48,7 +48,8 @@ impl Files for RenderedFiles {
     fn revision(&self, instance: InstanceId) -> u64 {
         let mut hasher = DefaultHasher::new();
         let layers = self.store.layers(instance);
-        (self.registry.load().revision(), layers.revision(), (self.bases)(instance)).hash(&mut hasher);
+        (self.registry.load().revision(), layers.revision(), self.renderer.today(), (self.bases)(instance))
+            .hash(&mut hasher);
         hasher.finish()
     }
 
@@ -99,6 +100,7 @@ impl Files for RenderedFiles {
         let settings = self.store.layers(instance).effective_of(&names, &lookup, devices);
         Policy {
             https_only: settings.text("provisioning_scheme") == "https",
+            clear_passwords: self.scheme(recognised.vendor.as_deref()) == Scheme::Basic,
             require_certificate: settings.bool("require_certificate"),
             first_contact: phone.map_or(FirstContact::Refused, |phone| phone.window.first_contact),
         }

@@ -38,6 +38,13 @@ impl Records for Stored {
         })
     }
 
+    fn change_later(&self, phone: PhoneId, change: Change) -> Reply<Result<Arc<Phone>, RecordError>> {
+        let store = self.0.clone();
+        Box::pin(async move {
+            store.change_phone_later(phone, change).await.map_err(|error| RecordError(error.to_string()))
+        })
+    }
+
     fn seen(&self, note: Seen) {
         self.0.request_seen(RequestNote {
             instance: note.instance,

@@ -48,6 +48,8 @@ pub enum Purpose {
 pub struct Policy {
     /// `provisioning_scheme` is `https`: plain requests get the open stage only.
     pub https_only: bool,
+    /// The vendor's phones answer a challenge with their password in clear (Basic).
+    pub clear_passwords: bool,
     /// `require_certificate`: nothing less proves this phone.
     pub require_certificate: bool,
     /// A person allowed this MAC to come without a token, from everywhere or from one network. Only inside the window.
@@ -84,6 +86,9 @@ pub enum Verdict {
     Personal(Proof),
     /// The open stage.
     Open,
+    /// The open stage with the https URL, the same for every name: a challenge would make the phone send its password
+    /// in clear.
+    ToTls,
     /// The upload is taken.
     Store(Proof),
     /// 401 with exactly one challenge.
@@ -101,7 +106,7 @@ impl Verdict {
     /// Whether something was withheld for want of proof.
     #[must_use]
     pub fn is_refusal(self) -> bool {
-        matches!(self, Self::Challenge { .. } | Self::NotFound)
+        matches!(self, Self::Challenge { .. } | Self::NotFound | Self::ToTls)
     }
 }
 
@@ -393,7 +398,13 @@ fn refuse(ask: &Ask<'_>, reason: Reason) -> Decision {
 fn challenge(ask: &Ask<'_>, reason: Reason) -> Decision {
     let stale = ask.evidence.authorization == Authorization::Stale;
     let strike = ask.evidence.authorization == Authorization::Wrong;
-    Decision { strike, ..plain(Verdict::Challenge { stale }, reason) }
+    let would_disclose = ask.policy.clear_passwords && ask.policy.https_only && !ask.evidence.encrypted;
+    let verdict = match ask.purpose {
+        _ if !would_disclose => Verdict::Challenge { stale },
+        Purpose::Fetch | Purpose::Peek => Verdict::ToTls,
+        Purpose::Upload => Verdict::NotFound,
+    };
+    Decision { strike, ..plain(verdict, reason) }
 }
 
 /// Binds the window to the source of its first delivery, on the record as it is when the change is written: of two

@@ -3,11 +3,13 @@
 
 mod build;
 mod sample;
+mod time;
 
 use serde::{Serialize, Serializer};
 
 pub use build::{Facts, Inputs, build, open};
 pub use sample::{sample_layers, sample_phone};
+pub use time::{Moment, Time};
 
 use crate::secret::Secret;
 
@@ -30,8 +32,8 @@ pub struct Neutral {
     pub provisioning: Provisioning,
     /// One entry per account the model has, in use or not.
     pub accounts: Vec<Account>,
-    /// The registrars of the accounts in use, each once.
-    pub servers: Vec<NumberedServer>,
+    /// The registrars of the accounts in use, each once, for devices that keep them apart from accounts.
+    pub servers: Vec<Server>,
     /// What all accounts share.
     pub sip: Sip,
     /// ICE, STUN, TURN.
@@ -129,19 +131,8 @@ pub struct Account {
     pub password: Shown,
     /// Registrar.
     pub server: Server,
-    /// Its number among [`Neutral::servers`]; 0 for an account that is not in use.
+    /// Its place in [`Neutral::servers`], from 1; 0 when the account is not in use.
     pub server_number: usize,
-}
-
-/// A registrar that accounts refer to by number.
-#[derive(Debug, Clone, Serialize)]
-pub struct NumberedServer {
-    /// From 1.
-    pub number: usize,
-    /// Name or address.
-    pub host: String,
-    /// Port.
-    pub port: u16,
 }
 
 /// What all accounts share.
@@ -219,42 +210,6 @@ pub struct Ldap {
     pub display_name: String,
     /// Hits at most.
     pub max_hits: u32,
-}
-
-/// Clock.
-#[derive(Debug, Clone, Serialize)]
-pub struct Time {
-    /// Time servers; empty = the phone's own.
-    pub servers: [String; 2],
-    /// Whether the zone is known.
-    pub known: bool,
-    /// `+1`, `-3:30`, `+5:45`, `0`.
-    pub offset: String,
-    /// Whether there is daylight saving time.
-    pub dst: bool,
-    /// Whether its days are weekdays (else dates).
-    pub by_week: bool,
-    /// Minutes the clock is put forward.
-    pub save: i32,
-    /// Start.
-    pub start: Moment,
-    /// End.
-    pub end: Moment,
-}
-
-/// A change of the clock.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Moment {
-    /// 1..=12
-    pub month: u8,
-    /// 1..=5, 5 = last; 0 for dates.
-    pub week: u8,
-    /// 1 = Monday .. 7 = Sunday; 0 for dates.
-    pub weekday: u8,
-    /// Day of the month; 0 for weekdays.
-    pub day: u8,
-    /// 0..=23
-    pub hour: i32,
 }
 
 impl Neutral {

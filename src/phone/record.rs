@@ -4,13 +4,17 @@
 mod account;
 #[cfg(any(test, feature = "sim"))]
 mod sample;
+mod spent;
 
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-pub use self::account::{Account, AccountUser, Flags, Gone, Orphaned};
+pub use self::{
+    account::{Account, AccountUser, Flags, Gone, Orphaned},
+    spent::SpentCodes,
+};
 use super::{
     admission::FirstContact,
     facet::{DevicesState, Facet, RedirectState, RequestState, Wanted},
@@ -144,6 +148,9 @@ pub struct Sysclient {
     pub product: String,
     /// `version` as last identified; part of the digest.
     pub version: String,
+    /// The provisioning codes that a repeated request must not send again; written in one transaction with what they
+    /// brought.
+    pub spent: SpentCodes,
 }
 
 /// A value that many records have alike and that is therefore held once. Reads like the value itself; changing it makes

@@ -9,7 +9,10 @@ use std::{
 };
 
 use jiff::Timestamp;
-use tokio::sync::{Notify, broadcast::error::RecvError};
+use tokio::sync::{
+    Notify,
+    broadcast::error::{RecvError, TryRecvError},
+};
 
 use super::{
     endpoints::{EndpointKey, Endpoints, Turn},
@@ -33,6 +36,10 @@ use crate::{
 const AT_ONCE: usize = 64;
 /// Phones decided before the engine looks at anything else.
 const BATCH: usize = 256;
+/// Phones decided in a row when something all of them share has changed, and the pause before the next ones: whoever
+/// waits for an answer comes first.
+const MASS_BATCH: usize = 64;
+const MASS_PAUSE: Duration = Duration::from_millis(5);
 /// Pause after the store failed.
 const STORE_PAUSE: Duration = Duration::from_secs(5);
 
@@ -50,6 +57,9 @@ pub(super) struct Engine {
 #[derive(Default)]
 struct State {
     dirty: BTreeSet<PhoneId>,
+    /// The same because of something many share: a few at a time.
+    mass: BTreeSet<PhoneId>,
+    mass_next: Option<Timestamp>,
     backlog: BTreeSet<PhoneId>,
     under_way: HashSet<(PhoneId, Concern)>,
     pauses: HashMap<(PhoneId, Concern), Timestamp>,
@@ -58,6 +68,19 @@ struct State {
     endpoints: Endpoints,
     accounts: Accounts,
     accounts_dirty: bool,
+}
+
+impl State {
+    fn take_some_of_the_mass(&mut self, now: Timestamp) {
+        if self.mass.is_empty() || self.mass_next.is_some_and(|at| now < at) {
+            return;
+        }
+        for _ in 0..MASS_BATCH {
+            let Some(phone) = self.mass.pop_first() else { break };
+            self.dirty.insert(phone);
+        }
+        self.mass_next = now.saturating_add(MASS_PAUSE).ok();
+    }
 }
 
 /// When each phone is to be decided again.
@@ -130,7 +153,18 @@ impl Engine {
             state.accounts_dirty = true;
             state.accounts.forget_refusals(instance);
         }
-        self.wake(phones.iter().map(|phone| phone.id));
+        self.wake_mass(phones.iter().map(|phone| phone.id));
+    }
+
+    /// Changes were missed: any phone may be another now.
+    fn wake_everyone(&self) {
+        self.wake_mass(self.world.store.roster().all().iter().map(|phone| phone.id));
+    }
+
+    /// Has these phones decided again, a few at a time.
+    fn wake_mass(&self, phones: impl IntoIterator<Item = PhoneId>) {
+        self.state().mass.extend(phones);
+        self.wake.notify_one();
     }
 
     /// An action without a turn of its own reached its endpoint, or did not.
@@ -177,8 +211,19 @@ impl Engine {
                 biased;
                 () = self.tasks.stopping() => return,
                 change = changes.recv() => match change {
-                    Ok(change) => self.wake([change.id]),
-                    Err(RecvError::Lagged(_)) => self.wake(self.world.store.roster().all().iter().map(|phone| phone.id)),
+                    // Changes that were written together are decided together.
+                    Ok(change) => {
+                        let mut phones = vec![change.id];
+                        while phones.len() < BATCH {
+                            match changes.try_recv() {
+                                Ok(change) => phones.push(change.id),
+                                Err(TryRecvError::Lagged(_)) => self.wake_everyone(),
+                                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+                            }
+                        }
+                        self.wake(phones);
+                    }
+                    Err(RecvError::Lagged(_)) => self.wake_everyone(),
                     Err(RecvError::Closed) => return,
                 },
                 change = settings.recv() => match change {
@@ -233,9 +278,11 @@ impl Engine {
             let mut state = self.state();
             let state = &mut *state;
             state.due.take(now, &mut state.dirty);
+            state.take_some_of_the_mass(now);
             let batch: Vec<PhoneId> = state.dirty.iter().copied().take(BATCH).collect();
             for id in &batch {
                 state.dirty.remove(id);
+                state.mass.remove(id);
             }
             batch
         };
@@ -246,7 +293,8 @@ impl Engine {
         if !state.dirty.is_empty() {
             return Some(now);
         }
-        [state.due.next(), accounts_next].into_iter().flatten().min()
+        let mass_next = state.mass_next.filter(|_| !state.mass.is_empty());
+        [state.due.next(), accounts_next, mass_next].into_iter().flatten().min()
     }
 
     fn decide(self: &Arc<Self>, id: PhoneId, now: Timestamp) {

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     engine::Engine,
     flow::{self, Hold},
-    outcome, spent,
+    outcome,
 };
 use crate::{
     phone::{
@@ -23,7 +23,7 @@ use crate::{
     },
     secret::Secret,
     store::StoreError,
-    sysclients::{Credential, FleetEvent, FleetEventKind},
+    sysclients::{FleetEvent, FleetEventKind},
 };
 
 /// Quiet after a single item before it is written.
@@ -99,14 +99,14 @@ impl Inbox {
         }
         let (store, now) = (self.engine.world.store.clone(), self.engine.world.now());
         match kind {
-            FleetEventKind::Connected if has_code(&held.credential) => {
+            FleetEventKind::Connected if held.credential.code().is_some() => {
                 *self.told_in_vain.entry(id).or_default() += 1;
             }
             FleetEventKind::Password { .. }
             | FleetEventKind::AdminPassword(_)
             | FleetEventKind::Item(_)
             | FleetEventKind::Last
-            | FleetEventKind::Silence => {
+            | FleetEventKind::Silence { .. } => {
                 self.told_in_vain.remove(&id);
             }
             _ => {}
@@ -117,18 +117,20 @@ impl Inbox {
             FleetEventKind::Connected => {
                 self.change(id, |phone| outcome::connected(phone, now)).await?;
             }
-            FleetEventKind::Password { password, stored } => return self.password(id, held, password, stored).await,
+            FleetEventKind::Password { password, sent, stored } => {
+                return self.password(id, held, password, sent, stored).await;
+            }
             FleetEventKind::AdminPassword(password) => {
                 self.change(id, |phone| phone.device_config.admin_password = Some(password)).await?;
             }
             FleetEventKind::Item(item) => self.item(id, item, now),
             FleetEventKind::Last => return self.last(id, held, now).await,
-            FleetEventKind::Silence => return self.silence(id, held, now).await,
+            FleetEventKind::Silence { sent } => return self.silence(id, sent, now).await,
             FleetEventKind::Closed { reason } => {
                 self.bursts.remove(&id);
                 if self.told_in_vain.get(&id).is_some_and(|count| *count >= HANG_UPS) {
                     self.told_in_vain.remove(&id);
-                    self.silence(id, held, now).await?;
+                    self.silence(id, held.credential.code().cloned(), now).await?;
                 }
                 if let Some(phone) = store.roster().get(id)
                     && phone.devices.state == DevicesState::NotInDomain
@@ -158,19 +160,20 @@ impl Inbox {
         id: PhoneId,
         held: Hold,
         password: Secret,
+        sent: Option<Secret>,
         stored: oneshot::Sender<()>,
     ) -> Result<(), StoreError> {
         let store = &self.engine.world.store;
         let now = self.engine.world.now();
-        let code = store.roster().get(id).and_then(|phone| phone.code.clone());
-        let (phone, ()) =
-            store.change_phone(id, |phone, events| outcome::password(phone, password, now, events)).await?;
-        self.identifies_as(&phone, held);
+        let (phone, ()) = store
+            .change_phone(id, |phone, events| outcome::password(phone, password, sent.as_ref(), now, events))
+            .await?;
+        // A code that came since has not been sent: with it the record asks for another connection.
+        if phone.code.is_none() {
+            self.identifies_as(&phone, held);
+        }
         // The fleet may have closed the socket meanwhile; the password is on disk either way.
         let _ = stored.send(());
-        if let Some(code) = code {
-            spent::remember(store, phone.instance, phone.mac, &code).await?;
-        }
         Ok(())
     }
 
@@ -213,31 +216,9 @@ impl Inbox {
         Ok(())
     }
 
-    async fn silence(&mut self, id: PhoneId, held: Hold, now: Timestamp) -> Result<(), StoreError> {
+    async fn silence(&self, id: PhoneId, sent: Option<Secret>, now: Timestamp) -> Result<(), StoreError> {
         let store = &self.engine.world.store;
-        let with_code = has_code(&held.credential);
-        let code = store.roster().get(id).and_then(|phone| phone.code.clone());
-        // A newer code than the one that was sent is not spent by this silence.
-        let sent = match (&held.credential, &code) {
-            (Credential::Code(sent) | Credential::CodeOrPassword { code: sent, .. }, Some(code)) => sent == code,
-            _ => true,
-        };
-        if !sent {
-            return Ok(());
-        }
-        // First, because Users is answered by the change and may repeat its request at once: the code must count as
-        // spent by then, or the record waits for a connection that never sends it.
-        if let (Some(code), Some(phone)) = (code.as_ref().filter(|_| with_code), store.roster().get(id)) {
-            spent::remember(store, phone.instance, phone.mac, code).await?;
-        }
-        store
-            .change_phone(id, |phone, events| {
-                // A code that came since we looked is not spent.
-                if phone.code == code {
-                    outcome::silence(phone, with_code, now, events);
-                }
-            })
-            .await?;
+        store.change_phone(id, |phone, events| outcome::silence(phone, sent.as_ref(), now, events)).await?;
         Ok(())
     }
 
@@ -269,8 +250,4 @@ impl Inbox {
             }
         }
     }
-}
-
-fn has_code(credential: &Credential) -> bool {
-    matches!(credential, Credential::Code(_) | Credential::CodeOrPassword { .. })
 }

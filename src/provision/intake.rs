@@ -15,8 +15,8 @@ pub(super) use self::apply::Applied;
 use super::{
     engine::Engine,
     ports::ProviderFacts,
-    spent,
     verdict::{Verdict, goes_on, is_known_trouble, verdict},
+    world::AccountFacts,
 };
 use crate::{
     phone::{
@@ -25,6 +25,7 @@ use crate::{
         mac::Mac,
         record::{Phone, PhoneId},
     },
+    redirect::RedirectAccount,
     secret::Secret,
     store::StoreError,
 };
@@ -58,18 +59,27 @@ pub struct ProvisionRequest {
     pub dns: String,
 }
 
-type MacLock = tokio::sync::Mutex<()>;
+pub(super) type MacLock = tokio::sync::Mutex<()>;
 
-/// One lock per MAC while its record is written.
+/// What one request at a time may look at and write.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Lock {
+    /// The record of a MAC in an instance.
+    Record(InstanceId, Mac),
+    /// A MAC at a redirect account, which several instances may share.
+    Account { protocol: String, url: String, user: String, mac: Mac },
+}
+
+/// The locks in use.
 #[derive(Debug, Default)]
-pub(super) struct MacLocks(Mutex<HashMap<(InstanceId, Mac), Weak<MacLock>>>);
+pub(super) struct MacLocks(Mutex<HashMap<Lock, Weak<MacLock>>>);
 
 impl MacLocks {
-    fn of(&self, instance: InstanceId, mac: Mac) -> Arc<MacLock> {
+    pub(super) fn of(&self, key: Lock) -> Arc<MacLock> {
         let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         locks.retain(|_, lock| lock.strong_count() > 0);
-        let lock = locks.get(&(instance, mac)).and_then(Weak::upgrade).unwrap_or_default();
-        locks.insert((instance, mac), Arc::downgrade(&lock));
+        let lock = locks.get(&key).and_then(Weak::upgrade).unwrap_or_default();
+        locks.insert(key, Arc::downgrade(&lock));
         lock
     }
 }
@@ -80,9 +90,9 @@ pub(super) async fn request(engine: &Engine, locks: &MacLocks, request: Provisio
     let mut changes = engine.world.store.changes();
     let deadline = engine.world.now().saturating_add(DEADLINE).unwrap_or(jiff::Timestamp::MAX);
     let serialised = async || {
-        let lock = locks.of(request.instance, request.mac);
+        let lock = locks.of(Lock::Record(request.instance, request.mac));
         let _serialised = lock.lock().await;
-        write(engine, &request).await.map_err(|refusal| refusal.to_string())
+        write(engine, locks, &request).await.map_err(|refusal| refusal.to_string())
     };
     let mut written = serialised().await?;
     let sleep = engine.world.clock.sleep_until(deadline);
@@ -185,20 +195,21 @@ impl Written {
             id: phone.id,
             provisioning: own.map(|account| account.provisioning).max().unwrap_or(phone.provisioning),
             is_repeat: applied == Applied::Nothing,
-            has_code_left: false,
+            has_code_left: applied != Applied::Nothing
+                && phone.code.as_ref() != Some(&request.code)
+                && !phone.sysclient.spent.holds(&request.code),
         }
     }
 }
 
 /// Writes the request.
-async fn write(engine: &Engine, request: &ProvisionRequest) -> Result<Written, Refusal> {
+async fn write(engine: &Engine, locks: &MacLocks, request: &ProvisionRequest) -> Result<Written, Refusal> {
     let store = &engine.world.store;
     let provider = engine
         .world
         .providers
         .provider(&request.provider)
         .ok_or_else(|| Refusal::UnknownProvider(request.provider.clone()))?;
-    check_other_instances(engine, request, &provider)?;
     let existing = engine.world.store.roster().by_mac(request.instance, request.mac);
     let in_service = existing.filter(|phone| phone.buried.is_none() && phone.wanted != Wanted::Removed);
     match in_service {
@@ -212,6 +223,16 @@ async fn write(engine: &Engine, request: &ProvisionRequest) -> Result<Written, R
         Some(_) => {}
     }
     let guid = learn_guid(engine, request).await;
+    // Of two instances that share a redirect account the second must see what the first wrote.
+    let shared = engine.world.account(request.instance, &provider.vendor).map(|AccountFacts { account, .. }| {
+        let RedirectAccount { protocol, url, user, .. } = account;
+        locks.of(Lock::Account { protocol, url, user, mac: request.mac })
+    });
+    let _alone = match &shared {
+        Some(lock) => Some(lock.lock().await),
+        None => None,
+    };
+    check_other_instances(engine, request, &provider)?;
     let now = engine.world.now();
     let days = engine.world.store.layers(request.instance).effective(&Default::default(), None).u32("window_days");
     let terms = apply::Terms {
@@ -219,7 +240,6 @@ async fn write(engine: &Engine, request: &ProvisionRequest) -> Result<Written, R
         provider: &provider,
         accounts: &|model| engine.world.providers.accounts(&request.provider, model),
         guid: guid.as_deref(),
-        is_spent: spent::is_spent(store, request.instance, request.mac, &request.code),
         window_days: days,
         now,
     };
@@ -244,15 +264,7 @@ async fn write(engine: &Engine, request: &ProvisionRequest) -> Result<Written, R
     if let Applied::Full { accounts } = applied {
         return Err(Refusal::Full { mac: request.mac, accounts });
     }
-    let mut written = Written::new(&phone, request, applied);
-    let is_left = applied != Applied::Nothing && !terms.is_spent && phone.code.as_ref() != Some(&request.code);
-    if is_left && phone.sysclient.password.is_some() {
-        // Devices knows the base: the code is not needed, and a repeated request must not bring it back.
-        spent::remember(store, request.instance, request.mac, &request.code).await?;
-    } else {
-        written.has_code_left = is_left;
-    }
-    Ok(written)
+    Ok(Written::new(&phone, request, applied))
 }
 
 /// A redirect account knows a phone once: two instances with the same account would take it from each other.

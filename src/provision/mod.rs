@@ -16,7 +16,6 @@ mod presence;
 #[cfg(test)]
 mod sample;
 mod server;
-mod spent;
 mod steps;
 #[cfg(test)]
 mod tests;

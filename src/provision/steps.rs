@@ -125,7 +125,7 @@ async fn register(
         return Ok(());
     }
     let server = ServerEntry { name: server_name, url: server.url };
-    let operation = Operation::Register { mac: phone.mac, unique_url: Some(url.clone()), server };
+    let operation = Operation::Register { mac: phone.mac, unique_url: Some(url.clone()), server, serial: None };
     let outcome = engine.redirects.run(facts.account, operation, Some((phone.id, phone.mac))).await;
     if !is_answer(&outcome, running) {
         return Ok(());

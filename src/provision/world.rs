@@ -44,19 +44,29 @@ impl World {
         self.clock.now()
     }
 
+    /// What of the settings decides about a phone.
     pub(super) fn settings(&self, phone: &Phone) -> Effective {
+        const NAMES: &[&str] = &[
+            "provisioning_scheme",
+            "media_relay",
+            "sip_transport",
+            "sip_account",
+            "reverse_proxy",
+            "update_interval_minutes",
+        ];
         let lookup = Lookup {
             vendor: Some(&phone.vendor),
             model: phone.model.as_deref(),
             category: phone.category.as_deref(),
             mac: Some(phone.mac),
         };
-        self.store.layers(phone.instance).effective(&lookup, Some(&phone.device_config))
+        self.store.layers(phone.instance).effective_of(NAMES, &lookup, Some(&phone.device_config))
     }
 
     pub(super) fn vendor_settings(&self, instance: InstanceId, vendor: &str) -> Effective {
+        const NAMES: &[&str] = &["provisioning_scheme", "provisioning_user", "provisioning_password", "extra_ouis"];
         let lookup = Lookup { vendor: Some(vendor), model: None, category: None, mac: None };
-        self.store.layers(instance).effective(&lookup, None::<&DeviceConfig>)
+        self.store.layers(instance).effective_of(NAMES, &lookup, None::<&DeviceConfig>)
     }
 
     /// The base of a provider's phones: configured, else learned from its app object.
@@ -99,6 +109,7 @@ impl World {
             user,
             password,
             server_name: configured_name,
+            mac_only: text("mac_only") == "true",
         };
         Some(AccountFacts { account, server })
     }

@@ -86,11 +86,13 @@ mod tests {
             user: "reseller".into(),
             password: Secret::new("s3<cret&"),
             server_name: None,
+            mac_only: false,
         };
         let operation = Operation::Register {
             mac: "805ec0aabbcc".parse().unwrap(),
             unique_url: Some(Secret::new("https://gw.example/x/y/phone/abcdefghijklmnopqrstuvwxyz/")),
             server: ServerEntry { name: "x".into(), url: Secret::new("https://boot:st@rt@gw.example/x/y/phone/") },
+            serial: None,
         };
         Mask::new(&account, &operation)
     }

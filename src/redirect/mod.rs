@@ -6,23 +6,31 @@
 mod exchange;
 mod history;
 mod masking;
+mod memory;
 mod operation;
 mod outcome;
 mod protocols;
 mod run;
 mod server_name;
+mod snom_xmlrpc;
 mod xmlrpc;
+mod xmlrpc_service;
 mod yealink_answer;
 mod yealink_xmlrpc;
+mod yealink_ymcs;
+mod yealink_ymcs_answer;
+mod yealink_ymcs_server;
+mod yealink_ymcs_session;
 
 #[cfg(test)]
 mod tests;
 
 pub use self::{
-    exchange::{Answer, Call, Command, Exchange, Step, Turn},
+    exchange::{Answer, Call, Command, Exchange, Moment, Seal, Step, Turn},
     history::{HistoryEntry, HistorySink},
+    memory::{AccountMemory, Surroundings},
     operation::{Operation, RedirectAccount, ServerEntry},
-    outcome::{Done, EntryUsed, Outcome, Trouble},
+    outcome::{Confirmation, Done, EntryUsed, Outcome, SerialTrouble, Trouble},
     protocols::{Capabilities, PROTOCOLS, Protocol, protocol},
     run::{Limits, Redirects},
     server_name::{alternative_name, server_name},

@@ -22,6 +22,8 @@ pub struct RedirectAccount {
     pub password: Secret,
     /// A server name chosen by a person; `None` = derived from the domain.
     pub server_name: Option<String>,
+    /// Phones may be added by their MAC alone where the service wants more.
+    pub mac_only: bool,
 }
 
 /// A named provisioning server at a redirect service. The URL may carry `user:password@`, so it is a secret.
@@ -51,6 +53,8 @@ pub enum Operation {
         unique_url: Option<Secret>,
         /// The entry used where the service knows no URLs per phone.
         server: ServerEntry,
+        /// The phone's serial number where it is known.
+        serial: Option<String>,
     },
     /// Send this phone nowhere any more.
     Deregister {

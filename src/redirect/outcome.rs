@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::net::http::HttpError;
+use crate::{net::http::HttpError, secret::Secret};
 
 /// How a phone is sent to us now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +16,24 @@ pub enum EntryUsed {
     },
 }
 
+/// What the phone asks for on its screen before it follows the redirection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Confirmation {
+    /// This PIN, or the last five digits of its serial number.
+    Pin(Secret),
+    /// The last five digits of its serial number.
+    SerialEnd,
+}
+
+/// What is wrong with a serial number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SerialTrouble {
+    /// None is known.
+    Missing,
+    /// The service does not accept the one given.
+    Refused,
+}
+
 /// What was achieved.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Done {
@@ -24,6 +42,8 @@ pub struct Done {
     /// The server entry that exists now under another name than the one asked for, because that one belongs to
     /// another customer of the vendor: use it from now on.
     pub renamed: Option<String>,
+    /// The phone does not come without a person: what it asks for.
+    pub confirmation: Option<Confirmation>,
 }
 
 /// Trouble between us and the service that says nothing about the phone.
@@ -39,6 +59,12 @@ pub enum Trouble {
     NotTheProtocol(String),
     /// The answer ends in the middle or is not well-formed.
     HalfAnswer(String),
+    /// The service says in words of its own that it is out of order or busy with the same thing (masked).
+    OutOfOrder(String),
+    /// The token kept for the account does not hold any more; a new one is fetched.
+    TokenExpired,
+    /// The service does not take the token it has just given.
+    TokenRefused,
     /// The gateway is stopping; nothing was sent or the answer was not waited for.
     Stopping,
 }
@@ -67,8 +93,8 @@ pub enum Outcome {
     },
     /// The phone (or what was asked for) is not registered there.
     NotFound,
-    /// The service wants the serial number beside the MAC.
-    NeedsSerial,
+    /// The service wants the serial number beside the MAC, or another one.
+    NeedsSerial(SerialTrouble),
     /// The account may not do this.
     NotPermitted(String),
     /// User or password is wrong.
@@ -121,9 +147,14 @@ impl Outcome {
                  redirect service."
             ),
             Self::NotFound => "The phone is not registered to our account at the redirect service.".to_owned(),
-            Self::NeedsSerial => {
-                "The redirect service wants the serial number of the phone beside its MAC address: enter it.".to_owned()
-            }
+            Self::NeedsSerial(SerialTrouble::Missing) => "The redirect service wants the serial number of the phone \
+                 beside its MAC address: set serial_number for this phone as it stands on the label (gangway settings \
+                 set serial_number NUMBER --phone MAC), or let phones be added by their MAC alone \
+                 (redirect.<vendor>.mac_only) where the vendor permits it."
+                .to_owned(),
+            Self::NeedsSerial(SerialTrouble::Refused) => "The redirect service does not accept the serial number of \
+                 the phone: compare serial_number of this phone with the label."
+                .to_owned(),
             Self::NotPermitted(text) => format!(
                 "The redirect service does not permit this to our account ({text}): have the distributor extend the \
                  account's rights."
@@ -153,7 +184,13 @@ impl Outcome {
                 Trouble::Http(error) => error.is_retryable(),
                 Trouble::Status(_) => false,
                 // A maintenance page looks like any other page.
-                Trouble::Broken(_) | Trouble::NotTheProtocol(_) | Trouble::HalfAnswer(_) | Trouble::Stopping => true,
+                Trouble::Broken(_)
+                | Trouble::NotTheProtocol(_)
+                | Trouble::HalfAnswer(_)
+                | Trouble::OutOfOrder(_)
+                | Trouble::TokenExpired
+                | Trouble::TokenRefused
+                | Trouble::Stopping => true,
             },
             _ => false,
         }
@@ -163,6 +200,25 @@ impl Outcome {
     #[must_use]
     pub fn is_information(&self) -> bool {
         matches!(self, Self::Ok(_) | Self::AlreadyMine | Self::NotFound | Self::ServerNameTaken { foreign: false, .. })
+    }
+
+    /// What was remembered of the account may be what went wrong: it is not used for the next operation. A verdict
+    /// about the phone says nothing against it.
+    pub(super) fn casts_doubt(&self) -> bool {
+        match self {
+            Self::AuthFailed | Self::NotPermitted(_) | Self::Transport(_) | Self::Unknown(_) => true,
+            Self::Ok(_)
+            | Self::AlreadyMine
+            | Self::OwnedByOther
+            | Self::InvalidMac
+            | Self::InvalidUrl(_)
+            | Self::InvalidServerName(_)
+            | Self::ServerNameTaken { .. }
+            | Self::NotFound
+            | Self::NeedsSerial(_)
+            | Self::RateLimited { .. }
+            | Self::NotConfigured(_) => false,
+        }
     }
 
     /// A word for metrics and for the history's filter.
@@ -177,7 +233,7 @@ impl Outcome {
             Self::InvalidServerName(_) => "invalid_server_name",
             Self::ServerNameTaken { .. } => "server_name_taken",
             Self::NotFound => "not_found",
-            Self::NeedsSerial => "needs_serial",
+            Self::NeedsSerial(_) => "needs_serial",
             Self::NotPermitted(_) => "not_permitted",
             Self::AuthFailed => "auth_failed",
             Self::RateLimited { .. } => "rate_limited",
@@ -196,6 +252,7 @@ impl Outcome {
             Self::Unknown(text) => Self::Unknown(mask(&text)),
             Self::Transport(Trouble::NotTheProtocol(text)) => Self::Transport(Trouble::NotTheProtocol(mask(&text))),
             Self::Transport(Trouble::HalfAnswer(text)) => Self::Transport(Trouble::HalfAnswer(mask(&text))),
+            Self::Transport(Trouble::OutOfOrder(text)) => Self::Transport(Trouble::OutOfOrder(mask(&text))),
             other => other,
         }
     }
@@ -214,6 +271,16 @@ impl Done {
             text.push_str(&format!(
                 " The server name asked for belongs to another customer of the vendor, so the entry is called '{name}'."
             ));
+        }
+        match &self.confirmation {
+            Some(Confirmation::Pin(pin)) => text.push_str(&format!(
+                " At its first start the phone asks for the PIN {} or the last five digits of its serial number.",
+                pin.expose()
+            )),
+            Some(Confirmation::SerialEnd) => {
+                text.push_str(" At its first start the phone asks for the last five digits of its serial number.");
+            }
+            None => {}
         }
         text
     }
@@ -235,6 +302,13 @@ impl Trouble {
             ),
             Self::HalfAnswer(why) => {
                 format!("The redirect service sent only a part of an answer ({why}); it is tried again later.")
+            }
+            Self::OutOfOrder(text) => {
+                format!("The redirect service cannot do it now ({text}); it is tried again later.")
+            }
+            Self::TokenExpired => "The token for the redirect service has expired; a new one is fetched.".to_owned(),
+            Self::TokenRefused => {
+                "The redirect service does not take the token it has just given; it is tried again later.".to_owned()
             }
             Self::Stopping => "The gateway is stopping; it goes on after the next start.".to_owned(),
         }

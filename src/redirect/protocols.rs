@@ -4,8 +4,9 @@ use url::Url;
 
 use super::{
     exchange::Exchange,
+    memory::Surroundings,
     operation::{Operation, RedirectAccount},
-    yealink_xmlrpc,
+    snom_xmlrpc, yealink_xmlrpc, yealink_ymcs,
 };
 
 /// What a service can do.
@@ -17,6 +18,8 @@ pub struct Capabilities {
     pub credentials_in_url: bool,
     /// The URL of an existing server entry can be changed.
     pub edit_server: bool,
+    /// It knows named server entries at all; without them `EnsureServer` is done without a call.
+    pub server_entries: bool,
 }
 
 /// One protocol.
@@ -28,16 +31,47 @@ pub struct Protocol {
     /// What it can do.
     pub capabilities: Capabilities,
     /// Begins an operation at this address.
-    pub start: fn(&Operation, &RedirectAccount, Url) -> Box<dyn Exchange>,
+    pub start: fn(&Operation, &RedirectAccount, Url, &Surroundings) -> Box<dyn Exchange>,
 }
 
 /// Every protocol we speak.
-pub static PROTOCOLS: &[Protocol] = &[Protocol {
-    name: "yealink-xmlrpc",
-    default_url: "https://api-dm.yealink.com:8443/xmlrpc",
-    capabilities: Capabilities { unique_url: true, credentials_in_url: true, edit_server: false },
-    start: yealink_xmlrpc::start,
-}];
+pub static PROTOCOLS: &[Protocol] = &[
+    Protocol {
+        name: "yealink-xmlrpc",
+        default_url: "https://api-dm.yealink.com:8443/xmlrpc",
+        capabilities: Capabilities {
+            unique_url: true,
+            credentials_in_url: true,
+            edit_server: false,
+            server_entries: true,
+        },
+        start: yealink_xmlrpc::start,
+    },
+    Protocol {
+        name: "yealink-ymcs",
+        // The account's region decides (eu, us, au); the portal names it beside the keys.
+        default_url: "https://eu-api.ymcs.yealink.com",
+        capabilities: Capabilities {
+            unique_url: true,
+            credentials_in_url: false,
+            edit_server: true,
+            server_entries: true,
+        },
+        start: yealink_ymcs::start,
+    },
+    Protocol {
+        name: "snom-xmlrpc",
+        // The service insists on the slash.
+        default_url: "https://secure-provisioning.snom.com:8083/xmlrpc/",
+        capabilities: Capabilities {
+            unique_url: true,
+            credentials_in_url: true,
+            edit_server: false,
+            server_entries: false,
+        },
+        start: snom_xmlrpc::start,
+    },
+];
 
 /// The protocol of this name.
 #[must_use]

@@ -14,16 +14,17 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use url::Url;
 
 use super::{
-    exchange::{Answer, Call, Exchange, Step},
+    exchange::{Answer, Call, Exchange, Moment, Step},
     history::{HistoryEntry, HistorySink},
     masking::Mask,
+    memory::{AccountMemory, Surroundings},
     operation::{Operation, RedirectAccount},
     outcome::{Outcome, Trouble},
-    protocols::{PROTOCOLS, protocol},
+    protocols::{PROTOCOLS, Protocol, protocol},
 };
 use crate::{
     clock::{SharedClock, until_duration},
-    net::http::{Client, HttpError, Response},
+    net::http::{Client, HttpError, Request, Response},
     phone::{instance::InstanceId, mac::Mac, record::PhoneId},
     tasks::Tasks,
 };
@@ -61,6 +62,7 @@ struct AccountKey {
 struct Gate {
     turn: Arc<Semaphore>,
     next_call: Mutex<Timestamp>,
+    memory: AccountMemory,
 }
 
 /// The handle: operations go in from any thread.
@@ -68,6 +70,7 @@ struct Gate {
 pub struct Redirects {
     jobs: mpsc::Sender<Job>,
     gates: Arc<Mutex<HashMap<AccountKey, Arc<Gate>>>>,
+    clock: SharedClock,
 }
 
 struct Job {
@@ -93,6 +96,7 @@ impl Redirects {
     ) -> Self {
         // Jobs come with their account's turn, so there never are more than accounts.
         let (jobs, mut inbox) = mpsc::channel::<Job>(64);
+        let handle = Self { jobs, gates: Arc::default(), clock: Arc::clone(&clock) };
         let runner = Rc::new(Runner { client, history, clock, tasks: tasks.clone(), limits });
         let stop = tasks.stop_token();
         let family = tasks.clone();
@@ -108,7 +112,7 @@ impl Redirects {
                 family.spawn_local("redirect", async move { runner.carry_out(job).await });
             }
         });
-        Self { jobs, gates: Arc::default() }
+        handle
     }
 
     /// Carries out one operation and tells what came of it. Operations of one account wait for one another in the
@@ -134,9 +138,12 @@ impl Redirects {
         phone: Option<(PhoneId, Mac)>,
     ) -> Result<Outcome, Outcome> {
         let stopping = || Outcome::Transport(Trouble::Stopping);
-        let (exchange, key) = begin(&account, &operation)?;
-        let gate = self.gate(key);
+        let (protocol, url) = address(&account)?;
+        let gate = self.gate(AccountKey { url: url.to_string(), user: account.user.clone() });
         let turn = Arc::clone(&gate.turn).acquire_owned().await.map_err(|_closed| stopping())?;
+        gate.memory.belongs_to(&account.password);
+        let surroundings = Surroundings { memory: gate.memory.clone(), now: self.clock.now() };
+        let exchange = (protocol.start)(&operation, &account, url, &surroundings);
         let (answer, outcome) = oneshot::channel();
         let job = Job { account, operation, phone, exchange, gate, answer, _turn: turn };
         self.jobs.send(job).await.map_err(|_closed| stopping())?;
@@ -148,13 +155,19 @@ impl Redirects {
         if gates.len() >= MOST_ACCOUNTS {
             gates.retain(|_, gate| Arc::strong_count(gate) > 1);
         }
-        let new = || Arc::new(Gate { turn: Arc::new(Semaphore::new(1)), next_call: Mutex::new(Timestamp::MIN) });
+        let new = || {
+            Arc::new(Gate {
+                turn: Arc::new(Semaphore::new(1)),
+                next_call: Mutex::new(Timestamp::MIN),
+                memory: AccountMemory::default(),
+            })
+        };
         Arc::clone(gates.entry(key).or_insert_with(new))
     }
 }
 
-/// Checks the account and begins the exchange.
-fn begin(account: &RedirectAccount, operation: &Operation) -> Result<(Box<dyn Exchange>, AccountKey), Outcome> {
+/// Checks the account: the protocol it speaks, and where.
+fn address(account: &RedirectAccount) -> Result<(&'static Protocol, Url), Outcome> {
     let missing = |what: String| Outcome::NotConfigured(what);
     let setting = |name: &str| format!("redirect.{}.{name}", account.vendor);
     if matches!(account.protocol.as_str(), "" | "none") {
@@ -180,8 +193,7 @@ fn begin(account: &RedirectAccount, operation: &Operation) -> Result<(Box<dyn Ex
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
         return Err(missing(format!("{} must begin with https:// and name a host", setting("url"))));
     }
-    let key = AccountKey { url: url.to_string(), user: account.user.clone() };
-    Ok(((protocol.start)(operation, account, url), key))
+    Ok((protocol, url))
 }
 
 struct Runner {
@@ -212,6 +224,9 @@ impl Runner {
             vendor: account.vendor,
         };
         let outcome = self.converse(exchange.as_mut(), &gate, &context).await;
+        if outcome.casts_doubt() {
+            gate.memory.forget();
+        }
         let outcome = outcome.masked(|text| context.mask.apply(text));
         tracing::info!(
             vendor = context.vendor,
@@ -243,7 +258,7 @@ impl Runner {
                     return outcome;
                 }
             };
-            let answer = Answer::of(&response);
+            let answer = Answer::of(&response, self.clock.now());
             let turn = exchange.next(Some(&answer));
             let text = answer.text();
             let shown = if text.is_empty() { format!("(status {}, empty)", answer.status) } else { text };
@@ -261,20 +276,23 @@ impl Runner {
         gate: &Gate,
         context: &Context,
     ) -> Option<(Timestamp, Result<Response, HttpError>)> {
-        let mut request = call.request.clone();
-        request.timeout = self.limits.timeout;
-        request.max_bytes = self.limits.max_bytes;
         let at = self.own_moment(gate).await?;
-        let result = self.client.send(request.clone()).await;
-        match result {
+        match self.client.send(self.sealed(call, at)).await {
             Err(error) if error.is_momentary() => {
                 let outcome = Outcome::Transport(Trouble::Http(error));
                 self.record(call, at, context, outcome.clone(), &outcome.sentence());
                 let at = self.own_moment(gate).await?;
-                Some((at, self.client.send(request).await))
+                Some((at, self.client.send(self.sealed(call, at)).await))
             }
             result => Some((at, result)),
         }
+    }
+
+    fn sealed(&self, call: &Call, now: Timestamp) -> Request {
+        let mut request = call.request_at(Moment { now, nonce: rand::random() });
+        request.timeout = self.limits.timeout;
+        request.max_bytes = self.limits.max_bytes;
+        request
     }
 
     /// Waits until the account may call again; the time it then is.

@@ -1,23 +1,6 @@
-//! What Yealink's RPS means by its answers: a boolean and a text whose prefix and spacing differ between versions
-//! (reference: redirect services 2.3, 2.5).
+//! What Yealink's RPS means by the texts of its answers.
 
-use dxr::Value;
-
-use super::{
-    outcome::{Outcome, Trouble},
-    xmlrpc::{self, DecodeError, Reply, text_of},
-};
-
-/// An answer to any call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Said {
-    /// The pair every method answers with.
-    Result { success: bool, text: String },
-    /// A fault: usually an unknown method.
-    Fault(String),
-    /// No answer of the protocol.
-    Trouble(Outcome),
-}
+use super::{outcome::Outcome, xmlrpc_service::normal};
 
 /// What the text of a result means, for every method but `checkDevice`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,52 +24,6 @@ pub(super) enum Ownership {
     Elsewhere,
     InvalidMac,
     Unclear(String),
-}
-
-/// Reads the body of an answer with status 200.
-pub(super) fn read(body: &str) -> Said {
-    match xmlrpc::decode(body) {
-        Ok(Reply::Fault { code, text }) => Said::Fault(format!("fault {code}: {text}")),
-        Ok(Reply::Value(value)) => result(&value),
-        Err(DecodeError::NotXmlRpc(start)) => Said::Trouble(Outcome::Transport(Trouble::NotTheProtocol(start))),
-        Err(DecodeError::Broken(why)) => Said::Trouble(Outcome::Transport(Trouble::HalfAnswer(why))),
-    }
-}
-
-fn result(value: &Value) -> Said {
-    let said = match value {
-        Value::Array(pair) => match pair.as_slice() {
-            [success] => truth(success).map(|success| (success, String::new())),
-            [success, text, ..] => truth(success).map(|success| (success, text_of(text))),
-            [] => None,
-        },
-        other => truth(other).map(|success| (success, String::new())),
-    };
-    match said {
-        Some((success, text)) => Said::Result { success, text },
-        None => Said::Trouble(Outcome::Unknown(text_of(value))),
-    }
-}
-
-fn truth(value: &Value) -> Option<bool> {
-    match value {
-        Value::Boolean(yes) => Some(*yes),
-        Value::Integer(0) => Some(false),
-        Value::Integer(1) => Some(true),
-        Value::String(text) => match text.trim() {
-            "1" | "true" => Some(true),
-            "0" | "false" => Some(false),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-/// Trimmed, lower case, single blanks, none after colons, without a leading `Error:`.
-fn normal(text: &str) -> String {
-    let words = text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase().replace(": ", ":");
-    let rest = words.strip_prefix("error").map(str::trim_start).and_then(|rest| rest.strip_prefix(':'));
-    rest.map_or(words.clone(), |rest| rest.trim_start().to_owned())
 }
 
 /// `Error:<mac>`: ten or more hex digits at the beginning, whatever separates them.

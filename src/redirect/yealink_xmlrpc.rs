@@ -4,18 +4,15 @@
 use url::Url;
 
 use super::{
-    exchange::{Answer, Call, Command, Exchange, Step, Turn},
+    exchange::{Answer, Command, Exchange, Step, Turn},
+    memory::Surroundings,
     operation::{Operation, RedirectAccount, ServerEntry},
     outcome::{Done, EntryUsed, Outcome},
     server_name::alternative_name,
-    xmlrpc,
-    yealink_answer::{Meaning, Ownership, Said, meaning, ownership, read},
+    xmlrpc_service::{Caller, Said, heard, no_result},
+    yealink_answer::{Meaning, Ownership, meaning, ownership},
 };
-use crate::{
-    net::http::{Method, Request},
-    phone::mac::Mac,
-    secret::Secret,
-};
+use crate::{phone::mac::Mac, secret::Secret};
 
 /// What a probe asks about: an address of Yealink's that no phone has. Whatever the answer, it proves the credentials.
 const PROBED: &str = "001565000000";
@@ -23,8 +20,8 @@ const PROBED: &str = "001565000000";
 const OTHER_NAMES: u32 = 3;
 
 /// Begins an operation.
-pub(super) fn start(operation: &Operation, account: &RedirectAccount, url: Url) -> Box<dyn Exchange> {
-    let caller = Caller { url, user: account.user.clone(), password: account.password.clone() };
+pub(super) fn start(operation: &Operation, account: &RedirectAccount, url: Url, _: &Surroundings) -> Box<dyn Exchange> {
+    let caller = Caller::new(url, account);
     match operation {
         Operation::EnsureServer(server) => Box::new(Single {
             call: Some((
@@ -51,7 +48,7 @@ pub(super) fn start(operation: &Operation, account: &RedirectAccount, url: Url) 
                 Outcome::done()
             }))
         }
-        Operation::Register { mac, unique_url, server } => Box::new(Register {
+        Operation::Register { mac, unique_url, server, .. } => Box::new(Register {
             caller,
             mac: *mac,
             unique_url: unique_url.clone(),
@@ -61,47 +58,6 @@ pub(super) fn start(operation: &Operation, account: &RedirectAccount, url: Url) 
             attempt: 0,
             stale_removed: false,
         }),
-    }
-}
-
-/// Who calls where.
-struct Caller {
-    url: Url,
-    user: String,
-    password: Secret,
-}
-
-impl Caller {
-    fn call(&self, command: Command, method: &str, parameters: &[&str]) -> Step {
-        match xmlrpc::call(method, parameters) {
-            Ok(body) => Step::Send(Box::new(Call {
-                command,
-                request: Request::new(Method::Post, self.url.clone())
-                    .header("content-type", "text/xml")
-                    .basic(self.user.clone(), self.password.clone())
-                    .body(body),
-            })),
-            Err(error) => Step::Done(Outcome::Unknown(format!("the call could not be written: {error}"))),
-        }
-    }
-}
-
-/// The result in an answer, or what else it was.
-fn heard(answer: &Answer) -> Result<(bool, String), Said> {
-    if let Some(refused) = answer.refused_by_status() {
-        return Err(Said::Trouble(refused));
-    }
-    match read(&answer.text()) {
-        Said::Result { success, text } => Ok((success, text)),
-        other => Err(other),
-    }
-}
-
-/// What an answer that is no result means where nothing else can be tried.
-fn no_result(said: Said) -> Outcome {
-    match said {
-        Said::Trouble(outcome) => outcome,
-        Said::Fault(text) | Said::Result { text, .. } => Outcome::Unknown(text),
     }
 }
 
@@ -142,7 +98,7 @@ impl Exchange for Single {
             return Turn { meant: None, step: self.caller.call(command, method, &parameters) };
         }
         let outcome = match last.map(heard) {
-            Some(Ok((success, text))) => (self.judge)(success, &text, &self.server),
+            Some(Ok(spoken)) => (self.judge)(spoken.success, &spoken.text, &self.server),
             Some(Err(said)) => no_result(said),
             None => Outcome::Unknown("no answer was given".to_owned()),
         };
@@ -225,7 +181,7 @@ impl Register {
             EntryUsed::Server { name: self.server.name.clone() }
         };
         let renamed = (self.attempt > 0).then(|| self.server.name.clone());
-        Outcome::Ok(Done { entry: Some(entry), renamed })
+        Outcome::Ok(Done { entry: Some(entry), renamed, confirmation: None })
     }
 
     /// The service does not know the server entry the registration named.
@@ -249,7 +205,7 @@ impl Register {
 
     fn answered(&mut self, answer: &Answer) -> (Outcome, Step) {
         let (success, text) = match heard(answer) {
-            Ok(result) => result,
+            Ok(spoken) => (spoken.success, spoken.text),
             Err(Said::Fault(text)) if self.state == State::RegisteringUnique => {
                 // Version 1.3 of the interface does not know the method.
                 self.unique_url = None;

@@ -10,7 +10,7 @@ use crate::{
     phone::{
         facet::Wanted,
         record::Phone,
-        settings::{Kind, Layer, TABLE},
+        settings::{Kind, Layer, Layers, TABLE},
     },
     secret::Secret,
     vendor::Registry,
@@ -32,7 +32,7 @@ impl Renderer {
     /// As [`Renderer::file`].
     pub fn explain(&self, request: &FileRequest<'_>) -> Result<Vec<ExplainedLine>, RenderError> {
         let registry = self.registry();
-        let prepared = prepare(&registry, request)?;
+        let prepared = prepare(&registry, request, Layers::traced, self.today())?;
         let (text, _) = prepared.render(&registry, request.stage)?;
         let lines: Vec<String> = text.lines().map(str::to_owned).collect();
         let mut found: HashMap<usize, Vec<(String, bool)>> = HashMap::new();

@@ -8,6 +8,8 @@ mod renderer;
 mod sample;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod zone_tests;
 
 pub use explain::ExplainedLine;
 pub use mask::mask;

@@ -4,13 +4,15 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use jiff::Timestamp;
 use sha2::Sha256;
 
 use super::cache::Cache;
 use crate::{
+    clock::SharedClock,
     phone::{
         neutral::{self, Inputs},
-        record::Phone,
+        record::{DeviceConfig, Phone},
         settings::{Effective, Layers, Lookup},
     },
     vendor::{
@@ -98,6 +100,7 @@ pub struct Renderer {
     registry: SharedRegistry,
     etag_key: [u8; 32],
     cache: Cache,
+    clock: SharedClock,
 }
 
 /// Usual bound of the cache.
@@ -106,8 +109,16 @@ pub const CACHE_BYTES: usize = 64 << 20;
 impl Renderer {
     /// `etag_key` should outlive the process, `cache_bytes` bounds what is kept ([`CACHE_BYTES`]).
     #[must_use]
-    pub fn new(registry: SharedRegistry, etag_key: [u8; 32], cache_bytes: usize) -> Self {
-        Self { registry, etag_key, cache: Cache::new(cache_bytes) }
+    pub fn new(registry: SharedRegistry, etag_key: [u8; 32], cache_bytes: usize, clock: SharedClock) -> Self {
+        Self { registry, etag_key, cache: Cache::new(cache_bytes), clock }
+    }
+
+    /// Midnight UTC of the day files are rendered for. It is one of their inputs: some zones' rules differ from year
+    /// to year.
+    #[must_use]
+    pub fn today(&self) -> Timestamp {
+        const DAY: i64 = 86_400;
+        Timestamp::from_second(self.clock.now().as_second().div_euclid(DAY) * DAY).unwrap_or_default()
     }
 
     /// The file, from the cache or rendered now. Same inputs, same bytes.
@@ -123,12 +134,12 @@ impl Renderer {
             (&request.recognition.model, &request.recognition.firmware),
             (request.recognition.kind, &request.recognition.name, request.stage),
             (request.phone_base, request.https_base, request.token.filter(|_| request.stage == Stage::Open)),
-            (request.layers.revision(), registry.revision()),
+            (request.layers.revision(), registry.revision(), self.today()),
         ));
         if cached && let Some(found) = self.cache.get(key) {
             return Ok(found);
         }
-        let prepared = prepare(&registry, request)?;
+        let prepared = prepare(&registry, request, Layers::effective, self.today())?;
         let (text, notes) = prepared.render(&registry, request.stage)?;
         let rendered = Arc::new(Rendered {
             etag: self.etag(text.as_bytes()),
@@ -173,9 +184,16 @@ pub(super) struct Prepared<'a> {
     pub phone: Option<&'a Phone>,
     pub url: String,
     pub common: bool,
+    pub today: Timestamp,
 }
 
-pub(super) fn prepare<'a>(registry: &'a Registry, request: &FileRequest<'a>) -> Result<Prepared<'a>, RenderError> {
+/// `resolve` is [`Layers::effective`], or [`Layers::traced`] for those who ask where values come from.
+pub(super) fn prepare<'a>(
+    registry: &'a Registry,
+    request: &FileRequest<'a>,
+    resolve: fn(&Layers, &Lookup<'_>, Option<&DeviceConfig>) -> Effective,
+    today: Timestamp,
+) -> Result<Prepared<'a>, RenderError> {
     let seen = request.recognition;
     let named = match request.phone {
         Some(phone) => registry.vendor(&phone.vendor),
@@ -211,14 +229,14 @@ pub(super) fn prepare<'a>(registry: &'a Registry, request: &FileRequest<'a>) -> 
         category: phone.and_then(|phone| phone.category.as_deref()),
         mac: phone.map(|phone| phone.mac),
     };
-    let settings = request.layers.effective(&lookup, phone.map(|phone| &phone.device_config));
+    let settings = resolve(request.layers, &lookup, phone.map(|phone| &phone.device_config));
     let http = settings.text("provisioning_scheme") == "http" || request.https_base.is_empty();
     let base = if http { request.phone_base } else { request.https_base };
     let url = match (request.stage, request.token) {
         (Stage::Open, Some(token)) => format!("{base}{token}/"),
         _ => base.to_owned(),
     };
-    Ok(Prepared { vendor, family, generation, file, model, settings, phone, url, common })
+    Ok(Prepared { vendor, family, generation, file, model, settings, phone, url, common, today })
 }
 
 impl Prepared<'_> {
@@ -257,8 +275,9 @@ impl Prepared<'_> {
         phone: &Phone,
         settings: &Effective,
     ) -> Result<(String, Vec<String>), RenderError> {
-        let facts = self.vendor.facts(self.model.as_deref(), Some(&phone.provider), self.family);
-        let neutral = neutral::build(&Inputs { phone, settings, facts: &facts, url: &self.url });
+        let mut facts = self.vendor.facts(self.model.as_deref(), self.family);
+        facts.has_handsets = self.vendor.has_handsets(&phone.provider);
+        let neutral = neutral::build(&Inputs { phone, settings, facts: &facts, url: &self.url, today: self.today });
         let format = self.format();
         if let Some((what, _)) = neutral.exact().find(|(_, value)| !format.is_exact(value)) {
             return Err(RenderError::Unwritable { mac: phone.mac.to_string(), what, cannot: format.cannot_carry() });

@@ -7,6 +7,7 @@ use super::{
     renderer::{FileRequest, RenderError, Renderer, Stage},
 };
 use crate::{
+    clock::SharedClock,
     phone::{
         mac::Mac,
         neutral::{sample_layers, sample_phone},
@@ -39,6 +40,7 @@ pub fn render_sample(
     firmware: Option<&str>,
     stage: Stage,
     set: Vec<SettingRow>,
+    clock: SharedClock,
 ) -> Result<SampleFile, RenderError> {
     let loaded = registry.load();
     let known = loaded.vendor(vendor).ok_or(RenderError::NoVendor)?;
@@ -67,7 +69,7 @@ pub fn render_sample(
         token: Some(phone.token.expose()),
         layers: &layers,
     };
-    let renderer = Renderer::new(Arc::clone(registry), [0; 32], 0);
+    let renderer = Renderer::new(Arc::clone(registry), [0; 32], 0, clock);
     let rendered = renderer.file(&request)?;
     let lines = renderer.explain(&request)?;
     Ok(SampleFile {

@@ -15,8 +15,11 @@ mod login;
 pub mod pbx;
 mod server;
 pub mod session;
+pub mod snom_phone;
+pub mod snom_rps;
 pub mod users;
 pub mod world;
+mod xmlrpc;
 pub mod yealink_phone;
 pub mod yealink_rps;
 

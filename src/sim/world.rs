@@ -8,6 +8,7 @@ use super::{
     devices::Devices,
     host::{HostHandle, SimHost},
     pbx::{AppObject, Pbx, PbxConfig, PbxUser},
+    snom_phone::{self, SnomPhone},
     users::{ProvisionAnswer, ProvisionRequest, Users, UsersError},
     yealink_phone::{Model, SipNetwork, YealinkPhone},
     yealink_rps::YealinkRps,
@@ -88,7 +89,17 @@ impl WorldBuilder {
         let names: Vec<String> = self.providers.iter().map(|name| format!("gangway-{name}")).collect();
         let ticked: Vec<&str> = names.iter().map(String::as_str).collect();
         let users = Users::start(&handle, &pbx, &devices, &ticked);
-        Ok(World { pbx, devices, rps, users, network, phones: Board::default(), builder: self, host })
+        Ok(World {
+            pbx,
+            devices,
+            rps,
+            users,
+            network,
+            phones: Board::default(),
+            snom_phones: Board::default(),
+            builder: self,
+            host,
+        })
     }
 }
 
@@ -106,6 +117,7 @@ pub struct World {
     /// Which names phones can resolve, and to which registrar.
     pub network: SipNetwork,
     phones: Board<Vec<YealinkPhone>>,
+    snom_phones: Board<Vec<SnomPhone>>,
     builder: WorldBuilder,
     host: SimHost,
 }
@@ -200,6 +212,20 @@ impl World {
     #[must_use]
     pub fn phones(&self) -> Vec<YealinkPhone> {
         self.phones.read(Clone::clone)
+    }
+
+    /// Unpacks a Snom device; while it knows no settings URL it asks `redirection`, where there is one.
+    #[must_use]
+    pub fn add_snom_phone(&self, mac: Mac, model: snom_phone::Model, redirection: Option<String>) -> SnomPhone {
+        let phone = SnomPhone::new(&self.host(), mac, model, redirection, self.network.clone());
+        self.snom_phones.change(|phones| phones.push(phone.clone()));
+        phone
+    }
+
+    /// The Snom devices unpacked so far.
+    #[must_use]
+    pub fn snom_phones(&self) -> Vec<SnomPhone> {
+        self.snom_phones.read(Clone::clone)
     }
 
     /// A user types a MAC in Profile: see [`Users::provision`].

@@ -92,7 +92,11 @@ impl Store {
     }
 
     /// The record as the open transaction sees it: from memory when no other process has written it since.
-    async fn committed(&self, connection: &mut SqliteConnection, id: PhoneId) -> Result<Arc<Phone>, StoreError> {
+    pub(super) async fn committed(
+        &self,
+        connection: &mut SqliteConnection,
+        id: PhoneId,
+    ) -> Result<Arc<Phone>, StoreError> {
         let counter = phone::change_of(connection, id).await?.ok_or(StoreError::NoPhone(id))?;
         if let Some((phone, known)) = self.inner.roster.entry(id)
             && known == counter
@@ -106,7 +110,7 @@ impl Store {
     }
 
     /// Writes what belongs to the phone in other tables, as far as it differs.
-    async fn write_parts(
+    pub(super) async fn write_parts(
         &self,
         connection: &mut SqliteConnection,
         before: Option<&Phone>,

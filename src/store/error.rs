@@ -124,6 +124,15 @@ pub enum StoreError {
     /// No such phone.
     #[error("there is no phone with the record number {}", .0.0)]
     NoPhone(PhoneId),
+    /// The transaction failed that was to write several changes at once.
+    #[error("{reason}")]
+    Together {
+        /// The sentence of what failed.
+        reason: String,
+    },
+    /// The gateway stops.
+    #[error("the change is not written: the gateway is stopping")]
+    Stopped,
     /// An upload beyond the limit.
     #[error("the upload has {size} bytes, at most {limit} are kept")]
     TooLarge {

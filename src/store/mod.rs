@@ -23,6 +23,7 @@ mod request;
 mod roster;
 mod seal;
 mod setting;
+mod together;
 mod upload;
 mod watch;
 mod writer;
@@ -43,6 +44,7 @@ pub use self::{
     history::{HistoryEntry, HistoryFilter, HistoryRow},
     request::{RequestFacts, RequestNote, UNKNOWN_KEPT},
     roster::Roster,
+    together::LaterChange,
     upload::{UPLOAD_LIMIT, UPLOADS_KEPT, UploadRow},
 };
 use self::{fact::Facts, request::Requests, roster::TokenIndex, seal::Keyring, setting::Settings, writer::Writer};
@@ -67,6 +69,7 @@ struct Inner {
     settings: Settings,
     facts: Facts,
     requests: Requests,
+    later: together::LaterQueue,
     changes: broadcast::Sender<PhoneChanged>,
     settings_changes: broadcast::Sender<InstanceId>,
 }
@@ -79,7 +82,7 @@ impl std::fmt::Debug for Store {
 
 impl Store {
     /// Opens the store in `dir`, makes what is missing (directory 0700, files 0600, sealing key, schema) and loads all
-    /// phones. Starts the two tasks that watch for changes of other processes and write request facts.
+    /// phones. Starts the tasks that watch for changes of other processes and write what nobody waits for.
     ///
     /// # Errors
     /// Whatever keeps it from serving: see [`StoreError`]. A single phone whose row is damaged is logged and left out.
@@ -105,6 +108,7 @@ impl Store {
         let loaded = load::everything(&mut writer, &keyring, &roster).await?;
         let readers = connection::readers(&path).await?;
         let watching = connection::reader(&path).await?;
+        let (later, queue) = together::queue();
         let store = Self {
             inner: Arc::new(Inner {
                 dir: dir.to_owned(),
@@ -116,11 +120,13 @@ impl Store {
                 settings: loaded.settings,
                 facts: loaded.facts,
                 requests: loaded.requests,
+                later,
                 changes: broadcast::Sender::new(ANNOUNCEMENTS),
                 settings_changes: broadcast::Sender::new(ANNOUNCEMENTS),
             }),
         };
         tasks.spawn("store watch", watch::run(store.clone(), watching, loaded.seen, tasks.stop_token()));
+        tasks.spawn("store later changes", together::run(store.clone(), queue, tasks.stop_token()));
         tasks.spawn("store request facts", request::run(store.clone(), tasks.stop_token()));
         Ok(store)
     }

@@ -113,20 +113,22 @@ struct Secrets {
     bootstrap: Secret,
     own: Secret,
     sysclient: Option<Secret>,
+    spent: Vec<Secret>,
     admin: Option<Secret>,
     redirect_url: Option<Secret>,
 }
 
 impl Secrets {
     fn bundle(phone: &Phone) -> Bundle {
-        Bundle::default()
+        let fixed = Bundle::default()
             .with("code", phone.code.as_ref().map(Secret::expose))
             .with("token", Some(phone.token.expose()))
             .with("bootstrap", phone.bootstrap.as_ref().map(|c| c.password.expose()))
             .with("own", Some(phone.own.password.expose()))
             .with("sysclient", phone.sysclient.password.as_ref().map(Secret::expose))
             .with("admin", phone.device_config.admin_password.as_ref().map(Secret::expose))
-            .with("redirect-url", phone.redirect_entry.as_ref().map(|entry| entry.url.expose()))
+            .with("redirect-url", phone.redirect_entry.as_ref().map(|entry| entry.url.expose()));
+        phone.sysclient.spent.iter().fold(fixed, |bundle, code| bundle.with("spent", Some(code.expose())))
     }
 
     fn open(keyring: &Keyring, place: &str, sealed: &[u8]) -> Result<Self, StoreError> {
@@ -141,6 +143,7 @@ impl Secrets {
                 "bootstrap" => secrets.bootstrap = secret,
                 "own" => secrets.own = secret,
                 "sysclient" => secrets.sysclient = Some(secret),
+                "spent" => secrets.spent.push(secret),
                 "admin" => secrets.admin = Some(secret),
                 "redirect-url" => secrets.redirect_url = Some(secret),
                 // Written by a later version of the same schema.
@@ -205,6 +208,7 @@ impl PhoneRow {
                 password: secrets.sysclient,
                 product: self.sysclient_product,
                 version: self.sysclient_version,
+                spent: secrets.spent.into_iter().collect(),
             },
             device_config: DeviceConfig {
                 admin_password: secrets.admin,
@@ -428,7 +432,12 @@ pub(super) async fn changed_since(
 
 /// Takes the next value of the change counter.
 pub(super) async fn next_change(connection: &mut SqliteConnection) -> Result<i64, StoreError> {
-    sqlx::query_scalar!("UPDATE sequence SET phone = phone + 1 WHERE id = 1 RETURNING phone")
+    next_changes(connection, 1).await
+}
+
+/// Takes the next `count` values of the change counter; the last one of them.
+pub(super) async fn next_changes(connection: &mut SqliteConnection, count: i64) -> Result<i64, StoreError> {
+    sqlx::query_scalar!("UPDATE sequence SET phone = phone + ? WHERE id = 1 RETURNING phone", count)
         .fetch_one(connection)
         .await
         .attempt("count the change")

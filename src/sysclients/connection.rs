@@ -79,7 +79,7 @@ pub(super) async fn run(job: Job, mut close: oneshot::Receiver<()>, stop: Cancel
     let told = Box::pin(async {
         tokio::select! { _ = &mut close => {} () = stop.cancelled() => {} }
     });
-    let mut line = Line { job, told, stop: stop.clone() };
+    let mut line = Line { job, told, stop: stop.clone(), sent: None };
     // Connects at once, whether or not the sink takes the event now: attempts that queued up before it would later go
     // out together, faster than the set rate. Boxed, so that the memory of connecting is given back once connected.
     let attempt = {
@@ -117,6 +117,8 @@ struct Line<T> {
     /// Completes when the connection is to be left. Not polled any more after that.
     told: T,
     stop: CancellationToken,
+    /// The provisioning code that was sent and not answered yet.
+    sent: Option<Secret>,
 }
 
 impl<T: Future<Output = ()> + Unpin> Line<T> {
@@ -136,7 +138,10 @@ impl<T: Future<Output = ()> + Unpin> Line<T> {
             Err(left) => left,
         };
         match left {
-            Left::Told => ws.close(CloseCode::Normal, "").await,
+            Left::Told => {
+                let code = if self.stop.is_cancelled() { CloseCode::Away } else { CloseCode::Normal };
+                ws.close(code, "").await;
+            }
             Left::Lost(reason) => {
                 drop(ws);
                 let _ = self.tell(FleetEventKind::Closed { reason }).await;
@@ -157,6 +162,7 @@ impl<T: Future<Output = ()> + Unpin> Line<T> {
             name: None,
         };
         let credentials = Credentials { code: job.code.take(), password: job.password.take() };
+        self.sent.clone_from(&credentials.code);
         let clock = SharedClock::clone(&job.clock);
         let (session, hello) = Session::open(device, credentials, PAGE, clock.now());
         let mut session = Box::new(session);
@@ -208,7 +214,7 @@ impl<T: Future<Output = ()> + Unpin> Line<T> {
             Event::AdminPassword(password) => FleetEventKind::AdminPassword(password),
             Event::Item(item) => FleetEventKind::Item(item.fields),
             Event::Last => FleetEventKind::Last,
-            Event::NotInDomain => FleetEventKind::Silence,
+            Event::NotInDomain => FleetEventKind::Silence { sent: self.sent.clone() },
             Event::PasswordReceived(_) => return Ok(()),
             Event::Ignored(why) => {
                 tracing::debug!(mac = %self.job.mac, ?why, "frame of Devices ignored");
@@ -216,7 +222,7 @@ impl<T: Future<Output = ()> + Unpin> Line<T> {
                 return Ok(());
             }
         };
-        let outside = matches!(kind, FleetEventKind::Silence);
+        let outside = matches!(kind, FleetEventKind::Silence { .. });
         self.job.core.borrow_mut().answered(self.job.open, if outside { Status::Outside } else { Status::Member });
         self.tell(kind).await
     }
@@ -233,7 +239,7 @@ impl<T: Future<Output = ()> + Unpin> Line<T> {
         tokio::pin!(too_late);
         loop {
             let (stored, is_stored) = oneshot::channel();
-            let kind = FleetEventKind::Password { password: password.clone(), stored };
+            let kind = FleetEventKind::Password { password: password.clone(), sent: self.sent.clone(), stored };
             let event = FleetEvent { phone: self.job.open.phone, conn: self.job.open.conn, kind };
             let attempt = async {
                 self.job.sink.send(event).await.ok().ok_or(Left::Told)?;
@@ -241,6 +247,7 @@ impl<T: Future<Output = ()> + Unpin> Line<T> {
             };
             let done = tokio::select! { done = attempt => done?, () = &mut too_late => return Err(Left::Told) };
             if done {
+                self.sent = None;
                 let mut core = self.job.core.borrow_mut();
                 core.adopt(self.job.open, password);
                 core.answered(self.job.open, Status::Member);

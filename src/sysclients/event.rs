@@ -47,7 +47,9 @@ pub enum Credential {
 }
 
 impl Credential {
-    pub(super) fn code(&self) -> Option<&Secret> {
+    /// The provisioning code.
+    #[must_use]
+    pub fn code(&self) -> Option<&Secret> {
         match self {
             Self::Code(code) | Self::CodeOrPassword { code, .. } => Some(code),
             Self::Password(_) => None,
@@ -84,6 +86,8 @@ pub enum FleetEventKind {
     Password {
         /// The password.
         password: Secret,
+        /// The provisioning code this connection identified with: it is used up now.
+        sent: Option<Secret>,
         /// To be sent once it is on disk.
         stored: oneshot::Sender<()>,
     },
@@ -94,7 +98,10 @@ pub enum FleetEventKind {
     /// The first burst of items is complete (may come again later).
     Last,
     /// Nothing for 20 s: not in a domain. The socket stays, an administrator may still adopt the phone.
-    Silence,
+    Silence {
+        /// The provisioning code this connection identified with, if it did.
+        sent: Option<Secret>,
+    },
     /// The socket ended, or was refused to this phone.
     Closed {
         /// A sentence for people.
@@ -120,7 +127,7 @@ impl FleetEventKind {
             Self::AdminPassword(_) => "admin_password",
             Self::Item(_) => "item",
             Self::Last => "last",
-            Self::Silence => "silence",
+            Self::Silence { .. } => "silence",
             Self::Closed { .. } => "closed",
             Self::EndpointAway { .. } => "endpoint_away",
         }

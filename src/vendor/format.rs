@@ -138,6 +138,6 @@ fn rest_of<'a>(line: &'a str, separator: &str) -> Option<Place<'a>> {
     let (key, rest) = line.split_once(separator)?;
     let value = rest.trim();
     let start = line.len() - rest.trim_start().len();
-    let values = if value.is_empty() { Vec::new() } else { vec![start..start + value.len()] };
+    let values = std::iter::once(start..start + value.len()).filter(|range| !range.is_empty()).collect();
     Some(Place { key: key.trim(), values })
 }

@@ -1,9 +1,11 @@
 //! Vendors as data: manifests, recognition of requests, templates and the checks every vendor folder must pass.
 
+pub mod arrival;
 pub mod family;
 pub mod finding;
 mod folder;
 pub mod format;
+mod live;
 pub mod manifest;
 pub mod model;
 mod proofs;
@@ -11,10 +13,13 @@ mod recognise;
 pub mod registry;
 mod report;
 mod templates;
+mod zones;
 
 pub use finding::Finding;
 pub use format::Format;
+pub use live::{LiveFolders, Look};
 pub use manifest::{AuthScheme, FileKind, Provider, SameMac};
 pub use recognise::Recognition;
 pub use registry::{Registry, SharedRegistry, Vendor};
 pub use templates::TemplateFault;
+pub use zones::{Withheld, Zones};

@@ -21,6 +21,7 @@ use super::{
     proofs,
     recognise::{Recogniser, Recognition},
     templates::{TemplateFault, Templates},
+    zones::Zones,
 };
 use crate::phone::neutral::Facts;
 
@@ -40,6 +41,8 @@ pub struct Vendor {
     pub auth: AuthScheme,
     /// Its redirect services.
     pub redirect: super::manifest::Redirect,
+    /// What its phones call time zones.
+    pub zones: Zones,
     /// The whole manifest.
     pub manifest: Manifest,
     /// `manifest.files`, compiled, in the same order.
@@ -160,21 +163,19 @@ impl Vendor {
 
     /// What its templates need to know of a model.
     #[must_use]
-    pub fn facts<'a>(&'a self, model: Option<&str>, provider: Option<&str>, family: &'a Family) -> Facts<'a> {
+    pub fn facts<'a>(&'a self, model: Option<&str>, family: &'a Family) -> Facts<'a> {
         let known = model.and_then(|model| self.model(model));
         let unknown = self.manifest.unknown_model_of(Some(family));
         Facts {
             accounts: known.map_or(unknown.accounts, |model| model.accounts),
             line_keys: known.map_or(unknown.line_keys, |model| model.line_keys),
             dect: known.is_some_and(|model| model.dect),
-            has_handsets: self
-                .providers
-                .iter()
-                .any(|one| Some(one.name.as_str()) == provider && one.same_mac == SameMac::Add),
+            has_handsets: false,
             family: &family.name,
             capabilities: known.map_or(&[], |model| &model.capabilities),
             languages: &self.manifest.languages,
             tones: &self.manifest.tones,
+            zone_names: &self.zones.names,
             web_password_longest: self.manifest.web_password.longest,
             web_password_forbidden: &self.manifest.web_password.forbidden,
         }
@@ -198,6 +199,12 @@ impl Vendor {
     pub fn provider_of(&self, model: Option<&str>) -> Option<&Provider> {
         let family = self.manifest.family_of(model, None)?;
         self.providers.iter().find(|one| one.families.is_empty() || one.families.contains(&family.name))
+    }
+
+    /// Whether the provider gives each user a handset of the same base.
+    #[must_use]
+    pub fn has_handsets(&self, provider: &str) -> bool {
+        self.providers.iter().any(|one| one.name == provider && one.same_mac == SameMac::Add)
     }
 
     /// What its own phones mean by a file's name.

@@ -1,6 +1,6 @@
 //! Would a phone accept our certificate? Looked at before phones fail: a phone that refuses it never sends a request.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
@@ -10,6 +10,9 @@ use super::Finding;
 
 /// Days before the end of a certificate from which on it is mentioned: seven weeks.
 const EXPIRY_WARNING_DAYS: i64 = 49;
+
+/// Object identifier of elliptic-curve keys (RFC 5480).
+const EC_KEY: &str = "1.2.840.10045.2.1";
 
 /// Looks at the PEM chain in `file`, to be presented under `hosts`.
 pub fn chain(file: &Path, hosts: &[String], now: Timestamp, findings: &mut Vec<Finding>) {
@@ -59,10 +62,20 @@ pub fn chain(file: &Path, hosts: &[String], now: Timestamp, findings: &mut Vec<F
             ));
         }
     }
-    if leaf.public_key().algorithm.algorithm.to_id_string() == "1.2.840.10045.2.1" {
+}
+
+/// Whether old phones find a key they can verify among all pairs.
+pub fn keys(files: &[PathBuf], findings: &mut Vec<Finding>) {
+    let of = |file: &PathBuf| {
+        let der = CertificateDer::from_pem_file(file).ok()?;
+        let (_, leaf) = X509Certificate::from_der(&der).ok()?;
+        Some(leaf.public_key().algorithm.algorithm.to_id_string() == EC_KEY)
+    };
+    let is_ec: Vec<bool> = files.iter().filter_map(of).collect();
+    if !is_ec.is_empty() && is_ec.iter().all(|is_ec| *is_ec) {
         findings.push(Finding::warning(
-            format!("{name} has an elliptic-curve key; old phone firmware may refuse it"),
-            "list an RSA pair beside it where old models are in use",
+            "every certificate has an elliptic-curve key; old phone firmware may refuse it",
+            "list an RSA pair after it in https.certificate and https.key where old models are in use",
         ));
     }
 }
@@ -154,6 +167,19 @@ mod tests {
         assert!(matches("*.example.com", "gw.example.com"));
         assert!(!matches("*.example.com", "a.gw.example.com"));
         assert!(!matches("*.example.com", "example.com"));
+    }
+
+    #[test]
+    fn an_elliptic_curve_alone_is_remarked() {
+        let dir = tempfile::tempdir().unwrap();
+        let ec = dir.path().join("ec.pem");
+        std::fs::write(&ec, rcgen::generate_simple_self_signed(["a".to_owned()]).unwrap().cert.pem()).unwrap();
+        let mut findings = Vec::new();
+        keys(std::slice::from_ref(&ec), &mut findings);
+        assert!(says(&findings, Level::Warning, "elliptic-curve"));
+        findings.clear();
+        keys(&["/nonexistent.pem".into()], &mut findings);
+        assert!(findings.is_empty(), "told elsewhere");
     }
 
     #[test]

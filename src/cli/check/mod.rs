@@ -135,8 +135,11 @@ fn configuration(config: &Config, findings: &mut Vec<Finding>) {
     }
     if !config.https.listen.is_empty() {
         let hosts = hosts(config);
-        certificates::chain(&config.https.certificate, &hosts, SystemClock.now(), findings);
-        if let Err(error) = crate::http::certificate::Certificate::load(&config.https.certificate, &config.https.key) {
+        for certificate in &config.https.certificate {
+            certificates::chain(certificate, &hosts, SystemClock.now(), findings);
+        }
+        certificates::keys(&config.https.certificate, findings);
+        if let Err(error) = crate::http::certificates::Certificates::load(config.https.pairs()) {
             findings.push(Finding::error(error.to_string(), "correct [https] certificate and key"));
         }
     }

@@ -3,4 +3,5 @@
 mod refusals;
 mod serving;
 pub(super) mod support;
+mod tls;
 mod whole;

@@ -2,9 +2,12 @@
 
 use futures_util::future::join;
 
-use super::support::{FILE, House, path, with_token};
+use super::{
+    super::ports::Outcome,
+    support::{FILE, House, path, with_token},
+};
 use crate::phone::{
-    admission::Reason,
+    admission::{Policy, Reason},
     facet::{RequestState, Wanted},
     record::PhoneId,
 };
@@ -34,6 +37,41 @@ async fn without_token_known_and_unknown_look_alike() {
     let (one, two) =
         (house.request("GET", &path(FILE), wrong).await, house.request("GET", &path("805ec0999999.cfg"), wrong).await);
     assert_eq!(one.shape(), two.shape());
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn a_phone_that_knows_only_basic_is_not_asked_for_it_in_clear() {
+    let house = House::open().await;
+    *house.memory.policy.lock().unwrap() = Policy { https_only: true, clear_passwords: true, ..Policy::default() };
+    let known = house.get(&path(FILE)).await;
+    assert_eq!((known.status, known.body.as_slice()), (200, b"open".as_slice()));
+    assert_eq!(house.get(&path("805ec0999999.cfg")).await, known, "known and unknown look alike");
+    let wrong = "Authorization: Basic eDp4\r\n";
+    assert_eq!(house.request("GET", &path(FILE), wrong).await, known);
+    assert_eq!(house.request("GET", &path(FILE), "X-Forwarded-Proto: https\r\n").await, known, "from anybody");
+    let own = "Authorization: Basic ODA1ZWMwMTIzNDU2Ok93blBhc3N3b3JkT3duUGFzc3dv\r\n";
+    assert_eq!(house.request("GET", &path(FILE), own).await.body, b"open", "whoever proves what");
+    let upload = house.request("PUT", &path("805ec0123456-local.cfg"), "Content-Length: 0\r\n").await;
+    assert_eq!((upload.status, upload.header("www-authenticate")), (404, None));
+    assert!(
+        house
+            .memory
+            .seen
+            .lock()
+            .unwrap()
+            .iter()
+            .all(|seen| seen.phone.is_none() || seen.outcome != Outcome::Refused(Reason::MissingCredentials))
+    );
+
+    let proxied = house.request_from("127.0.0.9", "GET", &path(FILE), "X-Forwarded-Proto: https\r\n").await;
+    assert_eq!(proxied.status, 401, "TLS up to a trusted proxy counts");
+    assert!(proxied.header("www-authenticate").unwrap().starts_with("Basic "));
+
+    // Another revision, as after every change of settings.
+    house.memory.revision.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    house.memory.policy.lock().unwrap().https_only = false;
+    assert_eq!(house.get(&path(FILE)).await.status, 401, "chosen by provisioning_scheme = http");
     house.close().await;
 }
 

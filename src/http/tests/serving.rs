@@ -1,11 +1,9 @@
 //! What phones get.
 
-use std::path::Path;
-
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{
-    super::{certificate::Certificate, ports::Outcome},
+    super::{certificates::Certificates, ports::Outcome},
     support::{FILE, House, TOKEN, path, with_token},
 };
 use crate::phone::{
@@ -167,10 +165,11 @@ async fn https_and_what_a_trusted_proxy_says() {
     let (chain, key) = (directory.path().join("chain.pem"), directory.path().join("key.pem"));
     std::fs::write(&chain, certified.cert.pem()).unwrap();
     std::fs::write(&key, certified.signing_key.serialize_pem()).unwrap();
-    assert!(Certificate::load(Path::new("/nowhere.pem"), &key).unwrap_err().to_string().contains("/nowhere.pem"));
-    let certificate = Certificate::load(&chain, &key).unwrap();
+    let nowhere = Certificates::load(vec![("/nowhere.pem".into(), key.clone())]).unwrap_err();
+    assert!(nowhere.to_string().contains("/nowhere.pem"));
+    let certificates = Certificates::load(vec![(chain, key)]).unwrap();
 
-    let house = House::with(Some(certificate.clone())).await;
+    let house = House::with(Some(certificates)).await;
     *house.memory.policy.lock().unwrap() = Policy { https_only: true, ..Policy::default() };
     let plain = house.get(&with_token(FILE)).await;
     assert_eq!(plain.body, b"open", "plain HTTP gets the open stage");
@@ -182,7 +181,6 @@ async fn https_and_what_a_trusted_proxy_says() {
     let (status, body) = house.curl(&["--insecure", &url]).await;
     assert_eq!((status, body.len()), (200, 16 * 1024));
     let (_, _) = house.curl(&["--insecure", "--tls-max", "1.2", &url]).await;
-    certificate.reload(&chain, &key).unwrap();
 
     let forwarded = "X-Forwarded-Proto: https\r\nX-Forwarded-For: 127.0.0.1\r\n";
     let proxied = house.request_from("127.0.0.9", "GET", &with_token(FILE), forwarded).await;

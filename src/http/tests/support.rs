@@ -21,7 +21,7 @@ use tokio::{
 
 use super::super::{
     Deps, Parts,
-    certificate::Certificate,
+    certificates::Certificates,
     listeners::{Addresses, listen},
     ports::*,
 };
@@ -91,6 +91,10 @@ impl Records for Memory {
         })
     }
 
+    fn change_later(&self, phone: PhoneId, change: Change) -> Reply<Result<Arc<Phone>, RecordError>> {
+        self.change(phone, change)
+    }
+
     fn seen(&self, note: Seen) {
         self.seen.lock().unwrap().push(note);
     }
@@ -138,7 +142,10 @@ impl Files for Memory {
     }
 
     fn scheme(&self, _: Option<&str>) -> Scheme {
-        Scheme::Digest(Algorithm::Md5)
+        match self.policy.lock().unwrap().clear_passwords {
+            true => Scheme::Basic,
+            false => Scheme::Digest(Algorithm::Md5),
+        }
     }
 
     fn policy(&self, _: InstanceId, _: Option<&Phone>, _: &Recognised) -> Policy {
@@ -242,7 +249,7 @@ impl House {
         Self::with(None).await
     }
 
-    pub async fn with(certificate: Option<Arc<Certificate>>) -> Self {
+    pub async fn with(certificates: Option<Arc<Certificates>>) -> Self {
         let memory = Arc::new(Memory::default());
         *memory.body.lock().unwrap() = Bytes::from(vec![b'x'; 16 * 1024]);
         memory.phones.lock().unwrap().insert(PhoneId(7), Arc::new(sample::phone()));
@@ -263,8 +270,8 @@ impl House {
         });
         let addresses = Addresses {
             http: vec!["127.0.0.1:0".to_owned()],
-            https: certificate.iter().map(|_| "127.0.0.1:0".to_owned()).collect(),
-            certificate,
+            https: certificates.iter().map(|_| "127.0.0.1:0".to_owned()).collect(),
+            certificates,
             workers: Some(1),
             shutdown: Duration::from_secs(1),
         };

@@ -45,7 +45,7 @@ async fn a_yealink_phone_gets_its_file_from_the_store() {
     });
     let files = RenderedFiles {
         registry: registry.clone(),
-        renderer: Arc::new(Renderer::new(registry, store.derive_key("etags"), 1 << 20)),
+        renderer: Arc::new(Renderer::new(registry, store.derive_key("etags"), 1 << 20, Arc::new(clock.clone()))),
         store: store.clone(),
         bases: Arc::new(move |_| bases.clone()),
     };
@@ -72,7 +72,7 @@ async fn a_yealink_phone_gets_its_file_from_the_store() {
     let addresses = Addresses {
         http: vec!["127.0.0.1:0".to_owned()],
         https: Vec::new(),
-        certificate: None,
+        certificates: None,
         workers: Some(1),
         shutdown: Duration::from_secs(1),
     };

@@ -80,6 +80,12 @@ fn tokenless(ask: &mut Ask<'static>) {
     ask.evidence.token = Token::None;
 }
 
+fn basic_in_clear(ask: &mut Ask<'static>) {
+    ask.policy.clear_passwords = true;
+    ask.policy.https_only = true;
+    ask.evidence.encrypted = false;
+}
+
 fn of(mac: Mac) -> Certificate<'static> {
     Certificate::Trusted { mac, vendor: "yealink" }
 }
@@ -93,7 +99,7 @@ fn rows() -> Vec<Row> {
     fn row(rule: &'static str, at: i64, verdict: Verdict, reason: Reason, set: fn(&mut Phone, &mut Ask<'static>)) -> Row {
         Row { rule, set, at, verdict, reason }
     }
-    use Verdict::{NotFound, Open, Personal, RetryLater, Store};
+    use Verdict::{NotFound, Open, Personal, RetryLater, Store, ToTls};
     vec![
         row("token in an open window", 10, Personal(Proof::Token), Reason::Admitted, |_, _| {}),
         row("the bound source may repeat", 60, Personal(Proof::Token), Reason::Admitted, |p, _| bound(p, "192.0.2.10", "yealink T46U")),
@@ -154,6 +160,15 @@ fn rows() -> Vec<Row> {
         row("plain HTTP under https: open stage", 10, Open, Reason::Insecure, |_, a| { a.policy.https_only = true; a.evidence.encrypted = false; }),
         row("plain HTTP under https: whoever proves what", 10, Open, Reason::Insecure, |_, a| { a.policy.https_only = true; a.evidence.encrypted = false; a.evidence.authorization = Authorization::Own; }),
         row("plain HTTP under https without token: as for everyone", 10, CHALLENGE, Reason::MissingCredentials, |_, a| { tokenless(a); a.policy.https_only = true; a.evidence.encrypted = false; }),
+        row("Basic over plain HTTP under https is never asked for", 10, ToTls, Reason::MissingCredentials, |_, a| { basic_in_clear(a); tokenless(a); }),
+        row("nor from another source", 60, ToTls, Reason::OtherSource, |p, a| { basic_in_clear(a); bound(p, "192.0.2.11", "yealink T46U"); }),
+        row("nor with wrong credentials", 10, ToTls, Reason::WrongCredentials, |_, a| { basic_in_clear(a); tokenless(a); a.evidence.authorization = Authorization::Wrong; }),
+        row("nor when a certificate is required", 10, ToTls, Reason::CertificateRequired, |_, a| { basic_in_clear(a); tokenless(a); a.policy.require_certificate = true; }),
+        row("nor of a blocked phone", 10, ToTls, Reason::Blocked, |p, a| { basic_in_clear(a); tokenless(a); p.wanted = Wanted::Blocked; }),
+        row("nor for an upload", 10, NotFound, Reason::MissingCredentials, |_, a| { basic_in_clear(a); tokenless(a); a.purpose = Purpose::Upload; }),
+        row("with its token it gets the open stage", 10, Open, Reason::Insecure, |_, a| basic_in_clear(a)),
+        row("Basic over TLS is asked for", 10, CHALLENGE, Reason::MissingCredentials, |_, a| { basic_in_clear(a); tokenless(a); a.evidence.encrypted = true; }),
+        row("Basic over plain HTTP where that was chosen", 10, CHALLENGE, Reason::MissingCredentials, |_, a| { basic_in_clear(a); tokenless(a); a.policy.https_only = false; }),
         row("TLS under https", 10, Personal(Proof::Token), Reason::Admitted, |_, a| a.policy.https_only = true),
         row("upload in the window", 10, Store(Proof::Token), Reason::Admitted, |_, a| a.purpose = Purpose::Upload),
         row("upload with own credentials", 8 * DAY, Store(Proof::Own), Reason::Admitted, |_, a| { a.purpose = Purpose::Upload; a.evidence.authorization = Authorization::Own; }),
@@ -238,10 +253,10 @@ fn any_ask() -> impl Strategy<Value = Ask<'static>> {
     let contact = prop::sample::select(vec![FirstContact::Refused, FirstContact::Allowed(None)]);
     let purpose = prop::sample::select(vec![Purpose::Fetch, Purpose::Peek, Purpose::Upload]);
     let token = prop::sample::select(vec![Token::None, Token::Known]);
-    ((authorization, certificate, file, contact, purpose, token), any::<[bool; 3]>(), 1u8..4).prop_map(
+    ((authorization, certificate, file, contact, purpose, token), any::<[bool; 4]>(), 1u8..4).prop_map(
         |(
             (authorization, certificate, file, first_contact, purpose, token),
-            [encrypted, https_only, require],
+            [encrypted, https_only, require, clear_passwords],
             host,
         )| Ask {
             evidence: Evidence {
@@ -254,7 +269,7 @@ fn any_ask() -> impl Strategy<Value = Ask<'static>> {
             },
             file,
             purpose,
-            policy: Policy { https_only, require_certificate: require, first_contact },
+            policy: Policy { https_only, clear_passwords, require_certificate: require, first_contact },
         },
     )
 }
@@ -305,6 +320,8 @@ proptest! {
             prop_assert_eq!(ask.file, FileAsked::Personal(phone.mac));
             prop_assert!(!matches!(phone.wanted, Wanted::Blocked | Wanted::Removed));
         }
+        let in_clear = ask.policy.clear_passwords && ask.policy.https_only && !ask.evidence.encrypted;
+        prop_assert!(!in_clear || !matches!(decision.verdict, Verdict::Challenge { .. }), "{:?}", decision);
         if decision.closes_window {
             prop_assert_eq!(ask.evidence.authorization, Authorization::Own);
         }

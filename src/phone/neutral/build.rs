@@ -3,19 +3,15 @@
 use std::collections::BTreeMap;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use jiff::Timestamp;
 use sha2::Sha256;
 
 use super::{
-    Account, Codec, Ldap, Login, Media, Moment, Neutral, NumberedServer, OpenNeutral, OpenProvisioning, PhoneFacts,
-    Provisioning, Server, Shown, Sip, Time,
+    Account, Codec, Ldap, Login, Media, Neutral, OpenNeutral, OpenProvisioning, PhoneFacts, Provisioning, Server,
+    Shown, Sip, time::time,
 };
 use crate::{
-    phone::{
-        facet::Wanted,
-        record::Phone,
-        settings::Effective,
-        time_zone::{Change, Day, zone_rule},
-    },
+    phone::{facet::Wanted, record::Phone, settings::Effective, time_zone::ZoneNames},
     secret::Secret,
 };
 
@@ -38,6 +34,8 @@ pub struct Facts<'a> {
     pub languages: &'a BTreeMap<String, String>,
     /// ISO 3166 -> the vendor's name.
     pub tones: &'a BTreeMap<String, String>,
+    /// IANA zone -> the vendor's name, where it is right.
+    pub zone_names: &'a ZoneNames,
     /// Longest password of the phone's web page.
     pub web_password_longest: usize,
     /// Characters it must not hold, besides everything but printable ASCII.
@@ -55,6 +53,8 @@ pub struct Inputs<'a> {
     pub facts: &'a Facts<'a>,
     /// Where it gets its files: ends with `/`, without a token.
     pub url: &'a str,
+    /// The day the file is for: rules of time zones differ from year to year.
+    pub today: Timestamp,
 }
 
 /// What the open stage says: ask again at `url`, every minute.
@@ -66,7 +66,7 @@ pub fn open(url: &str) -> OpenNeutral {
 /// What the personal stage says.
 #[must_use]
 pub fn build(inputs: &Inputs<'_>) -> Neutral {
-    let Inputs { phone, settings, facts, url } = inputs;
+    let Inputs { phone, settings, facts, url, today } = inputs;
     let mut notes = Vec::new();
     let released = phone.wanted != Wanted::Active;
     let interval = if released { 0 } else { settings.u32("update_interval_minutes") };
@@ -78,10 +78,9 @@ pub fn build(inputs: &Inputs<'_>) -> Neutral {
         }
         found.unwrap_or_default()
     };
+    let (accounts, servers) = accounts(inputs, released, &mut notes);
     let language = named(facts.languages, "language", &mut notes);
     let tones = named(facts.tones, "location", &mut notes);
-    let mut accounts = accounts(inputs, released, &mut notes);
-    let servers = number_servers(&mut accounts);
     Neutral {
         phone: PhoneFacts {
             mac: phone.mac.to_string(),
@@ -106,14 +105,15 @@ pub fn build(inputs: &Inputs<'_>) -> Neutral {
         ldap: ldap(settings),
         language,
         tones,
-        time: time(settings, &mut notes),
+        time: time(settings, facts.zone_names, *today, &mut notes),
         firmware_url: settings.text("firmware_url").to_owned(),
         admin: admin(inputs, &mut notes),
         notes,
     }
 }
 
-fn accounts(inputs: &Inputs<'_>, released: bool, notes: &mut Vec<String>) -> Vec<Account> {
+/// The accounts, and their registrars, each once.
+fn accounts(inputs: &Inputs<'_>, released: bool, notes: &mut Vec<String>) -> (Vec<Account>, Vec<Server>) {
     let Inputs { phone, settings, facts, .. } = inputs;
     let port = if settings.text("sip_transport") == "tcp" { 5060 } else { 5061 };
     for account in phone.accounts.iter().filter(|account| account.line > facts.accounts) {
@@ -148,23 +148,18 @@ fn accounts(inputs: &Inputs<'_>, released: bool, notes: &mut Vec<String>) -> Vec
             server_number: 0,
         }
     };
-    (1..=facts.accounts).map(slot).collect()
-}
-
-/// The registrars of the accounts in use, each once and in the order of the lines; the accounts are told their numbers.
-fn number_servers(accounts: &mut [Account]) -> Vec<NumberedServer> {
-    let mut servers: Vec<NumberedServer> = Vec::new();
-    for account in accounts.iter_mut().filter(|account| account.active) {
-        let same = |known: &&NumberedServer| known.host == account.server.host && known.port == account.server.port;
-        let known = servers.iter().find(same).map(|known| known.number);
-        account.server_number = known.unwrap_or_else(|| {
-            let number = servers.len() + 1;
-            let Server { host, port } = account.server.clone();
-            servers.push(NumberedServer { number, host, port });
-            number
-        });
-    }
-    servers
+    let mut servers: Vec<Server> = Vec::new();
+    let accounts = (1..=facts.accounts).map(slot).map(|mut account| {
+        if account.active {
+            let known = servers.iter().position(|server| *server == account.server);
+            account.server_number = 1 + known.unwrap_or_else(|| {
+                servers.push(account.server.clone());
+                servers.len() - 1
+            });
+        }
+        account
+    });
+    (accounts.collect(), servers)
 }
 
 fn sip(inputs: &Inputs<'_>) -> Sip {
@@ -246,44 +241,6 @@ fn ldap(settings: &Effective) -> Ldap {
     }
 }
 
-fn time(settings: &Effective, notes: &mut Vec<String>) -> Time {
-    let servers = [settings.text("ntp_server_1").to_owned(), settings.text("ntp_server_2").to_owned()];
-    let rule = settings.nonempty("timezone").and_then(|zone| match zone_rule(zone) {
-        Ok(rule) => Some(rule),
-        Err(error) => {
-            notes.push(error.to_string());
-            None
-        }
-    });
-    let known = rule.is_some();
-    let offset = rule.as_ref().map(|rule| offset_text(rule.offset)).unwrap_or_default();
-    let dst = rule.and_then(|rule| rule.dst);
-    let moment = |change: &Change| match change.day {
-        Day::Weekday { month, week, weekday } => Moment { month, week, weekday, day: 0, hour: change.hour() },
-        Day::Date { month, day } => Moment { month, day, hour: change.hour(), ..Moment::default() },
-    };
-    Time {
-        servers,
-        known,
-        offset,
-        dst: dst.is_some(),
-        by_week: dst.as_ref().is_some_and(|dst| matches!(dst.start.day, Day::Weekday { .. })),
-        save: dst.as_ref().map_or(0, |dst| dst.save),
-        start: dst.as_ref().map(|dst| moment(&dst.start)).unwrap_or_default(),
-        end: dst.as_ref().map(|dst| moment(&dst.end)).unwrap_or_default(),
-    }
-}
-
-fn offset_text(minutes: i32) -> String {
-    let sign = match minutes {
-        0 => "",
-        1.. => "+",
-        _ => "-",
-    };
-    let (hours, rest) = (minutes.abs() / 60, minutes.abs() % 60);
-    if rest == 0 { format!("{sign}{hours}") } else { format!("{sign}{hours}:{rest:02}") }
-}
-
 fn admin(inputs: &Inputs<'_>, notes: &mut Vec<String>) -> Login {
     let Inputs { phone, settings, facts, .. } = inputs;
     let set = settings.secret("phone_admin_password");
@@ -352,11 +309,6 @@ mod tests {
             let found = server(text, 5061);
             assert_eq!((found.host.as_str(), found.port), (host, port), "{text}");
         }
-    }
-
-    #[test]
-    fn offsets_are_written_as_phones_want_them() {
-        assert_eq!([60, -210, 345, 0, -300].map(offset_text), ["+1", "-3:30", "+5:45", "0", "-5"]);
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub struct SettingRow {
 pub struct Layers {
     rows: Vec<SettingRow>,
     /// Place of each row: an instance may have thousands of phones with values of their own.
-    places: HashMap<Scope, HashMap<String, usize>>,
+    places: HashMap<Scope, Places>,
     revision: u64,
 }
 
@@ -79,7 +79,7 @@ impl Layers {
     /// The rows of one instance.
     #[must_use]
     pub fn new(rows: Vec<SettingRow>, revision: u64) -> Self {
-        let mut places: HashMap<Scope, HashMap<String, usize>> = HashMap::new();
+        let mut places: HashMap<Scope, Places> = HashMap::new();
         for (place, row) in rows.iter().enumerate() {
             places.entry(row.scope.clone()).or_default().insert(row.name.clone(), place);
         }
@@ -117,12 +117,42 @@ impl Layers {
         self.resolve(names.iter().filter_map(|name| setting(name)), phone, devices)
     }
 
+    /// Like [`Self::effective`], and for every setting where its value came from and what it beat; several times the
+    /// cost.
+    #[must_use]
+    pub fn traced(&self, phone: &Lookup<'_>, devices: Option<&DeviceConfig>) -> Effective {
+        let sources = self.sources(phone);
+        let mut effective = self.resolve(TABLE.iter(), phone, devices);
+        effective.origins =
+            TABLE.iter().map(|setting| (setting.name, self.origin(setting, &sources, devices))).collect();
+        effective
+    }
+
     fn resolve(
         &self,
         settings: impl Iterator<Item = &'static Setting>,
         phone: &Lookup<'_>,
         devices: Option<&DeviceConfig>,
     ) -> Effective {
+        let Sources { shared, own } = self.sources(phone);
+        let set = |places: &Places, name| places.get(name).and_then(|place| self.rows.get(*place));
+        let value = |setting: &Setting| {
+            if let Some(row) = own.and_then(|(_, places)| set(places, setting.name)) {
+                return row.value.clone();
+            }
+            if let Some(value) = devices.and_then(|config| devices::value_from(config, setting.name)) {
+                return value;
+            }
+            let nearest = shared.iter().rev().find_map(|(_, places)| set(places, setting.name));
+            nearest.map_or_else(|| Secret::new(setting.default), |row| row.value.clone())
+        };
+        let mut values = HashMap::with_capacity(settings.size_hint().1.unwrap_or_default());
+        values.extend(settings.map(|setting| (setting.name, value(setting))));
+        Effective { values, origins: HashMap::new() }
+    }
+
+    /// The scopes that hold for the phone and have values at all, widest first.
+    fn sources(&self, phone: &Lookup<'_>) -> Sources<'_> {
         let mut scopes = vec![Scope::Instance];
         if let Some(vendor) = phone.vendor {
             scopes.push(Scope::Vendor(vendor.to_owned()));
@@ -131,56 +161,55 @@ impl Layers {
             }
         }
         scopes.extend(phone.category.map(|category| Scope::Category(category.to_owned())));
-        let layer = |scope| self.places.get_key_value(scope);
-        let shared: Vec<_> = scopes.iter().filter_map(layer).collect();
-        let own = phone.mac.map(Scope::Phone);
-        let own = own.as_ref().and_then(layer);
-        let values = settings
-            .map(|setting| {
-                let mut found = vec![(Layer::Default, Secret::new(setting.default))];
-                let set = |(scope, places): &(&Scope, &HashMap<String, usize>)| {
-                    let row = self.rows.get(*places.get(setting.name)?)?;
-                    Some((Layer::Set((*scope).clone()), row.value.clone()))
-                };
-                found.extend(shared.iter().filter_map(set));
-                let deployed = devices.and_then(|config| devices::value_from(config, setting.name));
-                found.extend(deployed.map(|value| (Layer::Devices, value)));
-                found.extend(own.iter().filter_map(set));
-                (setting.name, Resolved::of(setting, found))
-            })
-            .collect();
-        Effective { values }
+        let layer = |scope: &Scope| self.places.get_key_value(scope);
+        Sources {
+            shared: scopes.iter().filter_map(layer).collect(),
+            own: phone.mac.and_then(|mac| layer(&Scope::Phone(mac))),
+        }
     }
-}
 
-#[derive(Debug, Clone)]
-struct Resolved {
-    value: Secret,
-    origin: Origin,
-}
-
-impl Resolved {
-    fn of(setting: &Setting, mut found: Vec<(Layer, Secret)>) -> Self {
-        let (layer, value) = found.pop().unwrap_or((Layer::Default, Secret::new(setting.default)));
+    fn origin(&self, setting: &Setting, sources: &Sources<'_>, devices: Option<&DeviceConfig>) -> Origin {
+        let mut found = vec![(Layer::Default, Secret::new(setting.default))];
+        let set = |(scope, places): &(&Scope, &Places)| {
+            let row = self.rows.get(*places.get(setting.name)?)?;
+            Some((Layer::Set((*scope).clone()), row.value.clone()))
+        };
+        found.extend(sources.shared.iter().filter_map(set));
+        let deployed = devices.and_then(|config| devices::value_from(config, setting.name));
+        found.extend(deployed.map(|value| (Layer::Devices, value)));
+        found.extend(sources.own.iter().filter_map(set));
         let shown = |value: Secret| {
             if setting.secret && !value.is_empty() { "***".to_owned() } else { value.expose().to_owned() }
         };
-        let beaten = found.into_iter().rev().map(|(layer, value)| (layer, shown(value))).collect();
-        Self { value, origin: Origin { layer, beaten } }
+        let layer = found.pop().map_or(Layer::Default, |(layer, _)| layer);
+        Origin { layer, beaten: found.into_iter().rev().map(|(layer, value)| (layer, shown(value))).collect() }
     }
+}
+
+/// Setting -> place of its row.
+type Places = HashMap<String, usize>;
+
+/// Whose values hold for a phone.
+struct Sources<'a> {
+    /// What it shares with others, widest first.
+    shared: Vec<(&'a Scope, &'a Places)>,
+    /// Its own.
+    own: Option<(&'a Scope, &'a Places)>,
 }
 
 /// The settings that hold for one phone.
 #[derive(Debug, Clone)]
 pub struct Effective {
-    values: HashMap<&'static str, Resolved>,
+    values: HashMap<&'static str, Secret>,
+    /// Only of [`Layers::traced`].
+    origins: HashMap<&'static str, Origin>,
 }
 
 impl Effective {
     /// The value as text; empty for a name the table does not know.
     #[must_use]
     pub fn text(&self, name: &str) -> &str {
-        self.values.get(name).map_or("", |resolved| resolved.value.expose())
+        self.values.get(name).map_or("", Secret::expose)
     }
 
     /// `None` when the value is empty.
@@ -205,21 +234,21 @@ impl Effective {
     /// The value in custody.
     #[must_use]
     pub fn secret(&self, name: &str) -> Secret {
-        self.values.get(name).map(|resolved| resolved.value.clone()).unwrap_or_default()
+        self.values.get(name).cloned().unwrap_or_default()
     }
 
-    /// Where the value came from and what it beat.
+    /// Where the value came from and what it beat; known to settings that were [`Layers::traced`].
     #[must_use]
     pub fn origin(&self, name: &str) -> Option<&Origin> {
-        self.values.get(name).map(|resolved| &resolved.origin)
+        self.origins.get(name)
     }
 
     /// The same settings but one: what would a file look like if... (see `render::explain`).
     #[must_use]
     pub fn with(&self, name: &str, value: &str) -> Self {
         let mut other = self.clone();
-        if let Some(resolved) = other.values.get_mut(name) {
-            resolved.value = Secret::new(value);
+        if let Some(known) = other.values.get_mut(name) {
+            *known = Secret::new(value);
         }
         other
     }
@@ -254,19 +283,23 @@ mod tests {
             mac: Some(mac.parse().unwrap()),
         };
         let layers = Layers::new(rows, 3);
-        let own = layers.effective(&lookup("805ec0aabbcc", Some("Lab")), Some(&devices));
+        let own = layers.traced(&lookup("805ec0aabbcc", Some("Lab")), Some(&devices));
         assert_eq!(own.text("ntp_server_1"), "phone");
         let beaten: Vec<_> =
             own.origin("ntp_server_1").unwrap().beaten.iter().map(|(_, value)| value.as_str()).collect();
         assert_eq!(beaten, ["devices", "category", "model", "vendor", "instance", ""]);
-        let other = layers.effective(&lookup("805ec0aabbcd", Some("Lab")), Some(&devices));
+        let other = layers.traced(&lookup("805ec0aabbcd", Some("Lab")), Some(&devices));
         assert_eq!(other.text("ntp_server_1"), "devices");
         assert_eq!(other.origin("ntp_server_1").unwrap().layer, Layer::Devices);
         assert_eq!(layers.effective(&lookup("805ec0aabbcd", Some("Lab")), None).text("ntp_server_1"), "category");
         assert_eq!(layers.effective(&lookup("805ec0aabbcd", None), None).text("ntp_server_1"), "model");
         let few = layers.effective_of(&["ntp_server_1"], &lookup("805ec0aabbcc", Some("Lab")), Some(&devices));
         assert_eq!((few.text("ntp_server_1"), few.text("window_days")), ("phone", ""));
-        assert_eq!(few.origin("ntp_server_1"), own.origin("ntp_server_1"));
+        for setting in TABLE {
+            let quick = layers.effective(&lookup("805ec0aabbcc", Some("Lab")), Some(&devices));
+            assert_eq!(quick.text(setting.name), own.text(setting.name), "{}", setting.name);
+            assert_eq!(quick.origin(setting.name), None);
+        }
         assert_eq!(layers.get("ntp_server_1").unwrap().expose(), "instance");
         assert_eq!(layers.get("window_days").unwrap().expose(), "7");
     }
@@ -277,7 +310,7 @@ mod tests {
             vec![row("instance", "ldap_password", "hunter2"), row("vendor:yealink", "ldap_password", "x")],
             1,
         );
-        let effective = layers.effective(&Lookup { vendor: Some("yealink"), ..Lookup::default() }, None);
+        let effective = layers.traced(&Lookup { vendor: Some("yealink"), ..Lookup::default() }, None);
         assert_eq!(effective.origin("ldap_password").unwrap().beaten[0].1, "***");
         assert!(!format!("{effective:?}").contains("hunter2"));
     }
@@ -287,7 +320,7 @@ mod tests {
         let mut devices = DeviceConfig::default();
         devices.items.insert("NTP".to_owned(), json!({"ntp1": " ", "tz": "a\nb"}));
         devices.items.insert("PHONE".to_owned(), json!({"srtpKey": "4", "dialTone": 15}));
-        let effective = Layers::default().effective(&Lookup::default(), Some(&devices));
+        let effective = Layers::default().traced(&Lookup::default(), Some(&devices));
         assert_eq!(effective.origin("ntp_server_1").unwrap().layer, Layer::Default);
         assert_eq!(effective.origin("timezone").unwrap().layer, Layer::Default);
         assert_eq!(effective.text("srtp"), "off");

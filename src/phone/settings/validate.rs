@@ -6,6 +6,7 @@ use super::{
     scope::Scope,
     table::{Kind, Setting, TABLE, setting},
 };
+use crate::phone::time_zone::Zone;
 
 /// Why a value was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -95,9 +96,9 @@ fn check(setting: &Setting, value: &str) -> Result<String, String> {
         },
         Kind::Host => host(value),
         Kind::Url => url(value),
-        Kind::Zone => match jiff::tz::TimeZone::get(value) {
-            Ok(zone) => Ok(zone.iana_name().unwrap_or(value).to_owned()),
-            Err(_unknown) => Err(format!("'{value}' is no IANA time zone such as Europe/Berlin or America/New_York")),
+        Kind::Zone => match Zone::read(value).ok().as_ref().and_then(Zone::name) {
+            Some(name) => Ok(name.to_owned()),
+            None => Err(format!("'{value}' is no IANA time zone such as Europe/Berlin or America/New_York")),
         },
         Kind::Country => {
             let upper = value.to_ascii_uppercase();

@@ -47,8 +47,6 @@ pub(super) struct Terms<'a> {
     pub(super) accounts: &'a (dyn Fn(Option<&str>) -> u16 + Sync),
     /// The user's GUID, asked for where it decides.
     pub(super) guid: Option<&'a str>,
-    /// The code was spent by an earlier request.
-    pub(super) is_spent: bool,
     pub(super) window_days: u32,
     pub(super) now: Timestamp,
 }
@@ -125,7 +123,7 @@ impl Terms<'_> {
 
     /// Lets Devices have another try where it had refused.
     fn take_code(&self, phone: &mut Phone) {
-        if self.is_spent {
+        if self.is_spent(phone) {
             return;
         }
         phone.code = Some(self.request.code.clone());
@@ -143,6 +141,9 @@ impl Terms<'_> {
         }
         if needs_code(phone) {
             self.take_code(phone);
+        } else if phone.sysclient.password.is_some() {
+            // Devices knows the base: the code is not needed, and a repeated request must not bring it back.
+            phone.sysclient.spent.add(self.request.code.clone());
         }
     }
 
@@ -155,6 +156,7 @@ impl Terms<'_> {
         fresh.provisioning = phone.provisioning;
         // An entry that could not be taken back yet is overwritten by the new one.
         fresh.redirect_entry = phone.redirect_entry.take();
+        fresh.sysclient.spent = std::mem::take(&mut phone.sysclient.spent);
         *phone = fresh;
         self.begin_provisioning(phone);
         self.put(phone, 1);
@@ -240,9 +242,14 @@ impl Terms<'_> {
         account.hwid.eq_ignore_ascii_case(&self.request.hwid)
     }
 
+    /// Whether Devices has reacted to this code before.
+    fn is_spent(&self, phone: &Phone) -> bool {
+        phone.sysclient.spent.holds(&self.request.code)
+    }
+
     /// Word for word what the record says already, with a code that is under way or spent.
     fn is_repeated(&self, phone: &Phone) -> bool {
-        let code_is_known = self.is_spent || phone.code.as_ref() == Some(&self.request.code);
+        let code_is_known = self.is_spent(phone) || phone.code.as_ref() == Some(&self.request.code);
         // A base with its own credentials needs no window.
         let may_come =
             phone.window.closed.is_none() || self.provider.same_mac == SameMac::Add && phone.delivery.is_some();

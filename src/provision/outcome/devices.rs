@@ -45,14 +45,27 @@ pub fn connected(phone: &mut Phone, now: Timestamp) {
     }
 }
 
-/// Devices gave a password; the code that got it is spent.
-pub fn password(phone: &mut Phone, password: Secret, now: Timestamp, events: &mut Vec<NewEvent>) {
+/// Devices gave a password; `sent`, the code the connection had identified with, is spent.
+pub fn password(
+    phone: &mut Phone,
+    password: Secret,
+    sent: Option<&Secret>,
+    now: Timestamp,
+    events: &mut Vec<NewEvent>,
+) {
     phone.sysclient.password = Some(password);
-    phone.code = None;
+    spend(phone, sent);
     if phone.devices.state != DevicesState::Received {
         phone.devices.reach(DevicesState::Connecting, now);
     }
     events.push(Happened::Joined.into());
+}
+
+/// Devices has reacted to a code: it is not sent again. Another one that came since it was sent stays.
+fn spend(phone: &mut Phone, sent: Option<&Secret>) {
+    let Some(sent) = sent else { return };
+    phone.code.take_if(|code| code == sent);
+    phone.sysclient.spent.add(sent.clone());
 }
 
 /// A complete burst: it replaces what was there.
@@ -86,15 +99,14 @@ pub fn items_changed(phone: &mut Phone, items: BTreeMap<String, Value>, events: 
     }
 }
 
-/// Nothing came within 20 s of identifying. `with_code` tells how the sysclient had identified.
-pub fn silence(phone: &mut Phone, with_code: bool, now: Timestamp, events: &mut Vec<NewEvent>) {
-    if with_code {
-        phone.code = None;
-    } else if phone.code.is_some() {
-        // A new code came while the old password was tried: it has its own chance.
+/// Nothing came within 20 s of identifying. `sent` is the code the sysclient had identified with.
+pub fn silence(phone: &mut Phone, sent: Option<&Secret>, now: Timestamp, events: &mut Vec<NewEvent>) {
+    spend(phone, sent);
+    if phone.code.is_some() {
+        // A new code came meanwhile: it has its own chance.
         return;
     }
-    let sentence = if with_code { CODE_REFUSED } else { FORGOTTEN };
+    let sentence = if sent.is_some() { CODE_REFUSED } else { FORGOTTEN };
     if phone.devices.state != DevicesState::NotInDomain {
         events.push(Happened::NotInDomain { sentence }.into());
     }

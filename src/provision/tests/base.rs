@@ -232,7 +232,7 @@ async fn a_refused_code_of_the_first_user_is_not_the_second_users_fault() {
     bench.until("both", |phone| phone.accounts.len() == 2).await;
     assert_eq!(bench.record().code, Some("bad".into()), "what is being tried is not taken away");
     bench.send(FleetEventKind::Connected).await;
-    bench.send(FleetEventKind::Silence).await;
+    bench.send(FleetEventKind::Silence { sent: Some("bad".into()) }).await;
     let hold = bench.held(1).await;
     assert_eq!(hold.credential, Credential::Code("good".into()));
     bench.devices_accepts().await;

@@ -1,6 +1,13 @@
+use std::time::Duration;
+
 use super::bench::{Bench, Outside, rest, until};
 use crate::{
-    phone::facet::{DevicesState, RedirectState, RegistrationState, RequestState, UserObjectState, Wanted},
+    phone::{
+        facet::{DevicesState, RedirectState, RegistrationState, RequestState, UserObjectState, Wanted},
+        mac::Mac,
+        record::{Delivery, Flags, Phone, new_token},
+        settings::Scope,
+    },
     provision::{intents, ports::PbxError, urls},
     redirect::Outcome,
     sysclients::{Credential, FleetEventKind},
@@ -41,7 +48,7 @@ async fn the_password_is_stored_before_the_fleet_goes_on() {
     let _answer = bench.request(bench.wish("anna", "1"));
     bench.held(0).await;
     let (stored, is_stored) = tokio::sync::oneshot::channel();
-    bench.send(FleetEventKind::Password { password: "p".into(), stored }).await;
+    bench.send(FleetEventKind::Password { password: "p".into(), sent: Some("1".into()), stored }).await;
     is_stored.await.unwrap();
     assert_eq!(bench.record().sysclient.password, Some("p".into()));
     assert!(bench.record().code.is_none());
@@ -202,6 +209,25 @@ async fn a_learned_url_is_used_and_a_conflict_moves_nobody() {
     bench.stop().await;
 }
 
+/// A PBX that is moved announces the new URL while the old session still ends.
+#[tokio::test]
+async fn urls_named_in_quick_succession_end_with_the_last() {
+    let mut bench = Bench::new().await;
+    bench.move_to("").await;
+    let [a, b] = ["a", "b"].map(|host| format!("https://{host}.example.com/example.com/gangway"));
+    let url = |text: &str| text.parse::<url::Url>().unwrap();
+    bench.provisioning.app_url(bench.instance, "yealink", url(&a));
+    bench.provisioning.app_url(bench.instance, "yealink", url(&b));
+    bench.provisioning.app_url_gone(bench.instance, "yealink", url(&a));
+    rest().await;
+    let learned = || urls::learned(&bench.store, bench.instance, Some("yealink"));
+    until("the last one is learned", || learned() == Some(url(&b))).await;
+    rest().await;
+    assert_eq!(bench.store.fact(bench.instance, &urls::conflict_key("yealink")), None);
+    assert_eq!(urls::learned(&bench.store, bench.instance, None), Some(url(&b)));
+    bench.stop().await;
+}
+
 #[tokio::test]
 async fn a_service_that_is_away_is_probed_and_heals() {
     let mut bench = Bench::new().await;
@@ -232,5 +258,38 @@ async fn devices_that_moved_are_followed() {
     let hold = bench.held(1).await;
     assert_eq!(hold.url.host_str(), Some("other.example.com"));
     assert_eq!(hold.credential, Credential::Password("sysclient-password".into()));
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn what_all_phones_share_is_carried_out_in_portions_and_for_all_of_them() {
+    let bench = Bench::new().await;
+    let now = bench.now();
+    for index in 0..300_u32 {
+        let [_, _, a, b] = index.to_be_bytes();
+        let mut phone = Phone::sample();
+        phone.mac = Mac::new([0x80, 0x5e, 0xc0, 0, a, b]).unwrap();
+        (phone.instance, phone.token) = (bench.instance, new_token());
+        phone.request.reach(RequestState::Provisioned, now);
+        phone.delivery = Some(Delivery { at: now, revision: 1, provisioning: 1, etag: "\"e\"".into() });
+        let account = &mut phone.accounts[0];
+        account.hwid = phone.mac.to_string();
+        account.flags_written = Some(Flags { media_relay: true, tls_only: true, reverse_proxy: true });
+        account.flags_provisioning = 1;
+        account.user_object.reach(UserObjectState::Applied, now);
+        bench.store.create_phone(phone, Vec::new()).await.unwrap();
+    }
+    rest().await;
+    assert_eq!(bench.outside.flags.lock().unwrap().len(), 0, "nothing to write yet");
+    bench.store.set_setting(bench.instance, &Scope::Instance, "media_relay", Some(&"false".into())).await.unwrap();
+    let written = || bench.outside.flags.lock().unwrap().len();
+    until("the first portion", || written() >= 64).await;
+    rest().await;
+    assert!(written() < 300, "all at once: {}", written());
+    until("all of them", || {
+        bench.clock.advance(Duration::from_millis(5));
+        written() == 300
+    })
+    .await;
     bench.stop().await;
 }

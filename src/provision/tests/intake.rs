@@ -1,7 +1,14 @@
-use super::bench::{Bench, Outside, rest, until, user};
+use super::bench::{Bench, MAC, Outside, rest, until, user};
 use crate::{
-    phone::facet::{DevicesState, RedirectState, RequestState},
+    phone::{
+        facet::{DevicesState, RedirectState, RequestState, Wanted},
+        instance::InstanceId,
+        mac::Mac,
+        record::Phone,
+    },
     provision::{
+        ProvisionRequest,
+        intake::{Lock, MacLocks},
         ports::PbxUser,
         sample,
         verdict::{Verdict, verdict},
@@ -53,12 +60,10 @@ async fn an_expired_code_is_told_and_never_sent_again() {
     let answer = bench.request(bench.wish("anna", "old"));
     bench.held(0).await;
     bench.send(FleetEventKind::Connected).await;
-    bench.send(FleetEventKind::Silence).await;
+    bench.send(FleetEventKind::Silence { sent: Some("old".into()) }).await;
     let error = answer.await.unwrap().unwrap_err();
     assert!(error.contains("did not accept the provisioning code"), "{error}");
     assert!(bench.record().code.is_none());
-    until("the code is remembered as spent", || bench.store.fact(bench.instance, "spent_code.001565aabbcc").is_some())
-        .await;
     let again = bench.request(bench.wish("anna", "old")).await.unwrap().unwrap_err();
     assert_eq!(again, error, "the repeated request is answered from the record");
     bench.restart().await;
@@ -69,6 +74,59 @@ async fn an_expired_code_is_told_and_never_sent_again() {
     assert_eq!(hold.credential, Credential::Code("new".into()));
     bench.devices_accepts().await;
     assert_eq!(answer.await.unwrap(), Ok(()));
+    bench.stop().await;
+}
+
+/// A process killed between the two would otherwise send the code again when the request is repeated.
+#[tokio::test]
+async fn a_code_is_spent_in_the_very_change_that_brings_the_password() {
+    let mut bench = Bench::new().await;
+    let _answer = bench.request(bench.wish("anna", "1"));
+    bench.held(0).await;
+    let (stored, _is_stored) = tokio::sync::oneshot::channel();
+    bench.send(FleetEventKind::Password { password: "p".into(), sent: Some("1".into()), stored }).await;
+    bench.until("the password", |phone| phone.sysclient.password.is_some()).await;
+    let phone = bench.record();
+    assert_eq!((phone.sysclient.spent.holds(&"1".into()), phone.code.as_ref()), (true, None));
+    let beside = bench.beside().await;
+    assert_eq!(beside.sysclient.spent, phone.sysclient.spent, "on disk, too");
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_code_that_comes_while_another_is_answered_is_not_spent() {
+    let mut bench = Bench::new().await;
+    let _first = bench.request(bench.wish("anna", "1"));
+    bench.held(0).await;
+    let _second = bench.request(bench.wish("anna", "2"));
+    bench.held(1).await;
+    let (stored, is_stored) = tokio::sync::oneshot::channel();
+    bench.send(FleetEventKind::Password { password: "p".into(), sent: Some("1".into()), stored }).await;
+    is_stored.await.unwrap();
+    assert_eq!(bench.record().code, Some("2".into()));
+    bench.held(2).await;
+    let hold = bench.outside.holds.lock().unwrap().last().cloned().unwrap();
+    assert_eq!(hold.credential, Credential::CodeOrPassword { code: "2".into(), password: "p".into() });
+    bench.send(FleetEventKind::Silence { sent: Some("1".into()) }).await;
+    rest().await;
+    assert_eq!(bench.record().code, Some("2".into()), "nor by silence on another");
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_spent_code_stays_spent_when_the_phone_is_removed() {
+    let mut bench = Bench::new().await;
+    let answer = bench.request(bench.wish("anna", "1"));
+    bench.held(0).await;
+    bench.devices_accepts().await;
+    answer.await.unwrap().unwrap();
+    let removed =
+        |phone: &mut crate::phone::record::Phone, _: &mut Vec<_>| phone.wanted = crate::phone::facet::Wanted::Removed;
+    bench.store.change_phone(bench.record().id, removed).await.unwrap();
+    bench.until("the tombstone", |phone| phone.buried.is_some()).await;
+    let _again = bench.request(bench.wish("anna", "1"));
+    bench.until("provisioned again", |phone| phone.buried.is_none()).await;
+    assert_eq!(bench.record().code, None);
     bench.stop().await;
 }
 
@@ -176,6 +234,59 @@ async fn two_requests_at_once_make_one_phone() {
     assert_eq!(bench.store.roster().in_instance(bench.instance).len(), 1);
     assert_eq!((bench.record().provisioning, bench.outside.holds.lock().unwrap().len()), (1, 1));
     bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_mac_in_service_elsewhere_on_the_same_account_is_refused() {
+    let mut bench = Bench::new().await;
+    let neighbour = bench.neighbour("rps").await;
+    let theirs = ProvisionRequest { instance: neighbour, ..bench.wish("anna", "1") };
+    let _open = bench.request(theirs.clone());
+    bench.held(0).await;
+    let refused = bench.request(bench.wish("bert", "2")).await.unwrap().unwrap_err();
+    assert!(refused.contains("in service in another instance") && !refused.contains("example.org"), "{refused}");
+    assert!(bench.phone().is_none());
+    let there = bench.store.roster().by_mac(neighbour, MAC.parse().unwrap()).unwrap();
+    let removed = |phone: &mut Phone, _: &mut Vec<_>| phone.wanted = Wanted::Removed;
+    bench.store.change_phone(there.id, removed).await.unwrap();
+    let is_buried = || bench.store.roster().get(there.id).is_some_and(|phone| phone.buried.is_some());
+    until("their phone is removed", is_buried).await;
+    let _open = bench.request(bench.wish("bert", "2"));
+    until("ours is in service", || bench.phone().is_some()).await;
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn two_instances_that_share_an_account_cannot_both_get_a_mac_at_once() {
+    let mut bench = Bench::new().await;
+    let neighbour = bench.neighbour("rps").await;
+    let theirs = ProvisionRequest { instance: neighbour, ..bench.wish("anna", "1") };
+    let (_one, _two) = (bench.request(bench.wish("bert", "2")), bench.request(theirs));
+    bench.held(0).await;
+    rest().await;
+    assert_eq!(bench.store.roster().all().len(), 1);
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn with_accounts_of_their_own_two_instances_have_nothing_to_do_with_each_other() {
+    let mut bench = Bench::new().await;
+    let neighbour = bench.neighbour("another-account").await;
+    let theirs = ProvisionRequest { instance: neighbour, ..bench.wish("anna", "1") };
+    let (_one, _two) = (bench.request(bench.wish("bert", "2")), bench.request(theirs));
+    until("both are in service", || bench.store.roster().all().len() == 2).await;
+    bench.stop().await;
+}
+
+#[test]
+fn whoever_writes_one_instances_record_holds_up_no_other_instance() {
+    let locks = MacLocks::default();
+    let mac: Mac = MAC.parse().unwrap();
+    let record = |instance| locks.of(Lock::Record(InstanceId(instance), mac));
+    let (one, other, again) = (record(1), record(2), record(1));
+    let _held = one.try_lock().unwrap();
+    assert!(other.try_lock().is_ok());
+    assert!(again.try_lock().is_err(), "one MAC of one instance is serialised");
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ async fn life(at: usize) {
         holds += 1;
     }
     let (stored, is_stored) = tokio::sync::oneshot::channel();
-    bench.send(FleetEventKind::Password { password: "p".into(), stored }).await;
+    bench.send(FleetEventKind::Password { password: "p".into(), sent: Some("1".into()), stored }).await;
     is_stored.await.unwrap();
     if at == 1 {
         bench.restart().await;

@@ -1,30 +1,10 @@
 //! The methods and their texts, blanks and all.
 
-use super::{
-    state::{RpsEntry, RpsServer, RpsState},
-    xml::Value,
+use super::state::{RpsEntry, RpsServer, RpsState};
+use crate::{
+    phone::mac::Mac,
+    sim::xmlrpc::{Answer, Value},
 };
-use crate::phone::mac::Mac;
-
-/// What a call is answered.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Answer {
-    /// The pair of a boolean and a text.
-    Text(bool, String),
-    /// The pair of a boolean and an array of texts.
-    List(Vec<String>),
-    /// `<fault>` with code 0.
-    Fault(String),
-}
-
-impl Answer {
-    pub(super) fn brief(&self) -> String {
-        match self {
-            Self::Text(_, text) | Self::Fault(text) => text.clone(),
-            Self::List(texts) => texts.join(","),
-        }
-    }
-}
 
 fn ok(text: &str) -> Answer {
     Answer::Text(true, text.into())

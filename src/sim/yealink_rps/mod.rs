@@ -6,7 +6,6 @@ mod methods;
 mod state;
 #[cfg(test)]
 mod tests;
-mod xml;
 
 use std::{io, time::Duration};
 
@@ -15,7 +14,13 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 
 pub use state::{Call, RpsEntry, RpsServer, RpsState, RpsSwitches};
 
-use super::{board::Board, gate::Gates, host::HostHandle, server::SimServer};
+use super::{
+    board::Board,
+    gate::Gates,
+    host::HostHandle,
+    server::SimServer,
+    xmlrpc::{Answer, Style, read_call, write_answer},
+};
 use crate::phone::mac::Mac;
 
 /// A running redirection service. Cheap to clone; all clones are one.
@@ -130,8 +135,8 @@ async fn call(board: &Board<RpsState>, gates: &Gates, request: &HttpRequest, bod
             .insert_header((header::WWW_AUTHENTICATE, "Basic realm=\"XML-RPC\""))
             .finish();
     };
-    let answer = match xml::read_call(&String::from_utf8_lossy(body)) {
-        Err(problem) => methods::Answer::Fault(format!("Failed to parse XML-RPC request: {problem}")),
+    let answer = match read_call(&String::from_utf8_lossy(body)) {
+        Err(problem) => Answer::Fault(format!("Failed to parse XML-RPC request: {problem}")),
         Ok((method, params)) => {
             if let Some(pause) = switches.slow {
                 tokio::time::sleep(pause.min(Duration::from_secs(60))).await;
@@ -148,7 +153,9 @@ async fn call(board: &Board<RpsState>, gates: &Gates, request: &HttpRequest, bod
             answer
         }
     };
-    HttpResponse::Ok().content_type("text/xml").body(xml::write_answer(&answer, switches.pretty))
+    HttpResponse::Ok()
+        .content_type("text/xml")
+        .body(write_answer(&answer, Style { pretty: switches.pretty, typed: false }))
 }
 
 fn account(board: &Board<RpsState>, request: &HttpRequest) -> Option<String> {

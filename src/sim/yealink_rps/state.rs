@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::xml::Value;
+use crate::sim::xmlrpc::Value;
 
 /// A phone that is registered.
 #[derive(Debug, Clone, PartialEq, Eq)]

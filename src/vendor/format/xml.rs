@@ -193,11 +193,13 @@ mod tests {
 
     use super::*;
 
+    type Attributes = Vec<(String, String)>;
+
     /// Read with another parser: elements in order with attributes and text.
-    fn read(text: &str) -> Vec<(String, Vec<(String, String)>, String)> {
+    fn read(text: &str) -> Vec<(String, Attributes, String)> {
         let mut reader = Reader::from_str(text);
         reader.config_mut().enable_all_checks(true);
-        let mut found: Vec<(String, Vec<(String, String)>, String)> = Vec::new();
+        let mut found: Vec<(String, Attributes, String)> = Vec::new();
         let mut open = false;
         loop {
             let event = reader.read_event().unwrap();

@@ -12,7 +12,13 @@ use std::{collections::BTreeMap, sync::Arc};
 pub(super) use samples::prove;
 
 use super::{
-    finding::Finding, folder::Files, manifest::Manifest, recognise::Recogniser, registry::Vendor, templates::Templates,
+    finding::Finding,
+    folder::Files,
+    manifest::Manifest,
+    recognise::Recogniser,
+    registry::Vendor,
+    templates::Templates,
+    zones::{self, Zones},
 };
 
 #[derive(Default)]
@@ -47,13 +53,14 @@ pub(super) fn load(files: &Files, findings: &mut Vec<Finding>) -> Loaded {
         let file_names = patterns::compile(path, text, &manifest, &mut loaded.recogniser, findings);
         sources::compile(&manifest, text, files, &mut loaded.templates, findings);
         if findings.len() == before {
-            enter(manifest, file_names, &mut loaded);
+            let zones = zones::load(folder, files, findings);
+            enter(manifest, file_names, zones, &mut loaded);
         }
     }
     loaded
 }
 
-fn enter(manifest: Manifest, file_names: Vec<regex::Regex>, loaded: &mut Loaded) {
+fn enter(manifest: Manifest, file_names: Vec<regex::Regex>, zones: Zones, loaded: &mut Loaded) {
     let name: Arc<str> = Arc::from(manifest.name.as_str());
     for bytes in manifest.ouis.iter().filter_map(|oui| tables::oui_bytes(oui)) {
         loaded.recogniser.ouis.insert(bytes, Arc::clone(&name));
@@ -70,6 +77,7 @@ fn enter(manifest: Manifest, file_names: Vec<regex::Regex>, loaded: &mut Loaded)
         providers: manifest.providers.clone(),
         auth: manifest.auth,
         redirect: manifest.redirect.clone(),
+        zones,
         manifest,
         file_names,
     };

@@ -145,9 +145,9 @@ impl Samples<'_> {
         layers: &Layers,
     ) -> Result<String, TemplateFault> {
         let lookup = Lookup { vendor: Some(&self.vendor.name), model, category: None, mac: Some(phone.mac) };
-        let facts = self.vendor.facts(model, Some(&phone.provider), self.family);
+        let facts = self.vendor.facts(model, self.family);
         let settings = layers.effective(&lookup, Some(&phone.device_config));
-        let inputs = Inputs { phone, settings: &settings, facts: &facts, url: URL };
+        let inputs = Inputs { phone, settings: &settings, facts: &facts, url: URL, today: jiff::Timestamp::UNIX_EPOCH };
         self.registry.render(self.vendor, self.family, template, &neutral::build(&inputs), false)
     }
 }

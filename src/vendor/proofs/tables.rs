@@ -42,6 +42,9 @@ fn words(path: &str, folder: &str, text: &str, manifest: &Manifest, findings: &m
     if manifest.providers.is_empty() {
         find("name", "it has no provider".to_owned(), "add a [[providers]] entry");
     }
+    for (text, reason) in manifest.arrival.faults() {
+        find(&text, reason, "write {url} where the gateway's URL belongs, once and nothing else in braces");
+    }
     if let Some(reason) = manifest.lines.fault() {
         find("[lines]", reason, "correct the [lines] table");
     }

@@ -61,19 +61,18 @@ impl Verifier {
         self.algorithm
     }
 
-    /// Does this Digest response prove the password for a request with `method`? The response is checked for its
+    /// Does this Digest response prove the password for the request of `what`? The response is checked for its
     /// mathematics only: nonce, realm and uri are the caller's to judge.
     #[must_use]
-    pub fn proves(&self, fields: &DigestFields<'_>, method: &str) -> bool {
+    pub fn proves(&self, fields: &DigestFields<'_>, what: &Asked) -> bool {
         let length = self.algorithm.hex_length();
-        let mut ha2 = hash(self.algorithm, &[method.as_bytes(), fields.uri.as_bytes()]);
         let ha1 = &self.ha1[..length];
-        let ha2_text = &ha2[..length];
+        let ha2 = &what.ha2[..length];
         let mut expected = match (&fields.qop, &fields.nc, &fields.cnonce) {
-            (None, ..) => hash(self.algorithm, &[ha1, fields.nonce.as_bytes(), ha2_text]),
+            (None, ..) => hash(self.algorithm, &[ha1, fields.nonce.as_bytes(), ha2]),
             (Some(qop), Some(nc), Some(cnonce)) if qop.eq_ignore_ascii_case("auth") => hash(
                 self.algorithm,
-                &[ha1, fields.nonce.as_bytes(), nc.as_bytes(), cnonce.as_bytes(), qop.as_bytes(), ha2_text],
+                &[ha1, fields.nonce.as_bytes(), nc.as_bytes(), cnonce.as_bytes(), qop.as_bytes(), ha2],
             ),
             _ => return false,
         };
@@ -84,8 +83,22 @@ impl Verifier {
         }
         let equal = bool::from(expected[..length].ct_eq(&given[..length]));
         expected.zeroize();
-        ha2.zeroize();
-        fits && equal
+        fits && equal && what.algorithm == self.algorithm
+    }
+}
+
+/// What a response was made for, HA2 (hex): the same whoever is held against it.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    algorithm: Algorithm,
+    ha2: [u8; 64],
+}
+
+impl Asked {
+    /// Of a request with `method` whose Digest names `uri`.
+    #[must_use]
+    pub fn new(algorithm: Algorithm, method: &str, uri: &str) -> Self {
+        Self { algorithm, ha2: hash(algorithm, &[method.as_bytes(), uri.as_bytes()]) }
     }
 }
 
@@ -140,16 +153,19 @@ mod tests {
             let algorithm = if text("algorithm") == "MD5" { Algorithm::Md5 } else { Algorithm::Sha256 };
             let Authorization::Digest(fields) = Authorization::parse(text("header")) else { panic!() };
             let verifier = Verifier::new(algorithm, text("user"), &fields.realm, &Secret::new(text("password")));
-            assert!(verifier.proves(&fields, text("method")), "{}", text("source"));
-            assert!(!verifier.proves(&fields, "PUT"));
+            let asked = Asked::new(algorithm, text("method"), &fields.uri);
+            assert!(verifier.proves(&fields, &asked), "{}", text("source"));
+            assert!(!verifier.proves(&fields, &Asked::new(algorithm, "PUT", &fields.uri)));
+            let other = if algorithm == Algorithm::Md5 { Algorithm::Sha256 } else { Algorithm::Md5 };
+            assert!(!verifier.proves(&fields, &Asked::new(other, text("method"), &fields.uri)));
             let upper = DigestFields { response: fields.response.to_uppercase().into(), ..(*fields).clone() };
-            assert!(verifier.proves(&upper, text("method")));
+            assert!(verifier.proves(&upper, &asked));
             for wrong in ["", "0", &"0".repeat(32), &"0".repeat(64), &format!("{}0", fields.response)] {
                 let wrong = DigestFields { response: wrong.into(), ..(*fields).clone() };
-                assert!(!verifier.proves(&wrong, text("method")));
+                assert!(!verifier.proves(&wrong, &asked));
             }
             let integrity = DigestFields { qop: Some("auth-int".into()), ..(*fields).clone() };
-            assert!(!verifier.proves(&integrity, text("method")));
+            assert!(!verifier.proves(&integrity, &asked));
         }
     }
 }

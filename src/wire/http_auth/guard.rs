@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    digest::{Algorithm, Verifier},
+    digest::{Algorithm, Asked, Verifier},
     header::{Authorization, DigestFields, percent_decoded},
     nonce::{Freshness, NonceKey, Replays},
 };
@@ -111,54 +111,105 @@ impl Guard {
         replays: Option<&Replays>,
         lookup: impl FnOnce(&str) -> Option<Verifier>,
     ) -> Outcome {
-        let Some(header) = request.authorization else { return Outcome::Missing };
-        match (self.scheme, Authorization::parse(header)) {
-            (_, Authorization::Malformed) => Outcome::Malformed,
-            (Scheme::Basic, Authorization::Basic { user, password }) => {
-                let known = lookup(&user).filter(|verifier| verifier.algorithm() == algorithm(self.scheme));
-                let shown = self.verifier(&user, &password);
-                let equal = known.as_ref().unwrap_or(&self.nobody).is(&shown);
-                if equal && known.is_some() { Outcome::Valid { user } } else { Outcome::Wrong }
+        let shown = match self.shown(request, now) {
+            Ok(shown) => shown,
+            Err(outcome) => return outcome,
+        };
+        if !shown.fits(lookup(shown.user()).as_ref()) {
+            return Outcome::Wrong;
+        }
+        match (&shown.answer, replays) {
+            (Answer::Digest { fields, count, .. }, Some(replays)) if !replays.note(&fields.nonce, *count) => {
+                Outcome::Stale
             }
-            (Scheme::Digest(algorithm), Authorization::Digest(fields)) => {
-                self.check_digest(algorithm, &fields, request, now, replays, lookup)
-            }
-            // Another scheme, such as Basic sent unasked from a URL: no answer to our challenge, so no strike.
-            _ => Outcome::Missing,
+            _ => Outcome::Valid { user: shown.user().to_owned() },
         }
     }
 
-    fn check_digest(
+    /// Reads what a request shows, once for all accounts it may be held against.
+    ///
+    /// # Errors
+    /// What it is when it is no answer to a challenge of ours: [`Outcome::Missing`], [`Outcome::Stale`] or
+    /// [`Outcome::Malformed`].
+    pub fn shown<'a>(&'a self, request: &Request<'a>, now: Timestamp) -> Result<Shown<'a>, Outcome> {
+        let Some(header) = request.authorization else { return Err(Outcome::Missing) };
+        let answer = match (self.scheme, Authorization::parse(header)) {
+            (_, Authorization::Malformed) => return Err(Outcome::Malformed),
+            (Scheme::Basic, Authorization::Basic { user, password }) => {
+                Answer::Basic { shown: self.verifier(&user, &password), user }
+            }
+            (Scheme::Digest(algorithm), Authorization::Digest(fields)) => {
+                let count = self.answers(algorithm, &fields, request, now)?;
+                let asked = Asked::new(algorithm, request.method, &fields.uri);
+                Answer::Digest { fields, count, asked }
+            }
+            // Another scheme, such as Basic sent unasked from a URL: no answer to our challenge, so no strike.
+            _ => return Err(Outcome::Missing),
+        };
+        Ok(Shown { guard: self, answer })
+    }
+
+    /// Whether the fields answer a challenge of ours for this request; the nonce count.
+    fn answers(
         &self,
         algorithm: Algorithm,
         fields: &DigestFields<'_>,
         request: &Request<'_>,
         now: Timestamp,
-        replays: Option<&Replays>,
-        lookup: impl FnOnce(&str) -> Option<Verifier>,
-    ) -> Outcome {
+    ) -> Result<u32, Outcome> {
         // Some phones leave the algorithm out; then it is the one they were offered.
         if fields.algorithm.as_ref().is_some_and(|name| !name.eq_ignore_ascii_case(algorithm.name())) {
-            return Outcome::Malformed;
+            return Err(Outcome::Malformed);
         }
-        let Some(count) = count(fields) else { return Outcome::Malformed };
+        let Some(count) = count(fields) else { return Err(Outcome::Malformed) };
         if !same_target(&fields.uri, request.target) {
-            return Outcome::Malformed;
+            return Err(Outcome::Malformed);
         }
         if fields.realm != self.realm
             || self.key.check(&fields.nonce, &self.realm, now, self.lifetime) != Freshness::Fresh
         {
-            return Outcome::Stale;
+            return Err(Outcome::Stale);
         }
-        let known = lookup(&fields.username).filter(|verifier| verifier.algorithm() == algorithm);
-        let proven = known.as_ref().unwrap_or(&self.nobody).proves(fields, request.method);
-        if !proven || known.is_none() {
-            return Outcome::Wrong;
+        Ok(count)
+    }
+}
+
+/// A readable answer to our challenge, made for this request.
+pub struct Shown<'a> {
+    guard: &'a Guard,
+    answer: Answer<'a>,
+}
+
+enum Answer<'a> {
+    Basic { user: String, shown: Verifier },
+    Digest { fields: Box<DigestFields<'a>>, count: u32, asked: Asked },
+}
+
+impl Shown<'_> {
+    /// Whom it claims to come from.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        match &self.answer {
+            Answer::Basic { user, .. } => user,
+            Answer::Digest { fields, .. } => &fields.username,
         }
-        if replays.is_some_and(|replays| !replays.note(&fields.nonce, count)) {
-            return Outcome::Stale;
-        }
-        Outcome::Valid { user: fields.username.clone().into_owned() }
+    }
+
+    /// Whether it proves this account; for none the same work is done.
+    #[must_use]
+    pub fn is_of(&self, user: &str, password: &Secret) -> bool {
+        let known = user == self.user() && !password.is_empty();
+        self.fits(known.then(|| self.guard.verifier(user, password)).as_ref())
+    }
+
+    fn fits(&self, known: Option<&Verifier>) -> bool {
+        let known = known.filter(|verifier| verifier.algorithm() == algorithm(self.guard.scheme));
+        let verifier = known.unwrap_or(&self.guard.nobody);
+        let proven = match &self.answer {
+            Answer::Basic { shown, .. } => verifier.is(shown),
+            Answer::Digest { fields, asked, .. } => verifier.proves(fields, asked),
+        };
+        proven && known.is_some()
     }
 }
 

@@ -9,6 +9,6 @@ pub mod header;
 pub mod nonce;
 
 pub use digest::{Algorithm, Verifier};
-pub use guard::{Guard, Outcome, Request, Scheme};
+pub use guard::{Guard, Outcome, Request, Scheme, Shown};
 pub use header::{Authorization, DigestFields};
 pub use nonce::{Freshness, NonceKey, Replays};

@@ -99,5 +99,11 @@ pub async fn wait_single_sysclient(world: &World, mac: Mac) {
         let configured = own.next().is_some_and(|open| open.configured);
         (configured && own.next().is_none()).then_some(())
     };
-    world.devices.board().wait("one sysclient", alone).await.unwrap();
+    if let Err(error) = world.devices.board().wait("one sysclient", alone).await {
+        let open = world.devices.board().read(|state| {
+            let own = state.connections.iter().filter(|(_, open)| open.hw_id.as_deref() == Some(hwid.as_str()));
+            own.map(|(id, open)| (*id, open.proven, open.configured)).collect::<Vec<_>>()
+        });
+        panic!("{error}; open (number, proven, configured): {open:?}; seen: {:#?}", world.devices.seen(&hwid));
+    }
 }

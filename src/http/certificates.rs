@@ -1,6 +1,10 @@
-//! The server's certificate: read from PEM files, exchangeable while connections are open.
+//! The server's certificates: read from PEM files, exchangeable while connections are open, chosen by what the client can
+//! verify. An RSA pair serves old phones, a P-256 pair beside it saves most of a handshake's work.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use arc_swap::ArcSwap;
 use rustls::{
@@ -46,23 +50,44 @@ pub enum CertificateError {
     },
 }
 
-/// The certificate in use; replacing it affects the next handshake.
+/// Where a pair lies: PEM chain, PEM key.
+pub type Files = (PathBuf, PathBuf);
+
+/// The certificates in use; replacing them affects the next handshake.
 #[derive(Debug)]
-pub struct Certificate(ArcSwap<CertifiedKey>);
+pub struct Certificates {
+    files: Vec<Files>,
+    pairs: ArcSwap<Vec<Arc<CertifiedKey>>>,
+}
 
-impl Certificate {
-    /// Reads a chain and its key.
-    pub fn load(chain: &Path, key: &Path) -> Result<Arc<Self>, CertificateError> {
-        Ok(Arc::new(Self(ArcSwap::new(read(chain, key)?))))
+impl Certificates {
+    /// Reads the pairs, in the order of preference: the first whose key the client can verify is shown.
+    ///
+    /// # Errors
+    /// The first file that cannot be used.
+    pub fn load(files: Vec<Files>) -> Result<Arc<Self>, CertificateError> {
+        let pairs = ArcSwap::from_pointee(read_all(&files)?);
+        Ok(Arc::new(Self { files, pairs }))
     }
 
-    /// Takes what the files hold now; on an error the present one stays.
-    pub fn reload(&self, chain: &Path, key: &Path) -> Result<(), CertificateError> {
-        self.0.store(read(chain, key)?);
-        Ok(())
+    /// Takes what the files hold now and tells whether that is new; on an error the present pairs stay.
+    ///
+    /// # Errors
+    /// The first file that cannot be used, also when certificate and key do not fit: one may be written before the other.
+    pub fn reload(&self) -> Result<bool, CertificateError> {
+        let pairs = read_all(&self.files)?;
+        let old = self.pairs.load();
+        let is_same = old.len() == pairs.len() && old.iter().zip(&pairs).all(|(old, new)| old.cert == new.cert);
+        if !is_same {
+            self.pairs.store(Arc::new(pairs));
+        }
+        Ok(!is_same)
     }
 
-    /// TLS 1.2 and 1.3 with this certificate.
+    /// TLS 1.2 and 1.3 with these certificates.
+    ///
+    /// # Errors
+    /// When the crypto provider refuses its own protocol versions: a fault of the build.
     pub fn server_config(self: &Arc<Self>) -> Result<ServerConfig, rustls::Error> {
         let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?;
@@ -70,10 +95,18 @@ impl Certificate {
     }
 }
 
-impl ResolvesServerCert for Certificate {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.0.load_full())
+impl ResolvesServerCert for Certificates {
+    /// The first pair the client can verify. For TLS 1.2 the schemes are already those its cipher suites allow. When none
+    /// fits, the first: its refusal is the client's to tell.
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let pairs = self.pairs.load();
+        let fitting = pairs.iter().find(|pair| pair.key.choose_scheme(hello.signature_schemes()).is_some());
+        fitting.or_else(|| pairs.first()).cloned()
     }
+}
+
+fn read_all(files: &[Files]) -> Result<Vec<Arc<CertifiedKey>>, CertificateError> {
+    files.iter().map(|(chain, key)| read(chain, key)).collect()
 }
 
 fn read(chain: &Path, key: &Path) -> Result<Arc<CertifiedKey>, CertificateError> {

@@ -1,7 +1,36 @@
-//! XML-RPC as far as this service needs it, read with great patience: declaration or none, any whitespace between
+//! XML-RPC as far as redirection services need it, read with great patience: declaration or none, any whitespace between
 //! elements, texts with or without a type element, CDATA.
 
-use super::methods::Answer;
+/// What a call is answered.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Answer {
+    /// The pair of a boolean and a text.
+    Text(bool, String),
+    /// A boolean and several texts beside it.
+    Texts(bool, Vec<String>),
+    /// The pair of a boolean and an array of texts.
+    List(Vec<String>),
+    /// `<fault>` with code 0.
+    Fault(String),
+}
+
+impl Answer {
+    pub(super) fn brief(&self) -> String {
+        match self {
+            Self::Text(_, text) | Self::Fault(text) => text.clone(),
+            Self::Texts(_, texts) | Self::List(texts) => texts.join(","),
+        }
+    }
+}
+
+/// How a service writes its answers.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Style {
+    /// Indented.
+    pub(super) pretty: bool,
+    /// Texts stand in `<string>`.
+    pub(super) typed: bool,
+}
 
 /// A parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,31 +179,36 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// The answer as the Apache library writes it.
-pub(super) fn write_answer(answer: &Answer, pretty: bool) -> String {
-    let pair = |success: bool, second: &str| {
+/// The answer as the Apache library writes it, or with typed texts.
+pub(super) fn write_answer(answer: &Answer, style: Style) -> String {
+    let value = |text: &String| match style.typed {
+        true => format!("<value><string>{}</string></value>", escape(text)),
+        false => format!("<value>{}</value>", escape(text)),
+    };
+    let array = |success: bool, rest: &str| {
         let success = u8::from(success);
         format!(
-            "<params><param><value><array><data><value><boolean>{success}</boolean></value>{second}</data></array>\
+            "<params><param><value><array><data><value><boolean>{success}</boolean></value>{rest}</data></array>\
              </value></param></params>"
         )
     };
     let content = match answer {
-        Answer::Text(success, text) => pair(*success, &format!("<value>{}</value>", escape(text))),
+        Answer::Text(success, text) => array(*success, &value(text)),
+        Answer::Texts(success, texts) => array(*success, &texts.iter().map(value).collect::<String>()),
         Answer::List(texts) => {
-            let texts: String = texts.iter().map(|text| format!("<value>{}</value>", escape(text))).collect();
-            pair(true, &format!("<value><array><data>{texts}</data></array></value>"))
+            let texts: String = texts.iter().map(value).collect();
+            array(true, &format!("<value><array><data>{texts}</data></array></value>"))
         }
         Answer::Fault(text) => format!(
             "<fault><value><struct><member><name>faultCode</name><value><i4>0</i4></value></member><member>\
-             <name>faultString</name><value>{}</value></member></struct></value></fault>",
-            escape(text)
+             <name>faultString</name>{}</member></struct></value></fault>",
+            value(text)
         ),
     };
     let whole = format!(
         "<methodResponse xmlns:ex=\"http://ws.apache.org/xmlrpc/namespaces/extensions\">{content}</methodResponse>"
     );
-    let whole = if pretty { whole.replace("><", ">\n  <") } else { whole };
+    let whole = if style.pretty { whole.replace("><", ">\n  <") } else { whole };
     format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>{whole}")
 }
 

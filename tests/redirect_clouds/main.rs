@@ -1,0 +1,6 @@
+//! Snom's XML-RPC interface and Yealink's YMCS over real sockets: against independent witnesses, against the simulators,
+//! and against a server that misbehaves in every way we could think of.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so")]
+
+mod bench;
+mod snom;
