@@ -41,6 +41,7 @@ use crate::{
     provision::{self, Provisioning},
     redirect::{Limits, Redirects},
     render::Renderer,
+    sip::Desk,
     store::{Claim, Store},
     sysclients::{Fleet, FleetDeps},
     tasks::Tasks,
@@ -65,6 +66,8 @@ pub struct Addresses {
     pub https: Vec<SocketAddr>,
     /// `[ops]`.
     pub ops: Vec<SocketAddr>,
+    /// `[pnp]`.
+    pub pnp: Vec<SocketAddr>,
 }
 
 /// A gateway that is bound and wired.
@@ -159,6 +162,7 @@ impl Application {
             let watched = certificates::follow(certificates, Arc::clone(&clock), tasks.clone());
             tasks.spawn_local("certificates", watched);
         }
+        let (instances_of_phones, pnp_clock) = (instances.clone(), Arc::clone(&clock));
         let deps = http::Deps::new(http::Parts {
             instances: instances.clone(),
             records: Arc::new(Stored(store.clone())),
@@ -193,11 +197,13 @@ impl Application {
             measured.set_gauges();
             metrics_text()
         });
+        let pnp = start_pnp(&config, &store, &instances_of_phones, &pnp_clock, &tasks).await?;
         let ops = listeners::listen_ops(&config.ops.listen, &readiness, &text)?;
         let addresses = Addresses {
             http: public.http.clone(),
             https: public.https.clone(),
             ops: ops.as_ref().map(|ops| ops.http.clone()).unwrap_or_default(),
+            pnp,
         };
         Ok(Self { addresses, store, folders, certificates, tasks, threads, public, ops, _claim: claim })
     }
@@ -237,7 +243,9 @@ impl Application {
     /// When a listener ended by itself, or something did not end in time.
     pub async fn run(self) -> Result<(), ServingError> {
         let Self { addresses, store, tasks, threads, public, ops, .. } = self;
-        for (scheme, bound) in [("http", &addresses.http), ("https", &addresses.https), ("ops", &addresses.ops)] {
+        for (scheme, bound) in
+            [("http", &addresses.http), ("https", &addresses.https), ("ops", &addresses.ops), ("pnp", &addresses.pnp)]
+        {
             for address in bound {
                 tracing::info!(%address, "listening for {scheme}");
             }
@@ -342,6 +350,25 @@ async fn start_redirects(
         Redirects::start(client, history, clock, &tasks, Limits::default())
     })
     .await
+}
+
+/// Phones that ask by multicast; the bound addresses.
+async fn start_pnp(
+    config: &Config,
+    store: &Store,
+    instances: &Instances,
+    clock: &SharedClock,
+    tasks: &Tasks,
+) -> Result<Vec<SocketAddr>, StartError> {
+    let arrivals = crate::sip::listen(&config.pnp).await?;
+    let addresses = arrivals.addresses();
+    let desk = Desk {
+        store: store.clone(),
+        instances: instances.clone(),
+        url_of: provision::token_urls(store.clone(), instances.clone()),
+    };
+    arrivals.serve(&desk, clock, tasks);
+    Ok(addresses)
 }
 
 async fn start_devices(apis: &Apis, trust: &Trust, threads: &Threads) -> Result<DevicesLinks, StartError> {

@@ -2,12 +2,14 @@
 //! It is a pure function of the record, the settings, what Devices deployed and the model's facts.
 
 mod build;
+mod line_keys;
 mod sample;
 mod time;
 
 use serde::{Serialize, Serializer};
 
 pub use build::{Facts, Inputs, build, open};
+pub use line_keys::LineKey;
 pub use sample::{sample_layers, sample_phone};
 pub use time::{Moment, Time};
 
@@ -46,8 +48,16 @@ pub struct Neutral {
     pub tones: String,
     /// Clock.
     pub time: Time,
+    /// Line keys that are set; empty where no list is set.
+    pub line_keys: Vec<LineKey>,
+    /// Where a list is set: the model's other keys, which return to what the phone makes of them by itself.
+    pub free_line_keys: Vec<u32>,
     /// Empty = leave the firmware alone.
     pub firmware_url: String,
+    /// Picture behind the display.
+    pub wallpaper: Wallpaper,
+    /// Where the phone logs to; no host = nowhere.
+    pub syslog: Server,
     /// The phone's own web page.
     pub admin: Login,
     /// What could not be written, for people; templates are not meant to print it.
@@ -159,6 +169,15 @@ pub struct Codec {
     pub enabled: bool,
     /// 1 = first; 0 = off.
     pub priority: u32,
+}
+
+/// Picture behind the display.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Wallpaper {
+    /// Where the phone gets it; empty = leave it alone.
+    pub url: String,
+    /// The name of its file.
+    pub file: String,
 }
 
 /// ICE, STUN, TURN; all off under media relay.

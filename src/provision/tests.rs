@@ -4,4 +4,5 @@ mod base;
 mod bench;
 mod engine;
 mod intake;
+mod random;
 mod restart;

@@ -2,6 +2,7 @@
 //! ours. Kept by the runner beside the account's turn; what failed is forgotten, so that nothing wrong is kept for long.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -19,7 +20,10 @@ struct Remembered {
     /// The password everything here was learned with.
     password: Option<Secret>,
     token: Option<(Secret, Timestamp)>,
+    /// The token before, which the service may still echo.
+    former: Option<Secret>,
     clock_offset: Option<SignedDuration>,
+    notes: BTreeMap<&'static str, String>,
 }
 
 impl AccountMemory {
@@ -43,12 +47,20 @@ impl AccountMemory {
 
     /// Keeps a token until then.
     pub fn keep_token(&self, token: Secret, until: Timestamp) {
-        self.inner().token = Some((token, until));
+        let mut inner = self.inner();
+        inner.former = inner.token.replace((token, until)).map(|(former, _)| former).or(inner.former.take());
     }
 
     /// The service does not take the token any more.
     pub fn forget_token(&self) {
-        self.inner().token = None;
+        let mut inner = self.inner();
+        inner.former = inner.token.take().map(|(former, _)| former).or(inner.former.take());
+    }
+
+    /// What must not show up in a history.
+    pub(super) fn secrets(&self) -> Vec<Secret> {
+        let inner = self.inner();
+        inner.token.as_ref().map(|(token, _)| token.clone()).into_iter().chain(inner.former.clone()).collect()
     }
 
     /// How far the service's clock is ahead of ours (negative: behind), as learned last.
@@ -60,6 +72,22 @@ impl AccountMemory {
     /// Keeps what an answer proved about the service's clock.
     pub fn keep_clock_offset(&self, offset: SignedDuration) {
         self.inner().clock_offset = Some(offset);
+    }
+
+    /// What was noted under this name: an address or id at the service that costs calls to find.
+    #[must_use]
+    pub fn note(&self, name: &'static str) -> Option<String> {
+        self.inner().notes.get(name).cloned()
+    }
+
+    /// Notes something that is no secret.
+    pub fn keep_note(&self, name: &'static str, text: &str) {
+        self.inner().notes.insert(name, text.to_owned());
+    }
+
+    /// What was noted does not hold any more.
+    pub fn forget_notes(&self) {
+        self.inner().notes.clear();
     }
 
     /// Forgets everything: the next operation starts from nothing.
@@ -103,6 +131,10 @@ mod tests {
         assert_eq!(memory.token(at(9)), Some(Secret::new("t")));
         assert_eq!(memory.token(at(10)), None);
         assert_eq!(memory.clock_offset(), Some(SignedDuration::from_secs(-3)));
+        memory.forget_token();
+        assert_eq!((memory.token(at(9)), memory.secrets()), (None, vec![Secret::new("t")]));
+        memory.keep_token(Secret::new("u"), at(10));
+        assert_eq!(memory.secrets(), [Secret::new("u"), Secret::new("t")]);
         memory.belongs_to(&Secret::new("two"));
         assert_eq!((memory.token(at(9)), memory.clock_offset()), (None, None));
         assert!(!format!("{memory:?}").contains("two"));

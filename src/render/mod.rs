@@ -3,6 +3,8 @@
 
 mod cache;
 mod explain;
+#[cfg(test)]
+mod key_tests;
 mod mask;
 mod renderer;
 mod sample;

@@ -15,13 +15,16 @@ mod login;
 pub mod pbx;
 mod server;
 pub mod session;
+pub mod sip_phone;
 pub mod snom_phone;
 pub mod snom_rps;
+pub mod sraps;
 pub mod users;
 pub mod world;
 mod xmlrpc;
 pub mod yealink_phone;
 pub mod yealink_rps;
+pub mod ymcs;
 
 pub use login::LoginForm;
 

@@ -5,6 +5,7 @@ pub mod family;
 pub mod finding;
 mod folder;
 pub mod format;
+mod line_keys;
 mod live;
 pub mod manifest;
 pub mod model;

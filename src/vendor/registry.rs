@@ -23,7 +23,7 @@ use super::{
     templates::{TemplateFault, Templates},
     zones::Zones,
 };
-use crate::phone::neutral::Facts;
+use crate::phone::{line_keys::KeyType, neutral::Facts};
 
 /// The registry of the process; swapped as a whole on reload.
 pub type SharedRegistry = Arc<arc_swap::ArcSwap<Registry>>;
@@ -43,6 +43,8 @@ pub struct Vendor {
     pub redirect: super::manifest::Redirect,
     /// What its phones call time zones.
     pub zones: Zones,
+    /// What its files call types of line keys.
+    pub key_codes: BTreeMap<KeyType, String>,
     /// The whole manifest.
     pub manifest: Manifest,
     /// `manifest.files`, compiled, in the same order.
@@ -167,6 +169,7 @@ impl Vendor {
         let known = model.and_then(|model| self.model(model));
         let unknown = self.manifest.unknown_model_of(Some(family));
         Facts {
+            model: known.map_or("", |model| model.name.as_str()),
             accounts: known.map_or(unknown.accounts, |model| model.accounts),
             line_keys: known.map_or(unknown.line_keys, |model| model.line_keys),
             dect: known.is_some_and(|model| model.dect),
@@ -176,6 +179,7 @@ impl Vendor {
             languages: &self.manifest.languages,
             tones: &self.manifest.tones,
             zone_names: &self.zones.names,
+            key_codes: &self.key_codes,
             web_password_longest: self.manifest.web_password.longest,
             web_password_forbidden: &self.manifest.web_password.forbidden,
         }

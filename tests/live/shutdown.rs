@@ -1,5 +1,4 @@
-//! SIGTERM ends the gateway in order: open requests are answered, sockets closed, exit code 0, within ten seconds
-//! (DESIGN ch. 7).
+//! SIGTERM ends the gateway in order: open requests are answered, sockets closed, exit code 0, within ten seconds.
 
 use std::time::Duration;
 

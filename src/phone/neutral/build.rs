@@ -8,16 +8,18 @@ use sha2::Sha256;
 
 use super::{
     Account, Codec, Ldap, Login, Media, Neutral, OpenNeutral, OpenProvisioning, PhoneFacts, Provisioning, Server,
-    Shown, Sip, time::time,
+    Shown, Sip, Wallpaper, line_keys::line_keys, time::time,
 };
 use crate::{
-    phone::{facet::Wanted, record::Phone, settings::Effective, time_zone::ZoneNames},
+    phone::{facet::Wanted, line_keys::KeyType, record::Phone, settings::Effective, time_zone::ZoneNames},
     secret::Secret,
 };
 
 /// What the vendor's manifest says about the model.
 #[derive(Debug, Clone)]
 pub struct Facts<'a> {
+    /// Its name; empty if unknown.
+    pub model: &'a str,
     /// Accounts the model has.
     pub accounts: u16,
     /// Line keys.
@@ -36,6 +38,8 @@ pub struct Facts<'a> {
     pub tones: &'a BTreeMap<String, String>,
     /// IANA zone -> the vendor's name, where it is right.
     pub zone_names: &'a ZoneNames,
+    /// Type of line key -> the vendor's word; those missing its phones do not have.
+    pub key_codes: &'a BTreeMap<KeyType, String>,
     /// Longest password of the phone's web page.
     pub web_password_longest: usize,
     /// Characters it must not hold, besides everything but printable ASCII.
@@ -81,10 +85,14 @@ pub fn build(inputs: &Inputs<'_>) -> Neutral {
     let (accounts, servers) = accounts(inputs, released, &mut notes);
     let language = named(facts.languages, "language", &mut notes);
     let tones = named(facts.tones, "location", &mut notes);
+    let (line_keys, free_line_keys) = line_keys(settings, facts, &mut notes);
     Neutral {
         phone: PhoneFacts {
             mac: phone.mac.to_string(),
-            model: phone.model.clone().unwrap_or_default(),
+            model: match facts.model {
+                "" => phone.model.clone().unwrap_or_default(),
+                known => known.to_owned(),
+            },
             dect: facts.dect,
             family: facts.family.to_owned(),
             capabilities: facts.capabilities.to_vec(),
@@ -106,7 +114,11 @@ pub fn build(inputs: &Inputs<'_>) -> Neutral {
         language,
         tones,
         time: time(settings, facts.zone_names, *today, &mut notes),
+        line_keys,
+        free_line_keys,
         firmware_url: settings.text("firmware_url").to_owned(),
+        wallpaper: settings.nonempty("wallpaper_url").map(wallpaper).unwrap_or_default(),
+        syslog: settings.nonempty("syslog_server").map(|text| server(text, 514)).unwrap_or_default(),
         admin: admin(inputs, &mut notes),
         notes,
     }
@@ -280,6 +292,11 @@ fn generated(own: &Secret) -> Secret {
     Secret::new(
         bytes.iter().take(20).map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()])).collect::<String>(),
     )
+}
+
+fn wallpaper(url: &str) -> Wallpaper {
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    Wallpaper { url: url.to_owned(), file: path.rsplit('/').next().unwrap_or_default().to_owned() }
 }
 
 /// `host`, `host:port`, `[v6]`, `[v6]:port`, bare v6.

@@ -23,6 +23,8 @@ pub enum Kind {
     Language,
     /// First halves of MAC addresses, separated by blanks or commas.
     Prefixes,
+    /// A list of line keys ([`crate::phone::line_keys`]).
+    LineKeys,
 }
 
 /// One setting.
@@ -130,7 +132,23 @@ pub static TABLE: &[Setting] = &[
     layered("ldap_number_attributes", Kind::Text(255), "e164", "Attributes that hold numbers."),
     layered("ldap_display_name", Kind::Text(255), "%cn", "What is shown of a hit."),
     layered("ldap_max_hits", Kind::Number(1, 32_000), "50", "Hits shown at most."),
+    layered(
+        "line_keys",
+        Kind::LineKeys,
+        "",
+        "Line keys, BLF and speed dials as one list, e.g. [{\"key\": 2, \"type\": \"blf\", \"value\": \"1002\", \
+         \"label\": \"Bob\"}]; also account and pickup. The narrowest layer's list counts as a whole: keys it leaves \
+         out return to the phone's own; [] = all of them. Empty = leave keys alone.",
+    ),
     layered("firmware_url", Kind::Url, "", "Firmware the phone shall load. Empty = leave it alone."),
+    layered(
+        "firmware_version",
+        Kind::Text(32),
+        "",
+        "Firmware phones should report. Empty = the version in firmware_url, if its name holds one.",
+    ),
+    layered("wallpaper_url", Kind::Url, "", "Picture behind the display. Empty = leave it alone."),
+    layered("syslog_server", Kind::Host, "", "Where phones send their log (port 514 unless given). Empty = nowhere."),
     layered(
         "require_certificate",
         Kind::Bool,
@@ -143,12 +161,21 @@ pub static TABLE: &[Setting] = &[
         "",
         "Further first halves of MAC addresses that belong to a vendor, set for vendor:NAME. A MAC that starts like another vendor's phones is refused unless its own vendor is known to use that start too.",
     ),
+    layered(
+        "serial_number",
+        Kind::Text(128),
+        "",
+        "Serial number on the phone's label; some redirect services want it beside the MAC. For single phones only.",
+    ),
     unit(
         instance("window_days", Kind::Number(1, 7), "7", "How long a provisioned phone may fetch its first files."),
         "days",
     ),
     unit(instance("history_days", Kind::Number(1, 3650), "90", "How long the history is kept."), "days"),
 ];
+
+/// Settings that mean one device: only a phone may have them.
+pub static ONE_PHONE: &[&str] = &["serial_number"];
 
 /// The settings of a vendor's redirect service: `redirect.<vendor>.<name>`.
 pub static REDIRECT_SETTINGS: &[Setting] = &[
@@ -162,6 +189,13 @@ pub static REDIRECT_SETTINGS: &[Setting] = &[
     instance("user", Kind::Text(255), "", "Our account there."),
     secret(instance("password", Kind::Text(255), "", "Its password.")),
     instance("server_name", Kind::Text(24), "", "Name of our server entry. Empty = made from the domain."),
+    instance(
+        "mac_only",
+        Kind::Bool,
+        "false",
+        "Add phones without a known serial number by their MAC alone (YMCS: where Yealink enabled it; the phone then asks \
+         for a PIN on its screen).",
+    ),
 ];
 
 /// The setting of that name; `redirect.<vendor>.<name>` for any vendor word.

@@ -43,6 +43,10 @@ pub struct Outside {
     pub registered: Mutex<Option<String>>,
     pub holds: Mutex<Vec<HoldSpec>>,
     pub drops: Mutex<Vec<PhoneId>>,
+    /// What the fleet holds now.
+    pub held: Mutex<HashMap<PhoneId, HoldSpec>>,
+    /// What the redirect service knows: phone and URL.
+    pub entries: Mutex<HashMap<Mac, String>>,
     pub calls: Mutex<Vec<Operation>>,
     /// What a registration or deregistration answers.
     pub service: Mutex<Outcome>,
@@ -66,6 +70,8 @@ impl Default for Outside {
             registered: Mutex::new(Some("192.0.2.7".into())),
             holds: Mutex::default(),
             drops: Mutex::default(),
+            held: Mutex::default(),
+            entries: Mutex::default(),
             calls: Mutex::default(),
             service: Mutex::new(Outcome::Ok(Default::default())),
             providers: Mutex::new(HashMap::from([("yealink".into(), provider), ("yealink-dect".into(), base)])),
@@ -142,10 +148,12 @@ impl Pbx for Fake {
 
 impl Sysclients for Fake {
     fn hold(&self, hold: HoldSpec) {
+        self.0.held.lock().unwrap().insert(hold.phone, hold.clone());
         self.0.holds.lock().unwrap().push(hold);
     }
 
     fn drop_phone(&self, phone: PhoneId) {
+        self.0.held.lock().unwrap().remove(&phone);
         self.0.drops.lock().unwrap().push(phone);
     }
 }
@@ -158,6 +166,15 @@ impl RedirectService for Fake {
             (Operation::EnsureServer(_), outcome) if !outcome.is_retryable() => Outcome::Ok(Default::default()),
             (_, outcome) => outcome,
         };
+        match &operation {
+            Operation::Register { mac, unique_url: Some(url), .. } if matches!(outcome, Outcome::Ok(_)) => {
+                self.0.entries.lock().unwrap().insert(*mac, url.expose().to_owned());
+            }
+            Operation::Deregister { mac } if matches!(outcome, Outcome::Ok(_)) => {
+                self.0.entries.lock().unwrap().remove(mac);
+            }
+            _ => {}
+        }
         self.0.calls.lock().unwrap().push(operation);
         Box::pin(async move { outcome })
     }
@@ -297,6 +314,38 @@ impl Bench {
         self.events.send(FleetEvent { phone: self.record().id, conn: self.conn, kind }).await.unwrap();
     }
 
+    /// The sysclient that is held now, on a connection newer than any before.
+    pub fn holding(&mut self) -> Option<HoldSpec> {
+        self.conn = u64::try_from(self.outside.holds.lock().unwrap().len()).unwrap();
+        let phone = self.phone()?;
+        self.outside.held.lock().unwrap().get(&phone.id).cloned()
+    }
+
+    /// Waits until nothing happens any more by itself: what was written before is on disk, and the records stay as they
+    /// are while everybody gets many turns.
+    pub async fn settle(&self) {
+        let look = || {
+            let calls = self.outside.calls.lock().unwrap().len() + self.outside.holds.lock().unwrap().len();
+            let flags = self.outside.flags.lock().unwrap().len() + self.outside.drops.lock().unwrap().len();
+            (format!("{:?}", self.store.roster().all()), calls, flags)
+        };
+        let (mut before, mut quiet) = (look(), 0);
+        for round in 0..2_000 {
+            // Stands in line behind everything that is being written.
+            self.store.set_fact(self.instance, "settle", Some(&round.to_string())).await.unwrap();
+            for _ in 0..20 {
+                tokio::task::yield_now().await;
+            }
+            let now = look();
+            quiet = if now == before { quiet + 1 } else { 0 };
+            if quiet == 3 {
+                return;
+            }
+            before = now;
+        }
+        panic!("does not come to rest: {before:?}");
+    }
+
     /// Waits for the next hold after `before` of them.
     pub async fn held(&mut self, before: usize) -> HoldSpec {
         let outside = Arc::clone(&self.outside);
@@ -352,6 +401,7 @@ impl Bench {
             },
             source: "192.0.2.7".parse().unwrap(),
             firmware: None,
+            held: false,
         }
     }
 

@@ -14,12 +14,14 @@ pub(super) use samples::prove;
 use super::{
     finding::Finding,
     folder::Files,
+    line_keys,
     manifest::Manifest,
     recognise::Recogniser,
     registry::Vendor,
     templates::Templates,
     zones::{self, Zones},
 };
+use crate::phone::line_keys::KeyType;
 
 #[derive(Default)]
 pub(super) struct Loaded {
@@ -52,15 +54,22 @@ pub(super) fn load(files: &Files, findings: &mut Vec<Finding>) -> Loaded {
         tables::prove(path, folder, text, &manifest, &loaded, findings);
         let file_names = patterns::compile(path, text, &manifest, &mut loaded.recogniser, findings);
         sources::compile(&manifest, text, files, &mut loaded.templates, findings);
+        let zones = zones::load(folder, files, findings);
+        let key_codes = line_keys::load(folder, files, findings);
         if findings.len() == before {
-            let zones = zones::load(folder, files, findings);
-            enter(manifest, file_names, zones, &mut loaded);
+            enter(manifest, file_names, zones, key_codes, &mut loaded);
         }
     }
     loaded
 }
 
-fn enter(manifest: Manifest, file_names: Vec<regex::Regex>, zones: Zones, loaded: &mut Loaded) {
+fn enter(
+    manifest: Manifest,
+    file_names: Vec<regex::Regex>,
+    zones: Zones,
+    key_codes: BTreeMap<KeyType, String>,
+    loaded: &mut Loaded,
+) {
     let name: Arc<str> = Arc::from(manifest.name.as_str());
     for bytes in manifest.ouis.iter().filter_map(|oui| tables::oui_bytes(oui)) {
         loaded.recogniser.ouis.insert(bytes, Arc::clone(&name));
@@ -78,6 +87,7 @@ fn enter(manifest: Manifest, file_names: Vec<regex::Regex>, zones: Zones, loaded
         auth: manifest.auth,
         redirect: manifest.redirect.clone(),
         zones,
+        key_codes,
         manifest,
         file_names,
     };

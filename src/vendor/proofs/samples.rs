@@ -144,10 +144,17 @@ impl Samples<'_> {
         model: Option<&str>,
         layers: &Layers,
     ) -> Result<String, TemplateFault> {
-        let lookup = Lookup { vendor: Some(&self.vendor.name), model, category: None, mac: Some(phone.mac) };
+        let lookup = Lookup {
+            vendor: Some(&self.vendor.name),
+            model,
+            category: None,
+            mac: Some(phone.mac),
+            defaults: Some(&self.family.settings),
+        };
         let facts = self.vendor.facts(model, self.family);
         let settings = layers.effective(&lookup, Some(&phone.device_config));
-        let inputs = Inputs { phone, settings: &settings, facts: &facts, url: URL, today: jiff::Timestamp::UNIX_EPOCH };
+        let today = jiff::Timestamp::UNIX_EPOCH;
+        let inputs = Inputs { phone, settings: &settings, facts: &facts, url: URL, today };
         self.registry.render(self.vendor, self.family, template, &neutral::build(&inputs), false)
     }
 }

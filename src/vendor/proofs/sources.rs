@@ -26,7 +26,11 @@ const PERSONAL: &[&str] = &[
     "language",
     "tones",
     "time",
+    "line_keys",
+    "free_line_keys",
     "firmware_url",
+    "wallpaper",
+    "syslog",
     "admin",
 ];
 const OPEN: &[&str] = &["provisioning"];
