@@ -12,6 +12,7 @@ mod intake;
 pub mod intents;
 pub mod outcome;
 pub mod ports;
+mod presence;
 #[cfg(test)]
 pub(crate) mod sample;
 mod server;

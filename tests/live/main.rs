@@ -10,6 +10,7 @@ mod commands;
 mod config_change;
 mod config_gone;
 mod crash;
+mod dect;
 mod devices_restart;
 mod early_request;
 mod editions;

@@ -16,6 +16,7 @@ fn values(setting: &Setting) -> String {
         Kind::Zone => "IANA time zone".to_owned(),
         Kind::Country => "ISO 3166 country".to_owned(),
         Kind::Language => "ISO 639 language".to_owned(),
+        Kind::Prefixes => "six hex digits each".to_owned(),
         Kind::LineKeys => {
             let words = KeyType::ALL.map(KeyType::word);
             format!("list of keys (JSON or TOML) of the types {}", words.join(", "))

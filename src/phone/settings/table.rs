@@ -21,6 +21,8 @@ pub enum Kind {
     Country,
     /// ISO 639 language, two letters.
     Language,
+    /// First halves of MAC addresses, separated by blanks or commas.
+    Prefixes,
     /// A list of line keys ([`crate::phone::line_keys`]).
     LineKeys,
 }
@@ -201,6 +203,15 @@ pub static TABLE: &[Setting] = &[
             Kind::Bool,
             "false",
             "Only a phone that shows its factory certificate gets its configuration.",
+        ),
+    ),
+    effect(
+        Effect::NextProvisioning,
+        layered(
+            "extra_ouis",
+            Kind::Prefixes,
+            "",
+            "Further first halves of MAC addresses that belong to a vendor, set for vendor:NAME. A MAC that starts like another vendor's phones is refused unless its own vendor is known to use that start too.",
         ),
     ),
     effect(

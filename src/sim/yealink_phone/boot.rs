@@ -247,7 +247,7 @@ fn challenge(answer: &Result<fetch::Answer, String>) -> Option<String> {
 
 /// Registers every account that is on, exactly as the file says.
 async fn register(phone: &YealinkPhone, report: &mut BootReport) {
-    let accounts = phone.board.read(|flash| flash.settings.accounts(phone.model.accounts, phone.model.old));
+    let accounts = phone.board.read(|flash| flash.settings.accounts(&phone.model));
     for account in accounts {
         let outcome = register_account(phone, &account).await;
         report.registrations.push(RegistrationOutcome { account, outcome });
