@@ -156,7 +156,7 @@ fn rendered(renderer: &Renderer, registry: &SharedRegistry, phone: &Phone, layer
 /// Renders the full file again and again; nothing is kept, as the sample has no number.
 fn cold_render() {
     let registry = Registry::load_shared(None).unwrap();
-    let renderer = Renderer::new(Arc::clone(&registry), [7; 32], 0);
+    let renderer = Renderer::new(Arc::clone(&registry), [7; 32], 0, Arc::new(SystemClock));
     let phone = sample_phone("yealink", "yealink", Some("T46U"), None, mac(9, 1));
     assert_eq!(phone.id, PhoneId(0));
     let layers = sample_layers();
@@ -179,7 +179,7 @@ fn fill_template(dir: &Path) {
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/yealink/v80/personal.cfg");
     let mut text = fs::read_to_string(from).unwrap();
     let registry = Registry::load_shared(None).unwrap();
-    let renderer = Renderer::new(Arc::clone(&registry), [7; 32], 0);
+    let renderer = Renderer::new(Arc::clone(&registry), [7; 32], 0, Arc::new(SystemClock));
     let phone = sample_phone("yealink", "yealink", Some("T46U"), None, mac(9, 1));
     let mut size = rendered(&renderer, &registry, &phone, &sample_layers());
     let mut number = 0;

@@ -6,7 +6,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::tasks::Tasks;
 
-/// How long a shutdown may take (DESIGN ch. 7): what is in flight is finished or answered within it.
+/// How long a shutdown may take: what is in flight is finished or answered within it.
 pub const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why the gateway stops.

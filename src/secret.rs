@@ -19,7 +19,7 @@ impl Secret {
     }
 
     /// `count` random characters out of A-Z a-z 0-9. 20 of them hold 119 bits and fit every phone we know
-    /// (phone-formats 3.3: a Snom takes at most 20).
+    /// (a Snom takes at most 20).
     #[must_use]
     pub fn generate(count: usize) -> Self {
         use rand::RngExt;

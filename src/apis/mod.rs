@@ -1,5 +1,5 @@
-//! What is said over AppWebsockets, one file per api. Who may say what follows from the login, never from the message
-//! (DESIGN 5.9): the session of a PBX's app object speaks Services and PbxAdminApi, a service's login on a provider app
+//! What is said over AppWebsockets, one file per api. Who may say what follows from the login, never from the message:
+//! the session of a PBX's app object speaks Services and PbxAdminApi, a service's login on a provider app
 //! may send ProvisioningPhone, people log in to `gangway-admin` only.
 
 pub mod admin;

@@ -45,7 +45,7 @@ pub fn bases_of(configured: &InstanceConfig, store: &Store, id: InstanceId) -> B
 
 fn made(instance: &Instance, learned: Option<&str>) -> Bases {
     let learned = learned.and_then(|url| url.parse().ok());
-    let base = |scheme| phone_base(instance, learned.as_ref(), scheme);
+    let base = |scheme| phone_base(instance, learned.as_ref(), scheme).ok();
     let https = base(Scheme::Https);
     let plain = base(Scheme::Http).or_else(|| https.clone()).unwrap_or_default();
     Bases { https: https.unwrap_or_else(|| plain.clone()), plain }

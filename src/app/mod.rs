@@ -99,7 +99,8 @@ impl Application {
         let registry = Registry::load_shared(config.vendors.overrides()).map_err(StartError::Vendors)?;
         let instances = open_instances(&config, &store).await?;
         let trust = Trust::new(&instances)?;
-        let renderer = Arc::new(Renderer::new(Arc::clone(&registry), store.derive_key("etag"), config.cache.mib << 20));
+        let (etag_key, cache_bytes) = (store.derive_key("etag"), config.cache.mib << 20);
+        let renderer = Arc::new(Renderer::new(Arc::clone(&registry), etag_key, cache_bytes, Arc::clone(&clock)));
         let threads = Threads::start();
 
         let (fleet_sink, fleet_events) = mpsc::channel(FLEET_EVENTS);

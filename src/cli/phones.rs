@@ -90,6 +90,12 @@ impl Phones {
                         false => FirstContact::Refused,
                     };
                     act(&context, &change, Intent::Allow(first_contact)).await?;
+                    if intents::lacks_passwords(&*find(&context, change.mac)?) {
+                        output::note(
+                            "Its users' passwords were dropped when its time ran out: it gets the open part only. Provision it \
+                             again in Profile or UsersAdmin.",
+                        );
+                    }
                 }
                 Self::Release(change) => act(&context, &change, Intent::Wanted(Wanted::Released)).await?,
                 Self::Block(change) => act(&context, &change, Intent::Wanted(Wanted::Blocked)).await?,

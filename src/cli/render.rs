@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     app::bases_of,
+    clock::SystemClock,
     phone::{
         mac::Mac,
         record::Phone,
@@ -22,7 +23,10 @@ use crate::{
     },
     render::{ExplainedLine, FileRequest, Renderer, Stage, mask, render_sample},
     secret::Secret,
-    vendor::SharedRegistry,
+    vendor::{
+        FileKind, SharedRegistry,
+        format::{Format, Shape},
+    },
 };
 
 /// What to render.
@@ -60,6 +64,8 @@ struct File {
     text: String,
     notes: Vec<String>,
     secrets: Vec<Secret>,
+    format: Format,
+    shape: Shape,
 }
 
 impl Render {
@@ -71,7 +77,7 @@ impl Render {
             (None, Some(vendor)) => self.of_sample(vendor, &registry)?,
             (None, None) => bail!("give --mac or --vendor"),
         };
-        let hide = |text: &str| mask(text, &file.secrets);
+        let hide = |text: &str| mask(text, file.format, &file.shape, &file.secrets);
         if global.json {
             let lines = file.lines.iter().map(|line| json!({"line": hide(&line.line), "origins": line.origins}));
             output::json(&json!({"lines": lines.collect::<Vec<_>>(), "notes": file.notes}));
@@ -103,10 +109,24 @@ impl Render {
             let value = validate(name, value, &scope).with_context(|| format!("--set {name}"))?;
             rows.push(SettingRow { scope, name: name.to_owned(), value: Secret::new(value) });
         }
-        let sample =
-            render_sample(registry, vendor, self.model.as_deref(), self.firmware.as_deref(), self.stage(), rows)?;
+        let sample = render_sample(
+            registry,
+            vendor,
+            self.model.as_deref(),
+            self.firmware.as_deref(),
+            self.stage(),
+            rows,
+            Arc::new(SystemClock),
+        )?;
         // Sample data holds no secrets; seeing their places is what it is for.
-        Ok(File { lines: sample.lines, text: sample.text, notes: sample.notes, secrets: Vec::new() })
+        Ok(File {
+            lines: sample.lines,
+            text: sample.text,
+            notes: sample.notes,
+            secrets: Vec::new(),
+            format: sample.format,
+            shape: Shape::default(),
+        })
     }
 
     fn of_phone(&self, mac: Mac, global: &Global, registry: SharedRegistry) -> anyhow::Result<File> {
@@ -115,9 +135,11 @@ impl Render {
             let Some(phone) = context.store.roster().by_mac(context.instance, mac) else {
                 bail!("no phone {mac} in {}: `gangway phones list` shows what there is", context.label);
             };
-            let asked = self.file.clone().unwrap_or_else(|| format!("{mac}.cfg"));
             let agent = context.store.request_facts(phone.id).and_then(|facts| facts.user_agent.clone());
-            let recognition = registry.load().recognise(agent.as_deref(), Some(&asked));
+            let mut recognition = registry.load().recognise(agent.as_deref(), self.file.as_deref());
+            if self.file.is_none() {
+                (recognition.kind, recognition.mac) = (FileKind::Personal, Some(mac));
+            }
             let bases = bases_of(&context.configured, &context.store, context.instance);
             let layers = context.store.layers(context.instance);
             let request = FileRequest {
@@ -129,7 +151,8 @@ impl Render {
                 token: Some(phone.token.expose()),
                 layers: &layers,
             };
-            let renderer = Renderer::new(registry, context.store.derive_key("etag"), 0);
+            let shape = registry.load().vendor(&phone.vendor).map(|vendor| vendor.manifest.lines.clone());
+            let renderer = Renderer::new(registry, context.store.derive_key("etag"), 0, Arc::new(SystemClock));
             let rendered = renderer.file(&request)?;
             let lines = renderer.explain(&request)?;
             Ok(File {
@@ -137,6 +160,8 @@ impl Render {
                 text: String::from_utf8_lossy(&rendered.body).into_owned(),
                 notes: rendered.notes.clone(),
                 secrets: secrets_of(&phone),
+                format: rendered.format,
+                shape: shape.unwrap_or_default(),
             })
         })
     }

@@ -3,7 +3,13 @@
 /// Whether `If-None-Match` names this entity tag (weak comparison, lists, `*`).
 #[must_use]
 pub fn names_tag(header: &str, etag: &str) -> bool {
-    header.split(',').map(str::trim).any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+    shows_tag(header, etag) || header.split(',').any(|tag| tag.trim() == "*")
+}
+
+/// Whether `If-None-Match` shows this very tag: whoever names it has been sent it. `*` shows nothing.
+#[must_use]
+pub fn shows_tag(header: &str, etag: &str) -> bool {
+    header.split(',').map(str::trim).any(|tag| tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }
 
 /// What a `Range` header asks of `length` bytes.

@@ -17,6 +17,7 @@ use super::{
     authorization::judge,
     challenges::Kind,
     client_address::{Client, client},
+    conditional::shows_tag,
     connections::is_over_tls,
     limits::UPLOAD_BYTES,
     memo::{Key, Known, Memo},
@@ -216,10 +217,20 @@ impl Visit<'_> {
             Ok(None) => return (answer::not_found(), Outcome::Refused(Reason::ForbiddenName)),
             Err(sentence) => return self.failed(&sentence),
         };
-        let form = form(&Wish::of(self.request.headers()), &file, !proof.is_bootstrap());
-        let whole = form == Form::Whole && self.request.method() == Method::GET;
-        let news = whole && is_news(phone, &file.etag);
-        let done = news.then(|| self.record_delivery(phone, &file.etag));
+        let wish = Wish::of(self.request.headers());
+        let form = form(&wish, &file, !proof.is_bootstrap());
+        let is_get = self.request.method() == Method::GET;
+        let whole = form == Form::Whole && is_get;
+        // No delivery; but these very bytes were delivered once, so a phone provisioned anew need not fetch them again.
+        let held = form == Form::Unchanged
+            && is_get
+            && wish.none_match.is_some_and(|tags| shows_tag(tags, &file.etag))
+            && phone.delivery.as_ref().is_some_and(|last| last.etag == file.etag);
+        let news = (whole || held) && is_news(phone, &file.etag);
+        let mut done = news.then(|| self.record_delivery(phone, &file.etag, held));
+        if held && let Some(done) = done.take() {
+            done();
+        }
         let outcome = match form {
             Form::Unchanged => Outcome::Unchanged,
             Form::Whole if whole => Outcome::Delivered,
@@ -243,7 +254,7 @@ impl Visit<'_> {
         Ok(file)
     }
 
-    fn record_delivery(&self, phone: &Phone, etag: &str) -> Box<dyn FnOnce()> {
+    fn record_delivery(&self, phone: &Phone, etag: &str, held: bool) -> Box<dyn FnOnce()> {
         let deps = self.deps.clone();
         let id = phone.id;
         let done = Delivered {
@@ -255,6 +266,7 @@ impl Visit<'_> {
                 etag: etag.to_owned(),
             },
             firmware: self.known.recognised.firmware.clone(),
+            held,
         };
         Box::new(move || deps.consequences.delivered(id, done))
     }

@@ -48,7 +48,8 @@ impl Files for RenderedFiles {
     fn revision(&self, instance: InstanceId) -> u64 {
         let mut hasher = DefaultHasher::new();
         let layers = self.store.layers(instance);
-        (self.registry.load().revision(), layers.revision(), (self.bases)(instance)).hash(&mut hasher);
+        (self.registry.load().revision(), layers.revision(), self.renderer.today(), (self.bases)(instance))
+            .hash(&mut hasher);
         hasher.finish()
     }
 

@@ -26,7 +26,7 @@ use crate::{
     clock::SharedClock,
     net::{
         backoff::Backoff,
-        ws::{self, WsConn, WsFrame, WsLimits},
+        ws::{self, CloseCode, WsConn, WsFrame, WsLimits},
     },
     phone::instance::InstanceId,
     tasks::Tasks,
@@ -37,6 +37,9 @@ use crate::{
         services::{DEVICES_API, GetServiceLoginResult, Service, get_service_login},
     },
 };
+
+/// How long a link may take to say goodbye when it is not wanted any more.
+const GOODBYE: Duration = Duration::from_secs(3);
 
 /// What a Devices app told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -173,10 +176,17 @@ impl Keeper {
         let Ok(backoff) = Backoff::new(Duration::from_secs(1), Duration::from_secs(60)) else { return };
         let mut attempt = 0;
         loop {
-            let end = tokio::select! {
-                end = self.connect(&url) => end,
-                () = self.ended.cancelled() => break,
-                () = self.shared.tasks.stopping() => break,
+            let end = {
+                let mut connection = std::pin::pin!(self.connect(&url));
+                tokio::select! {
+                    biased;
+                    end = &mut connection => end,
+                    _ = self.leaving() => {
+                        // It says goodbye, unless it is busy with something slower.
+                        let _ = tokio::time::timeout(GOODBYE, connection).await;
+                        break;
+                    }
+                }
             };
             // A link that was up starts over with the shortest pause.
             attempt = if self.state(|state| state.up.take().is_some()) { 0 } else { attempt + 1 };
@@ -186,12 +196,19 @@ impl Keeper {
             let again = self.shared.clock.now().saturating_add(pause).unwrap_or(Timestamp::MAX);
             tokio::select! {
                 () = self.shared.clock.sleep_until(again) => {}
-                () = self.ended.cancelled() => break,
-                () = self.shared.tasks.stopping() => break,
+                _ = self.leaving() => break,
             }
         }
         let key = self.key();
         self.shared.states.write().unwrap_or_else(PoisonError::into_inner).remove(&key);
+    }
+
+    /// Completes when the link is not wanted any more, with what the peer is told.
+    async fn leaving(&self) -> CloseCode {
+        tokio::select! {
+            () = self.ended.cancelled() => CloseCode::Normal,
+            () = self.shared.tasks.stopping() => CloseCode::Away,
+        }
     }
 
     fn key(&self) -> (InstanceId, String) {
@@ -229,6 +246,10 @@ impl Keeper {
                 Some(text) = end.next() => {
                     session.sent(now);
                     vec![Action::Send(text)]
+                }
+                code = self.leaving() => {
+                    socket.close(code, "").await;
+                    return "it is not wanted any more".to_owned();
                 }
                 () = self.shared.clock.sleep_until(timer) => session.on_timer(self.shared.clock.now()),
                 loaded = async { match &mut loader { Some(loader) => loader.await, None => std::future::pending().await } } => {

@@ -1,4 +1,4 @@
-//! Who may read what (DESIGN ch. 5), as one pure function. A personal file holds a user's PBX password, so it leaves
+//! Who may read what, as one pure function. A personal file holds a user's PBX password, so it leaves
 //! only for a request that proves to come from the phone, or that carries what travelled through the redirect service
 //! while the phone's window is open. Whoever is refused learns nothing: with a token an empty 404, without one the
 //! same 401 for every MAC-shaped name.

@@ -1,4 +1,4 @@
-//! The facets of a phone's state (DESIGN 4.2): independent parts, each with its own state, the time it was reached,
+//! The facets of a phone's state: independent parts, each with its own state, the time it was reached,
 //! the last error as a sentence a person can act on, and the next attempt.
 
 use jiff::Timestamp;
@@ -158,7 +158,7 @@ states! {
 }
 
 states! {
-    /// What people want of a phone (DESIGN 4.1).
+    /// What people want of a phone.
     Wanted {
         /// In service.
         Active = "active", "Active";

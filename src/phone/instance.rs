@@ -1,4 +1,4 @@
-//! One tenant: innovaphone domain + instance name + shared password (DESIGN ch. 1). Nothing crosses between two.
+//! One tenant: innovaphone domain + instance name + shared password. Nothing crosses between two.
 
 use std::sync::Arc;
 

@@ -5,6 +5,7 @@ pub mod admission;
 pub mod facet;
 pub mod identity;
 pub mod instance;
+pub mod line_keys;
 pub mod mac;
 pub mod neutral;
 pub mod record;

@@ -2,12 +2,16 @@
 //! It is a pure function of the record, the settings, what Devices deployed and the model's facts.
 
 mod build;
+mod line_keys;
 mod sample;
+mod time;
 
 use serde::{Serialize, Serializer};
 
 pub use build::{Facts, Inputs, build, open};
+pub use line_keys::LineKey;
 pub use sample::{sample_layers, sample_phone};
+pub use time::{Moment, Time};
 
 use crate::secret::Secret;
 
@@ -44,8 +48,16 @@ pub struct Neutral {
     pub tones: String,
     /// Clock.
     pub time: Time,
+    /// Line keys that are set; empty where no list is set.
+    pub line_keys: Vec<LineKey>,
+    /// Where a list is set: the model's other keys, which return to what the phone makes of them by itself.
+    pub free_line_keys: Vec<u32>,
     /// Empty = leave the firmware alone.
     pub firmware_url: String,
+    /// Picture behind the display.
+    pub wallpaper: Wallpaper,
+    /// Where the phone logs to; no host = nowhere.
+    pub syslog: Server,
     /// The phone's own web page.
     pub admin: Login,
     /// What could not be written, for people; templates are not meant to print it.
@@ -78,6 +90,10 @@ pub struct PhoneFacts {
     pub model: String,
     /// Whether it is a DECT base.
     pub dect: bool,
+    /// Its family in the vendor's manifest.
+    pub family: String,
+    /// What the manifest says it can do.
+    pub capabilities: Vec<String>,
     /// Line keys of the model.
     pub line_keys: u32,
     /// All accounts off: the last file of a released phone.
@@ -155,6 +171,15 @@ pub struct Codec {
     pub priority: u32,
 }
 
+/// Picture behind the display.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Wallpaper {
+    /// Where the phone gets it; empty = leave it alone.
+    pub url: String,
+    /// The name of its file.
+    pub file: String,
+}
+
 /// ICE, STUN, TURN; all off under media relay.
 #[derive(Debug, Clone, Serialize)]
 pub struct Media {
@@ -204,42 +229,6 @@ pub struct Ldap {
     pub display_name: String,
     /// Hits at most.
     pub max_hits: u32,
-}
-
-/// Clock.
-#[derive(Debug, Clone, Serialize)]
-pub struct Time {
-    /// Time servers; empty = the phone's own.
-    pub servers: [String; 2],
-    /// Whether the zone is known.
-    pub known: bool,
-    /// `+1`, `-3:30`, `+5:45`, `0`.
-    pub offset: String,
-    /// Whether there is daylight saving time.
-    pub dst: bool,
-    /// Whether its days are weekdays (else dates).
-    pub by_week: bool,
-    /// Minutes the clock is put forward.
-    pub save: i32,
-    /// Start.
-    pub start: Moment,
-    /// End.
-    pub end: Moment,
-}
-
-/// A change of the clock.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Moment {
-    /// 1..=12
-    pub month: u8,
-    /// 1..=5, 5 = last; 0 for dates.
-    pub week: u8,
-    /// 1 = Monday .. 7 = Sunday; 0 for dates.
-    pub weekday: u8,
-    /// Day of the month; 0 for weekdays.
-    pub day: u8,
-    /// 0..=23
-    pub hour: i32,
 }
 
 impl Neutral {

@@ -130,7 +130,7 @@ pub struct Flags {
     pub reverse_proxy: bool,
 }
 
-/// The time in which bootstrap (token, redirect credentials) admits (DESIGN 5.1).
+/// The time in which bootstrap (token, redirect credentials) admits.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Window {
     /// When it was opened last; `None` = never.
@@ -225,7 +225,7 @@ impl<T: PartialEq> PartialEq<T> for Shared<T> {
     }
 }
 
-/// What Devices deployed, item by item as received (innovaphone-protocols 4.2, 5.5).
+/// What Devices deployed, item by item as received.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeviceConfig {
     /// Items by `type` (`NTP`, `MEDIA`, ...), passwords already decrypted into `turnPassword` / `logPassword`.

@@ -30,6 +30,23 @@ impl Scheme {
 /// Why a URL cannot be given to a phone.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
+    /// Neither configured nor learned.
+    #[error(
+        "it is not known under which URL phones reach this gateway: connect the provider's app object to the PBX, or set \
+         public_url or phone_url"
+    )]
+    Unknown,
+    /// Known with another scheme, on a port of its own: the port under the wanted scheme cannot be known.
+    #[error(
+        "phones shall come by {wanted}, but {base} is the only URL known: set phone_url to a URL that begins with \
+         {wanted}://, or change the setting provisioning_scheme"
+    )]
+    Scheme {
+        /// What `provisioning_scheme` wants.
+        wanted: &'static str,
+        /// What is known.
+        base: String,
+    },
     /// More than services take.
     #[error("the phones' URL would have {0} characters, redirect services take at most {MOST}: shorten phone_url")]
     Long(usize),
@@ -39,27 +56,30 @@ pub enum UrlError {
 }
 
 /// `.../phone/` of an instance: `phone_url` of the configuration, else `public_url`, else what was learned from
-/// the PBX. `/<domain>/<instance>` is appended where the base does not end with it. `None` when there is no base, or
-/// when the base has another scheme on a port of its own (its port under the wanted scheme cannot be known).
-#[must_use]
-pub fn phone_base(instance: &Instance, learned: Option<&Url>, scheme: Scheme) -> Option<String> {
-    let mut base = instance.phone_url.as_ref().or(instance.public_url.as_ref()).or(learned)?.clone();
+/// the PBX. `/<domain>/<instance>` is appended where the base does not end with it.
+///
+/// # Errors
+/// When there is no base, or when it has another scheme on a port of its own.
+pub fn phone_base(instance: &Instance, learned: Option<&Url>, scheme: Scheme) -> Result<String, UrlError> {
+    let known = instance.phone_url.as_ref().or(instance.public_url.as_ref()).or(learned);
+    let mut base = known.ok_or(UrlError::Unknown)?.clone();
     base.set_query(None);
     base.set_fragment(None);
-    base.set_username("").ok()?;
-    base.set_password(None).ok()?;
+    base.set_username("").map_err(|()| UrlError::Unknown)?;
+    base.set_password(None).map_err(|()| UrlError::Unknown)?;
     if base.scheme() != scheme.as_str() {
+        let other = |base: &Url| UrlError::Scheme { wanted: scheme.as_str(), base: base.to_string() };
         if base.port().is_some() {
-            return None;
+            return Err(other(&base));
         }
-        base.set_scheme(scheme.as_str()).ok()?;
+        base.set_scheme(scheme.as_str()).map_err(|()| other(&base))?;
     }
     let path = base.path().trim_end_matches('/').to_owned();
     let own = instance.path();
     let ends = path.len() >= own.len()
         && path.get(path.len() - own.len()..).is_some_and(|tail| tail.eq_ignore_ascii_case(&own));
     base.set_path(&if ends { format!("{path}/phone/") } else { format!("{path}{own}/phone/") });
-    Some(base.into())
+    Ok(base.into())
 }
 
 /// The URL that goes to a redirect service for one phone: ends with `/`, at most 256 characters, nothing in it that
@@ -123,7 +143,7 @@ mod tests {
     #[test]
     fn the_base_is_phone_url_then_public_url_then_learned() {
         let learned = Url::parse("https://apps.example.com/example.com/gangway").unwrap();
-        let base = |instance: &Instance, scheme| phone_base(instance, Some(&learned), scheme);
+        let base = |instance: &Instance, scheme| phone_base(instance, Some(&learned), scheme).ok();
         let bare = instance("", "");
         assert_eq!(base(&bare, Scheme::Https).as_deref(), Some("https://apps.example.com/example.com/gangway/phone/"));
         assert_eq!(base(&bare, Scheme::Http).as_deref(), Some("http://apps.example.com/example.com/gangway/phone/"));
@@ -135,7 +155,9 @@ mod tests {
         let phone = instance("https://pub.example.com", "http://10.0.0.1:8080");
         assert_eq!(base(&phone, Scheme::Http).as_deref(), Some("http://10.0.0.1:8080/example.com/gangway/phone/"));
         assert_eq!(base(&phone, Scheme::Https), None);
-        assert_eq!(phone_base(&bare, None, Scheme::Https), None);
+        assert_eq!(phone_base(&bare, None, Scheme::Https), Err(UrlError::Unknown));
+        let why = phone_base(&phone, None, Scheme::Https).unwrap_err().to_string();
+        assert!(why.contains("come by https") && why.contains("http://10.0.0.1:8080/"), "{why}");
     }
 
     #[test]

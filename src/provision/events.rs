@@ -35,6 +35,11 @@ pub enum Happened<'a> {
     },
     /// Registered at the redirect service.
     Redirected,
+    /// The phone asks for something on its screen before it follows the redirection.
+    AsksPerson {
+        /// The PIN where the service gave one; else the last five digits of its serial number.
+        pin: Option<&'a str>,
+    },
     /// The redirect service refused.
     RedirectRefused {
         /// What is wrong and what to do.
@@ -66,6 +71,11 @@ pub enum Happened<'a> {
         /// The user's name.
         user: &'a str,
     },
+    /// The phone showed that it holds the present file.
+    Held {
+        /// From where.
+        source: &'a str,
+    },
     /// A complete delivery.
     Delivered {
         /// Where the phone asked from.
@@ -81,7 +91,10 @@ pub enum Happened<'a> {
     /// The phone has not asked for too long.
     Overdue,
     /// A person (or a provisioning) opened the window.
-    Allowed,
+    Allowed {
+        /// Its users' passwords were dropped when the window before ended unused.
+        without_passwords: bool,
+    },
     /// The window closed; unused or not.
     WindowClosed {
         /// Nobody came through it.
@@ -112,6 +125,7 @@ impl Happened<'_> {
             Self::NotInDomain { .. } => "not-in-domain",
             Self::DevicesAway { .. } => "devices-away",
             Self::Redirected => "redirected",
+            Self::AsksPerson { .. } => "asks-person",
             Self::RedirectRefused { .. } => "redirect-refused",
             Self::Deregistered => "deregistered",
             Self::FlagsWritten { .. } => "flags-written",
@@ -119,10 +133,11 @@ impl Happened<'_> {
             Self::Registered { .. } => "registered",
             Self::NotRegistered { .. } => "not-registered",
             Self::Delivered { .. } => "delivered",
+            Self::Held { .. } => "unchanged",
             Self::TooEarly => "too-early",
             Self::Rejected { .. } => "rejected",
             Self::Overdue => "overdue",
-            Self::Allowed => "allowed",
+            Self::Allowed { .. } => "allowed",
             Self::WindowClosed { .. } => "window-closed",
             Self::Wanted { .. } => "wanted",
             Self::Buried { .. } => "buried",
@@ -147,6 +162,14 @@ impl Happened<'_> {
             | Self::RedirectRefused { sentence }
             | Self::Rejected { sentence } => (*sentence).to_owned(),
             Self::Redirected => "The redirect service sends the phone to us.".to_owned(),
+            Self::AsksPerson { pin: Some(pin) } => {
+                format!(
+                    "At its first start the phone asks for the PIN {pin} or the last five digits of its serial number."
+                )
+            }
+            Self::AsksPerson { pin: None } => {
+                "At its first start the phone asks for the last five digits of its serial number.".to_owned()
+            }
             Self::Deregistered => "Taken off the redirect service.".to_owned(),
             Self::FlagsWritten { user } => format!("Flags written on the device of {user}."),
             Self::FlagsFailed { user, sentence } => format!("Flags on the device of {user}: {sentence}."),
@@ -154,10 +177,18 @@ impl Happened<'_> {
             Self::NotRegistered { user } => {
                 format!("{user} has not registered within ten minutes of the delivery.")
             }
+            Self::Held { source } => format!("The phone at {source} has its present configuration already."),
             Self::Delivered { source } => format!("Configuration delivered to {source}."),
             Self::TooEarly => "The phone asked before its configuration was there.".to_owned(),
             Self::Overdue => "The phone has not asked for its configuration as often as it should.".to_owned(),
-            Self::Allowed => "The phone may fetch its file without credentials once more.".to_owned(),
+            Self::Allowed { without_passwords: false } => {
+                "The phone may fetch its file without credentials once more.".to_owned()
+            }
+            Self::Allowed { without_passwords: true } => {
+                "The phone may come without credentials once more, but gets the open part only: its users' passwords were \
+                 dropped when its time ran out. Provision it again."
+                    .to_owned()
+            }
             Self::WindowClosed { unused: false } => "The time for the first contact is over.".to_owned(),
             Self::WindowClosed { unused: true } => {
                 "The phone never came: redirect entry and password are withdrawn. Provision it again.".to_owned()

@@ -19,6 +19,7 @@ use crate::{
     phone::{
         facet::Wanted,
         record::{Flags, Phone},
+        urls::UrlError,
     },
     secret::Secret,
     sysclients::Credential,
@@ -98,6 +99,8 @@ pub enum Action {
     NoteNoCredential,
     /// Record that no redirect account is configured.
     NoteNotConfigured,
+    /// Record why it is not known where the phone is to be sent.
+    NoteNoUrl(UrlError),
     /// Record that the redirect service is away; the next attempt is at this time.
     NoteRedirectAway(Timestamp),
     /// Record that the account's server entry was refused, with this sentence.
@@ -154,8 +157,8 @@ pub struct Context {
 pub struct RedirectContext {
     /// Whether there is an account.
     pub configured: bool,
-    /// Where this phone is to be sent; `None` while the own URL is unknown.
-    pub url: Option<Secret>,
+    /// Where this phone is to be sent, or why that is not known.
+    pub url: Result<Secret, UrlError>,
     /// The service is away; nobody but the probe asks before this time.
     pub away_until: Option<Timestamp>,
     /// The account's server entry.

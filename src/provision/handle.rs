@@ -11,7 +11,6 @@ use super::{
     intake::{self, MacLocks, ProvisionRequest},
     outcome,
     ports::{Pbx, Providers, RedirectService, Sysclients},
-    urls,
     world::World,
 };
 use crate::{
@@ -87,10 +86,10 @@ impl Provisioning {
     }
 
     fn named(&self, instance: InstanceId, provider: String, url: &str, comes: bool) {
-        let named = self.engine.named.count(instance, &provider, url, comes);
+        self.engine.named.count(instance, &provider, url, comes);
         let engine = Arc::clone(&self.engine);
         self.spawn("learn url", async move {
-            match urls::learn(&engine.world.store, instance, &provider, &named).await {
+            match engine.named.learn(&engine.world.store, instance, &provider).await {
                 Ok(true) => engine.wake_instance(instance),
                 Ok(false) => {}
                 Err(error) => tracing::error!(provider, "the learned URL cannot be stored: {error}"),

@@ -15,6 +15,7 @@ use super::{
     engine::Engine,
     ports::ProviderFacts,
     verdict::{Verdict, goes_on, is_known_trouble, verdict},
+    world::AccountFacts,
 };
 use crate::{
     phone::{
@@ -23,6 +24,7 @@ use crate::{
         mac::Mac,
         record::{Phone, PhoneId},
     },
+    redirect::RedirectAccount,
     secret::Secret,
     store::StoreError,
 };
@@ -56,18 +58,27 @@ pub struct ProvisionRequest {
     pub dns: String,
 }
 
-type MacLock = tokio::sync::Mutex<()>;
+pub(super) type MacLock = tokio::sync::Mutex<()>;
 
-/// One lock per MAC while its record is written.
+/// What one request at a time may look at and write.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Lock {
+    /// The record of a MAC in an instance.
+    Record(InstanceId, Mac),
+    /// A MAC at a redirect account, which several instances may share.
+    Account { protocol: String, url: String, user: String, mac: Mac },
+}
+
+/// The locks in use.
 #[derive(Debug, Default)]
-pub(super) struct MacLocks(Mutex<HashMap<(InstanceId, Mac), Weak<MacLock>>>);
+pub(super) struct MacLocks(Mutex<HashMap<Lock, Weak<MacLock>>>);
 
 impl MacLocks {
-    fn of(&self, instance: InstanceId, mac: Mac) -> Arc<MacLock> {
+    pub(super) fn of(&self, key: Lock) -> Arc<MacLock> {
         let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         locks.retain(|_, lock| lock.strong_count() > 0);
-        let lock = locks.get(&(instance, mac)).and_then(Weak::upgrade).unwrap_or_default();
-        locks.insert((instance, mac), Arc::downgrade(&lock));
+        let lock = locks.get(&key).and_then(Weak::upgrade).unwrap_or_default();
+        locks.insert(key, Arc::downgrade(&lock));
         lock
     }
 }
@@ -78,9 +89,9 @@ pub(super) async fn request(engine: &Engine, locks: &MacLocks, request: Provisio
     let mut changes = engine.world.store.changes();
     let deadline = engine.world.now().saturating_add(DEADLINE).unwrap_or(jiff::Timestamp::MAX);
     let (id, provisioning, is_repeat) = {
-        let lock = locks.of(request.instance, request.mac);
+        let lock = locks.of(Lock::Record(request.instance, request.mac));
         let _serialised = lock.lock().await;
-        let written = write(engine, &request).await;
+        let written = write(engine, locks, &request).await;
         written.map_err(|refusal| refusal.to_string())?
     };
     let sleep = engine.world.clock.sleep_until(deadline);
@@ -146,15 +157,24 @@ enum Refusal {
 }
 
 /// Writes the request; the phone, its provisioning count, and whether nothing had to be changed.
-async fn write(engine: &Engine, request: &ProvisionRequest) -> Result<(PhoneId, u32, bool), Refusal> {
+async fn write(engine: &Engine, locks: &MacLocks, request: &ProvisionRequest) -> Result<(PhoneId, u32, bool), Refusal> {
     let store = &engine.world.store;
     let provider = engine
         .world
         .providers
         .provider(&request.provider)
         .ok_or_else(|| Refusal::UnknownProvider(request.provider.clone()))?;
-    check_other_instances(engine, request, &provider)?;
     let guid = learn_guid(engine, request).await;
+    // Of two instances that share a redirect account the second must see what the first wrote.
+    let shared = engine.world.account(request.instance, &provider.vendor).map(|AccountFacts { account, .. }| {
+        let RedirectAccount { protocol, url, user, .. } = account;
+        locks.of(Lock::Account { protocol, url, user, mac: request.mac })
+    });
+    let _alone = match &shared {
+        Some(lock) => Some(lock.lock().await),
+        None => None,
+    };
+    check_other_instances(engine, request, &provider)?;
     let now = engine.world.now();
     let days = engine.world.store.layers(request.instance).effective(&Default::default(), None).u32("window_days");
     let terms = apply::Terms { request, provider: &provider, guid: guid.as_deref(), window_days: days, now };

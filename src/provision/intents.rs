@@ -58,6 +58,13 @@ pub async fn allow(
     Ok(())
 }
 
+/// Whether the phone would get the open part only, because its users' passwords were dropped when an earlier window ended
+/// unused: then only provisioning it again helps.
+#[must_use]
+pub fn lacks_passwords(phone: &Phone) -> bool {
+    phone.accounts.iter().any(|account| account.password.is_empty())
+}
+
 fn apply_allow(phone: &mut Phone, days: u32, first_contact: FirstContact, now: Timestamp, events: &mut Vec<NewEvent>) {
     if phone.buried.is_some() {
         return;
@@ -67,7 +74,7 @@ fn apply_allow(phone: &mut Phone, days: u32, first_contact: FirstContact, now: T
     }
     phone.window.open(now, days);
     phone.window.first_contact = first_contact;
-    events.push(Happened::Allowed.into());
+    events.push(Happened::Allowed { without_passwords: lacks_passwords(phone) }.into());
 }
 
 /// Gives the phone a new Devices code.

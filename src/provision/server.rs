@@ -12,7 +12,7 @@ use super::{
     world::AccountFacts,
 };
 use crate::{
-    phone::instance::InstanceId,
+    phone::{instance::InstanceId, record::PhoneId},
     redirect::{self, Operation, Outcome, RedirectAccount},
     secret::Secret,
 };
@@ -25,6 +25,8 @@ pub(super) struct Accounts {
     entries: HashMap<Key, Account>,
     /// The accounts as seen last, to notice that a person changed one.
     known: HashMap<Key, Option<RedirectAccount>>,
+    /// The serial numbers of refused phones as seen last, to notice that a person changed one.
+    serials: HashMap<PhoneId, String>,
 }
 
 #[derive(Default)]
@@ -55,6 +57,14 @@ impl Accounts {
     pub(super) fn is_new(&mut self, instance: InstanceId, vendor: &str, account: Option<RedirectAccount>) -> bool {
         let known = self.known.insert((instance, vendor.to_owned()), account.clone());
         known != Some(account)
+    }
+
+    /// Whether a refused phone has another serial number than the one seen before (none, before the first look); it is
+    /// remembered.
+    pub(super) fn serial_is_new(&mut self, phone: PhoneId, serial: Option<String>) -> bool {
+        let serial = serial.unwrap_or_default();
+        let known = self.serials.insert(phone, serial.clone()).unwrap_or_default();
+        known != serial
     }
 
     /// When an entry is to be looked at again.

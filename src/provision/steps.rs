@@ -43,6 +43,9 @@ pub(super) async fn carry_out(
         Action::NoteNotConfigured => {
             store.change_phone(phone.id, |phone, _| outcome::unconfigured(phone, now)).await?;
         }
+        Action::NoteNoUrl(error) => {
+            store.change_phone(phone.id, |phone, _| outcome::no_url(phone, &error, now)).await?;
+        }
         Action::NoteRedirectAway(until) => {
             store.change_phone(phone.id, |phone, _| outcome::service_away(phone, until, now)).await?;
         }
@@ -120,7 +123,8 @@ async fn register(
         return Ok(());
     }
     let server = ServerEntry { name: server_name, url: server.url };
-    let operation = Operation::Register { mac: phone.mac, unique_url: Some(url.clone()), server };
+    let serial = engine.world.serial(phone);
+    let operation = Operation::Register { mac: phone.mac, unique_url: Some(url.clone()), server, serial };
     let outcome = engine.redirects.run(facts.account, operation, Some((phone.id, phone.mac))).await;
     if !is_answer(&outcome, running) {
         return Ok(());

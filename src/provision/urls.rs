@@ -83,14 +83,21 @@ pub async fn set_server_entry(
     store.set_secret_fact(instance, &server_key(vendor), Some(&Secret::new(format!("{name}\n{url}")))).await
 }
 
-/// Which URLs the connected app objects name, by how many sessions.
+/// By instance and provider, the URLs and how many sessions name each.
+type Counts = HashMap<(InstanceId, String), HashMap<String, usize>>;
+
+/// Which URLs the connected app objects name.
 #[derive(Debug, Default)]
-pub(super) struct Named(Mutex<HashMap<(InstanceId, String), HashMap<String, usize>>>);
+pub(super) struct Named {
+    counts: Mutex<Counts>,
+    /// Held while what is named is written down.
+    turn: tokio::sync::Mutex<()>,
+}
 
 impl Named {
-    /// Counts a session in (`+1`) or out; the distinct URLs named now.
-    pub(super) fn count(&self, instance: InstanceId, provider: &str, url: &str, comes: bool) -> Vec<String> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Counts a session in or out.
+    pub(super) fn count(&self, instance: InstanceId, provider: &str, url: &str, comes: bool) {
+        let mut all = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let urls = all.entry((instance, provider.to_owned())).or_default();
         let url = url.trim_end_matches('/').to_owned();
         let count = urls.entry(url.clone()).or_default();
@@ -98,19 +105,22 @@ impl Named {
         if *count == 0 {
             urls.remove(&url);
         }
-        let mut named: Vec<String> = urls.keys().cloned().collect();
+    }
+
+    /// Takes over what the app objects of a provider agree on now. Returns whether phones have to be moved. One at a
+    /// time, and read anew: of two changes the one that is written last must be the later one.
+    pub(super) async fn learn(&self, store: &Store, instance: InstanceId, provider: &str) -> Result<bool, StoreError> {
+        let _turn = self.turn.lock().await;
+        let mut named: Vec<String> = {
+            let all = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+            all.get(&(instance, provider.to_owned())).into_iter().flat_map(|urls| urls.keys().cloned()).collect()
+        };
         named.sort();
-        named
+        learn(store, instance, provider, &named).await
     }
 }
 
-/// Takes over what the app objects of a provider agree on. Returns whether phones have to be moved.
-pub(super) async fn learn(
-    store: &Store,
-    instance: InstanceId,
-    provider: &str,
-    named: &[String],
-) -> Result<bool, StoreError> {
+async fn learn(store: &Store, instance: InstanceId, provider: &str, named: &[String]) -> Result<bool, StoreError> {
     let known = store.fact(instance, &learned_key(provider));
     match named {
         [] => Ok(false),

@@ -1,4 +1,4 @@
-//! What Users is told, from the record alone (the table of DESIGN 4.3).
+//! What Users is told, from the record alone.
 
 use crate::phone::{
     facet::{DevicesState, RedirectState},
@@ -32,9 +32,9 @@ pub fn verdict(phone: &Phone) -> Verdict {
             RedirectState::ForeignOwner | RedirectState::Refused => {
                 Verdict::Failed(reason(&phone.redirect.error, "The redirect service refused the phone."))
             }
-            RedirectState::Pending => Verdict::Open(
-                "The redirect service has not answered yet, or our own URL is not known (public_url)".to_owned(),
-            ),
+            RedirectState::Pending => {
+                Verdict::Open(reason(&phone.redirect.error, "The redirect service has not answered yet"))
+            }
         },
         DevicesState::Waiting | DevicesState::Connecting | DevicesState::Lost => {
             Verdict::Open(reason(&phone.devices.error, "Devices has not sent the configuration yet"))
@@ -45,7 +45,10 @@ pub fn verdict(phone: &Phone) -> Verdict {
 /// Whether the record already tells that it is tried again later: a repeated request need not wait for it.
 #[must_use]
 pub fn is_known_trouble(phone: &Phone) -> bool {
-    phone.devices.state != DevicesState::Received && phone.devices.error.is_some()
+    match phone.devices.state {
+        DevicesState::Received => phone.redirect.state == RedirectState::Pending && phone.redirect.error.is_some(),
+        _ => phone.devices.error.is_some(),
+    }
 }
 
 /// The sentence when time runs out.

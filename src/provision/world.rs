@@ -16,7 +16,7 @@ use crate::{
         instance::{InstanceId, Instances},
         record::{DeviceConfig, Flags, Phone},
         settings::{Effective, Lookup},
-        urls::Scheme,
+        urls::{Scheme, UrlError},
     },
     redirect::{RedirectAccount, ServerEntry, server_name},
     secret::Secret,
@@ -57,6 +57,13 @@ impl World {
         self.store.layers(phone.instance).effective_of(NAMES, &lookup, Some(&phone.device_config))
     }
 
+    /// The serial number a person gave for this phone.
+    pub(super) fn serial(&self, phone: &Phone) -> Option<String> {
+        let lookup = Lookup { mac: Some(phone.mac), ..Lookup::default() };
+        let settings = self.store.layers(phone.instance).effective_of(&["serial_number"], &lookup, None);
+        settings.nonempty("serial_number").map(str::to_owned)
+    }
+
     fn vendor_settings(&self, instance: InstanceId, vendor: &str) -> Effective {
         const NAMES: &[&str] = &["provisioning_scheme", "provisioning_user", "provisioning_password"];
         let lookup = Lookup { vendor: Some(vendor), model: None, category: None, mac: None };
@@ -64,8 +71,13 @@ impl World {
     }
 
     /// The base of a provider's phones: configured, else learned from its app object.
-    pub(super) fn phone_base(&self, instance: InstanceId, provider: Option<&str>, scheme: Scheme) -> Option<String> {
-        let configured = self.instances.get(instance)?;
+    pub(super) fn phone_base(
+        &self,
+        instance: InstanceId,
+        provider: Option<&str>,
+        scheme: Scheme,
+    ) -> Result<String, UrlError> {
+        let configured = self.instances.get(instance).ok_or(UrlError::Unknown)?;
         let learned = urls::learned(&self.store, instance, provider);
         crate::phone::urls::phone_base(configured, learned.as_ref(), scheme)
     }
@@ -87,7 +99,7 @@ impl World {
         let settings = self.vendor_settings(instance, vendor);
         let configured_name = nonempty("server_name");
         let domain = self.instances.get(instance).map(|instance| instance.domain.clone()).unwrap_or_default();
-        let server = self.phone_base(instance, None, scheme(&settings)).and_then(|base| {
+        let server = self.phone_base(instance, None, scheme(&settings)).ok().and_then(|base| {
             let (account_user, account_password) = urls::shared_account(&self.store, instance, &settings)?;
             let url = crate::phone::urls::shared_bootstrap_url(&base, &account_user, account_password.expose()).ok()?;
             let previous = urls::server_entry(&self.store, instance, vendor);
@@ -120,7 +132,7 @@ impl World {
         let settings = self.settings(phone);
         let url = self
             .phone_base(phone.instance, Some(&phone.provider), scheme(&settings))
-            .and_then(|base| crate::phone::urls::token_url(&base, phone.token.expose()).ok())
+            .and_then(|base| crate::phone::urls::token_url(&base, phone.token.expose()))
             .map(Secret::new);
         Context {
             devices_url: self.pbx.devices_url(phone.instance),

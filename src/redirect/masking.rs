@@ -14,12 +14,15 @@ const BLOT: &str = "***";
 /// Longer answers are cut: the history is for people.
 const LONGEST: usize = 4096;
 
-/// What looks like credentials: the user information of a URL, a Basic header, the token of a phone's URL.
+/// What looks like credentials: the user information of a URL, a Basic header, the token of a phone's URL, an access
+/// token or a phone's PIN in JSON (also in half of one).
 static PATTERNS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     [
         (r#"://[^/\s"'<>@]*@"#, "://***@"),
         (r"(?i)\b(basic|bearer)\s+[a-z0-9+/=_.~-]{6,}", "$1 ***"),
         (r"/phone/[a-z2-7]{26}", "/phone/***"),
+        (r#"(?i)("(?:access|refresh|id)_token"\s*:\s*")[^"]*"#, "$1***"),
+        (r#"(?i)("pin"\s*:\s*"?)[^",}\]\s]+"#, "$1***"),
     ]
     .into_iter()
     .filter_map(|(pattern, blotted)| Some((Regex::new(pattern).ok()?, blotted)))
@@ -46,9 +49,10 @@ impl Mask {
         Self { known }
     }
 
-    pub(super) fn apply(&self, text: &str) -> String {
+    /// Blots out what is secret, `more` included: what was learned on the way.
+    pub(super) fn apply(&self, text: &str, more: &[Secret]) -> String {
         let mut text = text.to_owned();
-        for secret in &self.known {
+        for secret in more.iter().chain(&self.known).filter(|secret| !secret.is_empty()) {
             if text.contains(secret.expose()) {
                 text = text.replace(secret.expose(), BLOT);
             }
@@ -99,7 +103,7 @@ mod tests {
 
     #[test]
     fn every_pattern_compiles() {
-        assert_eq!(PATTERNS.len(), 3);
+        assert_eq!(PATTERNS.len(), 5);
     }
 
     #[test]
@@ -113,15 +117,24 @@ mod tests {
             ("url /phone/abcdefghijklmnopqrstuvwxyz/", "url /phone/***/"),
             ("other /phone/bbcdefghijklmnopqrstuvwxyz/", "other /phone/***/"),
             ("Authorization: Basic cmVzZWxsZXI6czM8Y3JldCY=", "Authorization: Basic ***"),
+            (r#"{"access_token" : "abc.def","expires_in":9}"#, r#"{"access_token" : "***","expires_in":9}"#),
+            (r#"{"access_token":"abc.d"#, r#"{"access_token":"***"#),
+            (r#"[{"mac":"805ec0aabbcc","pin":"12345"}]"#, r#"[{"mac":"805ec0aabbcc","pin":"***"}]"#),
+            (r#"[{"pin":12345}]"#, r#"[{"pin":***}]"#),
             ("nothing to hide, mail me@example.com", "nothing to hide, mail me@example.com"),
         ] {
-            assert_eq!(mask.apply(echo), shown);
+            assert_eq!(mask.apply(echo, &[]), shown);
         }
     }
 
     #[test]
+    fn what_was_learned_on_the_way_is_blotted_out_too() {
+        assert_eq!(mask().apply("token xyz is old", &[Secret::new("xyz"), Secret::new("")]), "token *** is old");
+    }
+
+    #[test]
     fn a_long_answer_is_cut_between_characters() {
-        let text = mask().apply(&"ä".repeat(5000));
+        let text = mask().apply(&"ä".repeat(5000), &[]);
         assert!(text.len() <= LONGEST + 4 && text.ends_with(" ..."));
     }
 }

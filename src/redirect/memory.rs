@@ -19,6 +19,8 @@ struct Remembered {
     /// The password everything here was learned with.
     password: Option<Secret>,
     token: Option<(Secret, Timestamp)>,
+    /// The token before, which the service may still echo.
+    former: Option<Secret>,
     clock_offset: Option<SignedDuration>,
 }
 
@@ -43,12 +45,20 @@ impl AccountMemory {
 
     /// Keeps a token until then.
     pub fn keep_token(&self, token: Secret, until: Timestamp) {
-        self.inner().token = Some((token, until));
+        let mut inner = self.inner();
+        inner.former = inner.token.replace((token, until)).map(|(former, _)| former).or(inner.former.take());
     }
 
     /// The service does not take the token any more.
     pub fn forget_token(&self) {
-        self.inner().token = None;
+        let mut inner = self.inner();
+        inner.former = inner.token.take().map(|(former, _)| former).or(inner.former.take());
+    }
+
+    /// What must not show up in a history.
+    pub(super) fn secrets(&self) -> Vec<Secret> {
+        let inner = self.inner();
+        inner.token.as_ref().map(|(token, _)| token.clone()).into_iter().chain(inner.former.clone()).collect()
     }
 
     /// How far the service's clock is ahead of ours (negative: behind), as learned last.
@@ -103,6 +113,10 @@ mod tests {
         assert_eq!(memory.token(at(9)), Some(Secret::new("t")));
         assert_eq!(memory.token(at(10)), None);
         assert_eq!(memory.clock_offset(), Some(SignedDuration::from_secs(-3)));
+        memory.forget_token();
+        assert_eq!((memory.token(at(9)), memory.secrets()), (None, vec![Secret::new("t")]));
+        memory.keep_token(Secret::new("u"), at(10));
+        assert_eq!(memory.secrets(), [Secret::new("u"), Secret::new("t")]);
         memory.belongs_to(&Secret::new("two"));
         assert_eq!((memory.token(at(9)), memory.clock_offset()), (None, None));
         assert!(!format!("{memory:?}").contains("two"));

@@ -211,6 +211,7 @@ struct Context {
     mac: Option<Mac>,
     vendor: String,
     mask: Mask,
+    memory: AccountMemory,
 }
 
 impl Runner {
@@ -221,13 +222,14 @@ impl Runner {
             phone: phone.map(|(id, _)| id),
             mac: phone.map(|(_, mac)| mac).or(operation.mac()),
             mask: Mask::new(&account, &operation),
+            memory: gate.memory.clone(),
             vendor: account.vendor,
         };
         let outcome = self.converse(exchange.as_mut(), &gate, &context).await;
+        let outcome = outcome.masked(|text| context.mask.apply(text, &gate.memory.secrets()));
         if outcome.casts_doubt() {
             gate.memory.forget();
         }
-        let outcome = outcome.masked(|text| context.mask.apply(text));
         tracing::info!(
             vendor = context.vendor,
             mac = context.mac.map(tracing::field::debug),
@@ -312,6 +314,7 @@ impl Runner {
     }
 
     fn record(&self, call: &Call, at: Timestamp, context: &Context, outcome: Outcome, answer: &str) {
+        let learned = context.memory.secrets();
         self.history.record(HistoryEntry {
             instance: context.instance,
             phone: context.phone,
@@ -320,8 +323,8 @@ impl Runner {
             command: call.command.name(),
             at,
             took: until_duration(at, self.clock.now()),
-            outcome: outcome.masked(|text| context.mask.apply(text)),
-            answer: context.mask.apply(answer),
+            outcome: outcome.masked(|text| context.mask.apply(text, &learned)),
+            answer: context.mask.apply(answer, &learned),
         });
     }
 }

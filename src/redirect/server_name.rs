@@ -1,5 +1,5 @@
 //! Names of server entries. They are unique over all customers of a vendor, and an entry cannot be edited: another
-//! URL needs another name (reference: redirect services 2.6; DESIGN 6.2).
+//! URL needs another name.
 
 use sha2::{Digest, Sha256};
 

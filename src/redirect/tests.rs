@@ -242,7 +242,58 @@ fn what_is_as_it_should_be_is_information() {
     assert!(tell(&Operation::Probe, &["check-invalid-mac.compact"]).1.is_information());
 }
 
+/// Answers of every service, taken for those of any other.
+const PIECES: &[&str] = &[
+    "",
+    "<html>no</html>",
+    r#"{"access_token":"t","token_type":"bearer","expires_in":60}"#,
+    r#"{"skip":0,"limit":100,"total":0,"data":null}"#,
+    r#"{"skip":0,"limit":100,"total":900,"data":[{"id":"1","mac":"805ec0000000"}]}"#,
+    r#"{"total":1,"data":[{"id":"1","mac":"805ec0aabbcc","serverName":"example.com"}]}"#,
+    r#"{"total":1,"successCount":1,"failureCount":0,"errors":[]}"#,
+    r#"{"total":1,"successCount":0,"failureCount":1,"errors":[{"errorInfo":"800003"}]}"#,
+    r#"{"code":900401,"message":"x"}"#,
+    r#"{"code":800003,"message":"x"}"#,
+    r#"{"code":500403,"message":"Request reply"}"#,
+    "<methodResponse><params><param><value><array><data><value><boolean>1</boolean></value><value>Ok</value>\
+     <value>https://elsewhere/</value></data></array></value></param></params></methodResponse>",
+    "<methodResponse><params><param><value><array><data><value><boolean>0</boolean></value>\
+     <value>Error:no_such_mac</value></data></array></value></param></params></methodResponse>",
+];
+
 proptest::proptest! {
+    #[test]
+    fn every_exchange_of_every_protocol_ends_whatever_is_answered(
+        answers in proptest::collection::vec((0_usize..20, ".{0,60}", 0_usize..8), 40),
+    ) {
+        for protocol in PROTOCOLS {
+            let url = Url::parse(protocol.default_url).unwrap();
+            for operation in [
+                Operation::EnsureServer(server()),
+                Operation::Check { mac: mac() },
+                register(true),
+                register(false),
+                Operation::Deregister { mac: mac() },
+                Operation::Probe,
+            ] {
+                let account = RedirectAccount { mac_only: true, ..account() };
+                let mut exchange = (protocol.start)(&operation, &account, url.clone(), &surroundings());
+                let mut step = exchange.next(None).step;
+                let mut calls = 0;
+                for (piece, text, status) in &answers {
+                    let Step::Send(call) = &step else { break };
+                    calls += 1;
+                    proptest::prop_assert_eq!(call.request.url.origin(), url.origin());
+                    let body = PIECES.get(*piece).map_or(text.as_str(), |piece| *piece).to_owned();
+                    let status = [200, 200, 200, 201, 204, 400, 401, 403][*status];
+                    step = exchange.next(Some(&Answer::bare(status, body))).step;
+                }
+                let Step::Done(outcome) = &step else { panic!("{}: {operation:?} does not end", protocol.name) };
+                proptest::prop_assert!(calls <= 30 && !outcome.sentence().is_empty(), "{}: {}", protocol.name, calls);
+            }
+        }
+    }
+
     #[test]
     fn an_exchange_ends_whatever_is_answered(bodies in proptest::collection::vec((0_u8..8, ".{0,120}"), 40)) {
         let names = ["ok.compact", "name-used.compact", "invalid-server.compact", "existing.compact",

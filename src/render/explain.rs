@@ -9,8 +9,9 @@ use super::renderer::{FileRequest, Prepared, RenderError, Renderer, Stage, prepa
 use crate::{
     phone::{
         facet::Wanted,
+        line_keys::LineKeys,
         record::Phone,
-        settings::{Kind, Layer, Layers, TABLE},
+        settings::{Kind, Layer, Layers, Origin, Setting, TABLE},
     },
     secret::Secret,
     vendor::Registry,
@@ -32,7 +33,7 @@ impl Renderer {
     /// As [`Renderer::file`].
     pub fn explain(&self, request: &FileRequest<'_>) -> Result<Vec<ExplainedLine>, RenderError> {
         let registry = self.registry();
-        let prepared = prepare(&registry, request, Layers::traced)?;
+        let prepared = prepare(&registry, request, Layers::traced, self.today())?;
         let (text, _) = prepared.render(&registry, request.stage)?;
         let lines: Vec<String> = text.lines().map(str::to_owned).collect();
         let mut found: HashMap<usize, Vec<(String, bool)>> = HashMap::new();
@@ -45,15 +46,11 @@ impl Renderer {
         let explained = lines.into_iter().enumerate().map(|(index, line)| {
             let origins = found.remove(&index).unwrap_or_default();
             let secret = origins.iter().any(|(_, secret)| *secret);
-            let line = match line.split_once(" = ") {
-                Some((key, value)) if secret && value != "%NULL%" => format!("{key} = ***"),
-                _ => line,
-            };
+            let line = if secret { prepared.format().hidden(&line, &prepared.vendor.manifest.lines) } else { line };
             let mut names: Vec<String> = origins.into_iter().map(|(name, _)| name).collect();
             if names.is_empty() {
-                names.push(
-                    if line.contains(prepared.url.as_str()) { "URL of the gateway" } else { "template" }.to_owned(),
-                );
+                let url = prepared.format().escaped(&prepared.url);
+                names.push(if line.contains(&url) { "URL of the gateway" } else { "template" }.to_owned());
             }
             let line = match request.token.filter(|token| !token.is_empty()) {
                 Some(token) => line.replace(token, "***"),
@@ -68,26 +65,19 @@ impl Renderer {
 type Found = HashMap<usize, Vec<(String, bool)>>;
 
 fn probe(registry: &Registry, prepared: &Prepared<'_>, phone: &Phone, lines: &[String], found: &mut Found) {
+    let mut keys = (String::new(), LineKeys::default());
     let mut mark = |name: String, secret: bool, other: Result<(String, Vec<String>), RenderError>| {
-        let Ok((other, _)) = other else { return };
-        let kept: HashSet<&str> = other.lines().collect();
-        for (index, line) in lines.iter().enumerate() {
-            if !kept.contains(line.as_str()) {
-                let names = found.entry(index).or_default();
-                if !names.iter().any(|(known, _)| *known == name) {
-                    names.push((name.clone(), secret));
-                }
-            }
-        }
+        mark(lines, found, (&name, secret), other, false);
     };
     for setting in TABLE {
         let now = prepared.settings.text(setting.name);
         let Some(origin) = prepared.settings.origin(setting.name) else { continue };
-        let mut name = format!("{} from {}", setting.name, origin.layer);
-        for (layer, value) in &origin.beaten {
-            let shown = if value.is_empty() { "(empty)" } else { value };
-            name.push_str(&format!(", beats {layer} {shown}"));
+        let whence = whence(setting, origin);
+        if setting.kind == Kind::LineKeys {
+            keys = (whence, LineKeys::read(now).unwrap_or_default());
+            continue;
         }
+        let name = format!("{} from {whence}", setting.name);
         for other in others(setting.kind, now) {
             let settings = prepared.settings.with(setting.name, &other);
             let quiet = matches!(origin.layer, Layer::Default) && now.is_empty() && setting.name.ends_with("password");
@@ -95,6 +85,12 @@ fn probe(registry: &Registry, prepared: &Prepared<'_>, phone: &Phone, lines: &[S
                 mark(name.clone(), setting.secret, prepared.personal(registry, phone, &settings));
             }
         }
+    }
+    let (whence, list) = keys;
+    for key in list.keys() {
+        let settings = prepared.settings.with("line_keys", &list.without(key.key).to_string());
+        let name = format!("line_keys (key {}) from {whence}", key.key);
+        mark(name, false, prepared.personal(registry, phone, &settings));
     }
     let mut with = |name: &str, secret: bool, change: &dyn Fn(&mut Phone)| {
         let mut other = phone.clone();
@@ -132,6 +128,46 @@ fn probe(registry: &Registry, prepared: &Prepared<'_>, phone: &Phone, lines: &[S
     if phone.wanted != Wanted::Active {
         with("the phone is released", false, &|phone| phone.wanted = Wanted::Active);
     }
+    // Keys a list leaves out return to the phone's own: lines no single key accounts for.
+    let settings = prepared.settings.with("line_keys", "");
+    let name = format!("line_keys (not in the list) from {whence}");
+    self::mark(lines, found, (&name, false), prepared.personal(registry, phone, &settings), true);
+}
+
+/// Notes the input at every line that is gone or different in the other file; with `rest` only at lines nothing else
+/// accounts for.
+fn mark(
+    lines: &[String],
+    found: &mut Found,
+    (name, secret): (&str, bool),
+    other: Result<(String, Vec<String>), RenderError>,
+    rest: bool,
+) {
+    let Ok((other, _)) = other else { return };
+    let kept: HashSet<&str> = other.lines().collect();
+    for (index, line) in lines.iter().enumerate() {
+        if kept.contains(line.as_str()) || (rest && found.contains_key(&index)) {
+            continue;
+        }
+        let names = found.entry(index).or_default();
+        if !names.iter().any(|(known, _)| known == name) {
+            names.push((name.to_owned(), secret));
+        }
+    }
+}
+
+/// `vendor:yealink, beats default tls`; lists by their length.
+fn whence(setting: &Setting, origin: &Origin) -> String {
+    let mut text = origin.layer.to_string();
+    for (layer, value) in &origin.beaten {
+        let shown = match setting.kind {
+            _ if value.is_empty() => "(empty)".to_owned(),
+            Kind::LineKeys => LineKeys::read(value).unwrap_or_default().count(),
+            _ => value.clone(),
+        };
+        text.push_str(&format!(", beats {layer} {shown}"));
+    }
+    text
 }
 
 /// Values of the same type that differ.
@@ -147,5 +183,7 @@ fn others(kind: Kind, now: &str) -> Vec<String> {
         Kind::Zone => pick(&["Asia/Tokyo", "America/New_York"]),
         Kind::Country => pick(&["JP", "SE", "US"]),
         Kind::Language => pick(&["en", "fr", "es"]),
+        // Asked key by key.
+        Kind::LineKeys => Vec::new(),
     }
 }

@@ -3,11 +3,15 @@
 
 mod cache;
 mod explain;
+#[cfg(test)]
+mod key_tests;
 mod mask;
 mod renderer;
 mod sample;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod zone_tests;
 
 pub use explain::ExplainedLine;
 pub use mask::mask;

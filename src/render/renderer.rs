@@ -4,16 +4,22 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use jiff::Timestamp;
 use sha2::Sha256;
 
 use super::cache::Cache;
 use crate::{
+    clock::SharedClock,
     phone::{
         neutral::{self, Inputs},
         record::{DeviceConfig, Phone},
         settings::{Effective, Layers, Lookup},
     },
-    vendor::{FileKind, Recognition, Registry, SharedRegistry, Vendor, manifest::Generation},
+    vendor::{
+        FileKind, Format, Recognition, Registry, SharedRegistry, Vendor,
+        family::{Family, Generation},
+        manifest::FilePattern,
+    },
 };
 
 /// What of a file's lines may be delivered.
@@ -53,6 +59,8 @@ pub struct Rendered {
     pub etag: String,
     /// Content-Type.
     pub content_type: String,
+    /// Format of the bytes.
+    pub format: Format,
     /// What could not be written, for people.
     pub notes: Vec<String>,
 }
@@ -73,15 +81,14 @@ pub enum RenderError {
     #[error("the personal file of {0} is not rendered before Devices has sent its configuration")]
     NoConfiguration(String),
     /// A value the format cannot carry.
-    #[error(
-        "the file of {mac} is not rendered: {what} holds characters its format cannot carry ('#' after a blank or \
-             at the start, control characters, blanks around it); change it"
-    )]
+    #[error("the file of {mac} is not rendered: {what} holds what its format cannot carry ({cannot}); change it")]
     Unwritable {
         /// The phone.
         mac: String,
         /// Which value.
         what: &'static str,
+        /// What the format cannot carry.
+        cannot: &'static str,
     },
     /// The template failed, or wrote what its stage must not hold.
     #[error("the file is not rendered: {0}; run 'gangway check'")]
@@ -93,6 +100,7 @@ pub struct Renderer {
     registry: SharedRegistry,
     etag_key: [u8; 32],
     cache: Cache,
+    clock: SharedClock,
 }
 
 /// Usual bound of the cache.
@@ -101,8 +109,16 @@ pub const CACHE_BYTES: usize = 64 << 20;
 impl Renderer {
     /// `etag_key` should outlive the process, `cache_bytes` bounds what is kept ([`CACHE_BYTES`]).
     #[must_use]
-    pub fn new(registry: SharedRegistry, etag_key: [u8; 32], cache_bytes: usize) -> Self {
-        Self { registry, etag_key, cache: Cache::new(cache_bytes) }
+    pub fn new(registry: SharedRegistry, etag_key: [u8; 32], cache_bytes: usize, clock: SharedClock) -> Self {
+        Self { registry, etag_key, cache: Cache::new(cache_bytes), clock }
+    }
+
+    /// Midnight UTC of the day files are rendered for. It is one of their inputs: some zones' rules differ from year
+    /// to year.
+    #[must_use]
+    pub fn today(&self) -> Timestamp {
+        const DAY: i64 = 86_400;
+        Timestamp::from_second(self.clock.now().as_second().div_euclid(DAY) * DAY).unwrap_or_default()
     }
 
     /// The file, from the cache or rendered now. Same inputs, same bytes.
@@ -116,19 +132,20 @@ impl Renderer {
             request.phone.map(|phone| (phone.id, phone.revision, phone.wanted, phone.device_config.received.is_some())),
             (&request.recognition.vendor, &request.recognition.file_vendor),
             (&request.recognition.model, &request.recognition.firmware),
-            (request.recognition.kind, request.stage),
+            (request.recognition.kind, &request.recognition.name, request.stage),
             (request.phone_base, request.https_base, request.token.filter(|_| request.stage == Stage::Open)),
-            (request.layers.revision(), registry.revision()),
+            (request.layers.revision(), registry.revision(), self.today()),
         ));
         if cached && let Some(found) = self.cache.get(key) {
             return Ok(found);
         }
-        let prepared = prepare(&registry, request, Layers::effective)?;
+        let prepared = prepare(&registry, request, Layers::effective, self.today())?;
         let (text, notes) = prepared.render(&registry, request.stage)?;
         let rendered = Arc::new(Rendered {
             etag: self.etag(text.as_bytes()),
             body: Bytes::from(text),
-            content_type: prepared.vendor.manifest.media_type.clone(),
+            content_type: prepared.media_type().to_owned(),
+            format: prepared.format(),
             notes,
         });
         if cached {
@@ -159,12 +176,15 @@ impl Renderer {
 /// Everything looked up, nothing rendered.
 pub(super) struct Prepared<'a> {
     pub vendor: &'a Vendor,
+    pub family: &'a Family,
     pub generation: &'a Generation,
+    pub file: Option<&'a FilePattern>,
     pub model: Option<String>,
     pub settings: Effective,
     pub phone: Option<&'a Phone>,
     pub url: String,
     pub common: bool,
+    pub today: Timestamp,
 }
 
 /// `resolve` is [`Layers::effective`], or [`Layers::traced`] for those who ask where values come from.
@@ -172,18 +192,21 @@ pub(super) fn prepare<'a>(
     registry: &'a Registry,
     request: &FileRequest<'a>,
     resolve: fn(&Layers, &Lookup<'_>, Option<&DeviceConfig>) -> Effective,
+    today: Timestamp,
 ) -> Result<Prepared<'a>, RenderError> {
     let seen = request.recognition;
-    let common = match seen.kind {
-        FileKind::Personal => false,
-        FileKind::Common => true,
-        other => return Err(RenderError::Kind(other.as_str())),
-    };
     let named = match request.phone {
         Some(phone) => registry.vendor(&phone.vendor),
         None => seen.vendor.as_deref().or(seen.file_vendor.as_deref()).and_then(|name| registry.vendor(name)),
     };
     let vendor = named.ok_or(RenderError::NoVendor)?;
+    // Names look alike among vendors: what a phone asks for is what its own vendor means by the name.
+    let file = seen.name.as_deref().and_then(|name| vendor.file(name));
+    let common = match if seen.name.is_some() { file.map_or(FileKind::Unknown, |file| file.kind) } else { seen.kind } {
+        FileKind::Personal => false,
+        FileKind::Common => true,
+        other => return Err(RenderError::Kind(other.as_str())),
+    };
     let phone = if common { None } else { request.phone };
     if !common && request.stage == Stage::Personal {
         let phone = phone.ok_or(RenderError::NoPhone)?;
@@ -196,8 +219,9 @@ pub(super) fn prepare<'a>(
     let said = |now: &Option<Arc<str>>| now.as_deref().filter(|_| own).map(str::to_owned);
     let model = said(&seen.model).or_else(|| phone.and_then(|phone| phone.model.clone()));
     let firmware = said(&seen.firmware).or_else(|| phone.and_then(|phone| phone.firmware.clone()));
-    let generation = vendor
-        .generation(firmware.as_deref())
+    let provider = phone.map(|phone| phone.provider.as_str());
+    let (family, generation) = vendor
+        .choose(model.as_deref(), provider, firmware.as_deref())
         .ok_or_else(|| RenderError::Template(format!("{} has no generation", vendor.name)))?;
     let lookup = Lookup {
         vendor: Some(&vendor.name),
@@ -212,23 +236,36 @@ pub(super) fn prepare<'a>(
         (Stage::Open, Some(token)) => format!("{base}{token}/"),
         _ => base.to_owned(),
     };
-    Ok(Prepared { vendor, generation, model, settings, phone, url, common })
+    Ok(Prepared { vendor, family, generation, file, model, settings, phone, url, common, today })
 }
 
 impl Prepared<'_> {
+    pub fn format(&self) -> Format {
+        self.vendor.manifest.format_of(self.family)
+    }
+
+    pub fn media_type(&self) -> &str {
+        self.vendor.manifest.media_type_of(self.family, self.file)
+    }
+
     pub fn render(&self, registry: &Registry, stage: Stage) -> Result<(String, Vec<String>), RenderError> {
-        let template = RenderError::Template;
-        if self.common {
+        let bare = |template: &str| {
             let nothing: BTreeMap<String, String> = BTreeMap::new();
-            let text = registry.render(self.vendor, &self.generation.common, &nothing, true).map_err(template)?;
-            return Ok((text, Vec::new()));
-        }
-        if stage == Stage::Open {
-            let values = neutral::open(&self.url);
-            let text = registry.render(self.vendor, &self.generation.open, &values, true).map_err(template)?;
-            return Ok((text, Vec::new()));
-        }
-        self.personal(registry, self.phone.ok_or(RenderError::NoPhone)?, &self.settings)
+            registry.render(self.vendor, self.family, template, &nothing, true)
+        };
+        let text = match (self.common, stage) {
+            (true, _) => {
+                bare(self.own_template().or(self.generation.common.as_deref()).ok_or(RenderError::Kind("common"))?)
+            }
+            (false, Stage::Open) => {
+                let values = neutral::open(&self.url);
+                registry.render(self.vendor, self.family, &self.generation.open, &values, true)
+            }
+            (false, Stage::Personal) => {
+                return self.personal(registry, self.phone.ok_or(RenderError::NoPhone)?, &self.settings);
+            }
+        };
+        Ok((text.map_err(|fault| RenderError::Template(fault.to_string()))?, Vec::new()))
     }
 
     /// The personal file of this phone with these settings.
@@ -238,13 +275,20 @@ impl Prepared<'_> {
         phone: &Phone,
         settings: &Effective,
     ) -> Result<(String, Vec<String>), RenderError> {
-        let facts = self.vendor.facts(self.model.as_deref());
-        let neutral = neutral::build(&Inputs { phone, settings, facts: &facts, url: &self.url });
-        if let Some((what, _)) = neutral.exact().find(|(_, value)| !self.vendor.escape().is_exact(value)) {
-            return Err(RenderError::Unwritable { mac: phone.mac.to_string(), what });
+        let facts = self.vendor.facts(self.model.as_deref(), self.family);
+        let neutral = neutral::build(&Inputs { phone, settings, facts: &facts, url: &self.url, today: self.today });
+        let format = self.format();
+        if let Some((what, _)) = neutral.exact().find(|(_, value)| !format.is_exact(value)) {
+            return Err(RenderError::Unwritable { mac: phone.mac.to_string(), what, cannot: format.cannot_carry() });
         }
-        let text =
-            registry.render(self.vendor, &self.generation.personal, &neutral, false).map_err(RenderError::Template)?;
+        let template = self.own_template().unwrap_or(&self.generation.personal);
+        let text = registry
+            .render(self.vendor, self.family, template, &neutral, false)
+            .map_err(|fault| RenderError::Template(fault.to_string()))?;
         Ok((text, neutral.notes))
+    }
+
+    fn own_template(&self) -> Option<&str> {
+        self.file.and_then(|file| file.template.as_deref())
     }
 }

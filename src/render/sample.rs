@@ -7,12 +7,13 @@ use super::{
     renderer::{FileRequest, RenderError, Renderer, Stage},
 };
 use crate::{
+    clock::SharedClock,
     phone::{
         mac::Mac,
         neutral::{sample_layers, sample_phone},
         settings::{Layers, SettingRow},
     },
-    vendor::{FileKind, Recognition, SharedRegistry},
+    vendor::{FileKind, Format, Recognition, SharedRegistry},
 };
 
 /// A sample file.
@@ -24,6 +25,8 @@ pub struct SampleFile {
     pub lines: Vec<ExplainedLine>,
     /// What could not be written.
     pub notes: Vec<String>,
+    /// Format of the text.
+    pub format: Format,
 }
 
 /// Renders sample data; `set` (validated rows, as with `--set`) stands before the sample's own settings.
@@ -37,11 +40,12 @@ pub fn render_sample(
     firmware: Option<&str>,
     stage: Stage,
     set: Vec<SettingRow>,
+    clock: SharedClock,
 ) -> Result<SampleFile, RenderError> {
     let loaded = registry.load();
     let known = loaded.vendor(vendor).ok_or(RenderError::NoVendor)?;
     let mac = Mac::new([0x00, 0x15, 0x65, 0xaa, 0xbb, 0xcc]).map_err(|_never| RenderError::NoPhone)?;
-    let provider = known.providers.first().map_or(vendor, |provider| provider.name.as_str());
+    let provider = known.provider_of(model).map_or(vendor, |provider| provider.name.as_str());
     let phone = sample_phone(provider, vendor, model, firmware, mac);
     let mut rows = sample_layers().rows().to_vec();
     rows.extend(set);
@@ -53,6 +57,7 @@ pub fn render_sample(
         mac: Some(mac),
         agent_mac: None,
         kind: FileKind::Personal,
+        name: None,
         file_vendor: None,
     };
     let request = FileRequest {
@@ -64,8 +69,13 @@ pub fn render_sample(
         token: Some(phone.token.expose()),
         layers: &layers,
     };
-    let renderer = Renderer::new(Arc::clone(registry), [0; 32], 0);
+    let renderer = Renderer::new(Arc::clone(registry), [0; 32], 0, clock);
     let rendered = renderer.file(&request)?;
     let lines = renderer.explain(&request)?;
-    Ok(SampleFile { text: String::from_utf8_lossy(&rendered.body).into_owned(), lines, notes: rendered.notes.clone() })
+    Ok(SampleFile {
+        text: String::from_utf8_lossy(&rendered.body).into_owned(),
+        lines,
+        notes: rendered.notes.clone(),
+        format: rendered.format,
+    })
 }

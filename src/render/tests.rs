@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::*;
 use crate::{
+    clock::{ManualClock, SharedClock},
     phone::{
         facet::Wanted,
         mac::Mac,
@@ -21,6 +22,11 @@ const BASE: &str = "http://gw.example.com/example.com/gangway/phone/";
 const HTTPS: &str = "https://gw.example.com/example.com/gangway/phone/";
 const TOKEN: &str = "abcdefghijklmnopqrstuvwxyz";
 
+/// Golden files are those of one day.
+fn clock() -> SharedClock {
+    Arc::new(ManualClock::new("2026-11-21T12:00:00Z".parse().unwrap()))
+}
+
 struct Bench {
     registry: SharedRegistry,
     renderer: Renderer,
@@ -29,7 +35,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let registry = Registry::load_shared(None).unwrap();
-        Self { renderer: Renderer::new(Arc::clone(&registry), [7; 32], 1 << 20), registry }
+        Self { renderer: Renderer::new(Arc::clone(&registry), [7; 32], 1 << 20, clock()), registry }
     }
 
     fn seen(&self, agent: Option<&str>, path: &str) -> Recognition {
@@ -214,7 +220,7 @@ fn same_inputs_same_bytes_and_a_keyed_tag() {
     assert_eq!((&first.body, &first.etag), (&again.body, &again.etag));
     assert!(Arc::ptr_eq(&first, &one.renderer.file(&request).unwrap()));
     assert!(one.renderer.cached_bytes() > 0);
-    let other = Renderer::new(Arc::clone(&one.registry), [8; 32], 0).file(&request).unwrap();
+    let other = Renderer::new(Arc::clone(&one.registry), [8; 32], 0, clock()).file(&request).unwrap();
     assert_ne!(first.etag, other.etag);
     assert!(first.etag.starts_with('"') && first.etag.ends_with('"'));
 }

@@ -22,6 +22,7 @@ pub mod world;
 mod xmlrpc;
 pub mod yealink_phone;
 pub mod yealink_rps;
+pub mod ymcs;
 
 pub use login::LoginForm;
 

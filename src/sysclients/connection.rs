@@ -138,7 +138,10 @@ impl<T: Future<Output = ()> + Unpin> Line<T> {
             Err(left) => left,
         };
         match left {
-            Left::Told => ws.close(CloseCode::Normal, "").await,
+            Left::Told => {
+                let code = if self.stop.is_cancelled() { CloseCode::Away } else { CloseCode::Normal };
+                ws.close(code, "").await;
+            }
             Left::Lost(reason) => {
                 drop(ws);
                 let _ = self.tell(FleetEventKind::Closed { reason }).await;

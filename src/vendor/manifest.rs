@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::templates::EscapeClass;
+use super::{
+    family::{Family, Generation, UnknownModel},
+    format::{Format, Shape},
+    model::Model,
+};
 
 /// A vendor's manifest as written. Unknown keys are errors.
 #[derive(Debug, Clone, Deserialize)]
@@ -16,9 +20,12 @@ pub struct Manifest {
     pub title: String,
     /// How its phones authenticate.
     pub auth: AuthScheme,
-    /// Format of its files.
-    pub escape: EscapeClass,
-    /// Content-Type of its files.
+    /// Format of its files, where its families name no other.
+    pub format: Format,
+    /// What [`Format::Lines`] looks like.
+    #[serde(default)]
+    pub lines: Shape,
+    /// Content-Type of its files, where neither family nor file name another.
     pub media_type: String,
     /// First three bytes of its phones' MACs: hints.
     #[serde(default)]
@@ -29,6 +36,9 @@ pub struct Manifest {
     pub web_password: WebPassword,
     /// Apps.
     pub providers: Vec<Provider>,
+    /// Families of models with templates of their own; none = one family for all.
+    #[serde(default)]
+    pub families: Vec<Family>,
     /// Generations of firmware that understand different names.
     pub generations: Vec<Generation>,
     /// Patterns of User-Agents, tried in order.
@@ -95,6 +105,9 @@ pub struct Provider {
     pub title: String,
     /// What a MAC seen again with another user means.
     pub same_mac: SameMac,
+    /// Families it serves, the usual one first; empty = all.
+    #[serde(default)]
+    pub families: Vec<String>,
 }
 
 /// What a MAC seen again with another user means.
@@ -105,35 +118,6 @@ pub enum SameMac {
     Replace,
     /// A base has one more.
     Add,
-}
-
-/// A generation of firmware.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Generation {
-    /// For people and the cache.
-    pub name: String,
-    /// The second number of the versions that belong to it.
-    pub second_number: Range,
-    /// Used when the version is unknown.
-    #[serde(default)]
-    pub default: bool,
-    /// Template of the open stage, below the vendor's templates.
-    pub open: String,
-    /// Template of the common file.
-    pub common: String,
-    /// Template of the personal stage.
-    pub personal: String,
-}
-
-/// Both ends belong to it.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Range {
-    /// First.
-    pub from: u32,
-    /// Last.
-    pub to: u32,
 }
 
 /// A pattern of User-Agents with named groups `model`, `firmware`, `mac`.
@@ -160,7 +144,7 @@ pub struct Example {
     pub mac: Option<String>,
 }
 
-/// A pattern of file names with named groups `mac` and `number`.
+/// A pattern of file names with named groups `mac`, `model` and `number`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FilePattern {
@@ -171,6 +155,12 @@ pub struct FilePattern {
     /// No other vendor's phones ask so.
     #[serde(default)]
     pub unique: bool,
+    /// Template in place of the generation's one of that kind; for personal and common files.
+    #[serde(default)]
+    pub template: Option<String>,
+    /// Content-Type in place of the family's.
+    #[serde(default)]
+    pub media_type: Option<String>,
 }
 
 /// What a file is.
@@ -237,32 +227,4 @@ impl FileKind {
 pub struct OpenStage {
     /// Names of parameters.
     pub keys: Vec<String>,
-}
-
-/// What a model without an entry has.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct UnknownModel {
-    /// Accounts.
-    pub accounts: u16,
-    /// Line keys.
-    pub line_keys: u32,
-}
-
-/// A model.
-#[derive(Debug, Clone, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Model {
-    /// As the User-Agent names it, without brand and `SIP-`.
-    pub name: String,
-    /// Accounts.
-    pub accounts: u16,
-    /// Line keys.
-    pub line_keys: u32,
-    /// First numbers of its firmware versions.
-    #[serde(default)]
-    pub firmware: Vec<u32>,
-    /// A DECT base.
-    #[serde(default)]
-    pub dect: bool,
 }

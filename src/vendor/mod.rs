@@ -1,17 +1,23 @@
 //! Vendors as data: manifests, recognition of requests, templates and the checks every vendor folder must pass.
 
-pub mod cfg_format;
+pub mod family;
 pub mod finding;
 mod folder;
+pub mod format;
+mod line_keys;
 pub mod manifest;
+pub mod model;
 mod proofs;
 mod recognise;
 pub mod registry;
 mod report;
 mod templates;
+mod zones;
 
 pub use finding::Finding;
+pub use format::Format;
 pub use manifest::{AuthScheme, FileKind, Provider, SameMac};
 pub use recognise::Recognition;
 pub use registry::{Registry, SharedRegistry, Vendor};
-pub use templates::EscapeClass;
+pub use templates::TemplateFault;
+pub use zones::{Withheld, Zones};

@@ -13,7 +13,7 @@ use crate::phone::mac::Mac;
 pub struct Recognition {
     /// Vendor by the User-Agent; without one by the file name's form or the MAC.
     pub vendor: Option<Arc<str>>,
-    /// Model by the User-Agent, else the usual one of a common file's number.
+    /// Model by the User-Agent, else as the file's name has it, else the usual one of a common file's number.
     pub model: Option<Arc<str>>,
     /// Firmware by the User-Agent.
     pub firmware: Option<Arc<str>>,
@@ -23,6 +23,8 @@ pub struct Recognition {
     pub agent_mac: Option<Mac>,
     /// What is asked for.
     pub kind: FileKind,
+    /// Name of the file, without folders and query; none when it is empty or not worth a look.
+    pub name: Option<Arc<str>>,
     /// The vendor whose own form of name the file has, whatever the User-Agent says.
     pub file_vendor: Option<Arc<str>>,
 }
@@ -44,6 +46,7 @@ pub(super) struct NamePattern {
     pub unique: bool,
     pub regex: Regex,
     mac: Option<usize>,
+    model: Option<usize>,
     number: Option<usize>,
 }
 
@@ -76,8 +79,8 @@ impl AgentPattern {
 
 impl NamePattern {
     pub fn new(vendor: Arc<str>, kind: FileKind, unique: bool, regex: Regex) -> Self {
-        let (mac, number) = (group(&regex, "mac"), group(&regex, "number"));
-        Self { vendor, kind, unique, regex, mac, number }
+        let (mac, model, number) = (group(&regex, "mac"), group(&regex, "model"), group(&regex, "number"));
+        Self { vendor, kind, unique, regex, mac, model, number }
     }
 }
 
@@ -90,6 +93,7 @@ impl Recogniser {
             mac: None,
             agent_mac: None,
             kind: FileKind::Unknown,
+            name: None,
             file_vendor: None,
         };
         let agent = user_agent.map(str::trim).filter(|agent| !agent.is_empty());
@@ -133,6 +137,7 @@ impl Recogniser {
             }
             return;
         }
+        found.name = Some(Arc::from(name));
         // The vendor the User-Agent names goes first; its phones' names outweigh those of others.
         let own = |pattern: &&NamePattern| found.vendor.as_ref().is_none_or(|vendor| *vendor == pattern.vendor);
         let Some((pattern, at)) = self.names.iter().filter(own).find_map(|pattern| {
@@ -160,6 +165,9 @@ impl Recogniser {
                 self.ouis.get(&[a, b, c]).cloned()
             };
             found.vendor = found.file_vendor.clone().or_else(|| found.mac.and_then(oui));
+        }
+        if found.model.is_none() && found.vendor.as_ref() == Some(&pattern.vendor) {
+            found.model = part(pattern.model).map(Arc::from);
         }
         if found.model.is_none()
             && let Some(vendor) = &found.vendor

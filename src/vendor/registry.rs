@@ -12,15 +12,18 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    cfg_format::Fault,
+    family::{Family, Generation},
     finding::Finding,
     folder,
-    manifest::{AuthScheme, Generation, Manifest, Model, Provider},
+    format::Fault,
+    manifest::{AuthScheme, FilePattern, Manifest, Provider},
+    model::Model,
     proofs,
     recognise::{Recogniser, Recognition},
-    templates::{EscapeClass, Templates},
+    templates::{TemplateFault, Templates},
+    zones::Zones,
 };
-use crate::phone::neutral::Facts;
+use crate::phone::{line_keys::KeyType, neutral::Facts};
 
 /// The registry of the process; swapped as a whole on reload.
 pub type SharedRegistry = Arc<arc_swap::ArcSwap<Registry>>;
@@ -38,8 +41,14 @@ pub struct Vendor {
     pub auth: AuthScheme,
     /// Its redirect services.
     pub redirect: super::manifest::Redirect,
+    /// What its phones call time zones.
+    pub zones: Zones,
+    /// What its files call types of line keys.
+    pub key_codes: BTreeMap<KeyType, String>,
     /// The whole manifest.
     pub manifest: Manifest,
+    /// `manifest.files`, compiled, in the same order.
+    pub(super) file_names: Vec<regex::Regex>,
 }
 
 /// All vendors.
@@ -114,25 +123,30 @@ impl Registry {
         self.revision
     }
 
-    /// Renders a template of a vendor and takes a last look at it. `allowed` restricts it to the open stage.
+    /// Renders a template in the format of its family and takes a last look at it. `open` restricts it to the open
+    /// stage.
     ///
     /// # Errors
-    /// A sentence with file and line, without values.
+    /// File, line and reason, without values.
     pub fn render<T: Serialize>(
         &self,
         vendor: &Vendor,
+        family: &Family,
         template: &str,
         values: &T,
         open: bool,
-    ) -> Result<String, String> {
-        let class = vendor.manifest.escape;
+    ) -> Result<String, TemplateFault> {
+        let manifest = &vendor.manifest;
+        let format = manifest.format_of(family);
         let name = format!("{}/{template}", vendor.name);
-        let text = self.templates.render(class, &name, values)?;
-        let in_open = |key: &str| vendor.manifest.open.keys.iter().any(|known| known == key);
+        let text = self.templates.render(format, &name, values)?;
+        let in_open = |key: &str| manifest.open.keys.iter().any(|known| known == key);
         let allowed: Option<&dyn Fn(&str) -> bool> = if open { Some(&in_open) } else { None };
-        class
-            .finish(&text, allowed)
-            .map_err(|Fault { line, reason }| format!("templates/{name} wrote a line {line} that is no good: {reason}"))
+        format.finish(&text, &manifest.lines, allowed).map_err(|Fault { line, reason }| TemplateFault {
+            name,
+            line: None,
+            reason: format!("line {line} of what it writes is no good: {reason}"),
+        })
     }
 }
 
@@ -149,36 +163,51 @@ impl Vendor {
         self.manifest.models.iter().find(|model| model.name.eq_ignore_ascii_case(name))
     }
 
-    /// Format of its files.
-    #[must_use]
-    pub fn escape(&self) -> EscapeClass {
-        self.manifest.escape
-    }
-
     /// What its templates need to know of a model.
     #[must_use]
-    pub fn facts(&self, model: Option<&str>) -> Facts<'_> {
+    pub fn facts<'a>(&'a self, model: Option<&str>, family: &'a Family) -> Facts<'a> {
         let known = model.and_then(|model| self.model(model));
-        let unknown = self.manifest.unknown_model;
+        let unknown = self.manifest.unknown_model_of(Some(family));
         Facts {
+            model: known.map_or("", |model| model.name.as_str()),
             accounts: known.map_or(unknown.accounts, |model| model.accounts),
             line_keys: known.map_or(unknown.line_keys, |model| model.line_keys),
             dect: known.is_some_and(|model| model.dect),
+            family: &family.name,
+            capabilities: known.map_or(&[], |model| &model.capabilities),
             languages: &self.manifest.languages,
             tones: &self.manifest.tones,
+            zone_names: &self.zones.names,
+            key_codes: &self.key_codes,
             web_password_longest: self.manifest.web_password.longest,
             web_password_forbidden: &self.manifest.web_password.forbidden,
         }
     }
 
-    /// The generation of a firmware version, by its second number; the default one where that says nothing.
+    /// The family and generation of a phone: see [`Manifest::family_of`] and [`Manifest::generation_of`]. None only
+    /// for a manifest that no proof has seen.
     #[must_use]
-    pub fn generation(&self, firmware: Option<&str>) -> Option<&Generation> {
-        let all = &self.manifest.generations;
-        let second = firmware.and_then(|text| text.split('.').nth(1)).and_then(|number| number.parse::<u32>().ok());
-        let by_number = second.and_then(|number| {
-            all.iter().find(|one| (one.second_number.from..=one.second_number.to).contains(&number))
-        });
-        by_number.or_else(|| all.iter().find(|one| one.default))
+    pub fn choose(
+        &self,
+        model: Option<&str>,
+        provider: Option<&str>,
+        firmware: Option<&str>,
+    ) -> Option<(&Family, &Generation)> {
+        let family = self.manifest.family_of(model, provider)?;
+        Some((family, self.manifest.generation_of(family, firmware)?))
+    }
+
+    /// The first provider that serves the model's family.
+    #[must_use]
+    pub fn provider_of(&self, model: Option<&str>) -> Option<&Provider> {
+        let family = self.manifest.family_of(model, None)?;
+        self.providers.iter().find(|one| one.families.is_empty() || one.families.contains(&family.name))
+    }
+
+    /// What its own phones mean by a file's name.
+    #[must_use]
+    pub fn file(&self, name: &str) -> Option<&FilePattern> {
+        let index = self.file_names.iter().position(|regex| regex.is_match(name))?;
+        self.manifest.files.get(index)
     }
 }

@@ -51,6 +51,7 @@ impl Vendor {
             "auth": self.auth,
             "redirect": self.redirect,
             "providers": self.providers,
+            "families": self.manifest.families,
             "generations": self.manifest.generations.iter().map(|one| &one.name).collect::<Vec<_>>(),
             "models": self.manifest.models,
         })

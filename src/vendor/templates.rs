@@ -1,96 +1,123 @@
-//! Compiled templates: one engine per format, because the engine applies one escaper to all values.
+//! Compiled templates: one engine per vendor and format, because an engine applies one escaper to all values, and because
+//! a vendor's templates see only each other.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tera::Tera;
 
-use super::cfg_format;
+use super::format::Format;
 
-/// A format of files, with its escaper.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize)]
-pub enum EscapeClass {
-    /// `key = value` lines below a version line.
-    #[serde(rename = "yealink-cfg")]
-    YealinkCfg,
-}
-
-impl EscapeClass {
-    /// Whether the format carries the value to the letter.
-    #[must_use]
-    pub fn is_exact(self, value: &str) -> bool {
-        match self {
-            Self::YealinkCfg => cfg_format::is_exact(value),
-        }
-    }
-
-    /// Tidies and checks what was rendered.
-    ///
-    /// # Errors
-    /// Line and reason.
-    pub fn finish(self, text: &str, allowed: Option<&dyn Fn(&str) -> bool>) -> Result<String, cfg_format::Fault> {
-        match self {
-            Self::YealinkCfg => cfg_format::finish(text, allowed),
-        }
-    }
-}
-
-/// All templates, by format.
+/// All templates.
 #[derive(Debug, Default)]
 pub(super) struct Templates {
-    engines: HashMap<EscapeClass, Tera>,
+    engines: HashMap<(String, Format), Tera>,
+}
+
+/// Why a template does not compile or render; names file and line, never a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemplateFault {
+    /// Path below `templates/`.
+    pub name: String,
+    /// Line in it, where known.
+    pub line: Option<usize>,
+    /// Why.
+    pub reason: String,
+}
+
+impl fmt::Display for TemplateFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "templates/{}", self.name)?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        write!(f, ": {}", self.reason)
+    }
+}
+
+impl TemplateFault {
+    /// From what Tera says: `error: REASON`, below it `--> NAME:LINE:COLUMN`, then a copy of the line.
+    fn new(name: &str, error: &tera::Error) -> Self {
+        let text = error.to_string();
+        let start = text.find("error: ").map_or(0, |at| at + "error: ".len());
+        let reason = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default().to_owned();
+        let place = text.lines().find_map(|line| line.trim_start().strip_prefix("--> "));
+        let place = place.and_then(|place| {
+            let mut parts = place.rsplitn(3, ':').skip(1);
+            let line = parts.next()?.parse().ok()?;
+            Some((parts.next()?.to_owned(), line))
+        });
+        match place {
+            Some((name, line)) => Self { name, line: Some(line), reason },
+            None => Self { name: name.to_owned(), line: None, reason },
+        }
+    }
+}
+
+fn key(name: &str, format: Format) -> (String, Format) {
+    (name.split('/').next().unwrap_or_default().to_owned(), format)
 }
 
 impl Templates {
-    fn engine(class: EscapeClass) -> Tera {
+    fn engine(format: Format) -> Tera {
         let mut tera = Tera::new();
-        match class {
-            EscapeClass::YealinkCfg => tera.set_escape_fn(cfg_format::escape),
-        }
+        tera.set_escape_fn(format.escaper());
         // Every file, whatever its ending: a value that is not escaped is a hole.
         tera.autoescape_on([""]);
         tera
     }
 
-    /// Compiles a vendor's templates. On failure they are tried one by one to say which one it is.
-    pub fn add(&mut self, class: EscapeClass, sources: &BTreeMap<String, String>) -> Result<(), Vec<(String, String)>> {
-        let engine = self.engines.entry(class).or_insert_with(|| Self::engine(class));
-        let Err(error) = engine.add_raw_templates(sources) else { return Ok(()) };
+    /// Compiles a vendor's templates. On failure they are tried one by one to say which ones it is.
+    pub fn add(
+        &mut self,
+        vendor: &str,
+        format: Format,
+        sources: &BTreeMap<String, String>,
+    ) -> Result<(), Vec<TemplateFault>> {
+        let mut engine = Self::engine(format);
+        let Err(error) = engine.add_raw_templates(sources) else {
+            self.engines.insert((vendor.to_owned(), format), engine);
+            return Ok(());
+        };
         let mut faults: Vec<_> = sources
             .iter()
-            .filter_map(|(name, text)| {
-                let mut alone = Self::engine(class);
-                match alone.add_raw_template(name, text) {
-                    Err(error) if matches!(error.kind(), tera::ErrorKind::SyntaxError(_)) => {
-                        Some((name.clone(), error.to_string()))
-                    }
-                    _ => None,
+            .filter_map(|(name, text)| match Self::engine(format).add_raw_template(name, text) {
+                Err(error) if matches!(error.kind(), tera::ErrorKind::SyntaxError(_)) => {
+                    Some(TemplateFault::new(name, &error))
                 }
+                _ => None,
             })
             .collect();
         if faults.is_empty() {
             let first = sources.keys().next().cloned().unwrap_or_default();
-            faults.push((first, error.to_string()));
+            faults.push(TemplateFault::new(&first, &error));
         }
         Err(faults)
     }
 
     /// Top-level variables a template needs.
-    pub fn variables(&self, class: EscapeClass, name: &str) -> Option<Vec<String>> {
-        let found = self.engines.get(&class)?.get_template_variables(name).ok()?;
+    pub fn variables(&self, format: Format, name: &str) -> Option<Vec<String>> {
+        let found = self.engines.get(&key(name, format))?.get_template_variables(name).ok()?;
         let mut names: Vec<String> = found.into_iter().map(str::to_owned).collect();
         names.sort();
         Some(names)
     }
 
-    pub fn contains(&self, class: EscapeClass, name: &str) -> bool {
-        self.engines.get(&class).is_some_and(|engine| engine.contains_template(name))
+    pub fn contains(&self, format: Format, name: &str) -> bool {
+        self.engines.get(&key(name, format)).is_some_and(|engine| engine.contains_template(name))
     }
 
-    /// Renders; the message names file and line, never a value.
-    pub fn render<T: Serialize>(&self, class: EscapeClass, name: &str, values: &T) -> Result<String, String> {
-        let context = tera::Context::from_serialize(values).map_err(|error| error.to_string())?;
-        let engine = self.engines.get(&class).ok_or("the format has no templates")?;
-        engine.render(name, &context).map_err(|error| error.to_string())
+    /// Renders.
+    pub fn render<T: Serialize>(&self, format: Format, name: &str, values: &T) -> Result<String, TemplateFault> {
+        let fault = |error: &tera::Error| TemplateFault::new(name, error);
+        let context = tera::Context::from_serialize(values).map_err(|error| fault(&error))?;
+        let Some(engine) = self.engines.get(&key(name, format)) else {
+            let reason = "its vendor has no templates".to_owned();
+            return Err(TemplateFault { name: name.to_owned(), line: None, reason });
+        };
+        engine.render(name, &context).map_err(|error| fault(&error))
     }
 }

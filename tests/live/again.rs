@@ -1,5 +1,4 @@
-//! The same phone again: for the same user everything stays as it is, for another one everything changes
-//! (DESIGN 4.1).
+//! The same phone again: for the same user everything stays as it is, for another one everything changes.
 
 use gangway::{phone::facet::RedirectState, sim::yealink_phone::model};
 

@@ -1,5 +1,5 @@
 //! What an administrator types works beside the running gateway, prints data a program can read, and says what is
-//! wrong with exit codes that scripts can rely on (DESIGN 6.1, 6.2).
+//! wrong with exit codes that scripts can rely on.
 
 use std::{
     fs,

@@ -1,5 +1,5 @@
 //! What an administrator changes in Devices is in the next file the phone fetches, and in no earlier one; a file
-//! nobody changed is the same byte for byte (7.A bar 6, 7.E bar 44; YEA-07, YEA-26, UPS-16).
+//! nobody changed is the same byte for byte.
 
 use gangway::sim::{devices::ConfigItem, yealink_phone::model};
 use serde_json::json;
@@ -73,8 +73,7 @@ async fn an_unchanged_file_is_the_same_to_the_byte_and_need_not_be_sent_twice() 
     assert_ne!(changed.header("etag"), Some(etag.as_str()));
 }
 
-/// Passwords come encrypted for each device; without the media relay the phone needs them, with it they stay away
-/// (YEA-27, MRL-06).
+/// Passwords come encrypted for each device; without the media relay the phone needs them, with it they stay away.
 #[actix_rt::test]
 async fn a_turn_account_arrives_decrypted_and_only_without_the_media_relay() {
     let world = world().start().await.unwrap();

@@ -1,6 +1,6 @@
 //! The gateway may die at any moment: started again, it ends in the same state as if nothing had happened, with one
 //! record, one entry at the redirection service and flags written once. What it had not yet written down is healed
-//! by provisioning again. The real binary dies here by SIGKILL (DESIGN ch. 2; 7.C bar 16, DEV-05).
+//! by provisioning again. The real binary dies here by SIGKILL.
 
 use gangway::{
     phone::{

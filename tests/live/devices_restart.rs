@@ -1,5 +1,5 @@
 //! Devices may go away, come back or move: every phone and the API link find it again without anybody's help, and
-//! without a stampede (7.C bars 18, 23, 27; MPK-17, DEV-25).
+//! without a stampede.
 
 use std::time::Duration;
 
@@ -133,7 +133,7 @@ async fn after_a_restart_of_the_pbx_everything_comes_back_by_itself() {
     bench.assert_no_violation();
 }
 
-/// Devices is away when somebody provisions: Users hears that it goes on, and it does (DESIGN 4.3, last line).
+/// Devices is away when somebody provisions: Users hears that it goes on, and it does.
 #[actix_rt::test]
 async fn a_provisioning_outlives_an_outage_of_devices() {
     let bench = Bench::start().await;

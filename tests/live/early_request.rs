@@ -1,5 +1,5 @@
 //! A phone that asks before its configuration is there gets nothing half: what tells it to come again in a minute,
-//! and no secret (7.E bar 45; a Yealink gives up after three quick tries).
+//! and no secret. A Yealink gives up after three quick tries.
 
 use gangway::{
     phone::facet::RequestState,

@@ -1,5 +1,4 @@
-//! A code that is too old fails with a sentence, is never sent twice, and a new one heals it (7.C bars 17 and 20;
-//! DEV-06, DAPI-11).
+//! A code that is too old fails with a sentence, is never sent twice, and a new one heals it.
 
 use gangway::{
     phone::facet::DevicesState,

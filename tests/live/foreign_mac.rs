@@ -1,5 +1,4 @@
-//! A phone that belongs to somebody else's account at the redirection service is left to them, and that is said
-//! (7.D; redirect services 2: "Registered Elsewhere").
+//! A phone that belongs to somebody else's account at the redirection service is left to them, and that is said.
 
 use gangway::{phone::facet::RedirectState, sim::yealink_phone::model};
 

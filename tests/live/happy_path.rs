@@ -1,4 +1,4 @@
-//! A MAC typed in Profile is all it takes: the phone rings (requirement 7.A bars 1 and 3, YEA-01..16).
+//! A MAC typed in Profile is all it takes: the phone rings.
 
 use gangway::{
     phone::facet::{DevicesState, RedirectState, RequestState, UserObjectState},
@@ -52,7 +52,7 @@ async fn phones_of_three_generations_ring_without_a_hand_on_them() {
     bench.assert_no_violation();
 }
 
-/// YEA-12: Users must not be told of flags that no phone lives up to yet.
+/// Users must not be told of flags that no phone lives up to yet.
 #[actix_rt::test]
 async fn flags_are_written_after_the_first_delivery_and_not_before() {
     let bench = Bench::start().await;
@@ -74,7 +74,7 @@ async fn flags_are_written_after_the_first_delivery_and_not_before() {
     bench.assert_no_violation();
 }
 
-/// YEA-17: the history speaks the original's words and holds no secret.
+/// The history speaks the original's words and holds no secret.
 #[actix_rt::test]
 async fn every_call_to_the_redirection_service_is_in_the_history_without_secrets() {
     let bench = Bench::start().await;

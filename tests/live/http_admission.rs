@@ -1,5 +1,5 @@
-//! Who is not the phone gets nothing and learns nothing, over the wire (7.F bars 61 and 62; YEA-31, UPS-25, UPS-56;
-//! DESIGN 5.4 to 5.7). The rules case by case are tested beside the listeners; this is the whole gateway.
+//! Who is not the phone gets nothing and learns nothing, over the wire.
+//! The rules case by case are tested beside the listeners; this is the whole gateway.
 
 use gangway::{phone::facet::RedirectState, sim::yealink_phone::model};
 

@@ -1,5 +1,4 @@
-//! Who does not know the shared password gets nothing from an AppWebsocket, and learns nothing (DESIGN 5.9;
-//! SDK page "AppWebsocket").
+//! Who does not know the shared password gets nothing from an AppWebsocket, and learns nothing.
 
 use std::time::Instant;
 

@@ -1,5 +1,5 @@
 //! Every ProvisioningPhone is answered: the wrong ones with a text that names what is wrong, the slow ones without
-//! keeping others waiting (7.B bar 10, 7.E bar 51; YEA-05, YEA-33; DESIGN 4.3).
+//! keeping others waiting.
 
 use std::collections::BTreeMap;
 

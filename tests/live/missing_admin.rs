@@ -1,5 +1,5 @@
 //! Without the Admin mark on the app objects phones still work; what could not be written is said and made up for
-//! when the mark is there (7.B bar 13; YEA-13).
+//! when the mark is there.
 
 use gangway::{
     phone::facet::{RedirectState, UserObjectState},

@@ -1,5 +1,5 @@
 //! The redirection service may be away while people provision: Users is told ok, and the phone is registered there as
-//! soon as the service is back (DESIGN 4.3; 7.D bar 35, K2).
+//! soon as the service is back.
 
 use std::time::Duration;
 

@@ -1,5 +1,4 @@
-//! What a person wants of a phone is carried out: taken out, released, blocked, allowed once more
-//! (7.A bar 7; YEA-08, UPS-33; DESIGN 4.1).
+//! What a person wants of a phone is carried out: taken out, released, blocked, allowed once more.
 
 use gangway::{
     phone::{facet::RedirectState, mac::Mac},

@@ -1,5 +1,4 @@
-//! SIGTERM ends the gateway in order: open requests are answered, sockets closed, exit code 0, within ten seconds
-//! (DESIGN ch. 7).
+//! SIGTERM ends the gateway in order: open requests are answered, sockets closed, exit code 0, within ten seconds.
 
 use std::time::Duration;
 
@@ -40,6 +39,11 @@ async fn open_requests_are_answered_before_the_end() {
     assert!(took < Duration::from_secs(10), "{took:?}");
     let gone = |state: &gangway::sim::devices::DevicesState| state.connections.is_empty().then_some(());
     world.devices.board().wait("the sysclients to be closed", gone).await.unwrap();
+    let mut goodbyes = world.devices.board().read(|state| state.goodbyes.clone());
+    goodbyes.sort();
+    // 1001: going away, told to every peer rather than left to be noticed.
+    let expected = [None, Some(mac(1).to_string()), Some(mac(2).to_string())].map(|hw_id| (hw_id, 1001));
+    assert_eq!(goodbyes, expected);
 }
 
 #[test]

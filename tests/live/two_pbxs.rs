@@ -1,5 +1,4 @@
-//! Two PBXs of one domain, each with its own app objects: whichever owns the user is asked and written to
-//! (7.B bar 14; MPK-11).
+//! Two PBXs of one domain, each with its own app objects: whichever owns the user is asked and written to.
 
 use gangway::sim::{
     pbx::PbxUser,

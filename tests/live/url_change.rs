@@ -1,5 +1,4 @@
-//! When the gateway moves to another public URL, the redirection service learns it and every phone is moved
-//! (7.D bar 37; K15).
+//! When the gateway moves to another public URL, the redirection service learns it and every phone is moved.
 
 use gangway::{phone::mac::Mac, sim::yealink_phone::model};
 
@@ -19,7 +18,7 @@ async fn wait_moved(bench: &Bench, mac: Mac, base: &str) {
         .await;
 }
 
-/// A new server entry: first 15 characters of the domain, a dash, 8 hex digits of the URL (DESIGN 6.2).
+/// A new server entry: first 15 characters of the domain, a dash, 8 hex digits of the URL.
 fn assert_new_server(bench: &Bench, base: &str) {
     let servers = bench.world.rps.board().read(|state| state.servers.clone());
     assert_eq!(servers.len(), 2, "{servers:?}");

@@ -2,5 +2,7 @@
 //! and against a server that misbehaves in every way we could think of.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so")]
 
+mod bad_answers;
 mod bench;
 mod snom;
+mod ymcs;

@@ -88,6 +88,36 @@ async fn head_unchanged_part_and_aborted_are_no_deliveries() {
 }
 
 #[actix_web::test]
+async fn a_phone_provisioned_again_that_holds_its_file_counts_as_delivered() {
+    let mut house = House::open().await;
+    let tag = "If-None-Match: \"3-Personal\"\r\n";
+    house.request("GET", &with_token(FILE), tag).await;
+    assert!(house.memory.phone().delivery.is_none(), "nothing was delivered before");
+    assert_eq!(house.get(&with_token(FILE)).await.status, 200);
+    assert_eq!(house.told.recv().await, Some((PhoneId(7), None)));
+
+    // The same user again: same bytes, another provisioning.
+    house.memory.edit(|phone| phone.provisioning = 2);
+    let delivered = |house: &House| house.memory.phone().delivery.as_ref().unwrap().provisioning;
+    assert_eq!(house.request("GET", &with_token(FILE), "If-None-Match: *\r\n").await.status, 304);
+    assert_eq!(house.request("HEAD", &with_token(FILE), tag).await.status, 304);
+    assert_eq!(delivered(&house), 1, "neither shows that the phone holds it");
+    assert_eq!(house.request("GET", &with_token(FILE), tag).await.status, 304);
+    assert_eq!(house.told.recv().await, Some((PhoneId(7), None)));
+    assert_eq!(delivered(&house), 2);
+    let kinds: Vec<&str> = house.memory.happenings.lock().unwrap().iter().map(|entry| entry.kind).collect();
+    assert_eq!(kinds, ["first-delivery", "delivered", "unchanged"]);
+
+    // Another user's file has another tag; the former one proves nothing.
+    house.memory.edit(|phone| {
+        phone.provisioning = 3;
+        phone.revision = 4;
+    });
+    assert_eq!(house.request("GET", &with_token(FILE), tag).await.status, 200);
+    house.close().await;
+}
+
+#[actix_web::test]
 async fn own_credentials_close_the_window() {
     let house = House::open().await;
     let url = house.url(FILE);

@@ -135,6 +135,7 @@ impl Files for Memory {
                 mac: None,
                 agent_mac: None,
                 kind: crate::vendor::FileKind::Other,
+                name: None,
                 file_vendor: None,
             },
         }
@@ -172,7 +173,13 @@ impl Files for Memory {
                 Stage::OpenSoon => Bytes::from_static(b"open soon"),
             };
             let etag = format!("\"{revision}-{stage:?}\"");
-            Arc::new(File { body, etag, content_type: "text/plain".to_owned(), notes: Vec::new() })
+            Arc::new(File {
+                body,
+                etag,
+                content_type: "text/plain".to_owned(),
+                format: crate::vendor::Format::YealinkCfg,
+                notes: Vec::new(),
+            })
         });
         Ok(Some(file.clone()))
     }

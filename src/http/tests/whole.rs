@@ -45,7 +45,7 @@ async fn a_yealink_phone_gets_its_file_from_the_store() {
     });
     let files = RenderedFiles {
         registry: registry.clone(),
-        renderer: Arc::new(Renderer::new(registry, store.derive_key("etags"), 1 << 20)),
+        renderer: Arc::new(Renderer::new(registry, store.derive_key("etags"), 1 << 20, Arc::new(clock.clone()))),
         store: store.clone(),
         bases: Arc::new(move |_| bases.clone()),
     };

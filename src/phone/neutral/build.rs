@@ -3,35 +3,41 @@
 use std::collections::BTreeMap;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use jiff::Timestamp;
 use sha2::Sha256;
 
 use super::{
-    Account, Codec, Ldap, Login, Media, Moment, Neutral, OpenNeutral, OpenProvisioning, PhoneFacts, Provisioning,
-    Server, Shown, Sip, Time,
+    Account, Codec, Ldap, Login, Media, Neutral, OpenNeutral, OpenProvisioning, PhoneFacts, Provisioning, Server,
+    Shown, Sip, Wallpaper, line_keys::line_keys, time::time,
 };
 use crate::{
-    phone::{
-        facet::Wanted,
-        record::Phone,
-        settings::Effective,
-        time_zone::{Change, Day, zone_rule},
-    },
+    phone::{facet::Wanted, line_keys::KeyType, record::Phone, settings::Effective, time_zone::ZoneNames},
     secret::Secret,
 };
 
 /// What the vendor's manifest says about the model.
 #[derive(Debug, Clone)]
 pub struct Facts<'a> {
+    /// Its name; empty if unknown.
+    pub model: &'a str,
     /// Accounts the model has.
     pub accounts: u16,
     /// Line keys.
     pub line_keys: u32,
     /// DECT base.
     pub dect: bool,
+    /// Its family.
+    pub family: &'a str,
+    /// What it can do.
+    pub capabilities: &'a [String],
     /// ISO 639 -> the vendor's name.
     pub languages: &'a BTreeMap<String, String>,
     /// ISO 3166 -> the vendor's name.
     pub tones: &'a BTreeMap<String, String>,
+    /// IANA zone -> the vendor's name, where it is right.
+    pub zone_names: &'a ZoneNames,
+    /// Type of line key -> the vendor's word; those missing its phones do not have.
+    pub key_codes: &'a BTreeMap<KeyType, String>,
     /// Longest password of the phone's web page.
     pub web_password_longest: usize,
     /// Characters it must not hold, besides everything but printable ASCII.
@@ -49,6 +55,8 @@ pub struct Inputs<'a> {
     pub facts: &'a Facts<'a>,
     /// Where it gets its files: ends with `/`, without a token.
     pub url: &'a str,
+    /// The day the file is for: rules of time zones differ from year to year.
+    pub today: Timestamp,
 }
 
 /// What the open stage says: ask again at `url`, every minute.
@@ -60,7 +68,7 @@ pub fn open(url: &str) -> OpenNeutral {
 /// What the personal stage says.
 #[must_use]
 pub fn build(inputs: &Inputs<'_>) -> Neutral {
-    let Inputs { phone, settings, facts, url } = inputs;
+    let Inputs { phone, settings, facts, url, today } = inputs;
     let mut notes = Vec::new();
     let released = phone.wanted != Wanted::Active;
     let interval = if released { 0 } else { settings.u32("update_interval_minutes") };
@@ -75,11 +83,17 @@ pub fn build(inputs: &Inputs<'_>) -> Neutral {
     let (accounts, servers) = accounts(inputs, released, &mut notes);
     let language = named(facts.languages, "language", &mut notes);
     let tones = named(facts.tones, "location", &mut notes);
+    let (line_keys, free_line_keys) = line_keys(settings, facts, &mut notes);
     Neutral {
         phone: PhoneFacts {
             mac: phone.mac.to_string(),
-            model: phone.model.clone().unwrap_or_default(),
+            model: match facts.model {
+                "" => phone.model.clone().unwrap_or_default(),
+                known => known.to_owned(),
+            },
             dect: facts.dect,
+            family: facts.family.to_owned(),
+            capabilities: facts.capabilities.to_vec(),
             line_keys: facts.line_keys,
             released,
         },
@@ -97,8 +111,12 @@ pub fn build(inputs: &Inputs<'_>) -> Neutral {
         ldap: ldap(settings),
         language,
         tones,
-        time: time(settings, &mut notes),
+        time: time(settings, facts.zone_names, *today, &mut notes),
+        line_keys,
+        free_line_keys,
         firmware_url: settings.text("firmware_url").to_owned(),
+        wallpaper: settings.nonempty("wallpaper_url").map(wallpaper).unwrap_or_default(),
+        syslog: settings.nonempty("syslog_server").map(|text| server(text, 514)).unwrap_or_default(),
         admin: admin(inputs, &mut notes),
         notes,
     }
@@ -232,44 +250,6 @@ fn ldap(settings: &Effective) -> Ldap {
     }
 }
 
-fn time(settings: &Effective, notes: &mut Vec<String>) -> Time {
-    let servers = [settings.text("ntp_server_1").to_owned(), settings.text("ntp_server_2").to_owned()];
-    let rule = settings.nonempty("timezone").and_then(|zone| match zone_rule(zone) {
-        Ok(rule) => Some(rule),
-        Err(error) => {
-            notes.push(error.to_string());
-            None
-        }
-    });
-    let known = rule.is_some();
-    let offset = rule.as_ref().map(|rule| offset_text(rule.offset)).unwrap_or_default();
-    let dst = rule.and_then(|rule| rule.dst);
-    let moment = |change: &Change| match change.day {
-        Day::Weekday { month, week, weekday } => Moment { month, week, weekday, day: 0, hour: change.hour() },
-        Day::Date { month, day } => Moment { month, day, hour: change.hour(), ..Moment::default() },
-    };
-    Time {
-        servers,
-        known,
-        offset,
-        dst: dst.is_some(),
-        by_week: dst.as_ref().is_some_and(|dst| matches!(dst.start.day, Day::Weekday { .. })),
-        save: dst.as_ref().map_or(0, |dst| dst.save),
-        start: dst.as_ref().map(|dst| moment(&dst.start)).unwrap_or_default(),
-        end: dst.as_ref().map(|dst| moment(&dst.end)).unwrap_or_default(),
-    }
-}
-
-fn offset_text(minutes: i32) -> String {
-    let sign = match minutes {
-        0 => "",
-        1.. => "+",
-        _ => "-",
-    };
-    let (hours, rest) = (minutes.abs() / 60, minutes.abs() % 60);
-    if rest == 0 { format!("{sign}{hours}") } else { format!("{sign}{hours}:{rest:02}") }
-}
-
 fn admin(inputs: &Inputs<'_>, notes: &mut Vec<String>) -> Login {
     let Inputs { phone, settings, facts, .. } = inputs;
     let set = settings.secret("phone_admin_password");
@@ -311,6 +291,11 @@ fn generated(own: &Secret) -> Secret {
     )
 }
 
+fn wallpaper(url: &str) -> Wallpaper {
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    Wallpaper { url: url.to_owned(), file: path.rsplit('/').next().unwrap_or_default().to_owned() }
+}
+
 /// `host`, `host:port`, `[v6]`, `[v6]:port`, bare v6.
 fn server(text: &str, port: u16) -> Server {
     let text = text.trim();
@@ -338,11 +323,6 @@ mod tests {
             let found = server(text, 5061);
             assert_eq!((found.host.as_str(), found.port), (host, port), "{text}");
         }
-    }
-
-    #[test]
-    fn offsets_are_written_as_phones_want_them() {
-        assert_eq!([60, -210, 345, 0, -300].map(offset_text), ["+1", "-3:30", "+5:45", "0", "-5"]);
     }
 
     #[test]

@@ -95,6 +95,12 @@ pub fn sample_layers() -> Layers {
         ("ldap_user", "pbx.example.com\\atlantis"),
         ("ldap_password", "sample-ldap-password"),
         ("firmware_url", "https://firmware.example.com/phone.rom"),
+        ("wallpaper_url", "https://files.example.com/wallpaper.png"),
+        ("syslog_server", "log.example.com"),
+        (
+            "line_keys",
+            r#"[{"key":1,"type":"line"},{"key":2,"type":"blf","value":"1002","label":"Bob","pickup":"*8"},{"key":3,"type":"speed_dial","value":"+49711"},{"key":5,"type":"dnd"},{"key":6,"type":"none"}]"#,
+        ),
     ];
     Layers::new(values.into_iter().map(row).collect(), 1)
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::table::{Kind, REDIRECT_SETTINGS, Setting, TABLE};
+use super::table::{Kind, ONE_PHONE, REDIRECT_SETTINGS, Setting, TABLE};
 
 fn values(setting: &Setting) -> String {
     match setting.kind {
@@ -15,6 +15,10 @@ fn values(setting: &Setting) -> String {
         Kind::Zone => "IANA time zone".to_owned(),
         Kind::Country => "ISO 3166 country".to_owned(),
         Kind::Language => "ISO 639 language".to_owned(),
+        Kind::LineKeys => {
+            let words = crate::phone::line_keys::KeyType::ALL.map(crate::phone::line_keys::KeyType::word);
+            format!("list of keys (JSON or TOML) of the types {}", words.join(", "))
+        }
     }
 }
 
@@ -24,7 +28,13 @@ fn rows() -> impl Iterator<Item = (String, &'static Setting)> {
 }
 
 fn scopes(setting: &Setting) -> &'static str {
-    if setting.layered { "instance, vendor, model, category, phone" } else { "instance" }
+    if ONE_PHONE.contains(&setting.name) {
+        "phone"
+    } else if setting.layered {
+        "instance, vendor, model, category, phone"
+    } else {
+        "instance"
+    }
 }
 
 /// For a terminal.

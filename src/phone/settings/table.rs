@@ -21,6 +21,8 @@ pub enum Kind {
     Country,
     /// ISO 639 language, two letters.
     Language,
+    /// A list of line keys ([`crate::phone::line_keys`]).
+    LineKeys,
 }
 
 /// One setting.
@@ -128,12 +130,34 @@ pub static TABLE: &[Setting] = &[
     layered("ldap_number_attributes", Kind::Text(255), "e164", "Attributes that hold numbers."),
     layered("ldap_display_name", Kind::Text(255), "%cn", "What is shown of a hit."),
     layered("ldap_max_hits", Kind::Number(1, 32_000), "50", "Hits shown at most."),
+    layered(
+        "line_keys",
+        Kind::LineKeys,
+        "",
+        "Line keys, BLF and speed dials as one list, e.g. [{\"key\": 2, \"type\": \"blf\", \"value\": \"1002\", \
+         \"label\": \"Bob\"}]; also account and pickup. The narrowest layer's list counts as a whole: keys it leaves \
+         out return to the phone's own; [] = all of them. Empty = leave keys alone.",
+    ),
     layered("firmware_url", Kind::Url, "", "Firmware the phone shall load. Empty = leave it alone."),
+    layered(
+        "firmware_version",
+        Kind::Text(32),
+        "",
+        "Firmware phones should report. Empty = the version in firmware_url, if its name holds one.",
+    ),
+    layered("wallpaper_url", Kind::Url, "", "Picture behind the display. Empty = leave it alone."),
+    layered("syslog_server", Kind::Host, "", "Where phones send their log (port 514 unless given). Empty = nowhere."),
     layered(
         "require_certificate",
         Kind::Bool,
         "false",
         "Only a phone that shows its factory certificate gets its configuration.",
+    ),
+    layered(
+        "serial_number",
+        Kind::Text(128),
+        "",
+        "Serial number on the phone's label; some redirect services want it beside the MAC. For single phones only.",
     ),
     unit(
         instance("window_days", Kind::Number(1, 7), "7", "How long a provisioned phone may fetch its first files."),
@@ -141,6 +165,9 @@ pub static TABLE: &[Setting] = &[
     ),
     unit(instance("history_days", Kind::Number(1, 3650), "90", "How long the history is kept."), "days"),
 ];
+
+/// Settings that mean one device: only a phone may have them.
+pub static ONE_PHONE: &[&str] = &["serial_number"];
 
 /// The settings of a vendor's redirect service: `redirect.<vendor>.<name>`.
 pub static REDIRECT_SETTINGS: &[Setting] = &[
@@ -154,6 +181,13 @@ pub static REDIRECT_SETTINGS: &[Setting] = &[
     instance("user", Kind::Text(255), "", "Our account there."),
     secret(instance("password", Kind::Text(255), "", "Its password.")),
     instance("server_name", Kind::Text(24), "", "Name of our server entry. Empty = made from the domain."),
+    instance(
+        "mac_only",
+        Kind::Bool,
+        "false",
+        "Add phones without a known serial number by their MAC alone (YMCS: where Yealink enabled it; the phone then asks \
+         for a PIN on its screen).",
+    ),
 ];
 
 /// The setting of that name; `redirect.<vendor>.<name>` for any vendor word.

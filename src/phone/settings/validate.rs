@@ -4,8 +4,9 @@ use url::Url;
 
 use super::{
     scope::Scope,
-    table::{Kind, Setting, TABLE, setting},
+    table::{Kind, ONE_PHONE, Setting, TABLE, setting},
 };
+use crate::phone::{line_keys::LineKeys, time_zone::Zone};
 
 /// Why a value was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,6 +22,14 @@ pub enum SettingError {
     /// Only the whole instance has it.
     #[error("{name} holds for the whole instance and cannot be set for {scope}")]
     Scope {
+        /// The setting.
+        name: String,
+        /// Where it should have been set.
+        scope: String,
+    },
+    /// Only one phone has it.
+    #[error("{name} belongs to one phone and cannot be set for {scope}: add --phone MAC")]
+    OnePhone {
         /// The setting.
         name: String,
         /// Where it should have been set.
@@ -50,10 +59,17 @@ pub fn validate(name: &str, value: &str, scope: &Scope) -> Result<String, Settin
     if !setting.layered && *scope != Scope::Instance {
         return Err(SettingError::Scope { name: name.to_owned(), scope: scope.to_string() });
     }
+    if ONE_PHONE.contains(&setting.name) && !matches!(scope, Scope::Phone(_)) {
+        return Err(SettingError::OnePhone { name: name.to_owned(), scope: scope.to_string() });
+    }
     check(setting, value).map_err(|reason| SettingError::Value { name: name.to_owned(), reason })
 }
 
 fn check(setting: &Setting, value: &str) -> Result<String, String> {
+    // Lists may be typed on several lines; they have their own look at control characters.
+    if setting.kind == Kind::LineKeys && !value.trim().is_empty() {
+        return LineKeys::read(value).map(|keys| keys.to_string()).map_err(|error| error.to_string());
+    }
     if let Some(odd) = value.chars().find(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')) {
         return Err(format!("the value holds a control character (U+{:04X}); type one plain line", u32::from(odd)));
     }
@@ -95,10 +111,11 @@ fn check(setting: &Setting, value: &str) -> Result<String, String> {
         },
         Kind::Host => host(value),
         Kind::Url => url(value),
-        Kind::Zone => match jiff::tz::TimeZone::get(value) {
-            Ok(zone) => Ok(zone.iana_name().unwrap_or(value).to_owned()),
-            Err(_unknown) => Err(format!("'{value}' is no IANA time zone such as Europe/Berlin or America/New_York")),
+        Kind::Zone => match Zone::read(value).ok().as_ref().and_then(Zone::name) {
+            Some(name) => Ok(name.to_owned()),
+            None => Err(format!("'{value}' is no IANA time zone such as Europe/Berlin or America/New_York")),
         },
+        Kind::LineKeys => Ok(value.to_owned()),
         Kind::Country => {
             let upper = value.to_ascii_uppercase();
             if COUNTRIES.split(' ').any(|known| known == upper) {
@@ -230,6 +247,10 @@ mod tests {
     fn instance_settings_stay_there_and_typos_get_a_hint() {
         let error = validate("window_days", "3", &Scope::Vendor("yealink".to_owned())).unwrap_err();
         assert!(error.to_string().contains("whole instance"), "{error}");
+        let error = set("serial_number", "3146019091637071").unwrap_err();
+        assert!(error.to_string().contains("--phone"), "{error}");
+        let phone: Scope = "phone:805ec0aabbcc".parse().unwrap();
+        assert_eq!(validate("serial_number", " 3146019091637071 ", &phone).as_deref(), Ok("3146019091637071"));
         assert!(set("sip_transprt", "tls").unwrap_err().to_string().contains("did you mean sip_"));
     }
 

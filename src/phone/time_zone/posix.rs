@@ -1,38 +1,104 @@
-//! POSIX TZ strings: `std offset [dst [offset] [,start[/time],end[/time]]]`.
+//! POSIX TZ strings: `std offset [dst [offset] [,start[/time],end[/time]]]`, as strictly as a typing error wants and as
+//! widely as devices write them (no rule at all, hour 24, a leading `+`).
 
-use super::{Change, Day, Dst, ZoneRule};
+use std::fmt;
 
 const TWO: i32 = 120;
+/// Phones move their clock by five hours at most.
+const MOST_SAVED: i32 = 300;
 
-/// `None` of the rule part means the rule of the United States, as the C library takes it.
-pub(super) fn parse(text: &str) -> Result<ZoneRule, &'static str> {
+/// What a string says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Posix {
+    /// Minutes east of UTC in standard time.
+    offset: i32,
+    dst: Option<Summer>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Summer {
+    /// Minutes east of UTC.
+    offset: i32,
+    start: Moment,
+    end: Moment,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Moment {
+    day: Day,
+    /// After midnight; may be negative or beyond 24 hours.
+    minutes: i32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Day {
+    /// The `week`th (5 = last) `weekday` (0 = Sunday) of the month.
+    Weekday { month: u16, week: u16, weekday: u16 },
+    /// 1..=365, never a 29th of February.
+    Julian(u16),
+    /// 0..=365, leap days count.
+    OfYear(u16),
+}
+
+pub(super) fn parse(text: &str) -> Result<Posix, &'static str> {
     let mut rest = Rest(text);
     rest.name()?;
     let offset = -rest.offset()?.ok_or("the offset behind the name is missing")?;
     if rest.0.is_empty() {
-        return Ok(ZoneRule { offset, dst: None });
+        return Ok(Posix { offset, dst: None });
     }
     rest.name()?;
-    let save = match rest.offset()? {
-        Some(minutes) => -minutes - offset,
-        None => 60,
+    let summer = rest.offset()?.map_or(offset + 60, |minutes| -minutes);
+    let (start, end) = if rest.0.is_empty() {
+        // Without days it is the rule of the United States, as the C library takes it.
+        let weekday = |month, week| Moment { day: Day::Weekday { month, week, weekday: 0 }, minutes: TWO };
+        (weekday(3, 2), weekday(11, 1))
+    } else {
+        (rest.change()?, rest.change()?)
     };
-    if rest.0.is_empty() {
-        let weekday = |month, week| Change { day: Day::Weekday { month, week, weekday: 7 }, minutes: TWO };
-        return Ok(ZoneRule { offset, dst: Some(Dst { save, start: weekday(3, 2), end: weekday(11, 1) }) });
-    }
-    let start = rest.change()?;
-    let end = rest.change()?;
     if !rest.0.is_empty() {
         return Err("something follows the rule");
     }
-    if save == 0 {
-        return Ok(ZoneRule { offset, dst: None });
+    match (summer - offset).abs() {
+        0 => Ok(Posix { offset, dst: None }),
+        1..=MOST_SAVED => Ok(Posix { offset, dst: Some(Summer { offset: summer, start, end }) }),
+        _ => Err("the clock would be moved by more than five hours"),
     }
-    if !(-300..=300).contains(&save) {
-        return Err("the clock would be moved by more than five hours");
+}
+
+/// Everything said out: abbreviation, both offsets, both moments.
+impl fmt::Display for Posix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<STD>{}", Clock(-self.offset))?;
+        match &self.dst {
+            Some(summer) => {
+                let Summer { offset, start, end } = summer;
+                write!(f, "<DST>{},{},{}", Clock(-offset), start, end)
+            }
+            None => Ok(()),
+        }
     }
-    Ok(ZoneRule { offset, dst: Some(Dst { save, start, end }) })
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.day {
+            Day::Weekday { month, week, weekday } => write!(f, "M{month}.{week}.{weekday}")?,
+            Day::Julian(day) => write!(f, "J{day}")?,
+            Day::OfYear(day) => write!(f, "{day}")?,
+        }
+        write!(f, "/{}", Clock(self.minutes))
+    }
+}
+
+/// `[-]h:mm`
+struct Clock(i32);
+
+impl fmt::Display for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(minutes) = self;
+        write!(f, "{}{}:{:02}", if *minutes < 0 { "-" } else { "" }, minutes.abs() / 60, minutes.abs() % 60)
+    }
 }
 
 struct Rest<'a>(&'a str);
@@ -86,8 +152,8 @@ impl<'a> Rest<'a> {
         let mut minutes = self.number().ok_or("a number is missing")? * 60;
         if self.eat(':') {
             minutes += self.number().filter(|m| *m < 60).ok_or("the minutes are wrong")?;
-            if self.eat(':') {
-                self.number().ok_or("the seconds are wrong")?;
+            if self.eat(':') && self.number().ok_or("the seconds are wrong")? != 0 {
+                return Err("phones keep no seconds");
             }
         }
         Ok(sign * minutes)
@@ -103,7 +169,7 @@ impl<'a> Rest<'a> {
         }
     }
 
-    fn change(&mut self) -> Result<Change, &'static str> {
+    fn change(&mut self) -> Result<Moment, &'static str> {
         if !self.eat(',') {
             return Err("the start or the end of daylight saving time is missing");
         }
@@ -112,36 +178,28 @@ impl<'a> Rest<'a> {
         if minutes.abs() > 167 * 60 {
             return Err("an hour is beyond a week");
         }
-        Ok(Change { day, minutes })
+        Ok(Moment { day, minutes })
     }
 
     fn day(&mut self) -> Result<Day, &'static str> {
-        let within = |number: Option<i32>, least: u8, most: u8| {
-            let number = number.and_then(|number| u8::try_from(number).ok());
+        let within = |number: Option<i32>, least: u16, most: u16| {
+            let number = number.and_then(|number| u16::try_from(number).ok());
             number.filter(|number| (least..=most).contains(number)).ok_or("a day is out of its range")
         };
         if self.eat('M') {
             let month = within(self.number(), 1, 12)?;
-            self.eat('.');
+            self.dot()?;
             let week = within(self.number(), 1, 5)?;
-            self.eat('.');
-            let weekday = within(self.number(), 0, 6)?;
-            return Ok(Day::Weekday { month, week, weekday: if weekday == 0 { 7 } else { weekday } });
+            self.dot()?;
+            return Ok(Day::Weekday { month, week, weekday: within(self.number(), 0, 6)? });
         }
-        // Jn counts 1..365 and never a 29th of February; n counts from 0 and does. No phone knows the difference.
-        let julian = self.eat('J');
-        let number = self.number().ok_or("a day is missing")?;
-        let mut left = if julian { number } else { number + 1 };
-        if !(1..=366).contains(&left) {
-            return Err("a day is out of its range");
+        if self.eat('J') {
+            return within(self.number(), 1, 365).map(Day::Julian);
         }
-        left = left.min(365);
-        for (month, days) in (1u8..).zip([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]) {
-            if left <= days {
-                return Ok(Day::Date { month, day: u8::try_from(left).map_err(|_wide| "a day is out of its range")? });
-            }
-            left -= days;
-        }
-        Err("a day is out of its range")
+        within(self.number(), 0, 365).map(Day::OfYear)
+    }
+
+    fn dot(&mut self) -> Result<(), &'static str> {
+        if self.eat('.') { Ok(()) } else { Err("a '.' between month, week and weekday is missing") }
     }
 }

@@ -7,6 +7,7 @@ use crate::{
     phone::{
         facet::{RedirectState, Wanted},
         record::Phone,
+        urls::UrlError,
     },
     secret::Secret,
 };
@@ -25,8 +26,9 @@ pub(super) fn decide(phone: &Phone, context: &RedirectContext, now: Timestamp) -
             Decision::Act(Action::NoteNotConfigured)
         };
     }
-    let Some(url) = &context.url else {
-        return Decision::WaitFor(Awaited::PhoneUrl);
+    let url = match &context.url {
+        Ok(url) => url,
+        Err(error) => return without_url(phone, error),
     };
     match phone.redirect.state {
         RedirectState::Redirected if !needs_moving(phone, url) => return Decision::Settled,
@@ -47,6 +49,16 @@ pub(super) fn decide(phone: &Phone, context: &RedirectContext, now: Timestamp) -
         ServerReadiness::Refused(sentence) => Decision::Act(Action::NoteServerRefused(sentence.clone())),
         ServerReadiness::Ready(name) => Decision::Act(Action::Register { url: url.clone(), server_name: name.clone() }),
     })
+}
+
+/// Said in the record of a phone that waits for it. One that is redirected already goes on fetching where it was sent.
+fn without_url(phone: &Phone, error: &UrlError) -> Decision {
+    let waits = matches!(phone.redirect.state, RedirectState::Pending | RedirectState::NotConfigured);
+    if waits && phone.redirect.error.as_deref() != Some(error.to_string().as_str()) {
+        Decision::Act(Action::NoteNoUrl(error.clone()))
+    } else {
+        Decision::WaitFor(Awaited::PhoneUrl)
+    }
 }
 
 /// Whether the service holds another URL than the phone should get.

@@ -18,7 +18,7 @@ fn context() -> Context {
         held: None,
         redirect: RedirectContext {
             configured: true,
-            url: Some("https://gw.example.com/example.com/gangway/phone/abc/".into()),
+            url: Ok("https://gw.example.com/example.com/gangway/phone/abc/".into()),
             away_until: None,
             server: ServerReadiness::Ready("example.com".into()),
         },
@@ -216,7 +216,7 @@ proptest! {
         if !code { phone.code = None; }
         let mut context = context();
         context.redirect.configured = configured;
-        if !url { context.redirect.url = None; }
+        if !url { context.redirect.url = Err(crate::phone::urls::UrlError::Unknown); }
         for (_, decision) in decide(&phone, &context, now) {
             if let Decision::WaitUntil(time) = decision {
                 prop_assert!(time > now);

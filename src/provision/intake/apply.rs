@@ -1,4 +1,4 @@
-//! What a request does to the record (DESIGN 4.1). Pure.
+//! What a request does to the record. Pure.
 
 use jiff::Timestamp;
 

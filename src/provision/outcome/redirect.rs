@@ -10,9 +10,10 @@ use crate::{
     phone::{
         facet::{RedirectState, Wanted},
         record::{Phone, RedirectEntry},
+        urls::UrlError,
     },
     provision::events::Happened,
-    redirect::{EntryUsed, Outcome},
+    redirect::{Confirmation, Done, EntryUsed, Outcome},
     secret::Secret,
     store::NewEvent,
 };
@@ -58,6 +59,13 @@ pub fn registered(
             phone.redirect_entry = Some(RedirectEntry { url: url.clone(), server_name, at: now });
             phone.redirect.reach(RedirectState::Redirected, now);
             events.push(Happened::Redirected.into());
+            if let Outcome::Ok(Done { confirmation: Some(confirmation), .. }) = outcome {
+                let pin = match confirmation {
+                    Confirmation::Pin(pin) => Some(pin.expose()),
+                    Confirmation::SerialEnd => None,
+                };
+                events.push(Happened::AsksPerson { pin }.into());
+            }
         }
         Outcome::OwnedByOther => {
             phone.redirect_entry = None;
@@ -103,6 +111,11 @@ pub fn service_away(phone: &mut Phone, until: Timestamp, now: Timestamp) {
 pub fn server_refused(phone: &mut Phone, sentence: &str, now: Timestamp, events: &mut Vec<NewEvent>) {
     events.push(Happened::RedirectRefused { sentence }.into());
     phone.redirect.fail(RedirectState::Refused, sentence, None, now);
+}
+
+/// It is not known where the phone is to be sent. Decided again as soon as a URL is learned or a setting changes.
+pub fn no_url(phone: &mut Phone, error: &UrlError, now: Timestamp) {
+    phone.redirect.fail(RedirectState::Pending, error.to_string(), None, now);
 }
 
 /// There is no redirect account.

@@ -13,7 +13,7 @@ use crate::{
     store::NewEvent,
 };
 
-/// A complete delivery of the personal stage.
+/// A complete delivery of the personal stage, or the proof that an earlier one still holds.
 #[derive(Debug, Clone)]
 pub struct Delivered {
     /// What was delivered: revision and provisioning are those it was rendered from.
@@ -22,6 +22,9 @@ pub struct Delivered {
     pub source: IpAddr,
     /// The firmware it told.
     pub firmware: Option<Arc<str>>,
+    /// The phone showed the tag of these bytes (304), which had been delivered to it completely: the phone of a user who
+    /// is provisioned again has its file, and what waits for a delivery may go on.
+    pub held: bool,
 }
 
 /// Whether a complete delivery of this file would tell the record something new.
@@ -35,7 +38,7 @@ pub fn is_news(phone: &Phone, etag: &str) -> bool {
 
 /// Records it. A delivery that was overtaken by a newer one changes nothing.
 pub fn delivered(phone: &mut Phone, delivered: Delivered, events: &mut Vec<NewEvent>) {
-    let Delivered { delivery, source, firmware } = delivered;
+    let Delivered { delivery, source, firmware, held } = delivered;
     let known = phone.delivery.as_ref().map(|last| (last.provisioning, last.revision));
     let this = (delivery.provisioning, delivery.revision);
     // What was on its way when the phone was provisioned anew is not the new user's file.
@@ -44,7 +47,11 @@ pub fn delivered(phone: &mut Phone, delivered: Delivered, events: &mut Vec<NewEv
     }
     let (at, is_new) = (delivery.at, known != Some(this));
     if is_new || phone.request.state != RequestState::Provisioned {
-        events.push(Happened::Delivered { source: &source.to_canonical().to_string() }.into());
+        let source = source.to_canonical().to_string();
+        events.push(match held {
+            true => Happened::Held { source: &source }.into(),
+            false => Happened::Delivered { source: &source }.into(),
+        });
     }
     if let Some(firmware) = firmware.as_deref() {
         phone.firmware = Some(firmware.to_owned());

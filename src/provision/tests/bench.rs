@@ -182,19 +182,7 @@ impl Bench {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path(), Arc::new(clock.clone()), &store_tasks).await.unwrap();
         let instance = store.instance("example.com", "gangway").await.unwrap();
-        let instances = Instances::new(vec![Instance {
-            id: instance,
-            domain: "example.com".into(),
-            name: "gangway".into(),
-            password: "x".into(),
-            public_url: Some("https://gw.example.com".parse().unwrap()),
-            phone_url: None,
-            devices_ca: None,
-            devices_pin: None,
-            admin_password_login: false,
-            admin_from: Vec::new(),
-            frame_ancestors: Vec::new(),
-        }]);
+        let instances = Instances::new(vec![tenant(instance, "example.com", "https://gw.example.com")]);
         for (name, value) in [("redirect.yealink.user", "rps"), ("redirect.yealink.password", "rps-password")] {
             store.set_setting(instance, &Scope::Instance, name, Some(&Secret::new(value))).await.unwrap();
         }
@@ -202,6 +190,21 @@ impl Bench {
         let tasks = Tasks::new();
         let (events, provisioning) = start(&store, &instances, &outside, &clock, &tasks);
         Self { clock, store, outside, provisioning, instance, events, tasks, store_tasks, instances, conn: 0, dir }
+    }
+
+    /// A second tenant, with this user at the redirect service; with a restart.
+    pub async fn neighbour(&mut self, account: &str) -> InstanceId {
+        let id = self.store.instance("example.org", "gangway").await.unwrap();
+        for (name, value) in [("redirect.yealink.user", account), ("redirect.yealink.password", "rps-password")] {
+            self.store.set_setting(id, &Scope::Instance, name, Some(&Secret::new(value))).await.unwrap();
+        }
+        let all = vec![
+            tenant(self.instance, "example.com", "https://gw.example.com"),
+            tenant(id, "example.org", "https://gw.example.com"),
+        ];
+        self.instances = Instances::new(all);
+        self.restart().await;
+        id
     }
 
     /// Ends the engine where it stands and starts another on the same store.
@@ -213,20 +216,7 @@ impl Bench {
 
     /// Another public URL, as after a change of the configuration: with a restart.
     pub async fn move_to(&mut self, url: &str) {
-        let instance = self.instances.get(self.instance).unwrap();
-        let moved = Instance {
-            id: instance.id,
-            domain: instance.domain.clone(),
-            name: instance.name.clone(),
-            password: "x".into(),
-            public_url: (!url.is_empty()).then(|| url.parse().unwrap()),
-            phone_url: None,
-            devices_ca: None,
-            devices_pin: None,
-            admin_password_login: false,
-            admin_from: Vec::new(),
-            frame_ancestors: Vec::new(),
-        };
+        let moved = tenant(self.instance, "example.com", url);
         self.instances = Instances::new(vec![moved]);
         self.restart().await;
     }
@@ -312,6 +302,7 @@ impl Bench {
             },
             source: "192.0.2.7".parse().unwrap(),
             firmware: None,
+            held: false,
         };
         let now = self.clock.now();
         let record = |phone: &mut Phone, events: &mut Vec<_>| {
@@ -365,6 +356,22 @@ fn start(
         tasks: tasks.clone(),
     });
     (events, provisioning)
+}
+
+fn tenant(id: InstanceId, domain: &str, public_url: &str) -> Instance {
+    Instance {
+        id,
+        domain: domain.into(),
+        name: "gangway".into(),
+        password: "x".into(),
+        public_url: (!public_url.is_empty()).then(|| public_url.parse().unwrap()),
+        phone_url: None,
+        devices_ca: None,
+        devices_pin: None,
+        admin_password_login: false,
+        admin_from: Vec::new(),
+        frame_ancestors: Vec::new(),
+    }
 }
 
 /// Lets all tasks run until the condition holds.

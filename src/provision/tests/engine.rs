@@ -164,6 +164,10 @@ async fn an_unused_phone_is_withdrawn_after_a_week() {
     assert!(bench.record().accounts[0].password.is_empty());
     rest().await;
     assert_eq!(bench.outside.registrations(), 1, "and not registered again");
+    let phone = bench.record();
+    intents::allow(&bench.store, phone.id, Default::default(), bench.now()).await.unwrap();
+    let events = bench.store.events(phone.id, 1).await.unwrap();
+    assert!(events[0].text.contains("open part only") && events[0].text.contains("Provision it again"));
     bench.stop().await;
 }
 
@@ -206,6 +210,49 @@ async fn a_learned_url_is_used_and_a_conflict_moves_nobody() {
         phone.redirect_entry.as_ref().is_some_and(|entry| entry.url.expose().starts_with("https://b."))
     };
     bench.until("moved when the old one is gone", moved).await;
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_phone_that_cannot_be_told_where_to_go_says_why_until_that_is_known() {
+    let mut bench = Bench::new().await;
+    bench.move_to("http://10.0.0.1:8080").await;
+    let answer = bench.request(bench.wish("anna", "1"));
+    bench.held(0).await;
+    bench.devices_accepts().await;
+    let says = |phone: &Phone| phone.redirect.error.as_ref().is_some_and(|error| error.contains("shall come by https"));
+    bench.until("the reason", says).await;
+    bench.until("config", |phone| phone.devices.state == DevicesState::Received).await;
+    rest().await;
+    assert_eq!(bench.record().redirect.attempts, 1, "said once");
+    bench.pass(31);
+    let told = answer.await.unwrap().unwrap_err();
+    assert!(told.contains("http://10.0.0.1:8080") && told.contains("goes on trying"), "{told}");
+    let again = bench.request(bench.wish("anna", "1")).await.unwrap().unwrap_err();
+    assert_eq!(again, told, "a repeated request is answered at once");
+    let scheme = "http".into();
+    bench.store.set_setting(bench.instance, &Scope::Instance, "provisioning_scheme", Some(&scheme)).await.unwrap();
+    bench.until("redirected", |phone| phone.redirect.state == RedirectState::Redirected).await;
+    assert_eq!(bench.record().redirect.error, None);
+    bench.stop().await;
+}
+
+/// A PBX that is moved announces the new URL while the old session still ends.
+#[tokio::test]
+async fn urls_named_in_quick_succession_end_with_the_last() {
+    let mut bench = Bench::new().await;
+    bench.move_to("").await;
+    let [a, b] = ["a", "b"].map(|host| format!("https://{host}.example.com/example.com/gangway"));
+    let url = |text: &str| text.parse::<url::Url>().unwrap();
+    bench.provisioning.app_url(bench.instance, "yealink", url(&a));
+    bench.provisioning.app_url(bench.instance, "yealink", url(&b));
+    bench.provisioning.app_url_gone(bench.instance, "yealink", url(&a));
+    rest().await;
+    let learned = || urls::learned(&bench.store, bench.instance, Some("yealink"));
+    until("the last one is learned", || learned() == Some(url(&b))).await;
+    rest().await;
+    assert_eq!(bench.store.fact(bench.instance, &urls::conflict_key("yealink")), None);
+    assert_eq!(urls::learned(&bench.store, bench.instance, None), Some(url(&b)));
     bench.stop().await;
 }
 

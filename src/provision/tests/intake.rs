@@ -1,7 +1,14 @@
-use super::bench::{Bench, Outside, rest};
+use super::bench::{Bench, MAC, Outside, rest, until};
 use crate::{
-    phone::facet::{DevicesState, RedirectState, RequestState},
+    phone::{
+        facet::{DevicesState, RedirectState, RequestState, Wanted},
+        instance::InstanceId,
+        mac::Mac,
+        record::Phone,
+    },
     provision::{
+        ProvisionRequest,
+        intake::{Lock, MacLocks},
         sample,
         verdict::{Verdict, verdict},
     },
@@ -250,6 +257,59 @@ async fn two_requests_at_once_make_one_phone() {
     assert_eq!(bench.store.roster().in_instance(bench.instance).len(), 1);
     assert_eq!((bench.record().provisioning, bench.outside.holds.lock().unwrap().len()), (1, 1));
     bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_mac_in_service_elsewhere_on_the_same_account_is_refused() {
+    let mut bench = Bench::new().await;
+    let neighbour = bench.neighbour("rps").await;
+    let theirs = ProvisionRequest { instance: neighbour, ..bench.wish("anna", "1") };
+    let _open = bench.request(theirs.clone());
+    bench.held(0).await;
+    let refused = bench.request(bench.wish("bert", "2")).await.unwrap().unwrap_err();
+    assert!(refused.contains("in service in another instance") && !refused.contains("example.org"), "{refused}");
+    assert!(bench.phone().is_none());
+    let there = bench.store.roster().by_mac(neighbour, MAC.parse().unwrap()).unwrap();
+    let removed = |phone: &mut Phone, _: &mut Vec<_>| phone.wanted = Wanted::Removed;
+    bench.store.change_phone(there.id, removed).await.unwrap();
+    let is_buried = || bench.store.roster().get(there.id).is_some_and(|phone| phone.buried.is_some());
+    until("their phone is removed", is_buried).await;
+    let _open = bench.request(bench.wish("bert", "2"));
+    until("ours is in service", || bench.phone().is_some()).await;
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn two_instances_that_share_an_account_cannot_both_get_a_mac_at_once() {
+    let mut bench = Bench::new().await;
+    let neighbour = bench.neighbour("rps").await;
+    let theirs = ProvisionRequest { instance: neighbour, ..bench.wish("anna", "1") };
+    let (_one, _two) = (bench.request(bench.wish("bert", "2")), bench.request(theirs));
+    bench.held(0).await;
+    rest().await;
+    assert_eq!(bench.store.roster().all().len(), 1);
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn with_accounts_of_their_own_two_instances_have_nothing_to_do_with_each_other() {
+    let mut bench = Bench::new().await;
+    let neighbour = bench.neighbour("another-account").await;
+    let theirs = ProvisionRequest { instance: neighbour, ..bench.wish("anna", "1") };
+    let (_one, _two) = (bench.request(bench.wish("bert", "2")), bench.request(theirs));
+    until("both are in service", || bench.store.roster().all().len() == 2).await;
+    bench.stop().await;
+}
+
+#[test]
+fn whoever_writes_one_instances_record_holds_up_no_other_instance() {
+    let locks = MacLocks::default();
+    let mac: Mac = MAC.parse().unwrap();
+    let record = |instance| locks.of(Lock::Record(InstanceId(instance), mac));
+    let (one, other, again) = (record(1), record(2), record(1));
+    let _held = one.try_lock().unwrap();
+    assert!(other.try_lock().is_ok());
+    assert!(again.try_lock().is_err(), "one MAC of one instance is serialised");
 }
 
 #[tokio::test]

@@ -45,7 +45,11 @@ pub(super) async fn converse(inside: Inside, mut session: Session, mut stream: A
                     let _ = session.pong(&ping).await;
                     continue;
                 }
-                Some(Ok(AggregatedMessage::Close(_)) | Err(_)) | None => return,
+                Some(Ok(AggregatedMessage::Close(reason))) => {
+                    inside.board.change(|state| state.goodbye(None, reason.as_ref()));
+                    return;
+                }
+                Some(Err(_)) | None => return,
                 Some(Ok(_)) => continue,
             },
         };

@@ -186,6 +186,8 @@ pub struct DevicesState {
     pub most_connections: usize,
     /// What happened on them.
     pub seen: Vec<Seen>,
+    /// Close frames that came: the hardware id (`None` on an AppWebsocket) and the code, 1005 where there was none.
+    pub goodbyes: Vec<(Option<String>, u16)>,
     /// Frames that made no sense.
     pub odd_frames: usize,
     /// Messages received on AppWebsockets.
@@ -222,6 +224,7 @@ impl DevicesState {
             connects: Vec::new(),
             most_connections: 0,
             seen: Vec::new(),
+            goodbyes: Vec::new(),
             odd_frames: 0,
             requests: Vec::new(),
             switches: DevicesSwitches::default(),
@@ -272,6 +275,10 @@ impl DevicesState {
     pub(super) fn note(&mut self, connection: u64, hw_id: &str, station: Station) {
         let at = self.clock.0.now();
         self.seen.push(Seen { at, connection, hw_id: hw_id.into(), station });
+    }
+
+    pub(super) fn goodbye(&mut self, hw_id: Option<String>, reason: Option<&actix_ws::CloseReason>) {
+        self.goodbyes.push((hw_id, reason.map_or(1005, |reason| reason.code.into())));
     }
 
     pub(super) fn send(&mut self, connection: u64, bytes: Vec<u8>) -> bool {

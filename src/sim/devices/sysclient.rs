@@ -50,7 +50,14 @@ pub(super) async fn converse(inside: Inside, mut session: Session, mut stream: A
                 }
                 Some(Ok(AggregatedMessage::Pong(_))) => {}
                 Some(Ok(AggregatedMessage::Text(_))) => inside.board.change(|state| state.odd_frames += 1),
-                Some(Ok(AggregatedMessage::Close(_)) | Err(_)) | None => break,
+                Some(Ok(AggregatedMessage::Close(reason))) => {
+                    inside.board.change(|state| {
+                        let hw_id = state.connections.get(&connection.id).and_then(|open| open.hw_id.clone());
+                        state.goodbye(hw_id, reason.as_ref());
+                    });
+                    break;
+                }
+                Some(Err(_)) | None => break,
             },
         }
     }

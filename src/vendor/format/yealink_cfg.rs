@@ -1,9 +1,11 @@
-//! Line-based `key = value` files: the escaper of values and the last look at what was written.
+//! Yealink's `key = value` files: the escaper of values and the last look at what was written.
 //!
 //! The value is raw text to the end of the line; there is no escape for a line break, and `#` at the start or
 //! after a blank begins a comment (Yealink's template files say so in their head).
 
 use std::io::Write;
+
+use super::{Allowed, Fault, Place, dropped, rest_of};
 
 /// The first line of a Yealink file; without it the phone ignores the file.
 pub const VERSION_LINE: &str = "#!version:1.0.0.1";
@@ -38,25 +40,12 @@ pub fn is_exact(value: &str) -> bool {
     escaped(value) == value
 }
 
-fn dropped(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{feff}' | '\u{2028}' | '\u{2029}')
-}
-
-/// What is wrong with a written file: line and reason.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// From 1.
-    pub line: usize,
-    /// Why.
-    pub reason: String,
-}
-
 /// Drops blank lines and blanks at line ends, and checks the rest: the version line stands first and once, each line is
 /// `key = value` or a comment, no control characters, and only keys `allowed` allows.
 ///
 /// # Errors
 /// The first fault. The value of a line is never repeated.
-pub fn finish(rendered: &str, allowed: Option<&dyn Fn(&str) -> bool>) -> Result<String, Fault> {
+pub fn finish(rendered: &str, allowed: Allowed<'_>) -> Result<String, Fault> {
     let mut text = String::with_capacity(rendered.len());
     for (index, line) in rendered.split('\n').enumerate() {
         let line = line.trim_end_matches([' ', '\t']);
@@ -96,6 +85,13 @@ pub fn finish(rendered: &str, allowed: Option<&dyn Fn(&str) -> bool>) -> Result<
         return Err(Fault { line: 1, reason: "the file is empty".to_owned() });
     }
     Ok(text)
+}
+
+/// Key and value of a line; `%NULL%` is none.
+pub fn place(line: &str) -> Option<Place<'_>> {
+    let mut place = rest_of(line, "=").filter(|_| !line.starts_with('#'))?;
+    place.values.retain(|range| line.get(range.clone()) != Some("%NULL%"));
+    Some(place)
 }
 
 #[cfg(test)]

@@ -1,0 +1,39 @@
+//! A phone in service whose configuration is gone from the gateway keeps what it has: it is told to come again, with 503
+//! and Retry-After, and never gets a file that would break it.
+
+use gangway::{phone::facet::DevicesState, sim::yealink_phone::model};
+
+use crate::support::{bench::Bench, http, mac};
+
+#[actix_rt::test]
+async fn a_phone_in_service_whose_configuration_is_gone_is_told_to_come_again() {
+    let bench = Bench::start().await;
+    let mac = mac(1);
+    bench.installed(mac, model::T46U, "user1").await;
+    let record = bench.records().phone(mac).unwrap();
+    let url = bench.phone_url(mac);
+    let (user, password) = (record.own.user.clone(), record.own.password.expose().to_owned());
+    let agent = model::T46U.user_agent(mac);
+    let ask = || http::proven("GET", &format!("{url}{mac}.cfg"), &[("User-Agent", &agent)], &user, &password);
+    let file = ask();
+    assert_eq!(file.status, 200);
+
+    // As after a restore of an older backup: the phone is in service, what Devices sent is not there.
+    let lose = |phone: &mut gangway::phone::record::Phone, _: &mut Vec<_>| {
+        phone.device_config = Default::default();
+        phone.devices.state = DevicesState::Connecting;
+    };
+    bench.records().store.change_phone(record.id, lose).await.unwrap();
+    let later = ask();
+
+    assert_eq!((later.status, later.body.len()), (503, 0));
+    assert_eq!(later.header("retry-after"), Some("60"));
+    assert!(later.header("etag").is_none());
+    let stranger = http::get(&format!("{url}{mac}.cfg"), &agent);
+    assert_eq!((stranger.status, stranger.header("retry-after")), (401, None), "who proves nothing learns nothing");
+    // The phone goes on with what it has, and what comes after a moment is the whole again.
+    bench.world.devices.disconnect(&mac.to_string());
+    bench.records().wait_devices(mac, DevicesState::Received).await;
+    let again = ask();
+    assert_eq!((again.status, &again.body), (200, &file.body));
+}
