@@ -79,7 +79,7 @@ fn masked(file: &File, secrets: &[Secret]) -> Vec<(String, bool)> {
         .iter()
         .zip(file.text.lines())
         .map(|(explained, raw)| {
-            let text = mask(&explained.line, secrets);
+            let text = mask(&explained.line, file.format, &file.shape, secrets);
             let hides = text != raw;
             (text, hides)
         })
@@ -105,21 +105,5 @@ fn secrets(deps: &Deps, phone: &Phone) -> Vec<Secret> {
     let passwords = items.flat_map(|item| ["turnPassword", "logPassword"].map(|name| item.get(name)));
     secrets.extend(passwords.flatten().filter_map(Value::as_str).map(Secret::new));
     secrets.retain(|secret| !secret.is_empty());
-    // In XML and JSON some characters stand differently.
-    let escaped: Vec<Secret> = secrets.iter().flat_map(escaped).collect();
-    secrets.extend(escaped);
     secrets
-}
-
-/// The secret as it stands in XML and in JSON, where that differs.
-fn escaped(secret: &Secret) -> Vec<Secret> {
-    let plain = secret.expose();
-    let xml = plain.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    let quoted = xml.replace('"', "&quot;");
-    let both = quoted.replace('\'', "&#39;");
-    let apostrophe = quoted.replace('\'', "&apos;");
-    let json = plain.replace('\\', "\\\\").replace('"', "\\\"");
-    let mut forms = vec![xml, quoted, both, apostrophe, json];
-    forms.retain(|form| form != plain);
-    forms.into_iter().map(Secret::new).collect()
 }

@@ -4,7 +4,10 @@ use super::{Deps, text::Text};
 use crate::{
     phone::record::Phone,
     render::{ExplainedLine, FileRequest, RenderError, Stage},
-    vendor::{FileKind, Recognition},
+    vendor::{
+        FileKind, Recognition,
+        format::{Format, Shape},
+    },
 };
 
 /// A file and its lines.
@@ -15,6 +18,10 @@ pub struct File {
     pub lines: Vec<ExplainedLine>,
     /// What could not be written.
     pub notes: Vec<String>,
+    /// Its format.
+    pub format: Format,
+    /// What its lines look like.
+    pub shape: Shape,
 }
 
 /// Who this phone is, as its next request will most probably tell.
@@ -55,7 +62,9 @@ pub fn explained(deps: &Deps, phone: &Phone, stage: Stage) -> Result<File, Text>
         let rendered = deps.renderer.file(request).map_err(failed)?;
         let lines = deps.renderer.explain(request).map_err(failed)?;
         let text = String::from_utf8_lossy(&rendered.body).into_owned();
-        Ok(File { text, lines, notes: rendered.notes.clone() })
+        let shape = deps.registry.load().vendor(&phone.vendor).map(|vendor| vendor.manifest.lines.clone());
+        let (notes, format) = (rendered.notes.clone(), rendered.format);
+        Ok(File { text, lines, notes, format, shape: shape.unwrap_or_default() })
     })
 }
 

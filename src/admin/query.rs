@@ -227,6 +227,9 @@ impl Counts {
             if *count == 0 {
                 stages.remove(stage.as_str());
             }
+            if stages.is_empty() {
+                self.0.remove(vendor);
+            }
         }
     }
 

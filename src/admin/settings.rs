@@ -89,8 +89,7 @@ fn kind(kind: Kind) -> Value {
         Kind::Zone => json!({ "type": "zone" }),
         Kind::Country => json!({ "type": "country" }),
         Kind::Language => json!({ "type": "language" }),
-        #[expect(unreachable_patterns, reason = "kinds may be added to the table")]
-        _ => json!({ "type": "text" }),
+        Kind::LineKeys => json!({ "type": "line-keys" }),
     }
 }
 

@@ -68,8 +68,8 @@ mod tests {
     fn a_source_waits_after_five_wrong_passwords_and_others_do_not() {
         let logins = PasswordLogins::default();
         let (source, other) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
-        let at = |seconds| Timestamp::from_second(1_000_000 + seconds).unwrap();
-        for second in 0..5 {
+        let at = |seconds: i64| Timestamp::from_second(1_000_000 + seconds).unwrap();
+        for second in 0..5_i64 {
             assert!(logins.may_try(source, at(second)));
         }
         assert!(!logins.may_try(source, at(5)));
@@ -77,6 +77,6 @@ mod tests {
         assert!(logins.may_try(other, at(5)));
         assert!(logins.may_try(source, at(305)), "five minutes after the last attempt that counted");
         logins.right(source);
-        assert!((0..5).all(|second| logins.may_try(source, at(400 + second))));
+        assert!((0..5_i64).all(|second| logins.may_try(source, at(400 + second))));
     }
 }

@@ -41,7 +41,7 @@ pub(super) async fn open(config: &Config, threads: &Threads, parts: Parts) -> Re
         false => config.https.pairs().into_iter().map(|(chain, _)| chain).collect(),
     };
     let deps = Deps {
-        renderer: Renderer::new(Arc::clone(&registry), store.derive_key("etag"), 0),
+        renderer: Renderer::new(Arc::clone(&registry), store.derive_key("etag"), 0, Arc::clone(&clock)),
         bases: Box::new(move |id| {
             let bases = of_instance(id);
             PhoneBases { plain: bases.plain.clone(), https: bases.https.clone() }
