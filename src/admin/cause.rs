@@ -116,6 +116,8 @@ causes! {
     RedirectRefused = "redirect-refused", Stuck;
     /// Somebody else has the phone there.
     RedirectForeignOwner = "redirect-foreign-owner", Stuck;
+    /// Let in again by a person, and it has not asked since.
+    AllowedNotAsked = "allowed-not-asked", Underway;
     /// Redirected, and it has not asked.
     RedirectedNotAsked = "redirected-not-asked", Underway;
     /// It never came and its time is over.
@@ -190,13 +192,26 @@ impl Stage {
 /// The first thing in the way, in the order in which it would have to be cleared.
 #[must_use]
 pub fn cause(phone: &Phone, facts: &Facts<'_>, now: Timestamp) -> Cause {
-    leaving(phone)
-        .or_else(|| phone.accounts.iter().all(|account| account.orphaned.is_some()).then_some(Cause::Orphaned))
-        .filter(|cause| *cause != Cause::Orphaned || !phone.accounts.is_empty())
+    let cause = leaving(phone)
+        .or_else(|| is_orphaned(phone).then_some(Cause::Orphaned))
         .or_else(|| reset(facts))
         .or_else(|| devices(phone, facts))
         .or_else(|| asking(phone, facts, now))
-        .unwrap_or_else(|| registering(phone, facts))
+        .unwrap_or_else(|| registering(phone, facts));
+    let seen = match cause {
+        Cause::WindowClosed => facts.request.map(|last| last.at),
+        Cause::Rejected | Cause::Overdue => Some(phone.request.since),
+        _ => None,
+    };
+    // Somebody has let it in since: it is the phone's turn.
+    match seen {
+        Some(_) if phone.window.is_open(now) && phone.window.opened > seen => Cause::AllowedNotAsked,
+        _ => cause,
+    }
+}
+
+fn is_orphaned(phone: &Phone) -> bool {
+    !phone.accounts.is_empty() && phone.accounts.iter().all(|account| account.orphaned.is_some())
 }
 
 /// The place of the phone; also what needs time to become a person's matter.

@@ -209,11 +209,19 @@ const CAUSES: &[(&str, [&str; 3])] = &[
         ],
     ),
     (
+        "allowed-not-asked",
+        [
+            "Allowed once, waiting for the phone",
+            "Somebody has let the phone in again at {since}; it has not asked since.",
+            "Restart the phone; if it was in service before, reset it to factory settings first.",
+        ],
+    ),
+    (
         "window-expired",
         [
             "Never came",
             "The phone did not come before {since}; its redirect entry and the user's password have been withdrawn.",
-            "Provision it again in Profile or UsersAdmin, or allow it once if it is still to come.",
+            "Provision it again in Profile or UsersAdmin.",
         ],
     ),
     ("rejected", ["Rejected", "", "If the phone is yours, allow it once and restart it."]),

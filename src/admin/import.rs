@@ -22,7 +22,10 @@ use super::{
 use crate::{
     apis::admin::Person,
     phone::instance::InstanceId,
-    provision::ProvisionRequest,
+    provision::{
+        ProvisionRequest,
+        ports::{PbxError, UserKey},
+    },
     wire::appws::{Envelope, devices::Category, envelope::Outgoing},
 };
 
@@ -253,6 +256,11 @@ impl Work {
         let chosen = line.category.as_deref().or(self.request.category.as_deref());
         let refused = |problem: Problem| problem.text;
         let category = codes::pick(self.categories.clone(), chosen, own).map_err(refused)?;
+        // A code is not spent on somebody who does not exist; what else a PBX lacks is said in the record.
+        let key = UserKey { guid: None, h323: line.user.clone() };
+        if let Err(error @ PbxError::UserNotFound) = deps.pbx.user(instance, key).await {
+            return Err(Text::said(error));
+        }
         let code = codes::fetch(deps, instance, &category, Some(&line.user), self.request.rollout).await;
         let request = ProvisionRequest {
             instance,

@@ -133,8 +133,7 @@ pub async fn happened(deps: &Deps, phone: &Phone, told: &mut Told) -> Result<Vec
         told.event = told.event.max(event.id);
         entries.push(of_event(event));
     }
-    let filter = HistoryFilter { instance: phone.instance, mac: Some(phone.mac), before: None, limit: CALLS };
-    for call in deps.store.history(filter).await?.into_iter().filter(|call| call.id > told.call).collect::<Vec<_>>() {
+    for call in newest_calls(deps, phone, told.call).await? {
         told.call = told.call.max(call.id);
         entries.push(of_call(call));
     }
@@ -150,9 +149,20 @@ pub async fn happened(deps: &Deps, phone: &Phone, told: &mut Told) -> Result<Vec
     Ok(entries)
 }
 
-/// Reads no more than needed: a look at the newest ones mostly finds nothing new.
+/// Read at first where something was told already: a look at the newest ones mostly finds nothing new.
+const FEW: u32 = 16;
+
+async fn newest_calls(deps: &Deps, phone: &Phone, told: i64) -> Result<Vec<HistoryRow>, StoreError> {
+    let filter = |limit| HistoryFilter { instance: phone.instance, mac: Some(phone.mac), before: None, limit };
+    let mut rows = deps.store.history(filter(if told == 0 { CALLS } else { FEW })).await?;
+    if told != 0 && rows.len() == FEW as usize && rows.last().is_some_and(|oldest| oldest.id > told) {
+        rows = deps.store.history(filter(CALLS)).await?;
+    }
+    rows.retain(|row| row.id > told);
+    Ok(rows)
+}
+
 async fn newest_events(deps: &Deps, phone: &Phone, told: i64) -> Result<Vec<EventRow>, StoreError> {
-    const FEW: u32 = 16;
     let mut rows = deps.store.events(phone.id, if told == 0 { EVENTS_KEPT } else { FEW }).await?;
     if told != 0 && rows.len() == FEW as usize && rows.last().is_some_and(|oldest| oldest.id > told) {
         rows = deps.store.events(phone.id, EVENTS_KEPT).await?;

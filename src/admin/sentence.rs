@@ -114,6 +114,7 @@ fn since(cause: Cause, phone: &Phone, facts: &Facts<'_>) -> Timestamp {
         | Cause::RedirectedNotAsked
         | Cause::NoOwnUrl => phone.redirect.since,
         Cause::WindowExpired => phone.window.until.unwrap_or(phone.created),
+        Cause::AllowedNotAsked => phone.window.opened.unwrap_or(phone.created),
         Cause::WindowClosed => facts.request.map_or(phone.request.since, |last| last.at),
         Cause::FlagsNotPermitted | Cause::FlagsDidNotStick | Cause::DeviceNotFound | Cause::FlagsPending => {
             cause::worst_flags(phone).map_or(phone.created, |account| account.user_object.since)
@@ -140,7 +141,7 @@ fn button(cause: Cause, phone: &Phone) -> Option<Button> {
         Cause::CodeRefused | Cause::RemovedInDevices => press("new-code"),
         Cause::RedirectRefused | Cause::RedirectForeignOwner => press("redirect-again"),
         Cause::RedirectedNotAsked => press("redirect-again"),
-        Cause::WindowExpired | Cause::WindowClosed | Cause::Overdue => press("allow"),
+        Cause::WindowClosed | Cause::Overdue => press("allow"),
         Cause::Rejected => match cause::rule(phone) {
             Some(Reason::CertificateRequired) => {
                 Some(Button { name: "open-settings", params: json!({ "setting": "require_certificate" }) })
@@ -172,6 +173,8 @@ fn button(cause: Cause, phone: &Phone) -> Option<Button> {
         | Cause::NoOwnUrl
         | Cause::RedirectPending
         | Cause::RedirectAway
+        | Cause::AllowedNotAsked
+        | Cause::WindowExpired
         | Cause::Releasing
         | Cause::Removing
         | Cause::Removed

@@ -216,12 +216,17 @@ const ROWS: &[Row] = &[
     ),
     (Cause::RedirectedNotAsked, Some("redirect-again"), redirected, |_| {}, "Reset the phone to factory settings"),
     (
-        Cause::WindowExpired,
-        Some("allow"),
-        redirected,
-        |case| case.phone.window.until = Some(case.now),
-        "have been withdrawn",
+        Cause::AllowedNotAsked,
+        None,
+        working,
+        |case| {
+            case.request = asked("window-closed", case.now);
+            case.now += jiff::SignedDuration::from_mins(5);
+            case.phone.window.open(case.now, 7);
+        },
+        "Restart the phone",
     ),
+    (Cause::WindowExpired, None, redirected, |case| case.phone.window.until = Some(case.now), "have been withdrawn"),
     (
         Cause::Rejected,
         Some("allow"),

@@ -7,7 +7,11 @@ use super::{
     reply::{Answer, clip, list, result},
     row::time,
 };
-use crate::{apis::admin::Person, phone::facet::DevicesState, wire::appws::Envelope};
+use crate::{
+    apis::admin::Person,
+    phone::facet::DevicesState,
+    wire::appws::{Envelope, services},
+};
 
 /// The answer to `Snapshot`.
 ///
@@ -24,7 +28,16 @@ pub async fn snapshot(inner: &Inner, person: &Person, message: &Envelope) -> Ans
             "detail": format!("{} {}, grants {}", session.dns, session.version, session.apis.join(" ")),
         }));
     }
-    for devices in inner.deps.devices.status(instance) {
+    let known = inner.deps.devices.status(instance);
+    for (service, _) in inner.deps.sessions.services(instance, services::DEVICES_API) {
+        if !known.iter().any(|devices| devices.url == service.url) {
+            rows.push(json!({
+                "kind": "devices", "name": service.url, "state": "connecting", "since": Value::Null,
+                "error": Value::Null, "detail": "announced by a PBX",
+            }));
+        }
+    }
+    for devices in known {
         rows.push(json!({
             "kind": "devices", "name": devices.url, "state": if devices.up.is_some() { "up" } else { "down" },
             "since": devices.up.map(time), "error": devices.error.map(|error| clip(&error, 400)),

@@ -1,6 +1,6 @@
 //! What is said over AppWebsockets, one file per api. Who may say what follows from the login, never from the message:
 //! the session of a PBX's app object speaks Services and PbxAdminApi, a service's login on a provider app
-//! may send ProvisioningPhone, people log in to `gangway-admin` only.
+//! may send ProvisioningPhone, people log in to `gangway-admin` only and talk to the desk behind it.
 
 pub mod admin;
 pub mod app;

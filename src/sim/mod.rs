@@ -11,7 +11,7 @@ pub mod devices;
 mod fetch;
 pub mod gate;
 pub mod host;
-pub mod login;
+mod login;
 pub mod pbx;
 mod server;
 pub mod session;

@@ -61,7 +61,10 @@ async fn a_thousand_phones_are_found_sorted_and_followed() {
     let mut page = Page::open(&world, &gateway.socket_url()).await;
     let hello = page.ask("Hello", json!({})).await;
     assert_eq!(hello["person"]["login"], "pbx");
-    assert!(hello["build"].as_str().unwrap().len() == 16 && hello["vendors"].as_array().unwrap().len() > 1, "{hello}");
+    assert!(
+        hello["build"].as_str().unwrap().len() == 16 && !hello["vendors"].as_array().unwrap().is_empty(),
+        "{hello}"
+    );
 
     // The whole list, in windows; each part of an answer fits into a message.
     let mut seen = Vec::new();

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use gangway::{
     phone::mac::Mac,
     sim::{
-        login::LoginForm,
+        LoginForm,
         session::{AppSession, OpenError},
         world::World,
     },
