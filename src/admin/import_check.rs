@@ -123,12 +123,11 @@ fn columns(head: &[String], checked: &mut Checked) -> Option<HashMap<&'static st
     for (place, name) in head.iter().enumerate() {
         let lower = name.to_lowercase();
         match COLUMNS.iter().find(|known| **known == lower) {
-            Some(known) => {
-                if columns.insert(*known, place).is_some() {
-                    checked.wrong(1, known, Text::new("import.column-twice").with("column", *known));
-                    return None;
-                }
+            Some(known) if columns.insert(*known, place).is_some() => {
+                checked.wrong(1, known, Text::new("import.column-twice").with("column", *known));
+                return None;
             }
+            Some(_) => {}
             None if !name.is_empty() => checked.ignored.push(name.chars().take(60).collect()),
             None => {}
         }

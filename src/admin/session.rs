@@ -12,7 +12,7 @@ use super::{
     Deps, Desk, Inner, actions, config, hello, history,
     import::{self, Upload},
     notices,
-    query::{Sort, Wish},
+    query::{Counts, Sort, Wish},
     recorder::{self, Told},
     reply::{Answer, read, refusal, result},
     settings, settings_write,
@@ -368,7 +368,7 @@ fn delta_texts(message: &Envelope, view: &View, delta: &Delta) -> Vec<String> {
         .maybe("gone", (!delta.gone.is_empty()).then(|| ids(&delta.gone)))
         .maybe("window", delta.window.as_deref().map(ids))
         .maybe("total", delta.total)
-        .maybe("all", delta.counts.as_ref().map(|counts| counts.all()))
+        .maybe("all", delta.counts.as_ref().map(Counts::all))
         .maybe("counts", delta.counts.as_ref().map(|_| view.counts()));
     let rows: Vec<Value> = delta.rows.iter().map(|row| row.json()).collect();
     super::reply::list(head, "rows", &rows).unwrap_or_default()

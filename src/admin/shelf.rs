@@ -129,7 +129,7 @@ impl Shelf {
                     Err(RecvError::Lagged(_)) => self.look_around(None, &mut news),
                     Err(RecvError::Closed) => return,
                 },
-                () = deps.clock.sleep_until(due), if news.due.is_some() => self.tell(std::mem::take(&mut news)),
+                () = deps.clock.sleep_until(due), if news.due.is_some() => self.tell(&std::mem::take(&mut news)),
                 () = deps.clock.sleep_until(by_time) => {
                     by_time = deps.clock.now().saturating_add(BY_TIME).unwrap_or(Timestamp::MAX);
                     // What the PBX told us of our own URL comes without an announcement of its own.
@@ -160,7 +160,7 @@ impl Shelf {
         }
     }
 
-    fn tell(&self, news: News) {
+    fn tell(&self, news: &News) {
         let now = self.deps.clock.now();
         let mut batches: HashMap<InstanceId, Vec<Arc<Row>>> = HashMap::new();
         {
