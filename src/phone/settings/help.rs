@@ -52,6 +52,7 @@ fn type_word(kind: Kind) -> &'static str {
         Kind::Zone => "time_zone",
         Kind::Country => "country",
         Kind::Language => "language",
+        Kind::Prefixes => "prefixes",
         Kind::LineKeys => "line_keys",
     }
 }
@@ -77,7 +78,7 @@ pub fn setting_json(name: &str, setting: &Setting) -> Value {
         Kind::Choice(words) => row["choices"] = json!(words),
         Kind::Text(longest) => row["longest"] = json!(longest),
         Kind::LineKeys => row["choices"] = json!(KeyType::ALL),
-        Kind::Bool | Kind::Host | Kind::Url | Kind::Zone | Kind::Country | Kind::Language => {}
+        Kind::Bool | Kind::Host | Kind::Url | Kind::Zone | Kind::Country | Kind::Language | Kind::Prefixes => {}
     }
     row
 }
