@@ -40,6 +40,11 @@ pub enum Happened<'a> {
         /// The PIN where the service gave one; else the last five digits of its serial number.
         pin: Option<&'a str>,
     },
+    /// The redirect service holds something else than it was given.
+    RedirectDiffers {
+        /// What is different and what to do.
+        sentence: &'a str,
+    },
     /// The redirect service refused.
     RedirectRefused {
         /// What is wrong and what to do.
@@ -126,6 +131,7 @@ impl Happened<'_> {
             Self::DevicesAway { .. } => "devices-away",
             Self::Redirected => "redirected",
             Self::AsksPerson { .. } => "asks-person",
+            Self::RedirectDiffers { .. } => "redirect-differs",
             Self::RedirectRefused { .. } => "redirect-refused",
             Self::Deregistered => "deregistered",
             Self::FlagsWritten { .. } => "flags-written",
@@ -159,6 +165,7 @@ impl Happened<'_> {
             Self::ConfigChanged => "Devices changed the device configuration.".to_owned(),
             Self::NotInDomain { sentence }
             | Self::DevicesAway { sentence }
+            | Self::RedirectDiffers { sentence }
             | Self::RedirectRefused { sentence }
             | Self::Rejected { sentence } => (*sentence).to_owned(),
             Self::Redirected => "The redirect service sends the phone to us.".to_owned(),

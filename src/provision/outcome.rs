@@ -4,6 +4,7 @@ mod account;
 mod devices;
 mod redirect;
 mod requests;
+mod verified;
 
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ pub use self::{
         silence,
     },
     redirect::{deregistered, no_url, registered, registering, server_refused, service_away, unconfigured},
+    verified::{is_checked, verified},
     requests::{Delivered, asked, before_config, delivered, is_news, rejected},
 };
 use super::events::Happened;
