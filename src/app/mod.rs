@@ -5,6 +5,7 @@ mod bases;
 mod certificates;
 mod deliveries;
 mod error;
+mod folders;
 mod history;
 mod readiness;
 mod sockets;
@@ -17,7 +18,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 
 pub use self::{
-    bases::bases_of,
+    bases::{bases_of, configured_base},
     error::{ServingError, StartError},
 };
 use self::{
@@ -36,10 +37,18 @@ use crate::{
     lifecycle::SHUTDOWN_PATIENCE,
     links::{devices::DevicesLinks, pbx::PbxSessions},
     net::http::{Client, Options, Proxy},
-    phone::instance::{Instance, Instances},
-    provision::{self, Provisioning},
+    phone::{
+        facet::RedirectState,
+        instance::{Instance, InstanceId, Instances},
+        record::Phone,
+    },
+    provision::{
+        self, Provisioning,
+        moving::{Moving, moving},
+    },
     redirect::{Limits, Redirects},
     render::Renderer,
+    sip::Desk,
     store::{Claim, Store},
     sysclients::{Fleet, FleetDeps},
     tasks::Tasks,
@@ -47,7 +56,7 @@ use crate::{
         metric::{Metric, gauge, install_recorder},
         metrics_text,
     },
-    vendor::{Registry, SharedRegistry},
+    vendor::LiveFolders,
 };
 
 /// Events of sysclients waiting to be written; a full queue makes the sockets wait.
@@ -64,14 +73,15 @@ pub struct Addresses {
     pub https: Vec<SocketAddr>,
     /// `[ops]`.
     pub ops: Vec<SocketAddr>,
+    /// `[pnp]`.
+    pub pnp: Vec<SocketAddr>,
 }
 
 /// A gateway that is bound and wired.
 pub struct Application {
-    config: Config,
     addresses: Addresses,
     store: Store,
-    registry: SharedRegistry,
+    folders: Arc<LiveFolders>,
     certificates: Option<Arc<Certificates>>,
     tasks: Tasks,
     threads: Threads,
@@ -95,7 +105,12 @@ impl Application {
         let tasks = Tasks::new();
         let store = Store::open(&config.data.dir, Arc::clone(&clock), &tasks).await?;
         let claim = store.claim()?;
-        let registry = Registry::load_shared(config.vendors.overrides()).map_err(StartError::Vendors)?;
+        let folders = Arc::new(LiveFolders::open(config.vendors.overrides()).map_err(StartError::Vendors)?);
+        let registry = folders.registry();
+        if config.vendors.overrides().is_some() {
+            let watched = folders::follow(Arc::clone(&folders), Arc::clone(&clock), tasks.clone());
+            tasks.spawn_local("vendor-folders", watched);
+        }
         let instances = open_instances(&config, &store).await?;
         let trust = Trust::new(&instances)?;
         let (etag_key, cache_bytes) = (store.derive_key("etag"), config.cache.mib << 20);
@@ -154,6 +169,7 @@ impl Application {
             let watched = certificates::follow(certificates, Arc::clone(&clock), tasks.clone());
             tasks.spawn_local("certificates", watched);
         }
+        let (instances_of_phones, pnp_clock) = (instances.clone(), Arc::clone(&clock));
         let deps = http::Deps::new(http::Parts {
             instances: instances.clone(),
             records: Arc::new(Stored(store.clone())),
@@ -181,19 +197,33 @@ impl Application {
             },
             &deps,
         )?;
-        let measured = Measured { store: store.clone(), sessions: sessions.clone(), fleet, renderer };
-        let readiness: Arc<dyn Readiness> = Arc::new(LinksReadiness { instances, sessions, devices });
+        let measured = Measured {
+            store: store.clone(),
+            instances: instances.clone(),
+            sessions: sessions.clone(),
+            fleet,
+            renderer,
+        };
+        let readiness: Arc<dyn Readiness> = Arc::new(LinksReadiness {
+            instances,
+            sessions,
+            devices,
+            store: store.clone(),
+            folders: Arc::clone(&folders),
+        });
         let text: http::ops::MetricsText = Arc::new(move || {
             measured.set_gauges();
             metrics_text()
         });
+        let pnp = start_pnp(&config, &store, &instances_of_phones, &pnp_clock, &tasks).await?;
         let ops = listeners::listen_ops(&config.ops.listen, &readiness, &text)?;
         let addresses = Addresses {
             http: public.http.clone(),
             https: public.https.clone(),
             ops: ops.as_ref().map(|ops| ops.http.clone()).unwrap_or_default(),
+            pnp,
         };
-        Ok(Self { config, addresses, store, registry, certificates, tasks, threads, public, ops, _claim: claim })
+        Ok(Self { addresses, store, folders, certificates, tasks, threads, public, ops, _claim: claim })
     }
 
     /// The bound addresses.
@@ -216,17 +246,9 @@ impl Application {
 
     /// Reloads what can change while serving: certificate, vendor folders. A bad one leaves the present one in place.
     pub fn reloader(&self) -> impl Fn() + 'static {
-        let (config, registry, certificates) =
-            (self.config.clone(), Arc::clone(&self.registry), self.certificates.clone());
+        let (folders, certificates) = (Arc::clone(&self.folders), self.certificates.clone());
         move || {
-            match Registry::load(config.vendors.overrides()) {
-                Ok(loaded) => registry.store(Arc::new(loaded)),
-                Err(findings) => {
-                    for finding in findings {
-                        tracing::error!(%finding, "vendor folders are not reloaded; the present ones serve on");
-                    }
-                }
-            }
+            folders::tell(&folders.reload());
             if let Some(certificates) = &certificates {
                 certificates::reload(certificates);
             }
@@ -239,7 +261,9 @@ impl Application {
     /// When a listener ended by itself, or something did not end in time.
     pub async fn run(self) -> Result<(), ServingError> {
         let Self { addresses, store, tasks, threads, public, ops, .. } = self;
-        for (scheme, bound) in [("http", &addresses.http), ("https", &addresses.https), ("ops", &addresses.ops)] {
+        for (scheme, bound) in
+            [("http", &addresses.http), ("https", &addresses.https), ("ops", &addresses.ops), ("pnp", &addresses.pnp)]
+        {
             for address in bound {
                 tracing::info!(%address, "listening for {scheme}");
             }
@@ -308,7 +332,9 @@ async fn open_instances(config: &Config, store: &Store) -> Result<Instances, Sta
     Ok(Instances::new(instances))
 }
 
-fn instance(id: crate::phone::instance::InstanceId, configured: &InstanceConfig) -> Instance {
+/// A tenant as it is configured, under its key in the store.
+#[must_use]
+pub fn instance(id: InstanceId, configured: &InstanceConfig) -> Instance {
     let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     Instance {
         id,
@@ -346,6 +372,25 @@ async fn start_redirects(
     .await
 }
 
+/// Phones that ask by multicast; the bound addresses.
+async fn start_pnp(
+    config: &Config,
+    store: &Store,
+    instances: &Instances,
+    clock: &SharedClock,
+    tasks: &Tasks,
+) -> Result<Vec<SocketAddr>, StartError> {
+    let arrivals = crate::sip::listen(&config.pnp).await?;
+    let addresses = arrivals.addresses();
+    let desk = Desk {
+        store: store.clone(),
+        instances: instances.clone(),
+        url_of: provision::token_urls(store.clone(), instances.clone()),
+    };
+    arrivals.serve(&desk, clock, tasks);
+    Ok(addresses)
+}
+
 async fn start_devices(apis: &Apis, trust: &Trust, threads: &Threads) -> Result<DevicesLinks, StartError> {
     let links = DevicesLinks::default();
     let (sink, events) = mpsc::channel(DEVICES_EVENTS);
@@ -381,6 +426,7 @@ async fn follow_pbxs(sessions: PbxSessions, provisioning: Provisioning, tasks: T
 /// What gauges are read from when somebody asks for metrics.
 struct Measured {
     store: Store,
+    instances: Instances,
     sessions: PbxSessions,
     fleet: Fleet,
     renderer: Arc<Renderer>,
@@ -390,6 +436,14 @@ impl Measured {
     #[expect(clippy::cast_precision_loss, reason = "gauges are floats; counts are far below 2^52")]
     fn set_gauges(&self) {
         gauge(Metric::Phones, &[], self.store.roster().len() as f64);
+        let counts = self.instances.iter().map(|instance| moving(&self.store, instance));
+        let open: usize = counts.map(Moving::open).sum();
+        gauge(Metric::PhonesToMove, &[], open as f64);
+        for state in RedirectState::ALL {
+            let phones = self.store.roster().all();
+            let is_so = |phone: &&Arc<Phone>| phone.buried.is_none() && phone.redirect.state == *state;
+            gauge(Metric::PhonesByRedirect, &[("state", state.as_str())], phones.iter().filter(is_so).count() as f64);
+        }
         gauge(Metric::PbxSessions, &[], self.sessions.len() as f64);
         gauge(Metric::RenderCacheBytes, &[], self.renderer.cached_bytes() as f64);
         for (state, count) in self.fleet.counts() {

@@ -1,9 +1,14 @@
 //! Whether the gateway can do its work, and what keeps it from it.
 
+use std::sync::Arc;
+
 use crate::{
     http::ports::{NotReady, Readiness},
     links::{devices::DevicesLinks, pbx::PbxSessions},
     phone::instance::Instances,
+    provision::moving::moving,
+    store::Store,
+    vendor::LiveFolders,
     wire::appws::{pbx_admin, services},
 };
 
@@ -15,9 +20,24 @@ pub struct LinksReadiness {
     pub sessions: PbxSessions,
     /// Links to Devices.
     pub devices: DevicesLinks,
+    /// Records.
+    pub store: Store,
+    /// Vendor folders.
+    pub folders: Arc<LiveFolders>,
 }
 
 impl Readiness for LinksReadiness {
+    fn remarks(&self) -> Vec<NotReady> {
+        let findings = self.folders.findings();
+        let what = "vendor folders: the last good state serves on";
+        let folders = findings.iter().map(|finding| NotReady { what: what.to_owned(), why: finding.to_string() });
+        let moves = self.instances.iter().filter_map(|instance| {
+            let why = moving(&self.store, instance).sentence()?;
+            Some(NotReady { what: format!("{}: phones are being moved to a new URL", instance.label()), why })
+        });
+        folders.chain(moves).collect()
+    }
+
     fn missing(&self) -> Vec<NotReady> {
         let mut missing = Vec::new();
         let links = self.devices.states();

@@ -13,7 +13,7 @@ use toml::{Table, Value};
 
 use super::{
     CacheConfig, Config, ConfigError, ConfigErrors, DataConfig, HttpConfig, HttpsConfig, InstanceConfig, LogConfig,
-    NetConfig, OpsConfig, VendorsConfig,
+    NetConfig, OpsConfig, PnpConfig, VendorsConfig,
 };
 use crate::secret::Secret;
 
@@ -87,6 +87,7 @@ sections! {
     net: NetConfig,
     cache: CacheConfig,
     vendors: VendorsConfig,
+    pnp: PnpConfig,
 }
 
 /// Texts become numbers and truths where the key wants them: variables know only texts.

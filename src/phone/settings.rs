@@ -1,7 +1,7 @@
 //! The settings: one table, validation in sentences, layers, and the origin of every value.
 //!
-//! A value of a narrower layer beats that of a wider one: default, instance, vendor, model, category, then what
-//! Devices deployed, then the phone itself.
+//! A value of a narrower layer beats that of a wider one: default, the vendor's manifest, instance, vendor,
+//! model, category, then what Devices deployed, then the phone itself.
 
 mod devices;
 mod help;

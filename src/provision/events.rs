@@ -45,6 +45,11 @@ pub enum Happened<'a> {
         /// What is different and what to do.
         sentence: &'a str,
     },
+    /// It asked by multicast and was told its URL.
+    ToldByPnp {
+        /// From where it asked.
+        source: &'a str,
+    },
     /// The redirect service refused.
     RedirectRefused {
         /// What is wrong and what to do.
@@ -132,6 +137,7 @@ impl Happened<'_> {
             Self::Redirected => "redirected",
             Self::AsksPerson { .. } => "asks-person",
             Self::RedirectDiffers { .. } => "redirect-differs",
+            Self::ToldByPnp { .. } => "told-by-pnp",
             Self::RedirectRefused { .. } => "redirect-refused",
             Self::Deregistered => "deregistered",
             Self::FlagsWritten { .. } => "flags-written",
@@ -169,6 +175,7 @@ impl Happened<'_> {
             | Self::RedirectRefused { sentence }
             | Self::Rejected { sentence } => (*sentence).to_owned(),
             Self::Redirected => "The redirect service sends the phone to us.".to_owned(),
+            Self::ToldByPnp { source } => format!("It asked by multicast from {source} and was told its URL."),
             Self::AsksPerson { pin: Some(pin) } => {
                 format!(
                     "At its first start the phone asks for the PIN {pin} or the last five digits of its serial number."

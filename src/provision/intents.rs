@@ -127,10 +127,9 @@ fn apply_check(phone: &mut Phone, repair: bool, now: Timestamp) {
         RedirectState::Refused | RedirectState::ForeignOwner if repair || phone.redirect.next_attempt.is_none() => {
             phone.redirect.reach(RedirectState::Pending, now);
         }
-        RedirectState::Pending
-        | RedirectState::Redirected
-        | RedirectState::Refused
-        | RedirectState::ForeignOwner => phone.redirect.next_attempt = Some(now),
+        RedirectState::Pending | RedirectState::Redirected | RedirectState::Refused | RedirectState::ForeignOwner => {
+            phone.redirect.next_attempt = Some(now)
+        }
     }
 }
 

@@ -4,20 +4,22 @@
 pub mod adapters;
 mod endpoints;
 mod engine;
-mod events;
+pub(crate) mod events;
 pub mod flow;
 mod handle;
 mod inbox;
 mod intake;
 pub mod intents;
+pub mod moving;
 pub mod outcome;
 pub mod ports;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 mod server;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod token_url;
 pub mod urls;
 pub mod verdict;
 mod world;
@@ -26,4 +28,5 @@ pub use self::{
     adapters::Manifests,
     handle::{Deps, Provisioning},
     intake::{DEADLINE, ProvisionRequest},
+    token_url::token_urls,
 };

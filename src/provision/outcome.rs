@@ -17,8 +17,8 @@ pub use self::{
         silence,
     },
     redirect::{deregistered, no_url, registered, registering, server_refused, service_away, unconfigured},
-    verified::{is_checked, verified},
     requests::{Delivered, asked, before_config, delivered, is_news, rejected},
+    verified::{is_checked, verified},
 };
 use super::events::Happened;
 use crate::{phone::record::Phone, store::NewEvent};

@@ -53,6 +53,7 @@ impl World {
             model: phone.model.as_deref(),
             category: phone.category.as_deref(),
             mac: Some(phone.mac),
+            defaults: None,
         };
         self.store.layers(phone.instance).effective_of(NAMES, &lookup, Some(&phone.device_config))
     }
@@ -66,7 +67,7 @@ impl World {
 
     fn vendor_settings(&self, instance: InstanceId, vendor: &str) -> Effective {
         const NAMES: &[&str] = &["provisioning_scheme", "provisioning_user", "provisioning_password"];
-        let lookup = Lookup { vendor: Some(vendor), model: None, category: None, mac: None };
+        let lookup = Lookup { vendor: Some(vendor), model: None, category: None, mac: None, defaults: None };
         self.store.layers(instance).effective_of(NAMES, &lookup, None::<&DeviceConfig>)
     }
 

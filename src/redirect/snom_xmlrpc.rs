@@ -21,7 +21,7 @@ const PROBED: &str = "000413000000";
 /// Begins an operation.
 pub(super) fn start(operation: &Operation, account: &RedirectAccount, url: Url, _: &Surroundings) -> Box<dyn Exchange> {
     let caller = Caller::new(url, account);
-    let (command, method, mac, judge): (_, _, _, fn(&Spoken) -> Outcome) = match operation {
+    let (command, method, mac, judge): (_, _, _, Judge) = match operation {
         Operation::EnsureServer(_) => return Box::new(NoServers),
         Operation::Register { mac, unique_url, server, .. } => {
             let (url, entry) = match unique_url {
@@ -41,6 +41,8 @@ pub(super) fn start(operation: &Operation, account: &RedirectAccount, url: Url, 
     };
     Box::new(Single { caller, call: Some((command, method, mac)), judge })
 }
+
+type Judge = fn(&Spoken) -> Outcome;
 
 /// What a result means, for every method but `checkPhone`.
 fn meaning(said: &Spoken) -> Outcome {
@@ -75,7 +77,7 @@ impl Exchange for NoServers {
 struct Single {
     caller: Caller,
     call: Option<(Command, &'static str, String)>,
-    judge: fn(&Spoken) -> Outcome,
+    judge: Judge,
 }
 
 impl Exchange for Single {

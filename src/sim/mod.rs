@@ -15,6 +15,7 @@ mod login;
 pub mod pbx;
 mod server;
 pub mod session;
+pub mod sip_phone;
 pub mod snom_phone;
 pub mod snom_rps;
 pub mod sraps;

@@ -20,6 +20,8 @@ pub enum Metric {
     ProvisionRequests,
     /// Calls of redirect services, by command and outcome.
     RedirectCalls,
+    /// Datagrams at the PnP listener, by outcome.
+    PnpDatagrams,
     /// Actions of the provisioning engine, by concern and result.
     Steps,
     /// Things lost because a bounded queue was full, by queue.
@@ -28,6 +30,10 @@ pub enum Metric {
     Sysclients,
     /// Gauge: phones in the roster.
     Phones,
+    /// Gauge: phones by the state of their entry at the redirect service.
+    PhonesByRedirect,
+    /// Gauge: phones whose redirect service still sends them to an old URL.
+    PhonesToMove,
     /// Gauge: PBX sessions.
     PbxSessions,
     /// Gauge: bytes in the cache of rendered files.
@@ -43,10 +49,13 @@ impl Metric {
         Self::MessagesIgnored,
         Self::ProvisionRequests,
         Self::RedirectCalls,
+        Self::PnpDatagrams,
         Self::Steps,
         Self::QueueDrops,
         Self::Sysclients,
         Self::Phones,
+        Self::PhonesByRedirect,
+        Self::PhonesToMove,
         Self::PbxSessions,
         Self::RenderCacheBytes,
     ];
@@ -61,10 +70,13 @@ impl Metric {
             Self::MessagesIgnored => "gangway_messages_ignored_total",
             Self::ProvisionRequests => "gangway_provision_requests_total",
             Self::RedirectCalls => "gangway_redirect_calls_total",
+            Self::PnpDatagrams => "gangway_pnp_datagrams_total",
             Self::Steps => "gangway_steps_total",
             Self::QueueDrops => "gangway_queue_drops_total",
             Self::Sysclients => "gangway_sysclients",
             Self::Phones => "gangway_phones",
+            Self::PhonesByRedirect => "gangway_phones_by_redirect",
+            Self::PhonesToMove => "gangway_phones_to_move",
             Self::PbxSessions => "gangway_pbx_sessions",
             Self::RenderCacheBytes => "gangway_render_cache_bytes",
         }
@@ -80,10 +92,13 @@ impl Metric {
             Self::MessagesIgnored => "Messages that were not understood or not allowed",
             Self::ProvisionRequests => "ProvisioningPhone requests answered",
             Self::RedirectCalls => "Calls of redirect services",
+            Self::PnpDatagrams => "Datagrams at the SIP PnP listener",
             Self::Steps => "Actions of the provisioning engine",
             Self::QueueDrops => "Things lost because a bounded queue was full",
             Self::Sysclients => "Sysclients by state",
             Self::Phones => "Phones in the roster",
+            Self::PhonesByRedirect => "Phones by the state of their entry at the redirect service",
+            Self::PhonesToMove => "Phones whose redirect service still sends them to an old URL",
             Self::PbxSessions => "Sessions of PBX app objects",
             Self::RenderCacheBytes => "Bytes in the cache of rendered files",
         }

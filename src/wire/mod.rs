@@ -8,4 +8,5 @@ pub mod http_auth;
 pub mod rc4;
 pub mod seeded;
 mod shape;
+pub mod sip;
 pub mod sysclient;

@@ -19,6 +19,14 @@ impl Config {
                 );
             }
         }
+        for address in self.pnp.listen.iter().filter(|address| address.parse::<std::net::SocketAddr>().is_err()) {
+            wrong(
+                "pnp.listen".to_owned(),
+                format!(
+                    "'{address}' is no address with port: write \"0.0.0.0:5060\", or the address of the phones' network"
+                ),
+            );
+        }
         if self.http.listen.is_empty() && self.https.listen.is_empty() {
             wrong("http.listen".to_owned(), "neither [http] nor [https] listens anywhere: name an address".to_owned());
         }

@@ -1,8 +1,6 @@
 //! What the redirect service holds, compared with what it was given. A difference is shown, not fought: somebody made it
 //! on purpose, or another gateway uses the same account.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 
 use super::{later, redirect::pause};
@@ -92,9 +90,11 @@ fn asked_for(phone: &Phone, outcome: &Outcome) -> Option<String> {
     phone.delivery.is_none().then(|| Happened::AsksPerson { pin }.sentence())
 }
 
-/// Whether no comparison is due within the hour: what was asked for has been made.
+/// Whether what was asked for then has come to something: every answer plans the next look, or waits for a person.
 #[must_use]
-pub fn is_checked(phone: &Phone, now: Timestamp) -> bool {
-    let soon = now.saturating_add(Duration::from_secs(3600)).unwrap_or(Timestamp::MAX);
-    phone.redirect.next_attempt.is_none_or(|at| at > soon) && phone.redirect.state != RedirectState::Pending
+pub fn is_checked(phone: &Phone, asked: Timestamp) -> bool {
+    match phone.redirect.next_attempt {
+        Some(next) => next > asked,
+        None => phone.redirect.state != RedirectState::Pending,
+    }
 }

@@ -417,7 +417,7 @@ fn start(
     (events, provisioning)
 }
 
-fn tenant(id: InstanceId, domain: &str, public_url: &str) -> Instance {
+pub fn tenant(id: InstanceId, domain: &str, public_url: &str) -> Instance {
     Instance {
         id,
         domain: domain.into(),

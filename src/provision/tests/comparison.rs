@@ -6,7 +6,12 @@ use crate::{
         facet::RedirectState,
         record::{Phone, RedirectEntry},
     },
-    provision::{flow::CHECKED_EVERY, intents, outcome},
+    provision::{
+        flow::CHECKED_EVERY,
+        intents,
+        moving::{Moving, moving},
+        outcome,
+    },
     redirect::{Confirmation, Done, Operation, Outcome},
     secret::Secret,
 };
@@ -157,4 +162,27 @@ fn what_a_phone_will_ask_for_is_shown_until_it_has_come() {
     outcome::verified(&mut phone, &url, &asks, now, 0.5, &mut events);
     assert_eq!(phone.redirect.error, None);
     assert!(events.is_empty());
+}
+
+#[tokio::test]
+async fn a_bulk_move_tells_how_far_it_is() {
+    let mut bench = redirected().await;
+    let at = |url: &str, bench: &Bench| moving(&bench.store, &super::bench::tenant(bench.instance, "example.com", url));
+    assert_eq!(at("https://gw.example.com", &bench), Moving { moved: 1, all: 1 });
+    assert_eq!(at("https://gw.example.com", &bench).sentence(), None);
+    let open = at("https://new.example.com", &bench);
+    assert_eq!(open, Moving { moved: 0, all: 1 });
+    assert!(open.sentence().unwrap().starts_with("0 of 1 phones"));
+    // While the service is away nothing counts as moved.
+    *bench.outside.service.lock().unwrap() = Outside::away();
+    bench.move_to("https://new.example.com").await;
+    bench.settle().await;
+    assert_eq!(at("https://new.example.com", &bench).open(), 1);
+    *bench.outside.service.lock().unwrap() = Outcome::Ok(Done::default());
+    for _ in 0..20 {
+        bench.pass(30);
+        bench.settle().await;
+    }
+    assert_eq!(at("https://new.example.com", &bench), Moving { moved: 1, all: 1 });
+    bench.stop().await;
 }

@@ -20,6 +20,8 @@ pub struct Options {
     pub connects_per_second: u32,
     /// Lines for `[[instances]]`.
     pub instance: String,
+    /// Lines for `[pnp]`.
+    pub pnp: String,
     /// Settings of the instance, written before the PBX connects.
     pub settings: Vec<(String, String)>,
 }
@@ -30,6 +32,7 @@ impl Default for Options {
         Self {
             connects_per_second: 500,
             instance: String::new(),
+            pnp: String::new(),
             settings: vec![("provisioning_scheme".into(), "http".into())],
         }
     }
@@ -53,10 +56,11 @@ impl Options {
     pub fn write(&self, dir: &Path, http: SocketAddr, ops: SocketAddr) {
         let text = format!(
             "[http]\nlisten = \"{http}\"\n[ops]\nlisten = \"{ops}\"\n[data]\ndir = \"{}\"\n\
-             [log]\nlevel = \"info,gangway=debug\"\n[net]\nconnects_per_second = {}\n\
+             [log]\nlevel = \"info,gangway=debug\"\n[net]\nconnects_per_second = {}\n[pnp]\n{}\n\
              [[instances]]\ndomain = \"{DOMAIN}\"\nname = \"{INSTANCE}\"\npassword = \"{PASSWORD}\"\n{}\n",
             dir.join("data").display(),
             self.connects_per_second,
+            self.pnp,
             self.instance,
         );
         fs::write(dir.join("gangway.toml"), text).unwrap();
