@@ -128,7 +128,7 @@ fn apply_check(phone: &mut Phone, repair: bool, now: Timestamp) {
             phone.redirect.reach(RedirectState::Pending, now);
         }
         RedirectState::Pending | RedirectState::Redirected | RedirectState::Refused | RedirectState::ForeignOwner => {
-            phone.redirect.next_attempt = Some(now)
+            phone.redirect.next_attempt = Some(now);
         }
     }
 }
