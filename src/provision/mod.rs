@@ -13,6 +13,7 @@ pub mod intents;
 pub mod moving;
 pub mod outcome;
 pub mod ports;
+mod presence;
 #[cfg(test)]
 pub(crate) mod sample;
 mod server;
@@ -28,5 +29,5 @@ pub use self::{
     adapters::Manifests,
     handle::{Deps, Provisioning},
     intake::{DEADLINE, ProvisionRequest},
-    token_url::token_urls,
+    token_url::{UrlOf, token_urls},
 };

@@ -19,5 +19,5 @@ pub(super) fn start(
     url: Url,
     surroundings: &Surroundings,
 ) -> Box<dyn Exchange> {
-    start_as(GIGASET, operation, account, &url, surroundings)
+    start_as(GIGASET, operation, account, url, surroundings)
 }

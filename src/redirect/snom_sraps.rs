@@ -39,7 +39,7 @@ pub(super) fn start(
     url: Url,
     surroundings: &Surroundings,
 ) -> Box<dyn Exchange> {
-    start_as(SNOM, operation, account, &url, surroundings)
+    start_as(SNOM, operation, account, url, surroundings)
 }
 
 /// The same for a service of the same kind.
@@ -47,7 +47,7 @@ pub(super) fn start_as(
     dialect: Dialect,
     operation: &Operation,
     account: &RedirectAccount,
-    url: &Url,
+    url: Url,
     surroundings: &Surroundings,
 ) -> Box<dyn Exchange> {
     let goal = match operation {

@@ -64,9 +64,9 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(account: &RedirectAccount, url: &Url, surroundings: &Surroundings) -> Self {
+    pub(super) fn new(account: &RedirectAccount, url: Url, surroundings: &Surroundings) -> Self {
         Self {
-            base: url.clone(),
+            base: url,
             key: Key { id: account.user.clone(), secret: account.password.clone() },
             memory: surroundings.memory.clone(),
             last: None,

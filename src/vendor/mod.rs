@@ -20,7 +20,7 @@ pub use finding::Finding;
 pub use format::Format;
 pub use live::{LiveFolders, Look};
 pub use manifest::{AuthScheme, FileKind, Provider, SameMac};
-pub use recognise::Recognition;
+pub use recognise::{Basis, Recognition};
 pub use registry::{Registry, SharedRegistry, Vendor};
 pub use templates::TemplateFault;
 pub use zones::{Withheld, Zones};

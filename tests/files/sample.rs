@@ -12,7 +12,7 @@ use gangway::{
     },
     render::{CACHE_BYTES, FileRequest, RenderError, Renderer, Stage},
     secret::Secret,
-    vendor::{FileKind, Recognition, Registry, SharedRegistry},
+    vendor::{Basis, FileKind, Recognition, Registry, SharedRegistry},
 };
 
 pub const HTTPS: &str = "https://gw.example.com/example.com/gangway/phone/";
@@ -64,6 +64,7 @@ pub fn file(phone: &Phone, layers: &Layers, stage: Stage) -> Result<String, Rend
         kind: FileKind::Personal,
         name: None,
         file_vendor: None,
+        basis: Basis::Agent,
     };
     let rendered = Renderer::new(registry, [0; 32], CACHE_BYTES, Arc::new(SystemClock)).file(&FileRequest {
         phone: Some(phone),

@@ -27,6 +27,7 @@ pub struct Gateway {
     running: Option<Running>,
     options: Options,
     http: SocketAddr,
+    ops: SocketAddr,
     dir: TempDir,
 }
 
@@ -47,8 +48,8 @@ impl Gateway {
     pub async fn start_with(options: Options) -> Self {
         watch_the_log();
         let dir = TempDir::new().unwrap();
-        let http = process::free_port();
-        let mut gateway = Self { running: None, options, http, dir };
+        let (http, ops) = (process::free_port(), process::free_port());
+        let mut gateway = Self { running: None, options, http, ops, dir };
         gateway.launch().await;
         gateway
     }
@@ -84,6 +85,11 @@ impl Gateway {
         format!("http://{}", self.http)
     }
 
+    /// A page of the operator's listener.
+    pub fn ops_url(&self, page: &str) -> String {
+        format!("http://{}/{page}", self.ops)
+    }
+
     /// Where phones ask by SIP PnP.
     pub fn pnp(&self) -> SocketAddr {
         self.running.as_ref().unwrap().pnp[0]
@@ -117,7 +123,7 @@ impl Gateway {
     }
 
     async fn launch(&mut self) {
-        self.options.write(self.dir.path(), self.http, SocketAddr::from(([127, 0, 0, 1], 0)));
+        self.options.write(self.dir.path(), self.http, self.ops);
         let file = self.config();
         let (started, waiting) = tokio::sync::oneshot::channel::<Result<(Store, Tasks, Vec<SocketAddr>), String>>();
         let thread = std::thread::Builder::new().name("gateway".into()).spawn(move || {
