@@ -11,7 +11,7 @@ SQLX_VERSION := 0.9.0
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-demo: ## build, then bring three simulated phones through every station
+demo: ## build, then bring simulated phones and bases of two vendors through every station
 	$(CARGO) run --quiet -- demo --once
 
 test: tools lint ## install what the tests need, then run all of them

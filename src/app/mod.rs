@@ -152,6 +152,7 @@ impl Application {
         tasks.spawn_local("pbx-changes", follow_pbxs(sessions.clone(), provisioning.clone(), tasks.clone()));
         tasks.spawn_local("upkeep", upkeep::prune(store.clone(), instances.clone(), Arc::clone(&clock), tasks.clone()));
 
+        tasks.spawn_local("resync", crate::sip::resync::follow(store.clone(), Arc::clone(&clock), tasks.clone()));
         tasks.spawn_local("acknowledge", provision::intents::acknowledge(store.clone(), tasks.clone()));
 
         let certificates = match config.https.listen.is_empty() {

@@ -12,6 +12,7 @@ mod intake;
 pub mod intents;
 pub mod outcome;
 pub mod ports;
+mod presence;
 #[cfg(test)]
 pub(crate) mod sample;
 mod server;
@@ -27,5 +28,5 @@ pub use self::{
     adapters::Manifests,
     handle::{Deps, Provisioning},
     intake::{DEADLINE, ProvisionRequest},
-    token_url::token_urls,
+    token_url::{UrlOf, token_urls},
 };

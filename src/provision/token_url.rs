@@ -14,9 +14,12 @@ use crate::{
     store::Store,
 };
 
+/// The URL of a phone's own, with its token; `None` while no base is known.
+pub type UrlOf = Arc<dyn Fn(&Phone) -> Option<Secret> + Send + Sync>;
+
 /// Makes the URL of a phone with its token: the same one the redirect service gets. `None` while no base is known.
 #[must_use]
-pub fn token_urls(store: Store, instances: Instances) -> Arc<dyn Fn(&Phone) -> Option<Secret> + Send + Sync> {
+pub fn token_urls(store: Store, instances: Instances) -> UrlOf {
     Arc::new(move |phone| {
         let lookup = Lookup {
             vendor: Some(&phone.vendor),

@@ -45,9 +45,15 @@ impl World {
     }
 
     /// What of the settings decides about a phone.
-    fn settings(&self, phone: &Phone) -> Effective {
-        const NAMES: &[&str] =
-            &["provisioning_scheme", "media_relay", "sip_transport", "reverse_proxy", "update_interval_minutes"];
+    pub(super) fn settings(&self, phone: &Phone) -> Effective {
+        const NAMES: &[&str] = &[
+            "provisioning_scheme",
+            "media_relay",
+            "sip_transport",
+            "sip_account",
+            "reverse_proxy",
+            "update_interval_minutes",
+        ];
         let lookup = Lookup {
             vendor: Some(&phone.vendor),
             model: phone.model.as_deref(),
@@ -65,8 +71,8 @@ impl World {
         settings.nonempty("serial_number").map(str::to_owned)
     }
 
-    fn vendor_settings(&self, instance: InstanceId, vendor: &str) -> Effective {
-        const NAMES: &[&str] = &["provisioning_scheme", "provisioning_user", "provisioning_password"];
+    pub(super) fn vendor_settings(&self, instance: InstanceId, vendor: &str) -> Effective {
+        const NAMES: &[&str] = &["provisioning_scheme", "provisioning_user", "provisioning_password", "extra_ouis"];
         let lookup = Lookup { vendor: Some(vendor), model: None, category: None, mac: None, defaults: None };
         self.store.layers(instance).effective_of(NAMES, &lookup, None::<&DeviceConfig>)
     }

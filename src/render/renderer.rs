@@ -276,7 +276,8 @@ impl Prepared<'_> {
         phone: &Phone,
         settings: &Effective,
     ) -> Result<(String, Vec<String>), RenderError> {
-        let facts = self.vendor.facts(self.model.as_deref(), self.family);
+        let mut facts = self.vendor.facts(self.model.as_deref(), self.family);
+        facts.has_handsets = self.vendor.has_handsets(&phone.provider);
         let neutral = neutral::build(&Inputs { phone, settings, facts: &facts, url: &self.url, today: self.today });
         let format = self.format();
         if let Some((what, _)) = neutral.exact().find(|(_, value)| !format.is_exact(value)) {

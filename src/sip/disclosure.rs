@@ -7,12 +7,10 @@ use jiff::Timestamp;
 
 use crate::{
     phone::{facet::Wanted, instance::Instances, mac::Mac, record::Phone},
+    provision::UrlOf,
     secret::Secret,
     store::Store,
 };
-
-/// The URL of a phone's own, with its token; `None` while no base is known.
-pub type UrlOf = Arc<dyn Fn(&Phone) -> Option<Secret> + Send + Sync>;
 
 /// Where phones are looked up.
 #[derive(Clone)]

@@ -2,6 +2,7 @@
 
 mod arrival;
 mod disclosure;
+pub mod resync;
 
 pub use arrival::{ArrivalError, Arrivals, listen};
-pub use disclosure::{Desk, UrlOf};
+pub use disclosure::Desk;

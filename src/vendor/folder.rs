@@ -19,7 +19,7 @@ struct BuiltInVendors;
 #[folder = "templates/"]
 struct BuiltInTemplates;
 
-/// All files by path: `vendors/yealink/vendor.toml`, `templates/yealink/v80/open.cfg`.
+/// All files by path: `vendors/yealink/vendor.toml`, `templates/yealink/desk/v81/open.cfg`.
 pub(super) type Files = BTreeMap<String, String>;
 
 /// Largest file that is read from a directory.

@@ -107,7 +107,7 @@ mod tests {
 
     use super::*;
 
-    const FILE: &str = "templates/yealink/v80/open.cfg";
+    const FILE: &str = "templates/yealink/desk/v81/open.cfg";
 
     fn write(dir: &Path, text: &str) {
         let path = dir.join(FILE);

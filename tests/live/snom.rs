@@ -3,14 +3,10 @@
 //! has one handset per user.
 
 use gangway::{
-    phone::{
-        facet::{RegistrationState, RequestState, UserObjectState},
-        mac::Mac,
-        record::Phone,
-    },
+    phone::{facet::RedirectState, mac::Mac},
     sim::{
         devices::ConfigItem,
-        snom_phone::{Kind, SnomPhone, model},
+        snom_phone::{Model, SnomPhone, model},
         users::ProvisionRequest,
         yealink_phone,
     },
@@ -41,27 +37,10 @@ async fn provisioned(bench: &Bench, mac: Mac, user: &str, title: &str) {
     assert!(answer.ok, "Users was told: {:?}", answer.error);
 }
 
-/// Waits for everything behind the delivery.
-async fn wait_arrived(bench: &Bench, mac: Mac, accounts: usize) -> std::sync::Arc<Phone> {
-    bench
-        .records()
-        .wait_phone(mac, "delivered and registered", |phone| {
-            phone.request.state == RequestState::Provisioned
-                && phone.accounts.len() == accounts
-                && phone.accounts.iter().all(|account| {
-                    account.user_object.state == UserObjectState::Applied
-                        && account.registration.state == RegistrationState::Registered
-                })
-        })
-        .await
-}
-
-/// The phone is unpacked, and the redirection service sends it to its own URL.
-fn unpacked(bench: &Bench, mac: Mac, model: gangway::sim::snom_phone::Model) -> SnomPhone {
-    let record = bench.records().phone(mac).unwrap();
-    let phone = bench.world.add_snom_phone(mac, model, None);
-    phone.set_server(&format!("{}/phone/{}/", bench.gateway.instance_url(), record.token.expose()));
-    phone
+/// The phone is unpacked; Snom's redirection service knows it.
+async fn unpacked(bench: &Bench, mac: Mac, model: Model) -> SnomPhone {
+    bench.records().wait_redirect(mac, RedirectState::Redirected).await;
+    bench.world.add_snom_phone(mac, model)
 }
 
 #[actix_rt::test]
@@ -70,14 +49,18 @@ async fn a_factory_fresh_phone_rings_without_a_hand_on_it() {
     for (number, model, user) in [(1, model::D785, "user1"), (2, model::D713, "user2"), (3, model::OLD_710, "user3")] {
         let mac = snom(number);
         provisioned(&bench, mac, user, DESK).await;
-        let phone = unpacked(&bench, mac, model);
+        let phone = unpacked(&bench, mac, model).await;
         let own = format!("snom{}-{}.htm", model.name, mac.spelled(""));
 
         let report = phone.boot().await.unwrap();
 
-        assert_eq!(report.pairs(), [(format!("snom{}.htm", model.name).as_str(), 200), (own.as_str(), 200)]);
-        assert!(report.registered && report.ignored.is_empty(), "{report:#?}");
-        let record = wait_arrived(&bench, mac, 1).await;
+        let common = format!("snom{}.htm", model.name);
+        // First at the redirection service, which knows only this phone, then at the gateway.
+        let asked = [(common.as_str(), 404), (own.as_str(), 200), (common.as_str(), 200), (own.as_str(), 200)];
+        assert_eq!(report.pairs(), asked);
+        assert!(report.redirected && report.registered && report.ignored.is_empty(), "{report:#?}");
+        let record = bench.records().wait_done(mac).await;
+        assert!(bench.world.sraps.target(mac).unwrap().contains(record.token.expose()));
         assert_eq!(record.model.as_deref(), Some(model.name));
         assert_eq!(record.firmware.as_deref(), Some(model.firmware));
         let registration = bench.world.pbx.registration(&mac.to_string()).unwrap();
@@ -85,8 +68,8 @@ async fn a_factory_fresh_phone_rings_without_a_hand_on_it() {
         let device = bench.world.pbx.device(&mac.to_string()).unwrap();
         assert_eq!((&device["mr"], &device["tls"], &device["trusted"]), (&true.into(), &true.into(), &true.into()));
         // Nothing secret is in the file of the model, and the phone's own file does not name the token again.
-        assert!(!report.files[0].1.contains("secret-"));
-        assert!(!report.files[1].1.contains(record.token.expose()));
+        assert!(!report.files[1].1.contains("secret-"));
+        assert!(!report.files[2].1.contains(record.token.expose()));
     }
     bench.assert_no_violation();
 }
@@ -96,9 +79,9 @@ async fn a_change_reaches_the_next_poll_which_the_phones_own_credentials_prove()
     let bench = bench().await;
     let mac = snom(1);
     provisioned(&bench, mac, "user1", DESK).await;
-    let phone = unpacked(&bench, mac, model::D785);
+    let phone = unpacked(&bench, mac, model::D785).await;
     assert!(phone.boot().await.unwrap().registered);
-    wait_arrived(&bench, mac, 1).await;
+    bench.records().wait_done(mac).await;
     let own = format!("snomD785-{}.htm", mac.spelled(""));
 
     let quiet = phone.poll_once().await.unwrap();
@@ -124,9 +107,9 @@ async fn head_and_conditional_requests_are_answered_to_who_proves_it_is_the_phon
     let bench = bench().await;
     let mac = snom(1);
     provisioned(&bench, mac, "user1", DESK).await;
-    let phone = unpacked(&bench, mac, model::D785);
+    let phone = unpacked(&bench, mac, model::D785).await;
     assert!(phone.boot().await.unwrap().registered);
-    let record = wait_arrived(&bench, mac, 1).await;
+    let record = bench.records().wait_done(mac).await;
     let url = format!("{}/phone/snomD785-{}.htm", bench.gateway.instance_url(), mac.spelled(""));
     let agent = model::D785.user_agent(mac).unwrap();
     let basic = http::basic(&record.own.user, record.own.password.expose());
@@ -160,13 +143,14 @@ async fn a_removed_phone_gets_nothing_more() {
     let bench = bench().await;
     let mac = snom(1);
     provisioned(&bench, mac, "user1", DESK).await;
-    let phone = unpacked(&bench, mac, model::D865);
+    let phone = unpacked(&bench, mac, model::D865).await;
     assert!(phone.boot().await.unwrap().registered);
-    wait_arrived(&bench, mac, 1).await;
+    bench.records().wait_done(mac).await;
 
     let done = bench.gateway.command(&["phones", "remove", &mac.to_string(), "--wait"]);
 
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    assert_eq!(bench.world.sraps.target(mac), None, "the entry at the redirection service is gone");
     let report = phone.poll_once().await.unwrap();
     assert!(report.files.iter().all(|(_, body)| !body.contains("secret-1")), "{report:#?}");
     assert!(report.requests.iter().all(|asked| asked.file == "snomD865.htm" || asked.status == 401), "{report:#?}");
@@ -177,10 +161,10 @@ async fn a_base_has_one_handset_per_user() {
     let bench = bench().await;
     let mac = snom(9);
     provisioned(&bench, mac, "user1", DECT).await;
-    let base = unpacked(&bench, mac, model::M900);
+    let base = unpacked(&bench, mac, model::M900).await;
     let report = base.boot().await.unwrap();
     assert!(report.registered && report.registrations.len() == 1, "{report:#?}");
-    wait_arrived(&bench, mac, 1).await;
+    bench.records().wait_done(mac).await;
     let window = base.poll_once().await.unwrap();
     assert!(window.unchanged, "{window:#?}");
 
@@ -193,8 +177,7 @@ async fn a_base_has_one_handset_per_user() {
     let names: Vec<&str> = report.registrations.iter().map(|one| one.account.display_name.as_str()).collect();
     assert_eq!(names, ["User 1", "User 2"]);
     assert_eq!(report.registrations[1].account.handset.as_deref(), Some("2"));
-    wait_arrived(&bench, mac, 2).await;
-    assert_eq!(base.model().kind, Kind::Rtx);
+    bench.records().wait_done(mac).await;
     // A second base of the same system is nobody here: the data master alone has accounts.
     let second = unpacked_elsewhere(&bench, snom(10), mac);
     let report = second.boot().await.unwrap();
@@ -205,7 +188,7 @@ async fn a_base_has_one_handset_per_user() {
 /// A base that was given another one's URL.
 fn unpacked_elsewhere(bench: &Bench, mac: Mac, other: Mac) -> SnomPhone {
     let record = bench.records().phone(other).unwrap();
-    let base = bench.world.add_snom_phone(mac, model::M900, None);
+    let base = bench.world.add_snom_phone(mac, model::M900);
     base.set_server(&format!("{}/phone/{}/", bench.gateway.instance_url(), record.token.expose()));
     base
 }
@@ -218,11 +201,10 @@ async fn yealink_and_snom_stand_side_by_side_and_the_chosen_one_alone_acts() {
     let calls = bench.world.rps.board().read(|state| state.calls.len());
 
     provisioned(&bench, mac, "user2", DESK).await;
-    assert!(unpacked(&bench, mac, model::D785).boot().await.unwrap().registered);
-    let record = wait_arrived(&bench, mac, 1).await;
+    assert!(unpacked(&bench, mac, model::D785).await.boot().await.unwrap().registered);
+    let record = bench.records().wait_done(mac).await;
 
     assert_eq!((record.provider.as_str(), record.vendor.as_str()), ("snom", "snom"));
     assert_eq!(bench.world.rps.board().read(|state| state.calls.len()), calls, "Yealink's service hears nothing");
-    // A Yealink prefix under Snom is a mistake somebody will make.
     bench.assert_no_violation();
 }

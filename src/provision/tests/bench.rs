@@ -51,12 +51,18 @@ pub struct Outside {
     /// What a registration or deregistration answers.
     pub service: Mutex<Outcome>,
     pub providers: Mutex<HashMap<String, ProviderFacts>>,
+    /// Accounts of every base.
+    pub accounts: Mutex<u16>,
+    /// Vendor -> first halves of MACs.
+    pub ouis: Mutex<HashMap<String, Vec<String>>>,
+    /// What the PBX says of users, by H.323 name; of others `guid-of-<name>` with all devices there.
+    pub users: Mutex<HashMap<String, Result<PbxUser, PbxError>>>,
 }
 
 impl Default for Outside {
     fn default() -> Self {
         let provider = ProviderFacts { vendor: "yealink".into(), title: "Yealink".into(), same_mac: SameMac::Replace };
-        let base = ProviderFacts { same_mac: SameMac::Add, ..provider.clone() };
+        let base = ProviderFacts { same_mac: SameMac::Add, title: "Yealink DECT".into(), ..provider.clone() };
         Self {
             devices_url: Mutex::new(Some("wss://ap.example.com/example.com/devices/sysclients".parse().unwrap())),
             grant: Mutex::new(Ok(())),
@@ -69,6 +75,9 @@ impl Default for Outside {
             calls: Mutex::default(),
             service: Mutex::new(Outcome::Ok(Default::default())),
             providers: Mutex::new(HashMap::from([("yealink".into(), provider), ("yealink-dect".into(), base)])),
+            accounts: Mutex::new(3),
+            ouis: Mutex::default(),
+            users: Mutex::default(),
         }
     }
 }
@@ -91,6 +100,12 @@ impl Outside {
     }
 }
 
+/// A user with the usual device.
+pub fn user(h323: &str) -> PbxUser {
+    let hwids = vec![format!("hw-{h323}")];
+    PbxUser { guid: format!("guid-of-{h323}"), h323: h323.into(), cn: String::new(), hwids }
+}
+
 struct Fake(Arc<Outside>);
 
 impl Pbx for Fake {
@@ -100,8 +115,9 @@ impl Pbx for Fake {
 
     fn user(&self, _instance: InstanceId, key: UserKey) -> Reply<Result<PbxUser, PbxError>> {
         let h323 = key.h323;
-        let user = PbxUser { guid: format!("guid-of-{h323}"), h323, cn: String::new(), hwids: Vec::new() };
-        Box::pin(async move { Ok(user) })
+        let known = self.0.users.lock().unwrap().get(&h323).cloned();
+        let user = known.unwrap_or_else(|| Ok(user(&h323)));
+        Box::pin(async move { user })
     }
 
     fn set_flags(
@@ -123,6 +139,7 @@ impl Pbx for Fake {
         _instance: InstanceId,
         _key: UserKey,
         _hwid: String,
+        _by_name: bool,
     ) -> Reply<Result<Option<String>, PbxError>> {
         let registered = self.0.registered.lock().unwrap().clone();
         Box::pin(async move { Ok(registered) })
@@ -170,6 +187,18 @@ impl Providers for Fake {
 
     fn vendors(&self) -> Vec<(String, String)> {
         vec![("yealink".into(), "yealink-xmlrpc".into())]
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.0.providers.lock().unwrap().keys().cloned().collect()
+    }
+
+    fn accounts(&self, _provider: &str, _model: Option<&str>) -> u16 {
+        *self.0.accounts.lock().unwrap()
+    }
+
+    fn claims(&self, vendor: &str, mac: Mac) -> bool {
+        self.0.ouis.lock().unwrap().get(vendor).is_some_and(|ouis| ouis.contains(&mac.oui()))
     }
 }
 
@@ -340,9 +369,30 @@ impl Bench {
         self.send(FleetEventKind::Last).await;
     }
 
+    /// The phone fetches its file with what travelled through the redirect service.
     pub async fn fetch(&self) {
+        let (delivered, now) = (self.delivered(), self.clock.now());
+        let record = |phone: &mut Phone, events: &mut Vec<_>| {
+            bind(phone, delivered.source, "yealink T46U", now).unwrap();
+            outcome::delivered(phone, delivered, events);
+        };
+        self.store.change_phone(self.record().id, record).await.unwrap();
+    }
+
+    /// The phone gets this delivery, having proved its own credentials.
+    pub async fn gets(&self, delivered: Delivered) {
+        let now = self.clock.now();
+        let record = |phone: &mut Phone, events: &mut Vec<_>| {
+            phone.own.proven.get_or_insert(now);
+            outcome::delivered(phone, delivered, events);
+        };
+        self.store.change_phone(self.record().id, record).await.unwrap();
+    }
+
+    /// A delivery of the record as it stands.
+    pub fn delivered(&self) -> Delivered {
         let phone = self.record();
-        let delivered = Delivered {
+        Delivered {
             delivery: Delivery {
                 at: self.clock.now(),
                 revision: phone.revision,
@@ -352,13 +402,7 @@ impl Bench {
             source: "192.0.2.7".parse().unwrap(),
             firmware: None,
             held: false,
-        };
-        let now = self.clock.now();
-        let record = |phone: &mut Phone, events: &mut Vec<_>| {
-            bind(phone, delivered.source, "yealink T46U", now).unwrap();
-            outcome::delivered(phone, delivered, events);
-        };
-        self.store.change_phone(phone.id, record).await.unwrap();
+        }
     }
 
     /// The record as another process reads it.

@@ -46,7 +46,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// The same with an account at the redirection service of `world`.
+    /// The same with accounts at the redirection services of `world`.
     pub fn redirecting(mut self, world: &World) -> Self {
         for (name, value) in [
             ("protocol", "yealink-xmlrpc".to_owned()),
@@ -55,6 +55,14 @@ impl Options {
             ("password", World::RPS_PASSWORD.to_owned()),
         ] {
             self.settings.push((format!("redirect.yealink.{name}"), value));
+        }
+        for (name, value) in [
+            ("protocol", "snom-sraps".to_owned()),
+            ("url", world.sraps.api_url()),
+            ("user", World::SRAPS_ID.to_owned()),
+            ("password", World::SRAPS_SECRET.to_owned()),
+        ] {
+            self.settings.push((format!("redirect.snom.{name}"), value));
         }
         self
     }
