@@ -1,1 +1,129 @@
-//! (room admin)
+//! The admin app's backend: what its page is told and what people may do, over the api `gangway` of `docs/admin-api.md`.
+//! Everything runs on a thread of its own; phones' requests share no lock with it but those they have anyway.
+
+mod actions;
+mod audit;
+mod build;
+pub mod cause;
+mod codes;
+mod config;
+mod csv;
+pub mod english;
+mod file;
+mod hello;
+mod history;
+mod import;
+mod import_check;
+mod notices;
+mod query;
+mod recorder;
+mod reply;
+mod row;
+pub mod sentence;
+mod session;
+mod settings;
+mod settings_write;
+mod shelf;
+mod snapshot;
+mod text;
+mod view;
+
+use std::{path::PathBuf, sync::Arc};
+
+use tokio::sync::mpsc;
+
+pub use self::{
+    build::build,
+    query::{Query, Sort, Wish},
+    row::{Row, Search},
+    text::Text,
+    view::View,
+};
+use self::{import::Imports, notices::Absences, shelf::Shelf};
+use crate::{
+    apis::admin::{self, Person},
+    clock::SharedClock,
+    links::{devices::DevicesLinks, link::Link, pbx::PbxSessions},
+    phone::instance::{InstanceId, Instances},
+    provision::{Provisioning, ports::Pbx},
+    render::Renderer,
+    store::Store,
+    tasks::Tasks,
+    vendor::SharedRegistry,
+    wire::appws::Envelope,
+};
+
+/// Where phones reach an instance; both end in `/phone/`, or are empty while nobody knows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PhoneBases {
+    /// By plain HTTP, or whatever the base is.
+    pub plain: String,
+    /// By https.
+    pub https: String,
+}
+
+/// What the desk works with.
+pub struct Deps {
+    /// The records.
+    pub store: Store,
+    /// The tenants.
+    pub instances: Instances,
+    /// The vendors.
+    pub registry: SharedRegistry,
+    /// Renders without a cache: looking at files must not push out what phones fetch.
+    pub renderer: Renderer,
+    /// Where phones reach an instance.
+    pub bases: Box<dyn Fn(InstanceId) -> PhoneBases + Send + Sync>,
+    /// The PBXs that are connected.
+    pub sessions: PbxSessions,
+    /// The links to Devices.
+    pub devices: DevicesLinks,
+    /// The PBXs' user objects.
+    pub pbx: Arc<dyn Pbx>,
+    /// Takes provisioning requests.
+    pub provisioning: Provisioning,
+    /// The certificates phones see, as files.
+    pub certificates: Vec<PathBuf>,
+    /// Time.
+    pub clock: SharedClock,
+    /// Whom sessions belong to.
+    pub tasks: Tasks,
+}
+
+/// Serves people. Cheap to clone, usable from any thread.
+#[derive(Clone)]
+pub struct Desk(Arc<Inner>);
+
+struct Inner {
+    deps: Arc<Deps>,
+    shelf: Arc<Shelf>,
+    imports: Imports,
+    absences: Absences,
+    runtime: tokio::runtime::Handle,
+}
+
+impl Desk {
+    /// Opens the desk on the current runtime, where all of its work is done.
+    #[must_use]
+    pub fn start(deps: Deps) -> Self {
+        let deps = Arc::new(deps);
+        let shelf = Arc::new(Shelf::new(Arc::clone(&deps)));
+        deps.tasks.spawn("admin shelf", Arc::clone(&shelf).run());
+        let absences = Absences::new(deps.clock.now());
+        let runtime = tokio::runtime::Handle::current();
+        Self(Arc::new(Inner { deps, shelf, imports: Imports::default(), absences, runtime }))
+    }
+
+    /// On the desk's own thread, whichever thread calls.
+    fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let _entered = self.0.runtime.enter();
+        self.0.deps.tasks.spawn(name, task);
+    }
+}
+
+impl admin::Desk for Desk {
+    fn receive(&self, person: Person, messages: mpsc::Receiver<Envelope>, out: Link) {
+        let session = session::Session::new(self.clone(), person, out);
+        self.spawn("admin session", session.serve(messages));
+    }
+}

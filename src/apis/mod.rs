@@ -1,10 +1,12 @@
 //! What is said over AppWebsockets, one file per api. Who may say what follows from the login, never from the message:
 //! the session of a PBX's app object speaks Services and PbxAdminApi, a service's login on a provider app
-//! may send ProvisioningPhone, people log in to `gangway-admin` only.
+//! may send ProvisioningPhone, people log in to `gangway-admin` only and talk to the desk behind it.
 
+pub mod admin;
 pub mod app;
 pub mod devices;
 mod incoming;
+mod password_logins;
 pub mod pbx_admin;
 pub mod pbx_session;
 pub mod provisioning;
@@ -13,6 +15,8 @@ pub mod services;
 pub mod socket;
 
 use std::sync::Arc;
+
+pub use self::password_logins::PasswordLogins;
 
 use crate::{
     clock::SharedClock, links::pbx::PbxSessions, provision::Provisioning, store::Store, tasks::Tasks,
@@ -36,4 +40,8 @@ pub struct Apis {
     pub tasks: Tasks,
     /// Sockets that have not logged in yet, by source.
     pub strangers: Arc<socket::Strangers>,
+    /// Wrong passwords of people, by source.
+    pub password_logins: Arc<PasswordLogins>,
+    /// Serves people.
+    pub desk: Arc<dyn admin::Desk>,
 }

@@ -11,7 +11,15 @@ use std::{
 use actix_web::{HttpRequest, HttpResponse, web};
 use actix_ws::{AggregatedMessage, CloseCode, CloseReason};
 
-use super::{Apis, app, incoming::Incoming, pbx_session::PbxEnd, provisioning, replies::Replies};
+use super::{
+    Apis,
+    admin::{Person, PersonEnd},
+    app,
+    incoming::Incoming,
+    pbx_session::PbxEnd,
+    provisioning,
+    replies::Replies,
+};
 use crate::{
     links::link::{LinkEnd, link},
     phone::{identity::network, instance::Instance},
@@ -111,7 +119,7 @@ enum Role {
         identity: Box<Identity>,
     },
     /// A person on the admin app.
-    Person,
+    Person(PersonEnd),
 }
 
 struct Socket {
@@ -255,7 +263,17 @@ impl Socket {
             (LoginKind::ServiceLogin | LoginKind::UserLogin, Some(provider)) => {
                 Role::Service { provider, identity: Box::new(identity) }
             }
-            _ => Role::Person,
+            (kind, _) => match link.take() {
+                Some(out) => {
+                    if kind == LoginKind::PasswordLogin {
+                        self.apis.password_logins.right(self.source);
+                    }
+                    tracing::info!(instance = %self.instance.label(), person = %identity.sip, source = %self.source, kind = ?kind, "somebody opened the admin app");
+                    let person = Person { instance: Arc::clone(&self.instance), identity, source: self.source };
+                    Role::Person(PersonEnd::new(&*self.apis.desk, person, out))
+                }
+                None => Role::Stranger,
+            },
         };
     }
 
@@ -284,7 +302,11 @@ impl Socket {
                 self.replies.open(has_src, reply);
                 Then::GoOn
             }
-            Role::Service { .. } | Role::Person | Role::Stranger => {
+            Role::Person(person) => match person.message(message) {
+                Some(text) => self.send(text).await,
+                None => Then::GoOn,
+            },
+            Role::Service { .. } | Role::Stranger => {
                 increment(Metric::MessagesIgnored, &[("reason", "unknown")]);
                 Then::GoOn
             }
@@ -313,12 +335,14 @@ impl Socket {
 
     fn wire_instance(&self) -> Arc<server::Instance> {
         let (instance, source, registry) = (Arc::clone(&self.instance), self.source, Arc::clone(&self.apis.registry));
+        let (attempts, clock) = (Arc::clone(&self.apis.password_logins), Arc::clone(&self.apis.clock));
         Arc::new(server::Instance {
             domain: self.instance.domain.clone(),
             password: self.instance.password.clone(),
             build: None,
             apps: Box::new(move |app: &str, kind: LoginKind| {
                 app::admits(app, kind, &instance, source, &registry.load())
+                    && (kind != LoginKind::PasswordLogin || attempts.may_try(source, clock.now()))
             }),
         })
     }

@@ -4,6 +4,7 @@
 mod bases;
 mod certificates;
 mod deliveries;
+mod desk;
 mod error;
 mod folders;
 mod history;
@@ -139,6 +140,17 @@ impl Application {
             on(&threads.provision.handle(), move || Provisioning::start(deps)).await?
         };
 
+        let devices = DevicesLinks::default();
+        let parts = desk::Parts {
+            store: store.clone(),
+            instances: instances.clone(),
+            registry: Arc::clone(&registry),
+            sessions: sessions.clone(),
+            devices: devices.clone(),
+            provisioning: provisioning.clone(),
+            clock: Arc::clone(&clock),
+            tasks: tasks.clone(),
+        };
         let apis = Apis {
             sessions: sessions.clone(),
             provisioning: provisioning.clone(),
@@ -147,8 +159,10 @@ impl Application {
             clock: Arc::clone(&clock),
             tasks: tasks.clone(),
             strangers: Arc::default(),
+            password_logins: Arc::default(),
+            desk: desk::open(&config, &threads, parts).await?,
         };
-        let devices = start_devices(&apis, &trust, &threads).await?;
+        start_devices(&devices, &apis, &trust, &threads).await?;
         tasks.spawn_local("pbx-changes", follow_pbxs(sessions.clone(), provisioning.clone(), tasks.clone()));
         tasks.spawn_local("upkeep", upkeep::prune(store.clone(), instances.clone(), Arc::clone(&clock), tasks.clone()));
 
@@ -372,8 +386,7 @@ async fn start_pnp(
     Ok(addresses)
 }
 
-async fn start_devices(apis: &Apis, trust: &Trust, threads: &Threads) -> Result<DevicesLinks, StartError> {
-    let links = DevicesLinks::default();
+async fn start_devices(links: &DevicesLinks, apis: &Apis, trust: &Trust, threads: &Threads) -> Result<(), StartError> {
     let (sink, events) = mpsc::channel(DEVICES_EVENTS);
     let (starting, sessions, trust) = (links.clone(), apis.sessions.clone(), trust.of_instances());
     let (clock, tasks, apis) = (Arc::clone(&apis.clock), apis.tasks.clone(), apis.clone());
@@ -381,8 +394,7 @@ async fn start_devices(apis: &Apis, trust: &Trust, threads: &Threads) -> Result<
         starting.start(sessions, sink, trust, clock, &tasks);
         tasks.spawn_local("devices-events", devices::follow(events, apis));
     })
-    .await?;
-    Ok(links)
+    .await
 }
 
 /// Tells provisioning of every PBX that came, went or announced services.

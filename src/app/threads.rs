@@ -11,18 +11,21 @@ pub struct Threads {
     pub links: Arbiter,
     /// The provisioning engine.
     pub provision: Arbiter,
+    /// People.
+    pub admin: Arbiter,
 }
 
 impl Threads {
     /// Starts them; needs a running actix `System`.
     pub fn start() -> Self {
-        Self { links: Arbiter::new(), provision: Arbiter::new() }
+        Self { links: Arbiter::new(), provision: Arbiter::new(), admin: Arbiter::new() }
     }
 
     /// Ends them when their tasks have ended.
     pub fn stop(&self) {
         self.links.stop();
         self.provision.stop();
+        self.admin.stop();
     }
 }
 

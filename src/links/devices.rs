@@ -2,6 +2,8 @@
 //! PBX (GetServiceLogin), so a link waits while no PBX is connected, and heals by itself after a restart of either
 //! side: new discovery, new login, new session key, list loaded anew.
 
+mod codes;
+
 use std::{
     collections::{BTreeMap, HashMap},
     pin::Pin,
@@ -13,6 +15,8 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use url::Url;
+
+pub use codes::{DevicesError, DevicesStatus};
 
 use super::{
     link::{Link, LinkEnd, LinkError, link},
@@ -65,6 +69,8 @@ pub struct DevicesState {
     pub up: Option<Timestamp>,
     /// Why it is down.
     pub error: Option<String>,
+    /// How to ask it while it is up.
+    pub link: Option<Link>,
     /// Whether our login administers all domains.
     pub admin: bool,
     /// Domains by id.
@@ -185,7 +191,7 @@ impl Keeper {
             // A link that was up starts over with the shortest pause.
             attempt = if self.state(|state| state.up.take().is_some()) { 0 } else { attempt + 1 };
             tracing::info!(service = %self.service.name, url = %url, reason = %end, "link to Devices down");
-            self.state(|state| state.error = Some(end));
+            self.state(|state| (state.error, state.link) = (Some(end), None));
             let pause = backoff.pause(attempt, rand::random());
             let again = self.shared.clock.now().saturating_add(pause).unwrap_or(Timestamp::MAX);
             tokio::select! {
@@ -284,6 +290,7 @@ impl Keeper {
                     self.state(|state| {
                         state.up = Some(self.shared.clock.now());
                         state.error = None;
+                        state.link = Some(handle.clone());
                     });
                     *loader = Some(Box::pin(self.load(handle.clone())));
                 }

@@ -21,6 +21,7 @@ use crate::{
         instance::{InstanceId, Instances},
         record::{Phone, PhoneId},
     },
+    redirect::{Operation, Outcome},
     store::Store,
     sysclients::FleetEvent,
     tasks::Tasks,
@@ -145,6 +146,23 @@ impl Provisioning {
                 tracing::error!(mac = %phone.mac, "its removal in Devices cannot be recorded: {error}");
             }
         });
+    }
+
+    /// Tries the redirect account of a vendor without changing anything at the service; `None` without an account.
+    pub fn probe_redirect(
+        &self,
+        instance: InstanceId,
+        vendor: &str,
+    ) -> impl Future<Output = Option<Outcome>> + Send + 'static {
+        let account = self.engine.world.account(instance, vendor).map(|facts| facts.account);
+        let redirects = Arc::clone(&self.engine.redirects);
+        async move { Some(redirects.run(account?, Operation::Probe, None).await) }
+    }
+
+    /// Whether phones of this vendor can be redirected: an account is configured.
+    #[must_use]
+    pub fn has_redirect_account(&self, instance: InstanceId, vendor: &str) -> bool {
+        self.engine.world.account(instance, vendor).is_some()
     }
 
     /// The phone asked and needed nothing new.

@@ -48,7 +48,11 @@ pub use self::{
     upload::{UPLOAD_LIMIT, UPLOADS_KEPT, UploadRow},
 };
 use self::{fact::Facts, request::Requests, roster::TokenIndex, seal::Keyring, setting::Settings, writer::Writer};
-use crate::{clock::SharedClock, phone::instance::InstanceId, tasks::Tasks};
+use crate::{
+    clock::SharedClock,
+    phone::{instance::InstanceId, record::PhoneId},
+    tasks::Tasks,
+};
 
 /// Announcements a slow receiver may fall behind before it is told that it missed some.
 const ANNOUNCEMENTS: usize = 4096;
@@ -72,6 +76,7 @@ struct Inner {
     later: together::LaterQueue,
     changes: broadcast::Sender<PhoneChanged>,
     settings_changes: broadcast::Sender<InstanceId>,
+    request_changes: broadcast::Sender<Arc<[PhoneId]>>,
 }
 
 impl std::fmt::Debug for Store {
@@ -123,6 +128,7 @@ impl Store {
                 later,
                 changes: broadcast::Sender::new(ANNOUNCEMENTS),
                 settings_changes: broadcast::Sender::new(ANNOUNCEMENTS),
+                request_changes: broadcast::Sender::new(16),
             }),
         };
         tasks.spawn("store watch", watch::run(store.clone(), watching, loaded.seen, tasks.stop_token()));

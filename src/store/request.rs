@@ -256,6 +256,12 @@ impl Store {
         self.inner.requests.note(note);
     }
 
+    /// Announces, about once a second, the phones that have asked since.
+    #[must_use]
+    pub fn request_changes(&self) -> tokio::sync::broadcast::Receiver<Arc<[PhoneId]>> {
+        self.inner.request_changes.subscribe()
+    }
+
     /// The last request of a phone.
     #[must_use]
     pub fn request_facts(&self, phone: PhoneId) -> Option<RequestFacts> {
@@ -288,6 +294,9 @@ impl Store {
         .await;
         if written.is_err() {
             self.inner.requests.put_back(&batch);
+        } else {
+            // Nobody listening is nobody to tell.
+            let _ = self.inner.request_changes.send(batch.iter().map(|(id, _)| *id).collect());
         }
         written
     }

@@ -5,6 +5,9 @@
 #![expect(clippy::print_stderr, reason = "the log of a process that failed is worth reading")]
 mod support;
 
+mod admin_api;
+mod admin_data;
+mod admin_phones;
 mod again;
 mod commands;
 mod config_change;

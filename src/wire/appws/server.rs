@@ -207,7 +207,9 @@ impl Session {
         let proven = unproven.asked && login.proves(challenge, &self.instance.password);
         let info = login.info();
         let kind = LoginKind::of(&login, info.as_ref());
-        if !proven || !self.instance.apps.admits(&login.app, kind) {
+        // Asked before it matters: whoever counts attempts wants to know of the wrong ones.
+        let admitted = self.instance.apps.admits(&login.app, kind);
+        if !proven || !admitted {
             return vec![Action::Send(answer.text()), Action::CloseAfter(FAILED_LOGIN_PAUSE)];
         }
         let key = SessionKey::derive(challenge, &self.instance.password);

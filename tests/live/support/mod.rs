@@ -5,6 +5,7 @@ pub mod bench;
 pub mod gateway;
 pub mod http;
 pub mod options;
+pub mod page;
 pub mod process;
 pub mod records;
 pub mod socket;

@@ -1,0 +1,152 @@
+//! What a person does to a phone: written down as intent, carried out by provisioning.
+
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    Deps, audit, codes,
+    reply::{Answer, Problem, mac, one, read, result},
+    text::Text,
+};
+use crate::{
+    apis::admin::Person,
+    phone::{
+        admission::FirstContact,
+        facet::{DevicesState, RedirectState, Wanted},
+        instance::InstanceId,
+        record::Phone,
+    },
+    provision::intents,
+    wire::appws::Envelope,
+};
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Act {
+    mac: String,
+    action: String,
+    #[serde(default)]
+    first_contact: Value,
+    #[serde(default)]
+    category: Option<String>,
+    #[serde(default)]
+    rollout: bool,
+}
+
+/// The phone somebody names.
+///
+/// # Errors
+/// When there is none.
+pub fn find(deps: &Deps, instance: InstanceId, typed: &str) -> Result<Arc<Phone>, Problem> {
+    let mac = mac(typed)?;
+    deps.store.roster().by_mac(instance, mac).ok_or_else(|| Text::new("no-phone").with("mac", mac.to_string()).into())
+}
+
+/// Carries a request `Act` out.
+///
+/// # Errors
+/// Why nothing is done.
+pub async fn act(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
+    let act: Act = read(message)?;
+    let phone = find(deps, person.instance.id, &act.mac)?;
+    if phone.buried.is_some() {
+        return Err(Text::new("phone-is-gone").with("mac", phone.mac.to_string()).into());
+    }
+    let (store, now) = (&deps.store, deps.clock.now());
+    let want = async |wanted: Wanted, deed: &str, will: &'static str| -> Result<Text, Problem> {
+        audit::note(store, person, phone.id, deed).await?;
+        intents::want(store, phone.id, wanted).await?;
+        Ok(Text::new(will))
+    };
+    let will = match act.action.as_str() {
+        "release" => want(Wanted::Released, "Release", "will.release").await?,
+        "block" => want(Wanted::Blocked, "Block", "will.block").await?,
+        "remove" => want(Wanted::Removed, "Remove", "will.remove").await?,
+        "activate" => want(Wanted::Active, "Activate", "will.activate").await?,
+        "ask-registration" => {
+            audit::note(store, person, phone.id, "Ask the PBXs for the registration").await?;
+            intents::ask_registration(store, phone.id, now).await?;
+            Text::new("will.ask-registration")
+        }
+        "redirect-again" => {
+            let state = phone.redirect.state;
+            if state == RedirectState::NotConfigured {
+                return Err(Text::new("nothing-to-redirect").with("state", state.text()).into());
+            }
+            audit::note(store, person, phone.id, "Redirect again").await?;
+            store
+                .change_phone(phone.id, |phone, _| {
+                    // Also an entry the service is thought to hold: somebody may have deleted it there.
+                    phone.redirect.reach(RedirectState::Pending, now);
+                })
+                .await?;
+            Text::new("will.redirect-again")
+        }
+        "allow" => allow(deps, person, &phone, &act.first_contact).await?,
+        "new-code" => new_code(deps, person, &phone, &act).await?,
+        other => {
+            let action: String = other.chars().take(40).collect();
+            return Err(Text::new("unknown-action").with("action", action).into());
+        }
+    };
+    one(result(message).field("will", will))
+}
+
+async fn allow(deps: &Deps, person: &Person, phone: &Phone, choice: &Value) -> Result<Text, Problem> {
+    let first_contact = match choice {
+        Value::Null | Value::Bool(false) => FirstContact::Refused,
+        Value::Bool(true) => FirstContact::Allowed(None),
+        Value::String(text) if text.trim().is_empty() => FirstContact::Allowed(None),
+        Value::String(text) => match text.trim().parse::<IpNet>() {
+            Ok(network) => FirstContact::Allowed(Some(network)),
+            Err(_) => {
+                return Err(Text::new("bad-network").with("network", text.chars().take(60).collect::<String>()).into());
+            }
+        },
+        other => return Err(Text::new("bad-network").with("network", other.to_string()).into()),
+    };
+    let days =
+        deps.store.layers(phone.instance).effective_of(&["window_days"], &Default::default(), None).u32("window_days");
+    let (deed, will) = match first_contact {
+        FirstContact::Refused => ("Allow once".to_owned(), Text::new("will.allow").with("days", days)),
+        FirstContact::Allowed(network) => {
+            let from = network.map_or_else(|| "anywhere".to_owned(), |network| network.to_string());
+            let will = Text::new("will.allow-first-contact")
+                .with("days", days)
+                .with("mac", phone.mac.to_string())
+                .with("from", from.clone());
+            (format!("Allow once, also without the redirect URL, from {from}"), will)
+        }
+    };
+    audit::note(&deps.store, person, phone.id, &deed).await?;
+    intents::allow(&deps.store, phone.id, first_contact, deps.clock.now()).await?;
+    Ok(will)
+}
+
+async fn new_code(deps: &Deps, person: &Person, phone: &Phone, act: &Act) -> Result<Text, Problem> {
+    if matches!(phone.devices.state, DevicesState::Received | DevicesState::Lost) {
+        return Err(Text::new("code-not-needed").into());
+    }
+    let category = codes::choose(deps, phone.instance, act.category.as_deref(), phone.category.as_deref()).await?;
+    let sip = phone.accounts.first().map(|account| account.username.as_str());
+    audit::note(&deps.store, person, phone.id, "Fetch a new code").await?;
+    let code = codes::fetch(deps, phone.instance, &category, sip, act.rollout).await?;
+    intents::new_code(&deps.store, phone.id, code, deps.clock.now()).await?;
+    Ok(Text::new("will.new-code").with("category", category.name))
+}
+
+/// The answer to `Categories`.
+///
+/// # Errors
+/// When Devices cannot be asked.
+pub async fn categories(deps: &Deps, instance: InstanceId, message: &Envelope) -> Answer {
+    let found = codes::categories(deps, instance).await?;
+    let rows: Vec<Value> = found
+        .iter()
+        .map(|category| json!({ "id": category.id, "name": category.name, "domainId": category.domain_id }))
+        .collect();
+    super::reply::list(result(message), "categories", &rows)
+}

@@ -1,0 +1,110 @@
+//! The configuration view: the file line by line with the origin of each, secrets masked; a single line is shown as it is
+//! only when somebody asks for it, and that is written down.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    Deps, actions, audit,
+    file::{self, File},
+    reply::{Answer, clip, one, read, result},
+    text::Text,
+};
+use crate::{
+    apis::admin::Person,
+    phone::{instance::InstanceId, record::Phone},
+    render::{Stage, mask},
+    secret::Secret,
+    wire::appws::Envelope,
+};
+
+/// Characters of a line.
+const LINE: usize = 4_096;
+
+#[derive(Deserialize)]
+struct ConfigRequest {
+    mac: String,
+    #[serde(default)]
+    open: bool,
+}
+
+#[derive(Deserialize)]
+struct RevealRequest {
+    mac: String,
+    line: usize,
+}
+
+/// The answer to `Config`.
+///
+/// # Errors
+/// When there is no such phone, or no file for it.
+pub async fn config(deps: &Deps, instance: InstanceId, message: &Envelope) -> Answer {
+    let request: ConfigRequest = read(message)?;
+    let phone = actions::find(deps, instance, &request.mac)?;
+    let stage = if request.open { Stage::Open } else { Stage::Personal };
+    let file = file::explained(deps, &phone, stage)?;
+    let secrets = secrets(deps, &phone);
+    let rows: Vec<Value> = masked(&file, &secrets)
+        .into_iter()
+        .zip(&file.lines)
+        .enumerate()
+        .map(|(place, ((text, secret), line))| {
+            json!({ "n": place + 1, "text": clip(&text, LINE), "origins": line.origins, "secret": secret })
+        })
+        .collect();
+    let notes: Vec<String> = file.notes.iter().map(|note| clip(note, LINE)).collect();
+    super::reply::list(result(message).field("notes", notes), "lines", &rows)
+}
+
+/// The answer to `Reveal`.
+///
+/// # Errors
+/// When there is no such phone, file or line, or it cannot be written down.
+pub async fn reveal(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
+    let request: RevealRequest = read(message)?;
+    let phone = actions::find(deps, person.instance.id, &request.mac)?;
+    let file = file::explained(deps, &phone, Stage::Personal)?;
+    let line = request.line.checked_sub(1).and_then(|place| file.text.lines().nth(place));
+    let Some(line) = line else {
+        return Err(Text::new("no-such-line").with("line", request.line).into());
+    };
+    audit::note(&deps.store, person, phone.id, &format!("Show line {} of the configuration unmasked", request.line))
+        .await?;
+    one(result(message).field("text", clip(line, LINE)))
+}
+
+/// Every line as it may be shown, and whether it hides something.
+fn masked(file: &File, secrets: &[Secret]) -> Vec<(String, bool)> {
+    file.lines
+        .iter()
+        .zip(file.text.lines())
+        .map(|(explained, raw)| {
+            let text = mask(&explained.line, file.format, &file.shape, secrets);
+            let hides = text != raw;
+            (text, hides)
+        })
+        .collect()
+}
+
+/// Everything of a phone that must not be read over a shoulder, wherever it stands in the file.
+fn secrets(deps: &Deps, phone: &Phone) -> Vec<Secret> {
+    const SETTINGS: &[&str] = &["phone_admin_password", "provisioning_password", "ldap_password"];
+    let lookup = crate::phone::settings::Lookup {
+        vendor: Some(&phone.vendor),
+        model: phone.model.as_deref(),
+        category: phone.category.as_deref(),
+        mac: Some(phone.mac),
+        defaults: None,
+    };
+    let settings = deps.store.layers(phone.instance).effective_of(SETTINGS, &lookup, Some(&phone.device_config));
+    let mut secrets = vec![phone.token.clone(), phone.own.password.clone()];
+    secrets.extend(phone.bootstrap.iter().map(|bootstrap| bootstrap.password.clone()));
+    secrets.extend(phone.accounts.iter().map(|account| account.password.clone()));
+    secrets.extend(phone.device_config.admin_password.clone());
+    secrets.extend(SETTINGS.iter().map(|name| settings.secret(name)));
+    let items = phone.device_config.items.values();
+    let passwords = items.flat_map(|item| ["turnPassword", "logPassword"].map(|name| item.get(name)));
+    secrets.extend(passwords.flatten().filter_map(Value::as_str).map(Secret::new));
+    secrets.retain(|secret| !secret.is_empty());
+    secrets
+}

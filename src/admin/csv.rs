@@ -1,0 +1,157 @@
+//! Tables of text as spreadsheets write and read them.
+
+/// A line of a file: where it begins, and its fields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Number of the line, from 1.
+    pub line: usize,
+    /// Its fields.
+    pub fields: Vec<String>,
+}
+
+/// A quotation mark was opened in this line and never closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenQuote(pub usize);
+
+/// The text of a file in UTF-8, with or without byte order mark, else in Latin-1 (every byte a character).
+#[must_use]
+pub fn decode(bytes: &[u8]) -> String {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => bytes.iter().map(|byte| char::from(*byte)).collect(),
+    }
+}
+
+/// The separator of a head line: whichever of semicolon, tab and comma it has most of.
+#[must_use]
+pub fn separator(text: &str) -> char {
+    let head = text.lines().next().unwrap_or_default();
+    let count = |separator: char| head.matches(separator).count();
+    [';', '\t', ','].into_iter().rev().max_by_key(|separator| count(*separator)).unwrap_or(',')
+}
+
+/// The records of a text; empty lines are left out. Fields in quotation marks may hold separators, line breaks and
+/// doubled quotation marks.
+///
+/// # Errors
+/// When a quotation mark is never closed.
+pub fn records(text: &str, separator: char) -> Result<Vec<Record>, OpenQuote> {
+    let mut records = Vec::new();
+    let (mut fields, mut field, mut line, mut begun) = (Vec::new(), String::new(), 1, 1);
+    // Where a field was opened with a quotation mark; text after the closing one belongs to it as it stands.
+    let (mut quoted, mut was_quoted) = (None, false);
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match (c, quoted) {
+            ('"', Some(_)) if chars.peek() == Some(&'"') => {
+                chars.next();
+                field.push('"');
+            }
+            ('"', Some(_)) => quoted = None,
+            ('"', None) if field.is_empty() && !was_quoted => (quoted, was_quoted) = (Some(line), true),
+            ('\n', Some(_)) => {
+                line += 1;
+                field.push(c);
+            }
+            (_, Some(_)) => field.push(c),
+            ('\r', None) if chars.peek() == Some(&'\n') => {}
+            ('\n' | '\r', None) => {
+                fields.push(std::mem::take(&mut field));
+                was_quoted = false;
+                end(&mut records, begun, &mut fields);
+                line += 1;
+                begun = line;
+            }
+            (c, None) if c == separator => {
+                fields.push(std::mem::take(&mut field));
+                was_quoted = false;
+            }
+            (_, None) => field.push(c),
+        }
+    }
+    if let Some(line) = quoted {
+        return Err(OpenQuote(line));
+    }
+    fields.push(field);
+    end(&mut records, begun, &mut fields);
+    Ok(records)
+}
+
+fn end(records: &mut Vec<Record>, line: usize, fields: &mut Vec<String>) {
+    let fields: Vec<String> = std::mem::take(fields).into_iter().map(|field| field.trim().to_owned()).collect();
+    if fields.iter().any(|field| !field.is_empty()) {
+        records.push(Record { line, fields });
+    }
+}
+
+/// Appends a record as RFC 4180 has it. What a spreadsheet would take for a formula begins with an apostrophe.
+pub fn write(out: &mut String, fields: &[&str]) {
+    for (place, field) in fields.iter().enumerate() {
+        if place > 0 {
+            out.push(',');
+        }
+        let formula = field.starts_with(['=', '+', '-', '@', '\t', '\r']);
+        let quoted = formula || field.contains([',', '"', '\n', '\r', ';']);
+        if quoted {
+            out.push('"');
+        }
+        if formula {
+            out.push('\'');
+        }
+        out.push_str(&field.replace('"', "\"\""));
+        if quoted {
+            out.push('"');
+        }
+    }
+    out.push_str("\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Vec<(usize, Vec<String>)> {
+        records(text, separator(text)).unwrap().into_iter().map(|record| (record.line, record.fields)).collect()
+    }
+
+    #[test]
+    fn tables_of_every_make_are_read() {
+        let expected = |fields: &[&str]| fields.iter().map(|field| (*field).to_owned()).collect::<Vec<_>>();
+        for text in ["mac;name\r\n1;\"a;b\"\r\n", "mac,name\n1,\"a;b\"", "mac\tname\n\n1\ta;b\n\n"] {
+            let rows = read(text);
+            assert_eq!(rows[0].1, expected(&["mac", "name"]), "{text}");
+            assert_eq!(rows[1].1, expected(&["1", "a;b"]), "{text}");
+        }
+        let rows = read("a;b\n\"x\n\"\"y\"\"\";z\n\nlast;\n");
+        assert_eq!(rows[1], (2, expected(&["x\n\"y\"", "z"])));
+        assert_eq!(rows[2], (5, expected(&["last", ""])));
+        assert_eq!(records("a,b\n\"open,1\n2", ',').unwrap_err(), OpenQuote(2));
+    }
+
+    #[test]
+    fn umlauts_arrive_from_both_encodings() {
+        assert_eq!(decode("\u{feff}Jürgen".as_bytes()), "Jürgen");
+        assert_eq!(decode(b"J\xfcrgen"), "Jürgen");
+        assert_eq!(decode("Jürgen".as_bytes()), "Jürgen");
+    }
+
+    #[test]
+    fn a_formula_is_text() {
+        let mut out = String::new();
+        write(&mut out, &["=cmd|' /C calc'!A0", "a,b", "say \"hi\"", "plain", "-1"]);
+        assert_eq!(out, "\"'=cmd|' /C calc'!A0\",\"a,b\",\"say \"\"hi\"\"\",plain,\"'-1\"\r\n");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_panics_and_what_is_written_is_read(fields in proptest::collection::vec("[a-z;,\"\n ]{1,8}x", 1..5), any in ".{0,60}") {
+            let _ = records(&any, separator(&any));
+            let mut out = String::new();
+            write(&mut out, &fields.iter().map(String::as_str).collect::<Vec<_>>());
+            let read = records(&out, ',').unwrap();
+            let trimmed: Vec<String> = fields.iter().map(|field| field.trim().to_owned()).collect();
+            proptest::prop_assert_eq!(&read[0].fields, &trimmed);
+        }
+    }
+}

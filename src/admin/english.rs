@@ -1,0 +1,415 @@
+//! Every text of the admin api in English. Places for parameters stand in braces. A page has a list of the same keys per
+//! language.
+
+use crate::phone::admission::Reason;
+
+/// The template of a key.
+#[must_use]
+pub fn template(key: &str) -> Option<&'static str> {
+    if let Some(rest) = key.strip_prefix("cause.") {
+        let (word, part) = rest.split_once('.')?;
+        let (_, parts) = CAUSES.iter().find(|(known, _)| *known == word)?;
+        return PARTS.iter().position(|known| *known == part).and_then(|place| parts.get(place)).copied();
+    }
+    if let Some(word) = key.strip_prefix("rule.") {
+        return Reason::ALL.iter().find(|reason| reason.as_str() == word).map(|reason| reason.sentence());
+    }
+    OTHERS.iter().find(|(known, _)| *known == key).map(|(_, text)| *text)
+}
+
+/// Every key, for pages that check their translations.
+pub fn keys() -> impl Iterator<Item = String> {
+    let causes = CAUSES.iter().flat_map(|(word, _)| PARTS.iter().map(move |part| format!("cause.{word}.{part}")));
+    let rules = Reason::ALL.iter().map(|reason| format!("rule.{}", reason.as_str()));
+    causes.chain(rules).chain(OTHERS.iter().map(|(key, _)| (*key).to_owned()))
+}
+
+/// The parts of a sentence about a phone.
+const PARTS: [&str; 3] = ["state", "why", "next"];
+
+/// State, why, what next.
+const CAUSES: &[(&str, [&str; 3])] = &[
+    ("working", ["In service", "The phone has its configuration and is registered since {since}.", "Nothing to do."]),
+    (
+        "change-pending",
+        [
+            "In service, change pending",
+            "The configuration has changed since the phone fetched it.",
+            "The phone takes it with its next request; a restart of the phone brings that about at once.",
+        ],
+    ),
+    (
+        "devices-lost",
+        [
+            "In service, connection to Devices lost",
+            "The phone works with what it has, but Devices does not see it since {since}. {error}",
+            "gangway opens the connection again by itself.",
+        ],
+    ),
+    (
+        "registering",
+        [
+            "Registering",
+            "The phone has its configuration; {user} is expected to register at {pbx}.",
+            "Wait a moment: the PBX is asked with growing pauses for ten minutes.",
+        ],
+    ),
+    (
+        "flags-pending",
+        [
+            "Flags not written yet",
+            "The flags on the device {hwid} of {user} are not written yet. {error}",
+            "gangway tries by itself.",
+        ],
+    ),
+    (
+        "not-registered",
+        [
+            "Provisioned, but not registered",
+            "The phone has its configuration, but no connected PBX sees {user} registered.",
+            "Look at the account status on the phone; check network, time and whether {pbx} takes SIP over TLS. Then ask the PBX again.",
+        ],
+    ),
+    (
+        "unknown-model",
+        [
+            "Provisioned, but not registered",
+            "The phone calls itself {model}, which the folder of the vendor {vendor} does not list, and no PBX sees {user} registered.",
+            "Look at the account status on the phone. If the model is new, add it to the vendor's folder.",
+        ],
+    ),
+    (
+        "flags-not-permitted",
+        [
+            "Flags not permitted",
+            "gangway may not set the flags of the user's device: the app object {object} lacks the flag Admin.",
+            "Tick Admin at the app object {object} in the PBX Manager; gangway goes on by itself.",
+        ],
+    ),
+    (
+        "flags-did-not-stick",
+        [
+            "Flags did not stick",
+            "The PBX accepted the flags of the device {hwid} of {user}, but shows others. {error}",
+            "Set Media Relay, TLS only and Reverse Proxy at the user's device by hand.",
+        ],
+    ),
+    (
+        "device-not-found",
+        [
+            "Device not found",
+            "The PBX knows no user {user} with a device {hwid}. {error}",
+            "Add the hardware id {hwid} to the user's devices, or provision the phone again. gangway looks again by itself.",
+        ],
+    ),
+    (
+        "pbx-away",
+        [
+            "Waiting for Devices",
+            "No PBX is connected since {since}, so Devices is not known. {error}",
+            "Check that the PBX runs, that the app objects exist, that their URL points here and that the flag Websocket is ticked.",
+        ],
+    ),
+    (
+        "services-not-granted",
+        [
+            "Waiting for Devices",
+            "No connected app object has the flag Services, so gangway cannot find Devices.",
+            "Tick Services at the app object in the PBX Manager; gangway goes on by itself.",
+        ],
+    ),
+    (
+        "devices-not-announced",
+        [
+            "Waiting for Devices",
+            "The PBX announces no Devices app to gangway.",
+            "Tick the Devices API in the Apps tab of the app object, and check that the Devices app is installed. gangway goes on by itself.",
+        ],
+    ),
+    (
+        "devices-away",
+        [
+            "Waiting for Devices",
+            "Devices cannot be reached since {since}. {error}",
+            "gangway goes on trying by itself.",
+        ],
+    ),
+    (
+        "connecting",
+        [
+            "Connecting to Devices",
+            "The phone has been announced to Devices; its configuration has not come yet.",
+            "Wait a moment.",
+        ],
+    ),
+    (
+        "code-refused",
+        [
+            "Not in domain",
+            "Devices did not accept the provisioning code: it has expired, was used, or is unknown there. {error}",
+            "Fetch a new code, or provision the phone again in Profile or UsersAdmin.",
+        ],
+    ),
+    (
+        "removed-in-devices",
+        [
+            "Not in domain",
+            "Devices does not know this phone any more; somebody has removed it there. {error}",
+            "Fetch a new code to bring it back, or remove it here too.",
+        ],
+    ),
+    (
+        "asked-before-config",
+        [
+            "Requested before config",
+            "The phone asked at {since}, before its configuration had come from Devices.",
+            "The phone asks again by itself; restart it if it does not within some minutes.",
+        ],
+    ),
+    (
+        "no-own-url",
+        [
+            "Waiting for our own URL",
+            "gangway does not know under which URL phones reach it.",
+            "Check that the provider's app object is connected, or configure public_url.",
+        ],
+    ),
+    (
+        "redirect-not-configured",
+        [
+            "No redirect account",
+            "There is no account at the redirect service of {vendor}, so a phone out of its box does not find gangway by itself.",
+            "Enter the account in the settings, or send the phone to {url} by DHCP or by hand and allow it once.",
+        ],
+    ),
+    ("redirect-pending", ["Redirect under way", "The redirect service has not answered yet.", "Wait a moment."]),
+    ("redirect-away", ["Redirect delayed", "{error}", "gangway tries again by itself."]),
+    (
+        "redirect-refused",
+        [
+            "Redirect refused",
+            "The redirect service refused the phone. {error}",
+            "Clear what it says, then redirect again.",
+        ],
+    ),
+    (
+        "redirect-foreign-owner",
+        [
+            "Owned by another account",
+            "Another account at the redirect service of {vendor} holds this phone. {error}",
+            "Have the former owner or the distributor release {mac} there, then redirect again.",
+        ],
+    ),
+    (
+        "redirected-not-asked",
+        [
+            "Redirected, waiting for the phone",
+            "The phone has been redirected at {since} but has not asked yet.",
+            "Reset the phone to factory settings and let it start. If it still does not ask, it may not trust the certificate of gangway: look at its list of trusted certificates.",
+        ],
+    ),
+    (
+        "allowed-not-asked",
+        [
+            "Allowed once, waiting for the phone",
+            "Somebody has let the phone in again at {since}; it has not asked since.",
+            "Restart the phone; if it was in service before, reset it to factory settings first.",
+        ],
+    ),
+    (
+        "window-expired",
+        [
+            "Never came",
+            "The phone did not come before {since}; its redirect entry and the user's password have been withdrawn.",
+            "Provision it again in Profile or UsersAdmin.",
+        ],
+    ),
+    ("rejected", ["Rejected", "", "If the phone is yours, allow it once and restart it."]),
+    (
+        "window-closed",
+        [
+            "Asks again after a reset",
+            "The phone asked at {since} from {address} without its own credentials, as after a factory reset, and its window is closed.",
+            "If you have reset it, allow it once; it takes its configuration with its next request.",
+        ],
+    ),
+    (
+        "overdue",
+        [
+            "Overdue",
+            "The phone has not asked for its configuration since long before {since}.",
+            "Check that it has power and network. If it has been reset, allow it once.",
+        ],
+    ),
+    (
+        "orphaned",
+        [
+            "Orphaned",
+            "All users of this phone are gone from the PBX: {users}. After seven days it gets no configuration any more.",
+            "Provision it for another user, or remove it.",
+        ],
+    ),
+    (
+        "blocked",
+        [
+            "Blocked",
+            "Somebody has blocked the phone: it gets nothing, whatever it proves.",
+            "Activate it if it may come back.",
+        ],
+    ),
+    (
+        "releasing",
+        [
+            "Being released",
+            "The phone is to fetch one more file with all accounts off.",
+            "It does so with its next request; a restart brings that about.",
+        ],
+    ),
+    (
+        "released",
+        [
+            "Released",
+            "The phone has been released: its accounts are off.",
+            "Activate it to bring it back, or remove it.",
+        ],
+    ),
+    ("removing", ["Being removed", "Redirect entry and connection to Devices are being taken back.", "Wait a moment."]),
+    (
+        "removed",
+        [
+            "Removed",
+            "Redirect entry and connection to Devices have been taken back.",
+            "Nothing to do. Provision it again to bring it back.",
+        ],
+    ),
+    (
+        "removed-with-leftovers",
+        [
+            "Removed, with something left",
+            "The entry at the redirect service of {vendor} could not be taken back. {error}",
+            "Delete {mac} there by hand.",
+        ],
+    ),
+];
+
+const OTHERS: &[(&str, &str)] = &[
+    ("said", "{sentence}"),
+    ("busy", "Too many requests are open: wait for their answers."),
+    ("bad-request", "The request cannot be read: {sentence}"),
+    ("bad-mac", "This is no MAC address: {sentence}"),
+    ("no-phone", "No phone has the MAC address {mac}."),
+    ("phone-is-gone", "The phone {mac} has been removed: provision it again."),
+    ("unknown-action", "There is no action '{action}'."),
+    ("store-failed", "Nothing has been changed: {sentence}"),
+    ("will.redirect-again", "The phone is registered at the redirect service once more."),
+    (
+        "will.allow",
+        "The window is open for {days} days: the phone may fetch its configuration with what travels through the redirect service.",
+    ),
+    (
+        "will.allow-first-contact",
+        "The window is open for {days} days: the first phone that asks for {mac} gets its configuration, also without its redirect URL, from {from}.",
+    ),
+    ("will.new-code", "gangway joins Devices with a new code of the category {category}."),
+    ("will.ask-registration", "The PBXs are asked now whether they see the phone."),
+    ("will.release", "The phone gets one more file with all accounts off, then nothing."),
+    ("will.block", "The phone gets nothing any more, whatever it proves."),
+    (
+        "will.remove",
+        "Redirect entry, connection to Devices and record are taken back; what cannot be undone will be said here.",
+    ),
+    ("will.activate", "The phone is in service again."),
+    ("nothing-to-redirect", "The redirect service has not refused this phone: there is nothing to do again ({state})."),
+    ("bad-network", "'{network}' is no network: write 10.0.0.0/8, or leave it empty."),
+    ("no-category", "Devices has several categories and the phone's own is not known: choose one."),
+    ("unknown-category", "Devices has no such category."),
+    ("devices-failed", "No code was fetched: {sentence}"),
+    ("code-not-needed", "Devices knows this phone: it needs no new code."),
+    ("no-such-line", "The file has no line {line}."),
+    ("not-rendered", "There is no file to show: {sentence}"),
+    ("bad-scope", "{sentence}"),
+    ("settings-refused", "Nothing has been changed: {count} values are not possible."),
+    ("setting-refused", "{sentence}"),
+    ("not-for-this-scope", "Only the whole instance has this setting."),
+    ("no-redirect-account", "There is no complete account for {vendor}: protocol, user and password are needed."),
+    ("unknown-vendor", "There is no vendor '{vendor}'."),
+    ("redirect-test", "{sentence}"),
+    ("import.too-large", "The file is longer than 8 MiB."),
+    ("import.nothing", "No file has been checked: send it first."),
+    ("import.running", "An import is under way: wait for its end or stop it."),
+    ("import.empty", "The file is empty."),
+    ("import.no-column", "The head line names no column '{column}'; columns are {columns}."),
+    ("import.column-twice", "The head line names the column '{column}' twice."),
+    ("import.too-many-lines", "The file has more than {most} lines."),
+    ("import.quote", "A quotation mark is opened and never closed."),
+    ("import.fields", "The line has {count} fields, the head line {columns}."),
+    ("import.missing", "The field '{column}' is empty."),
+    ("import.too-long", "The field '{column}' is longer than {most} characters."),
+    ("import.control", "The field '{column}' holds a control character."),
+    ("import.twice", "The MAC stands in line {line} already."),
+    ("import.vendor-unknown", "The maker of this MAC is not known here: name the vendor in a column 'vendor'."),
+    ("import.provider-unknown", "There is no provider '{provider}'; there are {providers}."),
+    ("import.other-vendor", "The phone is in service as a {vendor} phone."),
+    ("import.blocked", "The phone is blocked: activate it first."),
+    (
+        "import.password",
+        "The user's password is needed for a phone or user that is new here: no PBX tells it. Provision it in UsersAdmin, or add a column 'password'.",
+    ),
+    ("import.no-pbx", "No PBX is connected, and the line names no 'pbx' and 'domain'."),
+    ("import.failed", "{sentence}"),
+    (
+        "notice.pbx-away",
+        "No PBX is connected: check that the app objects exist, that their URL points here and that the flag Websocket is ticked.",
+    ),
+    ("notice.devices-away", "Devices at {url} cannot be reached: {error}"),
+    (
+        "notice.devices-not-announced",
+        "The PBX announces no Devices app: tick the Devices API in the Apps tab of the app object.",
+    ),
+    (
+        "notice.missing-grant",
+        "The app object {object} at the PBX {pbx} lacks the flag {flag}: tick it in the PBX Manager.",
+    ),
+    ("notice.redirect-away", "The redirect service of {vendor} is away for {phones} phones: {error}"),
+    (
+        "notice.redirect-unconfigured",
+        "There is no account at the redirect service of {vendor}: phones out of their box do not find gangway by themselves. The account comes from the distributor.",
+    ),
+    ("notice.certificate-expiry", "The certificate {subject} expires at {until}: phones refuse gangway from then on."),
+    (
+        "notice.certificate-unreadable",
+        "The certificate {file} cannot be read, so nobody is warned before it expires: {error}",
+    ),
+    (
+        "notice.url-conflict",
+        "App objects of the provider {provider} name different URLs: {urls}. No phone is moved until they agree.",
+    ),
+    (
+        "notice.clear-text",
+        "Phones of {vendor} fetch their configuration by plain HTTP: passwords travel readable over the network.",
+    ),
+    ("notice.media-relay", "{phones} phones have their media relayed by the PBX: check that it has the capacity."),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::admin::cause::Cause;
+
+    #[test]
+    fn every_cause_has_its_texts_and_no_key_stands_twice() {
+        for cause in Cause::ALL {
+            for part in PARTS {
+                assert!(template(&format!("cause.{}.{part}", cause.as_str())).is_some(), "{cause:?} {part}");
+            }
+        }
+        let mut seen = HashSet::new();
+        for key in keys() {
+            assert!(template(&key).is_some(), "{key}");
+            assert!(seen.insert(key.clone()), "{key} stands twice");
+        }
+        assert_eq!(CAUSES.len(), Cause::ALL.len(), "texts for a cause that does not exist");
+    }
+}

@@ -1,0 +1,78 @@
+//! The file of a phone as it would get it now.
+
+use super::{Deps, text::Text};
+use crate::{
+    phone::record::Phone,
+    render::{ExplainedLine, FileRequest, RenderError, Stage},
+    vendor::{
+        FileKind, Recognition,
+        format::{Format, Shape},
+    },
+};
+
+/// A file and its lines.
+pub struct File {
+    /// As delivered.
+    pub text: String,
+    /// Line by line with origins; secrets are masked.
+    pub lines: Vec<ExplainedLine>,
+    /// What could not be written.
+    pub notes: Vec<String>,
+    /// Its format.
+    pub format: Format,
+    /// What its lines look like.
+    pub shape: Shape,
+}
+
+/// Who this phone is, as its next request will most probably tell.
+fn recognition(deps: &Deps, phone: &Phone) -> Recognition {
+    let last = deps.store.request_facts(phone.id);
+    let agent = last.as_ref().and_then(|last| last.user_agent.as_deref());
+    let registry = deps.registry.load();
+    let asked = last.as_ref().map(|last| registry.recognise(agent, Some(&last.file)));
+    match asked {
+        Some(asked) if asked.kind == FileKind::Personal => asked,
+        // The last file was another one; whatever the vendor calls the personal file, its content is the same.
+        _ => Recognition { kind: FileKind::Personal, mac: Some(phone.mac), ..registry.recognise(agent, None) },
+    }
+}
+
+fn with_request<R>(deps: &Deps, phone: &Phone, stage: Stage, then: impl FnOnce(&FileRequest<'_>) -> R) -> R {
+    let recognition = recognition(deps, phone);
+    let bases = (deps.bases)(phone.instance);
+    let layers = deps.store.layers(phone.instance);
+    then(&FileRequest {
+        phone: Some(phone),
+        recognition: &recognition,
+        stage,
+        phone_base: &bases.plain,
+        https_base: &bases.https,
+        token: Some(phone.token.expose()),
+        layers: &layers,
+    })
+}
+
+/// The file with the origin of every line. Slow: some hundred renderings.
+///
+/// # Errors
+/// Why there is none.
+pub fn explained(deps: &Deps, phone: &Phone, stage: Stage) -> Result<File, Text> {
+    let failed = |error: RenderError| Text::new("not-rendered").with("sentence", error.to_string());
+    with_request(deps, phone, stage, |request| {
+        let rendered = deps.renderer.file(request).map_err(failed)?;
+        let lines = deps.renderer.explain(request).map_err(failed)?;
+        let text = String::from_utf8_lossy(&rendered.body).into_owned();
+        let shape = deps.registry.load().vendor(&phone.vendor).map(|vendor| vendor.manifest.lines.clone());
+        let (notes, format) = (rendered.notes.clone(), rendered.format);
+        Ok(File { text, lines, notes, format, shape: shape.unwrap_or_default() })
+    })
+}
+
+/// Whether the file the phone fetched last is the one it would get now; `None` before its first delivery.
+#[must_use]
+pub fn holds_current(deps: &Deps, phone: &Phone) -> Option<bool> {
+    let delivery = phone.delivery.as_ref()?;
+    with_request(deps, phone, Stage::Personal, |request| {
+        deps.renderer.file(request).ok().map(|rendered| rendered.etag == delivery.etag)
+    })
+}

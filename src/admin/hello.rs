@@ -1,0 +1,46 @@
+//! The first message: what gateway, what person, which vendors.
+
+use serde_json::{Value, json};
+
+use super::{
+    Deps, audit, import,
+    reply::{Answer, one, result},
+    row::time,
+    view::WINDOW,
+};
+use crate::{
+    apis::admin::Person,
+    wire::appws::{Envelope, LoginKind},
+};
+
+/// The answer to `Hello`.
+///
+/// # Errors
+/// None.
+pub fn hello(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
+    let registry = deps.registry.load();
+    let vendors: Vec<Value> = registry
+        .vendors()
+        .map(|vendor| {
+            let providers =
+                vendor.providers.iter().map(|provider| json!({ "name": provider.name, "title": provider.title }));
+            json!({
+                "name": &*vendor.name,
+                "title": vendor.title,
+                "providers": providers.collect::<Vec<_>>(),
+                "protocols": vendor.redirect.protocols,
+                "defaultProtocol": vendor.redirect.default,
+                "models": vendor.manifest.models.iter().map(|model| &model.name).collect::<Vec<_>>(),
+            })
+        })
+        .collect();
+    let login = if person.identity.kind == LoginKind::PasswordLogin { "password" } else { "pbx" };
+    one(result(message)
+        .field("version", env!("CARGO_PKG_VERSION"))
+        .field("build", super::build())
+        .field("now", time(deps.clock.now()))
+        .field("instance", json!({ "domain": person.instance.domain, "name": person.instance.name }))
+        .field("person", json!({ "name": audit::name(person), "sip": person.identity.sip, "login": login }))
+        .field("vendors", vendors)
+        .field("limits", json!({ "window": WINDOW, "importBytes": import::MOST_BYTES })))
+}

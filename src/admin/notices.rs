@@ -1,0 +1,271 @@
+//! What concerns everybody: what is away and since when, which tick is missing, which certificate expires.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use jiff::{SignedDuration, Timestamp};
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+use serde_json::{Value, json};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::{Deps, Inner, row::time, text::Text};
+use crate::{
+    apis::app::{ADMIN_APP, PROVIDER_PREFIX},
+    phone::{
+        facet::{RedirectState, Wanted},
+        instance::InstanceId,
+    },
+    provision::urls::conflict_key,
+    wire::appws::{pbx_admin, services},
+};
+
+/// Notices are made at most so often, however many pages look.
+const FRESH: SignedDuration = SignedDuration::from_secs(1);
+/// Certificates are read at most so often.
+const CERTIFICATES: SignedDuration = SignedDuration::from_mins(1);
+/// From so long before its end a certificate is mentioned.
+const EXPIRES: SignedDuration = SignedDuration::from_hours(49 * 24);
+/// From then on it is an error.
+const EXPIRES_SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// Since when something has been so, as far as this process has seen; and what was found out lately.
+pub struct Absences(Mutex<Seen>);
+
+struct Seen {
+    begun: Timestamp,
+    since: HashMap<(InstanceId, String), Timestamp>,
+    notices: HashMap<InstanceId, (Timestamp, Vec<Value>)>,
+    certificates: Option<(Timestamp, Vec<Notice>)>,
+}
+
+/// One notice.
+#[derive(Debug, Clone)]
+struct Notice {
+    key: &'static str,
+    severity: &'static str,
+    since: Option<Timestamp>,
+    text: Text,
+}
+
+impl Absences {
+    /// Nothing seen yet.
+    #[must_use]
+    pub fn new(now: Timestamp) -> Self {
+        let seen = Seen { begun: now, since: HashMap::new(), notices: HashMap::new(), certificates: None };
+        Self(Mutex::new(seen))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The notices of an instance.
+#[must_use]
+pub fn notices(inner: &Inner, instance: InstanceId) -> Vec<Value> {
+    let deps = &inner.deps;
+    let now = deps.clock.now();
+    let mut seen = inner.absences.lock();
+    if let Some((at, known)) = seen.notices.get(&instance)
+        && now.duration_since(*at) < FRESH
+    {
+        return known.clone();
+    }
+    let mut all = Vec::new();
+    world(deps, instance, &mut all);
+    redirects(inner, instance, &mut all);
+    urls_and_schemes(deps, instance, &mut all);
+    let stale = |(at, _): &(Timestamp, Vec<Notice>)| now.duration_since(*at) >= CERTIFICATES;
+    if seen.certificates.as_ref().is_none_or(stale) {
+        let read = deps.certificates.iter().filter_map(|file| certificate(file, now)).collect();
+        seen.certificates = Some((now, read));
+    }
+    all.extend(seen.certificates.iter().flat_map(|(_, notices)| notices.clone()));
+    stamp(&mut seen, instance, &mut all, now);
+    let json: Vec<Value> = all
+        .into_iter()
+        .map(|notice| {
+            json!({
+                "key": notice.key, "severity": notice.severity, "since": notice.since.map(time), "text": notice.text,
+            })
+        })
+        .collect();
+    seen.notices.insert(instance, (now, json.clone()));
+    json
+}
+
+/// Gives every absence the time at which it was seen first, and forgets those that are over.
+fn stamp(seen: &mut Seen, instance: InstanceId, all: &mut [Notice], now: Timestamp) {
+    let mut present = Vec::new();
+    for notice in all.iter_mut().filter(|notice| notice.key.ends_with("-away") || notice.key == "missing-grant") {
+        let name = format!(
+            "{} {}",
+            notice.key,
+            ["url", "vendor", "object", "flag"]
+                .map(|name| { notice.text.param(name).and_then(Value::as_str).unwrap_or_default().to_owned() })
+                .join(" ")
+        );
+        let key = (instance, name);
+        // What was so at the first look may have been so since the start.
+        let first = if seen.notices.contains_key(&instance) { now } else { seen.begun };
+        let since = *seen.since.entry(key.clone()).or_insert(first);
+        notice.since = Some(since);
+        present.push(key);
+    }
+    seen.since.retain(|key, _| key.0 != instance || present.contains(key));
+}
+
+fn notice(key: &'static str, severity: &'static str, text: Text) -> Notice {
+    Notice { key, severity, since: None, text }
+}
+
+/// PBXs, Devices and grants.
+fn world(deps: &Deps, instance: InstanceId, all: &mut Vec<Notice>) {
+    let sessions = deps.sessions.of(instance);
+    if sessions.is_empty() {
+        all.push(notice("pbx-away", "error", Text::new("notice.pbx-away")));
+    }
+    for session in sessions.iter().filter(|session| session.identity.app != ADMIN_APP) {
+        for (api, flag) in [(pbx_admin::API, "Admin"), (services::API, "Services")] {
+            if !session.grants(api) {
+                let text = Text::new("notice.missing-grant")
+                    .with("object", session.identity.appobj.clone())
+                    .with("pbx", session.identity.pbx.clone())
+                    .with("flag", flag);
+                all.push(notice("missing-grant", "error", text));
+            }
+        }
+    }
+    let granted = sessions.iter().any(|session| session.grants(services::API));
+    if granted && deps.sessions.services(instance, services::DEVICES_API).is_empty() {
+        all.push(notice("devices-not-announced", "error", Text::new("notice.devices-not-announced")));
+    }
+    for devices in deps.devices.status(instance).into_iter().filter(|devices| devices.up.is_none()) {
+        let text =
+            Text::new("notice.devices-away").with("url", devices.url).with("error", devices.error.unwrap_or_default());
+        all.push(notice("devices-away", "error", text));
+    }
+}
+
+/// Redirect accounts and services.
+fn redirects(inner: &Inner, instance: InstanceId, all: &mut Vec<Notice>) {
+    let deps = &inner.deps;
+    let (mut away, mut relayed): (BTreeMap<String, (usize, String)>, usize) = (BTreeMap::new(), 0);
+    let mut vendors: BTreeMap<String, usize> = BTreeMap::new();
+    for row in inner.shelf.rows(instance) {
+        let phone = &row.phone;
+        if phone.wanted != Wanted::Active {
+            continue;
+        }
+        *vendors.entry(phone.vendor.clone()).or_default() += 1;
+        let relays =
+            |account: &&crate::phone::record::Account| account.flags_written.is_some_and(|flags| flags.media_relay);
+        relayed += phone.accounts.iter().filter(relays).count();
+        if phone.redirect.state == RedirectState::Pending
+            && let (Some(error), Some(_)) = (&phone.redirect.error, phone.redirect.next_attempt)
+        {
+            let entry = away.entry(phone.vendor.clone()).or_insert_with(|| (0, error.clone()));
+            entry.0 += 1;
+        }
+    }
+    for (vendor, (phones, error)) in away {
+        let text = Text::new("notice.redirect-away").with("vendor", vendor).with("phones", phones).with("error", error);
+        all.push(notice("redirect-away", "warning", text));
+    }
+    let connected = deps.sessions.of(instance);
+    let registry = deps.registry.load();
+    let layers = deps.store.layers(instance);
+    for vendor in registry.vendors() {
+        let provides = |session: &std::sync::Arc<crate::links::pbx::PbxSession>| {
+            let app = session.identity.app.strip_prefix(PROVIDER_PREFIX);
+            vendor.providers.iter().any(|provider| app == Some(provider.name.as_str()))
+        };
+        let in_use = vendors.contains_key(&*vendor.name) || connected.iter().any(provides);
+        let chosen = layers.get(&format!("redirect.{}.protocol", vendor.name)).unwrap_or_default();
+        let wants_none = match chosen.expose() {
+            "" => matches!(vendor.redirect.default.as_str(), "" | "none"),
+            chosen => chosen == "none",
+        };
+        if in_use && !wants_none && !deps.provisioning.has_redirect_account(instance, &vendor.name) {
+            let text = Text::new("notice.redirect-unconfigured").with("vendor", vendor.title.clone());
+            all.push(notice("redirect-unconfigured", "warning", text));
+        }
+    }
+    if relayed > 0 {
+        all.push(notice("media-relay", "information", Text::new("notice.media-relay").with("phones", relayed)));
+    }
+}
+
+fn urls_and_schemes(deps: &Deps, instance: InstanceId, all: &mut Vec<Notice>) {
+    let registry = deps.registry.load();
+    for provider in registry.vendors().flat_map(|vendor| &vendor.providers) {
+        if let Some(urls) = deps.store.fact(instance, &conflict_key(&provider.name)) {
+            let text = Text::new("notice.url-conflict").with("provider", provider.name.clone()).with("urls", urls);
+            all.push(notice("url-conflict", "warning", text));
+        }
+    }
+    for vendor in registry.vendors() {
+        let lookup = crate::phone::settings::Lookup { vendor: Some(&vendor.name), ..Default::default() };
+        let settings = deps.store.layers(instance).effective_of(&["provisioning_scheme"], &lookup, None);
+        if settings.text("provisioning_scheme") == "http" {
+            let text = Text::new("notice.clear-text").with("vendor", vendor.title.clone());
+            all.push(notice("clear-text", "warning", text));
+        }
+    }
+}
+
+/// What there is to say of one certificate.
+fn certificate(file: &Path, now: Timestamp) -> Option<Notice> {
+    let unreadable = |error: String| {
+        let text =
+            Text::new("notice.certificate-unreadable").with("file", file.display().to_string()).with("error", error);
+        Some(notice("certificate-unreadable", "error", text))
+    };
+    let der = match CertificateDer::from_pem_file(file) {
+        Ok(der) => der,
+        Err(error) => return unreadable(error.to_string()),
+    };
+    let certificate = match X509Certificate::from_der(&der) {
+        Ok((_, certificate)) => certificate,
+        Err(error) => return unreadable(error.to_string()),
+    };
+    let until = Timestamp::from_second(certificate.validity().not_after.timestamp()).unwrap_or(Timestamp::MAX);
+    let left = until.duration_since(now);
+    if left > EXPIRES {
+        return None;
+    }
+    let text = Text::new("notice.certificate-expiry")
+        .with("subject", certificate.subject().to_string())
+        .with("until", time(until));
+    Some(notice("certificate-expiry", if left <= EXPIRES_SOON { "error" } else { "warning" }, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A certificate that ends `days` after `now`.
+    fn ends_in(dir: &Path, now: Timestamp, days: i64) -> std::path::PathBuf {
+        let mut params = rcgen::CertificateParams::new(vec!["gw.example.com".to_owned()]).unwrap();
+        let end = now + SignedDuration::from_hours(24 * days);
+        let date = end.to_zoned(jiff::tz::TimeZone::UTC).date();
+        let part = |number: i8| u8::try_from(number).unwrap();
+        params.not_after = rcgen::date_time_ymd(i32::from(date.year()), part(date.month()), part(date.day()));
+        let key = rcgen::KeyPair::generate().unwrap();
+        let file = dir.join(format!("{days}.pem"));
+        std::fs::write(&file, params.self_signed(&key).unwrap().pem()).unwrap();
+        file
+    }
+
+    #[test]
+    fn a_certificate_is_mentioned_from_seven_weeks_before_its_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let now: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
+        let said = |days| certificate(&ends_in(dir.path(), now, days), now).map(|notice| notice.severity);
+        assert_eq!((said(60), said(45), said(3), said(-2)), (None, Some("warning"), Some("error"), Some("error")));
+        assert_eq!(certificate(&dir.path().join("missing.pem"), now).unwrap().key, "certificate-unreadable");
+    }
+}

@@ -1,0 +1,61 @@
+//! The admin app's desk, on a thread of its own.
+
+use std::sync::Arc;
+
+use super::{
+    StartError, bases,
+    threads::{Threads, on},
+};
+use crate::{
+    admin::{Deps, Desk, PhoneBases},
+    apis::{admin, pbx_admin::ConnectedPbxs},
+    clock::SharedClock,
+    config::Config,
+    links::{devices::DevicesLinks, pbx::PbxSessions},
+    phone::instance::Instances,
+    provision::Provisioning,
+    render::Renderer,
+    store::Store,
+    tasks::Tasks,
+    vendor::SharedRegistry,
+};
+
+/// What it is made of.
+pub(super) struct Parts {
+    pub store: Store,
+    pub instances: Instances,
+    pub registry: SharedRegistry,
+    pub sessions: PbxSessions,
+    pub devices: DevicesLinks,
+    pub provisioning: Provisioning,
+    pub clock: SharedClock,
+    pub tasks: Tasks,
+}
+
+/// Opens it.
+pub(super) async fn open(config: &Config, threads: &Threads, parts: Parts) -> Result<Arc<dyn admin::Desk>, StartError> {
+    let Parts { store, instances, registry, sessions, devices, provisioning, clock, tasks } = parts;
+    let of_instance = bases::of(store.clone(), instances.clone());
+    let certificates = match config.https.listen.is_empty() {
+        true => Vec::new(),
+        false => config.https.pairs().into_iter().map(|(chain, _)| chain).collect(),
+    };
+    let deps = Deps {
+        renderer: Renderer::new(Arc::clone(&registry), store.derive_key("etag"), 0, Arc::clone(&clock)),
+        bases: Box::new(move |id| {
+            let bases = of_instance(id);
+            PhoneBases { plain: bases.plain.clone(), https: bases.https.clone() }
+        }),
+        pbx: Arc::new(ConnectedPbxs::new(sessions.clone(), store.clone())),
+        store,
+        instances,
+        registry,
+        sessions,
+        devices,
+        provisioning,
+        certificates,
+        clock,
+        tasks,
+    };
+    Ok(Arc::new(on(&threads.admin.handle(), move || Desk::start(deps)).await?))
+}

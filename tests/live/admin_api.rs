@@ -1,0 +1,170 @@
+//! The admin page's list over a real socket: a thousand phones found, sorted, shown in windows and followed live; and
+//! who gets nothing of it (requirement 7.G bars 74, 75, 77).
+
+use gangway::{
+    phone::{facet::Wanted, mac::Mac, record::Phone},
+    sim::session::OpenError,
+    store::RequestNote,
+};
+use serde_json::{Value, json};
+
+use crate::support::{
+    bench::{Bench, world},
+    gateway::Gateway,
+    options::{Options, PASSWORD},
+    page::{Page, person, typed},
+};
+
+const PHONES: u16 = 1_000;
+
+fn numbered(number: u16) -> Mac {
+    let [high, low] = number.to_be_bytes();
+    Mac::new([0x80, 0x5e, 0xc0, 0x77, high, low]).unwrap()
+}
+
+/// A gateway without any PBX, and phones in its records.
+async fn full() -> (Gateway, gangway::sim::world::World) {
+    let world = world().start().await.unwrap();
+    let gateway = Gateway::start_with(Options::default()).await;
+    let records = gateway.records();
+    for number in 0..PHONES {
+        let mut phone = Phone::sample();
+        phone.instance = records.instance;
+        phone.mac = numbered(number);
+        phone.token = gangway::phone::record::new_token();
+        phone.wanted = Wanted::Blocked;
+        phone.model = Some(if number == 17 { "T58W".into() } else { "T46U".into() });
+        phone.firmware = Some(format!("108.86.0.{number}"));
+        phone.accounts[0].username = format!("user.{number}");
+        phone.accounts[0].cn = format!("User {number:04}");
+        phone.accounts[0].hwid = phone.mac.to_string();
+        records.store.create_phone(phone, Vec::new()).await.unwrap();
+    }
+    (gateway, world)
+}
+
+#[actix_rt::test]
+async fn a_thousand_phones_are_found_sorted_and_followed() {
+    let (gateway, world) = full().await;
+    let (store, instance) = (&gateway.records().store, gateway.records().instance);
+    let asked = gateway.records().phone(numbered(42)).unwrap();
+    store.request_seen(RequestNote {
+        instance,
+        phone: Some(asked.id),
+        mac: Some(asked.mac),
+        at: asked.created,
+        address: [192, 0, 2, 99].into(),
+        user_agent: None,
+        file: "x.cfg".into(),
+        outcome: "delivered",
+    });
+    let mut page = Page::open(&world, &gateway.socket_url()).await;
+    let hello = page.ask("Hello", json!({})).await;
+    assert_eq!(hello["person"]["login"], "pbx");
+    assert!(
+        hello["build"].as_str().unwrap().len() == 16 && !hello["vendors"].as_array().unwrap().is_empty(),
+        "{hello}"
+    );
+
+    // The whole list, in windows; each part of an answer fits into a message.
+    let mut seen = Vec::new();
+    for offset in (0..PHONES).step_by(200) {
+        let parts = page.parts("Devices", json!({ "offset": offset, "count": 200, "sort": { "by": "name" } })).await;
+        assert!(parts.len() > 1, "200 rows do not fit into one message");
+        assert_eq!((&parts[0]["total"], &parts[0]["all"]), (&json!(PHONES), &json!(PHONES)));
+        assert_eq!(parts[0]["counts"], json!({ "yealink": { "leaving": PHONES } }));
+        seen.extend(parts.iter().flat_map(|part| part["rows"].as_array().unwrap().clone()));
+    }
+    assert_eq!(seen.len(), usize::from(PHONES));
+    assert!(seen.is_sorted_by_key(|row| row["name"].as_str().unwrap().to_owned()));
+
+    // Every field, in any spelling and letters.
+    let mac = numbered(777);
+    for (search, expected) in [
+        ("USER 0777", numbered(777)),
+        ("user.778", numbered(778)),
+        (mac.spelled(":").as_str(), mac),
+        (mac.spelled("-").to_lowercase().as_str(), mac),
+        (mac.to_string().as_str(), mac),
+        ("t58w", numbered(17)),
+        ("108.86.0.555", numbered(555)),
+        ("192.0.2.99", numbered(42)),
+    ] {
+        let rows = page.rows("Devices", json!({ "query": { "search": search }, "count": 5 }), "rows").await;
+        let found: Vec<&Value> = rows.iter().map(|row| &row["mac"]).collect();
+        assert_eq!(found, [&json!(expected)], "{search}");
+    }
+    for query in [
+        json!({ "search": "nobody" }),
+        json!({ "vendors": ["snom"] }),
+        json!({ "stuck": true }),
+        json!({ "overdue": true }),
+        json!({ "states": { "wanted": ["active"] } }),
+    ] {
+        assert_eq!(page.ask("Devices", json!({ "query": query })).await["total"], 0, "{query}");
+    }
+    let newest = json!({ "sort": { "by": "firmware", "descending": true }, "count": 1 });
+    assert_eq!(page.rows("Devices", newest, "rows").await[0]["firmware"], "108.86.0.999");
+
+    follow(&gateway, &mut page).await;
+}
+
+/// Changed, moved, new and gone rows of a window that is followed.
+async fn follow(gateway: &Gateway, page: &mut Page) {
+    let (store, instance) = (&gateway.records().store, gateway.records().instance);
+    let list = json!({ "sort": { "by": "name" }, "count": 3, "subscribe": true });
+    let rows = page.rows("Devices", list, "rows").await;
+    let ids: Vec<i64> = rows.iter().map(|row| row["id"].as_i64().unwrap()).collect();
+    let first = gateway.records().phone(numbered(0)).unwrap();
+
+    store.change_phone(first.id, |phone, _| phone.model = Some("<script>".into())).await.unwrap();
+    let told = page.told("DevicesChanged", |told| told["rows"][0]["id"] == first.id.0).await;
+    assert_eq!((&told["rows"][0]["model"], told.get("window")), (&json!("<script>"), None), "{told}");
+
+    store.change_phone(first.id, |phone, _| phone.accounts[0].cn = "zz".into()).await.unwrap();
+    let told = page.told("DevicesChanged", |told| told["gone"] == json!([first.id.0])).await;
+    assert_eq!(told["window"][0], ids[1], "{told}");
+
+    let mut phone = Phone::sample();
+    (phone.instance, phone.wanted) = (instance, Wanted::Blocked);
+    phone.token = gangway::phone::record::new_token();
+    phone.accounts[0].cn = "Aaron".into();
+    let phone = store.create_phone(phone, Vec::new()).await.unwrap();
+    let told = page.told("DevicesChanged", |told| told["total"] == PHONES + 1).await;
+    assert_eq!((&told["window"][0], &told["rows"][0]["name"]), (&json!(phone.id.0), &json!("Aaron")), "{told}");
+    assert_eq!(told["counts"]["yealink"]["leaving"], PHONES + 1);
+}
+
+#[actix_rt::test]
+async fn who_did_not_log_in_to_the_admin_app_gets_nothing() {
+    let bench = Bench::start().await;
+    let url = bench.gateway.socket_url();
+    // Somebody the PBX let in to a provider's app.
+    let mut other = Page::open_as(&bench.world, &url, person("gangway-yealink")).await.unwrap();
+    other.send("Hello", json!({})).await;
+    other.send("Devices", json!({})).await;
+    other.send("AppInfo", json!({})).await;
+    let silent = tokio::time::timeout(std::time::Duration::from_secs(1), other.told("HelloResult", |_| true));
+    assert!(silent.await.is_err(), "an answer of the admin api on another app");
+    // The password login is off unless the configuration opens it.
+    assert_eq!(Page::open_as(&bench.world, &url, typed(PASSWORD)).await.err(), Some(OpenError::Refused));
+}
+
+#[actix_rt::test]
+async fn the_password_login_is_opened_by_the_configuration_and_throttled() {
+    let options = Options {
+        instance: "admin_password_login = true\nadmin_from = [\"127.0.0.0/8\"]".into(),
+        ..Options::default()
+    };
+    let bench = Bench::start_in(world().start().await.unwrap(), options).await;
+    let url = bench.gateway.socket_url();
+    let mut page = Page::open_as(&bench.world, &url, typed(PASSWORD)).await.unwrap();
+    assert_eq!(page.ask("Hello", json!({})).await["person"]["login"], "password");
+    for _ in 0..5 {
+        assert_eq!(Page::open_as(&bench.world, &url, typed("guess")).await.err(), Some(OpenError::Refused));
+    }
+    assert_eq!(Page::open_as(&bench.world, &url, typed(PASSWORD)).await.err(), Some(OpenError::Refused), "throttled");
+    // Whom the PBX lets in is not concerned.
+    let mut page = Page::open(&bench.world, &url).await;
+    assert_eq!(page.ask("Hello", json!({})).await["person"]["login"], "pbx");
+}

@@ -1,0 +1,171 @@
+//! The flight recorder: where a phone is stuck, said in one sentence with the button that helps; and what a person does
+//! is written down (requirement 7.G bar 73).
+
+use gangway::{
+    phone::{
+        facet::{DevicesState, RedirectState, RequestState},
+        mac::Mac,
+    },
+    sim::{users::ProvisionRequest, yealink_phone::model},
+};
+use serde_json::json;
+
+use crate::support::{
+    bench::{Bench, TITLE, world},
+    mac,
+    options::Options,
+    page::Page,
+};
+
+async fn bench() -> (Bench, Page) {
+    let world = world().users(9).start().await.unwrap();
+    let bench = Bench::start_in(world, Options::default()).await;
+    let page = Page::open(&bench.world, &bench.gateway.socket_url()).await;
+    (bench, page)
+}
+
+/// Who did it stands in the time line.
+async fn assert_audit(page: &mut Page, mac: Mac, deed: &str) {
+    let entries = page.timeline(mac).await;
+    let found = entries.iter().any(|entry| {
+        let text = entry["text"].as_str().unwrap();
+        entry["kind"] == "person" && text.contains(deed) && text.contains("Anna Admin (anna.admin) at 127.0.0.1")
+    });
+    assert!(found, "no entry of '{deed}': {entries:#?}");
+}
+
+#[actix_rt::test]
+async fn phones_on_their_way_say_what_they_wait_for() {
+    let (bench, mut page) = bench().await;
+
+    let waits = mac(1);
+    bench.provisioned(waits, "user1").await;
+    let sentence = page.until_cause(waits, "redirected-not-asked").await;
+    assert!(sentence["next"]["text"].as_str().unwrap().contains("factory settings"), "{sentence}");
+    assert_eq!(sentence["action"]["name"], "redirect-again");
+
+    let foreign = mac(2);
+    bench.world.rps.add_foreign_phone(foreign, "https://elsewhere.example/");
+    assert!(!bench.provision(foreign, "user2").await.ok);
+    let sentence = page.until_cause(foreign, "redirect-foreign-owner").await;
+    assert_eq!(sentence["action"]["name"], "redirect-again");
+    bench.world.rps.board().change(|state| state.phones.remove(&foreign.to_string()));
+    page.act(foreign, "redirect-again", json!({})).await;
+    bench.records().wait_redirect(foreign, RedirectState::Redirected).await;
+    assert_audit(&mut page, foreign, "Redirect again").await;
+
+    let late = mac(3);
+    let code = bench.world.devices.make_code(1, false);
+    bench.world.devices.expire_code(&code);
+    let request = ProvisionRequest { code: Some(code), ..ProvisionRequest::new(&late.to_string(), "user3", TITLE) };
+    assert!(!bench.ask(request).await.ok);
+    let sentence = page.until_cause(late, "code-refused").await;
+    assert_eq!(sentence["action"]["name"], "new-code");
+    let categories = page.rows("Categories", json!({}), "categories").await;
+    assert!(!categories.is_empty());
+    page.act(late, "new-code", json!({ "category": categories[0]["id"] })).await;
+    bench.records().wait_devices(late, DevicesState::Received).await;
+    assert_audit(&mut page, late, "Fetch a new code").await;
+
+    let lonely = mac(4);
+    let request =
+        ProvisionRequest { write_device: false, ..ProvisionRequest::new(&lonely.to_string(), "user4", TITLE) };
+    assert!(bench.ask(request).await.ok);
+    bench.records().wait_redirect(lonely, RedirectState::Redirected).await;
+    let _ = bench.world.add_phone(lonely, model::T46U).boot().await;
+    let sentence = page.until_cause(lonely, "device-not-found").await;
+    assert!(sentence["next"]["text"].as_str().unwrap().contains(&lonely.to_string()), "{sentence}");
+
+    let stuck = page.ask("Devices", json!({ "query": { "stuck": true } })).await;
+    assert_eq!(stuck["total"], 1, "{stuck}");
+    bench.assert_no_violation();
+}
+
+#[actix_rt::test]
+async fn phones_in_service_say_what_happened_to_them() {
+    let (bench, mut page) = bench().await;
+    let mac = mac(1);
+    let phone = bench.installed(mac, model::T46U, "user1").await;
+    page.until_cause(mac, "working").await;
+
+    // Reset without a word to anybody; let in again by a click.
+    phone.poll_once().await.unwrap();
+    bench.records().wait_phone(mac, "its window closed", |phone| phone.window.closed.is_some()).await;
+    phone.factory_reset();
+    assert!(!phone.boot().await.unwrap().registered);
+    let sentence = page.until_cause(mac, "window-closed").await;
+    assert_eq!(sentence["action"]["name"], "allow");
+    assert!(sentence["why"]["params"]["address"].as_str().unwrap().starts_with("127."), "{sentence}");
+    page.act(mac, "allow", json!({})).await;
+    page.until_cause(mac, "allowed-not-asked").await;
+    phone.factory_reset();
+    assert!(phone.boot().await.unwrap().registered);
+    page.until_cause(mac, "working").await;
+    assert_audit(&mut page, mac, "Allow once").await;
+
+    // Its whole way is on the time line, in order.
+    let entries = page.timeline(mac).await;
+    let kinds: Vec<&str> = entries.iter().map(|entry| entry["kind"].as_str().unwrap()).collect();
+    let place =
+        |kind: &str| kinds.iter().position(|known| *known == kind).unwrap_or_else(|| panic!("no {kind}: {kinds:?}"));
+    let order = ["requested", "joined", "config-received", "redirected", "first-delivery", "flags-written"];
+    assert!(order.map(place).is_sorted(), "{kinds:?}");
+    place("registered");
+    place("redirect-call");
+    place("last-request");
+    assert!(entries.is_sorted_by_key(|entry| entry["at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap()));
+
+    bench.world.devices.forget(&mac.to_string());
+    let sentence = page.until_cause(mac, "removed-in-devices").await;
+    assert_eq!(sentence["action"]["name"], "new-code");
+    page.act(mac, "new-code", json!({ "category": "1" })).await;
+    page.until_cause(mac, "working").await;
+
+    page.act(mac, "block", json!({})).await;
+    assert_eq!(page.until_cause(mac, "blocked").await["action"]["name"], "activate");
+    page.act(mac, "activate", json!({})).await;
+    page.act(mac, "release", json!({})).await;
+    page.until_cause(mac, "releasing").await;
+    phone.poll_once().await.unwrap();
+    page.until_cause(mac, "released").await;
+    page.act(mac, "remove", json!({})).await;
+    page.until_cause(mac, "removed").await;
+    assert_audit(&mut page, mac, "Remove").await;
+
+    let gone = page.ask("Act", json!({ "mac": mac, "action": "allow" })).await;
+    assert_eq!(gone["code"]["key"], "phone-is-gone", "{gone}");
+    assert_eq!(page.ask("Devices", json!({})).await["total"], 0);
+    assert_eq!(page.ask("Devices", json!({ "query": { "removed": true } })).await["total"], 1);
+    bench.assert_no_violation();
+}
+
+#[actix_rt::test]
+async fn the_file_is_shown_masked_and_a_line_revealed_on_demand_leaves_a_trace() {
+    let (bench, mut page) = bench().await;
+    let mac = mac(1);
+    bench.installed(mac, model::T46U, "user1").await;
+    let record = bench.records().wait_request(mac, RequestState::Provisioned).await;
+
+    let lines = page.rows("Config", json!({ "mac": mac }), "lines").await;
+
+    let shown = serde_json::to_string(&lines).unwrap();
+    for secret in ["secret-1", record.own.password.expose(), record.token.expose()] {
+        assert!(!shown.contains(secret), "the file shows {secret}");
+    }
+    let hidden = lines
+        .iter()
+        .find(|line| line["secret"] == true && line["text"].as_str().unwrap().starts_with("account.1.password"));
+    let hidden = hidden.unwrap_or_else(|| panic!("no masked line: {lines:#?}"));
+    assert!(hidden["origins"][0].as_str().unwrap().contains("password"), "{hidden}");
+    let revealed = page.ask("Reveal", json!({ "mac": mac, "line": hidden["n"] })).await;
+    assert!(revealed["text"].as_str().unwrap().contains("secret-1"), "{revealed}");
+    assert_audit(&mut page, mac, "unmasked").await;
+
+    let shown = page.ask("Phone", json!({ "mac": mac })).await;
+    assert_eq!(shown["phone"]["holdsCurrentFile"], true, "{shown}");
+    page.ask("SettingsSet", json!({ "scope": format!("phone:{mac}"), "values": { "language": "fr" } })).await;
+    let shown = page.ask("Phone", json!({ "mac": mac })).await;
+    assert_eq!(shown["phone"]["holdsCurrentFile"], false, "{shown}");
+    let pending = page.ask("SettingsPending", json!({})).await;
+    assert_eq!((&pending["phones"], &pending["outdated"]), (&json!(1), &json!(1)));
+}

@@ -1,0 +1,164 @@
+//! The admin page as the gateway sees it: an AppWebsocket logged in to `gangway-admin`, message by message.
+
+use std::collections::VecDeque;
+
+use gangway::{
+    phone::mac::Mac,
+    sim::{
+        LoginForm,
+        session::{AppSession, OpenError},
+        world::World,
+    },
+};
+use serde_json::{Value, json};
+
+use super::{
+    options::{DOMAIN, PASSWORD},
+    records::PATIENCE,
+};
+
+/// An open page.
+pub struct Page {
+    session: AppSession,
+    asked: u32,
+    /// What came while an answer was waited for.
+    later: VecDeque<Value>,
+}
+
+/// A login the PBX makes for a person who may open this app.
+pub fn person(app: &str) -> LoginForm {
+    LoginForm {
+        app: app.into(),
+        domain: DOMAIN.into(),
+        sip: "anna.admin".into(),
+        guid: "5cb0d3a8c5a84f4b9e0c0f8c7a6b5d4e".into(),
+        dn: "Anna Admin".into(),
+        info: Some(json!({ "appobj": app, "pbx": "pbx", "cn": "Anna Admin", "groups": [] })),
+        pbx_obj: Some(app.into()),
+        password: PASSWORD.into(),
+    }
+}
+
+/// The login without a PBX.
+pub fn typed(password: &str) -> LoginForm {
+    LoginForm {
+        app: "gangway-admin".into(),
+        sip: "gangway-admin".into(),
+        guid: "0".repeat(32),
+        dn: "Admin".into(),
+        password: password.into(),
+        ..LoginForm::default()
+    }
+}
+
+impl Page {
+    pub async fn open(world: &World, url: &str) -> Self {
+        Self::open_as(world, url, person("gangway-admin")).await.unwrap()
+    }
+
+    pub async fn open_as(world: &World, url: &str, form: LoginForm) -> Result<Self, OpenError> {
+        let session = AppSession::open(&world.host(), url, form).await?;
+        Ok(Self { session, asked: 0, later: VecDeque::new() })
+    }
+
+    async fn next(&mut self) -> Value {
+        let message = tokio::time::timeout(PATIENCE, self.session.next()).await.expect("a message in time");
+        let message = message.expect("the gateway closed the page's socket");
+        assert!(message.to_string().len() <= 65_535, "a message longer than allowed: {}", message["mt"]);
+        message
+    }
+
+    /// Sends a request without waiting; its `src`.
+    pub async fn send(&mut self, mt: &str, body: Value) -> String {
+        self.asked += 1;
+        let src = self.asked.to_string();
+        let mut message = json!({ "mt": mt, "api": "gangway", "src": src });
+        message.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
+        assert!(self.session.send(&message).await);
+        src
+    }
+
+    /// Asks, and returns every part of the answer.
+    pub async fn parts(&mut self, mt: &str, body: Value) -> Vec<Value> {
+        let src = self.send(mt, body).await;
+        let (name, mut parts) = (format!("{mt}Result"), Vec::new());
+        loop {
+            let message = self.next().await;
+            if message["mt"] != name || message["src"] != src {
+                self.later.push_back(message);
+                continue;
+            }
+            assert_eq!(message["api"], "gangway");
+            let last = message.get("last").is_none_or(|last| last == true);
+            parts.push(message);
+            if last {
+                return parts;
+            }
+        }
+    }
+
+    /// Asks what is answered in one part, or begins with it.
+    pub async fn ask(&mut self, mt: &str, body: Value) -> Value {
+        self.parts(mt, body).await.remove(0)
+    }
+
+    /// Asks for a list, all parts joined.
+    pub async fn rows(&mut self, mt: &str, body: Value, name: &str) -> Vec<Value> {
+        let parts = self.parts(mt, body).await;
+        parts
+            .iter()
+            .flat_map(|part| part[name].as_array().unwrap_or_else(|| panic!("no {name}: {part}")).clone())
+            .collect()
+    }
+
+    /// Waits until something is told.
+    pub async fn told(&mut self, mt: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        while let Some(message) = self.later.pop_front() {
+            if message["mt"] == mt && wanted(&message) {
+                return message;
+            }
+        }
+        loop {
+            let message = self.next().await;
+            if message["mt"] == mt && wanted(&message) {
+                return message;
+            }
+        }
+    }
+
+    /// Opens a phone's page and waits until its sentence names this cause; the sentence.
+    pub async fn until_cause(&mut self, mac: Mac, cause: &str) -> Value {
+        let shown = self.ask("Phone", json!({ "mac": mac.spelled("-"), "subscribe": true })).await;
+        assert_eq!(shown.get("error"), None, "{shown}");
+        if shown["sentence"]["cause"] == cause {
+            return shown["sentence"].clone();
+        }
+        let of = mac.to_string();
+        let changed =
+            self.told("PhoneChanged", |told| told["phone"]["mac"] == of && told["sentence"]["cause"] == cause).await;
+        changed["sentence"].clone()
+    }
+
+    /// Presses a button; what will happen.
+    pub async fn act(&mut self, mac: Mac, action: &str, more: Value) -> String {
+        let mut body = json!({ "mac": mac, "action": action });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let answer = self.ask("Act", body).await;
+        assert_eq!(answer.get("error"), None, "{action}: {answer}");
+        answer["will"]["text"].as_str().unwrap().to_owned()
+    }
+
+    /// The time line of a phone.
+    pub async fn timeline(&mut self, mac: Mac) -> Vec<Value> {
+        self.later.clear();
+        let src = self.send("Phone", json!({ "mac": mac })).await;
+        let mut entries = Vec::new();
+        loop {
+            let part = self.told("PhoneTimeline", |told| told["src"] == src).await;
+            entries.extend(part["entries"].as_array().unwrap().clone());
+            if part["last"] == true {
+                return entries;
+            }
+        }
+    }
+}
