@@ -156,7 +156,11 @@ const ROWS: &[Row] = &[
         Cause::RemovedInDevices,
         Some("new-code"),
         working,
-        |case| case.phone.devices.fail(DevicesState::NotInDomain, "gone", None, case.now),
+        |case| {
+            case.phone.devices.fail(DevicesState::NotInDomain, "gone", None, case.now);
+            // Marked as orphaned as well: what brings it back comes first.
+            case.phone.accounts[0].orphaned = Some(case.now);
+        },
         "removed it there",
     ),
     (
