@@ -11,7 +11,7 @@ SQLX_VERSION := 0.9.0
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-demo: ## build, then bring three simulated phones through every station
+demo: ## build, then bring simulated phones and bases of two vendors through every station
 	$(CARGO) run --quiet -- demo --once
 
 test: tools lint ## install what the tests need, then run all of them
@@ -35,10 +35,12 @@ sqlx-prepare: ## check the queries again after changing one or a migration
 	  && $(CARGO) sqlx database setup && $(CARGO) sqlx prepare -- --all-targets \
 	  && rm -rf migrations/offline $$dir && mv .sqlx migrations/offline
 
-tools: ## cargo-nextest, cargo-deny, python3, curl
+tools: ## cargo-nextest, cargo-deny, python3, curl, npm's hawk
 	@command -v cargo-nextest >/dev/null || $(CARGO) install cargo-nextest --version $(NEXTEST_VERSION) --locked
 	@command -v cargo-deny >/dev/null || $(CARGO) install cargo-deny --version $(DENY_VERSION) --locked
 	@command -v python3 >/dev/null && command -v curl >/dev/null || (apt-get update -q && apt-get install -qy python3 curl)
+	@command -v npm >/dev/null || (apt-get update -q && apt-get install -qy npm)
+	@fixtures/redirect/hawk/install.sh
 
 bench-tools:
 	@command -v nginx >/dev/null && command -v wrk >/dev/null || (apt-get update -q && apt-get install -qy nginx-light wrk)

@@ -176,7 +176,7 @@ fn cold_render() {
 
 /// The vendor's own template with settings nobody knows, until a file has [`FILE`] bytes.
 fn fill_template(dir: &Path) {
-    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/yealink/v80/personal.cfg");
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/yealink/desk/v81/personal.cfg");
     let mut text = fs::read_to_string(from).unwrap();
     let registry = Registry::load_shared(None).unwrap();
     let renderer = Renderer::new(Arc::clone(&registry), [7; 32], 0, Arc::new(SystemClock));
@@ -189,7 +189,7 @@ fn fill_template(dir: &Path) {
         number += 1;
         text.push_str(&line);
     }
-    let place = dir.join("overrides/templates/yealink/v80");
+    let place = dir.join("overrides/templates/yealink/desk/v81");
     fs::create_dir_all(&place).unwrap();
     fs::write(place.join("personal.cfg"), text).unwrap();
 }

@@ -27,6 +27,7 @@ pub mod apis;
 
 pub mod admin;
 pub mod http;
+pub mod sip;
 
 pub mod app;
 pub mod cli;

@@ -18,7 +18,7 @@ const ROWS: &[&[&str]] = &[
     &["links", "render", "sysclients", "redirect"],
     &["provision"],
     &["apis"],
-    &["http", "admin"],
+    &["http", "admin", "sip"],
     &["lifecycle", "app", "cli", "sim"],
 ];
 

@@ -94,6 +94,7 @@ fn secrets(deps: &Deps, phone: &Phone) -> Vec<Secret> {
         model: phone.model.as_deref(),
         category: phone.category.as_deref(),
         mac: Some(phone.mac),
+        defaults: None,
     };
     let settings = deps.store.layers(phone.instance).effective_of(SETTINGS, &lookup, Some(&phone.device_config));
     let mut secrets = vec![phone.token.clone(), phone.own.password.clone()];

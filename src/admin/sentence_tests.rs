@@ -55,6 +55,10 @@ fn fresh() -> Case {
     case
 }
 
+fn gone(since: Timestamp) -> crate::phone::record::Orphaned {
+    crate::phone::record::Orphaned { since, gone: crate::phone::record::Gone::Device }
+}
+
 fn asked(outcome: &str, now: Timestamp) -> Option<RequestFacts> {
     Some(RequestFacts {
         at: now,
@@ -71,7 +75,7 @@ type Row = (Cause, Option<&'static str>, fn() -> Case, fn(&mut Case), &'static s
 /// Cause, button, from which phone, what makes it so, and what must be said somewhere.
 const ROWS: &[Row] = &[
     (Cause::Working, None, working, |_| {}, "registered since"),
-    (Cause::ChangePending, None, working, |case| case.phone.revision += 1, "next request"),
+    (Cause::ChangePending, Some("resync"), working, |case| case.phone.revision += 1, "next request"),
     (
         Cause::DevicesLost,
         None,
@@ -159,7 +163,7 @@ const ROWS: &[Row] = &[
         |case| {
             case.phone.devices.fail(DevicesState::NotInDomain, "gone", None, case.now);
             // Marked as orphaned as well: what brings it back comes first.
-            case.phone.accounts[0].orphaned = Some(case.now);
+            case.phone.accounts[0].orphaned = Some(gone(case.now));
         },
         "removed it there",
     ),
@@ -254,11 +258,17 @@ const ROWS: &[Row] = &[
     ),
     (Cause::WindowClosed, Some("allow"), working, |case| case.request = asked("window-closed", case.now), "192.0.2.7"),
     (Cause::Overdue, Some("allow"), working, |case| case.phone.request.reach(RequestState::Overdue, case.now), "power"),
-    (Cause::Orphaned, Some("remove"), working, |case| case.phone.accounts[0].orphaned = Some(case.now), "anna.user"),
+    (
+        Cause::Orphaned,
+        Some("remove"),
+        working,
+        |case| case.phone.accounts[0].orphaned = Some(gone(case.now)),
+        "anna.user",
+    ),
     (Cause::Blocked, Some("activate"), working, |case| case.phone.wanted = Wanted::Blocked, "Activate"),
     (
         Cause::Releasing,
-        None,
+        Some("resync"),
         working,
         |case| {
             case.phone.wanted = Wanted::Released;

@@ -135,6 +135,7 @@ impl ConnectedPbxs {
         instance: InstanceId,
         key: &UserKey,
         hwid: &str,
+        by_name: bool,
     ) -> Result<Option<String>, PbxError> {
         let guid = match key.guid.as_deref().and_then(Guid::parse) {
             Some(guid) => guid,
@@ -146,8 +147,8 @@ impl ConnectedPbxs {
             match registrations(&session, &guid).await {
                 Ok(regs) => {
                     answered = true;
-                    if let Some(found) = regs.into_iter().find(|reg| reg.hw.eq_ignore_ascii_case(hwid)) {
-                        return Ok(Some(found.addr));
+                    if let Some(found) = own(&regs, hwid, by_name.then_some(key.h323.as_str())) {
+                        return Ok(Some(found.addr.clone()));
                     }
                 }
                 Err(error) => failure = error,
@@ -155,6 +156,14 @@ impl ConnectedPbxs {
         }
         if answered { Ok(None) } else { Err(failure) }
     }
+}
+
+/// The registration of the device. Who registered by the user's name tells no hardware id, or that name as one.
+fn own<'a>(regs: &'a [Registration], hwid: &str, name: Option<&str>) -> Option<&'a Registration> {
+    let by_device = regs.iter().find(|reg| reg.hw.eq_ignore_ascii_case(hwid));
+    let is_named =
+        |reg: &&Registration| name.is_some_and(|name| reg.hw.is_empty() || reg.hw.eq_ignore_ascii_case(name));
+    by_device.or_else(|| regs.iter().find(is_named))
 }
 
 async fn read(session: &PbxSession, key: &UserKey) -> Result<GetObjectResult, PbxError> {
@@ -245,8 +254,26 @@ impl Pbx for ConnectedPbxs {
         instance: InstanceId,
         key: UserKey,
         hwid: String,
+        by_name: bool,
     ) -> Reply<Result<Option<String>, PbxError>> {
         let this = self.clone();
-        Box::pin(async move { this.find_registration(instance, &key, &hwid).await })
+        Box::pin(async move { this.find_registration(instance, &key, &hwid, by_name).await })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_who_registers_by_name_is_known_by_it() {
+        let reg = |hw: &str, addr: &str| Registration { hw: hw.to_owned(), addr: addr.to_owned() };
+        let regs = [reg("softphone", "1"), reg("", "2"), reg("805EC0123456", "3")];
+        let found = |hwid, name| own(&regs, hwid, name).map(|reg| reg.addr.as_str());
+        assert_eq!(found("805ec0123456", None), Some("3"));
+        assert_eq!(found("805ec0123456", Some("anna")), Some("3"));
+        assert_eq!(found("other", None), None, "another phone of the user proves nothing");
+        assert_eq!(found("other", Some("anna")), Some("2"));
+        assert_eq!(own(&[reg("Anna", "4")], "other", Some("anna")).map(|reg| reg.addr.as_str()), Some("4"));
     }
 }

@@ -43,6 +43,13 @@ pub fn bases_of(configured: &InstanceConfig, store: &Store, id: InstanceId) -> B
     made(&super::instance(id, configured), store.fact(id, urls::LEARNED).as_deref())
 }
 
+/// Where phones reach an instance as far as its configuration alone says so.
+#[must_use]
+pub fn configured_base(configured: &InstanceConfig) -> Option<String> {
+    let bases = made(&super::instance(InstanceId(0), configured), None);
+    Some(bases.https).filter(|base| !base.is_empty())
+}
+
 fn made(instance: &Instance, learned: Option<&str>) -> Bases {
     let learned = learned.and_then(|url| url.parse().ok());
     let base = |scheme| phone_base(instance, learned.as_ref(), scheme).ok();

@@ -9,18 +9,19 @@ use crate::{clock::SharedClock, http::certificates::Certificates, tasks::Tasks};
 /// How often the files are read again. They are small, and a renewal is never in a hurry.
 const ROUND: Duration = Duration::from_secs(60);
 
-/// Takes what the files hold now; a pair that cannot be used leaves the present ones in place. An error is told once.
+/// Takes what the files hold now; a pair that cannot be used leaves the present ones in place.
 pub(super) fn reload(certificates: &Certificates) {
     let _ = take(certificates, None);
 }
 
-fn take(certificates: &Certificates, told: Option<String>) -> Option<String> {
+/// The same; an error that was told before is not told again. Returns the present one.
+fn take(certificates: &Certificates, told: Option<&str>) -> Option<String> {
     match certificates.reload() {
         Ok(true) => tracing::info!("the TLS certificates were renewed"),
         Ok(false) => {}
         Err(error) => {
             let sentence = error.to_string();
-            if told.as_ref() != Some(&sentence) {
+            if told != Some(sentence.as_str()) {
                 tracing::error!("the certificates are not reloaded; the present ones serve on: {sentence}");
             }
             return Some(sentence);
@@ -38,6 +39,6 @@ pub(super) async fn follow(certificates: Arc<Certificates>, clock: SharedClock, 
             () = clock.sleep_until(next) => {}
             () = tasks.stopping() => return,
         }
-        told = take(&certificates, told);
+        told = take(&certificates, told.as_deref());
     }
 }

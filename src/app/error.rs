@@ -28,6 +28,9 @@ pub enum StartError {
     /// An address cannot be bound.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// The address for phones that ask by multicast cannot be used.
+    #[error(transparent)]
+    Pnp(#[from] crate::sip::ArrivalError),
     /// The system refused a thread.
     #[error("a thread cannot be started: {0}")]
     Io(std::io::Error),

@@ -6,6 +6,7 @@ mod certificates;
 mod deliveries;
 mod desk;
 mod error;
+mod folders;
 mod history;
 mod readiness;
 mod sockets;
@@ -18,7 +19,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 
 pub use self::{
-    bases::bases_of,
+    bases::{bases_of, configured_base},
     error::{ServingError, StartError},
 };
 use self::{
@@ -41,6 +42,7 @@ use crate::{
     provision::{self, Provisioning},
     redirect::{Limits, Redirects},
     render::Renderer,
+    sip::Desk,
     store::{Claim, Store},
     sysclients::{Fleet, FleetDeps},
     tasks::Tasks,
@@ -48,7 +50,7 @@ use crate::{
         metric::{Metric, gauge, install_recorder},
         metrics_text,
     },
-    vendor::{Registry, SharedRegistry},
+    vendor::LiveFolders,
 };
 
 /// Events of sysclients waiting to be written; a full queue makes the sockets wait.
@@ -65,14 +67,15 @@ pub struct Addresses {
     pub https: Vec<SocketAddr>,
     /// `[ops]`.
     pub ops: Vec<SocketAddr>,
+    /// `[pnp]`.
+    pub pnp: Vec<SocketAddr>,
 }
 
 /// A gateway that is bound and wired.
 pub struct Application {
-    config: Config,
     addresses: Addresses,
     store: Store,
-    registry: SharedRegistry,
+    folders: Arc<LiveFolders>,
     certificates: Option<Arc<Certificates>>,
     tasks: Tasks,
     threads: Threads,
@@ -96,7 +99,12 @@ impl Application {
         let tasks = Tasks::new();
         let store = Store::open(&config.data.dir, Arc::clone(&clock), &tasks).await?;
         let claim = store.claim()?;
-        let registry = Registry::load_shared(config.vendors.overrides()).map_err(StartError::Vendors)?;
+        let folders = Arc::new(LiveFolders::open(config.vendors.overrides()).map_err(StartError::Vendors)?);
+        let registry = folders.registry();
+        if config.vendors.overrides().is_some() {
+            let watched = folders::follow(Arc::clone(&folders), Arc::clone(&clock), tasks.clone());
+            tasks.spawn_local("vendor-folders", watched);
+        }
         let instances = open_instances(&config, &store).await?;
         let trust = Trust::new(&instances)?;
         let (etag_key, cache_bytes) = (store.derive_key("etag"), config.cache.mib << 20);
@@ -158,6 +166,7 @@ impl Application {
         tasks.spawn_local("pbx-changes", follow_pbxs(sessions.clone(), provisioning.clone(), tasks.clone()));
         tasks.spawn_local("upkeep", upkeep::prune(store.clone(), instances.clone(), Arc::clone(&clock), tasks.clone()));
 
+        tasks.spawn_local("resync", crate::sip::resync::follow(store.clone(), Arc::clone(&clock), tasks.clone()));
         tasks.spawn_local("acknowledge", provision::intents::acknowledge(store.clone(), tasks.clone()));
 
         let certificates = match config.https.listen.is_empty() {
@@ -168,6 +177,7 @@ impl Application {
             let watched = certificates::follow(certificates, Arc::clone(&clock), tasks.clone());
             tasks.spawn_local("certificates", watched);
         }
+        let (instances_of_phones, pnp_clock) = (instances.clone(), Arc::clone(&clock));
         let deps = http::Deps::new(http::Parts {
             instances: instances.clone(),
             records: Arc::new(Stored(store.clone())),
@@ -196,18 +206,21 @@ impl Application {
             &deps,
         )?;
         let measured = Measured { store: store.clone(), sessions: sessions.clone(), fleet, renderer };
-        let readiness: Arc<dyn Readiness> = Arc::new(LinksReadiness { instances, sessions, devices });
+        let readiness: Arc<dyn Readiness> =
+            Arc::new(LinksReadiness { instances, sessions, devices, folders: Arc::clone(&folders) });
         let text: http::ops::MetricsText = Arc::new(move || {
             measured.set_gauges();
             metrics_text()
         });
+        let pnp = start_pnp(&config, &store, &instances_of_phones, &pnp_clock, &tasks).await?;
         let ops = listeners::listen_ops(&config.ops.listen, &readiness, &text)?;
         let addresses = Addresses {
             http: public.http.clone(),
             https: public.https.clone(),
             ops: ops.as_ref().map(|ops| ops.http.clone()).unwrap_or_default(),
+            pnp,
         };
-        Ok(Self { config, addresses, store, registry, certificates, tasks, threads, public, ops, _claim: claim })
+        Ok(Self { addresses, store, folders, certificates, tasks, threads, public, ops, _claim: claim })
     }
 
     /// The bound addresses.
@@ -230,17 +243,9 @@ impl Application {
 
     /// Reloads what can change while serving: certificate, vendor folders. A bad one leaves the present one in place.
     pub fn reloader(&self) -> impl Fn() + 'static {
-        let (config, registry, certificates) =
-            (self.config.clone(), Arc::clone(&self.registry), self.certificates.clone());
+        let (folders, certificates) = (Arc::clone(&self.folders), self.certificates.clone());
         move || {
-            match Registry::load(config.vendors.overrides()) {
-                Ok(loaded) => registry.store(Arc::new(loaded)),
-                Err(findings) => {
-                    for finding in findings {
-                        tracing::error!(%finding, "vendor folders are not reloaded; the present ones serve on");
-                    }
-                }
-            }
+            folders::tell(&folders.reload());
             if let Some(certificates) = &certificates {
                 certificates::reload(certificates);
             }
@@ -253,7 +258,9 @@ impl Application {
     /// When a listener ended by itself, or something did not end in time.
     pub async fn run(self) -> Result<(), ServingError> {
         let Self { addresses, store, tasks, threads, public, ops, .. } = self;
-        for (scheme, bound) in [("http", &addresses.http), ("https", &addresses.https), ("ops", &addresses.ops)] {
+        for (scheme, bound) in
+            [("http", &addresses.http), ("https", &addresses.https), ("ops", &addresses.ops), ("pnp", &addresses.pnp)]
+        {
             for address in bound {
                 tracing::info!(%address, "listening for {scheme}");
             }
@@ -358,6 +365,25 @@ async fn start_redirects(
         Redirects::start(client, history, clock, &tasks, Limits::default())
     })
     .await
+}
+
+/// Phones that ask by multicast; the bound addresses.
+async fn start_pnp(
+    config: &Config,
+    store: &Store,
+    instances: &Instances,
+    clock: &SharedClock,
+    tasks: &Tasks,
+) -> Result<Vec<SocketAddr>, StartError> {
+    let arrivals = crate::sip::listen(&config.pnp).await?;
+    let addresses = arrivals.addresses();
+    let desk = Desk {
+        store: store.clone(),
+        instances: instances.clone(),
+        url_of: provision::token_urls(store.clone(), instances.clone()),
+    };
+    arrivals.serve(&desk, clock, tasks);
+    Ok(addresses)
 }
 
 async fn start_devices(links: &DevicesLinks, apis: &Apis, trust: &Trust, threads: &Threads) -> Result<(), StartError> {

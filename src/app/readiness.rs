@@ -1,9 +1,12 @@
 //! Whether the gateway can do its work, and what keeps it from it.
 
+use std::sync::Arc;
+
 use crate::{
     http::ports::{NotReady, Readiness},
     links::{devices::DevicesLinks, pbx::PbxSessions},
     phone::instance::Instances,
+    vendor::LiveFolders,
     wire::appws::{pbx_admin, services},
 };
 
@@ -15,9 +18,17 @@ pub struct LinksReadiness {
     pub sessions: PbxSessions,
     /// Links to Devices.
     pub devices: DevicesLinks,
+    /// Vendor folders.
+    pub folders: Arc<LiveFolders>,
 }
 
 impl Readiness for LinksReadiness {
+    fn remarks(&self) -> Vec<NotReady> {
+        let findings = self.folders.findings();
+        let what = "vendor folders: the last good state serves on";
+        findings.iter().map(|finding| NotReady { what: what.to_owned(), why: finding.to_string() }).collect()
+    }
+
     fn missing(&self) -> Vec<NotReady> {
         let mut missing = Vec::new();
         let links = self.devices.states();

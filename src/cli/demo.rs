@@ -1,6 +1,8 @@
 //! `gangway demo`: the whole of it in one process, over real sockets on loopback: a simulated PBX, Users, Devices,
 //! redirect service and phones around a real gateway in a temporary directory.
 
+mod devices;
+
 use std::{
     collections::HashMap,
     path::Path,
@@ -12,6 +14,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use clap::Args;
 
+use self::devices::Device;
 use super::{Global, output};
 use crate::{
     app::{Application, ServingError},
@@ -19,15 +22,11 @@ use crate::{
     config::Config,
     lifecycle::Signals,
     phone::{
-        facet::{RegistrationState, UserObjectState},
-        mac::Mac,
+        facet::{RedirectState, RegistrationState, UserObjectState},
         record::PhoneId,
         settings::Scope,
     },
-    sim::{
-        world::World,
-        yealink_phone::{Model, YealinkPhone, model},
-    },
+    sim::world::World,
     store::Store,
     tasks::Tasks,
 };
@@ -38,16 +37,13 @@ pub struct Demo {
     /// End when every phone is registered: exit code 0, or 1 when one is not within a minute
     #[arg(long)]
     once: bool,
-    /// How many phones
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=200))]
+    /// How many phones and DECT bases
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=200))]
     phones: u16,
 }
 
 /// How long the phones together may take.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// The models on the simulated desks, in turn.
-const MODELS: &[Model] = &[model::T46U, model::T31P, model::T48G_OLD, model::T54W, model::T58W];
-
 impl Demo {
     /// Runs it.
     pub fn run(self, _global: &Global) -> anyhow::Result<ExitCode> {
@@ -58,9 +54,10 @@ impl Demo {
         let started = Instant::now();
         let mut signals = Signals::register().context("signals cannot be watched")?;
         let dir = tempdir()?;
-        let world =
-            World::builder().users(usize::from(self.phones)).start().await.context("the simulators do not start")?;
-        output::line("A PBX, Users, Devices and a redirect service are simulated; the gateway is real.");
+        let users = devices::kinds(self.phones).map(|(_, kind)| usize::from(kind.users)).sum();
+        let world = World::builder().users(users).providers(devices::PROVIDERS);
+        let world = world.start().await.context("the simulators do not start")?;
+        output::line("A PBX, Users, Devices and the redirect services are simulated; the gateway is real.");
 
         let config = configuration(dir.path(), &world)?;
         crate::telemetry::init(&config.log).context("the log cannot be set up")?;
@@ -72,17 +69,18 @@ impl Demo {
         };
         let base = format!("http://{address}");
         let instance = store.instance(world.domain(), world.instance()).await?;
-        for (name, value) in [
-            ("url", world.rps.xmlrpc_url()),
-            ("user", World::RPS_USER.to_owned()),
-            ("password", World::RPS_PASSWORD.to_owned()),
+        for (vendor, url, user, password) in [
+            ("yealink", world.rps.xmlrpc_url(), World::RPS_USER, World::RPS_PASSWORD),
+            ("snom", world.sraps.api_url(), World::SRAPS_ID, World::SRAPS_SECRET),
         ] {
-            let name = format!("redirect.yealink.{name}");
-            store.set_setting(instance, &Scope::Instance, &name, Some(&value.into())).await?;
+            for (name, value) in [("url", url.as_str()), ("user", user), ("password", password)] {
+                let name = format!("redirect.{vendor}.{name}");
+                store.set_setting(instance, &Scope::Instance, &name, Some(&value.into())).await?;
+            }
+            // Everything is on loopback and nothing is secret: no certificate is needed here.
+            let scope = Scope::Vendor(vendor.to_owned());
+            store.set_setting(instance, &scope, "provisioning_scheme", Some(&"http".into())).await?;
         }
-        // Everything is on loopback and nothing is secret: no certificate is needed here.
-        let vendor = Scope::Vendor("yealink".to_owned());
-        store.set_setting(instance, &vendor, "provisioning_scheme", Some(&"http".into())).await?;
         let (told, serving) = tokio::sync::oneshot::channel::<Result<(), ServingError>>();
         actix_rt::Arbiter::current().spawn(async move {
             let _ = told.send(application.run().await);
@@ -92,10 +90,10 @@ impl Demo {
 
         world.connect_gateway(&base);
         world.wait_gateway().await.context("the simulated PBX did not connect to the gateway")?;
-        say(started, "PBX", "the app objects are connected; Profile offers the manufacturer \"Yealink\"");
+        say(started, "PBX", "the app objects are connected; Profile offers Yealink, Snom and Snom DECT");
 
         let played = tokio::select! {
-            played = tokio::time::timeout(PATIENCE, everybody(&world, self.phones, started)) => played.is_ok(),
+            played = tokio::time::timeout(PATIENCE, everybody(&world, &store, self.phones, started)) => played.is_ok(),
             _ = signals.until_stop(&tasks, || {}) => false,
         };
         let registered = played && all_registered(&world, &store).await;
@@ -118,35 +116,54 @@ impl Demo {
     }
 }
 
-/// All phones side by side: provisioned by their users, unpacked, plugged in.
-async fn everybody(world: &World, phones: u16, started: Instant) {
-    let desks = (0..phones).filter_map(|index| {
-        let mac = Mac::new([0x80, 0x5e, 0xc0, 0x00, u8::try_from(index >> 8).ok()?, u8::try_from(index & 0xff).ok()?])
-            .ok()?;
-        let model = MODELS[usize::from(index) % MODELS.len()];
-        Some(desk(world, world.add_phone(mac, model), format!("user{}", index + 1), started))
+/// All devices side by side: provisioned by their users, unpacked, plugged in.
+async fn everybody(world: &World, store: &Store, phones: u16, started: Instant) {
+    let mut next_user = 1..;
+    let desks = devices::kinds(phones).filter_map(|(number, kind)| {
+        let device = kind.unpack(world, number)?;
+        let users: Vec<String> =
+            next_user.by_ref().take(usize::from(kind.users)).map(|number: u32| format!("user{number}")).collect();
+        Some(desk(world, store, device, kind.title, users, started))
     });
+    let desks: Vec<_> = desks.collect();
     futures_util::future::join_all(desks).await;
 }
 
-async fn desk(world: &World, phone: YealinkPhone, user: String, started: Instant) {
-    let name = format!("{} {}", phone.mac(), phone.model().name);
-    say(started, &name, &format!("{user} types the MAC in Profile"));
-    match world.provision(phone.mac(), &user, "Yealink").await {
-        Ok(answer) if answer.ok => say(started, &name, "Profile shows: done. The phone is unpacked and plugged in"),
-        Ok(answer) => {
-            say(started, &name, &format!("Profile shows: {}", answer.error.unwrap_or_default()));
-            return;
-        }
-        Err(error) => {
-            say(started, &name, &format!("Users got no answer: {error}"));
-            return;
+async fn desk(world: &World, store: &Store, device: Device, title: &str, users: Vec<String>, started: Instant) {
+    let name = device.name();
+    for user in users {
+        say(started, &name, &format!("{user} types the MAC in Profile, manufacturer {title}"));
+        match world.provision(device.mac(), &user, title).await {
+            Ok(answer) if answer.ok => say(started, &name, "Profile shows: done"),
+            Ok(answer) => {
+                say(started, &name, &format!("Profile shows: {}", answer.error.unwrap_or_default()));
+                return;
+            }
+            Err(error) => {
+                say(started, &name, &format!("Users got no answer: {error}"));
+                return;
+            }
         }
     }
-    if let Ok(report) = phone.boot().await {
-        let files: Vec<String> =
-            report.requests.iter().map(|fetched| format!("{} {}", fetched.file, fetched.status)).collect();
-        say(started, &name, &format!("the phone asked: {}", files.join(", ")));
+    redirected(store, &device).await;
+    say(started, &name, "it is unpacked and plugged in");
+    if let Ok(files) = device.boot().await {
+        say(started, &name, &format!("it asked: {}", files.join(", ")));
+    }
+}
+
+/// A phone that is plugged in before the redirect service knows it would be found by nobody.
+async fn redirected(store: &Store, device: &Device) {
+    let mut changes = store.changes();
+    let known = || {
+        let phones = store.roster().all();
+        let phone = phones.iter().find(|phone| phone.mac == device.mac())?;
+        (phone.redirect.state != RedirectState::Pending).then_some(())
+    };
+    while known().is_none() {
+        if let Err(tokio::sync::broadcast::error::RecvError::Closed) = changes.recv().await {
+            return;
+        }
     }
 }
 
@@ -160,13 +177,13 @@ async fn all_registered(world: &World, store: &Store) -> bool {
                 account.registration.state == RegistrationState::Registered
                     && account.user_object.state == UserObjectState::Applied
             });
-            if done && phones.len() == world.phones().len() {
+            if done && phones.len() == devices::all(world).len() {
                 return;
             }
             let _ = changes.recv().await;
         }
     };
-    tokio::time::timeout(PATIENCE, settled).await.is_ok() && world.phones().iter().all(YealinkPhone::is_registered)
+    tokio::time::timeout(PATIENCE, settled).await.is_ok() && devices::all(world).iter().all(Device::is_registered)
 }
 
 /// Prints the time line of every phone as it grows.
@@ -202,7 +219,7 @@ async fn narrate(store: Store, tasks: Tasks, started: Instant) {
 }
 
 fn report(world: &World, store: &Store, started: Instant, registered: bool) -> ExitCode {
-    let phones = world.phones();
+    let phones = devices::all(world);
     let up = phones.iter().filter(|phone| phone.is_registered()).count();
     output::line("");
     output::line(&format!(

@@ -21,10 +21,13 @@ use crate::{
     phone::{
         admission::FirstContact,
         facet::{Facet, Wanted},
+        firmware::FirmwareState,
         mac::Mac,
         record::Phone,
+        settings::Lookup,
     },
     provision::intents,
+    sip::resync,
     store::Store,
 };
 
@@ -62,8 +65,16 @@ pub enum Phones {
     Release(Change),
     /// Deliver nothing any more, whoever proves what
     Block(Change),
-    /// Take the phone out: redirect entry, sysclient, record
-    Remove(Change),
+    /// Take the phone out (redirect entry, sysclient, record), or one user off it
+    Remove {
+        #[command(flatten)]
+        change: Change,
+        /// Take only the accounts of this user off, e.g. one handset off a base; the others stay
+        #[arg(long, value_name = "NAME")]
+        user: Option<String>,
+    },
+    /// Tell the phone to fetch its file now, and see whether it comes
+    Resync(Change),
 }
 
 /// A change of one phone.
@@ -99,7 +110,11 @@ impl Phones {
                 }
                 Self::Release(change) => act(&context, &change, Intent::Wanted(Wanted::Released)).await?,
                 Self::Block(change) => act(&context, &change, Intent::Wanted(Wanted::Blocked)).await?,
-                Self::Remove(change) => act(&context, &change, Intent::Wanted(Wanted::Removed)).await?,
+                Self::Remove { change, user: None } => {
+                    act(&context, &change, Intent::Wanted(Wanted::Removed)).await?;
+                }
+                Self::Remove { change, user: Some(user) } => act(&context, &change, Intent::TakeOff(user)).await?,
+                Self::Resync(change) => resync(&context, &change).await?,
             }
             Ok(ExitCode::SUCCESS)
         })
@@ -109,6 +124,7 @@ impl Phones {
 enum Intent {
     Allow(FirstContact),
     Wanted(Wanted),
+    TakeOff(String),
 }
 
 fn find(context: &Context, mac: Mac) -> anyhow::Result<Arc<Phone>> {
@@ -133,17 +149,16 @@ fn list(context: &Context, removed: bool, as_json: bool) {
     let rows: Vec<Vec<String>> = phones
         .iter()
         .map(|phone| {
-            let users: Vec<&str> = phone.accounts.iter().map(|account| account.username.as_str()).collect();
             vec![
                 phone.mac.to_string(),
-                users.join(","),
+                users(phone),
                 phone.model.clone().unwrap_or_else(|| phone.vendor.clone()),
                 phone.wanted.text().to_owned(),
                 phone.devices.state.text().to_owned(),
                 phone.redirect.state.text().to_owned(),
                 phone.request.state.text().to_owned(),
-                worst(phone, |account| account.user_object.state.text()),
-                worst(phone, |account| account.registration.state.text()),
+                all(phone, |account| account.user_object.state.text()),
+                all(phone, |account| account.registration.state.text()),
             ]
         })
         .collect();
@@ -152,11 +167,29 @@ fn list(context: &Context, removed: bool, as_json: bool) {
     output::table(&head, &rows);
 }
 
-/// The texts of all accounts, each once.
-fn worst(phone: &Phone, text: impl Fn(&crate::phone::record::Account) -> &'static str) -> String {
-    let mut texts: Vec<&str> = phone.accounts.iter().map(text).collect();
-    texts.dedup();
-    texts.join("/")
+/// The users' names, of a base with many the first ones.
+fn users(phone: &Phone) -> String {
+    const SHOWN: usize = 4;
+    let names: Vec<&str> = phone.accounts.iter().map(|account| account.username.as_str()).collect();
+    match names.len().checked_sub(SHOWN) {
+        Some(more @ 1..) => format!("{} +{more}", names.get(..SHOWN).unwrap_or_default().join(",")),
+        _ => names.join(","),
+    }
+}
+
+/// The texts of all accounts, each once; of several with how many have it.
+fn all(phone: &Phone, text: impl Fn(&crate::phone::record::Account) -> &'static str) -> String {
+    let mut counts: Vec<(&str, usize)> = Vec::new();
+    for text in phone.accounts.iter().map(text) {
+        match counts.iter_mut().find(|(known, _)| *known == text) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((text, 1)),
+        }
+    }
+    match counts.as_slice() {
+        [(text, _)] => (*text).to_owned(),
+        several => several.iter().map(|(text, count)| format!("{count} {text}")).collect::<Vec<_>>().join(", "),
+    }
 }
 
 fn facet<S: Copy + PartialEq>(facet: &Facet<S>, text: &str) -> Value {
@@ -168,14 +201,31 @@ fn facet<S: Copy + PartialEq>(facet: &Facet<S>, text: &str) -> Value {
     })
 }
 
+/// What the settings want and what the phone reported.
+fn firmware(store: &Store, phone: &Phone) -> FirmwareState {
+    let lookup = Lookup {
+        vendor: Some(&phone.vendor),
+        model: phone.model.as_deref(),
+        category: phone.category.as_deref(),
+        mac: Some(phone.mac),
+        ..Lookup::default()
+    };
+    let names = ["firmware_url", "firmware_version"];
+    let settings = store.layers(phone.instance).effective_of(&names, &lookup, Some(&phone.device_config));
+    FirmwareState::of(&settings, phone.firmware.as_deref())
+}
+
 fn summary(store: &Store, phone: &Phone) -> Value {
     let asked = store.request_facts(phone.id);
+    let firmware = firmware(store, phone);
     json!({
         "mac": phone.mac,
         "provider": phone.provider,
         "vendor": phone.vendor,
         "model": phone.model,
         "firmware": phone.firmware,
+        "firmware_wanted": firmware.wanted,
+        "firmware_current": firmware.current,
         "category": phone.category,
         "wanted": phone.wanted.as_str(),
         "removed_at": phone.buried.map(|at| at.to_string()),
@@ -196,6 +246,12 @@ fn summary(store: &Store, phone: &Phone) -> Value {
             "pbx_flags": facet(&account.user_object, account.user_object.state.text()),
             "registered": facet(&account.registration, account.registration.state.text()),
             "registered_address": account.registered_address,
+            "orphaned": account.orphaned.map(|orphaned| json!({
+                "since": orphaned.since.to_string(),
+                "gone": orphaned.gone.as_str(),
+                "sentence": orphaned.gone.sentence(),
+            })),
+            "withheld_since": account.withheld.map(|at| at.to_string()),
         })).collect::<Vec<_>>(),
     })
 }
@@ -225,12 +281,22 @@ async fn show(context: &Context, mac: Mac, as_json: bool) -> anyhow::Result<()> 
             output::line(&format!("  {:<16}{error}", ""));
         }
     };
+    output::line(&format!("  {:<16}{}", "Firmware", firmware(&context.store, &phone).text()));
     print("Wanted", phone.wanted.text(), phone.created, None);
     print("Device Config", phone.devices.state.text(), phone.devices.since, phone.devices.error.as_deref());
     print("Redirect", phone.redirect.state.text(), phone.redirect.since, phone.redirect.error.as_deref());
     print("Phone Requests", phone.request.state.text(), phone.request.since, phone.request.error.as_deref());
     for account in &phone.accounts {
-        output::line(&format!("  line {}: {} ({}) at {}", account.line, account.cn, account.username, account.dns));
+        output::line(&format!(
+            "  line {}: {} ({}) at {}, hardware id {}",
+            account.line, account.cn, account.username, account.dns, account.hwid
+        ));
+        if let Some(orphaned) = account.orphaned {
+            print("  Orphaned", orphaned.gone.as_str(), orphaned.since, Some(orphaned.gone.sentence()));
+        }
+        if let Some(since) = account.withheld {
+            print("  Withheld", "switched off in the phone's file", since, None);
+        }
         let (flags, registered) = (&account.user_object, &account.registration);
         print("  PBX flags", flags.state.text(), flags.since, flags.error.as_deref());
         print("  Registered", registered.state.text(), registered.since, registered.error.as_deref());
@@ -252,13 +318,17 @@ async fn act(context: &Context, change: &Change, intent: Intent) -> anyhow::Resu
         // Written before the change, so that the serving process finds it when it sees the change.
         context.store.set_fact(context.instance, &awaited, Some("1")).await?;
     }
-    match intent {
+    let done: anyhow::Result<()> = match intent {
         Intent::Allow(first_contact) => {
-            intents::allow(&context.store, phone.id, first_contact, SystemClock.now()).await
+            intents::allow(&context.store, phone.id, first_contact, SystemClock.now()).await.map_err(Into::into)
         }
-        Intent::Wanted(wanted) => intents::want(&context.store, phone.id, wanted).await,
+        Intent::Wanted(wanted) => intents::want(&context.store, phone.id, wanted).await.map_err(Into::into),
+        Intent::TakeOff(user) => intents::take_off(&context.store, phone.id, &user).await.map_err(Into::into),
+    };
+    if done.is_err() && change.wait {
+        context.store.set_fact(context.instance, &awaited, None).await?;
     }
-    .with_context(|| format!("the record of {} cannot be changed", change.mac))?;
+    done.with_context(|| format!("the record of {} cannot be changed", change.mac))?;
     if !change.wait {
         output::note("Written; a running gateway carries it out now.");
         return Ok(());
@@ -268,6 +338,31 @@ async fn act(context: &Context, change: &Change, intent: Intent) -> anyhow::Resu
         context.store.set_fact(context.instance, &awaited, None).await?;
     }
     waited
+}
+
+/// Has the serving process tell the phone to come; with `--wait` what came of it decides the exit code.
+async fn resync(context: &Context, change: &Change) -> anyhow::Result<()> {
+    let phone = find(context, change.mac)?;
+    resync::ask(&context.store, &phone, change.wait).await?;
+    if !change.wait {
+        output::note("Written; a running gateway tells the phone now, and the phone's time line what came of it.");
+        return Ok(());
+    }
+    let started = Instant::now();
+    let result = loop {
+        let result = resync::result(&context.store, &phone);
+        if result.is_some() || started.elapsed() > PATIENCE {
+            break result;
+        }
+        tokio::time::sleep(LOOK).await;
+    };
+    resync::forget(&context.store, &phone).await?;
+    match result {
+        Some((true, sentence)) => output::note(&sentence),
+        Some((false, sentence)) => bail!("{sentence}"),
+        None => bail!("written, but no serving gateway took notice within a minute: is `gangway serve` running?"),
+    }
+    Ok(())
 }
 
 /// Follows until the serving process has seen the change and nothing is left to do for it.

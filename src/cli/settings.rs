@@ -14,10 +14,15 @@ use super::{
 };
 use crate::{
     phone::{
+        line_keys::LineKeys,
         mac::Mac,
-        settings::{Layers, REDIRECT_SETTINGS, Scope, Setting, TABLE, setting, settings_text, validate},
+        settings::{
+            Kind, Layers, REDIRECT_SETTINGS, Scope, Setting, TABLE, setting, setting_json, settings_json,
+            settings_text, validate,
+        },
     },
     secret::Secret,
+    vendor::Registry,
 };
 
 /// What to do with settings.
@@ -85,7 +90,11 @@ impl Settings {
             && !global.config.exists()
         {
             // The meaning of settings is known without any gateway.
-            output::line(settings_text().trim_end());
+            if global.json {
+                output::json(&settings_json());
+            } else {
+                output::line(settings_text().trim_end());
+            }
             return Ok(ExitCode::SUCCESS);
         }
         block_on(async |tasks| {
@@ -97,7 +106,10 @@ impl Settings {
                     list(&context, &vendors, &scope.scope(), set, global.json);
                 }
                 Self::Get { name, scope } => get(&context, &name, &scope.scope(), global.json)?,
-                Self::Set { name, value, scope } => set(&context, &name, value, &scope.scope()).await?,
+                Self::Set { name, value, scope } => {
+                    let registry = registry(global)?;
+                    set(&context, &registry, &name, value, &scope.scope()).await?;
+                }
             }
             Ok(ExitCode::SUCCESS)
         })
@@ -149,7 +161,9 @@ fn list(context: &Context, vendors: &[String], scope: &Scope, only_set: bool, as
         .collect();
     if as_json {
         let rows = rows.iter().map(|(name, setting, value, set)| {
-            json!({"name": name, "value": value, "set": set, "default": setting.default, "help": setting.help})
+            let mut row = setting_json(name, setting);
+            (row["scope"], row["value"], row["set"]) = (json!(scope.to_string()), json!(value), json!(set));
+            row
         });
         output::json(&rows.collect());
         return;
@@ -180,8 +194,27 @@ fn get(context: &Context, name: &str, scope: &Scope, as_json: bool) -> anyhow::R
     Ok(())
 }
 
-async fn set(context: &Context, name: &str, value: Option<String>, scope: &Scope) -> anyhow::Result<()> {
-    known(name)?;
+/// A list of line keys is refused where the model it is for is known and cannot have them.
+fn fits(context: &Context, registry: &Registry, list: &str, scope: &Scope) -> anyhow::Result<()> {
+    let phone = match scope {
+        Scope::Phone(mac) => context.store.roster().by_mac(context.instance, *mac),
+        _ => None,
+    };
+    let refused = registry.refused_keys(scope, phone.as_deref(), &LineKeys::read(list)?);
+    if !refused.is_empty() {
+        bail!("line_keys is not changed:\n  {}", refused.join("\n  "));
+    }
+    Ok(())
+}
+
+async fn set(
+    context: &Context,
+    registry: &Registry,
+    name: &str,
+    value: Option<String>,
+    scope: &Scope,
+) -> anyhow::Result<()> {
+    let setting = known(name)?;
     let value = match value {
         Some(dash) if dash == "-" => {
             let mut text = String::new();
@@ -192,7 +225,12 @@ async fn set(context: &Context, name: &str, value: Option<String>, scope: &Scope
     };
     let value = match value {
         Some(value) => match validate(name, &value, scope) {
-            Ok(value) => Some(Secret::new(value)),
+            Ok(value) => {
+                if setting.kind == Kind::LineKeys {
+                    fits(context, registry, &value, scope)?;
+                }
+                Some(Secret::new(value))
+            }
             Err(error) => bail!("{name} is not changed: {error}"),
         },
         None => None,
@@ -203,12 +241,13 @@ async fn set(context: &Context, name: &str, value: Option<String>, scope: &Scope
         .await
         .with_context(|| format!("{name} is not changed"))?;
     output::note(&format!(
-        "{name} {} for {}; phones get it with their next request.",
+        "{name} {} for {}; it takes effect {}.",
         if value.is_some() { "is set" } else { "is back at its default" },
         match scope {
             Scope::Instance => context.label.clone(),
             other => other.to_string(),
-        }
+        },
+        setting.effect.text(),
     ));
     Ok(())
 }

@@ -30,8 +30,10 @@ pub enum ConfigError {
         reason: String,
     },
     /// A value that does not work, alone or with another.
-    #[error("{key}: {reason}")]
+    #[error("{place}: {key}: {reason}")]
     Value {
+        /// The file, the variable, or "the configuration".
+        place: String,
         /// The key, `section.key`.
         key: String,
         /// What is wrong and what to write.

@@ -12,6 +12,7 @@ mod load;
 mod log;
 mod net;
 mod ops;
+mod pnp;
 mod vendors;
 
 use serde::Deserialize;
@@ -25,6 +26,7 @@ pub use instances::InstanceConfig;
 pub use log::{LogConfig, LogFormat};
 pub use net::NetConfig;
 pub use ops::OpsConfig;
+pub use pnp::PnpConfig;
 pub use vendors::VendorsConfig;
 
 /// Everything the process is configured with.
@@ -45,6 +47,8 @@ pub struct Config {
     pub net: NetConfig,
     /// Rendered files kept in memory.
     pub cache: CacheConfig,
+    /// Arrival of phones by multicast.
+    pub pnp: PnpConfig,
     /// Own vendor folders.
     pub vendors: VendorsConfig,
     /// The tenants.

@@ -131,6 +131,11 @@ impl Consequences {
     /// Notes that a known phone did not get what it asked for: in the time line, at most once a minute per reason, at
     /// most once an hour where anybody can bring the refusal about.
     pub fn withheld(&self, phone: &Phone, reason: Reason, source: IpAddr, now: Timestamp) {
+        self.withheld_from(phone, reason, source.to_canonical().to_string(), now);
+    }
+
+    /// As [`Self::withheld`], with everything that was seen of who asked.
+    pub fn withheld_from(&self, phone: &Phone, reason: Reason, seen: String, now: Timestamp) {
         let seldom = if takes_a_mac_only(reason) { &self.strangers } else { &self.noted };
         if !is_notable(reason) || !seldom.lets((phone.id, reason), now) {
             return;
@@ -139,7 +144,7 @@ impl Consequences {
         let (records, deliveries, id) = (self.records.clone(), self.deliveries.clone(), phone.id);
         self.tasks.spawn("record refusal", async move {
             let change = move |record: &mut Phone, events: &mut Vec<NewEvent>| {
-                note_withheld(record, reason, source, now, events);
+                note_withheld(record, reason, &seen, now, events);
             };
             match records.change_later(id, Box::new(change)).await {
                 Ok(_) => deliveries.asked(id, reason),
@@ -150,13 +155,13 @@ impl Consequences {
     }
 }
 
-fn note_withheld(record: &mut Phone, reason: Reason, source: IpAddr, now: Timestamp, events: &mut Vec<NewEvent>) {
+fn note_withheld(record: &mut Phone, reason: Reason, seen: &str, now: Timestamp, events: &mut Vec<NewEvent>) {
     if reason == Reason::BeforeConfig {
         outcome::before_config(record, now, events);
         return;
     }
     let kind = if reason.is_alarm() { "alarm" } else { "withheld" };
-    events.push(NewEvent::new(kind, format!("{} ({})", reason.sentence(), source.to_canonical())));
+    events.push(NewEvent::new(kind, format!("{} ({seen})", reason.sentence())));
     // A phone that works stays provisioned whatever strangers try; the time line tells of them.
     outcome::rejected(record, reason.sentence(), now);
 }
@@ -186,6 +191,7 @@ fn is_notable(reason: Reason) -> bool {
         | Reason::WrongCredentials
         | Reason::LockedOut
         | Reason::CertificateRequired
+        | Reason::UnknownModel
         | Reason::OtherCertificate => true,
         Reason::Admitted
         | Reason::CommonFile

@@ -59,12 +59,15 @@ pub struct Known {
 /// What the policy of a request follows from when no phone is known: instance, vendor, model.
 type Stranger = (InstanceId, Option<Arc<str>>, Option<Arc<str>>);
 
+/// The account all phones of an instance share, and the revision it is of.
+type SharedAccount = (u64, Option<Arc<Credentials>>);
+
 /// The table of one worker.
 #[derive(Debug)]
 pub struct Memo {
     hasher: RandomState,
     slots: RefCell<Vec<Option<std::rc::Rc<Known>>>>,
-    shared: RefCell<HashMap<InstanceId, (u64, Option<Arc<Credentials>>)>>,
+    shared: RefCell<HashMap<InstanceId, SharedAccount>>,
     strangers: RefCell<HashMap<Stranger, (u64, Policy)>>,
     /// How this worker challenges at present.
     pub challenges: Challenges,

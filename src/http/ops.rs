@@ -28,11 +28,11 @@ pub fn configure(readiness: Arc<dyn Readiness>, metrics: MetricsText) -> impl Fn
             .route(
                 "/readyz",
                 web::get().to(move || {
-                    let missing = readiness.missing();
+                    let (missing, remarks) = (readiness.missing(), readiness.remarks());
                     async move {
                         let ready = missing.is_empty();
                         let mut answer = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
-                        answer.json(json!({ "ready": ready, "missing": missing }))
+                        answer.json(json!({ "ready": ready, "missing": missing, "remarks": remarks }))
                     }
                 }),
             )

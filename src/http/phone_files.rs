@@ -31,8 +31,12 @@ use crate::{
         record::{Delivery, Phone},
     },
     provision::outcome::{Delivered, is_news},
+    vendor::Basis,
     wire::http_auth,
 };
+
+/// Characters of a User-Agent in the time line.
+const SHOWN: usize = 200;
 
 /// One request on its way.
 struct Visit<'a> {
@@ -150,6 +154,14 @@ impl Visit<'_> {
                 self.deps.consequences.withheld(phone, reason, self.client.address, self.now);
             }
         }
+        let given = matches!(decision.verdict, Verdict::Open | Verdict::Personal(_));
+        if let Some(phone) = phone.filter(|phone| given && !self.speaks_as(phone)) {
+            let agent: String = self.known.user_agent.as_deref().unwrap_or_default().chars().take(SHOWN).collect();
+            let address = self.client.address.to_canonical();
+            let seen = format!("User-Agent '{agent}', file {}, from {address}", self.known.file);
+            self.deps.consequences.withheld_from(phone, Reason::UnknownModel, seen, self.now);
+            return (answer::not_found(), Outcome::Refused(Reason::UnknownModel));
+        }
         match decision.verdict {
             Verdict::NotFound => (answer::not_found(), Outcome::Refused(reason)),
             Verdict::Challenge { stale } => (self.challenge(stale), Outcome::Refused(reason)),
@@ -168,6 +180,13 @@ impl Visit<'_> {
                 None => (answer::not_found(), Outcome::Refused(reason)),
             },
         }
+    }
+
+    /// Whether the request, or what the phone said before, tells that it is a phone of the record's vendor.
+    fn speaks_as(&self, phone: &Phone) -> bool {
+        let whole = &self.known.recognised.whole;
+        let common = self.known.recognised.kind == FileKind::Common;
+        common || whole.speaks_for(&phone.vendor) || (whole.basis != Basis::Agent && phone.model.is_some())
     }
 
     fn challenge(&self, stale: bool) -> HttpResponse {

@@ -190,6 +190,11 @@ pub trait Pages: Send + Sync {
 pub trait Readiness: Send + Sync {
     /// What is not ready, with the reason; empty = ready.
     fn missing(&self) -> Vec<NotReady>;
+
+    /// What a person should put right although work goes on.
+    fn remarks(&self) -> Vec<NotReady> {
+        Vec::new()
+    }
 }
 
 /// One thing that is not ready.

@@ -94,6 +94,7 @@ impl Files for RenderedFiles {
             model: phone.and_then(|phone| phone.model.as_deref()).or(recognised.model.as_deref()),
             category: phone.and_then(|phone| phone.category.as_deref()),
             mac: phone.map(|phone| phone.mac),
+            defaults: None,
         };
         let devices = phone.map(|phone| &phone.device_config);
         let names = ["provisioning_scheme", "require_certificate"];

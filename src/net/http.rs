@@ -58,6 +58,18 @@ pub enum Method {
 }
 
 impl Method {
+    /// As it stands in the request.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+
     fn wire(self) -> awc::http::Method {
         match self {
             Self::Get => awc::http::Method::GET,

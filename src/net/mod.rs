@@ -5,6 +5,7 @@ pub mod backoff;
 pub mod error;
 pub mod http;
 pub mod tls;
+pub mod udp;
 pub mod ws;
 
 pub use error::NetError;

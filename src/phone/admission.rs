@@ -12,7 +12,7 @@ use super::{
     facet::Wanted,
     identity::{Authorization, Certificate, Evidence, Proof, Token},
     mac::Mac,
-    record::{Phone, Window},
+    record::{Account, Phone, Window},
 };
 
 /// A window closes at the latest this long after its first delivery.
@@ -189,6 +189,8 @@ reasons! {
     LockedOut = "locked-out", "Too many wrong credentials from this address: only the phone's own credentials are looked at for some minutes.";
     /// The settings ask for a factory certificate.
     CertificateRequired = "certificate-required", "The setting require_certificate is on and the phone did not prove its factory certificate.";
+    /// Nothing but a MAC says whose phone asks, or it is another vendor's.
+    UnknownModel = "unknown-model", "Unknown model: the request does not say that a phone of this vendor asks, so no file is given that might be another's. If the phone is right, add its User-Agent to the vendor's folder (docs/vendors.md).";
     /// A valid certificate of another phone.
     OtherCertificate = "other-certificate", "A phone with another MAC address in its factory certificate asked for this file and was refused.";
 }
@@ -231,11 +233,13 @@ pub fn is_switched_off(phone: &Phone) -> bool {
 /// Whether every account has been orphaned for longer than we wait.
 #[must_use]
 pub fn is_orphaned(phone: &Phone, now: Timestamp) -> bool {
-    !phone.accounts.is_empty()
-        && phone
-            .accounts
-            .iter()
-            .all(|account| account.orphaned.is_some_and(|since| passed(since, ORPHAN_PATIENCE, now)))
+    !phone.accounts.is_empty() && phone.accounts.iter().all(|account| is_lost(account, now))
+}
+
+/// Whether the account has been orphaned for longer than we wait.
+#[must_use]
+pub fn is_lost(account: &Account, now: Timestamp) -> bool {
+    account.orphaned.is_some_and(|orphaned| passed(orphaned.since, ORPHAN_PATIENCE, now))
 }
 
 fn passed(since: Timestamp, patience: Duration, now: Timestamp) -> bool {
@@ -306,8 +310,9 @@ fn stage(ask: &Ask<'_>, phone: &Phone, proof: Proof, now: Timestamp) -> Decision
     if is_orphaned(phone, now) {
         return plain(Verdict::Open, Reason::Orphaned);
     }
-    // The passwords of a phone that never came are dropped after its window: a file without them would only break it.
-    let has_passwords = phone.accounts.iter().all(|account| !account.password.is_empty());
+    // The passwords of a phone that never came are dropped after its window: a file without any would only break it.
+    // On a base that serves others such accounts are written as off.
+    let has_passwords = phone.accounts.iter().any(|account| account.is_served() && !is_lost(account, now));
     if phone.device_config.received.is_none() || !has_passwords {
         // A new phone gives up after three quick tries, so it gets a file that makes it ask again; one that works
         // already keeps what it has.

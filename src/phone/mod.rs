@@ -3,6 +3,7 @@
 
 pub mod admission;
 pub mod facet;
+pub mod firmware;
 pub mod identity;
 pub mod instance;
 pub mod line_keys;

@@ -1,14 +1,23 @@
 //! The record of a phone: everything we know and want of it. The store keeps it, facets decide from it, files are
 //! rendered from it.
 
+mod account;
+#[cfg(any(test, feature = "sim"))]
+mod sample;
+mod spent;
+
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use jiff::Timestamp;
 use serde_json::Value;
 
+pub use self::{
+    account::{Account, AccountUser, Flags, Gone, Orphaned},
+    spent::SpentCodes,
+};
 use super::{
     admission::FirstContact,
-    facet::{DevicesState, Facet, RedirectState, RegistrationState, RequestState, UserObjectState, Wanted},
+    facet::{DevicesState, Facet, RedirectState, RequestState, Wanted},
     instance::InstanceId,
     mac::Mac,
 };
@@ -86,50 +95,6 @@ pub struct Credentials {
     pub proven: Option<Timestamp>,
 }
 
-/// One user on one phone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Account {
-    /// Line number from 1.
-    pub line: u16,
-    /// HW-ID of the device entry on the user object.
-    pub hwid: String,
-    /// The user's GUID in the PBX; learned with the first GetObject, the lasting identity of the user.
-    pub user_guid: Option<String>,
-    /// H.323 name of the user (`usename` on the wire).
-    pub username: String,
-    /// Long name.
-    pub cn: String,
-    /// The user's PBX password.
-    pub password: Secret,
-    /// PBX domain.
-    pub domain: String,
-    /// PBX address (DNS name or IP).
-    pub dns: String,
-    /// Facet "PBX flags".
-    pub user_object: Facet<UserObjectState>,
-    /// The flags that were written, to know whether the wanted value changed since.
-    pub flags_written: Option<Flags>,
-    /// Provisioning count for which they were written.
-    pub flags_provisioning: u32,
-    /// Facet "Registered".
-    pub registration: Facet<RegistrationState>,
-    /// The address the PBX sees, while registered.
-    pub registered_address: Option<String>,
-    /// Since when its user object or device is gone from the PBX.
-    pub orphaned: Option<Timestamp>,
-}
-
-/// The flags gangway sets on the HW-ID of a user object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Flags {
-    /// Media Relay (`mr`).
-    pub media_relay: bool,
-    /// TLS only (`tls`).
-    pub tls_only: bool,
-    /// Reverse Proxy (`trusted`).
-    pub reverse_proxy: bool,
-}
-
 /// The time in which bootstrap (token, redirect credentials) admits.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Window {
@@ -183,9 +148,9 @@ pub struct Sysclient {
     pub product: String,
     /// `version` as last identified; part of the digest.
     pub version: String,
-    /// The provisioning code that Devices used up or kept silent on last. A repeated request must not send it again, so
-    /// it is written in one transaction with what it brought.
-    pub spent: Option<Secret>,
+    /// The provisioning codes that a repeated request must not send again; written in one transaction with what they
+    /// brought.
+    pub spent: SpentCodes,
 }
 
 /// A value that many records have alike and that is therefore held once. Reads like the value itself; changing it makes
@@ -302,6 +267,15 @@ impl Phone {
         self.accounts.iter().find(|account| account.line == line)
     }
 
+    /// Whether the HW-ID of an account does not tell who registers, so that it registers by the user's name: two users
+    /// share it or, on a base where each user has a handset, it is the base's own address.
+    #[must_use]
+    pub fn shares_hwid(&self, account: &Account, has_handsets: bool) -> bool {
+        let is_base = has_handsets && account.hwid.parse() == Ok(self.mac);
+        let same = |other: &Account| other.line != account.line && other.hwid.eq_ignore_ascii_case(&account.hwid);
+        is_base || self.accounts.iter().any(same)
+    }
+
     /// Whether a file rendered from `other` could differ from one rendered from `self`. The store raises
     /// [`Phone::revision`] exactly then.
     ///
@@ -354,30 +328,6 @@ impl Phone {
             || accounts.len() != other.accounts.len()
             || accounts.iter().zip(&other.accounts).any(|(a, b)| a.render_inputs_differ(b))
     }
-
-    /// A complete record for tests and simulations: one account, window open, nothing delivered.
-    #[cfg(any(test, feature = "sim"))]
-    #[must_use]
-    pub fn sample() -> Self {
-        let now = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(24 * 20_000);
-        let mac = Mac::new([0x80, 0x5e, 0xc0, 0x12, 0x34, 0x56]).unwrap_or_else(|_| unreachable!("a unicast address"));
-        let mut phone = Self::new(InstanceId(1), mac, "yealink", "yealink", now);
-        phone.model = Some("T46U".to_owned());
-        phone.provisioning = 1;
-        phone.token = Secret::new("abcdefghijklmnopqrstuvwxyz");
-        phone.own.password = Secret::new("Own0Password0Sample0");
-        phone.window.open(now, 7);
-        let user = AccountUser {
-            hwid: phone.mac.to_string(),
-            username: "anna.user".to_owned(),
-            cn: "Anna User".to_owned(),
-            password: Secret::new("sample-password"),
-            domain: "example.com".to_owned(),
-            dns: "pbx.example.com".to_owned(),
-        };
-        phone.accounts.push(Account::new(1, user, now));
-        phone
-    }
 }
 
 /// 128 random bits in lower-case base32 (RFC 4648 alphabet, no padding): 26 characters, the token of a phone's URL.
@@ -409,75 +359,10 @@ impl Credentials {
     }
 }
 
-impl Account {
-    /// An account as it stands right after a user was put on a phone.
-    #[must_use]
-    pub fn new(line: u16, user: AccountUser, now: Timestamp) -> Self {
-        Self {
-            line,
-            hwid: user.hwid,
-            user_guid: None,
-            username: user.username,
-            cn: user.cn,
-            password: user.password,
-            domain: user.domain,
-            dns: user.dns,
-            user_object: Facet::new(UserObjectState::Pending, now),
-            flags_written: None,
-            flags_provisioning: 0,
-            registration: Facet::new(RegistrationState::Unknown, now),
-            registered_address: None,
-            orphaned: None,
-        }
-    }
-
-    fn render_inputs_differ(&self, other: &Self) -> bool {
-        let Self {
-            line,
-            hwid,
-            user_guid: _,
-            username,
-            cn,
-            password,
-            domain,
-            dns,
-            user_object: _,
-            flags_written: _,
-            flags_provisioning: _,
-            registration: _,
-            registered_address: _,
-            orphaned: _,
-        } = self;
-        *line != other.line
-            || *hwid != other.hwid
-            || *username != other.username
-            || *cn != other.cn
-            || *password != other.password
-            || *domain != other.domain
-            || *dns != other.dns
-    }
-}
-
-/// What ProvisioningPhone says of the user of an account.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AccountUser {
-    /// HW-ID of the device entry on the user object.
-    pub hwid: String,
-    /// H.323 name.
-    pub username: String,
-    /// Long name.
-    pub cn: String,
-    /// The user's PBX password.
-    pub password: Secret,
-    /// PBX domain.
-    pub domain: String,
-    /// PBX address.
-    pub dns: String,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::phone::facet::{RegistrationState, UserObjectState};
 
     /// A field's name and how to change it.
     type Change = (&'static str, Box<dyn FnOnce(&mut Phone)>);
@@ -519,6 +404,7 @@ mod tests {
             ("password", Box::new(|phone| phone.accounts[0].password = Secret::new("other"))),
             ("domain", Box::new(|phone| phone.accounts[0].domain = "other".into())),
             ("dns", Box::new(|phone| phone.accounts[0].dns = "other".into())),
+            ("withheld", Box::new(|phone| phone.accounts[0].withheld = Some(later()))),
         ];
         for (field, change) in changes {
             assert!(changed(change), "{field}");
@@ -570,7 +456,8 @@ mod tests {
                 Box::new(|phone| phone.accounts[0].registration.reach(RegistrationState::Registered, later())),
             ),
             ("address", Box::new(|phone| phone.accounts[0].registered_address = Some("x".into()))),
-            ("orphaned", Box::new(|phone| phone.accounts[0].orphaned = Some(later()))),
+            ("orphaned", Box::new(|phone| phone.accounts[0].orphan(Gone::User, later()))),
+            ("account's provisioning", Box::new(|phone| phone.accounts[0].provisioning = 9)),
         ];
         for (field, change) in changes {
             assert!(!changed(change), "{field}");

@@ -1,7 +1,7 @@
 //! The settings: one table, validation in sentences, layers, and the origin of every value.
 //!
-//! A value of a narrower layer beats that of a wider one: default, instance, vendor, model, category, then what
-//! Devices deployed, then the phone itself.
+//! A value of a narrower layer beats that of a wider one: default, the vendor's manifest, instance, vendor,
+//! model, category, then what Devices deployed, then the phone itself.
 
 mod devices;
 mod help;
@@ -12,8 +12,8 @@ mod validate;
 
 pub(crate) use devices::field as devices_field;
 pub use devices::value_from as value_from_devices;
-pub use help::{settings_json, settings_markdown, settings_text};
+pub use help::{scopes, setting_json, settings_json, settings_markdown, settings_text};
 pub use layers::{Effective, Layer, Layers, Lookup, Origin, SettingRow};
 pub use scope::{Scope, ScopeError};
-pub use table::{Kind, REDIRECT_SETTINGS, Setting, TABLE, setting};
+pub use table::{Effect, Kind, REDIRECT_SETTINGS, Setting, TABLE, possible, setting};
 pub use validate::{SettingError, validate};

@@ -33,7 +33,7 @@ impl Providers for Manifests {
         let (vendor, provider) = registry.provider(name)?;
         Some(ProviderFacts {
             vendor: vendor.name.to_string(),
-            title: vendor.title.clone(),
+            title: provider.title.clone(),
             same_mac: match provider.same_mac {
                 crate::vendor::SameMac::Replace => SameMac::Replace,
                 crate::vendor::SameMac::Add => SameMac::Add,
@@ -44,5 +44,32 @@ impl Providers for Manifests {
     fn vendors(&self) -> Vec<(String, String)> {
         let registry = self.0.load();
         registry.vendors().map(|vendor| (vendor.name.to_string(), vendor.redirect.default.clone())).collect()
+    }
+
+    fn names(&self) -> Vec<String> {
+        let registry = self.0.load();
+        registry.vendors().flat_map(|vendor| &vendor.providers).map(|provider| provider.name.clone()).collect()
+    }
+
+    fn accounts(&self, provider: &str, model: Option<&str>) -> u16 {
+        let registry = self.0.load();
+        let Some((vendor, provider)) = registry.provider(provider) else { return 1 };
+        match model.and_then(|model| vendor.model(model)) {
+            Some(model) => model.accounts,
+            None if provider.same_mac == crate::vendor::SameMac::Add => {
+                let serves =
+                    |family: &str| provider.families.is_empty() || provider.families.iter().any(|one| one == family);
+                let bases = vendor.manifest.models.iter().filter(|model| {
+                    vendor.manifest.family(model.family.as_deref()).is_some_and(|family| serves(&family.name))
+                });
+                bases.map(|model| model.accounts).max().unwrap_or(vendor.manifest.unknown_model.accounts)
+            }
+            None => vendor.manifest.unknown_model.accounts,
+        }
+    }
+
+    fn claims(&self, vendor: &str, mac: Mac) -> bool {
+        let registry = self.0.load();
+        registry.vendor(vendor).is_some_and(|vendor| vendor.manifest.ouis.contains(&mac.oui()))
     }
 }

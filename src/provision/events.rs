@@ -17,6 +17,42 @@ pub enum Happened<'a> {
         /// The user's name.
         user: &'a str,
     },
+    /// A further user got an account of the base.
+    HandsetAdded {
+        /// The user's name.
+        user: &'a str,
+        /// Its number on the base.
+        line: u16,
+    },
+    /// The account of a handset went to another user.
+    HandsetHandedOver {
+        /// The user's name.
+        user: &'a str,
+        /// Its number on the base.
+        line: u16,
+    },
+    /// The account of a user was taken off the phone.
+    AccountRemoved {
+        /// The user's name.
+        user: &'a str,
+    },
+    /// The user object or the device of an account is gone.
+    Orphaned {
+        /// The user's name.
+        user: &'a str,
+        /// What is gone and what to do.
+        sentence: &'a str,
+    },
+    /// It is there again.
+    Found {
+        /// The user's name.
+        user: &'a str,
+    },
+    /// It was gone for too long: the account is written off in the phone's file.
+    Withheld {
+        /// The user's name.
+        user: &'a str,
+    },
     /// Devices gave a sysclient password.
     Joined,
     /// The whole configuration arrived.
@@ -39,6 +75,16 @@ pub enum Happened<'a> {
     AsksPerson {
         /// The PIN where the service gave one; else the last five digits of its serial number.
         pin: Option<&'a str>,
+    },
+    /// It was told to come.
+    Resync {
+        /// What came of it.
+        sentence: &'a str,
+    },
+    /// It asked by multicast and was told its URL.
+    ToldByPnp {
+        /// From where it asked.
+        source: &'a str,
     },
     /// The redirect service refused.
     RedirectRefused {
@@ -119,6 +165,12 @@ impl Happened<'_> {
         match self {
             Self::Requested { .. } => "requested",
             Self::HandedOver { .. } => "handed-over",
+            Self::HandsetAdded { .. } => "handset-added",
+            Self::HandsetHandedOver { .. } => "handset-handed-over",
+            Self::AccountRemoved { .. } => "account-removed",
+            Self::Orphaned { .. } => "orphaned",
+            Self::Found { .. } => "found",
+            Self::Withheld { .. } => "withheld",
             Self::Joined => "joined",
             Self::ConfigReceived => "config-received",
             Self::ConfigChanged => "config-changed",
@@ -126,6 +178,8 @@ impl Happened<'_> {
             Self::DevicesAway { .. } => "devices-away",
             Self::Redirected => "redirected",
             Self::AsksPerson { .. } => "asks-person",
+            Self::ToldByPnp { .. } => "told-by-pnp",
+            Self::Resync { .. } => "resync",
             Self::RedirectRefused { .. } => "redirect-refused",
             Self::Deregistered => "deregistered",
             Self::FlagsWritten { .. } => "flags-written",
@@ -155,6 +209,14 @@ impl Happened<'_> {
                  settings unless it shows a factory certificate."
             ),
             Self::Joined => "Devices accepted the code and gave the phone its password.".to_owned(),
+            Self::HandsetAdded { user, line } => format!("{user} got account {line} of this base."),
+            Self::HandsetHandedOver { user, line } => format!("Account {line} of this base went to {user}."),
+            Self::AccountRemoved { user } => format!("The account of {user} was taken off."),
+            Self::Orphaned { user, sentence } => format!("Account of {user}: {sentence}"),
+            Self::Found { user } => format!("Account of {user}: user and device are there again."),
+            Self::Withheld { user } => {
+                format!("The account of {user} was gone for 7 days: it is switched off with the phone's next file.")
+            }
             Self::ConfigReceived => "The device configuration arrived.".to_owned(),
             Self::ConfigChanged => "Devices changed the device configuration.".to_owned(),
             Self::NotInDomain { sentence }
@@ -162,6 +224,8 @@ impl Happened<'_> {
             | Self::RedirectRefused { sentence }
             | Self::Rejected { sentence } => (*sentence).to_owned(),
             Self::Redirected => "The redirect service sends the phone to us.".to_owned(),
+            Self::Resync { sentence } => (*sentence).to_owned(),
+            Self::ToldByPnp { source } => format!("It asked by multicast from {source} and was told its URL."),
             Self::AsksPerson { pin: Some(pin) } => {
                 format!(
                     "At its first start the phone asks for the PIN {pin} or the last five digits of its serial number."

@@ -50,6 +50,8 @@ pub enum Concern {
     UserObject(u16),
     /// Registration of the account on this line.
     Registration(u16),
+    /// Whether the account on this line is still worth a place in the file.
+    Presence(u16),
 }
 
 /// What comes next for one concern.
@@ -124,6 +126,8 @@ pub enum Action {
     WriteFlags(Flags),
     /// Ask the PBXs for the account's registration.
     AskRegistration,
+    /// Write the account off in the phone's file.
+    Withhold,
 }
 
 /// With what a sysclient is to be held.
@@ -189,6 +193,7 @@ pub fn decide(phone: &Phone, context: &Context, now: Timestamp) -> Vec<(Concern,
     for account in &phone.accounts {
         decisions.push((Concern::UserObject(account.line), account::user_object(phone, account, context, now)));
         decisions.push((Concern::Registration(account.line), account::registration(phone, account, now)));
+        decisions.push((Concern::Presence(account.line), account::presence(phone, account, now)));
     }
     decisions
 }
@@ -207,6 +212,9 @@ pub fn decide_one(concern: Concern, phone: &Phone, context: &Context, now: Times
         }
         Concern::Registration(line) => {
             phone.account(line).map_or(Decision::Settled, |account| account::registration(phone, account, now))
+        }
+        Concern::Presence(line) => {
+            phone.account(line).map_or(Decision::Settled, |account| account::presence(phone, account, now))
         }
     }
 }

@@ -11,6 +11,7 @@ use super::{
     intake::{self, MacLocks, ProvisionRequest},
     outcome,
     ports::{Pbx, Providers, RedirectService, Sysclients},
+    presence,
     world::World,
 };
 use crate::{
@@ -64,6 +65,7 @@ impl Provisioning {
         let world = World { store, instances, providers, pbx, clock };
         let engine = Engine::new(world, sysclients, redirects, tasks.clone());
         tasks.spawn("provision", Arc::clone(&engine).run());
+        tasks.spawn("presence", presence::run(Arc::clone(&engine)));
         tasks.spawn("provision inbox", Inbox::new(Arc::clone(&engine)).run(sysclient_events));
         Self { engine, locks: Arc::default(), runtime: tokio::runtime::Handle::current() }
     }

@@ -1,6 +1,7 @@
 //! A request of Users: written into the record first, then answered from it.
 
 mod apply;
+mod prefix;
 
 use std::{
     collections::HashMap,
@@ -19,7 +20,7 @@ use super::{
 };
 use crate::{
     phone::{
-        facet::Wanted,
+        facet::{DevicesState, Wanted},
         instance::InstanceId,
         mac::Mac,
         record::{Phone, PhoneId},
@@ -88,19 +89,20 @@ pub(super) async fn request(engine: &Engine, locks: &MacLocks, request: Provisio
     // Subscribed before anything is written, so that no change is missed.
     let mut changes = engine.world.store.changes();
     let deadline = engine.world.now().saturating_add(DEADLINE).unwrap_or(jiff::Timestamp::MAX);
-    let (id, provisioning, is_repeat) = {
+    let serialised = async || {
         let lock = locks.of(Lock::Record(request.instance, request.mac));
         let _serialised = lock.lock().await;
-        let written = write(engine, locks, &request).await;
-        written.map_err(|refusal| refusal.to_string())?
+        write(engine, locks, &request).await.map_err(|refusal| refusal.to_string())
     };
+    let mut written = serialised().await?;
     let sleep = engine.world.clock.sleep_until(deadline);
     tokio::pin!(sleep);
     loop {
-        let Some(phone) = engine.world.store.roster().get(id) else {
+        let Some(phone) = engine.world.store.roster().get(written.id) else {
             return Err("The phone was removed meanwhile.".to_owned());
         };
-        if phone.provisioning != provisioning {
+        // On a base others may come and go; what counts is this user's account.
+        if !phone.accounts.iter().any(|account| account.provisioning == written.provisioning) {
             return Err("Another request for this phone came meanwhile; its answer counts.".to_owned());
         }
         if phone.wanted != Wanted::Active {
@@ -108,16 +110,22 @@ pub(super) async fn request(engine: &Engine, locks: &MacLocks, request: Provisio
         }
         let waiting_for = match verdict(&phone) {
             Verdict::Ok => return Ok(()),
+            // The code that was refused is not this one: it gets its own chance.
+            Verdict::Failed(_) if written.has_code_left && phone.devices.state == DevicesState::NotInDomain => {
+                written = serialised().await?;
+                written.has_code_left = false;
+                continue;
+            }
             Verdict::Failed(sentence) => return Err(sentence),
             Verdict::Open(waiting_for) => waiting_for,
         };
-        if is_repeat && is_known_trouble(&phone) {
+        if written.is_repeat && is_known_trouble(&phone) {
             return Err(goes_on(&waiting_for));
         }
         tokio::select! {
             biased;
             () = engine.tasks.stopping() => return Err(RESTARTING.to_owned()),
-            change = next_change(&mut changes, id) => if !change { return Err(RESTARTING.to_owned()) },
+            change = next_change(&mut changes, written.id) => if !change { return Err(RESTARTING.to_owned()) },
             () = &mut sleep => return Err(goes_on(&waiting_for)),
         }
     }
@@ -141,10 +149,20 @@ enum Refusal {
     #[error("this gateway has no provider '{0}': remove the app object gangway-{0}, or install the vendor's folder")]
     UnknownProvider(String),
     #[error(
-        "the phone {mac} is in service as a {vendor} phone: remove it there first if this is another device, or \
-         provision it with the right manufacturer"
+        "the phone {mac} is in service with the manufacturer \"{title}\": choose that one, or remove the phone in the \
+         gangway admin page first if this is another device"
     )]
-    OtherVendor { mac: Mac, vendor: String },
+    OtherProvider { mac: Mac, title: String },
+    #[error(
+        "{mac} is the address of a phone of another manufacturer: choose {entries} instead. If the phone really is made \
+         by {vendor}, set extra_ouis = {prefix} for vendor:{vendor} in gangway and try again"
+    )]
+    OtherPrefix { mac: Mac, entries: String, vendor: String, prefix: String },
+    #[error(
+        "the base {mac} has {accounts} accounts and all of them are in use: take one off first (gangway phones remove \
+         {mac} --user NAME), or use another base"
+    )]
+    Full { mac: Mac, accounts: u16 },
     #[error(
         "the phone {mac} is in service in another instance of this gateway, which uses the same account at the redirect \
          service: remove it there first"
@@ -156,14 +174,54 @@ enum Refusal {
     Store(#[from] StoreError),
 }
 
-/// Writes the request; the phone, its provisioning count, and whether nothing had to be changed.
-async fn write(engine: &Engine, locks: &MacLocks, request: &ProvisionRequest) -> Result<(PhoneId, u32, bool), Refusal> {
+/// What was written.
+struct Written {
+    id: PhoneId,
+    /// The provisioning count of this user's account.
+    provisioning: u32,
+    /// Nothing had to be changed.
+    is_repeat: bool,
+    /// The code waits for the fate of another user's, which is being tried.
+    has_code_left: bool,
+}
+
+impl Written {
+    fn new(phone: &Phone, request: &ProvisionRequest, applied: Applied) -> Self {
+        let own = phone
+            .accounts
+            .iter()
+            .filter(|account| account.username == request.username && account.hwid.eq_ignore_ascii_case(&request.hwid));
+        Self {
+            id: phone.id,
+            provisioning: own.map(|account| account.provisioning).max().unwrap_or(phone.provisioning),
+            is_repeat: applied == Applied::Nothing,
+            has_code_left: applied != Applied::Nothing
+                && phone.code.as_ref() != Some(&request.code)
+                && !phone.sysclient.spent.holds(&request.code),
+        }
+    }
+}
+
+/// Writes the request.
+async fn write(engine: &Engine, locks: &MacLocks, request: &ProvisionRequest) -> Result<Written, Refusal> {
     let store = &engine.world.store;
     let provider = engine
         .world
         .providers
         .provider(&request.provider)
         .ok_or_else(|| Refusal::UnknownProvider(request.provider.clone()))?;
+    let existing = engine.world.store.roster().by_mac(request.instance, request.mac);
+    let in_service = existing.filter(|phone| phone.buried.is_none() && phone.wanted != Wanted::Removed);
+    match in_service {
+        None => prefix::check(engine, request, &provider)?,
+        Some(phone) if phone.wanted == Wanted::Blocked => return Err(Refusal::Blocked(request.mac)),
+        Some(phone) if phone.provider != request.provider => {
+            let known = engine.world.providers.provider(&phone.provider);
+            let title = known.map_or_else(|| phone.vendor.clone(), |known| known.title);
+            return Err(Refusal::OtherProvider { mac: request.mac, title });
+        }
+        Some(_) => {}
+    }
     let guid = learn_guid(engine, request).await;
     // Of two instances that share a redirect account the second must see what the first wrote.
     let shared = engine.world.account(request.instance, &provider.vendor).map(|AccountFacts { account, .. }| {
@@ -177,7 +235,14 @@ async fn write(engine: &Engine, locks: &MacLocks, request: &ProvisionRequest) ->
     check_other_instances(engine, request, &provider)?;
     let now = engine.world.now();
     let days = engine.world.store.layers(request.instance).effective(&Default::default(), None).u32("window_days");
-    let terms = apply::Terms { request, provider: &provider, guid: guid.as_deref(), window_days: days, now };
+    let terms = apply::Terms {
+        request,
+        provider: &provider,
+        accounts: &|model| engine.world.providers.accounts(&request.provider, model),
+        guid: guid.as_deref(),
+        window_days: days,
+        now,
+    };
     let roster = store.roster();
     let existing = match roster.by_mac(request.instance, request.mac) {
         Some(phone) => phone,
@@ -186,7 +251,7 @@ async fn write(engine: &Engine, locks: &MacLocks, request: &ProvisionRequest) ->
             let mut events = Vec::new();
             terms.apply(&mut phone, &mut events);
             match store.create_phone(phone, events).await {
-                Ok(phone) => return Ok((phone.id, phone.provisioning, false)),
+                Ok(phone) => return Ok(Written::new(&phone, request, Applied::New)),
                 // Another process was faster.
                 Err(StoreError::Exists(_)) => roster
                     .by_mac(request.instance, request.mac)
@@ -195,16 +260,11 @@ async fn write(engine: &Engine, locks: &MacLocks, request: &ProvisionRequest) ->
             }
         }
     };
-    if existing.buried.is_none() && existing.wanted != Wanted::Removed {
-        if existing.vendor != provider.vendor {
-            return Err(Refusal::OtherVendor { mac: request.mac, vendor: existing.vendor.clone() });
-        }
-        if existing.wanted == Wanted::Blocked {
-            return Err(Refusal::Blocked(request.mac));
-        }
-    }
     let (phone, applied) = store.change_phone(existing.id, |phone, events| terms.apply(phone, events)).await?;
-    Ok((phone.id, phone.provisioning, applied == Applied::Nothing))
+    if let Applied::Full { accounts } = applied {
+        return Err(Refusal::Full { mac: request.mac, accounts });
+    }
+    Ok(Written::new(&phone, request, applied))
 }
 
 /// A redirect account knows a phone once: two instances with the same account would take it from each other.
@@ -232,12 +292,11 @@ fn phone_has_entry(phone: &Phone) -> bool {
     phone.buried.is_none() && phone.redirect_entry.is_some()
 }
 
-/// The user's GUID where it decides: a known phone whose account has a GUID, but another name.
+/// The user's GUID where it decides: for a known phone that has an account with one. A renamed user is the same, a user
+/// who was deleted and made anew under the same name is not.
 async fn learn_guid(engine: &Engine, request: &ProvisionRequest) -> Option<String> {
     let phone = engine.world.store.roster().by_mac(request.instance, request.mac)?;
-    let may_be_renamed =
-        phone.accounts.iter().any(|account| account.user_guid.is_some() && account.username != request.username);
-    if !may_be_renamed {
+    if phone.accounts.iter().all(|account| account.user_guid.is_none()) {
         return None;
     }
     let key = super::ports::UserKey { guid: None, h323: request.username.clone() };

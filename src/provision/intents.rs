@@ -10,7 +10,7 @@ use crate::{
         admission::FirstContact,
         facet::{DevicesState, RedirectState, Wanted},
         mac::Mac,
-        record::{Phone, PhoneId},
+        record::{Account, Phone, PhoneId},
     },
     secret::Secret,
     store::{NewEvent, Store, StoreError},
@@ -75,6 +75,43 @@ fn apply_allow(phone: &mut Phone, days: u32, first_contact: FirstContact, now: T
     phone.window.open(now, days);
     phone.window.first_contact = first_contact;
     events.push(Happened::Allowed { without_passwords: lacks_passwords(phone) }.into());
+}
+
+/// Why an account was not taken off.
+#[derive(Debug, thiserror::Error)]
+pub enum TakeOffError {
+    /// The phone has no such user.
+    #[error("the phone has no account of '{0}': `gangway phones show` lists them")]
+    Unknown(String),
+    /// It would have none left.
+    #[error("'{0}' is the only user of this phone: remove the phone itself")]
+    Last(String),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Takes the accounts of one user off a phone with several; the others stay as they are. Its next file switches the
+/// accounts off.
+///
+/// # Errors
+/// When there is no such user, no other one, or the store cannot write it.
+pub async fn take_off(store: &Store, phone: PhoneId, user: &str) -> Result<(), TakeOffError> {
+    let (_, result) = store
+        .change_phone(phone, |phone, events| {
+            let is_own = |account: &Account| account.username.eq_ignore_ascii_case(user);
+            if !phone.accounts.iter().any(is_own) {
+                return Err(TakeOffError::Unknown(user.to_owned()));
+            }
+            if phone.accounts.iter().all(is_own) {
+                return Err(TakeOffError::Last(user.to_owned()));
+            }
+            phone.accounts.retain(|account| !is_own(account));
+            events.push(Happened::AccountRemoved { user }.into());
+            Ok(())
+        })
+        .await?;
+    result
 }
 
 /// Gives the phone a new Devices code.

@@ -4,7 +4,7 @@
 pub mod adapters;
 mod endpoints;
 mod engine;
-mod events;
+pub(crate) mod events;
 pub mod flow;
 mod handle;
 mod inbox;
@@ -12,12 +12,14 @@ mod intake;
 pub mod intents;
 pub mod outcome;
 pub mod ports;
+mod presence;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 mod server;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod token_url;
 pub mod urls;
 pub mod verdict;
 mod world;
@@ -26,4 +28,5 @@ pub use self::{
     adapters::Manifests,
     handle::{Deps, Provisioning},
     intake::{DEADLINE, ProvisionRequest},
+    token_url::{UrlOf, token_urls},
 };

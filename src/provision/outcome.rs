@@ -10,7 +10,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 pub use self::{
-    account::{flags_failed, flags_written, registration_failed, registration_seen, registration_unseen},
+    account::{
+        absent, flags_failed, flags_written, present, registration_failed, registration_seen, registration_unseen,
+        withhold,
+    },
     devices::{
         away, burst, closed, connected, connecting, device_removed, items_changed, no_credential, no_devices, password,
         silence,
@@ -58,7 +61,7 @@ pub fn bury(phone: &mut Phone, now: Timestamp, events: &mut Vec<NewEvent>) {
     // Random texts nobody knows stand in their places: neither matches anything any more.
     phone.token = crate::phone::record::new_token();
     phone.own = crate::phone::record::Credentials::generate(phone.mac);
-    let spent = phone.sysclient.spent.take();
+    let spent = std::mem::take(&mut phone.sysclient.spent);
     phone.sysclient = crate::phone::record::Sysclient { spent, ..Default::default() };
     phone.device_config = crate::phone::record::DeviceConfig::default();
     phone.window.closed.get_or_insert(now);

@@ -92,9 +92,15 @@ pub trait Pbx: Send + Sync {
         hwid: String,
         flags: Flags,
     ) -> Reply<Result<FlagsWritten, PbxError>>;
-    /// The address from which `hwid` is registered, at any connected PBX; `None` when at none.
-    fn registration(&self, instance: InstanceId, key: UserKey, hwid: String)
-    -> Reply<Result<Option<String>, PbxError>>;
+    /// The address from which `hwid` is registered, at any connected PBX; `None` when at none. An account that
+    /// registers by the user's name is also known by a registration without hardware id, or with that name as one.
+    fn registration(
+        &self,
+        instance: InstanceId,
+        key: UserKey,
+        hwid: String,
+        by_name: bool,
+    ) -> Reply<Result<Option<String>, PbxError>>;
 }
 
 /// The fleet of sysclients. It opens sockets again by itself, at a bounded rate.
@@ -125,7 +131,7 @@ pub enum SameMac {
 pub struct ProviderFacts {
     /// The vendor folder.
     pub vendor: String,
-    /// The vendor's name for people.
+    /// The manufacturer entry as people see it in Users: the title of the provider.
     pub title: String,
     /// The policy for a MAC seen again.
     pub same_mac: SameMac,
@@ -137,4 +143,11 @@ pub trait Providers: Send + Sync {
     fn provider(&self, name: &str) -> Option<ProviderFacts>;
     /// Every vendor with the redirect protocol its manifest names (empty or `none` without one).
     fn vendors(&self) -> Vec<(String, String)>;
+    /// The names of all providers.
+    fn names(&self) -> Vec<String>;
+    /// Accounts a phone of this model has; of an unknown model of a provider that adds accounts, as many as the
+    /// largest base of the vendor has.
+    fn accounts(&self, provider: &str, model: Option<&str>) -> u16;
+    /// Whether the vendor's manifest knows the first half of this MAC as one of its own. A hint.
+    fn claims(&self, vendor: &str, mac: Mac) -> bool;
 }

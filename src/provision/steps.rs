@@ -5,7 +5,7 @@ use super::{
     engine::{Engine, Running},
     flow::{Action, Concern, Hold},
     outcome,
-    ports::{PbxError, UserKey},
+    ports::{PbxError, SameMac, UserKey},
 };
 use crate::{
     phone::record::{Account, Flags, Phone},
@@ -59,6 +59,11 @@ pub(super) async fn carry_out(
         }
         Action::CloseWindow => {
             store.change_phone(phone.id, |phone, events| outcome::close_window(phone, now, events)).await?;
+        }
+        Action::Withhold => {
+            if let Concern::Presence(line) = concern {
+                store.change_phone(phone.id, |phone, events| outcome::withhold(phone, line, now, events)).await?;
+            }
         }
         Action::Bury => {
             store.change_phone(phone.id, |phone, events| outcome::bury(phone, now, events)).await?;
@@ -167,7 +172,7 @@ fn is_answer(outcome: &Outcome, running: &mut Running) -> bool {
 
 fn account_of(phone: &Phone, concern: Concern) -> Option<&Account> {
     match concern {
-        Concern::UserObject(line) | Concern::Registration(line) => phone.account(line),
+        Concern::UserObject(line) | Concern::Registration(line) | Concern::Presence(line) => phone.account(line),
         _ => None,
     }
 }
@@ -207,7 +212,7 @@ async fn write_flags(
             }
             match &result {
                 Ok(written) => {
-                    outcome::flags_written(record, line, phone.provisioning, flags, written, now, events);
+                    outcome::flags_written(record, line, account.provisioning, flags, written, now, events);
                 }
                 Err(error) => outcome::flags_failed(record, line, error, now, rand::random(), events),
             }
@@ -225,7 +230,11 @@ async fn ask_registration(
 ) -> Result<(), StoreError> {
     let Some(account) = account_of(phone, concern) else { return Ok(()) };
     let line = account.line;
-    let result = engine.world.pbx.registration(phone.instance, key_of(account), account.hwid.clone()).await;
+    let provider = engine.world.providers.provider(&phone.provider);
+    let has_handsets = provider.is_some_and(|provider| provider.same_mac == SameMac::Add);
+    let is_set = engine.world.settings(phone).text("sip_account") == "username";
+    let by_name = is_set || phone.shares_hwid(account, has_handsets);
+    let result = engine.world.pbx.registration(phone.instance, key_of(account), account.hwid.clone(), by_name).await;
     running.reached(!matches!(result, Err(PbxError::NoSession)));
     let now = engine.world.now();
     engine

@@ -38,6 +38,11 @@ pub fn learned(store: &Store, instance: InstanceId, provider: Option<&str>) -> O
     own.or_else(|| store.fact(instance, LEARNED)).and_then(|url| url.parse().ok())
 }
 
+/// Whether a PBX has ever had an app object for this provider: only then people can choose its manufacturer entry.
+pub(super) fn has_app(store: &Store, instance: InstanceId, provider: &str) -> bool {
+    store.fact(instance, &learned_key(provider)).is_some()
+}
+
 /// The shared bootstrap account: the settings `provisioning_user` and `provisioning_password`, else one generated at
 /// the first start. `None` before it is generated.
 #[must_use]

@@ -45,14 +45,21 @@ impl World {
     }
 
     /// What of the settings decides about a phone.
-    fn settings(&self, phone: &Phone) -> Effective {
-        const NAMES: &[&str] =
-            &["provisioning_scheme", "media_relay", "sip_transport", "reverse_proxy", "update_interval_minutes"];
+    pub(super) fn settings(&self, phone: &Phone) -> Effective {
+        const NAMES: &[&str] = &[
+            "provisioning_scheme",
+            "media_relay",
+            "sip_transport",
+            "sip_account",
+            "reverse_proxy",
+            "update_interval_minutes",
+        ];
         let lookup = Lookup {
             vendor: Some(&phone.vendor),
             model: phone.model.as_deref(),
             category: phone.category.as_deref(),
             mac: Some(phone.mac),
+            defaults: None,
         };
         self.store.layers(phone.instance).effective_of(NAMES, &lookup, Some(&phone.device_config))
     }
@@ -64,9 +71,9 @@ impl World {
         settings.nonempty("serial_number").map(str::to_owned)
     }
 
-    fn vendor_settings(&self, instance: InstanceId, vendor: &str) -> Effective {
-        const NAMES: &[&str] = &["provisioning_scheme", "provisioning_user", "provisioning_password"];
-        let lookup = Lookup { vendor: Some(vendor), model: None, category: None, mac: None };
+    pub(super) fn vendor_settings(&self, instance: InstanceId, vendor: &str) -> Effective {
+        const NAMES: &[&str] = &["provisioning_scheme", "provisioning_user", "provisioning_password", "extra_ouis"];
+        let lookup = Lookup { vendor: Some(vendor), model: None, category: None, mac: None, defaults: None };
         self.store.layers(instance).effective_of(NAMES, &lookup, None::<&DeviceConfig>)
     }
 

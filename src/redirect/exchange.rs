@@ -13,6 +13,8 @@ use crate::net::http::{Request, Response};
 pub enum Command {
     /// Credentials become a token.
     GetToken,
+    /// Where things are at the service.
+    LookUp,
     /// Whose is the phone?
     CheckDevice,
     /// A server entry.
@@ -29,6 +31,7 @@ impl Command {
     pub fn name(self) -> &'static str {
         match self {
             Self::GetToken => "GET TOKEN",
+            Self::LookUp => "LOOK UP",
             Self::CheckDevice => "CHECK DEVICE",
             Self::AddServer => "ADD SERVER",
             Self::RedirectDevice => "REDIRECT DEVICE",
@@ -59,13 +62,15 @@ pub struct Call {
     pub request: Request,
     /// Applied right before each sending.
     pub seal: Option<Seal>,
+    /// Largest answer in bytes, where that is more than the runner lets through otherwise.
+    pub max_bytes: Option<usize>,
 }
 
 impl Call {
     /// A request that is sent as it is.
     #[must_use]
     pub fn plain(command: Command, request: Request) -> Self {
-        Self { command, request, seal: None }
+        Self { command, request, seal: None, max_bytes: None }
     }
 
     /// The request as it is to be sent now.

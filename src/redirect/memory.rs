@@ -2,6 +2,7 @@
 //! ours. Kept by the runner beside the account's turn; what failed is forgotten, so that nothing wrong is kept for long.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -22,6 +23,7 @@ struct Remembered {
     /// The token before, which the service may still echo.
     former: Option<Secret>,
     clock_offset: Option<SignedDuration>,
+    notes: BTreeMap<&'static str, String>,
 }
 
 impl AccountMemory {
@@ -70,6 +72,22 @@ impl AccountMemory {
     /// Keeps what an answer proved about the service's clock.
     pub fn keep_clock_offset(&self, offset: SignedDuration) {
         self.inner().clock_offset = Some(offset);
+    }
+
+    /// What was noted under this name: an address or id at the service that costs calls to find.
+    #[must_use]
+    pub fn note(&self, name: &'static str) -> Option<String> {
+        self.inner().notes.get(name).cloned()
+    }
+
+    /// Notes something that is no secret.
+    pub fn keep_note(&self, name: &'static str, text: &str) {
+        self.inner().notes.insert(name, text.to_owned());
+    }
+
+    /// What was noted does not hold any more.
+    pub fn forget_notes(&self) {
+        self.inner().notes.clear();
     }
 
     /// Forgets everything: the next operation starts from nothing.

@@ -4,6 +4,7 @@
 //! in [`PROTOCOLS`]. Only [`Redirects`] talks to the network; it keeps the limits, retries, and writes the history.
 
 mod exchange;
+mod gigaset_grape;
 mod history;
 mod masking;
 mod memory;
@@ -12,6 +13,11 @@ mod outcome;
 mod protocols;
 mod run;
 mod server_name;
+mod snom_sraps;
+mod snom_sraps_answer;
+mod snom_sraps_link;
+mod snom_sraps_route;
+mod snom_sraps_session;
 mod snom_xmlrpc;
 mod xmlrpc;
 mod xmlrpc_service;
@@ -21,6 +27,7 @@ mod yealink_ymcs;
 mod yealink_ymcs_answer;
 mod yealink_ymcs_server;
 mod yealink_ymcs_session;
+mod yealink_ymcs_verify;
 
 #[cfg(test)]
 mod tests;

@@ -45,6 +45,13 @@ pub enum Operation {
         /// The phone.
         mac: Mac,
     },
+    /// Does the service send this phone where it should? Nothing is changed.
+    Verify {
+        /// The phone.
+        mac: Mac,
+        /// Where it should be sent.
+        url: Secret,
+    },
     /// Send this phone to us: to its own URL where the service can do that, else to the server entry.
     Register {
         /// The phone.
@@ -70,7 +77,9 @@ impl Operation {
     #[must_use]
     pub fn mac(&self) -> Option<Mac> {
         match self {
-            Self::Check { mac } | Self::Register { mac, .. } | Self::Deregister { mac } => Some(*mac),
+            Self::Check { mac } | Self::Verify { mac, .. } | Self::Register { mac, .. } | Self::Deregister { mac } => {
+                Some(*mac)
+            }
             Self::EnsureServer(_) | Self::Probe => None,
         }
     }
@@ -81,6 +90,7 @@ impl Operation {
         match self {
             Self::EnsureServer(_) => "ensure_server",
             Self::Check { .. } => "check",
+            Self::Verify { .. } => "verify",
             Self::Register { .. } => "register",
             Self::Deregister { .. } => "deregister",
             Self::Probe => "probe",
@@ -94,6 +104,9 @@ impl Operation {
             Self::Register { unique_url, server, .. } => {
                 let token = unique_url.as_ref().and_then(|url| last_segment(url.expose()));
                 token.into_iter().chain(user_information(server.url.expose())).collect()
+            }
+            Self::Verify { url, .. } => {
+                last_segment(url.expose()).into_iter().chain(user_information(url.expose())).collect()
             }
             Self::EnsureServer(server) => user_information(server.url.expose()).into_iter().collect(),
             Self::Check { .. } | Self::Deregister { .. } | Self::Probe => Vec::new(),

@@ -65,6 +65,20 @@ pub enum Trouble {
     TokenExpired,
     /// The service does not take the token it has just given.
     TokenRefused,
+    /// The service refused our time and proved its own: the call is sent again with that.
+    OtherTime {
+        /// How far its clock is ahead of ours, in seconds.
+        ahead: i64,
+    },
+    /// It refused its own time too.
+    TimeRefused {
+        /// How far its clock is ahead of ours, in seconds.
+        ahead: i64,
+    },
+    /// An answer without the proof that it comes from the service; what was not proven.
+    Unproven(&'static str),
+    /// A link out of an answer leads to another host (its origin); it was not followed.
+    LinkElsewhere(String),
     /// The gateway is stopping; nothing was sent or the answer was not waited for.
     Stopping,
 }
@@ -76,6 +90,8 @@ pub enum Outcome {
     Ok(Done),
     /// The phone was ours already.
     AlreadyMine,
+    /// The phone is ours, but is sent somewhere else than it should be (where, masked).
+    SentElsewhere(String),
     /// The phone belongs to another account; nothing was changed.
     OwnedByOther,
     /// The service does not take this MAC for one of its phones.
@@ -124,6 +140,10 @@ impl Outcome {
         match self {
             Self::Ok(done) => done.sentence(),
             Self::AlreadyMine => "The phone is registered to our account at the redirect service.".to_owned(),
+            Self::SentElsewhere(found) => format!(
+                "The phone is registered to our account at the redirect service but sent to another place ({found}): \
+                 somebody changed it there."
+            ),
             Self::OwnedByOther => {
                 "The phone is registered to another account at the redirect service: have its former \
                  owner or the distributor release it there, then try again."
@@ -182,7 +202,7 @@ impl Outcome {
             Self::RateLimited { .. } => true,
             Self::Transport(trouble) => match trouble {
                 Trouble::Http(error) => error.is_retryable(),
-                Trouble::Status(_) => false,
+                Trouble::Status(_) | Trouble::LinkElsewhere(_) => false,
                 // A maintenance page looks like any other page.
                 Trouble::Broken(_)
                 | Trouble::NotTheProtocol(_)
@@ -190,6 +210,9 @@ impl Outcome {
                 | Trouble::OutOfOrder(_)
                 | Trouble::TokenExpired
                 | Trouble::TokenRefused
+                | Trouble::OtherTime { .. }
+                | Trouble::TimeRefused { .. }
+                | Trouble::Unproven(_)
                 | Trouble::Stopping => true,
             },
             _ => false,
@@ -209,6 +232,7 @@ impl Outcome {
             Self::AuthFailed | Self::NotPermitted(_) | Self::Transport(_) | Self::Unknown(_) => true,
             Self::Ok(_)
             | Self::AlreadyMine
+            | Self::SentElsewhere(_)
             | Self::OwnedByOther
             | Self::InvalidMac
             | Self::InvalidUrl(_)
@@ -227,6 +251,7 @@ impl Outcome {
         match self {
             Self::Ok(_) => "ok",
             Self::AlreadyMine => "already_mine",
+            Self::SentElsewhere(_) => "sent_elsewhere",
             Self::OwnedByOther => "owned_by_other",
             Self::InvalidMac => "invalid_mac",
             Self::InvalidUrl(_) => "invalid_url",
@@ -246,6 +271,7 @@ impl Outcome {
     /// Sends every text the service gave through `mask`.
     pub(super) fn masked(self, mask: impl Fn(&str) -> String) -> Self {
         match self {
+            Self::SentElsewhere(text) => Self::SentElsewhere(mask(&text)),
             Self::InvalidUrl(text) => Self::InvalidUrl(mask(&text)),
             Self::InvalidServerName(text) => Self::InvalidServerName(mask(&text)),
             Self::NotPermitted(text) => Self::NotPermitted(mask(&text)),
@@ -310,6 +336,23 @@ impl Trouble {
             Self::TokenRefused => {
                 "The redirect service does not take the token it has just given; it is tried again later.".to_owned()
             }
+            Self::OtherTime { ahead } => format!(
+                "The clock of the redirect service differs from ours by {ahead} s; the call is sent again with its time. \
+                 Check the time of this machine (NTP)."
+            ),
+            Self::TimeRefused { ahead } => format!(
+                "The redirect service does not take its own time either, which differs from ours by {ahead} s; it is \
+                 tried again later. Check the time of this machine (NTP)."
+            ),
+            Self::Unproven(what) => format!(
+                "The answer does not prove that it comes from the redirect service ({what} fits neither our access key \
+                 nor our call), so nothing of it is used; it is tried again later. Check the address in the settings \
+                 (redirect.<vendor>.url) and what stands in between, such as a proxy."
+            ),
+            Self::LinkElsewhere(origin) => format!(
+                "The redirect service leads to another host ({origin}), which was not asked: signed calls go only to the \
+                 address in the settings (redirect.<vendor>.url). Correct it if the service has moved."
+            ),
             Self::Stopping => "The gateway is stopping; it goes on after the next start.".to_owned(),
         }
     }

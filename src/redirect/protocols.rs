@@ -4,9 +4,10 @@ use url::Url;
 
 use super::{
     exchange::Exchange,
+    gigaset_grape,
     memory::Surroundings,
     operation::{Operation, RedirectAccount},
-    snom_xmlrpc, yealink_xmlrpc, yealink_ymcs,
+    snom_sraps, snom_xmlrpc, yealink_xmlrpc, yealink_ymcs,
 };
 
 /// What a service can do.
@@ -70,6 +71,29 @@ pub static PROTOCOLS: &[Protocol] = &[
             server_entries: false,
         },
         start: snom_xmlrpc::start,
+    },
+    Protocol {
+        name: "snom-sraps",
+        // Also answers at https://secure-provisioning.snom.com/api/v1/.
+        default_url: "https://api.sraps.snom.com/api/v1/",
+        capabilities: Capabilities {
+            unique_url: true,
+            credentials_in_url: true,
+            edit_server: false,
+            server_entries: false,
+        },
+        start: snom_sraps::start,
+    },
+    Protocol {
+        name: "gigaset-grape",
+        default_url: "https://api.grape.gigaset.net/api/v1/",
+        capabilities: Capabilities {
+            unique_url: true,
+            credentials_in_url: true,
+            edit_server: false,
+            server_entries: false,
+        },
+        start: gigaset_grape::start,
     },
 ];
 

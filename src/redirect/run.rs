@@ -293,7 +293,7 @@ impl Runner {
     fn sealed(&self, call: &Call, now: Timestamp) -> Request {
         let mut request = call.request_at(Moment { now, nonce: rand::random() });
         request.timeout = self.limits.timeout;
-        request.max_bytes = self.limits.max_bytes;
+        request.max_bytes = call.max_bytes.unwrap_or_default().max(self.limits.max_bytes);
         request
     }
 

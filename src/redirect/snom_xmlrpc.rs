@@ -21,7 +21,7 @@ const PROBED: &str = "000413000000";
 /// Begins an operation.
 pub(super) fn start(operation: &Operation, account: &RedirectAccount, url: Url, _: &Surroundings) -> Box<dyn Exchange> {
     let caller = Caller::new(url, account);
-    let (command, method, mac, judge): (_, _, _, fn(&Spoken) -> Outcome) = match operation {
+    let (command, method, mac, judge): (_, _, _, Judge) = match operation {
         Operation::EnsureServer(_) => return Box::new(NoServers),
         Operation::Register { mac, unique_url, server, .. } => {
             let (url, entry) = match unique_url {
@@ -31,6 +31,9 @@ pub(super) fn start(operation: &Operation, account: &RedirectAccount, url: Url, 
             return Box::new(Register { caller, mac: *mac, url, entry, state: State::Begin, was_ours: false });
         }
         Operation::Check { mac } => (Command::CheckDevice, "redirect.checkPhone", mac.to_string(), ownership),
+        Operation::Verify { mac, url } => {
+            return Box::new(Verify { caller, mac: Some(*mac), url: url.clone() });
+        }
         Operation::Deregister { mac } => {
             (Command::DeregisterDevice, "redirect.deregisterPhone", mac.to_string(), meaning)
         }
@@ -38,6 +41,8 @@ pub(super) fn start(operation: &Operation, account: &RedirectAccount, url: Url, 
     };
     Box::new(Single { caller, call: Some((command, method, mac)), judge })
 }
+
+type Judge = fn(&Spoken) -> Outcome;
 
 /// What a result means, for every method but `checkPhone`.
 fn meaning(said: &Spoken) -> Outcome {
@@ -72,7 +77,7 @@ impl Exchange for NoServers {
 struct Single {
     caller: Caller,
     call: Option<(Command, &'static str, String)>,
-    judge: fn(&Spoken) -> Outcome,
+    judge: Judge,
 }
 
 impl Exchange for Single {
@@ -82,6 +87,34 @@ impl Exchange for Single {
         }
         let outcome = match last.map(heard) {
             Some(Ok(said)) => (self.judge)(&said),
+            Some(Err(said)) => no_result(said),
+            None => Outcome::Unknown("no answer was given".to_owned()),
+        };
+        Turn { meant: Some(outcome.clone()), step: Step::Done(outcome) }
+    }
+}
+
+/// Asks what the service holds.
+struct Verify {
+    caller: Caller,
+    /// `None` once asked.
+    mac: Option<Mac>,
+    url: Secret,
+}
+
+impl Exchange for Verify {
+    fn next(&mut self, last: Option<&Answer>) -> Turn {
+        if let Some(mac) = self.mac.take() {
+            let step = self.caller.call(Command::CheckDevice, "redirect.getPhoneRedirection", &[&mac.to_string()]);
+            return Turn { meant: None, step };
+        }
+        let outcome = match last.map(heard) {
+            // Company and URL; an answer of another form proves nothing against us.
+            Some(Ok(said)) if said.success => match said.more.first() {
+                Some(held) if held.trim() != self.url.expose() => Outcome::SentElsewhere(held.trim().to_owned()),
+                _ => Outcome::AlreadyMine,
+            },
+            Some(Ok(said)) => meaning(&said),
             Some(Err(said)) => no_result(said),
             None => Outcome::Unknown("no answer was given".to_owned()),
         };

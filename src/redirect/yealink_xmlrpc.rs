@@ -33,7 +33,8 @@ pub(super) fn start(operation: &Operation, account: &RedirectAccount, url: Url, 
             server: server.name.clone(),
             caller,
         }),
-        Operation::Check { mac } => {
+        // The service does not tell where it sends a phone.
+        Operation::Check { mac } | Operation::Verify { mac, .. } => {
             Box::new(single(caller, Command::CheckDevice, "redirect.checkDevice", mac.to_string(), judge_check))
         }
         Operation::Deregister { mac } => Box::new(single(

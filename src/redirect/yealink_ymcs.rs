@@ -15,6 +15,7 @@ use super::{
     yealink_ymcs_answer::{self as answers, Refusal},
     yealink_ymcs_server::{EnsureServer, in_url},
     yealink_ymcs_session::{Ask, Move, Plan, Session},
+    yealink_ymcs_verify::Verify,
 };
 use crate::phone::mac::Mac;
 
@@ -33,6 +34,7 @@ pub(super) fn start(
     let plan: Option<Box<dyn Plan>> = match operation {
         Operation::Probe => None,
         Operation::EnsureServer(server) => Some(Box::new(EnsureServer::new(server))),
+        Operation::Verify { mac, url } => Some(Box::new(Verify::new(*mac, url.expose()))),
         Operation::Check { mac } => Some(Box::new(Check(Search::new(*mac)))),
         Operation::Deregister { mac } => {
             Some(Box::new(Deregister { mac: *mac, search: Search::new(*mac), refused: None }))
@@ -67,14 +69,17 @@ fn target(url: &str) -> Value {
 }
 
 /// Looks for a phone, page by page.
-struct Search {
+pub(super) struct Search {
     mac: Mac,
     skip: usize,
     pages: usize,
 }
 
-enum Found {
+/// What a search has come to.
+pub(super) enum Found {
+    /// The phone is on our account.
     Yes(answers::Listed),
+    /// It is not.
     No,
     /// There are more pages.
     Next(Ask),
@@ -83,11 +88,11 @@ enum Found {
 }
 
 impl Search {
-    fn new(mac: Mac) -> Self {
+    pub(super) fn new(mac: Mac) -> Self {
         Self { mac, skip: 0, pages: 0 }
     }
 
-    fn ask(&mut self) -> Ask {
+    pub(super) fn ask(&mut self) -> Ask {
         self.pages += 1;
         let filter = json!({"mac": self.mac.to_string()});
         let body = json!({"skip": self.skip, "limit": PAGE, "autoCount": true, "filter": filter});
@@ -99,7 +104,7 @@ impl Search {
         self.ask()
     }
 
-    fn answered(&mut self, said: Result<Value, Refusal>) -> Found {
+    pub(super) fn answered(&mut self, said: Result<Value, Refusal>) -> Found {
         let value = match said {
             Ok(value) => value,
             Err(refusal) => return Found::Failed(refusal.outcome()),

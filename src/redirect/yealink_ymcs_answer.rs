@@ -175,6 +175,8 @@ pub(super) struct Listed {
     pub(super) id: String,
     /// Whether it was registered with its serial number.
     pub(super) has_serial: bool,
+    /// Its own URL, or that of its server entry.
+    pub(super) url: Option<String>,
 }
 
 /// A page of a list.
@@ -200,7 +202,9 @@ pub(super) fn page(value: &Value) -> Option<Page<'_>> {
 pub(super) fn phone_in(rows: &[Value], mac: Mac) -> Option<Listed> {
     let row = rows.iter().find(|row| mac_of(row) == Some(mac))?;
     let has_serial = row.get("sn").and_then(Value::as_str).is_some_and(|sn| !sn.trim().is_empty());
-    Some(Listed { id: id_of(row)?, has_serial })
+    let text = |name: &str| row.get(name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
+    let url = text("uniqueServerUrl").or_else(|| text("serverUrl")).map(str::to_owned);
+    Some(Listed { id: id_of(row)?, has_serial, url })
 }
 
 /// The id of the server entry with exactly this name.
@@ -354,7 +358,10 @@ mod tests {
         let rows = json!([{"id": "1", "mac": "805ec0aabbcd"}, {"id": "../2", "mac": "805ec0aabbcc"}]);
         assert_eq!(phone_in(rows.as_array().unwrap(), mac), None, "another MAC, and an id that is no path segment");
         let rows = json!([{"id": "a-2", "mac": "80:5E:C0:AA:BB:CC", "sn": " "}]);
-        assert_eq!(phone_in(rows.as_array().unwrap(), mac), Some(Listed { id: "a-2".into(), has_serial: false }));
+        assert_eq!(
+            phone_in(rows.as_array().unwrap(), mac),
+            Some(Listed { id: "a-2".into(), has_serial: false, url: None })
+        );
         assert_eq!(page(&json!({"total": 0, "data": null})), Some(Page { rows: &[], total: 0 }));
         assert_eq!(page(&json!({"total": 0})), None);
         assert_eq!(pin(&json!([{"mac": "805ec0aabbcc", "pin": 1234}]), mac), Some(Secret::new("1234")));

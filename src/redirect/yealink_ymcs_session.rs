@@ -228,5 +228,5 @@ fn send(command: Command, request: Request) -> Step {
     let seal: Seal = Arc::new(|request: Request, Moment { now, nonce }| {
         request.header("timestamp", now.as_millisecond().to_string()).header("nonce", format!("{nonce:032x}"))
     });
-    Step::Send(Box::new(Call { command, request, seal: Some(seal) }))
+    Step::Send(Box::new(Call { seal: Some(seal), ..Call::plain(command, request) }))
 }

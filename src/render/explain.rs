@@ -177,6 +177,7 @@ fn others(kind: Kind, now: &str) -> Vec<String> {
         Kind::Bool => pick(&["true", "false"]),
         Kind::Number(least, most) => pick(&[&least.to_string(), &most.to_string()]),
         Kind::Choice(words) => pick(words),
+        Kind::Prefixes => Vec::new(),
         Kind::Text(_) => vec![format!("{now}x")],
         Kind::Host => vec![String::new(), "other.example.com:4711".to_owned()],
         Kind::Url => vec![String::new(), "https://other.example.com/".to_owned()],

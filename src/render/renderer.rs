@@ -228,6 +228,7 @@ pub(super) fn prepare<'a>(
         model: model.as_deref(),
         category: phone.and_then(|phone| phone.category.as_deref()),
         mac: phone.map(|phone| phone.mac),
+        defaults: Some(&family.settings),
     };
     let settings = resolve(request.layers, &lookup, phone.map(|phone| &phone.device_config));
     let http = settings.text("provisioning_scheme") == "http" || request.https_base.is_empty();
@@ -275,7 +276,8 @@ impl Prepared<'_> {
         phone: &Phone,
         settings: &Effective,
     ) -> Result<(String, Vec<String>), RenderError> {
-        let facts = self.vendor.facts(self.model.as_deref(), self.family);
+        let mut facts = self.vendor.facts(self.model.as_deref(), self.family);
+        facts.has_handsets = self.vendor.has_handsets(&phone.provider);
         let neutral = neutral::build(&Inputs { phone, settings, facts: &facts, url: &self.url, today: self.today });
         let format = self.format();
         if let Some((what, _)) = neutral.exact().find(|(_, value)| !format.is_exact(value)) {

@@ -13,7 +13,7 @@ use crate::{
         neutral::{sample_layers, sample_phone},
         settings::{Layers, SettingRow},
     },
-    vendor::{FileKind, Format, Recognition, SharedRegistry},
+    vendor::{Basis, FileKind, Format, Recognition, SharedRegistry},
 };
 
 /// A sample file.
@@ -59,6 +59,7 @@ pub fn render_sample(
         kind: FileKind::Personal,
         name: None,
         file_vendor: None,
+        basis: Basis::Agent,
     };
     let request = FileRequest {
         phone: Some(&phone),

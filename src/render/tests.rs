@@ -1,5 +1,7 @@
 //! Files read back with a parser of its own: what the phone would understand, not what the writer meant.
 
+mod yealink_models;
+
 use std::sync::Arc;
 
 use serde_json::json;

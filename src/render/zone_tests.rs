@@ -258,7 +258,9 @@ fn every_zone_shows_the_right_time_in_winter_and_summer() {
             if name == "Factory" {
                 continue;
             }
-            for agent in [NEW, OLD] {
+            // Both generations write the same; of the older one a year is enough.
+            let agents = if day < middays[2] { &[NEW, OLD][..] } else { &[NEW] };
+            for agent in agents {
                 let (clock, _) = bench.yealink(agent, name, day);
                 let lasting = Zone::from(zone.clone()).rule_at(day).lasting;
                 for &at in middays.iter().filter(|at| **at == day || (lasting && **at > day)) {
@@ -268,7 +270,7 @@ fn every_zone_shows_the_right_time_in_winter_and_summer() {
             }
         }
     }
-    assert!(checked > 590 * 2 * 9, "{checked}");
+    assert!(checked > 590 * 14, "{checked}");
 }
 
 /// One way in which a vendor's parameters fall short of a zone.
@@ -289,7 +291,7 @@ struct Report {
     told_anew: BTreeSet<String>,
 }
 
-/// Both years at every third day, and every quarter of an hour around each change, by the file of the day.
+/// Both years at every sixth day, and every quarter of an hour around each change, by the file of the day.
 #[test]
 fn both_years_are_right_but_for_what_is_listed() {
     let bench = Bench::new();
@@ -304,7 +306,7 @@ fn both_years_are_right_but_for_what_is_listed() {
         report.zones += 1;
         let changes: Vec<Timestamp> =
             zone.following(from).map(|one| one.timestamp()).take_while(|at| *at < until).collect();
-        let mut instants: Vec<Timestamp> = (0..730).step_by(3).map(|day| after(from, day * 1440 + 700)).collect();
+        let mut instants: Vec<Timestamp> = (0..730).step_by(6).map(|day| after(from, day * 1440 + 700)).collect();
         for &change in &changes {
             instants.extend((-12..=12).map(|quarter| after(change, quarter * 15)));
             instants.extend([after(change, -1), after(change, -3 * 1440), after(change, 3 * 1440)]);

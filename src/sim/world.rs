@@ -1,4 +1,5 @@
-//! Everything around a gateway in one bundle: a PBX, Users, Devices, Yealink's redirection service, and phones.
+//! Everything around a gateway in one bundle: a PBX, Users, Devices, the redirection services of
+//! Yealink and Snom, and phones.
 //! The gateway comes last, because its port is known only then: [`World::connect_gateway`].
 
 use std::{collections::HashMap, io, sync::Arc};
@@ -9,6 +10,7 @@ use super::{
     host::{HostHandle, SimHost},
     pbx::{AppObject, Pbx, PbxConfig, PbxUser},
     snom_phone::{self, SnomPhone},
+    sraps::Sraps,
     users::{ProvisionAnswer, ProvisionRequest, Users, UsersError},
     yealink_phone::{Model, SipNetwork, YealinkPhone},
     yealink_rps::YealinkRps,
@@ -78,6 +80,7 @@ impl WorldBuilder {
         let handle = host.handle();
         let devices = Devices::start(&handle, &self.domain, "devices password", self.clock.clone()).await?;
         let rps = YealinkRps::start(&handle, World::RPS_USER, World::RPS_PASSWORD).await?;
+        let sraps = Sraps::start(&handle, World::SRAPS_ID, World::SRAPS_SECRET).await?;
         let network = SipNetwork::new(HashMap::new());
         let config = PbxConfig { domain: self.domain.clone(), name: "pbx".into(), dns: format!("pbx.{}", self.domain) };
         let pbx = start_pbx(&handle, config, &network).await?;
@@ -93,6 +96,7 @@ impl WorldBuilder {
             pbx,
             devices,
             rps,
+            sraps,
             users,
             network,
             phones: Board::default(),
@@ -112,6 +116,8 @@ pub struct World {
     pub devices: Devices,
     /// Yealink's redirection service.
     pub rps: YealinkRps,
+    /// Snom's.
+    pub sraps: Sraps,
     /// The Users service.
     pub users: Users,
     /// Which names phones can resolve, and to which registrar.
@@ -123,7 +129,11 @@ pub struct World {
 }
 
 impl World {
-    /// Account at the redirection service.
+    /// Access key of Snom's redirection service.
+    pub const SRAPS_ID: &str = "sraps-id";
+    /// Its secret.
+    pub const SRAPS_SECRET: &str = "sraps-secret";
+    /// Account at Yealink's redirection service.
     pub const RPS_USER: &str = "rps-user";
     /// Its password.
     pub const RPS_PASSWORD: &str = "rps-password";
@@ -214,9 +224,10 @@ impl World {
         self.phones.read(Clone::clone)
     }
 
-    /// Unpacks a Snom device; while it knows no settings URL it asks `redirection`, where there is one.
+    /// Unpacks a Snom device; it asks this world's redirection service while it knows no settings URL.
     #[must_use]
-    pub fn add_snom_phone(&self, mac: Mac, model: snom_phone::Model, redirection: Option<String>) -> SnomPhone {
+    pub fn add_snom_phone(&self, mac: Mac, model: snom_phone::Model) -> SnomPhone {
+        let redirection = Some(self.sraps.phone_url());
         let phone = SnomPhone::new(&self.host(), mac, model, redirection, self.network.clone());
         self.snom_phones.change(|phones| phones.push(phone.clone()));
         phone

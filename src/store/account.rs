@@ -5,12 +5,12 @@ use std::ops::RangeInclusive;
 use sqlx::SqliteConnection;
 
 use super::{
-    columns::{FacetColumns, ms, ms_opt, small, time_opt},
+    columns::{FacetColumns, ms, ms_opt, small, time_opt, unknown},
     error::{Attempt, StoreError},
     seal::{Bundle, Keyring},
 };
 use crate::{
-    phone::record::{Account, Flags, PhoneId},
+    phone::record::{Account, Flags, Gone, Orphaned, PhoneId},
     secret::Secret,
 };
 
@@ -30,7 +30,10 @@ pub(super) struct AccountRow {
     flag_reverse_proxy: Option<i64>,
     flags_provisioning: i64,
     registered_address: Option<String>,
+    provisioning: i64,
     orphaned: Option<i64>,
+    orphaned_by: Option<String>,
+    withheld: Option<i64>,
     user_object_state: String,
     user_object_since: i64,
     user_object_error: Option<String>,
@@ -52,7 +55,7 @@ pub(super) async fn read(
     sqlx::query_as!(
         AccountRow,
         "SELECT phone_id, line, hwid, user_guid, username, cn, secrets, domain, dns, flag_media_relay, flag_tls_only,
-            flag_reverse_proxy, flags_provisioning, registered_address, orphaned,
+            flag_reverse_proxy, flags_provisioning, registered_address, provisioning, orphaned, orphaned_by, withheld,
             user_object_state, user_object_since, user_object_error, user_object_next, user_object_attempts,
             registration_state, registration_since, registration_error, registration_next, registration_attempts
         FROM account WHERE phone_id BETWEEN ? AND ? ORDER BY phone_id, line",
@@ -82,6 +85,11 @@ impl AccountRow {
             }),
             _ => None,
         };
+        let gone = self
+            .orphaned_by
+            .as_deref()
+            .map(|stored| Gone::parse(stored).ok_or_else(|| unknown(&place, "orphaned_by", stored)));
+        let orphaned = time_opt(self.orphaned).zip(gone.transpose()?).map(|(since, gone)| Orphaned { since, gone });
         Ok(Account {
             line: small(self.line),
             hwid: self.hwid,
@@ -110,7 +118,9 @@ impl AccountRow {
             }
             .read(&place, "registration_state")?,
             registered_address: self.registered_address,
-            orphaned: time_opt(self.orphaned),
+            provisioning: small(self.provisioning),
+            orphaned,
+            withheld: time_opt(self.withheld),
         })
     }
 }
@@ -149,23 +159,27 @@ async fn write_one(
     let media_relay = flags.map(|flags| i64::from(flags.media_relay));
     let tls_only = flags.map(|flags| i64::from(flags.tls_only));
     let reverse_proxy = flags.map(|flags| i64::from(flags.reverse_proxy));
-    let orphaned = ms_opt(account.orphaned);
+    let orphaned = ms_opt(account.orphaned.map(|orphaned| orphaned.since));
+    let orphaned_by = account.orphaned.map(|orphaned| orphaned.gone.as_str());
+    let withheld = ms_opt(account.withheld);
     let (user_object, registration) = (&account.user_object, &account.registration);
     let states = [user_object.state.as_str(), registration.state.as_str()];
     let since = [user_object.since, registration.since].map(ms);
     let next = [user_object.next_attempt, registration.next_attempt].map(ms_opt);
     sqlx::query!(
         "INSERT INTO account (phone_id, line, hwid, user_guid, username, cn, secrets, domain, dns, flag_media_relay,
-            flag_tls_only, flag_reverse_proxy, flags_provisioning, registered_address, orphaned,
+            flag_tls_only, flag_reverse_proxy, flags_provisioning, registered_address, provisioning, orphaned,
+            orphaned_by, withheld,
             user_object_state, user_object_since, user_object_error, user_object_next, user_object_attempts,
             registration_state, registration_since, registration_error, registration_next, registration_attempts)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT (phone_id, line) DO UPDATE SET
             hwid = excluded.hwid, user_guid = excluded.user_guid, username = excluded.username, cn = excluded.cn,
             secrets = excluded.secrets, domain = excluded.domain, dns = excluded.dns,
             flag_media_relay = excluded.flag_media_relay, flag_tls_only = excluded.flag_tls_only,
             flag_reverse_proxy = excluded.flag_reverse_proxy, flags_provisioning = excluded.flags_provisioning,
-            registered_address = excluded.registered_address, orphaned = excluded.orphaned,
+            registered_address = excluded.registered_address, provisioning = excluded.provisioning,
+            orphaned = excluded.orphaned, orphaned_by = excluded.orphaned_by, withheld = excluded.withheld,
             user_object_state = excluded.user_object_state, user_object_since = excluded.user_object_since,
             user_object_error = excluded.user_object_error, user_object_next = excluded.user_object_next,
             user_object_attempts = excluded.user_object_attempts,
@@ -186,7 +200,10 @@ async fn write_one(
         reverse_proxy,
         account.flags_provisioning,
         account.registered_address,
+        account.provisioning,
         orphaned,
+        orphaned_by,
+        withheld,
         states[0],
         since[0],
         user_object.error,

@@ -113,22 +113,22 @@ struct Secrets {
     bootstrap: Secret,
     own: Secret,
     sysclient: Option<Secret>,
-    spent: Option<Secret>,
+    spent: Vec<Secret>,
     admin: Option<Secret>,
     redirect_url: Option<Secret>,
 }
 
 impl Secrets {
     fn bundle(phone: &Phone) -> Bundle {
-        Bundle::default()
+        let fixed = Bundle::default()
             .with("code", phone.code.as_ref().map(Secret::expose))
             .with("token", Some(phone.token.expose()))
             .with("bootstrap", phone.bootstrap.as_ref().map(|c| c.password.expose()))
             .with("own", Some(phone.own.password.expose()))
             .with("sysclient", phone.sysclient.password.as_ref().map(Secret::expose))
-            .with("spent", phone.sysclient.spent.as_ref().map(Secret::expose))
             .with("admin", phone.device_config.admin_password.as_ref().map(Secret::expose))
-            .with("redirect-url", phone.redirect_entry.as_ref().map(|entry| entry.url.expose()))
+            .with("redirect-url", phone.redirect_entry.as_ref().map(|entry| entry.url.expose()));
+        phone.sysclient.spent.iter().fold(fixed, |bundle, code| bundle.with("spent", Some(code.expose())))
     }
 
     fn open(keyring: &Keyring, place: &str, sealed: &[u8]) -> Result<Self, StoreError> {
@@ -143,7 +143,7 @@ impl Secrets {
                 "bootstrap" => secrets.bootstrap = secret,
                 "own" => secrets.own = secret,
                 "sysclient" => secrets.sysclient = Some(secret),
-                "spent" => secrets.spent = Some(secret),
+                "spent" => secrets.spent.push(secret),
                 "admin" => secrets.admin = Some(secret),
                 "redirect-url" => secrets.redirect_url = Some(secret),
                 // Written by a later version of the same schema.
@@ -208,7 +208,7 @@ impl PhoneRow {
                 password: secrets.sysclient,
                 product: self.sysclient_product,
                 version: self.sysclient_version,
-                spent: secrets.spent,
+                spent: secrets.spent.into_iter().collect(),
             },
             device_config: DeviceConfig {
                 admin_password: secrets.admin,

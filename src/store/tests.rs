@@ -12,7 +12,7 @@ use crate::{
     phone::{
         facet::DevicesState,
         mac::Mac,
-        record::{Account, Binding, Credentials, Delivery, Flags, Phone, PhoneId, RedirectEntry},
+        record::{Account, Binding, Credentials, Delivery, Flags, Gone, Orphaned, Phone, PhoneId, RedirectEntry},
         settings::Scope,
     },
     secret::Secret,
@@ -81,7 +81,8 @@ fn full(mut phone: Phone) -> Phone {
     phone.sysclient.password = Some(secret("the-sysclient"));
     phone.sysclient.product = "gangway".into();
     phone.sysclient.version = "1".into();
-    phone.sysclient.spent = Some(secret("the-spent-code"));
+    phone.sysclient.spent.add(secret("the-spent-code"));
+    phone.sysclient.spent.add(secret("the-other-spent-code"));
     phone.device_config.items.insert("NTP".into(), json!({"type": "NTP", "server": "ntp.example.com"}));
     phone.device_config.admin_password = Some(secret("the-admin"));
     phone.device_config.received = Some(now());
@@ -94,7 +95,9 @@ fn full(mut phone: Phone) -> Phone {
     account.flags_written = Some(Flags { media_relay: true, tls_only: false, reverse_proxy: true });
     account.flags_provisioning = 3;
     account.registered_address = Some("192.0.2.8".into());
-    account.orphaned = Some(now());
+    account.provisioning = 2;
+    account.orphan(Gone::Entry, now());
+    account.withheld = Some(now());
     account.password = secret("the-user-password");
     phone
 }
@@ -136,6 +139,7 @@ async fn nothing_secret_is_readable_in_the_files() {
         "the-boot",
         "the-sysclient",
         "the-spent-code",
+        "the-other-spent-code",
         "the-admin",
         "the-url",
         "ntp.example",
@@ -499,6 +503,28 @@ async fn what_is_wrong_with_the_files_is_said() {
     fs::copy(&key, dir.path().join("seal.key")).unwrap();
     let error = Store::open_with(dir.path(), None, Arc::new(SystemClock), &tasks).await.unwrap_err();
     assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
+}
+
+/// A database of the first schema keeps what it knew: accounts of the phone's present provisioning, orphans of Devices.
+#[tokio::test]
+async fn a_database_of_the_first_schema_is_brought_forward() {
+    let fixture = Fixture::new().await;
+    let mut phone = full(fixture.phone("805ec0000001"));
+    phone.accounts[0].withheld = None;
+    let phone = fixture.store.create_phone(phone, Vec::new()).await.unwrap();
+    for sql in [
+        "ALTER TABLE account DROP COLUMN provisioning",
+        "ALTER TABLE account DROP COLUMN orphaned_by",
+        "ALTER TABLE account DROP COLUMN withheld",
+        "DELETE FROM _sqlx_migrations WHERE version > 1",
+    ] {
+        sqlx::query(sql).execute(&mut *fixture.store.inner.writer.take().await).await.unwrap();
+    }
+    let store = fixture.again().await;
+    let found = store.roster().get(phone.id).unwrap();
+    assert_eq!(found.accounts[0].provisioning, phone.provisioning);
+    assert_eq!(found.accounts[0].orphaned, Some(Orphaned { since: now(), gone: Gone::Device }));
+    assert_eq!(found.accounts[0].username, phone.accounts[0].username);
 }
 
 #[tokio::test]

@@ -20,6 +20,8 @@ pub enum Metric {
     ProvisionRequests,
     /// Calls of redirect services, by command and outcome.
     RedirectCalls,
+    /// Datagrams at the PnP listener, by outcome.
+    PnpDatagrams,
     /// Actions of the provisioning engine, by concern and result.
     Steps,
     /// Things lost because a bounded queue was full, by queue.
@@ -43,6 +45,7 @@ impl Metric {
         Self::MessagesIgnored,
         Self::ProvisionRequests,
         Self::RedirectCalls,
+        Self::PnpDatagrams,
         Self::Steps,
         Self::QueueDrops,
         Self::Sysclients,
@@ -61,6 +64,7 @@ impl Metric {
             Self::MessagesIgnored => "gangway_messages_ignored_total",
             Self::ProvisionRequests => "gangway_provision_requests_total",
             Self::RedirectCalls => "gangway_redirect_calls_total",
+            Self::PnpDatagrams => "gangway_pnp_datagrams_total",
             Self::Steps => "gangway_steps_total",
             Self::QueueDrops => "gangway_queue_drops_total",
             Self::Sysclients => "gangway_sysclients",
@@ -80,6 +84,7 @@ impl Metric {
             Self::MessagesIgnored => "Messages that were not understood or not allowed",
             Self::ProvisionRequests => "ProvisioningPhone requests answered",
             Self::RedirectCalls => "Calls of redirect services",
+            Self::PnpDatagrams => "Datagrams at the SIP PnP listener",
             Self::Steps => "Actions of the provisioning engine",
             Self::QueueDrops => "Things lost because a bounded queue was full",
             Self::Sysclients => "Sysclients by state",

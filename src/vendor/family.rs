@@ -1,6 +1,8 @@
 //! Families of models: each has its own templates, because its phones read other names or another format; and inside a
 //! family the generations of firmware.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -32,6 +34,9 @@ pub struct Family {
     /// What a model of it without an entry has; the vendor's when not given.
     #[serde(default)]
     pub unknown_model: Option<UnknownModel>,
+    /// Directory settings (`ldap_...`) and their defaults for its phones, where these are not the usual ones.
+    #[serde(default)]
+    pub settings: BTreeMap<String, String>,
 }
 
 /// What a model without an entry has.
@@ -113,6 +118,7 @@ impl Manifest {
                 format: None,
                 media_type: None,
                 unknown_model: None,
+                settings: BTreeMap::new(),
             });
         }
     }

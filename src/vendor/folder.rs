@@ -1,6 +1,11 @@
 //! The files of the vendors: those built in, and those of a directory that stand before them.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    path::Path,
+};
 
 use rust_embed::RustEmbed;
 
@@ -14,11 +19,13 @@ struct BuiltInVendors;
 #[folder = "templates/"]
 struct BuiltInTemplates;
 
-/// All files by path: `vendors/yealink/vendor.toml`, `templates/yealink/v80/open.cfg`.
+/// All files by path: `vendors/yealink/vendor.toml`, `templates/yealink/desk/v81/open.cfg`.
 pub(super) type Files = BTreeMap<String, String>;
 
 /// Largest file that is read from a directory.
 const MOST: u64 = 1 << 20;
+/// Folders in folders; more is a link that leads back.
+const DEEPEST: usize = 6;
 
 /// Built-in files, replaced and joined by those of `overrides` (a directory with `vendors/` and `templates/`).
 pub(super) fn read(overrides: Option<&Path>, findings: &mut Vec<Finding>) -> Files {
@@ -32,14 +39,61 @@ pub(super) fn read(overrides: Option<&Path>, findings: &mut Vec<Finding>) -> Fil
         enter(&mut files, path, data.into_owned(), findings);
     }
     if let Some(root) = overrides {
+        if !root.is_dir() {
+            let cure = "create it, or correct 'dir' in [vendors] of the configuration";
+            findings.push(Finding::new(&root.display().to_string(), None, "the directory does not exist", cure));
+        }
+        let mut own = Files::new();
         for top in ["vendors", "templates"] {
             let dir = root.join(top);
             if dir.is_dir() {
-                walk(&dir, top, &mut files, findings);
+                walk(&dir, top, 0, &mut own, findings);
+            }
+        }
+        let names: Vec<String> = own.keys().cloned().collect();
+        files.append(&mut own);
+        strangers(&names, &files, findings);
+    }
+    files
+}
+
+/// Folders nobody reads: most likely a name was mistyped.
+fn strangers(own: &[String], files: &Files, findings: &mut Vec<Finding>) {
+    let folder = |path: &str, top: &str| {
+        let (name, _) = path.strip_prefix(top)?.split_once('/')?;
+        Some(name.to_owned())
+    };
+    let named = |top: &str| own.iter().filter_map(|path| folder(path, top)).collect::<BTreeSet<_>>();
+    let cure = "add vendors/<vendor>/vendor.toml, or give the folder the name of its vendor";
+    for (top, name) in
+        ["vendors/", "templates/"].into_iter().flat_map(|top| named(top).into_iter().map(move |n| (top, n)))
+    {
+        if !files.contains_key(&format!("vendors/{name}/vendor.toml")) {
+            findings.push(Finding::new(&format!("{top}{name}"), None, "it belongs to no vendor", cure));
+        }
+    }
+}
+
+/// What tells one state of a directory from another: names, sizes and times of its files.
+pub(super) fn fingerprint(root: &Path) -> u64 {
+    fn look(dir: &Path, depth: usize, hasher: &mut DefaultHasher) {
+        let Ok(entries) = fs::read_dir(dir) else { return };
+        let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+        paths.sort();
+        for path in paths {
+            let Ok(meta) = fs::metadata(&path) else { continue };
+            (&path, meta.len(), meta.modified().ok(), meta.is_dir()).hash(hasher);
+            if meta.is_dir() && depth < DEEPEST {
+                look(&path, depth + 1, hasher);
             }
         }
     }
-    files
+    let mut hasher = DefaultHasher::new();
+    root.is_dir().hash(&mut hasher);
+    for top in ["vendors", "templates"] {
+        look(&root.join(top), 0, &mut hasher);
+    }
+    hasher.finish()
 }
 
 fn enter(files: &mut Files, path: String, data: Vec<u8>, findings: &mut Vec<Finding>) {
@@ -53,7 +107,7 @@ fn enter(files: &mut Files, path: String, data: Vec<u8>, findings: &mut Vec<Find
     }
 }
 
-fn walk(dir: &Path, name: &str, files: &mut Files, findings: &mut Vec<Finding>) {
+fn walk(dir: &Path, name: &str, depth: usize, files: &mut Files, findings: &mut Vec<Finding>) {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) => {
@@ -65,12 +119,18 @@ fn walk(dir: &Path, name: &str, files: &mut Files, findings: &mut Vec<Finding>) 
         let path = entry.path();
         let inner = format!("{name}/{}", entry.file_name().to_string_lossy());
         if path.is_dir() {
-            if inner != "templates/admin" {
-                walk(&path, &inner, files, findings);
+            if inner != "templates/admin" && depth < DEEPEST {
+                walk(&path, &inner, depth + 1, files, findings);
             }
             continue;
         }
-        if inner.ends_with(".md") || fs::metadata(&path).is_ok_and(|meta| meta.len() > MOST) {
+        // Editors' copies and notes are no templates.
+        if inner.ends_with(".md") || inner.ends_with('~') || entry.file_name().to_string_lossy().starts_with('.') {
+            continue;
+        }
+        if fs::metadata(&path).is_ok_and(|meta| meta.len() > MOST) {
+            let reason = format!("it is larger than {} kB", MOST >> 10);
+            findings.push(Finding::new(&inner, None, reason, "remove it: no manifest or template needs that much"));
             continue;
         }
         match fs::read(&path) {

@@ -4,8 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{finding::Finding, folder::Files};
-use crate::phone::line_keys::KeyType;
+use super::{Registry, finding::Finding, folder::Files};
+use crate::phone::{
+    line_keys::{KeyType, LineKeys, Room},
+    record::Phone,
+    settings::Scope,
+};
 
 /// The file as written.
 #[derive(Debug, Deserialize)]
@@ -45,6 +49,43 @@ pub(super) fn load(vendor: &str, files: &Files, findings: &mut Vec<Finding>) -> 
     codes
 }
 
+impl Registry {
+    /// Why keys of a list cannot be had where it is to be set, one sentence each; `phone` is that of the scope, if it is
+    /// known. Of a vendor the largest model counts, of the whole instance and of a category none: there each phone
+    /// says for itself what it refuses.
+    #[must_use]
+    pub fn refused_keys(&self, scope: &Scope, phone: Option<&Phone>, list: &LineKeys) -> Vec<String> {
+        let (vendor, model) = match scope {
+            Scope::Vendor(vendor) => (vendor.as_str(), None),
+            Scope::Model(name) => match name.split_once('/') {
+                Some((vendor, model)) => (vendor, Some(model)),
+                None => return Vec::new(),
+            },
+            Scope::Phone(_) => match phone {
+                Some(phone) => (phone.vendor.as_str(), phone.model.as_deref()),
+                None => return Vec::new(),
+            },
+            Scope::Instance | Scope::Category(_) => return Vec::new(),
+        };
+        let Some(vendor) = self.vendor(vendor) else { return Vec::new() };
+        let models = &vendor.manifest.models;
+        let title = format!("the largest model of {}", vendor.title);
+        let room = match model.and_then(|name| vendor.model(name)) {
+            Some(one) => {
+                Room { model: &one.name, keys: one.line_keys, accounts: one.accounts, codes: &vendor.key_codes }
+            }
+            // A phone that has not told its model may be any.
+            None => Room {
+                model: &title,
+                keys: models.iter().map(|model| model.line_keys).max().unwrap_or_default(),
+                accounts: models.iter().map(|model| model.accounts).max().unwrap_or(1),
+                codes: &vendor.key_codes,
+            },
+        };
+        list.keys().iter().filter_map(|key| room.refuses(key)).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,5 +108,33 @@ mod tests {
         ] {
             assert!(load(text).1.contains(said), "{text}: {}", load(text).1);
         }
+    }
+
+    #[test]
+    fn a_list_is_refused_where_the_model_is_known() {
+        let registry = Registry::load(None).unwrap();
+        let list = LineKeys::read(r#"[{"type":"line"},{"key":3,"type":"dnd"},{"key":390,"type":"dnd"}]"#).unwrap();
+        let refused = |scope: &str| registry.refused_keys(&scope.parse().unwrap(), None, &list);
+        let small = refused("model:yealink/t31p");
+        assert_eq!(small[0], "line key 3 (dnd) is refused: T31P has 2 line keys");
+        assert_eq!(small.len(), 2);
+        assert_eq!(refused("model:yealink/T46U").len(), 1);
+        assert_eq!(
+            refused("vendor:yealink"),
+            ["line key 390 (dnd) is refused: the largest model of Yealink has 95 line keys"]
+        );
+        assert_eq!(refused("category:Lab"), Vec::<String>::new());
+        let mut phone = crate::phone::neutral::sample_phone(
+            "yealink",
+            "yealink",
+            Some("CP920"),
+            None,
+            "805ec0aabbcc".parse().unwrap(),
+        );
+        let of_phone = |phone: &Phone| registry.refused_keys(&Scope::Phone(phone.mac), Some(phone), &list);
+        assert_eq!(of_phone(&phone).len(), 3);
+        assert!(of_phone(&phone)[0].ends_with("CP920 has no line keys"));
+        phone.model = None;
+        assert_eq!(of_phone(&phone).len(), 1);
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    arrival::Arrival,
     family::{Family, Generation, UnknownModel},
     format::{Format, Shape},
     model::Model,
@@ -32,6 +33,9 @@ pub struct Manifest {
     pub ouis: Vec<String>,
     /// Its redirect services.
     pub redirect: Redirect,
+    /// How its phones come without a redirect service.
+    #[serde(default)]
+    pub arrival: Arrival,
     /// What the password of a phone's web page may be.
     pub web_password: WebPassword,
     /// Apps.
@@ -41,7 +45,8 @@ pub struct Manifest {
     pub families: Vec<Family>,
     /// Generations of firmware that understand different names.
     pub generations: Vec<Generation>,
-    /// Patterns of User-Agents, tried in order.
+    /// Patterns of User-Agents, tried in order; none while nobody has seen one.
+    #[serde(default)]
     pub user_agents: Vec<UserAgent>,
     /// Patterns of file names, tried in order.
     pub files: Vec<FilePattern>,
@@ -78,9 +83,10 @@ pub enum AuthScheme {
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Redirect {
-    /// Protocol used unless a setting names another.
+    /// Protocol used unless a setting names another; `none` for a vendor without a service.
     pub default: String,
     /// Protocols its services speak.
+    #[serde(default)]
     pub protocols: Vec<String>,
 }
 

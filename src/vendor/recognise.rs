@@ -27,6 +27,35 @@ pub struct Recognition {
     pub name: Option<Arc<str>>,
     /// The vendor whose own form of name the file has, whatever the User-Agent says.
     pub file_vendor: Option<Arc<str>>,
+    /// What `vendor` rests on.
+    pub basis: Basis,
+}
+
+/// How sure a [`Recognition`] is of its vendor.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Basis {
+    /// The User-Agent is one of the vendor's.
+    Agent,
+    /// Only the vendor's phones ask for a file of that name.
+    Name,
+    /// The MAC's first bytes hint at it.
+    Oui,
+    /// There is none.
+    #[default]
+    Nothing,
+}
+
+impl Recognition {
+    /// Whether the request itself says that one of this vendor's phones asks. A MAC does not say it: prefixes are
+    /// shared and sold, and a file of another vendor would break the phone.
+    #[must_use]
+    pub fn speaks_for(&self, vendor: &str) -> bool {
+        match self.basis {
+            Basis::Agent => self.vendor.as_deref() == Some(vendor),
+            Basis::Name => self.file_vendor.as_deref() == Some(vendor),
+            Basis::Oui | Basis::Nothing => false,
+        }
+    }
 }
 
 /// Longest User-Agent and path that are looked at.
@@ -95,6 +124,7 @@ impl Recogniser {
             kind: FileKind::Unknown,
             name: None,
             file_vendor: None,
+            basis: Basis::Nothing,
         };
         let agent = user_agent.map(str::trim).filter(|agent| !agent.is_empty());
         if let Some(agent) = agent.filter(|agent| agent.len() <= MOST) {
@@ -114,6 +144,7 @@ impl Recogniser {
             let mut at = pattern.regex.capture_locations();
             if let Some([model, firmware, mac]) = pattern.read(agent, &mut at) {
                 found.vendor = Some(Arc::clone(&pattern.vendor));
+                found.basis = Basis::Agent;
                 found.model = model.map(Arc::from);
                 found.firmware = firmware.map(Arc::from);
                 found.agent_mac = mac.and_then(|mac| mac.parse().ok());
@@ -158,6 +189,9 @@ impl Recogniser {
         found.mac = mac.flatten().or(asked);
         if pattern.unique {
             found.file_vendor = Some(Arc::clone(&pattern.vendor));
+            if found.basis == Basis::Nothing {
+                found.basis = Basis::Name;
+            }
         }
         if !has_agent && found.vendor.is_none() {
             let oui = |mac: Mac| {
@@ -165,6 +199,9 @@ impl Recogniser {
                 self.ouis.get(&[a, b, c]).cloned()
             };
             found.vendor = found.file_vendor.clone().or_else(|| found.mac.and_then(oui));
+            if found.basis == Basis::Nothing && found.vendor.is_some() {
+                found.basis = Basis::Oui;
+            }
         }
         if found.model.is_none() && found.vendor.as_ref() == Some(&pattern.vendor) {
             found.model = part(pattern.model).map(Arc::from);
@@ -200,6 +237,7 @@ mod tests {
         id: String,
         user_agent: Option<String>,
         path: Option<String>,
+        whose: Option<String>,
     }
 
     #[derive(Deserialize)]
@@ -244,7 +282,8 @@ mod tests {
         let registry = registry();
         for case in fixture::<Foreign>(include_str!("../../fixtures/recognition/not-yealink.json")) {
             let found = registry.recognise(case.user_agent.as_deref(), case.path.as_deref());
-            assert_eq!(found.vendor, None, "{}", case.id);
+            let expected = case.whose.as_deref().filter(|whose| registry.vendor(whose).is_some());
+            assert_eq!(found.vendor.as_deref(), expected, "{}", case.id);
         }
         assert_eq!(registry.recognise(Some("Fanvil X5U 2.4"), Some("/y000000000096.cfg")).vendor, None);
     }

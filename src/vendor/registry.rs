@@ -16,7 +16,7 @@ use super::{
     finding::Finding,
     folder,
     format::Fault,
-    manifest::{AuthScheme, FilePattern, Manifest, Provider},
+    manifest::{AuthScheme, FilePattern, Manifest, Provider, SameMac},
     model::Model,
     proofs,
     recognise::{Recogniser, Recognition},
@@ -173,6 +173,7 @@ impl Vendor {
             accounts: known.map_or(unknown.accounts, |model| model.accounts),
             line_keys: known.map_or(unknown.line_keys, |model| model.line_keys),
             dect: known.is_some_and(|model| model.dect),
+            has_handsets: false,
             family: &family.name,
             capabilities: known.map_or(&[], |model| &model.capabilities),
             languages: &self.manifest.languages,
@@ -202,6 +203,12 @@ impl Vendor {
     pub fn provider_of(&self, model: Option<&str>) -> Option<&Provider> {
         let family = self.manifest.family_of(model, None)?;
         self.providers.iter().find(|one| one.families.is_empty() || one.families.contains(&family.name))
+    }
+
+    /// Whether the provider gives each user a handset of the same base.
+    #[must_use]
+    pub fn has_handsets(&self, provider: &str) -> bool {
+        self.providers.iter().any(|one| one.name == provider && one.same_mac == SameMac::Add)
     }
 
     /// What its own phones mean by a file's name.

@@ -22,10 +22,10 @@ impl Recognition {
 }
 
 impl Registry {
-    /// All vendors, for `--json`.
+    /// All vendors, for `--json`; `url` is where phones reach the gateway.
     #[must_use]
-    pub fn to_json(&self) -> Value {
-        self.vendors().map(Vendor::to_json).collect()
+    pub fn to_json(&self, url: &str) -> Value {
+        self.vendors().map(|vendor| vendor.to_json(url)).collect()
     }
 
     /// All vendors, one line each.
@@ -42,14 +42,15 @@ impl Registry {
 }
 
 impl Vendor {
-    /// The vendor with its models, for `--json`.
+    /// The vendor with its models, for `--json`; `url` is where phones reach the gateway.
     #[must_use]
-    pub fn to_json(&self) -> Value {
+    pub fn to_json(&self, url: &str) -> Value {
         json!({
             "name": &*self.name,
             "title": self.title,
             "auth": self.auth,
             "redirect": self.redirect,
+            "arrival": self.manifest.arrival.at(url),
             "providers": self.providers,
             "families": self.manifest.families,
             "generations": self.manifest.generations.iter().map(|one| &one.name).collect::<Vec<_>>(),
@@ -57,12 +58,29 @@ impl Vendor {
         })
     }
 
-    /// Its models, one line each.
+    /// Its models, one line each, with what they were tried with; below, how phones come without a redirect service.
     #[must_use]
-    pub fn to_text(&self) -> String {
-        let mut text = format!("{:<10} {:>8} {:>9}\n", "model", "accounts", "line keys");
+    pub fn to_text(&self, url: &str) -> String {
+        let several = self.manifest.families.len() > 1;
+        let family = |name: &str| if several { format!("{name:<12}") } else { String::new() };
+        let mut text = format!("{:<10} {}{:>8} {:>9}  tested\n", "model", family("family"), "accounts", "line keys");
         for model in &self.manifest.models {
-            text.push_str(&format!("{:<10} {:>8} {:>9}\n", model.name, model.accounts, model.line_keys));
+            let of = self.manifest.family(model.family.as_deref()).map_or("", |family| family.name.as_str());
+            let tested = model.tested.iter().map(|one| format!("{} ({})", one.firmware, one.date));
+            let tested = tested.collect::<Vec<_>>().join(", ");
+            let line =
+                format!("{:<10} {}{:>8} {:>9}  {tested}", model.name, family(of), model.accounts, model.line_keys);
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        let arrival = self.manifest.arrival.to_text(url);
+        if !arrival.is_empty() {
+            let service = if self.redirect.default == "none" {
+                "It has no redirect service"
+            } else {
+                "Without its redirect service"
+            };
+            text.push_str(&format!("\n{service}, phones find the gateway by\n{arrival}"));
         }
         text
     }

@@ -2,9 +2,11 @@
 //! tasks, no storage; what moves the bytes lives in `net`, `links`, `sysclients` and `http`.
 
 pub mod appws;
+pub mod hawk;
 pub mod hex;
 pub mod http_auth;
 pub mod rc4;
 pub mod seeded;
 mod shape;
+pub mod sip;
 pub mod sysclient;

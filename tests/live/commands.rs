@@ -273,7 +273,7 @@ fn the_demo_brings_every_phone_to_the_pbx() {
     let done = site.run(&["demo", "--once", "--phones", "4"]);
     assert_eq!(done.status.code(), Some(0), "{}{}", out(&done), err(&done));
     assert!(out(&done).contains("4 of 4 phones are registered"), "{}", out(&done));
-    for secret in ["secret-1", "rps-password"] {
+    for secret in ["secret-1", "rps-password", "sraps-secret"] {
         assert!(!out(&done).contains(secret), "{}", out(&done));
     }
 }

@@ -11,10 +11,10 @@ async fn a_phone_in_service_whose_configuration_is_gone_is_told_to_come_again() 
     let mac = mac(1);
     bench.installed(mac, model::T46U, "user1").await;
     let record = bench.records().phone(mac).unwrap();
-    let url = bench.phone_url(mac);
+    let url = format!("{}/phone/{mac}.cfg", bench.gateway.instance_url());
     let (user, password) = (record.own.user.clone(), record.own.password.expose().to_owned());
     let agent = model::T46U.user_agent(mac);
-    let ask = || http::proven("GET", &format!("{url}{mac}.cfg"), &[("User-Agent", &agent)], &user, &password);
+    let ask = || http::proven("GET", &url, &[("User-Agent", &agent)], &user, &password);
     let file = ask();
     assert_eq!(file.status, 200);
 
@@ -29,7 +29,7 @@ async fn a_phone_in_service_whose_configuration_is_gone_is_told_to_come_again() 
     assert_eq!((later.status, later.body.len()), (503, 0));
     assert_eq!(later.header("retry-after"), Some("60"));
     assert!(later.header("etag").is_none());
-    let stranger = http::get(&format!("{url}{mac}.cfg"), &agent);
+    let stranger = http::get(&url, &agent);
     assert_eq!((stranger.status, stranger.header("retry-after")), (401, None), "who proves nothing learns nothing");
     // The phone goes on with what it has, and what comes after a moment is the whole again.
     bench.world.devices.disconnect(&mac.to_string());

@@ -80,7 +80,41 @@ async fn ymcs(request: HttpRequest, path: web::Path<(String, String)>) -> HttpRe
     }
 }
 
+/// A web page, half an answer, a forged signature: every call gets the same.
+async fn sraps(path: web::Path<(String, String)>) -> HttpResponse {
+    let (how, path) = path.into_inner();
+    let json = |status: u16, body: &str| {
+        HttpResponse::build(StatusCode::from_u16(status).unwrap())
+            .content_type("application/json")
+            .body(body.to_owned())
+    };
+    let challenge = |challenge: &str| {
+        HttpResponse::Unauthorized().insert_header(("www-authenticate", challenge.to_owned())).body("{}")
+    };
+    match (how.as_str(), path.as_str()) {
+        ("half", _) => json(200, r#"{"links":{"company":"/api/v1/comp"#),
+        ("odd", _) => json(200, r#"{"hm":1}"#),
+        ("error", _) => json(400, r#"{"error":"no such thing"}"#),
+        ("mac", _) => challenge("Hawk error=\"Bad mac\""),
+        ("stale", _) => challenge("Hawk ts=\"1700000000\", tsm=\"AAAA\", error=\"Stale timestamp\""),
+        ("forged", _) => HttpResponse::Ok()
+            .insert_header(("server-authorization", "Hawk mac=\"AAAA\", hash=\"AAAA\""))
+            .content_type("application/json")
+            .body(r#"{"links":{}}"#),
+        ("link", _) => json(200, r#"{"links":{"company":"https://evil.example/api/v1/companies/c"}}"#),
+        ("endless", "tokens/reseller") => json(200, r#"{"links":{"company":"/sraps/endless/companies/c"}}"#),
+        ("endless", "companies/c") => json(200, r#"{"links":{"endpoints":"/sraps/endless/companies/c/endpoints"}}"#),
+        ("endless", "settings/") => HttpResponse::Ok()
+            .insert_header(("link", "</sraps/endless/settings/>; rel=\"next\""))
+            .content_type("application/json")
+            .body("[]"),
+        ("echo", _) => json(400, &format!(r#"{{"message":"{PASSWORD} at https://x:y@z/phone/{TOKEN}/"}}"#)),
+        (how, _) => plain(how),
+    }
+}
+
 fn configure(services: &mut web::ServiceConfig) {
+    services.route("/sraps/{how}/{path:.*}", web::to(sraps));
     services.route("/snom/{how}", web::post().to(snom)).route("/ymcs/{how}/v2/{path:.*}", web::to(ymcs));
 }
 
@@ -126,6 +160,44 @@ async fn of_snoms_service() {
         ("502", "transport", true, "502", 1),
     ];
     tell(&bench, &format!("{base}/snom"), &register(mac()), rows).await;
+    handle.stop(false).await;
+}
+
+#[actix_rt::test]
+async fn of_snoms_rest_service() {
+    let bench = Bench::new("snom-sraps", "");
+    let (base, handle) = serve(&bench.tasks, configure);
+    let base = format!("{base}/sraps");
+    let rows: &[Row] = &[
+        ("html", "transport", true, "Maintenance", 1),
+        ("empty", "unknown", false, "link 'company'", 1),
+        ("half", "transport", true, "only a part", 1),
+        ("big", "transport", true, "larger than 65536 bytes", 1),
+        ("away", "transport", false, "https://evil.example", 1),
+        ("odd", "unknown", false, "link 'company'", 1),
+        ("error", "unknown", false, "no such thing", 1),
+        ("mac", "auth_failed", false, "password", 1),
+        ("stale", "transport", true, "the time it tells", 1),
+        ("forged", "transport", true, "its signature", 1),
+        ("link", "transport", false, "leads to another host (https://evil.example)", 1),
+        ("endless", "unknown", false, "not in the first 12 pages", 14),
+        ("403", "not_permitted", false, "permit", 1),
+        ("404", "transport", false, "404", 1),
+        ("slow-down", "rate_limited", true, "30 s", 1),
+        ("502", "transport", true, "502", 1),
+    ];
+    tell(&bench, &base, &register(mac()), rows).await;
+
+    let mut account = bench.account.clone();
+    account.url = format!("{base}/echo");
+    let outcome = bench.run_as(account, register(mac())).await;
+    let history = bench.history.take();
+    for text in [outcome.sentence(), history[0].answer.clone(), format!("{:?}", history[0].outcome)] {
+        assert!(text.contains("***"), "{text}");
+        for secret in ["hunter2", TOKEN, "x:y"] {
+            assert!(!text.contains(secret), "{secret}: {text}");
+        }
+    }
     handle.stop(false).await;
 }
 

@@ -4,5 +4,7 @@
 
 mod bad_answers;
 mod bench;
+mod hawk_witness;
 mod snom;
+mod sraps;
 mod ymcs;

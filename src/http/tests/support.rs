@@ -129,7 +129,7 @@ impl Files for Memory {
             kind,
             family: model.unwrap_or_default().into(),
             whole: Recognition {
-                vendor: None,
+                vendor: Some("yealink".into()),
                 model: None,
                 firmware: None,
                 mac: None,
@@ -137,6 +137,10 @@ impl Files for Memory {
                 kind: crate::vendor::FileKind::Other,
                 name: None,
                 file_vendor: None,
+                basis: match user_agent {
+                    Some(text) if text.contains("curl") => crate::vendor::Basis::Nothing,
+                    _ => crate::vendor::Basis::Agent,
+                },
             },
         }
     }

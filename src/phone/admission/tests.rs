@@ -5,9 +5,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     phone::{
-        facet::{DevicesState, Facet, RedirectState, RegistrationState, RequestState, UserObjectState},
-        instance::InstanceId,
-        record::{Account, Binding, Credentials, Delivery, DeviceConfig, PhoneId, Sysclient},
+        facet::{DevicesState, RedirectState},
+        record::{Binding, Credentials, Delivery, Gone, PhoneId},
     },
     secret::Secret,
 };
@@ -29,51 +28,16 @@ fn credentials(user: &str, password: &str) -> Credentials {
 /// A phone right after its configuration came: window open since second 0, nothing delivered.
 pub(crate) fn phone() -> Phone {
     let now = at(0);
-    let mut window = Window::default();
-    window.open(now, 7);
-    Phone {
-        id: PhoneId(7),
-        instance: InstanceId(1),
-        mac: mac(),
-        provider: "yealink".to_owned(),
-        vendor: "yealink".to_owned(),
-        model: None,
-        firmware: None,
-        category: None,
-        wanted: Wanted::Active,
-        buried: None,
-        created: now,
-        provisioning: 1,
-        code: None,
-        token: Secret::new("abcdefghijklmnopqrstuvwxyz"),
-        bootstrap: Some(credentials("boot", "boot-password")),
-        own: credentials("805ec0123456", "OwnPasswordOwnPasswo"),
-        window,
-        sysclient: Sysclient::default(),
-        device_config: DeviceConfig { received: Some(now), ..DeviceConfig::default() },
-        redirect_entry: None,
-        delivery: None,
-        revision: 3,
-        devices: Facet::new(DevicesState::Received, now),
-        redirect: Facet::new(RedirectState::Redirected, now),
-        request: Facet::new(RequestState::NotYet, now),
-        accounts: vec![Account {
-            line: 1,
-            hwid: "805ec0123456".to_owned(),
-            user_guid: None,
-            username: "anna".to_owned(),
-            cn: "Anna".to_owned(),
-            password: Secret::new("pbx-password"),
-            domain: "example.com".to_owned(),
-            dns: "pbx.example.com".to_owned(),
-            user_object: Facet::new(UserObjectState::Pending, now),
-            flags_written: None,
-            flags_provisioning: 0,
-            registration: Facet::new(RegistrationState::Unknown, now),
-            registered_address: None,
-            orphaned: None,
-        }],
-    }
+    let mut phone = Phone::sample_at(now);
+    phone.id = PhoneId(7);
+    phone.model = None;
+    phone.bootstrap = Some(credentials("boot", "boot-password"));
+    phone.own.password = Secret::new("OwnPasswordOwnPasswo");
+    phone.device_config.received = Some(now);
+    phone.revision = 3;
+    phone.devices.reach(DevicesState::Received, now);
+    phone.redirect.reach(RedirectState::Redirected, now);
+    phone
 }
 
 pub(crate) fn delivered(phone: &Phone) -> Delivery {
@@ -187,8 +151,8 @@ fn rows() -> Vec<Row> {
         row("released: one more file, also before a configuration", 10, Personal(Proof::Own), Reason::Released, |p, a| { p.wanted = Wanted::Released; p.device_config.received = None; p.delivery = Some(delivered(p)); p.revision += 1; a.evidence.authorization = Authorization::Own; }),
         row("released: then nothing", 10, NotFound, Reason::Gone, |p, a| { p.wanted = Wanted::Released; p.delivery = Some(delivered(p)); a.evidence.authorization = Authorization::Own; }),
         row("released: still no file without proof", 8 * DAY, CHALLENGE, Reason::WindowClosed, |p, _| p.wanted = Wanted::Released),
-        row("orphaned for 7 days", 8 * DAY, Open, Reason::Orphaned, |p, a| { p.accounts[0].orphaned = Some(at(DAY)); a.evidence.authorization = Authorization::Own; }),
-        row("orphaned for less", 8 * DAY - 1, Personal(Proof::Own), Reason::Admitted, |p, a| { p.accounts[0].orphaned = Some(at(DAY)); a.evidence.authorization = Authorization::Own; }),
+        row("orphaned for 7 days", 8 * DAY, Open, Reason::Orphaned, |p, a| { p.accounts[0].orphan(Gone::User, at(DAY)); a.evidence.authorization = Authorization::Own; }),
+        row("orphaned for less", 8 * DAY - 1, Personal(Proof::Own), Reason::Admitted, |p, a| { p.accounts[0].orphan(Gone::User, at(DAY)); a.evidence.authorization = Authorization::Own; }),
         row("a new phone before its configuration", 10, Open, Reason::BeforeConfig, |p, _| p.device_config.received = None),
         row("a phone whose password was dropped", 10, Open, Reason::BeforeConfig, |p, _| p.accounts[0].password = Secret::default()),
         row("a working phone before its configuration", 10, RetryLater, Reason::BeforeConfig, |p, a| { p.device_config.received = None; p.delivery = Some(delivered(p)); a.evidence.authorization = Authorization::Own; }),
@@ -336,7 +300,7 @@ fn any_phone() -> impl Strategy<Value = Phone> {
                 phone.delivery = Some(delivered(&phone));
             }
             if orphaned {
-                phone.accounts[0].orphaned = Some(at(0));
+                phone.accounts[0].orphan(Gone::Device, at(0));
             }
             phone
         })

@@ -26,6 +26,8 @@ pub struct Facts<'a> {
     pub line_keys: u32,
     /// DECT base.
     pub dect: bool,
+    /// The manufacturer entry gives each user a handset of the same base.
+    pub has_handsets: bool,
     /// Its family.
     pub family: &'a str,
     /// What it can do.
@@ -130,7 +132,7 @@ fn accounts(inputs: &Inputs<'_>, released: bool, notes: &mut Vec<String>) -> (Ve
         notes.push(format!("account {} has no place: the model has {} accounts", account.line, facts.accounts));
     }
     let slot = |line: u16| {
-        let Some(account) = phone.account(line).filter(|_| !released) else {
+        let Some(account) = phone.account(line).filter(|account| !released && account.is_served()) else {
             return Account {
                 line,
                 active: false,
@@ -144,6 +146,7 @@ fn accounts(inputs: &Inputs<'_>, released: bool, notes: &mut Vec<String>) -> (Ve
         };
         let name = match settings.text("sip_account") {
             "username" => &account.username,
+            _ if phone.shares_hwid(account, facts.has_handsets) => &account.username,
             _ => &account.hwid,
         };
         Account {

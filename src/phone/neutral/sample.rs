@@ -5,10 +5,10 @@ use serde_json::json;
 
 use crate::{
     phone::{
-        facet::{DevicesState, Facet, RedirectState, RegistrationState, RequestState, UserObjectState, Wanted},
+        facet::DevicesState,
         instance::InstanceId,
         mac::Mac,
-        record::{Account, Credentials, DeviceConfig, Phone, PhoneId, Sysclient, Window},
+        record::{Account, AccountUser, Phone},
         settings::{Layers, Scope, SettingRow},
     },
     secret::Secret,
@@ -18,7 +18,8 @@ use crate::{
 #[must_use]
 pub fn sample_phone(provider: &str, vendor: &str, model: Option<&str>, firmware: Option<&str>, mac: Mac) -> Phone {
     let now = Timestamp::UNIX_EPOCH;
-    let mut device_config = DeviceConfig { received: Some(now), ..DeviceConfig::default() };
+    let mut phone = Phone::new(InstanceId(0), mac, provider, vendor, now);
+    phone.device_config.received = Some(now);
     for (name, item) in [
         (
             "NTP",
@@ -31,51 +32,24 @@ pub fn sample_phone(provider: &str, vendor: &str, model: Option<&str>, firmware:
                 "turnUser": "turner", "turnPassword": "sample-turn-password"}),
         ),
     ] {
-        device_config.items.insert(name.to_owned(), item);
+        phone.device_config.items.insert(name.to_owned(), item);
     }
-    Phone {
-        id: PhoneId(0),
-        instance: InstanceId(0),
-        mac,
-        provider: provider.to_owned(),
-        vendor: vendor.to_owned(),
-        model: model.map(str::to_owned),
-        firmware: firmware.map(str::to_owned),
-        category: None,
-        wanted: Wanted::Active,
-        buried: None,
-        created: now,
-        provisioning: 1,
-        code: None,
-        token: Secret::new("sampletokensampletokensam"),
-        bootstrap: None,
-        own: Credentials { user: mac.to_string(), password: Secret::new("SamplePhonePassword1"), proven: None },
-        window: Window::default(),
-        sysclient: Sysclient::default(),
-        device_config,
-        redirect_entry: None,
-        delivery: None,
-        revision: 1,
-        devices: Facet::new(DevicesState::Received, now),
-        redirect: Facet::new(RedirectState::Pending, now),
-        request: Facet::new(RequestState::NotYet, now),
-        accounts: vec![Account {
-            line: 1,
-            hwid: format!("{vendor}-{mac}"),
-            user_guid: None,
-            username: "atlantis".to_owned(),
-            cn: "Anna Atlantis".to_owned(),
-            password: Secret::new("sample-user-password"),
-            domain: "example.com".to_owned(),
-            dns: "pbx.example.com".to_owned(),
-            user_object: Facet::new(UserObjectState::Pending, now),
-            flags_written: None,
-            flags_provisioning: 0,
-            registration: Facet::new(RegistrationState::Unknown, now),
-            registered_address: None,
-            orphaned: None,
-        }],
-    }
+    phone.model = model.map(str::to_owned);
+    phone.firmware = firmware.map(str::to_owned);
+    phone.provisioning = 1;
+    phone.token = Secret::new("sampletokensampletokensam");
+    phone.own.password = Secret::new("SamplePhonePassword1");
+    phone.devices.reach(DevicesState::Received, now);
+    let user = AccountUser {
+        hwid: format!("{vendor}-{mac}"),
+        username: "atlantis".to_owned(),
+        cn: "Anna Atlantis".to_owned(),
+        password: Secret::new("sample-user-password"),
+        domain: "example.com".to_owned(),
+        dns: "pbx.example.com".to_owned(),
+    };
+    phone.accounts.push(Account::new(1, user, now));
+    phone
 }
 
 /// Settings that make a template write everything it can.

@@ -1,6 +1,9 @@
 //! The values set in one instance, and what holds for one phone.
 
-use std::{collections::HashMap, fmt};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+};
 
 use super::{
     devices,
@@ -43,6 +46,18 @@ pub struct Lookup<'a> {
     pub category: Option<&'a str>,
     /// The phone.
     pub mac: Option<Mac>,
+    /// What the vendor's manifest says in place of the table's defaults.
+    pub defaults: Option<&'a BTreeMap<String, String>>,
+}
+
+impl Lookup<'_> {
+    fn of_manifest(&self, setting: &Setting) -> Option<&str> {
+        self.defaults?.get(setting.name).map(String::as_str)
+    }
+
+    fn default_of(&self, setting: &Setting) -> &str {
+        self.of_manifest(setting).unwrap_or(setting.default)
+    }
 }
 
 /// A layer a value came from.
@@ -50,6 +65,8 @@ pub struct Lookup<'a> {
 pub enum Layer {
     /// The table.
     Default,
+    /// The manifest of the vendor, for its family of phones.
+    Manifest,
     /// Somebody set it there.
     Set(Scope),
     /// Devices deployed it.
@@ -60,6 +77,7 @@ impl fmt::Display for Layer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
+            Self::Manifest => f.write_str("manifest"),
             Self::Set(scope) => scope.fmt(f),
             Self::Devices => f.write_str("Devices"),
         }
@@ -124,7 +142,7 @@ impl Layers {
         let sources = self.sources(phone);
         let mut effective = self.resolve(TABLE.iter(), phone, devices);
         effective.origins =
-            TABLE.iter().map(|setting| (setting.name, self.origin(setting, &sources, devices))).collect();
+            TABLE.iter().map(|setting| (setting.name, self.origin(setting, phone, &sources, devices))).collect();
         effective
     }
 
@@ -144,7 +162,7 @@ impl Layers {
                 return value;
             }
             let nearest = shared.iter().rev().find_map(|(_, places)| set(places, setting.name));
-            nearest.map_or_else(|| Secret::new(setting.default), |row| row.value.clone())
+            nearest.map_or_else(|| Secret::new(phone.default_of(setting)), |row| row.value.clone())
         };
         let mut values = HashMap::with_capacity(settings.size_hint().1.unwrap_or_default());
         values.extend(settings.map(|setting| (setting.name, value(setting))));
@@ -168,8 +186,15 @@ impl Layers {
         }
     }
 
-    fn origin(&self, setting: &Setting, sources: &Sources<'_>, devices: Option<&DeviceConfig>) -> Origin {
+    fn origin(
+        &self,
+        setting: &Setting,
+        phone: &Lookup<'_>,
+        sources: &Sources<'_>,
+        devices: Option<&DeviceConfig>,
+    ) -> Origin {
         let mut found = vec![(Layer::Default, Secret::new(setting.default))];
+        found.extend(phone.of_manifest(setting).map(|value| (Layer::Manifest, Secret::new(value))));
         let set = |(scope, places): &(&Scope, &Places)| {
             let row = self.rows.get(*places.get(setting.name)?)?;
             Some((Layer::Set((*scope).clone()), row.value.clone()))
@@ -281,6 +306,7 @@ mod tests {
             model: Some("T46U"),
             category,
             mac: Some(mac.parse().unwrap()),
+            defaults: None,
         };
         let layers = Layers::new(rows, 3);
         let own = layers.traced(&lookup("805ec0aabbcc", Some("Lab")), Some(&devices));
@@ -302,6 +328,27 @@ mod tests {
         }
         assert_eq!(layers.get("ntp_server_1").unwrap().expose(), "instance");
         assert_eq!(layers.get("window_days").unwrap().expose(), "7");
+    }
+
+    #[test]
+    fn a_manifest_has_defaults_of_its_own() {
+        let defaults = [("ldap_number_filter".to_owned(), "dn=%".to_owned())].into();
+        let shown = |layers: &Layers| {
+            let lookup = Lookup { defaults: Some(&defaults), ..Lookup::default() };
+            let effective = layers.traced(&lookup, None);
+            assert_eq!(
+                layers.effective(&lookup, None).text("ldap_number_filter"),
+                effective.text("ldap_number_filter")
+            );
+            let origin = effective.origin("ldap_number_filter").unwrap();
+            let beaten: Vec<String> = origin.beaten.iter().map(|(layer, value)| format!("{layer} {value}")).collect();
+            (effective.text("ldap_number_filter").to_owned(), origin.layer.to_string(), beaten)
+        };
+        let own = (String::from("dn=%"), String::from("manifest"), vec![String::from("default (e164=%)")]);
+        assert_eq!(shown(&Layers::default()), own);
+        let (value, layer, beaten) = shown(&Layers::new(vec![row("instance", "ldap_number_filter", "(x=%)")], 1));
+        assert_eq!((value.as_str(), layer.as_str()), ("(x=%)", "instance"));
+        assert_eq!(beaten, ["manifest dn=%", "default (e164=%)"]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The one table of settings: help, validation, pages and documentation are made from it.
 
+use super::scope::Scope;
+
 /// What a value may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -21,6 +23,8 @@ pub enum Kind {
     Country,
     /// ISO 639 language, two letters.
     Language,
+    /// First halves of MAC addresses, separated by blanks or commas.
+    Prefixes,
     /// A list of line keys ([`crate::phone::line_keys`]).
     LineKeys,
 }
@@ -40,20 +44,58 @@ pub struct Setting {
     pub layered: bool,
     /// Whether the value must not be shown.
     pub secret: bool,
+    /// When a changed value shows.
+    pub effect: Effect,
     /// What it does.
     pub help: &'static str,
 }
 
+/// When a changed value shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// In the file a phone fetches next.
+    NextRequest,
+    /// In the PBX's flags of the device at once, on the phone with its next file.
+    PbxAndNextRequest,
+    /// In what the gateway does from now on.
+    AtOnce,
+    /// For phones that are provisioned or allowed from then on.
+    NextProvisioning,
+    /// With the next call to the redirect service.
+    NextRedirect,
+    /// With the daily clean-up.
+    Daily,
+}
+
+impl Effect {
+    /// `takes effect ...`
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::NextRequest => "at the phone's next request",
+            Self::PbxAndNextRequest => "on the PBX at once, on the phone at its next request",
+            Self::AtOnce => "at once",
+            Self::NextProvisioning => "for phones provisioned or allowed from then on",
+            Self::NextRedirect => "with the next call to the redirect service",
+            Self::Daily => "with the daily clean-up",
+        }
+    }
+}
+
 const fn layered(name: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Setting {
-    Setting { name, kind, default, unit: "", layered: true, secret: false, help }
+    Setting { name, kind, default, unit: "", layered: true, secret: false, effect: Effect::NextRequest, help }
 }
 
 const fn instance(name: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Setting {
-    Setting { name, kind, default, unit: "", layered: false, secret: false, help }
+    Setting { name, kind, default, unit: "", layered: false, secret: false, effect: Effect::AtOnce, help }
 }
 
 const fn unit(setting: Setting, unit: &'static str) -> Setting {
     Setting { unit, ..setting }
+}
+
+const fn effect(effect: Effect, setting: Setting) -> Setting {
+    Setting { effect, ..setting }
 }
 
 const fn secret(setting: Setting) -> Setting {
@@ -90,13 +132,19 @@ pub static TABLE: &[Setting] = &[
         "Where the phone registers, with :port if not the usual one. Empty = the PBX that provisioned the account.",
     ),
     layered("outbound_proxy", Kind::Host, "", "SIP proxy all signalling goes through, e.g. the reverse proxy."),
-    layered(
-        "media_relay",
-        Kind::Bool,
-        "true",
-        "The PBX relays media for this device; ICE, STUN and TURN are then written as off on the phone.",
+    effect(
+        Effect::PbxAndNextRequest,
+        layered(
+            "media_relay",
+            Kind::Bool,
+            "true",
+            "The PBX relays media for this device; ICE, STUN and TURN are then written as off on the phone.",
+        ),
     ),
-    layered("reverse_proxy", Kind::Bool, "true", "The device may register through the reverse proxy."),
+    effect(
+        Effect::PbxAndNextRequest,
+        layered("reverse_proxy", Kind::Bool, "true", "The device may register through the reverse proxy."),
+    ),
     layered("srtp", Kind::Choice(&["off", "optional", "required"]), "optional", "Encryption of media (SDES)."),
     layered(
         "provisioning_scheme",
@@ -139,31 +187,55 @@ pub static TABLE: &[Setting] = &[
          out return to the phone's own; [] = all of them. Empty = leave keys alone.",
     ),
     layered("firmware_url", Kind::Url, "", "Firmware the phone shall load. Empty = leave it alone."),
-    layered(
-        "firmware_version",
-        Kind::Text(32),
-        "",
-        "Firmware phones should report. Empty = the version in firmware_url, if its name holds one.",
+    effect(
+        Effect::AtOnce,
+        layered(
+            "firmware_version",
+            Kind::Text(32),
+            "",
+            "Firmware phones should report. Empty = the version in firmware_url, if its name holds one.",
+        ),
     ),
     layered("wallpaper_url", Kind::Url, "", "Picture behind the display. Empty = leave it alone."),
     layered("syslog_server", Kind::Host, "", "Where phones send their log (port 514 unless given). Empty = nowhere."),
-    layered(
-        "require_certificate",
-        Kind::Bool,
-        "false",
-        "Only a phone that shows its factory certificate gets its configuration.",
+    effect(
+        Effect::AtOnce,
+        layered(
+            "require_certificate",
+            Kind::Bool,
+            "false",
+            "Only a phone that shows its factory certificate gets its configuration.",
+        ),
     ),
-    layered(
-        "serial_number",
-        Kind::Text(128),
-        "",
-        "Serial number on the phone's label; some redirect services want it beside the MAC. For single phones only.",
+    effect(
+        Effect::NextProvisioning,
+        layered(
+            "extra_ouis",
+            Kind::Prefixes,
+            "",
+            "Further first halves of MAC addresses that belong to a vendor, set for vendor:NAME. A MAC that starts like another vendor's phones is refused unless its own vendor is known to use that start too.",
+        ),
+    ),
+    effect(
+        Effect::NextRedirect,
+        layered(
+            "serial_number",
+            Kind::Text(128),
+            "",
+            "Serial number on the phone's label; some redirect services want it beside the MAC. For single phones only.",
+        ),
     ),
     unit(
-        instance("window_days", Kind::Number(1, 7), "7", "How long a provisioned phone may fetch its first files."),
+        effect(
+            Effect::NextProvisioning,
+            instance("window_days", Kind::Number(1, 7), "7", "How long a provisioned phone may fetch its first files."),
+        ),
         "days",
     ),
-    unit(instance("history_days", Kind::Number(1, 3650), "90", "How long the history is kept."), "days"),
+    unit(
+        effect(Effect::Daily, instance("history_days", Kind::Number(1, 3650), "90", "How long the history is kept.")),
+        "days",
+    ),
 ];
 
 /// Settings that mean one device: only a phone may have them.
@@ -171,24 +243,42 @@ pub static ONE_PHONE: &[&str] = &["serial_number"];
 
 /// The settings of a vendor's redirect service: `redirect.<vendor>.<name>`.
 pub static REDIRECT_SETTINGS: &[Setting] = &[
-    instance(
-        "protocol",
-        Kind::Choice(&["yealink-xmlrpc", "yealink-ymcs", "snom-xmlrpc", "snom-sraps", "gigaset-grape", "none"]),
-        "",
-        "Protocol of the service. Empty = the one the vendor's manifest names.",
+    effect(
+        Effect::NextRedirect,
+        instance(
+            "protocol",
+            Kind::Choice(&["yealink-xmlrpc", "yealink-ymcs", "snom-xmlrpc", "snom-sraps", "gigaset-grape", "none"]),
+            "",
+            "Protocol of the service. Empty = the one the vendor's manifest names.",
+        ),
     ),
-    instance("url", Kind::Url, "", "Address of the service. Empty = the usual one."),
-    instance("user", Kind::Text(255), "", "Our account there."),
-    secret(instance("password", Kind::Text(255), "", "Its password.")),
-    instance("server_name", Kind::Text(24), "", "Name of our server entry. Empty = made from the domain."),
-    instance(
-        "mac_only",
-        Kind::Bool,
-        "false",
-        "Add phones without a known serial number by their MAC alone (YMCS: where Yealink enabled it; the phone then asks \
+    effect(Effect::NextRedirect, instance("url", Kind::Url, "", "Address of the service. Empty = the usual one.")),
+    effect(Effect::NextRedirect, instance("user", Kind::Text(255), "", "Our account there.")),
+    secret(effect(Effect::NextRedirect, instance("password", Kind::Text(255), "", "Its password."))),
+    effect(
+        Effect::NextRedirect,
+        instance("server_name", Kind::Text(24), "", "Name of our server entry. Empty = made from the domain."),
+    ),
+    effect(
+        Effect::NextRedirect,
+        instance(
+            "mac_only",
+            Kind::Bool,
+            "false",
+            "Add phones without a known serial number by their MAC alone (YMCS: where Yealink enabled it; the phone then asks \
          for a PIN on its screen).",
+        ),
     ),
 ];
+
+/// Whether a setting may be set there at all.
+#[must_use]
+pub fn possible(setting: &Setting, scope: &Scope) -> bool {
+    if ONE_PHONE.contains(&setting.name) {
+        return matches!(scope, Scope::Phone(_));
+    }
+    setting.layered || *scope == Scope::Instance
+}
 
 /// The setting of that name; `redirect.<vendor>.<name>` for any vendor word.
 #[must_use]

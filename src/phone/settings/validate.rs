@@ -124,6 +124,7 @@ fn check(setting: &Setting, value: &str) -> Result<String, String> {
                 Err(format!("'{value}' is no ISO 3166 country of two letters such as DE or US"))
             }
         }
+        Kind::Prefixes => prefixes(value),
         Kind::Language => {
             let lower = value.to_ascii_lowercase();
             if LANGUAGES.split(' ').any(|known| known == lower) {
@@ -146,6 +147,20 @@ fn starts_comment(value: &str) -> bool {
         blank = c.is_whitespace();
         comment
     })
+}
+
+/// First halves of MAC addresses in any spelling, brought to six lower-case digits each, separated by blanks.
+fn prefixes(value: &str) -> Result<String, String> {
+    let words = value.split([' ', ',', ';']).filter(|word| !word.is_empty());
+    let one = |word: &str| {
+        let digits: String = word.chars().filter(|c| !matches!(c, ':' | '-' | '.')).collect();
+        if digits.len() == 6 && digits.chars().all(|c| c.is_ascii_hexdigit()) {
+            Ok(digits.to_ascii_lowercase())
+        } else {
+            Err(format!("'{word}' is no first half of a MAC address such as 805ec0"))
+        }
+    };
+    Ok(words.map(one).collect::<Result<Vec<_>, _>>()?.join(" "))
 }
 
 /// Host, `host:port`, `[v6]` or `[v6]:port`.
@@ -236,11 +251,18 @@ mod tests {
             ("firmware_url", "https://u:p@x/y"),
             ("sip_transport", ""),
             ("nonsense", "1"),
+            ("extra_ouis", "805ec"),
+            ("extra_ouis", "805ec0 snom41"),
             ("redirect.YEA.url", "https://x"),
             ("redirect.yealink.colour", "red"),
         ] {
             assert!(set(name, value).is_err(), "{name} = {value:?}");
         }
+    }
+
+    #[test]
+    fn prefixes_are_brought_to_one_spelling() {
+        assert_eq!(set("extra_ouis", "80:5E:C0, 001565;AA-bb-cc").as_deref(), Ok("805ec0 001565 aabbcc"));
     }
 
     #[test]

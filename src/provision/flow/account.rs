@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::{Action, Awaited, Context, Decision, when_due};
 use crate::phone::{
+    admission::{ORPHAN_PATIENCE, is_lost},
     facet::{RegistrationState, Wanted},
     record::{Account, Flags, Phone},
 };
@@ -22,10 +23,10 @@ pub fn registration_pause(attempts: u32) -> Duration {
 }
 
 pub(super) fn user_object(phone: &Phone, account: &Account, context: &Context, now: Timestamp) -> Decision {
-    if phone.wanted != Wanted::Active || flags_written(phone, account, context.flags) {
+    if phone.wanted != Wanted::Active || flags_written(account, context.flags) {
         return Decision::Settled;
     }
-    if !is_delivered(phone) {
+    if !is_delivered(phone, account) {
         return Decision::WaitFor(Awaited::Delivery);
     }
     when_due(account.user_object.next_attempt, now, || Decision::Act(Action::WriteFlags(context.flags)))
@@ -33,15 +34,15 @@ pub(super) fn user_object(phone: &Phone, account: &Account, context: &Context, n
 
 /// Whether this value was written for this provisioning: then later drift is shown, not fought.
 #[must_use]
-pub fn flags_written(phone: &Phone, account: &Account, wanted: Flags) -> bool {
-    account.flags_provisioning == phone.provisioning && account.flags_written == Some(wanted)
+pub fn flags_written(account: &Account, wanted: Flags) -> bool {
+    account.flags_provisioning == account.provisioning && account.flags_written == Some(wanted)
 }
 
 pub(super) fn registration(phone: &Phone, account: &Account, now: Timestamp) -> Decision {
     if phone.wanted != Wanted::Active {
         return Decision::Settled;
     }
-    if !is_delivered(phone) {
+    if !is_delivered(phone, account) {
         return Decision::WaitFor(Awaited::Delivery);
     }
     let registration = &account.registration;
@@ -56,7 +57,19 @@ pub(super) fn registration(phone: &Phone, account: &Account, now: Timestamp) -> 
     }
 }
 
-/// Whether the phone has the personal file of the current provisioning.
-fn is_delivered(phone: &Phone) -> bool {
-    phone.delivery.as_ref().is_some_and(|delivery| delivery.provisioning == phone.provisioning)
+/// Writes an account off in the phone's file when it has been orphaned for too long.
+pub(super) fn presence(phone: &Phone, account: &Account, now: Timestamp) -> Decision {
+    let Some(orphaned) = account.orphaned else { return Decision::Settled };
+    if phone.wanted == Wanted::Removed || account.withheld.is_some() {
+        return Decision::Settled;
+    }
+    if is_lost(account, now) {
+        return Decision::Act(Action::Withhold);
+    }
+    Decision::WaitUntil(orphaned.since.saturating_add(ORPHAN_PATIENCE).unwrap_or(Timestamp::MAX))
+}
+
+/// Whether the phone has the personal file with which this account was put on it.
+fn is_delivered(phone: &Phone, account: &Account) -> bool {
+    phone.delivery.as_ref().is_some_and(|delivery| delivery.provisioning >= account.provisioning)
 }

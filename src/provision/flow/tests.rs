@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     phone::{
         facet::{DevicesState, RedirectState, RegistrationState, RequestState, UserObjectState},
-        record::{Delivery, RedirectEntry},
+        record::{Delivery, Gone, RedirectEntry},
     },
     provision::sample,
     sysclients::Credential,
@@ -121,7 +121,23 @@ fn flags_wait_for_the_delivery_of_this_provisioning() {
     phone.accounts[0].user_object.fail(UserObjectState::DidNotStick, "shows another value", None, at(10));
     assert_eq!(flags(&phone), Decision::Settled);
     phone.provisioning = 2;
+    assert_eq!(flags(&phone), Decision::Settled, "another user of the same base was provisioned");
+    phone.accounts[0].provisioning = 2;
     assert_eq!(flags(&phone), Decision::WaitFor(Awaited::Delivery));
+}
+
+#[test]
+fn an_account_is_written_off_after_7_days_and_for_itself() {
+    let mut phone = Phone::sample_base(&["anna", "berta"], at(0));
+    let presence = |phone: &Phone, line, now| one(Concern::Presence(line), phone, &context(), now);
+    assert_eq!(presence(&phone, 1, at(9)), Decision::Settled);
+    phone.accounts[0].orphan(Gone::User, at(10));
+    let week = 7 * 86_400;
+    assert_eq!(presence(&phone, 1, at(11)), Decision::WaitUntil(at(10 + week)));
+    assert_eq!(presence(&phone, 1, at(10 + week)), Decision::Act(Action::Withhold));
+    assert_eq!(presence(&phone, 2, at(10 + week)), Decision::Settled);
+    phone.accounts[0].withheld = Some(at(10 + week));
+    assert_eq!(presence(&phone, 1, at(11 + week)), Decision::Settled);
 }
 
 #[test]

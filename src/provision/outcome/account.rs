@@ -7,7 +7,7 @@ use crate::{
     net::backoff::Backoff,
     phone::{
         facet::{RegistrationState, UserObjectState},
-        record::{Account, Flags, Phone},
+        record::{Account, Flags, Gone, Phone},
     },
     provision::{
         events::Happened,
@@ -34,7 +34,10 @@ pub fn flags_written(
     let Some(account) = account(phone, line) else { return };
     account.flags_written = Some(flags);
     account.flags_provisioning = provisioning;
-    account.orphaned = None;
+    // The PBX has both user and device; whether Devices knows the phone it does not know.
+    if account.orphaned.is_some_and(|orphaned| orphaned.gone != Gone::Device) {
+        account.found();
+    }
     match result {
         FlagsWritten::Applied => {
             account.user_object.reach(UserObjectState::Applied, now);
@@ -123,6 +126,34 @@ pub fn registration_failed(phone: &mut Phone, line: u16, error: &PbxError, now: 
         account.registration.since = now;
     }
     account.registration.fail(state, error.to_string(), again.then_some(next), now);
+}
+
+/// The daily look found the user object, and the device on it.
+pub fn present(phone: &mut Phone, line: u16, guid: &str, events: &mut Vec<NewEvent>) {
+    let Some(account) = account(phone, line) else { return };
+    account.user_guid.get_or_insert_with(|| guid.to_owned());
+    if account.orphaned.is_some_and(|orphaned| orphaned.gone != Gone::Device) {
+        account.found();
+        events.push(Happened::Found { user: &account.username }.into());
+    }
+}
+
+/// It did not.
+pub fn absent(phone: &mut Phone, line: u16, gone: Gone, now: Timestamp, events: &mut Vec<NewEvent>) {
+    let Some(account) = account(phone, line) else { return };
+    if account.orphaned.is_none_or(|orphaned| orphaned.gone != gone) {
+        events.push(Happened::Orphaned { user: &account.username, sentence: gone.sentence() }.into());
+    }
+    account.orphan(gone, now);
+}
+
+/// It has been gone for too long: the file of the phone switches the account off.
+pub fn withhold(phone: &mut Phone, line: u16, now: Timestamp, events: &mut Vec<NewEvent>) {
+    let Some(account) = account(phone, line) else { return };
+    if crate::phone::admission::is_lost(account, now) && account.withheld.is_none() {
+        account.withheld = Some(now);
+        events.push(Happened::Withheld { user: &account.username }.into());
+    }
 }
 
 fn patience(phone: &Phone, now: Timestamp) -> bool {

@@ -7,7 +7,10 @@ use serde_json::Value;
 
 use super::later;
 use crate::{
-    phone::{facet::DevicesState, record::Phone},
+    phone::{
+        facet::DevicesState,
+        record::{Gone, Phone},
+    },
     provision::events::Happened,
     secret::Secret,
     store::NewEvent,
@@ -62,7 +65,7 @@ pub fn password(
 fn spend(phone: &mut Phone, sent: Option<&Secret>) {
     let Some(sent) = sent else { return };
     phone.code.take_if(|code| code == sent);
-    phone.sysclient.spent = Some(sent.clone());
+    phone.sysclient.spent.add(sent.clone());
 }
 
 /// A complete burst: it replaces what was there.
@@ -81,7 +84,9 @@ pub fn burst(phone: &mut Phone, items: BTreeMap<String, Value>, now: Timestamp, 
     phone.devices.reach(DevicesState::Received, now);
     // Devices knows the phone again: an administrator took it back in.
     for account in &mut phone.accounts {
-        account.orphaned = None;
+        if account.orphaned.is_some_and(|orphaned| orphaned.gone == Gone::Device) {
+            account.found();
+        }
     }
 }
 
@@ -153,6 +158,6 @@ pub fn device_removed(phone: &mut Phone, now: Timestamp, events: &mut Vec<NewEve
     }
     phone.devices.fail(DevicesState::NotInDomain, FORGOTTEN, None, now);
     for account in &mut phone.accounts {
-        account.orphaned.get_or_insert(now);
+        account.orphan(Gone::Device, now);
     }
 }

@@ -41,8 +41,10 @@ pub fn delivered(phone: &mut Phone, delivered: Delivered, events: &mut Vec<NewEv
     let Delivered { delivery, source, firmware, held } = delivered;
     let known = phone.delivery.as_ref().map(|last| (last.provisioning, last.revision));
     let this = (delivery.provisioning, delivery.revision);
-    // What was on its way when the phone was provisioned anew is not the new user's file.
-    if known.is_some_and(|last| last > this) || delivery.provisioning < phone.provisioning {
+    // What was on its way when the phone was provisioned anew is not the new user's file. On a base it is still the
+    // file of those who were there before.
+    let is_nobodys = phone.accounts.iter().all(|account| account.provisioning > delivery.provisioning);
+    if known.is_some_and(|last| last > this) || is_nobodys {
         return;
     }
     let (at, is_new) = (delivery.at, known != Some(this));

@@ -43,16 +43,26 @@ pub struct Outside {
     pub registered: Mutex<Option<String>>,
     pub holds: Mutex<Vec<HoldSpec>>,
     pub drops: Mutex<Vec<PhoneId>>,
+    /// What the fleet holds now.
+    pub held: Mutex<HashMap<PhoneId, HoldSpec>>,
+    /// What the redirect service knows: phone and URL.
+    pub entries: Mutex<HashMap<Mac, String>>,
     pub calls: Mutex<Vec<Operation>>,
     /// What a registration or deregistration answers.
     pub service: Mutex<Outcome>,
     pub providers: Mutex<HashMap<String, ProviderFacts>>,
+    /// Accounts of every base.
+    pub accounts: Mutex<u16>,
+    /// Vendor -> first halves of MACs.
+    pub ouis: Mutex<HashMap<String, Vec<String>>>,
+    /// What the PBX says of users, by H.323 name; of others `guid-of-<name>` with all devices there.
+    pub users: Mutex<HashMap<String, Result<PbxUser, PbxError>>>,
 }
 
 impl Default for Outside {
     fn default() -> Self {
         let provider = ProviderFacts { vendor: "yealink".into(), title: "Yealink".into(), same_mac: SameMac::Replace };
-        let base = ProviderFacts { same_mac: SameMac::Add, ..provider.clone() };
+        let base = ProviderFacts { same_mac: SameMac::Add, title: "Yealink DECT".into(), ..provider.clone() };
         Self {
             devices_url: Mutex::new(Some("wss://ap.example.com/example.com/devices/sysclients".parse().unwrap())),
             grant: Mutex::new(Ok(())),
@@ -60,9 +70,14 @@ impl Default for Outside {
             registered: Mutex::new(Some("192.0.2.7".into())),
             holds: Mutex::default(),
             drops: Mutex::default(),
+            held: Mutex::default(),
+            entries: Mutex::default(),
             calls: Mutex::default(),
             service: Mutex::new(Outcome::Ok(Default::default())),
             providers: Mutex::new(HashMap::from([("yealink".into(), provider), ("yealink-dect".into(), base)])),
+            accounts: Mutex::new(3),
+            ouis: Mutex::default(),
+            users: Mutex::default(),
         }
     }
 }
@@ -85,6 +100,12 @@ impl Outside {
     }
 }
 
+/// A user with the usual device.
+pub fn user(h323: &str) -> PbxUser {
+    let hwids = vec![format!("hw-{h323}")];
+    PbxUser { guid: format!("guid-of-{h323}"), h323: h323.into(), cn: String::new(), hwids }
+}
+
 struct Fake(Arc<Outside>);
 
 impl Pbx for Fake {
@@ -94,8 +115,9 @@ impl Pbx for Fake {
 
     fn user(&self, _instance: InstanceId, key: UserKey) -> Reply<Result<PbxUser, PbxError>> {
         let h323 = key.h323;
-        let user = PbxUser { guid: format!("guid-of-{h323}"), h323, cn: String::new(), hwids: Vec::new() };
-        Box::pin(async move { Ok(user) })
+        let known = self.0.users.lock().unwrap().get(&h323).cloned();
+        let user = known.unwrap_or_else(|| Ok(user(&h323)));
+        Box::pin(async move { user })
     }
 
     fn set_flags(
@@ -117,6 +139,7 @@ impl Pbx for Fake {
         _instance: InstanceId,
         _key: UserKey,
         _hwid: String,
+        _by_name: bool,
     ) -> Reply<Result<Option<String>, PbxError>> {
         let registered = self.0.registered.lock().unwrap().clone();
         Box::pin(async move { Ok(registered) })
@@ -125,10 +148,12 @@ impl Pbx for Fake {
 
 impl Sysclients for Fake {
     fn hold(&self, hold: HoldSpec) {
+        self.0.held.lock().unwrap().insert(hold.phone, hold.clone());
         self.0.holds.lock().unwrap().push(hold);
     }
 
     fn drop_phone(&self, phone: PhoneId) {
+        self.0.held.lock().unwrap().remove(&phone);
         self.0.drops.lock().unwrap().push(phone);
     }
 }
@@ -141,6 +166,15 @@ impl RedirectService for Fake {
             (Operation::EnsureServer(_), outcome) if !outcome.is_retryable() => Outcome::Ok(Default::default()),
             (_, outcome) => outcome,
         };
+        match &operation {
+            Operation::Register { mac, unique_url: Some(url), .. } if matches!(outcome, Outcome::Ok(_)) => {
+                self.0.entries.lock().unwrap().insert(*mac, url.expose().to_owned());
+            }
+            Operation::Deregister { mac } if matches!(outcome, Outcome::Ok(_)) => {
+                self.0.entries.lock().unwrap().remove(mac);
+            }
+            _ => {}
+        }
         self.0.calls.lock().unwrap().push(operation);
         Box::pin(async move { outcome })
     }
@@ -153,6 +187,18 @@ impl Providers for Fake {
 
     fn vendors(&self) -> Vec<(String, String)> {
         vec![("yealink".into(), "yealink-xmlrpc".into())]
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.0.providers.lock().unwrap().keys().cloned().collect()
+    }
+
+    fn accounts(&self, _provider: &str, _model: Option<&str>) -> u16 {
+        *self.0.accounts.lock().unwrap()
+    }
+
+    fn claims(&self, vendor: &str, mac: Mac) -> bool {
+        self.0.ouis.lock().unwrap().get(vendor).is_some_and(|ouis| ouis.contains(&mac.oui()))
     }
 }
 
@@ -268,6 +314,38 @@ impl Bench {
         self.events.send(FleetEvent { phone: self.record().id, conn: self.conn, kind }).await.unwrap();
     }
 
+    /// The sysclient that is held now, on a connection newer than any before.
+    pub fn holding(&mut self) -> Option<HoldSpec> {
+        self.conn = u64::try_from(self.outside.holds.lock().unwrap().len()).unwrap();
+        let phone = self.phone()?;
+        self.outside.held.lock().unwrap().get(&phone.id).cloned()
+    }
+
+    /// Waits until nothing happens any more by itself: what was written before is on disk, and the records stay as they
+    /// are while everybody gets many turns.
+    pub async fn settle(&self) {
+        let look = || {
+            let calls = self.outside.calls.lock().unwrap().len() + self.outside.holds.lock().unwrap().len();
+            let flags = self.outside.flags.lock().unwrap().len() + self.outside.drops.lock().unwrap().len();
+            (format!("{:?}", self.store.roster().all()), calls, flags)
+        };
+        let (mut before, mut quiet) = (look(), 0);
+        for round in 0..2_000 {
+            // Stands in line behind everything that is being written.
+            self.store.set_fact(self.instance, "settle", Some(&round.to_string())).await.unwrap();
+            for _ in 0..20 {
+                tokio::task::yield_now().await;
+            }
+            let now = look();
+            quiet = if now == before { quiet + 1 } else { 0 };
+            if quiet == 3 {
+                return;
+            }
+            before = now;
+        }
+        panic!("does not come to rest: {before:?}");
+    }
+
     /// Waits for the next hold after `before` of them.
     pub async fn held(&mut self, before: usize) -> HoldSpec {
         let outside = Arc::clone(&self.outside);
@@ -291,9 +369,30 @@ impl Bench {
         self.send(FleetEventKind::Last).await;
     }
 
+    /// The phone fetches its file with what travelled through the redirect service.
     pub async fn fetch(&self) {
+        let (delivered, now) = (self.delivered(), self.clock.now());
+        let record = |phone: &mut Phone, events: &mut Vec<_>| {
+            bind(phone, delivered.source, "yealink T46U", now).unwrap();
+            outcome::delivered(phone, delivered, events);
+        };
+        self.store.change_phone(self.record().id, record).await.unwrap();
+    }
+
+    /// The phone gets this delivery, having proved its own credentials.
+    pub async fn gets(&self, delivered: Delivered) {
+        let now = self.clock.now();
+        let record = |phone: &mut Phone, events: &mut Vec<_>| {
+            phone.own.proven.get_or_insert(now);
+            outcome::delivered(phone, delivered, events);
+        };
+        self.store.change_phone(self.record().id, record).await.unwrap();
+    }
+
+    /// A delivery of the record as it stands.
+    pub fn delivered(&self) -> Delivered {
         let phone = self.record();
-        let delivered = Delivered {
+        Delivered {
             delivery: Delivery {
                 at: self.clock.now(),
                 revision: phone.revision,
@@ -303,13 +402,7 @@ impl Bench {
             source: "192.0.2.7".parse().unwrap(),
             firmware: None,
             held: false,
-        };
-        let now = self.clock.now();
-        let record = |phone: &mut Phone, events: &mut Vec<_>| {
-            bind(phone, delivered.source, "yealink T46U", now).unwrap();
-            outcome::delivered(phone, delivered, events);
-        };
-        self.store.change_phone(phone.id, record).await.unwrap();
+        }
     }
 
     /// The record as another process reads it.

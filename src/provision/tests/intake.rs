@@ -1,4 +1,4 @@
-use super::bench::{Bench, MAC, Outside, rest, until};
+use super::bench::{Bench, MAC, Outside, rest, until, user};
 use crate::{
     phone::{
         facet::{DevicesState, RedirectState, RequestState, Wanted},
@@ -9,6 +9,7 @@ use crate::{
     provision::{
         ProvisionRequest,
         intake::{Lock, MacLocks},
+        ports::PbxUser,
         sample,
         verdict::{Verdict, verdict},
     },
@@ -86,7 +87,7 @@ async fn a_code_is_spent_in_the_very_change_that_brings_the_password() {
     bench.send(FleetEventKind::Password { password: "p".into(), sent: Some("1".into()), stored }).await;
     bench.until("the password", |phone| phone.sysclient.password.is_some()).await;
     let phone = bench.record();
-    assert_eq!((phone.sysclient.spent.as_ref(), phone.code.as_ref()), (Some(&"1".into()), None));
+    assert_eq!((phone.sysclient.spent.holds(&"1".into()), phone.code.as_ref()), (true, None));
     let beside = bench.beside().await;
     assert_eq!(beside.sysclient.spent, phone.sysclient.spent, "on disk, too");
     bench.stop().await;
@@ -224,30 +225,6 @@ async fn another_user_gets_a_new_token_and_the_phone_is_moved() {
 }
 
 #[tokio::test]
-async fn a_dect_base_gets_one_more_account_by_hwid() {
-    let mut bench = Bench::new().await;
-    let dect = |user: &str, code: &str, hwid: &str, bench: &Bench| {
-        let mut wish = bench.wish(user, code);
-        wish.provider = "yealink-dect".into();
-        wish.hwid = hwid.into();
-        wish
-    };
-    let answer = bench.request(dect("anna", "1", "a", &bench));
-    bench.held(0).await;
-    bench.devices_accepts().await;
-    answer.await.unwrap().unwrap();
-    let token = bench.record().token.clone();
-    bench.request(dect("berta", "2", "b", &bench)).await.unwrap().unwrap();
-    bench.request(dect("carla", "3", "a", &bench)).await.unwrap().unwrap();
-    let phone = bench.record();
-    let lines: Vec<(u16, &str)> =
-        phone.accounts.iter().map(|account| (account.line, account.username.as_str())).collect();
-    assert_eq!(lines, [(1, "carla"), (2, "berta")]);
-    assert_eq!(phone.token, token);
-    bench.stop().await;
-}
-
-#[tokio::test]
 async fn two_requests_at_once_make_one_phone() {
     let mut bench = Bench::new().await;
     let (one, two) = (bench.request(bench.wish("anna", "1")), bench.request(bench.wish("anna", "1")));
@@ -328,5 +305,29 @@ async fn an_unknown_provider_is_refused() {
     let mut wish = bench.wish("anna", "1");
     wish.provider = "acme".into();
     assert!(bench.request(wish).await.unwrap().unwrap_err().contains("no provider 'acme'"));
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_user_made_anew_under_the_same_name_is_another_one() {
+    let mut bench = Bench::new().await;
+    let answer = bench.request(bench.wish("anna", "1"));
+    bench.held(0).await;
+    bench.devices_accepts().await;
+    answer.await.unwrap().unwrap();
+    bench.fetch().await;
+    bench.until("the guid", |phone| phone.accounts[0].user_guid.is_some()).await;
+    let before = bench.record();
+    bench.request(bench.wish("anna", "2")).await.unwrap().unwrap();
+    assert_eq!(bench.record().token, before.token, "the same user");
+    let anew = PbxUser { guid: "another-guid".into(), ..user("anna") };
+    bench.outside.users.lock().unwrap().insert("anna".into(), Ok(anew));
+    bench.request(bench.wish("anna", "3")).await.unwrap().unwrap();
+    let after = bench.record();
+    assert_ne!(after.token, before.token);
+    assert_ne!(after.own.password, before.own.password);
+    assert!(bench.store.roster().by_token(before.token.expose()).is_none(), "the old token is dead");
+    assert_eq!(after.accounts[0].user_guid.as_deref(), Some("another-guid"));
+    assert!(after.delivery.is_none());
     bench.stop().await;
 }

@@ -247,7 +247,7 @@ fn challenge(answer: &Result<fetch::Answer, String>) -> Option<String> {
 
 /// Registers every account that is on, exactly as the file says.
 async fn register(phone: &YealinkPhone, report: &mut BootReport) {
-    let accounts = phone.board.read(|flash| flash.settings.accounts(phone.model.accounts, phone.model.old));
+    let accounts = phone.board.read(|flash| flash.settings.accounts(&phone.model));
     for account in accounts {
         let outcome = register_account(phone, &account).await;
         report.registrations.push(RegistrationOutcome { account, outcome });
@@ -261,6 +261,7 @@ async fn register_account(phone: &YealinkPhone, account: &Account) -> Result<(),
     let request = json!({
         "username": account.user_name, "authname": account.auth_name, "password": account.password,
         "transport": account.transport, "domain": account.server,
+        "addr": phone.board.read(|flash| flash.sip_address.clone()).unwrap_or_default(),
     });
     let body = request.to_string().into_bytes();
     let answer = fetch::post(&url, &[("Content-Type", "application/json")], body).await?;

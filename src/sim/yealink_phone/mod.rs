@@ -1,4 +1,4 @@
-//! A simulated Yealink desk phone: our reading of what published traces and the vendor's templates show. It boots as
+//! A simulated Yealink desk phone or DECT base: our reading of what published traces and the vendor's templates show. It boots as
 //! a phone does, believes its files, and registers at the simulated PBX with exactly what they say.
 
 mod boot;
@@ -12,7 +12,7 @@ use std::{collections::HashMap, time::Duration};
 
 pub use boot::{BootReport, Fetched, RegistrationOutcome};
 pub use model::Model;
-pub use settings::{Account, Settings};
+pub use settings::{Account, Handset, Settings};
 
 use super::{
     board::Board,
@@ -38,6 +38,8 @@ pub struct YealinkPhone {
 pub struct Flash {
     /// Base URL of the redirection service it asks when it knows no server.
     pub rps_url: Option<String>,
+    /// Where it says that it listens for SIP; the PBX sees its address when it says nothing.
+    pub sip_address: Option<String>,
     /// Its settings.
     pub settings: Settings,
     /// Hashes of the last common and MAC file.
@@ -110,6 +112,12 @@ impl YealinkPhone {
             return Ok(BootReport::default());
         }
         self.check(false).await
+    }
+
+    /// The handsets that have an account, as its settings leave them; none for a desk phone.
+    #[must_use]
+    pub fn handsets(&self) -> Vec<Handset> {
+        self.board.read(|flash| flash.settings.handsets(&self.model))
     }
 
     /// True when every account that is on was registered by the last check.

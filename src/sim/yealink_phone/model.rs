@@ -1,6 +1,18 @@
 //! The models: how a phone of each calls itself and which common file it asks for.
 
-/// A Yealink desk phone model.
+/// What kind of device a model is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A desk phone.
+    Desk,
+    /// A DECT base with a server per account; each handset is told which accounts it rings for and dials out with.
+    Base,
+    /// The base or manager of a larger DECT system: accounts take their server from a template, and account N is
+    /// handset N.
+    System,
+}
+
+/// A Yealink model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Model {
     /// Name without brand.
@@ -15,29 +27,36 @@ pub struct Model {
     pub accounts: usize,
     /// Firmware before V80: no boot files, old parameter names.
     pub old: bool,
+    /// Desk phone or base.
+    pub kind: Kind,
+}
+
+const fn desk(name: &'static str, agent: &'static str, firmware: &'static str, file: u16, accounts: usize) -> Model {
+    Model { name, agent, firmware, file, accounts, old: false, kind: Kind::Desk }
 }
 
 /// T46U, firmware V86.
-pub const T46U: Model =
-    Model { name: "T46U", agent: "Yealink SIP-T46U", firmware: "108.86.0.20", file: 108, accounts: 16, old: false };
+pub const T46U: Model = desk("T46U", "Yealink SIP-T46U", "108.86.0.20", 108, 16);
 /// T54W, firmware V86.
-pub const T54W: Model =
-    Model { name: "T54W", agent: "Yealink SIP-T54W", firmware: "96.86.0.70", file: 96, accounts: 16, old: false };
+pub const T54W: Model = desk("T54W", "Yealink SIP-T54W", "96.86.0.70", 96, 16);
 /// T31P, firmware V86.
-pub const T31P: Model =
-    Model { name: "T31P", agent: "Yealink SIP-T31P", firmware: "124.86.0.40", file: 123, accounts: 2, old: false };
+pub const T31P: Model = desk("T31P", "Yealink SIP-T31P", "124.86.0.40", 123, 2);
 /// T58W, firmware V86.
-pub const T58W: Model =
-    Model { name: "T58W", agent: "Yealink SIP-T58W", firmware: "150.86.0.5", file: 150, accounts: 16, old: false };
+pub const T58W: Model = desk("T58W", "Yealink SIP-T58W", "150.86.0.5", 150, 16);
 /// T48G with its first firmware: V72, old names, no boot files.
-pub const T48G_OLD: Model =
-    Model { name: "T48G", agent: "Yealink SIP-T48G", firmware: "35.72.0.6", file: 35, accounts: 6, old: true };
+pub const T48G_OLD: Model = Model { old: true, ..desk("T48G", "Yealink SIP-T48G", "35.72.0.6", 35, 6) };
 /// T28P: V70, brand in lower case.
-pub const T28P: Model =
-    Model { name: "T28P", agent: "yealink SIP-T28P", firmware: "2.70.0.140", file: 0, accounts: 6, old: true };
+pub const T28P: Model = Model { old: true, ..desk("T28P", "yealink SIP-T28P", "2.70.0.140", 0, 6) };
+/// DECT base W70B, firmware V87.
+pub const W70B: Model = Model { kind: Kind::Base, ..desk("W70B", "Yealink W70B", "146.87.0.15", 146, 10) };
+/// DECT base W52P with its old firmware V73.
+pub const W52P_OLD: Model =
+    Model { old: true, kind: Kind::Base, ..desk("W52P", "Yealink SIP-W52P", "25.73.0.20", 25, 5) };
+/// Manager of a DECT system, W90DM, firmware V85.
+pub const W90DM: Model = Model { kind: Kind::System, ..desk("W90DM", "Yealink W90DM", "130.85.0.15", 130, 250) };
 
 /// All of them.
-pub const ALL: &[Model] = &[T46U, T54W, T31P, T58W, T48G_OLD, T28P];
+pub const ALL: &[Model] = &[T46U, T54W, T31P, T58W, T48G_OLD, T28P, W70B, W52P_OLD, W90DM];
 
 impl Model {
     /// The User-Agent of the phone with this MAC.

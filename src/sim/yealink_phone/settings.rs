@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::model::{Kind, Model};
+
 /// First line of every file; a file without it is ignored.
 const HEADER: &str = "#!version:1.0.0.1";
 
@@ -26,6 +28,19 @@ pub struct Account {
     pub server: String,
     /// `udp`, `tcp` or `tls`.
     pub transport: &'static str,
+}
+
+/// A handset of a base, as the settings leave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Handset {
+    /// Number, from 1.
+    pub number: usize,
+    /// What it calls itself.
+    pub name: String,
+    /// Accounts it rings for.
+    pub rings_for: Vec<usize>,
+    /// The account it dials out with.
+    pub dials_with: Option<usize>,
 }
 
 impl Settings {
@@ -88,41 +103,92 @@ impl Settings {
     /// Minutes between two checks, when repeating is on.
     #[must_use]
     pub fn repeat_minutes(&self, old: bool) -> Option<u32> {
-        if old {
-            let repeats = matches!(self.get("auto_provision.mode"), Some("4" | "6"));
-            return repeats
-                .then(|| self.get("auto_provision.schedule.periodic_minute").unwrap_or("1440").parse().ok())
-                .flatten();
+        let minutes = |text: Option<&str>| text.unwrap_or("1440").parse().ok();
+        if old && matches!(self.get("auto_provision.mode"), Some("4" | "6")) {
+            return minutes(self.get("auto_provision.schedule.periodic_minute"));
         }
-        let on = self.provisioning("repeat.enable", false) == Some("1");
-        on.then(|| self.provisioning("repeat.minutes", false).unwrap_or("1440").parse().ok()).flatten()
+        // An old base has the switch of later phones, without `static.`.
+        let on = self.provisioning("repeat.enable", old) == Some("1");
+        on.then(|| minutes(self.provisioning("repeat.minutes", old))).flatten()
     }
 
     /// The accounts that are on.
-    pub(super) fn accounts(&self, count: usize, old: bool) -> Vec<Account> {
-        (1..=count).filter_map(|line| self.account(line, old)).collect()
+    pub(super) fn accounts(&self, model: &Model) -> Vec<Account> {
+        (1..=model.accounts).filter_map(|line| self.account(line, model)).collect()
     }
 
-    fn account(&self, line: usize, old: bool) -> Option<Account> {
+    /// The handsets of a base that have an account; none for a desk phone.
+    #[must_use]
+    pub fn handsets(&self, model: &Model) -> Vec<Handset> {
+        let is_on = |line: usize| self.get(&format!("account.{line}.enable")) == Some("1");
+        let text = |key: String| self.get(&key).unwrap_or_default().to_owned();
+        match model.kind {
+            Kind::Desk => Vec::new(),
+            Kind::Base => {
+                // Without the switch the base takes accounts, but leaves its handsets as they are.
+                if self.provisioning("handset_configured.enable", model.old) != Some("1") {
+                    return Vec::new();
+                }
+                let handset = |number: usize| {
+                    let lines = |name: &str| -> Vec<usize> {
+                        let listed = text(format!("handset.{number}.{name}"));
+                        let numbers = listed.split(',').filter_map(|number| number.trim().parse().ok());
+                        numbers.filter(|line| is_on(*line)).collect()
+                    };
+                    let allowed = lines("dial_out_lines");
+                    let default = lines("dial_out_default_line").first().copied();
+                    Handset {
+                        number,
+                        name: text(format!("handset.{number}.name")),
+                        rings_for: lines("incoming_lines"),
+                        dials_with: default.filter(|line| allowed.contains(line)),
+                    }
+                };
+                (1..=model.accounts).map(handset).filter(|handset| !handset.rings_for.is_empty()).collect()
+            }
+            Kind::System => {
+                let handset = |number: usize| Handset {
+                    number,
+                    name: text(format!("handset.{number}.name")),
+                    rings_for: vec![number],
+                    dials_with: Some(number),
+                };
+                (1..=model.accounts).filter(|line| is_on(*line)).map(handset).collect()
+            }
+        }
+    }
+
+    fn account(&self, line: usize, model: &Model) -> Option<Account> {
         let get = |name: &str| self.get(&format!("account.{line}.{name}"));
         let text = |name: &str| get(name).unwrap_or_default().to_owned();
         if get("enable") != Some("1") {
             return None;
         }
         let new_server = || get("sip_server.1.address");
-        let (server, transport, proxy) = if old {
-            (get("sip_server_host").or_else(new_server), get("transport"), get("outbound_host"))
-        } else {
-            (new_server(), get("sip_server.1.transport_type"), get("outbound_proxy.1.address"))
+        let (server, transport, proxy) = match model.kind {
+            // Servers of its own an account of such a system does not know.
+            Kind::System => {
+                let template = get("sip_server.template")?;
+                let get = |name: &str| self.get(&format!("template.{template}.{name}"));
+                (get("sip_server.1.address"), get("sip_server.1.transport_type"), None)
+            }
+            Kind::Desk | Kind::Base => {
+                let proxied = get("outbound_proxy_enable") == Some("1");
+                let (server, transport, proxy) = if model.old {
+                    (get("sip_server_host").or_else(new_server), get("transport"), get("outbound_host"))
+                } else {
+                    (new_server(), get("sip_server.1.transport_type"), get("outbound_proxy.1.address"))
+                };
+                (server, transport, proxy.filter(|_| proxied))
+            }
         };
         let server = server?.to_owned();
-        let proxied = get("outbound_proxy_enable") == Some("1");
         Some(Account {
             line,
             user_name: text("user_name"),
             auth_name: text("auth_name"),
             password: text("password"),
-            target: proxy.filter(|_| proxied).map_or_else(|| server.clone(), str::to_owned),
+            target: proxy.map_or_else(|| server.clone(), str::to_owned),
             server,
             transport: match transport {
                 Some("1") => "tcp",
@@ -136,6 +202,7 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sim::yealink_phone::model::{T28P, T46U, W52P_OLD, W70B, W90DM};
 
     #[test]
     fn a_file_is_read_as_a_phone_reads_it() {
@@ -156,10 +223,10 @@ mod tests {
              account.2.enable = 1\naccount.2.sip_server_host = old\naccount.2.transport = 1\n\
              account.3.enable = 0\naccount.3.sip_server.1.address = pbx\n",
         );
-        let new = settings.accounts(4, false);
+        let new = settings.accounts(&T46U);
         assert_eq!(new.len(), 1);
         assert_eq!((new[0].transport, new[0].target.as_str()), ("tls", "pbx"));
-        let old = settings.accounts(4, true);
+        let old = settings.accounts(&T28P);
         assert_eq!(old[1].transport, "tcp");
     }
 
@@ -172,13 +239,49 @@ mod tests {
         assert_eq!(settings.repeat_minutes(false), Some(60));
     }
 
+    #[test]
+    fn a_handset_rings_for_the_accounts_it_is_given() {
+        let mut settings = Settings::default();
+        let lines = "account.1.enable = 1\naccount.2.enable = 1\naccount.3.enable = 0\n\
+                     handset.1.incoming_lines = 1,2\nhandset.1.dial_out_lines = 1\nhandset.1.dial_out_default_line = 2\n\
+                     handset.2.name = Bar\nhandset.2.incoming_lines = 2\nhandset.2.dial_out_lines = 2\n\
+                     handset.2.dial_out_default_line = 2\nhandset.3.incoming_lines = 3\n";
+        settings.apply(&format!("{HEADER}\n{lines}"));
+        assert!(settings.handsets(&W70B).is_empty(), "the switch is off");
+        settings.apply(&format!("{HEADER}\nauto_provision.handset_configured.enable = 1\n"));
+        assert!(settings.handsets(&W70B).is_empty(), "that is the old name of the switch");
+        assert_eq!(settings.handsets(&W52P_OLD).len(), 2);
+        settings.apply(&format!("{HEADER}\nstatic.auto_provision.handset_configured.enable = 1\n"));
+        let handsets = settings.handsets(&W70B);
+        assert_eq!((handsets[0].rings_for.as_slice(), handsets[0].dials_with), ([1, 2].as_slice(), None));
+        assert_eq!((handsets[1].name.as_str(), handsets[1].dials_with), ("Bar", Some(2)));
+        assert_eq!(handsets.len(), 2);
+        assert_eq!(settings.handsets(&W90DM).iter().map(|handset| handset.number).collect::<Vec<_>>(), [1, 2]);
+        assert!(settings.handsets(&T46U).is_empty());
+    }
+
+    #[test]
+    fn a_large_system_takes_servers_from_templates_only() {
+        let mut settings = Settings::default();
+        settings.apply(&format!("{HEADER}\naccount.1.enable = 1\naccount.1.sip_server.1.address = pbx\n"));
+        assert!(settings.accounts(&W90DM).is_empty());
+        settings.apply(&format!(
+            "{HEADER}\naccount.1.sip_server.template = 2\ntemplate.2.sip_server.1.address = other\n\
+             template.2.sip_server.1.transport_type = 2\n"
+        ));
+        let account = settings.accounts(&W90DM).remove(0);
+        assert_eq!((account.target.as_str(), account.transport), ("other", "tls"));
+        assert_eq!(settings.accounts(&W70B)[0].target, "pbx");
+    }
+
     proptest::proptest! {
         #[test]
         fn no_file_panics(text in "\\PC{0,80}", lines in "([a-z.0-9]{0,6} ?= ?[^\r]{0,6}\n){0,8}") {
             let mut settings = Settings::default();
             settings.apply(&text);
             settings.apply(&format!("#!version:1.0.0.1\n{lines}"));
-            settings.accounts(3, false);
+            settings.accounts(&W70B);
+            let _ = settings.handsets(&W70B);
         }
     }
 }

@@ -106,7 +106,7 @@ impl YmcsState {
             };
             self.devices.insert(mac, device);
         }
-        Reply::bulk(entries.len(), errors)
+        Reply::bulk(entries.len(), &errors)
     }
 
     pub(super) fn change_device(&mut self, id: &str, body: &Value) -> Reply {
@@ -151,7 +151,7 @@ impl YmcsState {
                 errors.push(json!({"field": id, "msg": "The device does not exist"}));
             }
         }
-        Reply::bulk(ids.len(), errors)
+        Reply::bulk(ids.len(), &errors)
     }
 
     pub(super) fn list_pins(&self, body: &Value) -> Reply {

@@ -51,7 +51,7 @@ impl Reply {
     }
 
     /// A bulk result: 200 even when nothing worked.
-    pub(super) fn bulk(total: usize, errors: Vec<Value>) -> Self {
+    pub(super) fn bulk(total: usize, errors: &[Value]) -> Self {
         let failed = errors.len();
         Self::ok(json!({"total": total, "successCount": total - failed, "failureCount": failed, "errors": errors}))
     }

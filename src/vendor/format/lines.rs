@@ -278,9 +278,9 @@ mod tests {
         }
 
         #[test]
-        fn a_plain_value_is_not_touched(value in "[A-Za-z0-9!$-&(-.:-@^-~äöü€😀]{0,40}") {
+        fn a_plain_value_is_not_touched(value in "[A-Za-z0-9!$-&(-.:<-@^-~äöü€😀]{0,40}") {
             prop_assert_eq!(escaped(&value), value.clone());
-            prop_assert!(is_exact(&value) || value.contains(';'));
+            prop_assert!(is_exact(&value));
         }
     }
 }

@@ -144,7 +144,13 @@ impl Samples<'_> {
         model: Option<&str>,
         layers: &Layers,
     ) -> Result<String, TemplateFault> {
-        let lookup = Lookup { vendor: Some(&self.vendor.name), model, category: None, mac: Some(phone.mac) };
+        let lookup = Lookup {
+            vendor: Some(&self.vendor.name),
+            model,
+            category: None,
+            mac: Some(phone.mac),
+            defaults: Some(&self.family.settings),
+        };
         let facts = self.vendor.facts(model, self.family);
         let settings = layers.effective(&lookup, Some(&phone.device_config));
         let today = jiff::Timestamp::UNIX_EPOCH;

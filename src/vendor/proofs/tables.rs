@@ -3,7 +3,10 @@
 use std::collections::HashSet;
 
 use super::{Loaded, last_line_of, line_of};
-use crate::vendor::{finding::Finding, manifest::Manifest};
+use crate::{
+    phone::settings::{Scope, validate},
+    vendor::{finding::Finding, manifest::Manifest},
+};
 
 /// Words and references of one manifest; `loaded` holds the vendors before it.
 pub fn prove(path: &str, folder: &str, text: &str, manifest: &Manifest, loaded: &Loaded, findings: &mut Vec<Finding>) {
@@ -41,6 +44,9 @@ fn words(path: &str, folder: &str, text: &str, manifest: &Manifest, findings: &m
     }
     if manifest.providers.is_empty() {
         find("name", "it has no provider".to_owned(), "add a [[providers]] entry");
+    }
+    for (text, reason) in manifest.arrival.faults() {
+        find(&text, reason, "write {url} where the gateway's URL belongs, once and nothing else in braces");
     }
     if let Some(reason) = manifest.lines.fault() {
         find("[lines]", reason, "correct the [lines] table");
@@ -89,6 +95,17 @@ fn families(path: &str, text: &str, manifest: &Manifest, findings: &mut Vec<Find
         if !served {
             let reason = format!("no provider serves the family {}", family.name);
             find("[[families]]", reason, "name it in the families of a [[providers]] entry");
+        }
+        for (name, value) in &family.settings {
+            // Others are used outside files too, where no family is known.
+            let refused = if name.starts_with("ldap_") {
+                validate(name, value, &Scope::Instance).err().map(|error| error.to_string())
+            } else {
+                Some(format!("{name} has no default of a vendor; only ldap_... may have one"))
+            };
+            if let Some(reason) = refused {
+                find(name, reason, "correct the settings of the [[families]] entry");
+            }
         }
         let all = manifest.generations_of(family).count();
         let default = manifest.generations_of(family).filter(|one| one.default).count();

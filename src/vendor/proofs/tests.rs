@@ -19,7 +19,7 @@ fn findings(file: &str, change: impl Fn(String) -> String) -> String {
 #[test]
 fn a_broken_folder_is_refused_with_file_and_cure() {
     const MANIFEST: &str = "vendors/yealink/vendor.toml";
-    const OPEN: &str = "templates/yealink/v80/open.cfg";
+    const OPEN: &str = "templates/yealink/desk/v81/open.cfg";
     let replaced = |a: &'static str, b: &'static str| move |text: String| text.replacen(a, b, 1);
     for (file, a, b, said) in [
         (MANIFEST, "title = \"Yealink\"", "title = \"Yealink\"\ncolour = 1", "unknown field `colour`"),
@@ -28,9 +28,9 @@ fn a_broken_folder_is_refused_with_file_and_cure() {
         (MANIFEST, "name = \"T19P_E2\"", "name = \"T19P\"", "the model T19P stands there twice"),
         (MANIFEST, "'^SIP-(?<model>", "'^SIP-(?<model>(", "does not compile"),
         (MANIFEST, "model = \"T54W\"", "model = \"T54\"", "is read as"),
-        (MANIFEST, "v80/open.cfg", "v80/none.cfg", "is missing"),
+        (MANIFEST, "desk/v81/open.cfg", "desk/v81/none.cfg", "is missing"),
         (OPEN, "{{ provisioning.url }}", "{{ accounts }}", "its stage has no 'accounts'"),
-        (OPEN, "{{ provisioning.url }}", "{{ provisioning.url", "templates/yealink/v80/open.cfg"),
+        (OPEN, "{{ provisioning.url }}", "{{ provisioning.url", "templates/yealink/desk/v81/open.cfg"),
         (OPEN, "{{ provisioning.url }}", "{{ provisioning.url | safe }}", "past the format's escaper"),
         (OPEN, "{{ provisioning.url }}", "{{ provisioning.nothing }}", "the sample does not render"),
         (OPEN, "static.auto_provision.power_on", "account.1.enable", "must not stand in the open stage"),

@@ -27,12 +27,14 @@ pub struct Gateway {
     running: Option<Running>,
     options: Options,
     http: SocketAddr,
+    ops: SocketAddr,
     dir: TempDir,
 }
 
 struct Running {
     records: Records,
     tasks: Tasks,
+    pnp: Vec<SocketAddr>,
     thread: JoinHandle<Result<(), String>>,
 }
 
@@ -46,8 +48,8 @@ impl Gateway {
     pub async fn start_with(options: Options) -> Self {
         watch_the_log();
         let dir = TempDir::new().unwrap();
-        let http = process::free_port();
-        let mut gateway = Self { running: None, options, http, dir };
+        let (http, ops) = (process::free_port(), process::free_port());
+        let mut gateway = Self { running: None, options, http, ops, dir };
         gateway.launch().await;
         gateway
     }
@@ -67,7 +69,7 @@ impl Gateway {
 
     /// Ends it in good order.
     pub fn stop(&mut self) {
-        if let Some(Running { records, tasks, thread }) = self.running.take() {
+        if let Some(Running { records, tasks, thread, .. }) = self.running.take() {
             tasks.ask_to_stop();
             drop(records);
             thread.join().unwrap().unwrap();
@@ -81,6 +83,16 @@ impl Gateway {
     /// `http://127.0.0.1:<port>`.
     pub fn base(&self) -> String {
         format!("http://{}", self.http)
+    }
+
+    /// A page of the operator's listener.
+    pub fn ops_url(&self, page: &str) -> String {
+        format!("http://{}/{page}", self.ops)
+    }
+
+    /// Where phones ask by SIP PnP.
+    pub fn pnp(&self) -> SocketAddr {
+        self.running.as_ref().unwrap().pnp[0]
     }
 
     pub fn port(&self) -> u16 {
@@ -111,9 +123,9 @@ impl Gateway {
     }
 
     async fn launch(&mut self) {
-        self.options.write(self.dir.path(), self.http, SocketAddr::from(([127, 0, 0, 1], 0)));
+        self.options.write(self.dir.path(), self.http, self.ops);
         let file = self.config();
-        let (started, waiting) = tokio::sync::oneshot::channel::<Result<(Store, Tasks), String>>();
+        let (started, waiting) = tokio::sync::oneshot::channel::<Result<(Store, Tasks, Vec<SocketAddr>), String>>();
         let thread = std::thread::Builder::new().name("gateway".into()).spawn(move || {
             actix_rt::System::new().block_on(async move {
                 let config = Config::load(Some(&file)).unwrap();
@@ -124,14 +136,15 @@ impl Gateway {
                         return Err(error.to_string());
                     }
                 };
-                let _ = started.send(Ok((application.store(), application.tasks())));
+                let _ = started.send(Ok((application.store(), application.tasks(), application.addresses().pnp)));
                 application.run().await.map_err(|error| error.to_string())
             })
         });
-        let (store, tasks) = waiting.await.expect("the gateway's thread ended").expect("the gateway does not start");
+        let (store, tasks, pnp) =
+            waiting.await.expect("the gateway's thread ended").expect("the gateway does not start");
         let instance = store.instance(DOMAIN, INSTANCE).await.unwrap();
         self.options.write_settings(&store, instance).await;
-        self.running = Some(Running { records: Records { store, instance }, tasks, thread: thread.unwrap() });
+        self.running = Some(Running { records: Records { store, instance }, tasks, pnp, thread: thread.unwrap() });
     }
 }
 

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use md5::{Digest, Md5};
 use url::Url;
 
@@ -44,6 +45,11 @@ impl Answer {
 /// GET with a User-Agent.
 pub fn get(url: &str, agent: &str) -> Answer {
     request("GET", url, &[("User-Agent", agent)], b"")
+}
+
+/// The header that answers a Basic challenge.
+pub fn basic(user: &str, password: &str) -> String {
+    format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}")))
 }
 
 /// A request that answers the Digest challenge it is met with (RFC 2617, `qop=auth`).

@@ -1,6 +1,10 @@
 //! How a gateway under test is configured.
 
-use std::{fs, net::SocketAddr, path::Path};
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use gangway::{
     phone::{instance::InstanceId, settings::Scope},
@@ -20,6 +24,10 @@ pub struct Options {
     pub connects_per_second: u32,
     /// Lines for `[[instances]]`.
     pub instance: String,
+    /// `[vendors] dir`.
+    pub vendors: Option<PathBuf>,
+    /// Lines for `[pnp]`.
+    pub pnp: String,
     /// Settings of the instance, written before the PBX connects.
     pub settings: Vec<(String, String)>,
 }
@@ -30,13 +38,15 @@ impl Default for Options {
         Self {
             connects_per_second: 500,
             instance: String::new(),
+            vendors: None,
+            pnp: String::new(),
             settings: vec![("provisioning_scheme".into(), "http".into())],
         }
     }
 }
 
 impl Options {
-    /// The same with an account at the redirection service of `world`.
+    /// The same with accounts at the redirection services of `world`.
     pub fn redirecting(mut self, world: &World) -> Self {
         for (name, value) in [
             ("protocol", "yealink-xmlrpc".to_owned()),
@@ -46,17 +56,28 @@ impl Options {
         ] {
             self.settings.push((format!("redirect.yealink.{name}"), value));
         }
+        for (name, value) in [
+            ("protocol", "snom-sraps".to_owned()),
+            ("url", world.sraps.api_url()),
+            ("user", World::SRAPS_ID.to_owned()),
+            ("password", World::SRAPS_SECRET.to_owned()),
+        ] {
+            self.settings.push((format!("redirect.snom.{name}"), value));
+        }
         self
     }
 
     /// Writes `gangway.toml` for a gateway with its data beside it.
     pub fn write(&self, dir: &Path, http: SocketAddr, ops: SocketAddr) {
+        let vendors = self.vendors.as_ref().map(|dir| format!("[vendors]\ndir = \"{}\"\n", dir.display()));
+        let vendors = vendors.unwrap_or_default();
         let text = format!(
-            "[http]\nlisten = \"{http}\"\n[ops]\nlisten = \"{ops}\"\n[data]\ndir = \"{}\"\n\
-             [log]\nlevel = \"info,gangway=debug\"\n[net]\nconnects_per_second = {}\n\
+            "{vendors}[http]\nlisten = \"{http}\"\n[ops]\nlisten = \"{ops}\"\n[data]\ndir = \"{}\"\n\
+             [log]\nlevel = \"info,gangway=debug\"\n[net]\nconnects_per_second = {}\n[pnp]\n{}\n\
              [[instances]]\ndomain = \"{DOMAIN}\"\nname = \"{INSTANCE}\"\npassword = \"{PASSWORD}\"\n{}\n",
             dir.join("data").display(),
             self.connects_per_second,
+            self.pnp,
             self.instance,
         );
         fs::write(dir.join("gangway.toml"), text).unwrap();

@@ -1,0 +1,121 @@
+//! What stands on the demo's desks: phones and bases of both vendors, told apart only here.
+
+use crate::{
+    phone::mac::Mac,
+    sim::{
+        host::HostGone,
+        snom_phone::{self, SnomPhone},
+        world::World,
+        yealink_phone::{self, YealinkPhone},
+    },
+};
+
+/// A kind of device on the demo's desks.
+#[derive(Debug, Clone, Copy)]
+pub struct Kind {
+    /// Manufacturer as Profile offers it.
+    pub title: &'static str,
+    /// Users who type its MAC: one, or as many as a base gets handsets.
+    pub users: u16,
+    model: Model,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Model {
+    Yealink(yealink_phone::Model),
+    Snom(snom_phone::Model),
+}
+
+const fn yealink(model: yealink_phone::Model) -> Kind {
+    Kind { title: "Yealink", users: 1, model: Model::Yealink(model) }
+}
+
+const fn snom(model: snom_phone::Model) -> Kind {
+    Kind { title: "Snom", users: 1, model: Model::Snom(model) }
+}
+
+/// The kinds, in turn.
+const KINDS: &[Kind] = &[
+    yealink(yealink_phone::model::T46U),
+    snom(snom_phone::model::D785),
+    Kind { title: "Snom DECT", users: 2, model: Model::Snom(snom_phone::model::M900) },
+    yealink(yealink_phone::model::T48G_OLD),
+    snom(snom_phone::model::D713),
+    yealink(yealink_phone::model::T31P),
+    snom(snom_phone::model::OLD_710),
+    yealink(yealink_phone::model::T54W),
+];
+
+/// Providers the demo's PBX has app objects for.
+pub const PROVIDERS: &[&str] = &["yealink", "snom", "snom-dect"];
+
+/// So many kinds, in turn.
+pub fn kinds(count: u16) -> impl Iterator<Item = (u16, Kind)> {
+    (0..count).zip(KINDS.iter().copied().cycle())
+}
+
+/// One device out of its box.
+#[derive(Debug, Clone)]
+pub enum Device {
+    /// A Yealink.
+    Yealink(YealinkPhone),
+    /// A Snom.
+    Snom(SnomPhone),
+}
+
+impl Kind {
+    /// Unpacks the device with that number; `None` beyond 65,535.
+    pub fn unpack(&self, world: &World, number: u16) -> Option<Device> {
+        let [high, low] = number.to_be_bytes();
+        Some(match self.model {
+            Model::Yealink(model) => {
+                Device::Yealink(world.add_phone(Mac::new([0x80, 0x5e, 0xc0, 0, high, low]).ok()?, model))
+            }
+            Model::Snom(model) => {
+                Device::Snom(world.add_snom_phone(Mac::new([0, 0x04, 0x13, 0, high, low]).ok()?, model))
+            }
+        })
+    }
+}
+
+impl Device {
+    /// Its address.
+    pub fn mac(&self) -> Mac {
+        match self {
+            Self::Yealink(phone) => phone.mac(),
+            Self::Snom(phone) => phone.mac(),
+        }
+    }
+
+    /// Its address and model, as the lines of the demo begin.
+    pub fn name(&self) -> String {
+        let model = match self {
+            Self::Yealink(phone) => phone.model().name,
+            Self::Snom(phone) => phone.model().name,
+        };
+        format!("{} {model}", self.mac())
+    }
+
+    /// Plugs it in; the files it asked for with the statuses.
+    pub async fn boot(&self) -> Result<Vec<String>, HostGone> {
+        let line = |(file, status): (&str, u16)| format!("{file} {status}");
+        Ok(match self {
+            Self::Yealink(phone) => phone.boot().await?.pairs().into_iter().map(line).collect(),
+            Self::Snom(phone) => phone.boot().await?.pairs().into_iter().map(line).collect(),
+        })
+    }
+
+    /// Whether every account of it that is on is registered.
+    pub fn is_registered(&self) -> bool {
+        match self {
+            Self::Yealink(phone) => phone.is_registered(),
+            Self::Snom(phone) => phone.is_registered(),
+        }
+    }
+}
+
+/// All devices unpacked so far.
+pub fn all(world: &World) -> Vec<Device> {
+    let yealink = world.phones().into_iter().map(Device::Yealink);
+    yealink.chain(world.snom_phones().into_iter().map(Device::Snom)).collect()
+}

@@ -1,0 +1,151 @@
+//! What deserialising cannot see: values that do not work, alone or together. `wrong` takes the key and what to write
+//! instead.
+
+use std::collections::HashSet;
+
+use base64::Engine as _;
+use url::Url;
+
+use crate::config::{Config, InstanceConfig};
+
+impl Config {
+    pub(super) fn check(&self, wrong: &mut impl FnMut(String, String)) {
+        for (section, listen) in [("http", &self.http.listen), ("https", &self.https.listen), ("ops", &self.ops.listen)]
+        {
+            for address in listen.iter().filter(|address| !is_address(address)) {
+                wrong(
+                    format!("{section}.listen"),
+                    format!("'{address}' is no address: write host:port, e.g. \"0.0.0.0:8080\" or \"[::]:8080\""),
+                );
+            }
+        }
+        for address in self.pnp.listen.iter().filter(|address| address.parse::<std::net::SocketAddr>().is_err()) {
+            wrong(
+                "pnp.listen".to_owned(),
+                format!(
+                    "'{address}' is no address with port: write \"0.0.0.0:5060\", or the address of the phones' network"
+                ),
+            );
+        }
+        if self.http.listen.is_empty() && self.https.listen.is_empty() {
+            wrong("http.listen".to_owned(), "neither [http] nor [https] listens anywhere: name an address".to_owned());
+        }
+        if !self.https.listen.is_empty() {
+            let (certificates, keys) = (self.https.certificate.len(), self.https.key.len());
+            if certificates == 0 {
+                wrong("https.certificate".to_owned(), "is empty: name the PEM file of the certificate".to_owned());
+            } else if certificates != keys {
+                wrong(
+                    "https.key".to_owned(),
+                    format!("{certificates} certificates, but {keys} keys: list as many keys, in the same order"),
+                );
+            }
+        }
+        if self.net.connects_per_second == 0 {
+            wrong("net.connects_per_second".to_owned(), "0 would never connect a phone: write at least 1".to_owned());
+        }
+        if self.cache.mib == 0 {
+            wrong("cache.mib".to_owned(), "0 would render every file anew: write at least 1".to_owned());
+        }
+        if self.data.dir.as_os_str().is_empty() {
+            wrong("data.dir".to_owned(), "is empty: name a directory".to_owned());
+        }
+        if self.instances.is_empty() {
+            wrong(
+                "instances".to_owned(),
+                "no instance is configured: add [[instances]] with domain, name and password".to_owned(),
+            );
+        }
+        let mut seen = HashSet::new();
+        for (index, instance) in self.instances.iter().enumerate() {
+            instance.check(index, wrong);
+            if !seen.insert(instance.label().to_ascii_lowercase()) {
+                wrong(format!("instances[{index}]"), format!("{} is configured twice", instance.label()));
+            }
+        }
+    }
+
+    /// Remarks that keep nobody from serving.
+    #[must_use]
+    pub fn remarks(&self) -> Vec<String> {
+        self.instances
+            .iter()
+            .filter(|instance| instance.password.expose().chars().count() > 15)
+            .map(|instance| {
+                format!(
+                    "the password of {} is longer than 15 characters: a PBX object cannot hold it",
+                    instance.label()
+                )
+            })
+            .collect()
+    }
+}
+
+impl InstanceConfig {
+    fn check(&self, index: usize, wrong: &mut impl FnMut(String, String)) {
+        let key = |name: &str| format!("instances[{index}].{name}");
+        for (name, value) in [("domain", &self.domain), ("name", &self.name)] {
+            if value.is_empty() {
+                wrong(key(name), "is missing".to_owned());
+            } else if !value.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')) {
+                wrong(key(name), format!("'{value}' stands in URLs: only A-Z a-z 0-9 . - _"));
+            }
+        }
+        if self.password.is_empty() {
+            wrong(key("password"), "is empty: set the password of the app objects here or in password_file".to_owned());
+        }
+        for (name, value) in [("public_url", &self.public_url), ("phone_url", &self.phone_url)] {
+            if !value.is_empty() && !is_base_url(value) {
+                wrong(key(name), format!("'{value}' is no base URL: write https://host[:port][/path]"));
+            }
+        }
+        if !self.devices_pin.is_empty() && !is_pin(&self.devices_pin) {
+            wrong(
+                key("devices_pin"),
+                "write sha256: and then the SHA-256 of the certificate's public key, 44 characters base64 or 64 hex digits; \
+                 the error of a refused connection names it"
+                    .to_owned(),
+            );
+        }
+        for origin in self.frame_ancestors.iter().filter(|origin| !is_origin(origin)) {
+            wrong(
+                key("frame_ancestors"),
+                format!("'{origin}' is no origin: write https://host[:port], without a path"),
+            );
+        }
+    }
+}
+
+/// Whether a text stands for a public key: `sha256:` (or `sha256/`, `sha256//`), then 32 bytes in base64 or hex.
+fn is_pin(text: &str) -> bool {
+    let Some((name, value)) = text.trim().split_at_checked(6) else { return false };
+    let value = value.strip_prefix("//").or_else(|| value.strip_prefix([':', '/']));
+    let Some(value) = value.map(str::trim).filter(|_| name.eq_ignore_ascii_case("sha256")) else { return false };
+    let hex: String = value.chars().filter(|c| *c != ':').collect();
+    let bare = value.trim_end_matches('=');
+    hex.len() == 64 && hex.bytes().all(|c| c.is_ascii_hexdigit())
+        || base64::engine::general_purpose::STANDARD_NO_PAD
+            .decode(bare)
+            .or_else(|_| base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(bare))
+            .is_ok_and(|bytes| bytes.len() == 32)
+}
+
+/// Whether a text is an origin: scheme, host and port of a page, nothing else.
+fn is_origin(text: &str) -> bool {
+    is_base_url(text) && Url::parse(text).is_ok_and(|url| url.path() == "/") && !text.ends_with('/')
+}
+
+fn is_address(text: &str) -> bool {
+    text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+}
+
+fn is_base_url(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && url.password().is_none()
+    })
+}

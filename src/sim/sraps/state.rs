@@ -1,0 +1,175 @@
+//! What the service knows.
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde_json::{Value, json};
+
+/// Whose phones it serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flavour {
+    /// Snom's SRAPS.
+    Snom,
+    /// Gigaset's GRAPE.
+    Gigaset,
+}
+
+/// An access key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SrapsAccount {
+    /// Its secret.
+    pub secret: String,
+    /// The company it belongs to.
+    pub company: String,
+    /// False for the role `None`: it may look but not write.
+    pub may_write: bool,
+}
+
+/// A phone somebody has claimed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SrapsEndpoint {
+    /// The company it belongs to.
+    pub company: String,
+    /// The object as it was written last.
+    pub body: Value,
+}
+
+/// A call that was believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SrapsCall {
+    /// The access key.
+    pub account: String,
+    /// The verb.
+    pub method: String,
+    /// Below `/api/v1/`, with the query.
+    pub path: String,
+    /// The status of the answer.
+    pub status: u16,
+}
+
+/// Behaviours a test can choose.
+#[derive(Debug, Clone)]
+pub struct SrapsSwitches {
+    /// Every call gets this HTTP status and a web page.
+    pub status: Option<u16>,
+    /// How far its clock is ahead, in seconds.
+    pub clock_ahead: i64,
+    /// Every time is stale.
+    pub always_stale: bool,
+    /// The time it tells is signed with another secret.
+    pub forge_time: bool,
+    /// Answers carry `Server-Authorization`.
+    pub sign_answers: bool,
+    /// The field of error bodies: `message`, `error` or `detail`.
+    pub error_field: &'static str,
+    /// The status for a phone of somebody else (the documents do not tell).
+    pub foreign_status: u16,
+    /// Looking at a phone of somebody else says that it is not there: only writing shows it.
+    pub hides_foreign: bool,
+    /// Where links lead instead of to itself.
+    pub links_to: Option<String>,
+    /// The largest page it gives.
+    pub largest_page: usize,
+}
+
+impl Default for SrapsSwitches {
+    fn default() -> Self {
+        Self {
+            status: None,
+            clock_ahead: 0,
+            always_stale: false,
+            forge_time: false,
+            sign_answers: true,
+            error_field: "message",
+            foreign_status: 403,
+            hides_foreign: false,
+            links_to: None,
+            largest_page: 1000,
+        }
+    }
+}
+
+/// A setting phones know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Known {
+    pub(super) uuid: String,
+    pub(super) name: String,
+    pub(super) section: &'static str,
+}
+
+/// Everything the service knows and has recorded.
+#[derive(Debug)]
+pub struct SrapsState {
+    /// Access keys by id.
+    pub accounts: BTreeMap<String, SrapsAccount>,
+    /// Phones by MAC (12 lower-case hex digits), of all companies.
+    pub endpoints: BTreeMap<String, SrapsEndpoint>,
+    /// Calls in order.
+    pub calls: Vec<SrapsCall>,
+    /// The words of refused signatures, in order.
+    pub refused: Vec<&'static str>,
+    /// Paths factory-fresh phones asked for, in order.
+    pub phone_requests: Vec<String>,
+    /// Behaviours.
+    pub switches: SrapsSwitches,
+    pub(super) settings: Vec<Known>,
+    pub(super) nonces: HashSet<String>,
+    flavour: Flavour,
+}
+
+/// As many settings as the service had in spring 2026.
+const SETTINGS: usize = 1179;
+
+impl SrapsState {
+    pub(super) fn new(flavour: Flavour, id: &str, secret: &str) -> Self {
+        let uuid = |number: usize| format!("{number:08x}0123456789abcdef01234567");
+        let mut settings: Vec<Known> = (0..SETTINGS)
+            .map(|number| Known { uuid: uuid(number), name: format!("setting_{number}"), section: "phone-settings" })
+            .collect();
+        // The name once more in another section first, and both of them beyond the first page of any size.
+        settings[1040] = Known { uuid: uuid(1040), name: target_name(flavour).into(), section: "gui-languages" };
+        settings[1105] = Known { uuid: uuid(1105), name: target_name(flavour).into(), section: "phone-settings" };
+        if flavour == Flavour::Gigaset {
+            settings[1040].name = "setting_1040".into();
+        }
+        let account = SrapsAccount { secret: secret.to_owned(), company: "our-company".into(), may_write: true };
+        Self {
+            accounts: BTreeMap::from([(id.to_owned(), account)]),
+            endpoints: BTreeMap::new(),
+            calls: Vec::new(),
+            refused: Vec::new(),
+            phone_requests: Vec::new(),
+            switches: SrapsSwitches::default(),
+            settings,
+            nonces: HashSet::new(),
+            flavour,
+        }
+    }
+
+    /// The setting that sends a phone somewhere.
+    pub(super) fn target_uuid(&self) -> String {
+        let name = target_name(self.flavour);
+        let found = self.settings.iter().find(|known| known.name == name && known.section == "phone-settings");
+        found.map(|known| known.uuid.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn endpoint(&self, company: &str, url: &str) -> SrapsEndpoint {
+        let settings = json!({self.target_uuid(): {"value": url, "attrs": {"perm": "RW"}}});
+        let body = json!({"autoprovisioning_enabled": true, "settings_manager": settings});
+        SrapsEndpoint { company: company.to_owned(), body }
+    }
+
+    pub(super) fn target(&self, mac: &str) -> Option<String> {
+        let body = &self.endpoints.get(mac)?.body;
+        if body["autoprovisioning_enabled"] != true {
+            return None;
+        }
+        body["settings_manager"][self.target_uuid()]["value"].as_str().map(str::to_owned)
+    }
+}
+
+fn target_name(flavour: Flavour) -> &'static str {
+    match flavour {
+        Flavour::Snom => "setting_server",
+        Flavour::Gigaset => "ProvisioningServer",
+    }
+}

@@ -1,0 +1,65 @@
+//! `check-sync`: a phone is told that its configuration changed.
+
+use std::net::SocketAddr;
+
+use super::message::{Message, Start};
+
+/// What a NOTIFY is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Told<'a> {
+    /// The phone.
+    pub phone: SocketAddr,
+    /// Our own address.
+    pub own: SocketAddr,
+    /// Whom the phone is registered as: phones refuse what is addressed to nobody of theirs.
+    pub user: &'a str,
+    /// Random, for branch, tag and call.
+    pub random: &'a str,
+    /// Counts from 1.
+    pub sequence: u32,
+}
+
+/// The NOTIFY, without a restart of the phone.
+#[must_use]
+pub fn check_sync(told: &Told<'_>) -> Message {
+    let Told { phone, own, user, random, sequence } = told;
+    // Nothing of a record gets out of its place.
+    let user: String = user.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).collect();
+    let headers = [
+        ("Via", format!("SIP/2.0/UDP {own};branch=z9hG4bK{random}{sequence};rport")),
+        ("Max-Forwards", "70".to_owned()),
+        ("From", format!("<sip:gangway@{own}>;tag={random}")),
+        ("To", format!("<sip:{user}@{phone}>")),
+        ("Call-ID", format!("{random}@gangway")),
+        ("CSeq", format!("{sequence} NOTIFY")),
+        ("Contact", format!("<sip:gangway@{own}>")),
+        ("Event", "check-sync;reboot=false".to_owned()),
+        ("Subscription-State", "terminated".to_owned()),
+    ];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value)).to_vec();
+    let start = Start::Request { method: "NOTIFY".to_owned(), uri: format!("sip:{user}@{phone}") };
+    Message { start, headers, body: Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_addressed_to_the_one_phone_and_asks_for_no_restart() {
+        let told = Told {
+            phone: "10.0.0.7:5060".parse().unwrap(),
+            own: "10.0.0.1:40000".parse().unwrap(),
+            user: "805ec0aabbcc\r\nX: y",
+            random: "r",
+            sequence: 1,
+        };
+        let message = Message::read(&check_sync(&told).write()).unwrap();
+        assert_eq!(
+            message.start,
+            Start::Request { method: "NOTIFY".into(), uri: "sip:805ec0aabbccXy@10.0.0.7:5060".into() }
+        );
+        assert_eq!(message.header("Event"), Some("check-sync;reboot=false"));
+        assert_eq!(message.header("X"), None);
+    }
+}

@@ -1,0 +1,79 @@
+//! Files of sample phones: what a phone of a model would get.
+
+use std::sync::{Arc, LazyLock};
+
+use gangway::{
+    clock::SystemClock,
+    phone::{
+        mac::Mac,
+        neutral::{sample_layers, sample_phone},
+        record::{Account, Phone},
+        settings::{Layers, Scope, SettingRow},
+    },
+    render::{CACHE_BYTES, FileRequest, RenderError, Renderer, Stage},
+    secret::Secret,
+    vendor::{Basis, FileKind, Recognition, Registry, SharedRegistry},
+};
+
+pub const HTTPS: &str = "https://gw.example.com/example.com/gangway/phone/";
+
+pub static REGISTRY: LazyLock<SharedRegistry> = LazyLock::new(|| Registry::load_shared(None).unwrap());
+
+/// A phone of a model with one account.
+pub fn phone(vendor: &str, model: &str) -> Phone {
+    let mac: Mac = "000413aabbcc".parse().unwrap();
+    sample_phone(vendor, vendor, Some(model), None, mac)
+}
+
+/// One more account like the first one, at `dns`.
+pub fn add_account(phone: &mut Phone, name: &str, dns: &str) {
+    let line = u16::try_from(phone.accounts.len() + 1).unwrap();
+    let first = phone.accounts[0].clone();
+    phone.accounts.push(Account {
+        line,
+        hwid: format!("{name}-hw"),
+        username: name.to_owned(),
+        cn: format!("Long {name}"),
+        password: Secret::new(format!("secret of {name}")),
+        dns: dns.to_owned(),
+        ..first
+    });
+}
+
+/// Settings, before those of the sample that make a template write everything when `rich`.
+pub fn layers(rich: bool, set: &[(&str, &str)]) -> Layers {
+    let mut rows = if rich { sample_layers().rows().to_vec() } else { Vec::new() };
+    rows.retain(|row| set.iter().all(|(name, _)| row.name != *name));
+    rows.extend(set.iter().map(|(name, value)| SettingRow {
+        scope: Scope::Instance,
+        name: (*name).to_owned(),
+        value: Secret::new(*value),
+    }));
+    Layers::new(rows, 1)
+}
+
+/// The personal file, or why there is none.
+pub fn file(phone: &Phone, layers: &Layers, stage: Stage) -> Result<String, RenderError> {
+    let registry = Arc::clone(&REGISTRY);
+    let recognition = Recognition {
+        vendor: Some(Arc::from(phone.vendor.as_str())),
+        model: phone.model.as_deref().map(Arc::from),
+        firmware: None,
+        mac: Some(phone.mac),
+        agent_mac: None,
+        kind: FileKind::Personal,
+        name: None,
+        file_vendor: None,
+        basis: Basis::Agent,
+    };
+    let rendered = Renderer::new(registry, [0; 32], CACHE_BYTES, Arc::new(SystemClock)).file(&FileRequest {
+        phone: Some(phone),
+        recognition: &recognition,
+        stage,
+        phone_base: "http://gw.example.com/example.com/gangway/phone/",
+        https_base: HTTPS,
+        token: Some("sampletokensampletokensam"),
+        layers,
+    })?;
+    Ok(String::from_utf8(rendered.body.to_vec()).unwrap())
+}

@@ -1,0 +1,200 @@
+//! A DECT base rings for every user who typed its MAC: another one is one more handset, and nobody loses theirs.
+
+use gangway::{
+    phone::{
+        facet::{DevicesState, RedirectState},
+        mac::Mac,
+        record::Phone,
+    },
+    sim::{
+        devices::Station,
+        users::ProvisionRequest,
+        world::World,
+        yealink_phone::{BootReport, Model, YealinkPhone, model},
+    },
+};
+use serde_json::Value;
+
+use crate::support::{
+    bench::{Bench, world},
+    mac,
+    options::Options,
+};
+
+const TITLE: &str = "Yealink DECT";
+
+async fn bench() -> Bench {
+    let world = world().users(6).providers(&["yealink", "yealink-dect"]).start().await.unwrap();
+    Bench::start_in(world, Options::default()).await
+}
+
+/// What Users sends when a handset has a hardware id of its own; by default it sends the base's address.
+fn wish(mac: Mac, user: &str, handset: Option<&str>) -> ProvisionRequest {
+    ProvisionRequest { hwid: handset.map(str::to_owned), ..ProvisionRequest::new(&mac.to_string(), user, TITLE) }
+}
+
+async fn provisioned(bench: &Bench, mac: Mac, user: &str, handset: Option<&str>) {
+    let answer = bench.ask(wish(mac, user, handset)).await;
+    assert!(answer.ok, "{user} is told: {:?}", answer.error);
+}
+
+/// A base on the wall with one user.
+async fn installed(bench: &Bench, mac: Mac, model: Model, user: &str, handset: Option<&str>) -> YealinkPhone {
+    provisioned(bench, mac, user, handset).await;
+    bench.records().wait_redirect(mac, RedirectState::Redirected).await;
+    let base = bench.world.add_phone(mac, model);
+    let report = base.boot().await.unwrap();
+    assert!(report.registered, "{report:#?}");
+    bench.records().wait_done(mac).await;
+    base
+}
+
+/// The device entry of a user with this hardware id.
+fn device(world: &World, user: &str, hwid: &str) -> Value {
+    let is = |device: &Value| device["hw"].as_str().is_some_and(|hw| hw.eq_ignore_ascii_case(hwid));
+    let found = world.pbx.board().read(|pbx| pbx.user(user).unwrap().devices.iter().find(|one| is(one)).cloned());
+    found.expect("the device stands on the user object")
+}
+
+fn registered_users(report: &BootReport) -> Vec<(usize, &str)> {
+    assert!(report.registered, "{report:#?}");
+    report.registrations.iter().map(|one| (one.account.line, one.account.password.as_str())).collect()
+}
+
+fn assert_flags(world: &World, user: &str, hwid: &str) {
+    let device = device(world, user, hwid);
+    assert_eq!(
+        (&device["mr"], &device["tls"], &device["trusted"]),
+        (&true.into(), &true.into(), &true.into()),
+        "{user}"
+    );
+}
+
+async fn two_users_of(model: Model, handsets: [Option<&str>; 2]) {
+    let bench = bench().await;
+    let mac = mac(1);
+    let base = installed(&bench, mac, model, "user1", handsets[0]).await;
+    // The base comes back with its own credentials; from then on it needs no window.
+    assert!(base.poll_once().await.unwrap().unchanged);
+    let before = bench.records().wait_phone(mac, "the window closed", |phone| phone.window.closed.is_some()).await;
+    let writes = || bench.world.pbx.board().read(|pbx| pbx.received("UpdateObject").len());
+    assert_eq!(writes(), 1);
+
+    provisioned(&bench, mac, "user2", handsets[1]).await;
+
+    // Nothing of the first user was touched, and no second sysclient was made for the same base.
+    let after = bench.records().phone(mac).unwrap();
+    assert_eq!(after.accounts[0], before.accounts[0]);
+    assert_eq!((&after.token, &after.own, &after.window), (&before.token, &before.own, &before.window));
+    let codes =
+        |state: &gangway::sim::devices::DevicesState| state.count(&mac.to_string(), Station::IdentifiedWithCode);
+    assert_eq!(bench.world.devices.board().read(codes), 1);
+
+    // At its next GET, with the credentials it has.
+    let report = base.poll_once().await.unwrap();
+    assert_eq!(registered_users(&report), [(1, "secret-1"), (2, "secret-2")]);
+    let record = bench.records().wait_done(mac).await;
+    assert_eq!(record.accounts.len(), 2);
+    assert_eq!(record.model.as_deref(), Some(model.name));
+    let hwid = |index: usize| handsets[index].map_or_else(|| mac.to_string(), str::to_owned);
+    for (index, user) in ["user1", "user2"].into_iter().enumerate() {
+        assert_flags(&bench.world, user, &hwid(index));
+        assert_eq!(record.accounts[index].registered_address.as_deref(), Some("127.0.0.1"), "{user}");
+    }
+    assert_eq!(writes(), 2, "the first user's flags were not written again");
+    let rings: Vec<(usize, Vec<usize>, Option<usize>)> =
+        base.handsets().into_iter().map(|one| (one.number, one.rings_for, one.dials_with)).collect();
+    assert_eq!(rings, [(1, vec![1], Some(1)), (2, vec![2], Some(2))]);
+    assert_eq!(bench.records().store.roster().len(), 1, "one base, one record");
+    bench.assert_no_violation();
+
+    // The command shows both.
+    let done = bench.gateway.command(&["phones", "show", &mac.to_string(), "--json"]);
+    let shown: Value = serde_json::from_slice(&done.stdout).unwrap();
+    let users: Vec<&str> =
+        shown["accounts"].as_array().unwrap().iter().map(|account| account["user"].as_str().unwrap()).collect();
+    assert_eq!(users, ["user1", "user2"]);
+
+    // Taking one off leaves the other.
+    let done = bench.gateway.command(&["phones", "remove", &mac.to_string(), "--user", "user1", "--wait"]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let report = base.poll_once().await.unwrap();
+    assert_eq!(registered_users(&report), [(2, "secret-2")]);
+    assert!(report.files.iter().all(|(_, body)| !body.contains("secret-1")), "{report:#?}");
+    assert_eq!(base.handsets().iter().map(|one| one.number).collect::<Vec<_>>(), [2]);
+    let record = bench.records().phone(mac).unwrap();
+    assert_eq!((record.accounts.len(), record.accounts[0].line), (1, 2));
+    assert_eq!(record.devices.state, DevicesState::Received);
+    assert!(bench.world.rps.target(mac).is_some(), "the base stays where it is");
+}
+
+#[actix_rt::test]
+async fn two_users_share_a_small_base_with_their_own_handsets() {
+    two_users_of(model::W70B, [Some("handset-1"), Some("handset-2")]).await;
+}
+
+/// The base's own address at both users: then each registers by name.
+#[actix_rt::test]
+async fn two_users_share_a_large_system_under_one_hardware_id() {
+    two_users_of(model::W90DM, [None, None]).await;
+}
+
+#[actix_rt::test]
+async fn an_old_base_with_old_names_serves_two_as_well() {
+    two_users_of(model::W52P_OLD, [Some("handset-1"), None]).await;
+}
+
+/// Both type the MAC before the base is unpacked.
+#[actix_rt::test]
+async fn a_base_in_its_box_comes_up_with_all_its_users() {
+    let bench = bench().await;
+    let mac = mac(1);
+    for (user, handset) in [("user1", "handset-1"), ("user2", "handset-2"), ("user3", "handset-3")] {
+        provisioned(&bench, mac, user, Some(handset)).await;
+    }
+    bench.records().wait_redirect(mac, RedirectState::Redirected).await;
+    let report = bench.world.add_phone(mac, model::W70B).boot().await.unwrap();
+    assert_eq!(registered_users(&report), [(1, "secret-1"), (2, "secret-2"), (3, "secret-3")]);
+    bench.records().wait_done(mac).await;
+    for number in 1..=3 {
+        assert_flags(&bench.world, &format!("user{number}"), &format!("handset-{number}"));
+    }
+    bench.assert_no_violation();
+}
+
+#[actix_rt::test]
+async fn the_second_users_dead_code_hurts_nobody() {
+    let bench = bench().await;
+    let mac = mac(1);
+    let base = installed(&bench, mac, model::W70B, "user1", Some("handset-1")).await;
+    let request = ProvisionRequest { code: Some("000000000000".into()), ..wish(mac, "user2", Some("handset-2")) };
+    let answer = bench.ask(request).await;
+    assert!(answer.ok, "{:?}", answer.error);
+    let report = base.poll_once().await.unwrap();
+    assert_eq!(registered_users(&report), [(1, "secret-1"), (2, "secret-2")]);
+    let refused = |state: &gangway::sim::devices::DevicesState| state.count(&mac.to_string(), Station::CodeRefused);
+    assert_eq!(bench.world.devices.board().read(refused), 0, "it was never sent");
+}
+
+#[actix_rt::test]
+async fn a_mac_keeps_its_manufacturer_and_a_model_its_limit() {
+    let bench = bench().await;
+    let mac = mac(1);
+    let base = bench.world.add_phone(mac, model::W52P_OLD);
+    for number in 1..=5 {
+        let user = format!("user{number}");
+        provisioned(&bench, mac, &user, Some(&format!("handset-{number}"))).await;
+        if number == 1 {
+            bench.records().wait_redirect(mac, RedirectState::Redirected).await;
+            assert!(base.boot().await.unwrap().registered);
+            bench.records().wait_phone(mac, "the model", |phone: &Phone| phone.model.is_some()).await;
+        }
+    }
+    let answer = bench.ask(wish(mac, "user6", Some("handset-6"))).await;
+    let told = answer.error.unwrap_or_default();
+    assert!(!answer.ok && told.contains("has 5 accounts and all of them are in use"), "{told}");
+    let answer = bench.provision(mac, "user6").await;
+    let told = answer.error.unwrap_or_default();
+    assert!(!answer.ok && told.contains("manufacturer \"Yealink DECT\""), "{told}");
+    assert_eq!(bench.records().phone(mac).unwrap().accounts.len(), 5);
+}

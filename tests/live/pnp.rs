@@ -1,0 +1,141 @@
+//! A phone without a redirect service asks the network by multicast and is told its URL, as long as it is expected; what
+//! is not expected hears nothing.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use gangway::{
+    phone::facet::RedirectState,
+    sim::{sip_phone::SipPhone, yealink_phone::model},
+};
+
+use crate::support::{
+    bench::{Bench, world},
+    gateway::Gateway,
+    mac,
+    options::Options,
+    records::PATIENCE,
+};
+
+async fn bench(pnp: &str) -> Bench {
+    let world = world().start().await.unwrap();
+    let gateway = Gateway::start_with(Options { pnp: pnp.to_owned(), ..Options::default() }).await;
+    world.connect_gateway(&gateway.base());
+    world.wait_gateway().await.unwrap();
+    Bench { gateway, world }
+}
+
+async fn plugged_in(bench: &Bench, number: u8) -> SipPhone {
+    let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    SipPhone::start(&bench.world.host(), ip, mac(number), "T46U", "108.86.0.90").await.unwrap()
+}
+
+#[actix_rt::test]
+async fn an_expected_phone_is_told_its_url_and_rings() {
+    let bench = bench("listen = \"127.0.0.1:0\"").await;
+    let mac = mac(1);
+    bench.provisioned(mac, "user1").await;
+    bench.records().wait_redirect(mac, RedirectState::NotConfigured).await;
+
+    let sip = plugged_in(&bench, 1).await;
+    let url = sip.ask(&bench.world.host(), bench.gateway.pnp()).await.unwrap().expect("it is told a URL");
+
+    let token = bench.records().phone(mac).unwrap().token.clone();
+    assert_eq!(url, format!("{}/phone/{}/", bench.gateway.instance_url(), token.expose()));
+    assert_eq!(sip.board().read(|heard| heard.statuses.clone()), [200]);
+    let phone = bench.world.add_phone(mac, model::T46U);
+    phone.set_server(&url, None);
+    assert!(phone.boot().await.unwrap().registered);
+    let told = bench.records().events(mac).await;
+    let told: Vec<_> = told.iter().filter(|event| event.kind == "told-by-pnp").collect();
+    assert_eq!(told.len(), 1, "{told:#?}");
+    assert!(told[0].text.contains("127.0.0.1") && !told[0].text.contains(token.expose()));
+
+    // Its own credentials are proven at the next poll at the latest: then the window is closed and nothing is told.
+    phone.poll_once().await.unwrap();
+    bench.records().wait_phone(mac, "the window closed", |phone| phone.window.closed.is_some()).await;
+    assert_eq!(sip.ask(&bench.world.host(), bench.gateway.pnp()).await.unwrap(), None);
+    // After a factory reset a person's click is enough.
+    let done = bench.gateway.command(&["phones", "allow", &mac.to_string()]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    bench.records().wait_phone(mac, "the window open", |phone| phone.window.closed.is_none()).await;
+    assert!(sip.ask(&bench.world.host(), bench.gateway.pnp()).await.unwrap().is_some());
+}
+
+#[actix_rt::test]
+async fn who_is_not_expected_hears_nothing() {
+    let bench = bench("listen = \"127.0.0.1:0\"").await;
+    let stranger = plugged_in(&bench, 1).await;
+    assert_eq!(stranger.ask(&bench.world.host(), bench.gateway.pnp()).await.unwrap(), None);
+
+    bench.provisioned(mac(2), "user1").await;
+    let blocked = plugged_in(&bench, 2).await;
+    let done = bench.gateway.command(&["phones", "block", &mac(2).to_string(), "--wait"]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    assert_eq!(blocked.ask(&bench.world.host(), bench.gateway.pnp()).await.unwrap(), None);
+    for phone in [&stranger, &blocked] {
+        let heard = phone.board().read(Clone::clone);
+        assert!(heard.statuses.is_empty() && heard.urls.is_empty(), "known and unknown alike: {heard:?}");
+    }
+}
+
+#[actix_rt::test]
+async fn another_network_is_not_answered() {
+    let bench = bench("listen = \"127.0.0.1:0\"\nfrom = \"10.0.0.0/8\"").await;
+    bench.provisioned(mac(1), "user1").await;
+    let phone = plugged_in(&bench, 1).await;
+    assert_eq!(phone.ask(&bench.world.host(), bench.gateway.pnp()).await.unwrap(), None);
+    assert!(phone.board().read(|heard| heard.statuses.is_empty()));
+}
+
+/// A phone whose answer is lost is told once more; then it is let be.
+#[actix_rt::test]
+async fn a_lost_notify_is_repeated() {
+    let bench = bench("listen = \"127.0.0.1:0\"").await;
+    bench.provisioned(mac(1), "user1").await;
+    let phone = plugged_in(&bench, 1).await;
+    phone.be_deaf(true);
+    assert!(phone.ask(&bench.world.host(), bench.gateway.pnp()).await.unwrap().is_some());
+    let twice = phone.board().wait("a repetition", |heard| (heard.urls.len() >= 2).then_some(()));
+    twice.await.unwrap();
+}
+
+#[test]
+fn an_address_that_cannot_be_used_is_refused_with_its_name() {
+    use crate::support::process::Site;
+    let site = Site::new(&Options { pnp: "listen = \"everywhere\"".into(), ..Options::default() });
+    let done = site.run(&["check"]);
+    let said = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    assert!(!done.status.success() && said.contains("pnp.listen") && said.contains("everywhere"), "{said}");
+    let site = Site::new(&Options { pnp: "lisen = \"0.0.0.0:5060\"".into(), ..Options::default() });
+    let done = site.run(&["check"]);
+    let said = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    assert!(!done.status.success() && said.contains("lisen"), "{said}");
+}
+
+/// Through the group itself, where this machine lets datagrams to it come back.
+#[actix_rt::test]
+async fn by_the_multicast_group_as_a_phone_does() {
+    let Some(ip) = heard_by_multicast().await else {
+        eprintln!("no multicast on this machine: not tested");
+        return;
+    };
+    let free = tokio::net::UdpSocket::bind("0.0.0.0:0").await.unwrap().local_addr().unwrap().port();
+    let bench = bench(&format!("listen = \"0.0.0.0:{free}\"\nfrom = \"0.0.0.0/0\"")).await;
+    bench.provisioned(mac(1), "user1").await;
+    let phone = SipPhone::start(&bench.world.host(), ip, mac(1), "T46U", "108.86.0.90").await.unwrap();
+    let group = SocketAddr::from((Ipv4Addr::new(224, 0, 1, 75), free));
+    let url = phone.ask(&bench.world.host(), group).await.unwrap();
+    assert!(url.is_some_and(|url| url.contains("/phone/")));
+}
+
+/// The address of an interface whose multicast comes back to this machine.
+async fn heard_by_multicast() -> Option<IpAddr> {
+    let group = Ipv4Addr::new(224, 0, 1, 75);
+    let ear = tokio::net::UdpSocket::bind("0.0.0.0:0").await.ok()?;
+    ear.join_multicast_v4(group, Ipv4Addr::UNSPECIFIED).ok()?;
+    let mouth = tokio::net::UdpSocket::bind("0.0.0.0:0").await.ok()?;
+    mouth.send_to(b"x", (group, ear.local_addr().ok()?.port())).await.ok()?;
+    let mut byte = [0_u8; 1];
+    let waiting = tokio::time::timeout(PATIENCE / 10, ear.recv_from(&mut byte)).await;
+    waiting.ok()?.ok().map(|(_, source)| source.ip())
+}

@@ -1,0 +1,94 @@
+//! A person who changed something does not wait for the phone's interval: it is told to come, and whether it came is
+//! seen, not assumed.
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    process::Output,
+};
+
+use gangway::{
+    phone::mac::Mac,
+    sim::{
+        sip_phone::SipPhone,
+        yealink_phone::{YealinkPhone, model},
+    },
+};
+
+use crate::support::{bench::Bench, in_background, mac, process};
+
+/// A phone in service that listens for SIP where the PBX sees it.
+async fn in_service(bench: &Bench, mac: Mac, seen_at: Option<&str>) -> (YealinkPhone, SipPhone) {
+    let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let sip = SipPhone::start(&bench.world.host(), ip, mac, "T46U", "108.86.0.90").await.unwrap();
+    let phone = bench.world.add_phone(mac, model::T46U);
+    let address = seen_at.map_or_else(|| sip.address().to_string(), str::to_owned);
+    phone.board().change(|flash| flash.sip_address = Some(address));
+    bench.provisioned(mac, "user1").await;
+    bench.records().wait_redirect(mac, gangway::phone::facet::RedirectState::Redirected).await;
+    assert!(phone.boot().await.unwrap().registered);
+    bench.records().wait_done(mac).await;
+    (phone, sip)
+}
+
+/// Runs the command beside the gateway while this thread goes on.
+async fn resync(bench: &Bench, mac: Mac) -> Output {
+    let config = bench.gateway.config();
+    let run = move || process::run(&config, &["phones", "resync", &mac.to_string(), "--wait"]);
+    actix_web::web::block(run).await.unwrap()
+}
+
+fn said(done: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr))
+}
+
+#[actix_rt::test]
+async fn a_phone_that_is_told_comes_and_its_coming_is_seen() {
+    let bench = Bench::start().await;
+    let mac = mac(1);
+    let (phone, sip) = in_service(&bench, mac, None).await;
+    let (told, comes) = (sip.clone(), phone.clone());
+    let coming = in_background(async move {
+        told.board().wait("check-sync", |heard| (!heard.check_syncs.is_empty()).then_some(())).await.unwrap();
+        comes.poll_once().await.unwrap()
+    });
+
+    let done = resync(&bench, mac).await;
+
+    assert!(done.status.success() && said(&done).contains("fetched its present file"), "{}", said(&done));
+    coming.await.unwrap();
+    let heard = sip.board().read(|heard| heard.check_syncs.clone());
+    assert!(heard.iter().all(|event| event == "check-sync;reboot=false"), "{heard:?}");
+    let events = bench.records().events(mac).await;
+    let events: Vec<_> = events.iter().filter(|event| event.kind == "resync").collect();
+    assert!(events.len() == 1 && events[0].text.contains("fetched"), "{events:#?}");
+    // Without --wait nobody is kept waiting, and nothing is left lying about.
+    assert!(bench.gateway.command(&["phones", "resync", &mac.to_string()]).status.success());
+}
+
+#[actix_rt::test]
+async fn a_phone_that_does_not_come_is_not_said_to_have_come() {
+    let bench = Bench::start().await;
+    let mac = mac(1);
+    let (_phone, sip) = in_service(&bench, mac, None).await;
+
+    let done = resync(&bench, mac).await;
+
+    assert!(!done.status.success());
+    assert!(said(&done).contains("said yes (200) and did not come; it comes by itself at 20"), "{}", said(&done));
+    assert_eq!(sip.board().read(|heard| heard.check_syncs.len()), 1, "an answered NOTIFY is not repeated");
+}
+
+#[actix_rt::test]
+async fn only_the_phone_that_is_meant_and_only_where_it_is_known_to_be() {
+    let bench = Bench::start().await;
+    let mac = mac(1);
+    let (_phone, sip) = in_service(&bench, mac, Some("10.9.9.9:5060")).await;
+
+    let done = resync(&bench, mac).await;
+
+    assert!(!done.status.success() && said(&done).contains("router in between"), "{}", said(&done));
+    assert!(said(&done).contains("it comes by itself at 20"), "{}", said(&done));
+    assert!(sip.board().read(|heard| heard.check_syncs.is_empty()));
+    let unknown = resync(&bench, "805ec0999999".parse().unwrap()).await;
+    assert!(!unknown.status.success() && said(&unknown).contains("805ec0999999"), "{}", said(&unknown));
+}

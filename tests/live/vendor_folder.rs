@@ -1,0 +1,214 @@
+//! A vendor nobody has heard of is added with files alone: the folder of the tutorial docs/vendors.md, as the page shows
+//! it, taken to a phone that rings; changed while the gateway serves, broken, and put right.
+
+use std::{fs, path::Path};
+
+use gangway::{
+    phone::{
+        facet::{RedirectState, RequestState},
+        mac::Mac,
+    },
+    sim::users::ProvisionRequest,
+};
+use tempfile::TempDir;
+
+use crate::support::{
+    bench::{Bench, world},
+    http::{self, Answer},
+    options::Options,
+};
+
+const TITLE: &str = "Kestrel";
+const AGENT: &str = "Kestrel K5/3.1.4 (00005e005301)";
+/// Holds what might begin a comment, a section or the end of the file, and at its end what continues a line. (Line breaks do
+/// not get this far: a name with one is refused when a phone is provisioned.)
+const HOSTILE: &str = "Anna: Password: x ; # // [account 2] <<END>> \\";
+
+/// Addresses for documents: no maker's.
+fn mac(number: u8) -> Mac {
+    Mac::new([0x00, 0x00, 0x5e, 0x00, 0x53, number]).unwrap()
+}
+
+struct Folder {
+    dir: TempDir,
+    bench: Bench,
+}
+
+impl Folder {
+    async fn start() -> Self {
+        Self::start_in(copied()).await
+    }
+
+    async fn start_in(dir: TempDir) -> Self {
+        let world = world().providers(&["kestrel"]).start().await.unwrap();
+        let options = Options { vendors: Some(dir.path().to_owned()), ..Options::default() };
+        Self { bench: Bench::start_in(world, options).await, dir }
+    }
+
+    async fn provisioned(&self, mac: Mac, user: &str) {
+        let answer = self.bench.ask(ProvisionRequest::new(&mac.to_string(), user, TITLE)).await;
+        assert!(answer.ok, "{:?}", answer.error);
+    }
+
+    /// As a phone asks that was given its URL by hand.
+    fn fetch(&self, mac: Mac, name: &str, agent: &str) -> Answer {
+        let token = self.bench.records().phone(mac).unwrap().token.expose().to_owned();
+        http::get(&format!("{}/phone/{token}/{name}", self.bench.gateway.instance_url()), agent)
+    }
+
+    fn change(&self, file: &str, change: impl Fn(String) -> String) {
+        rewrite(&self.dir, file, change);
+    }
+
+    fn readiness(&self) -> String {
+        http::get(&self.bench.gateway.ops_url("readyz"), "curl").text()
+    }
+}
+
+/// The tutorial's files, to be changed at will.
+fn copied() -> TempDir {
+    let dir = TempDir::new().unwrap();
+    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/vendor-folder"), dir.path());
+    dir
+}
+
+fn rewrite(dir: &TempDir, file: &str, change: impl Fn(String) -> String) {
+    let path = dir.path().join(file);
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(path, change(text)).unwrap();
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// The phone's own reading of its file: `[section]` and `key: value`, everything after the first and before the last line.
+fn read(answer: &Answer) -> Vec<(String, String)> {
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let text = answer.text();
+    let inner = text.strip_prefix("<<KESTREL SETTINGS 3>>\n").and_then(|text| text.strip_suffix("<<END>>\n")).unwrap();
+    let mut section = String::new();
+    let mut found = Vec::new();
+    for line in inner.lines() {
+        if line.starts_with('[') {
+            section = line.to_owned();
+        } else {
+            let (key, value) = line.split_once(": ").unwrap_or_else(|| panic!("{line:?} is no setting"));
+            found.push((format!("{section} {key}"), value.to_owned()));
+        }
+    }
+    found
+}
+
+fn value<'a>(file: &'a [(String, String)], key: &str) -> &'a str {
+    file.iter().find(|(known, _)| known == key).map_or("", |(_, value)| value)
+}
+
+#[actix_rt::test]
+async fn a_phone_of_a_made_up_vendor_rings_without_a_line_of_rust() {
+    let folder = Folder::start().await;
+    let (mac, records) = (mac(1), folder.bench.records());
+    let guid = folder
+        .bench
+        .world
+        .pbx
+        .board()
+        .read(|pbx| pbx.users.iter().find(|user| user.h323 == "user1").unwrap().guid.clone());
+    folder.bench.world.pbx.rename_user(&guid, "user1", HOSTILE);
+    folder.provisioned(mac, "user1").await;
+    records.wait_redirect(mac, RedirectState::NotConfigured).await;
+
+    let answer = folder.fetch(mac, &format!("kestrel-{mac}.conf"), AGENT);
+
+    let file = read(&answer);
+    assert_eq!(answer.header("content-type"), Some("text/plain; charset=utf-8"));
+    assert_eq!(value(&file, "[account 1] Password"), "secret-1");
+    assert_eq!(value(&file, "[account 1] Shown Name"), "Anna: Password: x ； ＃ ／/ [account 2] <<END>> ＼");
+    assert_eq!(value(&file, "[account 1] User"), mac.to_string());
+    assert_eq!((value(&file, "[account 1] Transport"), value(&file, "[account 1] ICE")), ("tls", "no"));
+    assert_eq!(value(&file, "[account 2] Enabled"), "no");
+    assert_eq!(file.iter().filter(|(key, _)| key.ends_with("Password")).count(), 3, "{file:#?}");
+    let record = records.wait_request(mac, RequestState::Provisioned).await;
+    assert_eq!((record.model.as_deref(), record.firmware.as_deref()), (Some("K5"), Some("3.1.4")));
+
+    // From now on it proves itself with what its file said, and gets the same file and its book.
+    let base = value(&file, "[server] Server URL").to_owned();
+    let (user, password) = (value(&file, "[server] Server User"), value(&file, "[server] Server Password"));
+    let agent = [("User-Agent", AGENT)];
+    let again = http::proven("GET", &format!("{base}kestrel-{mac}.conf"), &agent, user, password);
+    assert_eq!(read(&again), file);
+    let book = http::proven("GET", &format!("{base}kestrel-{mac}.book"), &agent, user, password);
+    assert_eq!(book.header("content-type"), Some("text/x-kestrel-book"));
+    assert!(book.text().contains("Directory:"), "{}", book.text());
+    let common = http::get(&format!("{base}kestrel.conf"), AGENT);
+    assert_eq!(common.text(), "<<KESTREL SETTINGS 3>>\n<<END>>\n");
+    folder.bench.assert_no_violation();
+}
+
+#[actix_rt::test]
+async fn a_broken_folder_serves_on_as_it_was_and_a_mended_one_at_once() {
+    const TEMPLATE: &str = "templates/kestrel/desk.conf";
+    let folder = Folder::start().await;
+    let (mac, records) = (mac(1), folder.bench.records());
+    folder.provisioned(mac, "user1").await;
+    let name = format!("kestrel-{mac}.conf");
+    let before = folder.fetch(mac, &name, AGENT);
+    assert!(folder.readiness().contains("\"remarks\":[]"), "{}", folder.readiness());
+
+    folder.change(TEMPLATE, |text| text.replace("{{ sip.transport }}", "{{ sip.transport"));
+    records.wait_for("/readyz to tell of the template", |_| folder.readiness().contains(TEMPLATE).then_some(())).await;
+    assert_eq!(folder.fetch(mac, &name, AGENT).body, before.body);
+    let check = folder.bench.gateway.command(&["check"]);
+    let said = String::from_utf8_lossy(&check.stdout).into_owned();
+    assert_eq!(check.status.code(), Some(1), "{said}");
+    let line = said.lines().find(|line| line.contains(TEMPLATE)).unwrap_or_else(|| panic!("{said}"));
+    assert!(line.contains("desk.conf:18") && line.contains("correct the template"), "{line}");
+
+    folder.change(TEMPLATE, |text| text.replace("{{ sip.transport", "{{ sip.transport }}\nRing Tone: 7"));
+    folder.change(TEMPLATE, |text| text.replace("Opus:", "Opus Codec:"));
+    let mended = records
+        .wait_for("the new file", |_| {
+            let answer = folder.fetch(mac, &name, AGENT);
+            answer.text().contains("Ring Tone: 7").then_some(answer)
+        })
+        .await;
+    assert!(mended.text().contains("Opus Codec: on") && mended.header("etag") != before.header("etag"));
+    assert!(folder.readiness().contains("\"remarks\":[]"), "{}", folder.readiness());
+}
+
+/// Neither a MAC in a name nor an unknown or foreign User-Agent is enough to be given a vendor's file.
+#[actix_rt::test]
+async fn a_phone_that_nobody_recognises_ends_in_unknown_model_with_what_was_seen() {
+    let dir = copied();
+    // Files whose names other vendors' phones might use as well.
+    rewrite(&dir, "vendors/kestrel/vendor.toml", |text| text.replace("unique = true\n", ""));
+    let folder = Folder::start_in(dir).await;
+    let (mac, records) = (mac(2), folder.bench.records());
+    folder.provisioned(mac, "user2").await;
+    let name = format!("kestrel-{mac}.conf");
+    for agent in ["Falcon F1/9.9", "Yealink SIP-T46U 108.86.0.20 00:00:5e:00:53:02"] {
+        let answer = folder.fetch(mac, &name, agent);
+        assert_eq!((answer.status, answer.body.len(), answer.header("etag")), (404, 0, None), "{agent}");
+    }
+    let record = records.wait_request(mac, RequestState::Rejected).await;
+    let said = record.request.error.clone().unwrap();
+    assert!(said.contains("Unknown model"), "{said}");
+    let events = records.events(mac).await;
+    let seen = events.iter().find(|event| event.kind == "withheld").expect("the time line tells of it");
+    for part in ["Falcon F1/9.9", name.as_str(), "127.0.0.1"] {
+        assert!(seen.text.contains(part), "{}", seen.text);
+    }
+
+    // Its own User-Agent is all it takes.
+    assert_eq!(folder.fetch(mac, &name, AGENT).status, 200);
+    records.wait_request(mac, RequestState::Provisioned).await;
+}
