@@ -61,6 +61,7 @@ async fn phones_on_their_way_say_what_they_wait_for() {
     assert!(!bench.ask(request).await.ok);
     let sentence = page.until_cause(late, "code-refused").await;
     assert_eq!(sentence["action"]["name"], "new-code");
+    page.until_devices().await;
     let categories = page.rows("Categories", json!({}), "categories").await;
     assert!(!categories.is_empty());
     page.act(late, "new-code", json!({ "category": categories[0]["id"] })).await;

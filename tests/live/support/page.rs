@@ -149,6 +149,20 @@ impl Page {
         }
     }
 
+    /// Asks for the connections until those to the PBX and to Devices are up: they come one after the other.
+    pub async fn until_devices(&mut self) -> Vec<Value> {
+        let complete = async {
+            loop {
+                let shown = self.rows("Snapshot", json!({}), "connections").await;
+                let is_up = |kind: &str| shown.iter().any(|row| row["kind"] == kind && row["state"] == "up");
+                if is_up("pbx") && is_up("devices") {
+                    return shown;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, complete).await.expect("Devices is connected")
+    }
+
     /// Presses a button; what will happen.
     pub async fn act(&mut self, mac: Mac, action: &str, more: Value) -> String {
         let mut body = json!({ "mac": mac, "action": action });
