@@ -20,7 +20,7 @@ use crate::{
 /// Calls to redirect services on one time line.
 const CALLS: u32 = 200;
 /// Users shown of one phone; a DECT base may have hundreds.
-const ACCOUNTS: usize = 100;
+const ACCOUNTS: usize = 50;
 /// Characters of one answer.
 const ANSWER: usize = 4_096;
 
