@@ -210,3 +210,31 @@ fn the_documentation_of_settings_is_their_table() {
     }
     assert_eq!(fs::read_to_string("docs/settings.md").unwrap_or_default(), table, "run `make bless`");
 }
+
+/// The page that tells how a vendor is added shows the very files a phone is taken to in tests/live/vendor_folder.rs.
+#[test]
+fn the_tutorial_shows_the_folder_that_is_tested() {
+    let page = fs::read_to_string("docs/vendors.md").unwrap();
+    let mut shown = Vec::new();
+    let mut parts = page.split("\n```");
+    let mut before = parts.next().unwrap();
+    while let (Some(block), Some(after)) = (parts.next(), parts.next()) {
+        let path = before.trim_end().lines().next_back().unwrap_or_default().trim_matches('`').to_owned();
+        let text = block.split_once('\n').map_or("", |(_, text)| text);
+        if path.starts_with("vendors/") || path.starts_with("templates/") {
+            let kept = fs::read_to_string(format!("fixtures/vendor-folder/{path}")).unwrap();
+            assert_eq!(format!("{text}\n"), kept, "docs/vendors.md shows another {path}");
+            shown.push(path);
+        }
+        before = after;
+    }
+    let mut files = Vec::new();
+    for folder in ["vendors/kestrel", "templates/kestrel"] {
+        for entry in fs::read_dir(format!("fixtures/vendor-folder/{folder}")).unwrap() {
+            files.push(format!("{folder}/{}", entry.unwrap().file_name().to_string_lossy()));
+        }
+    }
+    files.sort();
+    shown.sort();
+    assert_eq!(shown, files);
+}

@@ -5,7 +5,7 @@ use crate::{
     admin::cause::{Around, Stage, stage},
     phone::{
         facet::{DevicesState, RedirectState, RegistrationState, RequestState, UserObjectState, Wanted},
-        record::{Delivery, Phone, RedirectEntry},
+        record::{Delivery, Gone, Orphaned, Phone, RedirectEntry},
     },
     secret::Secret,
     store::RequestFacts,
@@ -55,8 +55,8 @@ fn fresh() -> Case {
     case
 }
 
-fn gone(since: Timestamp) -> crate::phone::record::Orphaned {
-    crate::phone::record::Orphaned { since, gone: crate::phone::record::Gone::Device }
+fn gone(since: Timestamp) -> Orphaned {
+    Orphaned { since, gone: Gone::Device }
 }
 
 fn asked(outcome: &str, now: Timestamp) -> Option<RequestFacts> {

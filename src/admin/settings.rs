@@ -89,8 +89,8 @@ fn kind(kind: Kind) -> Value {
         Kind::Zone => json!({ "type": "zone" }),
         Kind::Country => json!({ "type": "country" }),
         Kind::Language => json!({ "type": "language" }),
-        Kind::LineKeys => json!({ "type": "line-keys" }),
         Kind::Prefixes => json!({ "type": "prefixes" }),
+        Kind::LineKeys => json!({ "type": "line-keys" }),
     }
 }
 

@@ -38,8 +38,15 @@ use crate::{
     lifecycle::SHUTDOWN_PATIENCE,
     links::{devices::DevicesLinks, pbx::PbxSessions},
     net::http::{Client, Options, Proxy},
-    phone::instance::{Instance, Instances},
-    provision::{self, Provisioning},
+    phone::{
+        facet::RedirectState,
+        instance::{Instance, InstanceId, Instances},
+        record::Phone,
+    },
+    provision::{
+        self, Provisioning,
+        moving::{Moving, moving},
+    },
     redirect::{Limits, Redirects},
     render::Renderer,
     sip::Desk,
@@ -205,9 +212,20 @@ impl Application {
             },
             &deps,
         )?;
-        let measured = Measured { store: store.clone(), sessions: sessions.clone(), fleet, renderer };
-        let readiness: Arc<dyn Readiness> =
-            Arc::new(LinksReadiness { instances, sessions, devices, folders: Arc::clone(&folders) });
+        let measured = Measured {
+            store: store.clone(),
+            instances: instances.clone(),
+            sessions: sessions.clone(),
+            fleet,
+            renderer,
+        };
+        let readiness: Arc<dyn Readiness> = Arc::new(LinksReadiness {
+            instances,
+            sessions,
+            devices,
+            store: store.clone(),
+            folders: Arc::clone(&folders),
+        });
         let text: http::ops::MetricsText = Arc::new(move || {
             measured.set_gauges();
             metrics_text()
@@ -329,7 +347,9 @@ async fn open_instances(config: &Config, store: &Store) -> Result<Instances, Sta
     Ok(Instances::new(instances))
 }
 
-fn instance(id: crate::phone::instance::InstanceId, configured: &InstanceConfig) -> Instance {
+/// A tenant as it is configured, under its key in the store.
+#[must_use]
+pub fn instance(id: InstanceId, configured: &InstanceConfig) -> Instance {
     let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     Instance {
         id,
@@ -419,6 +439,7 @@ async fn follow_pbxs(sessions: PbxSessions, provisioning: Provisioning, tasks: T
 /// What gauges are read from when somebody asks for metrics.
 struct Measured {
     store: Store,
+    instances: Instances,
     sessions: PbxSessions,
     fleet: Fleet,
     renderer: Arc<Renderer>,
@@ -428,6 +449,14 @@ impl Measured {
     #[expect(clippy::cast_precision_loss, reason = "gauges are floats; counts are far below 2^52")]
     fn set_gauges(&self) {
         gauge(Metric::Phones, &[], self.store.roster().len() as f64);
+        let counts = self.instances.iter().map(|instance| moving(&self.store, instance));
+        let open: usize = counts.map(Moving::open).sum();
+        gauge(Metric::PhonesToMove, &[], open as f64);
+        for state in RedirectState::ALL {
+            let phones = self.store.roster().all();
+            let is_so = |phone: &&Arc<Phone>| phone.buried.is_none() && phone.redirect.state == *state;
+            gauge(Metric::PhonesByRedirect, &[("state", state.as_str())], phones.iter().filter(is_so).count() as f64);
+        }
         gauge(Metric::PbxSessions, &[], self.sessions.len() as f64);
         gauge(Metric::RenderCacheBytes, &[], self.renderer.cached_bytes() as f64);
         for (state, count) in self.fleet.counts() {

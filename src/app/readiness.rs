@@ -6,6 +6,8 @@ use crate::{
     http::ports::{NotReady, Readiness},
     links::{devices::DevicesLinks, pbx::PbxSessions},
     phone::instance::Instances,
+    provision::moving::moving,
+    store::Store,
     vendor::LiveFolders,
     wire::appws::{pbx_admin, services},
 };
@@ -18,6 +20,8 @@ pub struct LinksReadiness {
     pub sessions: PbxSessions,
     /// Links to Devices.
     pub devices: DevicesLinks,
+    /// Records.
+    pub store: Store,
     /// Vendor folders.
     pub folders: Arc<LiveFolders>,
 }
@@ -26,7 +30,12 @@ impl Readiness for LinksReadiness {
     fn remarks(&self) -> Vec<NotReady> {
         let findings = self.folders.findings();
         let what = "vendor folders: the last good state serves on";
-        findings.iter().map(|finding| NotReady { what: what.to_owned(), why: finding.to_string() }).collect()
+        let folders = findings.iter().map(|finding| NotReady { what: what.to_owned(), why: finding.to_string() });
+        let moves = self.instances.iter().filter_map(|instance| {
+            let why = moving(&self.store, instance).sentence()?;
+            Some(NotReady { what: format!("{}: phones are being moved to a new URL", instance.label()), why })
+        });
+        folders.chain(moves).collect()
     }
 
     fn missing(&self) -> Vec<NotReady> {

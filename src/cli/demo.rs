@@ -90,7 +90,7 @@ impl Demo {
 
         world.connect_gateway(&base);
         world.wait_gateway().await.context("the simulated PBX did not connect to the gateway")?;
-        say(started, "PBX", "the app objects are connected; Profile offers Yealink, Snom and Snom DECT");
+        say(started, "PBX", "the app objects are connected; Profile offers Yealink and Snom, phones and DECT");
 
         let played = tokio::select! {
             played = tokio::time::timeout(PATIENCE, everybody(&world, &store, self.phones, started)) => played.is_ok(),

@@ -8,6 +8,7 @@ mod demo;
 mod output;
 mod phones;
 mod recognise;
+mod redirect_checks;
 mod render;
 mod serve;
 mod settings;

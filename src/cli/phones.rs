@@ -15,6 +15,7 @@ use super::{
     Global,
     context::{Context, block_on},
     output,
+    redirect_checks::{Check, tell_move},
 };
 use crate::{
     clock::{Clock, SystemClock},
@@ -65,6 +66,8 @@ pub enum Phones {
     Release(Change),
     /// Deliver nothing any more, whoever proves what
     Block(Change),
+    /// Compare what the redirect service holds with what it should
+    Check(Check),
     /// Take the phone out (redirect entry, sysclient, record), or one user off it
     Remove {
         #[command(flatten)]
@@ -93,7 +96,11 @@ impl Phones {
         block_on(async |tasks| {
             let context = Context::open(global, &tasks).await?;
             match self {
-                Self::List { removed } => list(&context, removed, global.json),
+                Self::List { removed } => {
+                    list(&context, removed, global.json);
+                    tell_move(&context);
+                }
+                Self::Check(check) => return check.run(&context, global.json).await,
                 Self::Show { mac } => show(&context, mac, global.json).await?,
                 Self::Allow { change, without_token, from } => {
                     let first_contact = match without_token {

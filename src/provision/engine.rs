@@ -369,7 +369,7 @@ impl Engine {
                 return None;
             }
             if let Some(endpoint) = &endpoint {
-                match state.endpoints.turn(endpoint, phone.id, now) {
+                match state.endpoints.turn(endpoint, phone.id, is_patient(phone, &action), now) {
                     Turn::Go => {}
                     Turn::Queued => return None,
                     Turn::Later(at) => return Some(at),
@@ -377,7 +377,8 @@ impl Engine {
             }
             state.under_way.insert(key);
         }
-        let running = Running { engine: Arc::clone(self), key, endpoint, reached: None };
+        let is_patient = is_patient(phone, &action);
+        let running = Running { engine: Arc::clone(self), key, endpoint, is_patient, reached: None };
         let (engine, phone) = (Arc::clone(self), Arc::clone(phone));
         self.tasks.spawn("step", async move { carry_out(engine, phone, concern, action, running).await });
         None
@@ -437,6 +438,7 @@ pub(super) struct Running {
     engine: Arc<Engine>,
     key: (PhoneId, Concern),
     endpoint: Option<EndpointKey>,
+    is_patient: bool,
     reached: Option<bool>,
 }
 
@@ -455,7 +457,7 @@ impl Drop for Running {
         state_ref.under_way.remove(&self.key);
         state_ref.dirty.insert(self.key.0);
         if let Some(endpoint) = &self.endpoint {
-            let woken = state_ref.endpoints.done(endpoint, self.reached, now);
+            let woken = state_ref.endpoints.done(endpoint, self.is_patient, self.reached, now);
             state_ref.dirty.extend(woken);
         }
         if let Some(phone) = state_ref.backlog.pop_first() {
@@ -466,13 +468,22 @@ impl Drop for Running {
     }
 }
 
+/// What nobody waits for: comparing, and moving a phone that is redirected already.
+fn is_patient(phone: &Phone, action: &Action) -> bool {
+    match action {
+        Action::Verify { .. } => true,
+        Action::Register { .. } => phone.redirect.state == RedirectState::Redirected,
+        _ => false,
+    }
+}
+
 fn redirect_of(phone: &Phone) -> EndpointKey {
     EndpointKey::Redirect(phone.instance, phone.vendor.clone())
 }
 
 fn endpoint_of(phone: &Phone, action: &Action) -> Option<EndpointKey> {
     match action {
-        Action::Register { .. } | Action::Deregister => Some(redirect_of(phone)),
+        Action::Register { .. } | Action::Verify { .. } | Action::Deregister => Some(redirect_of(phone)),
         Action::WriteFlags(_) | Action::AskRegistration => Some(EndpointKey::Pbx(phone.instance)),
         _ => None,
     }

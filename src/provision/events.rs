@@ -76,6 +76,11 @@ pub enum Happened<'a> {
         /// The PIN where the service gave one; else the last five digits of its serial number.
         pin: Option<&'a str>,
     },
+    /// The redirect service holds something else than it was given.
+    RedirectDiffers {
+        /// What is different and what to do.
+        sentence: &'a str,
+    },
     /// It was told to come.
     Resync {
         /// What came of it.
@@ -178,6 +183,7 @@ impl Happened<'_> {
             Self::DevicesAway { .. } => "devices-away",
             Self::Redirected => "redirected",
             Self::AsksPerson { .. } => "asks-person",
+            Self::RedirectDiffers { .. } => "redirect-differs",
             Self::ToldByPnp { .. } => "told-by-pnp",
             Self::Resync { .. } => "resync",
             Self::RedirectRefused { .. } => "redirect-refused",
@@ -221,6 +227,7 @@ impl Happened<'_> {
             Self::ConfigChanged => "Devices changed the device configuration.".to_owned(),
             Self::NotInDomain { sentence }
             | Self::DevicesAway { sentence }
+            | Self::RedirectDiffers { sentence }
             | Self::RedirectRefused { sentence }
             | Self::Rejected { sentence } => (*sentence).to_owned(),
             Self::Redirected => "The redirect service sends the phone to us.".to_owned(),

@@ -29,7 +29,7 @@ pub use self::{
     account::{FLAGS_SLOWLY, PATIENCE_AFTER_DELIVERY, flags_written, registration_pause},
     devices::{credential, hold_wanted, in_back_off},
     life::{AFTER_FIRST_DELIVERY, overdue_at, release_is_delivered, unused},
-    redirect::needs_moving,
+    redirect::{CHECKED_EVERY, needs_moving},
     server::{ServerContext, ServerDecision, ServerEntry, server_entry},
 };
 
@@ -113,6 +113,11 @@ pub enum Action {
         url: Secret,
         /// The server entry, where the service has them.
         server_name: String,
+    },
+    /// Ask the redirect service whether it sends the phone to this URL.
+    Verify {
+        /// The URL it was given.
+        url: Secret,
     },
     /// Take the phone off the redirect service.
     Deregister,

@@ -145,6 +145,31 @@ pub async fn retry_redirect(store: &Store, phone: PhoneId, now: Timestamp) -> Re
     Ok(())
 }
 
+/// Compares now what the redirect service holds with what it should. What was never registered, or was refused, is
+/// tried again instead; with `repair` a difference found before is overwritten.
+///
+/// # Errors
+/// When the store cannot write it.
+pub async fn check_redirect(store: &Store, phone: PhoneId, repair: bool, now: Timestamp) -> Result<(), StoreError> {
+    store.change_phone(phone, |phone, _| apply_check(phone, repair, now)).await?;
+    Ok(())
+}
+
+fn apply_check(phone: &mut Phone, repair: bool, now: Timestamp) {
+    if phone.buried.is_some() || phone.wanted != Wanted::Active {
+        return;
+    }
+    match phone.redirect.state {
+        RedirectState::NotConfigured => {}
+        RedirectState::Refused | RedirectState::ForeignOwner if repair || phone.redirect.next_attempt.is_none() => {
+            phone.redirect.reach(RedirectState::Pending, now);
+        }
+        RedirectState::Pending | RedirectState::Redirected | RedirectState::Refused | RedirectState::ForeignOwner => {
+            phone.redirect.next_attempt = Some(now);
+        }
+    }
+}
+
 /// Asks the PBXs for the registrations of the phone once, now.
 ///
 /// # Errors

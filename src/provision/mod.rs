@@ -10,6 +10,7 @@ mod handle;
 mod inbox;
 mod intake;
 pub mod intents;
+pub mod moving;
 pub mod outcome;
 pub mod ports;
 mod presence;

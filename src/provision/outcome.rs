@@ -4,6 +4,7 @@ mod account;
 mod devices;
 mod redirect;
 mod requests;
+mod verified;
 
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ pub use self::{
     },
     redirect::{deregistered, no_url, registered, registering, server_refused, service_away, unconfigured},
     requests::{Delivered, asked, before_config, delivered, is_news, rejected},
+    verified::{is_checked, verified},
 };
 use super::events::Happened;
 use crate::{phone::record::Phone, store::NewEvent};

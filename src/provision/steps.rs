@@ -31,6 +31,7 @@ pub(super) async fn carry_out(
             engine.set_held(phone.id, None);
         }
         Action::Register { url, server_name } => return register(engine, phone, url, server_name, running).await,
+        Action::Verify { url } => return verify(engine, phone, url, running).await,
         Action::Deregister => return deregister(engine, phone, running).await,
         Action::WriteFlags(flags) => return write_flags(engine, phone, concern, flags, running).await,
         Action::AskRegistration => return ask_registration(engine, phone, concern, running).await,
@@ -138,6 +139,31 @@ async fn register(
     store
         .change_phone(phone.id, |phone, events| {
             outcome::registered(phone, &url, &outcome, now, rand::random(), events);
+        })
+        .await?;
+    Ok(())
+}
+
+/// Compares what the redirect service holds with what it was given.
+async fn verify(engine: &Engine, phone: &Phone, url: Secret, running: &mut Running) -> Result<(), StoreError> {
+    let Some(facts) = engine.world.account(phone.instance, &phone.vendor) else { return Ok(()) };
+    let by_entry = phone.redirect_entry.as_ref().is_some_and(|entry| entry.server_name.is_some());
+    let held = match (by_entry, facts.server) {
+        // It knows no URL per phone.
+        (true, Some(server)) => server.url,
+        _ => url.clone(),
+    };
+    let operation = Operation::Verify { mac: phone.mac, url: held };
+    let outcome = engine.redirects.run(facts.account, operation, Some((phone.id, phone.mac))).await;
+    if !is_answer(&outcome, running) {
+        return Ok(());
+    }
+    let now = engine.world.now();
+    engine
+        .world
+        .store
+        .change_phone(phone.id, |phone, events| {
+            outcome::verified(phone, &url, &outcome, now, rand::random(), events);
         })
         .await?;
     Ok(())

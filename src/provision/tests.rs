@@ -2,6 +2,7 @@
 
 mod base;
 mod bench;
+mod comparison;
 mod engine;
 mod intake;
 mod random;

@@ -28,7 +28,9 @@ pub fn verdict(phone: &Phone) -> Verdict {
         DevicesState::Received => match phone.redirect.state {
             RedirectState::Redirected | RedirectState::NotConfigured => Verdict::Ok,
             // The service is away or asks for patience: the phone is as good as provisioned.
-            _ if phone.redirect.error.is_some() && phone.redirect.next_attempt.is_some() => Verdict::Ok,
+            RedirectState::Pending if phone.redirect.error.is_some() && phone.redirect.next_attempt.is_some() => {
+                Verdict::Ok
+            }
             RedirectState::ForeignOwner | RedirectState::Refused => {
                 Verdict::Failed(reason(&phone.redirect.error, "The redirect service refused the phone."))
             }

@@ -12,7 +12,7 @@ use super::{
     operation::{Operation, RedirectAccount},
     outcome::{Done, EntryUsed, Outcome},
     snom_sraps_answer::{Heard, Refusal},
-    snom_sraps_route::{Place, Route, Stop},
+    snom_sraps_route::{Next, Place, Route, Stop},
     snom_sraps_session::{Ask, Session},
 };
 use crate::{net::http::Method, phone::mac::Mac, secret::Secret};
@@ -64,7 +64,7 @@ pub(super) fn start_as(
             Goal::Register { mac: *mac, url, entry }
         }
     };
-    let session = Session::new(account, &url, surroundings);
+    let session = Session::new(account, url, surroundings);
     Box::new(Conversation { route: Route::new(dialect, session, surroundings), goal, waiting: Waiting::Nothing })
 }
 
@@ -111,10 +111,10 @@ impl Conversation {
         let is_probe = matches!(self.goal, Goal::Probe);
         let needs_setting = matches!(self.goal, Goal::Register { .. } | Goal::Verify { .. });
         match self.route.next(is_probe, needs_setting) {
-            Ok(place) => self.arrived(place),
-            Err((stop, ask)) => {
+            Next::There(place) => self.arrived(place),
+            Next::Ask(stop, ask) => {
                 self.waiting = Waiting::Stop(stop);
-                self.route.session.send(ask)
+                self.route.session.send(*ask)
             }
         }
     }
@@ -177,7 +177,7 @@ impl Conversation {
         let heard = match self.route.session.hear(answer) {
             Ok(heard) => heard,
             // The same call again, with another time.
-            Err((meant, step)) => return (meant, step),
+            Err(repeated) => return *repeated,
         };
         match mem::replace(&mut self.waiting, Waiting::Over) {
             Waiting::Stop(stop) => match self.route.learn(stop, heard) {

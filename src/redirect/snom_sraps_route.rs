@@ -9,7 +9,7 @@ use super::{
     memory::{AccountMemory, Surroundings},
     outcome::Outcome,
     snom_sraps::Dialect,
-    snom_sraps_answer::{Heard, Page},
+    snom_sraps_answer::{Heard, Page, Refusal},
     snom_sraps_session::{Ask, Session},
 };
 use crate::{net::http::Method, phone::mac::Mac};
@@ -38,7 +38,7 @@ impl Place {
 }
 
 /// What is asked on the way.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Stop {
     /// The access key, which names its company.
     Token,
@@ -46,6 +46,14 @@ pub(super) enum Stop {
     Company,
     /// A page of the list of settings; how many were read before.
     Settings(usize),
+}
+
+/// How it goes on.
+pub(super) enum Next {
+    /// The place is known.
+    There(Place),
+    /// This has to be asked first.
+    Ask(Stop, Box<Ask>),
 }
 
 pub(super) struct Route {
@@ -86,35 +94,35 @@ impl Route {
     }
 
     /// The place, or what has to be asked first. A probe needs nothing but the access key.
-    pub(super) fn next(&mut self, is_probe: bool, needs_setting: bool) -> Result<Place, (Stop, Ask)> {
+    pub(super) fn next(&mut self, is_probe: bool, needs_setting: bool) -> Next {
         let base = self.session.base();
-        let get = |url| Ask::new(Command::LookUp, Method::Get, url);
+        let get = |url| Box::new(Ask::new(Command::LookUp, Method::Get, url));
         if is_probe && self.token_seen {
-            return Ok(Place { endpoints: base.clone(), setting: String::new() });
+            return Next::There(Place { endpoints: base.clone(), setting: String::new() });
         }
         let Some(endpoints) = self.endpoints.clone().filter(|_| !is_probe) else {
-            return Err(match &self.company {
-                Some(company) => (Stop::Company, get(company.clone())),
-                None => (Stop::Token, get(below(&below(base, "tokens"), self.session.id()))),
-            });
+            return match &self.company {
+                Some(company) => Next::Ask(Stop::Company, get(company.clone())),
+                None => Next::Ask(Stop::Token, get(below(&below(base, "tokens"), self.session.id()))),
+            };
         };
         match &self.setting {
-            Some(setting) => Ok(Place { endpoints, setting: setting.clone() }),
-            None if !needs_setting => Ok(Place { endpoints, setting: String::new() }),
+            Some(setting) => Next::There(Place { endpoints, setting: setting.clone() }),
+            None if !needs_setting => Next::There(Place { endpoints, setting: String::new() }),
             None => {
                 let (url, read) = self.next_page.clone().unwrap_or_else(|| {
                     let mut first = below(base, "settings/");
                     first.query_pairs_mut().append_pair("page_size", PAGE_SIZE);
                     (first, 0)
                 });
-                Err((Stop::Settings(read), get(url).large()))
+                Next::Ask(Stop::Settings(read), Box::new(get(url).large()))
             }
         }
     }
 
     /// Takes in what was asked.
     pub(super) fn learn(&mut self, stop: Stop, heard: Heard) -> Result<(), Outcome> {
-        let page = heard.map_err(|refusal| refusal.by_the_way())?;
+        let page = heard.map_err(Refusal::by_the_way)?;
         match stop {
             Stop::Token => {
                 self.company = Some(self.link(&page.value, "company")?);

@@ -64,9 +64,9 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(account: &RedirectAccount, url: &Url, surroundings: &Surroundings) -> Self {
+    pub(super) fn new(account: &RedirectAccount, url: Url, surroundings: &Surroundings) -> Self {
         Self {
-            base: url.clone(),
+            base: url,
             key: Key { id: account.user.clone(), secret: account.password.clone() },
             memory: surroundings.memory.clone(),
             last: None,
@@ -120,16 +120,16 @@ impl Session {
     }
 
     /// What the answer says; or, where our time was refused, what that meant and the same call in the service's time.
-    pub(super) fn hear(&mut self, answer: &Answer) -> Result<Heard, (Outcome, Step)> {
+    pub(super) fn hear(&mut self, answer: &Answer) -> Result<Heard, Box<(Outcome, Step)>> {
         let unproven = |what: &'static str| {
             let outcome = Outcome::Transport(Trouble::Unproven(what));
-            (outcome.clone(), Step::Done(outcome))
+            Box::new((outcome.clone(), Step::Done(outcome)))
         };
         if answer.status == 401 {
             return match stale_clock(&self.key, answer.header("www-authenticate")) {
                 Stale::No => Ok(read(answer)),
                 Stale::Unproven => Err(unproven("the time it tells")),
-                Stale::Proven(ts) => Err(self.other_time(ts, answer)),
+                Stale::Proven(ts) => Err(Box::new(self.other_time(ts, answer))),
             };
         }
         let signed = self.signed.lock().unwrap_or_else(PoisonError::into_inner).take();

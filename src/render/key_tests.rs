@@ -159,3 +159,66 @@ fn every_key_has_its_origin() {
     assert_eq!(of("linekey.3.type = 5"), format!("line_keys (key 3) {beats}"));
     assert_eq!(of("linekey.1.type = %NULL%"), format!("line_keys (not in the list) {beats}"));
 }
+
+#[test]
+fn snom_phones_get_function_keys() {
+    const SNOM: &str =
+        "Mozilla/4.0 (compatible; snomD735-SIP 10.1.33.33 2010.12-00004-g9ba52f5 000413123456 SXM:0 UXM:0)";
+    let mut bench = Bench::new();
+    bench.phone = sample_phone("snom", "snom", None, None, "000413123456".parse().unwrap());
+    bench.phone.accounts[0].dns = "pbx.example.com".to_owned();
+    let file = |list: &str| {
+        let row = SettingRow {
+            scope: Scope::Instance,
+            name: "line_keys".to_owned(),
+            value: Secret::new(validate("line_keys", list, &Scope::Instance).unwrap()),
+        };
+        let recognition = bench.registry.load().recognise(Some(SNOM), Some("/snomD735-000413123456.htm"));
+        let file = bench.renderer.file(&FileRequest {
+            phone: Some(&bench.phone),
+            recognition: &recognition,
+            stage: Stage::Personal,
+            phone_base: "http://gw.example.com/phone/",
+            https_base: "https://gw.example.com/phone/",
+            token: None,
+            layers: &Layers::new(vec![row], 1),
+        });
+        let file = file.unwrap();
+        (String::from_utf8(file.body.to_vec()).unwrap(), file.notes.clone())
+    };
+    let (text, notes) = file(
+        r#"[{"key":2,"type":"blf","value":"1002","label":"Bob \"<b>\" & Söhne","pickup":"*8"},
+            {"key":3,"type":"blf","value":"bob@other.example.com"},{"key":4,"type":"dnd"},
+            {"key":5,"type":"speed_dial","value":"+49711"},{"key":6,"type":"line"},{"key":7,"type":"voice_mail"},
+            {"key":200,"type":"line"}]"#,
+    );
+    let document = roxmltree::Document::parse(&text).unwrap();
+    let keys: BTreeMap<u32, (String, String, String)> = document
+        .descendants()
+        .filter(|node| node.has_tag_name("fkey"))
+        .map(|node| {
+            assert_eq!(
+                (node.parent().unwrap().tag_name().name(), node.attribute("perm")),
+                ("functionKeys", Some("RW"))
+            );
+            let of = |name| node.attribute(name).unwrap().to_owned();
+            (of("idx").parse().unwrap(), (of("context"), of("label"), node.text().unwrap().to_owned()))
+        })
+        .collect();
+    for (index, context, label, text) in [
+        (0, "active", "", "line"),
+        (1, "1", "Bob \"<b>\" & Söhne", "blf <sip:1002@pbx.example.com>|*8"),
+        (2, "1", "", "blf <sip:bob@other.example.com>"),
+        (3, "active", "", "keyevent F_DND"),
+        (4, "1", "", "speed +49711"),
+        (5, "1", "", "line"),
+        (6, "active", "", "line"),
+    ] {
+        assert_eq!(keys[&index], (context.to_owned(), label.to_owned(), text.to_owned()), "{index}");
+    }
+    let refused: Vec<&String> = notes.iter().filter(|note| note.contains("is refused")).collect();
+    assert_eq!(refused.len(), 2, "{notes:?}");
+    assert!(refused[0].contains("D735 has no keys of type voice_mail"), "{refused:?}");
+    assert!(refused[1].starts_with("line key 200 (line) is refused: D735 has"), "{refused:?}");
+    assert!(!file("").0.contains("functionKeys"));
+}

@@ -30,6 +30,10 @@ pub enum Metric {
     Sysclients,
     /// Gauge: phones in the roster.
     Phones,
+    /// Gauge: phones by the state of their entry at the redirect service.
+    PhonesByRedirect,
+    /// Gauge: phones whose redirect service still sends them to an old URL.
+    PhonesToMove,
     /// Gauge: PBX sessions.
     PbxSessions,
     /// Gauge: bytes in the cache of rendered files.
@@ -50,6 +54,8 @@ impl Metric {
         Self::QueueDrops,
         Self::Sysclients,
         Self::Phones,
+        Self::PhonesByRedirect,
+        Self::PhonesToMove,
         Self::PbxSessions,
         Self::RenderCacheBytes,
     ];
@@ -69,6 +75,8 @@ impl Metric {
             Self::QueueDrops => "gangway_queue_drops_total",
             Self::Sysclients => "gangway_sysclients",
             Self::Phones => "gangway_phones",
+            Self::PhonesByRedirect => "gangway_phones_by_redirect",
+            Self::PhonesToMove => "gangway_phones_to_move",
             Self::PbxSessions => "gangway_pbx_sessions",
             Self::RenderCacheBytes => "gangway_render_cache_bytes",
         }
@@ -89,6 +97,8 @@ impl Metric {
             Self::QueueDrops => "Things lost because a bounded queue was full",
             Self::Sysclients => "Sysclients by state",
             Self::Phones => "Phones in the roster",
+            Self::PhonesByRedirect => "Phones by the state of their entry at the redirect service",
+            Self::PhonesToMove => "Phones whose redirect service still sends them to an old URL",
             Self::PbxSessions => "Sessions of PBX app objects",
             Self::RenderCacheBytes => "Bytes in the cache of rendered files",
         }

@@ -140,7 +140,8 @@ impl Recogniser {
     }
 
     fn read_agent(&self, agent: &str, found: &mut Recognition) {
-        for pattern in &self.agents {
+        // Most patterns do not match: that costs no place for groups.
+        for pattern in self.agents.iter().filter(|pattern| pattern.regex.is_match(agent)) {
             let mut at = pattern.regex.capture_locations();
             if let Some([model, firmware, mac]) = pattern.read(agent, &mut at) {
                 found.vendor = Some(Arc::clone(&pattern.vendor));
@@ -171,7 +172,8 @@ impl Recogniser {
         found.name = Some(Arc::from(name));
         // The vendor the User-Agent names goes first; its phones' names outweigh those of others.
         let own = |pattern: &&NamePattern| found.vendor.as_ref().is_none_or(|vendor| *vendor == pattern.vendor);
-        let Some((pattern, at)) = self.names.iter().filter(own).find_map(|pattern| {
+        let fits = |pattern: &&NamePattern| pattern.regex.is_match(name);
+        let Some((pattern, at)) = self.names.iter().filter(own).filter(fits).find_map(|pattern| {
             let mut at = pattern.regex.capture_locations();
             pattern.regex.captures_read(&mut at, name)?;
             Some((pattern, at))

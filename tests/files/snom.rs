@@ -331,6 +331,36 @@ fn clock_language_tones_and_logins_of_a_desk_phone() {
 }
 
 #[test]
+fn function_keys_of_a_desk_phone() {
+    let keys = r#"[{"key": 1, "type": "blf", "value": "1002", "label": "Bob & Co", "pickup": "*8"},
+                   {"key": 3, "type": "speed_dial", "value": "0123", "label": "Taxi"}]"#;
+    let text = render(&phone("snom", "D717"), &[("line_keys", keys)]);
+    let (kept, _) = read("D717", 6, &text);
+    let found: Vec<(u32, &str, &str, &str)> =
+        kept.keys().map(|key| (key.index, key.context.as_str(), key.label.as_str(), key.action.as_str())).collect();
+    let expected = [
+        (0, "1", "Bob & Co", "blf <sip:1002@pbx.example.com>|*8"),
+        (1, "active", "", "line"),
+        (2, "1", "Taxi", "speed 0123"),
+        (3, "active", "", "line"),
+        (4, "active", "", "line"),
+    ];
+    assert_eq!(found, expected);
+    // Without a list a user's own keys survive.
+    assert_eq!(read("D717", 6, &render(&phone("snom", "D717"), &[])).0.keys().count(), 0);
+}
+
+#[test]
+fn syslog_and_wallpaper_reach_the_file() {
+    let set = [("syslog_server", "log.example.com"), ("wallpaper_url", "https://w.example.com/bg.png")];
+    let found = settings(&render(&phone("snom", "D785"), &set));
+    assert_eq!(found["syslog_server"], "log.example.com:514");
+    assert_eq!(found["custom_bg_image_url"], "https://w.example.com/bg.png");
+    assert_eq!(settings(&render(&phone("snom", "M900"), &set))["syslog_server"], "log.example.com");
+    assert_eq!(settings(&render(&phone("snom", "M500"), &set))["log/syslog_server_address"], "log.example.com");
+}
+
+#[test]
 fn the_open_stage_holds_no_secret() {
     for (name, accounts) in models() {
         let text = file(&phone("snom", &name), &layers(true, &[]), Stage::Open).unwrap();

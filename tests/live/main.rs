@@ -27,6 +27,7 @@ mod messages;
 mod missing_admin;
 mod pnp;
 mod redirect_away;
+mod redirect_checks;
 mod removal;
 mod resync;
 mod shutdown;

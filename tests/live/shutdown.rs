@@ -51,7 +51,11 @@ fn an_idle_gateway_ends_at_once() {
     let site = Site::new(&Options::default());
     let process = site.serve();
     assert!(get(site.ops, "/readyz").is_some());
-    assert!(get(site.ops, "/metrics").unwrap().starts_with("HTTP/1.1 200"));
+    let metrics = get(site.ops, "/metrics").unwrap();
+    assert!(metrics.starts_with("HTTP/1.1 200"));
+    for gauge in ["gangway_phones_to_move 0", "gangway_phones_by_redirect{state=\"redirected\"}"] {
+        assert!(metrics.contains(gauge), "{gauge}: {metrics}");
+    }
     let (took, exit) = process.terminate();
     assert_eq!(exit, Some(0));
     assert!(took < Duration::from_secs(3), "{took:?}");

@@ -7,4 +7,5 @@ mod bench;
 mod hawk_witness;
 mod snom;
 mod sraps;
+mod verify;
 mod ymcs;

@@ -42,17 +42,39 @@ async fn ready(address: &str) -> std::io::Result<Vec<(String, String)>> {
     Ok(rows.iter().map(|row| (text(row, "what"), text(row, "why"))).collect())
 }
 
+/// A vendor as its folder describes it.
+#[derive(Debug, Clone)]
+pub struct Offered {
+    /// Its folder.
+    pub vendor: String,
+    /// For people.
+    pub title: String,
+    /// The redirect protocol of its phones; `none` without one.
+    pub protocol: String,
+    /// The app objects of its providers.
+    pub apps: Vec<String>,
+}
+
+impl Offered {
+    /// Whether any of its app objects has ever connected: the others are nobody's concern.
+    pub fn is_used(&self, instance: InstanceId, store: &Store) -> bool {
+        self.apps.iter().any(|app| store.fact(instance, &grants_fact(app)).is_some())
+    }
+}
+
 /// What the app objects were granted when they connected last.
-pub fn grants(label: &str, instance: InstanceId, store: &Store, findings: &mut Vec<Finding>) {
-    for provider in ["yealink"] {
-        let app = format!("gangway-{provider}");
-        let Some(granted) = store.fact(instance, &grants_fact(&app)) else {
-            findings.push(Finding::warning(
-                format!("{label}: no app object {app} has connected yet"),
-                "create it as docs/pbx-setup.md describes",
-            ));
-            continue;
-        };
+pub fn grants(label: &str, instance: InstanceId, offered: &[Offered], store: &Store, findings: &mut Vec<Finding>) {
+    let apps: Vec<&String> = offered.iter().flat_map(|one| &one.apps).collect();
+    let granted = |app: &str| store.fact(instance, &grants_fact(app));
+    if !apps.iter().any(|app| granted(app).is_some()) {
+        let names: Vec<&str> = apps.iter().map(|app| app.as_str()).collect();
+        findings.push(Finding::warning(
+            format!("{label}: no app object has connected yet; there are {}", names.join(", ")),
+            "create those you need as docs/pbx-setup.md describes",
+        ));
+    }
+    for app in apps {
+        let Some(granted) = granted(app) else { continue };
         for (api, flag) in [("PbxAdminApi", "Admin"), ("Services", "Services")] {
             if !granted.split(' ').any(|grant| grant == api) {
                 findings.push(Finding::error(
@@ -64,37 +86,47 @@ pub fn grants(label: &str, instance: InstanceId, store: &Store, findings: &mut V
     }
 }
 
-/// Whether the redirect account is complete and its service takes connections.
-pub async fn redirect(label: &str, instance: InstanceId, store: &Store, findings: &mut Vec<Finding>) {
+/// Whether a vendor's redirect account is complete and its service takes connections.
+pub async fn redirect(
+    label: &str,
+    instance: InstanceId,
+    offered: &Offered,
+    store: &Store,
+    findings: &mut Vec<Finding>,
+) {
+    let Offered { vendor, title, protocol: usual, .. } = offered;
     let layers = store.layers(instance);
     let get = |name: &str| {
-        layers.get(&format!("redirect.yealink.{name}")).map(|value| value.expose().to_owned()).unwrap_or_default()
+        layers.get(&format!("redirect.{vendor}.{name}")).map(|value| value.expose().to_owned()).unwrap_or_default()
     };
     let protocol = get("protocol");
-    if protocol == "none" {
+    if protocol == "none" || (protocol.is_empty() && usual == "none") {
         findings.push(Finding::fine(format!(
-            "{label}: phones are directed by DHCP or by hand (redirect.yealink.protocol = none)"
+            "{label}: {title} phones are directed by DHCP or by hand: `gangway vendors {vendor}` shows the texts"
         )));
         return;
     }
     if get("user").is_empty() || get("password").is_empty() {
         findings.push(Finding::warning(
-            format!("{label}: no redirect account for Yealink: phones are not redirected by themselves"),
-            "`gangway settings set redirect.yealink.user NAME` and redirect.yealink.password; the account comes from the distributor",
+            format!("{label}: no redirect account for {title}: phones are not redirected by themselves"),
+            format!(
+                "`gangway settings set redirect.{vendor}.user NAME` and redirect.{vendor}.password; the account comes \
+                 from the distributor"
+            ),
         ));
         return;
     }
     let url = match get("url") {
         url if !url.is_empty() => url,
         _ => {
-            let name = if protocol.is_empty() { "yealink-xmlrpc" } else { protocol.as_str() };
+            let name = if protocol.is_empty() { usual.as_str() } else { protocol.as_str() };
             redirect::protocol(name).map_or(String::new(), |protocol| protocol.default_url.to_owned())
         }
     };
     let Some((host, port)) =
         Url::parse(&url).ok().and_then(|url| Some((url.host_str()?.to_owned(), url.port_or_known_default()?)))
     else {
-        findings.push(Finding::error(format!("{label}: redirect.yealink.url '{url}' is no URL"), "correct it"));
+        findings.push(Finding::error(format!("{label}: redirect.{vendor}.url '{url}' is no URL"), "correct it"));
         return;
     };
     let connected = async {

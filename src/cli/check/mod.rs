@@ -10,6 +10,7 @@ use std::{fmt, process::ExitCode, sync::Arc};
 use serde_json::json;
 use url::Url;
 
+use self::links::Offered;
 use super::{Global, context::block_on, output};
 use crate::{
     clock::{Clock, SharedClock, SystemClock},
@@ -77,9 +78,9 @@ pub fn run(global: &Global) -> anyhow::Result<ExitCode> {
         Ok(config) => {
             findings.push(Finding::fine(format!("configuration {}", global.config.display())));
             findings.extend(config.remarks().into_iter().map(|remark| Finding::warning(remark, "use a shorter one")));
-            configuration(&config, &mut findings);
+            let offered = configuration(&config, &mut findings);
             block_on(async |tasks| {
-                running(&config, &tasks, &mut findings).await;
+                running(&config, &tasks, &offered, &mut findings).await;
                 Ok(())
             })?;
         }
@@ -114,7 +115,8 @@ fn print(findings: &[Finding], as_json: bool) {
 }
 
 /// What can be told from files alone.
-fn configuration(config: &Config, findings: &mut Vec<Finding>) {
+fn configuration(config: &Config, findings: &mut Vec<Finding>) -> Vec<Offered> {
+    let mut offered = Vec::new();
     if let Err(error) = telemetry::log::check_level(&config.log.level) {
         findings.push(Finding::error(error.to_string(), "correct log.level"));
     }
@@ -127,6 +129,12 @@ fn configuration(config: &Config, findings: &mut Vec<Finding>) {
         Ok(registry) => {
             let names: Vec<&str> = registry.vendors().map(|vendor| vendor.name.as_ref()).collect();
             findings.push(Finding::fine(format!("vendors and templates: {}", names.join(", "))));
+            offered.extend(registry.vendors().map(|vendor| Offered {
+                vendor: vendor.name.to_string(),
+                title: vendor.title.clone(),
+                protocol: vendor.redirect.default.clone(),
+                apps: vendor.providers.iter().map(|provider| format!("gangway-{}", provider.name)).collect(),
+            }));
         }
         Err(wrong) => findings.extend(wrong.into_iter().map(|finding| {
             let line = finding.line.map(|line| format!(":{line}")).unwrap_or_default();
@@ -151,6 +159,7 @@ fn configuration(config: &Config, findings: &mut Vec<Finding>) {
         }
     }
     files::modes(&config.data.dir, findings);
+    offered
 }
 
 /// The hosts phones and PBXs are told.
@@ -165,7 +174,7 @@ fn hosts(config: &Config) -> Vec<String> {
 }
 
 /// What the store and the network tell.
-async fn running(config: &Config, tasks: &Tasks, findings: &mut Vec<Finding>) {
+async fn running(config: &Config, tasks: &Tasks, offered: &[Offered], findings: &mut Vec<Finding>) {
     if !config.data.dir.exists() {
         findings.push(Finding::warning(
             format!("the data directory {} does not exist yet", config.data.dir.display()),
@@ -189,7 +198,7 @@ async fn running(config: &Config, tasks: &Tasks, findings: &mut Vec<Finding>) {
     links::gateway(config, findings).await;
     for configured in &config.instances {
         match store.instance(&configured.domain, &configured.name).await {
-            Ok(id) => instance(configured, id, &store, findings).await,
+            Ok(id) => instance(configured, id, offered, &store, findings).await,
             Err(error) => findings.push(Finding::error(format!("{}: {error}", configured.label()), "see above")),
         }
     }
@@ -198,6 +207,7 @@ async fn running(config: &Config, tasks: &Tasks, findings: &mut Vec<Finding>) {
 async fn instance(
     configured: &InstanceConfig,
     id: crate::phone::instance::InstanceId,
+    offered: &[Offered],
     store: &Store,
     findings: &mut Vec<Finding>,
 ) {
@@ -227,6 +237,8 @@ async fn instance(
             "`gangway settings set require_certificate false`: as it is no phone gets a file",
         ));
     }
-    links::grants(&label, id, store, findings);
-    links::redirect(&label, id, store, findings).await;
+    links::grants(&label, id, offered, store, findings);
+    for vendor in offered.iter().filter(|vendor| vendor.is_used(id, store)) {
+        links::redirect(&label, id, vendor, store, findings).await;
+    }
 }

@@ -39,6 +39,7 @@ const KINDS: &[Kind] = &[
     yealink(yealink_phone::model::T46U),
     snom(snom_phone::model::D785),
     Kind { title: "Snom DECT", users: 2, model: Model::Snom(snom_phone::model::M900) },
+    Kind { title: "Yealink DECT", users: 2, model: Model::Yealink(yealink_phone::model::W70B) },
     yealink(yealink_phone::model::T48G_OLD),
     snom(snom_phone::model::D713),
     yealink(yealink_phone::model::T31P),
@@ -47,7 +48,7 @@ const KINDS: &[Kind] = &[
 ];
 
 /// Providers the demo's PBX has app objects for.
-pub const PROVIDERS: &[&str] = &["yealink", "snom", "snom-dect"];
+pub const PROVIDERS: &[&str] = &["yealink", "yealink-dect", "snom", "snom-dect"];
 
 /// So many kinds, in turn.
 pub fn kinds(count: u16) -> impl Iterator<Item = (u16, Kind)> {

@@ -85,7 +85,7 @@ pub fn build(inputs: &Inputs<'_>) -> Neutral {
     let (accounts, servers) = accounts(inputs, released, &mut notes);
     let language = named(facts.languages, "language", &mut notes);
     let tones = named(facts.tones, "location", &mut notes);
-    let (line_keys, free_line_keys) = line_keys(settings, facts, &mut notes);
+    let (line_keys, free_line_keys) = line_keys(settings, facts, &accounts, &mut notes);
     Neutral {
         phone: PhoneFacts {
             mac: phone.mac.to_string(),

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Facts;
+use super::{Account, Facts};
 use crate::phone::{
     line_keys::{KeyType, LineKeys, Room},
     settings::Effective,
@@ -26,12 +26,19 @@ pub struct LineKey {
     pub account: u16,
     /// Of a BLF: what is dialled to pick up; may be empty.
     pub pickup: String,
+    /// The registrar of its account; empty where the value names a host itself.
+    pub host: String,
 }
 
 /// The keys the model can have, and the numbers of its other keys where a list is set: those return to what the
 /// phone makes of them by itself. Without any list both are empty, and users' own keys survive. A key the model
 /// cannot have is a note.
-pub(super) fn line_keys(settings: &Effective, facts: &Facts<'_>, notes: &mut Vec<String>) -> (Vec<LineKey>, Vec<u32>) {
+pub(super) fn line_keys(
+    settings: &Effective,
+    facts: &Facts<'_>,
+    accounts: &[Account],
+    notes: &mut Vec<String>,
+) -> (Vec<LineKey>, Vec<u32>) {
     let Some(text) = settings.nonempty("line_keys") else { return (Vec::new(), Vec::new()) };
     let wanted = match LineKeys::read(text) {
         Ok(keys) => keys,
@@ -41,6 +48,10 @@ pub(super) fn line_keys(settings: &Effective, facts: &Facts<'_>, notes: &mut Vec
         }
     };
     let room = facts.room();
+    let host = |line| {
+        let account = accounts.iter().find(|account| account.line == line);
+        account.map(|account| account.server.host.clone()).unwrap_or_default()
+    };
     let mut keys = Vec::new();
     for key in wanted.keys() {
         match (room.refuses(key), room.codes.get(&key.kind)) {
@@ -52,6 +63,7 @@ pub(super) fn line_keys(settings: &Effective, facts: &Facts<'_>, notes: &mut Vec
                 label: key.label.clone(),
                 account: key.account,
                 pickup: key.pickup.clone(),
+                host: if key.value.contains('@') { String::new() } else { host(key.account) },
             }),
             (refusal, _) => notes.extend(refusal),
         }

@@ -1,5 +1,7 @@
 //! The facet "Redirect": the entry at the vendor's redirect service.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::{Action, Awaited, Decision, RedirectContext, ServerReadiness, in_back_off, is_leaving, unused, when_due};
@@ -11,6 +13,9 @@ use crate::{
     },
     secret::Secret,
 };
+
+/// How often a phone's entry at the service is compared with what it should be.
+pub const CHECKED_EVERY: Duration = Duration::from_secs(86_400);
 
 pub(super) fn decide(phone: &Phone, context: &RedirectContext, now: Timestamp) -> Decision {
     if is_leaving(phone) || unused(phone, now) {
@@ -31,10 +36,13 @@ pub(super) fn decide(phone: &Phone, context: &RedirectContext, now: Timestamp) -
         Err(error) => return without_url(phone, error),
     };
     match phone.redirect.state {
-        RedirectState::Redirected if !needs_moving(phone, url) => return Decision::Settled,
-        // Needs a person, unless the refusal came with a time to try again.
-        RedirectState::ForeignOwner | RedirectState::Refused if phone.redirect.next_attempt.is_none() => {
-            return Decision::WaitFor(Awaited::Person);
+        RedirectState::Redirected if !needs_moving(phone, url) => return check(phone, context, url, now),
+        // Needs a person, who may do it at the service: then the next comparison shows it.
+        RedirectState::ForeignOwner | RedirectState::Refused => {
+            return match phone.redirect.next_attempt {
+                Some(_) => check(phone, context, url, now),
+                None => Decision::WaitFor(Awaited::Person),
+            };
         }
         _ => {}
     }
@@ -44,11 +52,29 @@ pub(super) fn decide(phone: &Phone, context: &RedirectContext, now: Timestamp) -
     if let Some(decision) = away(phone, context, now) {
         return decision;
     }
-    when_due(phone.redirect.next_attempt, now, || match &context.server {
+    when_due(retry_at(phone), now, || match &context.server {
         ServerReadiness::Pending => Decision::WaitFor(Awaited::ServerEntry),
         ServerReadiness::Refused(sentence) => Decision::Act(Action::NoteServerRefused(sentence.clone())),
         ServerReadiness::Ready(name) => Decision::Act(Action::Register { url: url.clone(), server_name: name.clone() }),
     })
+}
+
+/// When a failed attempt is repeated. The time a redirected phone is looked at again does not hold up anything else.
+fn retry_at(phone: &Phone) -> Option<Timestamp> {
+    phone.redirect.next_attempt.filter(|_| phone.redirect.state == RedirectState::Pending)
+}
+
+/// Compares what the service holds with what it should, once a day. It is no matter of urgency: while the service is
+/// away it waits without a word.
+fn check(phone: &Phone, context: &RedirectContext, url: &Secret, now: Timestamp) -> Decision {
+    let next = phone.redirect.next_attempt;
+    let due = next.or_else(|| phone.redirect.since.saturating_add(CHECKED_EVERY).ok()).unwrap_or(Timestamp::MAX);
+    let due = context.away_until.map_or(due, |until| due.max(until));
+    if due > now {
+        return Decision::WaitUntil(due);
+    }
+    let held = phone.redirect_entry.as_ref().map_or(url, |entry| &entry.url);
+    Decision::Act(Action::Verify { url: held.clone() })
 }
 
 /// Said in the record of a phone that waits for it. One that is redirected already goes on fetching where it was sent.
@@ -79,7 +105,7 @@ fn withdraw(phone: &Phone, context: &RedirectContext, now: Timestamp) -> Decisio
     if let Some(decision) = away(phone, context, now) {
         return decision;
     }
-    when_due(phone.redirect.next_attempt, now, || Decision::Act(Action::Deregister))
+    when_due(retry_at(phone), now, || Decision::Act(Action::Deregister))
 }
 
 /// While the service is away the record says so once and then waits with all others.

@@ -56,7 +56,9 @@ fn a_moved_gateway_moves_its_phones() {
     phone.redirect.reach(RedirectState::Redirected, at(1));
     let entry = |url: &str| RedirectEntry { url: url.into(), server_name: None, at: at(1) };
     phone.redirect_entry = Some(entry(context().redirect.url.unwrap().expose()));
-    assert_eq!(one(Concern::Redirect, &phone, &context(), at(2)), Decision::Settled);
+    assert_eq!(one(Concern::Redirect, &phone, &context(), at(2)), Decision::WaitUntil(at(86_401)));
+    // The time of the next comparison holds up no move.
+    phone.redirect.next_attempt = Some(at(86_401));
     phone.redirect_entry = Some(entry("https://old.example.com/"));
     assert!(matches!(one(Concern::Redirect, &phone, &context(), at(2)), Decision::Act(Action::Register { .. })));
 }
@@ -106,7 +108,40 @@ fn an_unused_entry_is_withdrawn_after_a_week() {
     phone.redirect_entry = Some(RedirectEntry { url: context().redirect.url.unwrap(), server_name: None, at: at(1) });
     assert_eq!(one(Concern::Redirect, &phone, &context(), at(week)), Decision::Act(Action::Deregister));
     phone.delivery = Some(Delivery { at: at(9), revision: 1, provisioning: 1, etag: String::new() });
-    assert_eq!(one(Concern::Redirect, &phone, &context(), at(week)), Decision::Settled);
+    phone.redirect.next_attempt = Some(at(week + 1));
+    assert_eq!(one(Concern::Redirect, &phone, &context(), at(week)), Decision::WaitUntil(at(week + 1)));
+}
+
+#[test]
+fn what_the_service_holds_is_looked_at_once_a_day_and_a_difference_is_not_fought() {
+    let mut phone = sample::phone(at(0));
+    phone.device_config.received = Some(at(1));
+    phone.redirect.reach(RedirectState::Redirected, at(1));
+    let url = context().redirect.url.unwrap();
+    phone.redirect_entry = Some(RedirectEntry { url: url.clone(), server_name: None, at: at(1) });
+    phone.delivery = Some(Delivery { at: at(9), revision: 1, provisioning: 1, etag: String::new() });
+    let verify = Decision::Act(Action::Verify { url });
+    // A record of before there were comparisons.
+    assert_eq!(one(Concern::Redirect, &phone, &context(), at(86_400)), Decision::WaitUntil(at(86_401)));
+    assert_eq!(one(Concern::Redirect, &phone, &context(), at(86_401)), verify);
+    for state in [RedirectState::Redirected, RedirectState::Refused, RedirectState::ForeignOwner] {
+        phone.redirect.state = state;
+        phone.redirect.next_attempt = Some(at(100));
+        assert_eq!(one(Concern::Redirect, &phone, &context(), at(99)), Decision::WaitUntil(at(100)));
+        assert_eq!(one(Concern::Redirect, &phone, &context(), at(100)), verify, "{state:?}");
+        let mut away = context();
+        away.redirect.away_until = Some(at(150));
+        assert_eq!(one(Concern::Redirect, &phone, &away, at(100)), Decision::WaitUntil(at(150)), "nothing is noted");
+        // Leaving waits for no comparison.
+        phone.redirect.next_attempt = Some(at(9_000));
+        let leaving = Phone { wanted: Wanted::Removed, ..phone.clone() };
+        assert_eq!(one(Concern::Redirect, &leaving, &context(), at(100)), Decision::Act(Action::Deregister));
+    }
+    for state in [RedirectState::Refused, RedirectState::ForeignOwner] {
+        phone.redirect.state = state;
+        phone.redirect.next_attempt = None;
+        assert_eq!(one(Concern::Redirect, &phone, &context(), at(100)), Decision::WaitFor(Awaited::Person));
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::later;
+use super::{later, verified::next_check};
 use crate::{
     net::backoff::Backoff,
     phone::{
@@ -22,9 +22,9 @@ use crate::{
 /// when the answer never reaches us.
 pub fn registering(phone: &mut Phone, url: &Secret, now: Timestamp) {
     if phone.redirect.state != RedirectState::Pending {
-        let (error, next) = (phone.redirect.error.take(), phone.redirect.next_attempt);
+        let error = phone.redirect.error.take();
         phone.redirect.reach(RedirectState::Pending, now);
-        (phone.redirect.error, phone.redirect.next_attempt) = (error, next);
+        phone.redirect.error = error;
     }
     if phone.redirect_entry.as_ref().is_none_or(|entry| entry.url != *url) {
         phone.redirect_entry = Some(RedirectEntry { url: url.clone(), server_name: None, at: now });
@@ -58,6 +58,7 @@ pub fn registered(
             };
             phone.redirect_entry = Some(RedirectEntry { url: url.clone(), server_name, at: now });
             phone.redirect.reach(RedirectState::Redirected, now);
+            phone.redirect.next_attempt = Some(next_check(now, random));
             events.push(Happened::Redirected.into());
             if let Outcome::Ok(Done { confirmation: Some(confirmation), .. }) = outcome {
                 let pin = match confirmation {
@@ -137,7 +138,7 @@ fn refuse(
 }
 
 /// What the service asks for, else growing.
-fn pause(phone: &Phone, outcome: &Outcome, random: f64) -> Duration {
+pub(super) fn pause(phone: &Phone, outcome: &Outcome, random: f64) -> Duration {
     match outcome {
         Outcome::RateLimited { retry_after: Some(pause) } => (*pause).max(Duration::from_secs(1)),
         _ => Backoff::PHONE.pause(phone.redirect.attempts.saturating_add(1), random),

@@ -170,6 +170,16 @@ impl RedirectService for Fake {
             Operation::Register { mac, unique_url: Some(url), .. } if matches!(outcome, Outcome::Ok(_)) => {
                 self.0.entries.lock().unwrap().insert(*mac, url.expose().to_owned());
             }
+            Operation::Verify { mac, url } if matches!(outcome, Outcome::Ok(_)) => {
+                self.0.calls.lock().unwrap().push(operation.clone());
+                let held = self.0.entries.lock().unwrap().get(mac).cloned();
+                let outcome = match held {
+                    Some(held) if held == url.expose() => Outcome::AlreadyMine,
+                    Some(held) => Outcome::SentElsewhere(held),
+                    None => Outcome::NotFound,
+                };
+                return Box::pin(async move { outcome });
+            }
             Operation::Deregister { mac } if matches!(outcome, Outcome::Ok(_)) => {
                 self.0.entries.lock().unwrap().remove(mac);
             }
@@ -451,7 +461,7 @@ fn start(
     (events, provisioning)
 }
 
-fn tenant(id: InstanceId, domain: &str, public_url: &str) -> Instance {
+pub fn tenant(id: InstanceId, domain: &str, public_url: &str) -> Instance {
     Instance {
         id,
         domain: domain.into(),

@@ -1,0 +1,188 @@
+//! What the redirect service holds is compared with what it was given: once a day and when asked.
+
+use super::bench::{Bench, Outside, until};
+use crate::{
+    phone::{
+        facet::RedirectState,
+        record::{Phone, RedirectEntry},
+    },
+    provision::{
+        flow::CHECKED_EVERY,
+        intents,
+        moving::{Moving, moving},
+        outcome,
+    },
+    redirect::{Confirmation, Done, Operation, Outcome},
+    secret::Secret,
+};
+
+async fn redirected() -> Bench {
+    let mut bench = Bench::new().await;
+    let answer = bench.request(bench.wish("anna", "1"));
+    bench.held(0).await;
+    bench.devices_accepts().await;
+    answer.await.unwrap().unwrap();
+    bench
+}
+
+fn comparisons(outside: &Outside) -> usize {
+    outside.calls.lock().unwrap().iter().filter(|call| matches!(call, Operation::Verify { .. })).count()
+}
+
+impl Bench {
+    async fn compared(&self, before: usize) {
+        until("compared", || comparisons(&self.outside) > before).await;
+        self.settle().await;
+    }
+
+    async fn check(&self, repair: bool) {
+        let before = comparisons(&self.outside);
+        intents::check_redirect(&self.store, self.record().id, repair, self.now()).await.unwrap();
+        if repair {
+            self.settle().await;
+        } else {
+            self.compared(before).await;
+        }
+    }
+
+    fn service_holds(&self, url: Option<&str>) {
+        let mut entries = self.outside.entries.lock().unwrap();
+        let mac = super::bench::MAC.parse().unwrap();
+        match url {
+            Some(url) => entries.insert(mac, url.to_owned()),
+            None => entries.remove(&mac),
+        };
+    }
+
+    async fn told(&self) -> usize {
+        let events = self.store.events(self.record().id, 50).await.unwrap();
+        events.iter().filter(|event| event.kind == "redirect-differs").count()
+    }
+}
+
+#[tokio::test]
+async fn once_a_day_without_being_asked() {
+    let bench = redirected().await;
+    let next = bench.record().redirect.next_attempt.unwrap();
+    let ahead = next.as_second() - bench.now().as_second();
+    let day = i64::try_from(CHECKED_EVERY.as_secs()).unwrap();
+    assert!((day * 3 / 4..=day * 5 / 4).contains(&ahead), "{ahead}");
+    bench.settle().await;
+    assert_eq!(comparisons(&bench.outside), 0);
+    bench.pass(u64::try_from(ahead).unwrap() + 1);
+    bench.compared(0).await;
+    let phone = bench.record();
+    assert_eq!((phone.redirect.state, &phone.redirect.error), (RedirectState::Redirected, &None));
+    assert!(phone.redirect.next_attempt.unwrap() > next);
+    assert_eq!((comparisons(&bench.outside), bench.outside.registrations()), (1, 1));
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_difference_is_shown_and_told_once_until_somebody_puts_it_right() {
+    for (held, part) in [(Some("https://elsewhere.example/p/"), "https://elsewhere.example/p/"), (None, "any more")] {
+        let bench = redirected().await;
+        bench.service_holds(held);
+        bench.check(false).await;
+        bench.check(false).await;
+        let phone = bench.record();
+        assert_eq!(phone.redirect.state, RedirectState::Refused);
+        let error = phone.redirect.error.clone().unwrap();
+        assert!(error.contains(part) && error.contains("--repair"), "{error}");
+        assert!(phone.redirect.next_attempt.is_some(), "it is looked at again tomorrow");
+        assert_eq!((bench.told().await, bench.outside.registrations()), (1, 1), "not fought");
+        if held.is_some() {
+            // Put right by hand at the service.
+            bench.service_holds(Some(phone.redirect_entry.as_ref().unwrap().url.expose()));
+            bench.check(false).await;
+            assert_eq!(bench.outside.registrations(), 1);
+        } else {
+            bench.check(true).await;
+            assert_eq!(bench.outside.registrations(), 2);
+        }
+        let phone = bench.record();
+        assert_eq!((phone.redirect.state, &phone.redirect.error), (RedirectState::Redirected, &None));
+        bench.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_phone_that_went_to_another_account_is_shown_and_comes_back() {
+    let bench = redirected().await;
+    *bench.outside.service.lock().unwrap() = Outcome::OwnedByOther;
+    bench.check(false).await;
+    let phone = bench.record();
+    assert_eq!(phone.redirect.state, RedirectState::ForeignOwner);
+    assert!(phone.redirect.error.as_ref().unwrap().contains("another account") && phone.redirect_entry.is_none());
+    assert_eq!(bench.told().await, 1);
+    *bench.outside.service.lock().unwrap() = Outcome::Ok(Done::default());
+    bench.check(false).await;
+    until("redirected again", || bench.record().redirect.state == RedirectState::Redirected).await;
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn trouble_says_nothing_about_the_phone() {
+    let bench = redirected().await;
+    *bench.outside.service.lock().unwrap() = Outside::away();
+    bench.check(false).await;
+    let phone = bench.record();
+    assert_eq!(phone.redirect.state, RedirectState::Redirected);
+    assert!(phone.redirect.error.as_ref().unwrap().contains("503"));
+    let soon = phone.redirect.next_attempt.unwrap().as_second() - bench.now().as_second();
+    assert!(soon <= 300, "tried again soon: {soon}");
+    *bench.outside.service.lock().unwrap() = Outcome::Ok(Done::default());
+    bench.pass(600);
+    until("fine again", || bench.record().redirect.error.is_none()).await;
+    *bench.outside.service.lock().unwrap() = Outcome::AuthFailed;
+    bench.check(false).await;
+    let phone = bench.record();
+    assert!(phone.redirect.error.as_ref().unwrap().contains("password"));
+    assert!(phone.redirect.next_attempt.unwrap().as_second() - bench.now().as_second() > 3600, "tomorrow");
+    bench.stop().await;
+}
+
+#[test]
+fn what_a_phone_will_ask_for_is_shown_until_it_has_come() {
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    let mut phone = Phone::sample();
+    let url = Secret::new("https://gw.example.com/p/");
+    phone.redirect.state = RedirectState::Redirected;
+    phone.redirect_entry = Some(RedirectEntry { url: url.clone(), server_name: None, at: now });
+    let asks = Outcome::Ok(Done { confirmation: Some(Confirmation::Pin("4711".into())), ..Done::default() });
+    let mut events = Vec::new();
+    outcome::verified(&mut phone, &url, &asks, now, 0.5, &mut events);
+    assert!(phone.redirect.error.as_ref().unwrap().contains("4711"));
+    assert_eq!(phone.redirect.state, RedirectState::Redirected);
+    // An answer about another URL than the present one says nothing.
+    let before = phone.clone();
+    outcome::verified(&mut phone, &"https://old/".into(), &Outcome::NotFound, now, 0.5, &mut events);
+    assert_eq!(phone, before);
+    phone.delivery = Some(crate::phone::record::Delivery { at: now, revision: 1, provisioning: 1, etag: "e".into() });
+    outcome::verified(&mut phone, &url, &asks, now, 0.5, &mut events);
+    assert_eq!(phone.redirect.error, None);
+    assert!(events.is_empty());
+}
+
+#[tokio::test]
+async fn a_bulk_move_tells_how_far_it_is() {
+    let mut bench = redirected().await;
+    let at = |url: &str, bench: &Bench| moving(&bench.store, &super::bench::tenant(bench.instance, "example.com", url));
+    assert_eq!(at("https://gw.example.com", &bench), Moving { moved: 1, all: 1 });
+    assert_eq!(at("https://gw.example.com", &bench).sentence(), None);
+    let open = at("https://new.example.com", &bench);
+    assert_eq!(open, Moving { moved: 0, all: 1 });
+    assert!(open.sentence().unwrap().starts_with("0 of 1 phones"));
+    // While the service is away nothing counts as moved.
+    *bench.outside.service.lock().unwrap() = Outside::away();
+    bench.move_to("https://new.example.com").await;
+    bench.settle().await;
+    assert_eq!(at("https://new.example.com", &bench).open(), 1);
+    *bench.outside.service.lock().unwrap() = Outcome::Ok(Done::default());
+    for _ in 0..20 {
+        bench.pass(30);
+        bench.settle().await;
+    }
+    assert_eq!(at("https://new.example.com", &bench), Moving { moved: 1, all: 1 });
+    bench.stop().await;
+}

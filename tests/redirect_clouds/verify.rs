@@ -1,0 +1,65 @@
+//! What a service holds, compared with what it should, in the protocols that tell it.
+
+use gangway::{
+    phone::mac::Mac,
+    redirect::{Confirmation, Done, Operation, Outcome, RedirectAccount},
+    secret::Secret,
+    sim::{host::SimHost, snom_rps::SnomRps, ymcs::Ymcs},
+};
+
+use crate::bench::{Bench, PASSWORD, USER, server, unique_url};
+
+fn register(mac: Mac, serial: Option<&str>) -> Operation {
+    let serial = serial.map(str::to_owned);
+    Operation::Register { mac, unique_url: Some(Secret::new(unique_url())), server: server(), serial }
+}
+
+fn verify(mac: Mac, url: &str) -> Operation {
+    Operation::Verify { mac, url: Secret::new(url) }
+}
+
+#[actix_rt::test]
+async fn snoms_xmlrpc_tells_the_url() {
+    let host = SimHost::start().unwrap();
+    let snom = SnomRps::start(&host.handle(), USER, PASSWORD).await.unwrap();
+    let bench = Bench::new("snom-xmlrpc", &snom.xmlrpc_url());
+    let mac: Mac = "000413aabbcc".parse().unwrap();
+    assert_eq!(bench.run(verify(mac, &unique_url())).await, Outcome::NotFound);
+    bench.run(register(mac, None)).await;
+    let before = snom.methods().len();
+    assert_eq!(bench.run(verify(mac, &unique_url())).await, Outcome::AlreadyMine);
+    assert_eq!(snom.methods()[before..], ["getPhoneRedirection"], "nothing is changed");
+    let moved = bench.run(verify(mac, "https://gw.example.com/new/")).await;
+    // The token of the phone is no matter of the history, wherever it comes from.
+    assert_eq!(moved, Outcome::SentElsewhere("https://gw.example.com/example.com/gangway/phone/***/".into()));
+    snom.add_foreign_phone(mac, "https://elsewhere.example/");
+    assert_eq!(bench.run(verify(mac, &unique_url())).await, Outcome::OwnedByOther);
+}
+
+#[actix_rt::test]
+async fn the_management_cloud_tells_url_and_pin() {
+    let host = SimHost::start().unwrap();
+    let ymcs = Ymcs::start(&host.handle(), USER, PASSWORD).await.unwrap();
+    let bench = Bench::new("yealink-ymcs", &ymcs.url());
+    let [known, by_mac]: [Mac; 2] = ["805ec0aabbcc", "805ec0aabbcd"].map(|mac| mac.parse().unwrap());
+    assert_eq!(bench.run(verify(known, &unique_url())).await, Outcome::NotFound);
+    bench.run(register(known, Some("S1"))).await;
+    assert_eq!(bench.run(verify(known, &unique_url())).await, Outcome::AlreadyMine);
+    let with_account = unique_url().replacen("https://", "https://user:secret@", 1);
+    assert_eq!(
+        bench.run(verify(known, &with_account)).await,
+        Outcome::AlreadyMine,
+        "credentials have their own fields"
+    );
+    let elsewhere = bench.run(verify(known, "https://gw.example.com/new/")).await;
+    assert_eq!(elsewhere.label(), "sent_elsewhere");
+    // Added by its MAC alone: a person will be asked for its PIN.
+    ymcs.switch(|switches| switches.mac_only = true);
+    let account = RedirectAccount { mac_only: true, ..bench.account.clone() };
+    let added = bench.run_as(account, register(by_mac, None)).await;
+    let Outcome::Ok(Done { confirmation: Some(Confirmation::Pin(pin)), .. }) = added else { panic!("{added:?}") };
+    let Outcome::Ok(Done { confirmation: Some(shown), .. }) = bench.run(verify(by_mac, &unique_url())).await else {
+        panic!("the PIN is told again")
+    };
+    assert_eq!(shown, Confirmation::Pin(pin));
+}
