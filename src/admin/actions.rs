@@ -71,6 +71,11 @@ pub async fn act(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
             intents::ask_registration(store, phone.id, now).await?;
             Text::new("will.ask-registration")
         }
+        "resync" => {
+            audit::note(store, person, phone.id, "Have the phone come now").await?;
+            (deps.resync)(Arc::clone(&phone)).await?;
+            Text::new("will.resync")
+        }
         "redirect-again" => {
             let state = phone.redirect.state;
             if state == RedirectState::NotConfigured {

@@ -193,6 +193,7 @@ impl Stage {
 #[must_use]
 pub fn cause(phone: &Phone, facts: &Facts<'_>, now: Timestamp) -> Cause {
     let cause = leaving(phone)
+        .or_else(|| devices(phone, facts).filter(|cause| *cause == Cause::RemovedInDevices))
         .or_else(|| is_orphaned(phone).then_some(Cause::Orphaned))
         .or_else(|| reset(facts))
         .or_else(|| devices(phone, facts))

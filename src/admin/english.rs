@@ -35,7 +35,7 @@ const CAUSES: &[(&str, [&str; 3])] = &[
         [
             "In service, change pending",
             "The configuration has changed since the phone fetched it.",
-            "The phone takes it with its next request; a restart of the phone brings that about at once.",
+            "The phone takes it with its next request; it can be told to come now.",
         ],
     ),
     (
@@ -312,6 +312,7 @@ const OTHERS: &[(&str, &str)] = &[
     ),
     ("will.new-code", "gangway joins Devices with a new code of the category {category}."),
     ("will.ask-registration", "The PBXs are asked now whether they see the phone."),
+    ("will.resync", "The phone is told to come now; its time line says whether it does."),
     ("will.release", "The phone gets one more file with all accounts off, then nothing."),
     ("will.block", "The phone gets nothing any more, whatever it proves."),
     (

@@ -180,7 +180,9 @@ pub async fn export(deps: &Deps, instance: InstanceId, message: &Envelope) -> An
     loop {
         let cut = rest.floor_char_boundary(PIECE.min(rest.len()));
         let (piece, after) = rest.split_at(cut);
-        texts.push(result(message).field("text", piece).field("last", after.is_empty()).text());
+        texts.push(
+            result(message).field("text", piece).field(if after.is_empty() { "last" } else { "part" }, true).text(),
+        );
         if after.is_empty() {
             return Ok(texts);
         }

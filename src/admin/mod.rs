@@ -28,7 +28,7 @@ mod snapshot;
 mod text;
 mod view;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, pin::Pin, sync::Arc};
 
 use tokio::sync::mpsc;
 
@@ -44,10 +44,13 @@ use crate::{
     apis::admin::{self, Person},
     clock::SharedClock,
     links::{devices::DevicesLinks, link::Link, pbx::PbxSessions},
-    phone::instance::{InstanceId, Instances},
+    phone::{
+        instance::{InstanceId, Instances},
+        record::Phone,
+    },
     provision::{Provisioning, ports::Pbx},
     render::Renderer,
-    store::Store,
+    store::{Store, StoreError},
     tasks::Tasks,
     vendor::SharedRegistry,
     wire::appws::Envelope,
@@ -61,6 +64,9 @@ pub struct PhoneBases {
     /// By https.
     pub https: String,
 }
+
+/// See [`Deps::resync`].
+pub type Resync = Box<dyn Fn(Arc<Phone>) -> Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>> + Send + Sync>;
 
 /// What the desk works with.
 pub struct Deps {
@@ -82,6 +88,8 @@ pub struct Deps {
     pub pbx: Arc<dyn Pbx>,
     /// Takes provisioning requests.
     pub provisioning: Provisioning,
+    /// Has a phone told to come now; its time line says whether it does.
+    pub resync: Resync,
     /// The certificates phones see, as files.
     pub certificates: Vec<PathBuf>,
     /// Time.

@@ -13,14 +13,14 @@ use super::{
     shelf::{Shelf, knows_model},
 };
 use crate::{
-    phone::{admission::FirstContact, record::Phone},
+    phone::{admission::FirstContact, firmware::FirmwareState, record::Phone},
     store::{EVENTS_KEPT, EventRow, HistoryFilter, HistoryRow, RequestFacts, StoreError},
 };
 
 /// Calls to redirect services on one time line.
 const CALLS: u32 = 200;
 /// Users shown of one phone; a DECT base may have hundreds.
-const ACCOUNTS: usize = 100;
+const ACCOUNTS: usize = 50;
 /// Characters of one answer.
 const ANSWER: usize = 4_096;
 
@@ -54,7 +54,8 @@ pub fn details(deps: &Deps, shelf: &Shelf, phone: &std::sync::Arc<Phone>) -> (Va
         mac: Some(phone.mac),
         defaults: None,
     };
-    let scheme = settings.effective_of(&["provisioning_scheme"], &lookup, Some(&phone.device_config));
+    let names = ["provisioning_scheme", "firmware_url", "firmware_version"];
+    let scheme = settings.effective_of(&names, &lookup, Some(&phone.device_config));
     let manual = if scheme.text("provisioning_scheme") == "http" { &bases.plain } else { &bases.https };
     let known_model = knows_model(deps, phone);
     let facts = Facts {
@@ -69,6 +70,9 @@ pub fn details(deps: &Deps, shelf: &Shelf, phone: &std::sync::Arc<Phone>) -> (Va
         (details.as_object_mut(), more(phone, row.last.as_ref(), manual, known_model))
     {
         members.extend(more);
+        let firmware = FirmwareState::of(&scheme, phone.firmware.as_deref());
+        members.insert("firmwareWanted".to_owned(), json!(firmware.wanted));
+        members.insert("firmwareCurrent".to_owned(), json!(firmware.current));
         members.insert("holdsCurrentFile".to_owned(), json!(file::holds_current(deps, phone)));
     }
     (details, sentence)
@@ -87,6 +91,8 @@ fn more(phone: &Phone, last: Option<&RequestFacts>, manual: &str, known_model: b
             "registered": facet(&account.registration, account.registration.state.as_str()),
             "registeredAddress": account.registered_address,
             "orphanedSince": account.orphaned.map(|orphaned| time(orphaned.since)),
+            "gone": account.orphaned.map(|orphaned| orphaned.gone.as_str()),
+            "withheldSince": account.withheld.map(time),
         })
     });
     let window = &phone.window;

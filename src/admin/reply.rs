@@ -69,12 +69,22 @@ pub fn one(answer: Outgoing) -> Answer {
     Ok(vec![answer.text()])
 }
 
-/// An answer whose `name` is a list, in as many messages as it takes.
+/// An answer whose `name` is a list, in as many messages as it takes: all but the last carry `part`, the last `last`.
 ///
 /// # Errors
 /// When a single row is too long for a message.
 pub fn list(answer: Outgoing, name: &str, rows: &[Value]) -> Answer {
-    answer.split(name, rows).map_err(|error| Text::new("bad-request").with("sentence", error.to_string()).into())
+    /// As long as what marks the last part, for which room was left.
+    const MORE: &str = ",\"part\":true}";
+    let mut texts = answer
+        .split(name, rows)
+        .map_err(|error| Problem::from(Text::new("bad-request").with("sentence", error.to_string())))?;
+    let last = texts.len().saturating_sub(1);
+    for text in texts.iter_mut().take(last).filter(|text| text.ends_with('}')) {
+        text.pop();
+        text.push_str(MORE);
+    }
+    Ok(texts)
 }
 
 /// The members of a request.
@@ -101,5 +111,36 @@ pub fn clip(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::wire::appws::envelope::OUT_LIMIT;
+
+    #[test]
+    fn parts_are_told_from_whole_answers_and_none_is_too_long() {
+        let request = Envelope::parse(r#"{"mt":"Devices","api":"gangway","src":"1"}"#, 1_000).unwrap();
+        let (mut parts, mut longest) = (0, 0);
+        for size in 700..760 {
+            let rows = vec![json!("x".repeat(size)); 200];
+            let texts = list(result(&request).field("total", 200), "rows", &rows).unwrap();
+            for (place, text) in texts.iter().enumerate() {
+                let part: Value = serde_json::from_str(text).unwrap();
+                let is_last = place + 1 == texts.len();
+                assert_eq!((part["part"] == true, part["last"] == true), (!is_last, is_last));
+                longest = longest.max(text.len());
+            }
+            parts += texts.len();
+        }
+        assert!(parts > 120 && longest <= OUT_LIMIT, "{parts} {longest}");
+    }
+
+    #[test]
+    fn what_is_long_is_cut_between_characters() {
+        assert_eq!((clip("äöü", 2).as_str(), clip("äöü", 3).as_str()), ("äö…", "äöü"));
     }
 }

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::cause::{self, Cause, Facts, Stage};
+use super::{
+    cause::{self, Cause, Facts, Stage},
+    reply::clip,
+};
 use crate::{
     phone::{
         facet::{Facet, RegistrationState, UserObjectState},
@@ -13,6 +16,13 @@ use crate::{
     },
     store::RequestFacts,
 };
+
+/// Users in a row; a DECT base may have hundreds. With the two below, the longest row still fits into a message.
+const USERS: usize = 20;
+/// Characters of a name in a row.
+const NAME: usize = 100;
+/// Characters of an error in a row.
+const ERROR: usize = 400;
 
 /// One phone at one moment.
 #[derive(Debug)]
@@ -48,11 +58,13 @@ impl Row {
     /// The names of its users.
     #[must_use]
     pub fn name(&self) -> String {
-        let names: Vec<&str> = self
+        let names: Vec<String> = self
             .phone
             .accounts
             .iter()
-            .map(|account| if account.cn.is_empty() { account.username.as_str() } else { account.cn.as_str() })
+            .take(USERS)
+            .map(|account| if account.cn.is_empty() { &account.username } else { &account.cn })
+            .map(|name| clip(name, NAME))
             .collect();
         names.join(", ")
     }
@@ -73,10 +85,10 @@ impl Row {
     #[must_use]
     pub fn json(&self) -> Value {
         let phone = &*self.phone;
-        let users = phone.accounts.iter().map(|account| {
+        let users = phone.accounts.iter().take(USERS).map(|account| {
             json!({
-                "line": account.line, "user": account.username, "name": account.cn, "hwid": account.hwid,
-                "pbx": account.dns,
+                "line": account.line, "user": clip(&account.username, NAME), "name": clip(&account.cn, NAME),
+                "hwid": clip(&account.hwid, NAME), "pbx": clip(&account.dns, NAME),
             })
         });
         json!({
@@ -89,6 +101,7 @@ impl Row {
             "category": phone.category,
             "name": self.name(),
             "users": users.collect::<Vec<_>>(),
+            "userCount": phone.accounts.len(),
             "wanted": phone.wanted.as_str(),
             "removed": phone.buried.map(time),
             "stage": self.stage.as_str(),
@@ -119,7 +132,7 @@ pub fn time(at: Timestamp) -> String {
 #[must_use]
 pub fn facet<S>(facet: &Facet<S>, state: &str) -> Value {
     json!({
-        "state": state, "since": time(facet.since), "error": facet.error, "next": facet.next_attempt.map(time),
+        "state": state, "since": time(facet.since), "error": facet.error.as_deref().map(|error| clip(error, ERROR)), "next": facet.next_attempt.map(time),
     })
 }
 
@@ -250,6 +263,22 @@ mod tests {
         for typed in ["bob", "805ec0123457", "t46u bob", "108.87", "192.0.3", "34.56", "80 5e c0 99"] {
             assert!(!row.matches(&Search::new(typed)), "{typed}");
         }
+    }
+
+    #[test]
+    fn a_base_full_of_long_names_still_fits_into_a_message() {
+        let mut phone = Phone::sample();
+        let mut account = phone.accounts[0].clone();
+        let long = "\u{1}".repeat(255);
+        (account.cn, account.username, account.hwid, account.dns) = (long.clone(), long.clone(), long.clone(), long);
+        account.user_object.error = Some("x".repeat(5_000));
+        phone.accounts = vec![account; 300];
+        let facts = Facts { around: &Around::default(), request: None, known_model: true, manual_url: None };
+        let now = phone.created;
+        let json = Row::new(Arc::new(phone), None, &facts, now).json();
+        assert_eq!(json["userCount"], 300);
+        let length = json.to_string().len();
+        assert!(length < crate::wire::appws::envelope::OUT_LIMIT - 1_000, "{length}");
     }
 
     #[test]

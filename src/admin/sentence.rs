@@ -122,9 +122,13 @@ fn since(cause: Cause, phone: &Phone, facts: &Facts<'_>) -> Timestamp {
         Cause::Working | Cause::NotRegistered | Cause::Registering | Cause::UnknownModel => {
             cause::worst_registration(phone).map_or(phone.request.since, |account| account.registration.since)
         }
-        Cause::Orphaned => {
-            phone.accounts.iter().filter_map(|account| Some(account.orphaned?.since)).max().unwrap_or(phone.created)
-        }
+        Cause::Orphaned => phone
+            .accounts
+            .iter()
+            .filter_map(|account| account.orphaned)
+            .map(|orphaned| orphaned.since)
+            .max()
+            .unwrap_or(phone.created),
         Cause::Removed | Cause::RemovedWithLeftovers => phone.buried.unwrap_or(phone.created),
         Cause::ChangePending
         | Cause::AskedBeforeConfig
@@ -158,9 +162,9 @@ fn button(cause: Cause, phone: &Phone) -> Option<Button> {
         }),
         Cause::NotRegistered | Cause::Registering | Cause::UnknownModel => press("ask-registration"),
         Cause::Orphaned => press("remove"),
+        Cause::ChangePending | Cause::Releasing => press("resync"),
         Cause::Blocked | Cause::Released => press("activate"),
         Cause::Working
-        | Cause::ChangePending
         | Cause::DevicesLost
         | Cause::FlagsPending
         | Cause::FlagsNotPermitted
@@ -177,7 +181,6 @@ fn button(cause: Cause, phone: &Phone) -> Option<Button> {
         | Cause::RedirectAway
         | Cause::AllowedNotAsked
         | Cause::WindowExpired
-        | Cause::Releasing
         | Cause::Removing
         | Cause::Removed
         | Cause::RemovedWithLeftovers => None,

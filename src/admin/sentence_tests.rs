@@ -55,6 +55,10 @@ fn fresh() -> Case {
     case
 }
 
+fn gone(since: Timestamp) -> Orphaned {
+    Orphaned { since, gone: Gone::Device }
+}
+
 fn asked(outcome: &str, now: Timestamp) -> Option<RequestFacts> {
     Some(RequestFacts {
         at: now,
@@ -71,7 +75,7 @@ type Row = (Cause, Option<&'static str>, fn() -> Case, fn(&mut Case), &'static s
 /// Cause, button, from which phone, what makes it so, and what must be said somewhere.
 const ROWS: &[Row] = &[
     (Cause::Working, None, working, |_| {}, "registered since"),
-    (Cause::ChangePending, None, working, |case| case.phone.revision += 1, "next request"),
+    (Cause::ChangePending, Some("resync"), working, |case| case.phone.revision += 1, "next request"),
     (
         Cause::DevicesLost,
         None,
@@ -156,7 +160,11 @@ const ROWS: &[Row] = &[
         Cause::RemovedInDevices,
         Some("new-code"),
         working,
-        |case| case.phone.devices.fail(DevicesState::NotInDomain, "gone", None, case.now),
+        |case| {
+            case.phone.devices.fail(DevicesState::NotInDomain, "gone", None, case.now);
+            // Marked as orphaned as well: what brings it back comes first.
+            case.phone.accounts[0].orphaned = Some(gone(case.now));
+        },
         "removed it there",
     ),
     (
@@ -254,13 +262,13 @@ const ROWS: &[Row] = &[
         Cause::Orphaned,
         Some("remove"),
         working,
-        |case| case.phone.accounts[0].orphaned = Some(Orphaned { since: case.now, gone: Gone::Device }),
+        |case| case.phone.accounts[0].orphaned = Some(gone(case.now)),
         "anna.user",
     ),
     (Cause::Blocked, Some("activate"), working, |case| case.phone.wanted = Wanted::Blocked, "Activate"),
     (
         Cause::Releasing,
-        None,
+        Some("resync"),
         working,
         |case| {
             case.phone.wanted = Wanted::Released;

@@ -51,7 +51,7 @@ pub fn of_scope(deps: &Deps, scope: &Scope) -> Vec<(String, String, &'static Set
     let whole = *scope == Scope::Instance;
     let mut all: Vec<_> = TABLE
         .iter()
-        .filter(|setting| whole || setting.layered)
+        .filter(|setting| crate::phone::settings::possible(setting, scope))
         .map(|setting| (setting.name.to_owned(), group(setting.name).to_owned(), setting))
         .collect();
     if whole {
@@ -121,7 +121,11 @@ pub fn settings(deps: &Deps, instance: InstanceId, message: &Envelope) -> Answer
         Scope::Phone(mac) => Some(*mac),
         _ => None,
     };
-    let lookup = Lookup { vendor, model, category, mac, defaults: None };
+    let registry = deps.registry.load();
+    let provider = phone.as_ref().map(|phone| phone.provider.as_str());
+    let family =
+        vendor.and_then(|vendor| registry.vendor(vendor)).and_then(|vendor| vendor.manifest.family_of(model, provider));
+    let lookup = Lookup { vendor, model, category, mac, defaults: family.map(|family| &family.settings) };
     let traced = layers.traced(&lookup, phone.as_ref().map(|phone| &phone.device_config));
     let rows: Vec<Value> = of_scope(deps, &scope)
         .into_iter()
@@ -153,6 +157,7 @@ pub fn settings(deps: &Deps, instance: InstanceId, message: &Envelope) -> Answer
                 "effective": effective,
                 "origin": origin,
                 "beats": beats,
+                "effect": setting.effect.text(),
                 "help": Text::said(setting.help),
             })
         })

@@ -46,6 +46,13 @@ pub(super) async fn open(config: &Config, threads: &Threads, parts: Parts) -> Re
             let bases = of_instance(id);
             PhoneBases { plain: bases.plain.clone(), https: bases.https.clone() }
         }),
+        resync: Box::new({
+            let store = store.clone();
+            move |phone| {
+                let store = store.clone();
+                Box::pin(async move { crate::sip::resync::ask(&store, &phone, false).await })
+            }
+        }),
         pbx: Arc::new(ConnectedPbxs::new(sessions.clone(), store.clone())),
         store,
         instances,

@@ -15,5 +15,5 @@ pub use devices::value_from as value_from_devices;
 pub use help::{scopes, setting_json, settings_json, settings_markdown, settings_text};
 pub use layers::{Effective, Layer, Layers, Lookup, Origin, SettingRow};
 pub use scope::{Scope, ScopeError};
-pub use table::{Effect, Kind, REDIRECT_SETTINGS, Setting, TABLE, setting};
+pub use table::{Effect, Kind, REDIRECT_SETTINGS, Setting, TABLE, possible, setting};
 pub use validate::{SettingError, validate};

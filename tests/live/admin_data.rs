@@ -13,7 +13,6 @@ use crate::support::{
     mac,
     options::Options,
     page::Page,
-    records::PATIENCE,
 };
 
 async fn bench() -> (Bench, Page) {
@@ -155,10 +154,11 @@ async fn a_file_of_phones_is_checked_by_line_imported_and_changes_nothing_twice(
     assert_eq!(errors, [(5, "mac"), (6, "mac"), (7, "user"), (8, "password"), (9, "vendor")], "{parts:#?}");
     assert_eq!(
         (&parts[0]["good"], &parts[0]["known"], &parts[0]["ignored"]),
-        (&json!(2), &json!(0), &json!(["Colour"]))
+        (&json!(3), &json!(0), &json!(["Colour"]))
     );
     assert_eq!(bench.records().store.roster().len(), 0, "checking writes nothing");
 
+    page.until_devices().await;
     let started = page.ask("ImportStart", json!({ "category": "1" })).await;
     assert_eq!(started["lines"], 3, "{started}");
     let done = page.told("ImportProgress", |told| told["finished"] == true).await;
@@ -207,17 +207,7 @@ async fn notices_come_and_go_and_a_snapshot_shows_every_connection() {
     assert!(keys(&now).contains(&"clear-text".to_owned()), "{now}");
     assert!(!keys(&now).contains(&"pbx-away".to_owned()), "{now}");
 
-    // The link to Devices may still be coming up.
-    let complete = async {
-        loop {
-            let shown = page.rows("Snapshot", json!({}), "connections").await;
-            let is_up = |kind: &str| shown.iter().any(|row| row["kind"] == kind && row["state"] == "up");
-            if is_up("pbx") && is_up("devices") {
-                return shown;
-            }
-        }
-    };
-    let shown = tokio::time::timeout(PATIENCE, complete).await.expect("Devices is connected");
+    let shown = page.until_devices().await;
     for kind in ["sysclients", "redirect"] {
         assert!(shown.iter().any(|row| row["kind"] == kind), "{shown:#?}");
     }

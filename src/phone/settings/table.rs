@@ -1,5 +1,7 @@
 //! The one table of settings: help, validation, pages and documentation are made from it.
 
+use super::scope::Scope;
+
 /// What a value may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -268,6 +270,15 @@ pub static REDIRECT_SETTINGS: &[Setting] = &[
         ),
     ),
 ];
+
+/// Whether a setting may be set there at all.
+#[must_use]
+pub fn possible(setting: &Setting, scope: &Scope) -> bool {
+    if ONE_PHONE.contains(&setting.name) {
+        return matches!(scope, Scope::Phone(_));
+    }
+    setting.layered || *scope == Scope::Instance
+}
 
 /// The setting of that name; `redirect.<vendor>.<name>` for any vendor word.
 #[must_use]

@@ -89,9 +89,9 @@ impl Page {
                 continue;
             }
             assert_eq!(message["api"], "gangway");
-            let last = message.get("last").is_none_or(|last| last == true);
+            let is_complete = message.get("part").is_none();
             parts.push(message);
-            if last {
+            if is_complete {
                 return parts;
             }
         }
@@ -133,10 +133,34 @@ impl Page {
         if shown["sentence"]["cause"] == cause {
             return shown["sentence"].clone();
         }
-        let of = mac.to_string();
-        let changed =
-            self.told("PhoneChanged", |told| told["phone"]["mac"] == of && told["sentence"]["cause"] == cause).await;
-        changed["sentence"].clone()
+        let (of, mut now) = (mac.to_string(), shown["sentence"]["cause"].clone());
+        let search = async {
+            loop {
+                let changed = self.told("PhoneChanged", |told| told["phone"]["mac"] == of).await;
+                now = changed["sentence"]["cause"].clone();
+                if now == cause {
+                    return changed["sentence"].clone();
+                }
+            }
+        };
+        match tokio::time::timeout(PATIENCE / 2, search).await {
+            Ok(sentence) => sentence,
+            Err(_) => panic!("{mac} says {now}, not {cause}"),
+        }
+    }
+
+    /// Asks for the connections until those to the PBX and to Devices are up: they come one after the other.
+    pub async fn until_devices(&mut self) -> Vec<Value> {
+        let complete = async {
+            loop {
+                let shown = self.rows("Snapshot", json!({}), "connections").await;
+                let is_up = |kind: &str| shown.iter().any(|row| row["kind"] == kind && row["state"] == "up");
+                if is_up("pbx") && is_up("devices") {
+                    return shown;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, complete).await.expect("Devices is connected")
     }
 
     /// Presses a button; what will happen.
