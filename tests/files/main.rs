@@ -2,6 +2,7 @@
 //! Every model of a vendor has a golden file under `fixtures/golden/<vendor>/` (`make bless` writes them).
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so")]
 
+mod atcom;
 mod golden;
 mod recognition;
 mod sample;
