@@ -73,6 +73,7 @@ pub fn gangway(dir: &Path) -> Server {
     let address = free_address();
     let config = dir.join("gangway.toml");
     let root = dir.display();
+    fs::create_dir_all(dir.join("overrides")).expect("the administrator's directory");
     fs::write(
         &config,
         format!(

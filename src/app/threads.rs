@@ -18,7 +18,7 @@ pub struct Threads {
 impl Threads {
     /// Starts them; needs a running actix `System`.
     pub fn start() -> Self {
-        Self { links: Arbiter::new(), provision: Arbiter::new(), admin: Arbiter::new() }
+        Self { links: behind_the_phones(), provision: behind_the_phones(), admin: behind_the_phones() }
     }
 
     /// Ends them when their tasks have ended.
@@ -27,6 +27,21 @@ impl Threads {
         self.provision.stop();
         self.admin.stop();
     }
+}
+
+/// How much further back these threads stand than those that answer phones (`nice`): when everything changes at once and
+/// there are fewer cores than work, phones are answered first.
+const STEP_BACK: i32 = 10;
+
+fn behind_the_phones() -> Arbiter {
+    let arbiter = Arbiter::new();
+    arbiter.spawn_fn(|| {
+        // Of this thread alone, on Linux. Where it cannot be done, all stand alike.
+        if let Err(error) = rustix::process::nice(STEP_BACK) {
+            tracing::debug!(%error, "this thread keeps its priority");
+        }
+    });
+    arbiter
 }
 
 /// Makes something on an arbiter's thread and brings its handle back.
