@@ -89,13 +89,7 @@ fn masked(file: &File, secrets: &[Secret]) -> Vec<(String, bool)> {
 /// Everything of a phone that must not be read over a shoulder, wherever it stands in the file.
 fn secrets(deps: &Deps, phone: &Phone) -> Vec<Secret> {
     const SETTINGS: &[&str] = &["phone_admin_password", "provisioning_password", "ldap_password"];
-    let lookup = crate::phone::settings::Lookup {
-        vendor: Some(&phone.vendor),
-        model: phone.model.as_deref(),
-        category: phone.category.as_deref(),
-        mac: Some(phone.mac),
-        defaults: None,
-    };
+    let lookup = crate::phone::settings::Lookup::of(phone);
     let settings = deps.store.layers(phone.instance).effective_of(SETTINGS, &lookup, Some(&phone.device_config));
     let mut secrets = vec![phone.token.clone(), phone.own.password.clone()];
     secrets.extend(phone.bootstrap.iter().map(|bootstrap| bootstrap.password.clone()));

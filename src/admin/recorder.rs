@@ -47,13 +47,7 @@ pub fn details(deps: &Deps, shelf: &Shelf, phone: &std::sync::Arc<Phone>) -> (Va
     let row = shelf.row(std::sync::Arc::clone(phone), &around, now);
     let bases = (deps.bases)(phone.instance);
     let settings = deps.store.layers(phone.instance);
-    let lookup = crate::phone::settings::Lookup {
-        vendor: Some(&phone.vendor),
-        model: phone.model.as_deref(),
-        category: phone.category.as_deref(),
-        mac: Some(phone.mac),
-        defaults: None,
-    };
+    let lookup = crate::phone::settings::Lookup::of(phone);
     let names = ["provisioning_scheme", "firmware_url", "firmware_version"];
     let scheme = settings.effective_of(&names, &lookup, Some(&phone.device_config));
     let manual = if scheme.text("provisioning_scheme") == "http" { &bases.plain } else { &bases.https };

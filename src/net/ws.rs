@@ -336,5 +336,4 @@ fn broken(host: &str, error: &WsProtocolError, limit: usize) -> NetError {
 }
 
 #[cfg(test)]
-#[path = "ws_tests.rs"]
 mod tests;

@@ -21,13 +21,7 @@ pub type UrlOf = Arc<dyn Fn(&Phone) -> Option<Secret> + Send + Sync>;
 #[must_use]
 pub fn token_urls(store: Store, instances: Instances) -> UrlOf {
     Arc::new(move |phone| {
-        let lookup = Lookup {
-            vendor: Some(&phone.vendor),
-            model: phone.model.as_deref(),
-            category: phone.category.as_deref(),
-            mac: Some(phone.mac),
-            defaults: None,
-        };
+        let lookup = Lookup::of(phone);
         let settings = store.layers(phone.instance).effective_of(&["provisioning_scheme"], &lookup, None);
         let scheme = if settings.text("provisioning_scheme") == "http" { Scheme::Http } else { Scheme::Https };
         let learned = urls::learned(&store, phone.instance, Some(&phone.provider));

@@ -54,13 +54,7 @@ impl World {
             "reverse_proxy",
             "update_interval_minutes",
         ];
-        let lookup = Lookup {
-            vendor: Some(&phone.vendor),
-            model: phone.model.as_deref(),
-            category: phone.category.as_deref(),
-            mac: Some(phone.mac),
-            defaults: None,
-        };
+        let lookup = Lookup::of(phone);
         self.store.layers(phone.instance).effective_of(NAMES, &lookup, Some(&phone.device_config))
     }
 

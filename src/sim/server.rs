@@ -6,7 +6,13 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use actix_web::{App, HttpServer, dev::ServerHandle, web};
+use actix_web::{
+    App, HttpRequest, HttpResponse, HttpServer,
+    dev::ServerHandle,
+    http::{StatusCode, header},
+    web,
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
 
 use super::host::HostHandle;
 
@@ -117,10 +123,23 @@ impl SimServer {
     }
 }
 
+/// User and password of HTTP Basic, where a request shows them.
+pub(super) fn basic(request: &HttpRequest) -> Option<(String, String)> {
+    let credentials = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Basic ")?;
+    let plain = String::from_utf8(BASE64_STANDARD.decode(credentials).ok()?).ok()?;
+    let (user, password) = plain.split_once(':')?;
+    Some((user.to_owned(), password.to_owned()))
+}
+
+/// What a service answers that was told to be out of order: a status with a page instead of its protocol.
+pub(super) fn out_of_order(status: u16) -> HttpResponse {
+    HttpResponse::build(StatusCode::from_u16(status).unwrap_or_default())
+        .content_type("text/html")
+        .body("<html><body>Service Unavailable</body></html>")
+}
+
 #[cfg(test)]
 mod tests {
-    use actix_web::HttpResponse;
-
     use super::*;
     use crate::sim::{fetch, host::SimHost};
 

@@ -125,13 +125,13 @@ impl Store {
         let inner = &self.inner;
         let mut transaction = inner.writer.begin("change the phones").await?;
         self.draft(&mut transaction, batch, drafts).await?;
-        let changed = |draft: &Draft| draft.after != *draft.before;
-        let count = i64::try_from(drafts.iter().filter(|draft| changed(draft)).count()).unwrap_or(i64::MAX);
+        let changed: Vec<bool> = drafts.iter().map(|draft| draft.after != *draft.before).collect();
+        let count = i64::try_from(changed.iter().filter(|changed| **changed).count()).unwrap_or(i64::MAX);
         let mut counter = phone::next_changes(&mut transaction, count).await? - count;
         let mut rows = Vec::new();
         let mut counters = Vec::with_capacity(drafts.len());
-        for draft in drafts.iter_mut() {
-            if !changed(draft) {
+        for (draft, changed) in drafts.iter().zip(changed) {
+            if !changed {
                 event::add(&mut transaction, draft.before.id, inner.clock.now(), &draft.events).await?;
                 counters.push(None);
                 continue;

@@ -11,7 +11,10 @@ use super::{
     table::{Setting, TABLE, setting},
 };
 use crate::{
-    phone::{mac::Mac, record::DeviceConfig},
+    phone::{
+        mac::Mac,
+        record::{DeviceConfig, Phone},
+    },
     secret::Secret,
 };
 
@@ -50,7 +53,19 @@ pub struct Lookup<'a> {
     pub defaults: Option<&'a BTreeMap<String, String>>,
 }
 
-impl Lookup<'_> {
+impl<'a> Lookup<'a> {
+    /// Every layer of this phone; the vendor's own defaults left out.
+    #[must_use]
+    pub fn of(phone: &'a Phone) -> Self {
+        Self {
+            vendor: Some(&phone.vendor),
+            model: phone.model.as_deref(),
+            category: phone.category.as_deref(),
+            mac: Some(phone.mac),
+            defaults: None,
+        }
+    }
+
     fn of_manifest(&self, setting: &Setting) -> Option<&str> {
         self.defaults?.get(setting.name).map(String::as_str)
     }

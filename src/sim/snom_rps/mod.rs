@@ -9,14 +9,13 @@ mod tests;
 use std::io;
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
-use base64::{Engine, prelude::BASE64_STANDARD};
 
 pub use state::{SnomCall, SnomEntry, SnomRpsState, SnomRpsSwitches};
 
 use super::{
     board::Board,
     host::HostHandle,
-    server::SimServer,
+    server::{SimServer, basic, out_of_order},
     xmlrpc::{Answer, Style, read_call, write_answer},
 };
 use crate::phone::mac::Mac;
@@ -99,8 +98,7 @@ impl SnomRps {
 fn call(board: &Board<SnomRpsState>, request: &HttpRequest, body: &[u8]) -> HttpResponse {
     let switches = board.read(|state| state.switches.clone());
     if let Some(status) = switches.status {
-        let status = actix_web::http::StatusCode::from_u16(status).unwrap_or_default();
-        return HttpResponse::build(status).body("<html><body>Service Unavailable</body></html>");
+        return out_of_order(status);
     }
     let Some(account) = account(board, request) else {
         board.change(|state| state.refused_logins += 1);
@@ -125,11 +123,9 @@ fn call(board: &Board<SnomRpsState>, request: &HttpRequest, body: &[u8]) -> Http
 }
 
 fn account(board: &Board<SnomRpsState>, request: &HttpRequest) -> Option<String> {
-    let credentials = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Basic ")?;
-    let plain = String::from_utf8(BASE64_STANDARD.decode(credentials).ok()?).ok()?;
-    let (user, password) = plain.split_once(':')?;
-    let right = board.read(|state| state.accounts.get(user).is_some_and(|own| own == password));
-    right.then(|| user.to_owned())
+    let (user, password) = basic(request)?;
+    let right = board.read(|state| state.accounts.get(&user).is_some_and(|own| *own == password));
+    right.then_some(user)
 }
 
 /// What a factory-fresh phone gets: a body that sets `setting_server`; an unknown phone gets an empty page.

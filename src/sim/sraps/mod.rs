@@ -17,7 +17,12 @@ use serde_json::json;
 pub use state::{Flavour, SrapsAccount, SrapsCall, SrapsEndpoint, SrapsState, SrapsSwitches};
 
 use self::hawk::Refused;
-use super::{board::Board, gate::Gates, host::HostHandle, server::SimServer};
+use super::{
+    board::Board,
+    gate::Gates,
+    host::HostHandle,
+    server::{SimServer, out_of_order},
+};
 use crate::{
     clock::{Clock, SystemClock},
     phone::mac::Mac,
@@ -149,10 +154,7 @@ impl Sraps {
 async fn call(board: &Board<SrapsState>, gates: &Gates, request: &HttpRequest, body: &[u8]) -> HttpResponse {
     let switches = board.read(|state| state.switches.clone());
     if let Some(status) = switches.status {
-        let status = StatusCode::from_u16(status).unwrap_or_default();
-        return HttpResponse::build(status)
-            .content_type("text/html")
-            .body("<html><body>Service Unavailable</body></html>");
+        return out_of_order(status);
     }
     let now = SystemClock.now().as_second().saturating_add(switches.clock_ahead);
     let checked = board.change(|state| hawk::check(state, request, body, now));
