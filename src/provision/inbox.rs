@@ -105,7 +105,7 @@ impl Inbox {
             FleetEventKind::Password { .. }
             | FleetEventKind::AdminPassword(_)
             | FleetEventKind::Item(_)
-            | FleetEventKind::Last
+            | FleetEventKind::Last { .. }
             | FleetEventKind::Silence { .. } => {
                 self.told_in_vain.remove(&id);
             }
@@ -124,7 +124,7 @@ impl Inbox {
                 self.change(id, |phone| phone.device_config.admin_password = Some(password)).await?;
             }
             FleetEventKind::Item(item) => self.item(id, item, now),
-            FleetEventKind::Last => return self.last(id, held, now).await,
+            FleetEventKind::Last { opened_with } => return self.last(id, held, opened_with, now).await,
             FleetEventKind::Silence { sent } => return self.silence(id, sent, now).await,
             FleetEventKind::Closed { reason } => {
                 self.bursts.remove(&id);
@@ -196,7 +196,13 @@ impl Inbox {
         }
     }
 
-    async fn last(&mut self, id: PhoneId, held: Hold, now: Timestamp) -> Result<(), StoreError> {
+    async fn last(
+        &mut self,
+        id: PhoneId,
+        held: Hold,
+        opened_with: Option<Secret>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let burst = self.bursts.entry(id).or_default();
         let items = std::mem::take(&mut burst.items);
         let is_first = !std::mem::replace(&mut burst.complete, true);
@@ -205,14 +211,17 @@ impl Inbox {
         let (phone, ()) = store
             .change_phone(id, |phone, events| {
                 if is_first {
-                    outcome::burst(phone, items, now, events);
+                    outcome::burst(phone, items, opened_with.as_ref(), now, events);
                 } else {
                     // A later item marked as last is a change, not a new whole.
                     outcome::items_changed(phone, items, events);
                 }
             })
             .await?;
-        self.identifies_as(&phone, held);
+        // As after a password: a code that came since asks for another connection.
+        if phone.code.is_none() {
+            self.identifies_as(&phone, held);
+        }
         Ok(())
     }
 

@@ -79,7 +79,7 @@ pub(super) async fn run(job: Job, mut close: oneshot::Receiver<()>, stop: Cancel
     let told = Box::pin(async {
         tokio::select! { _ = &mut close => {} () = stop.cancelled() => {} }
     });
-    let mut line = Line { job, told, stop: stop.clone(), sent: None };
+    let mut line = Line { job, told, stop: stop.clone(), sent: None, opened_with: None };
     // Connects at once, whether or not the sink takes the event now: attempts that queued up before it would later go
     // out together, faster than the set rate. Boxed, so that the memory of connecting is given back once connected.
     let attempt = {
@@ -119,6 +119,8 @@ struct Line<T> {
     stop: CancellationToken,
     /// The provisioning code that was sent and not answered yet.
     sent: Option<Secret>,
+    /// The provisioning code the connection began with.
+    opened_with: Option<Secret>,
 }
 
 impl<T: Future<Output = ()> + Unpin> Line<T> {
@@ -163,6 +165,7 @@ impl<T: Future<Output = ()> + Unpin> Line<T> {
         };
         let credentials = Credentials { code: job.code.take(), password: job.password.take() };
         self.sent.clone_from(&credentials.code);
+        self.opened_with.clone_from(&credentials.code);
         let clock = SharedClock::clone(&job.clock);
         let (session, hello) = Session::open(device, credentials, PAGE, clock.now());
         let mut session = Box::new(session);
@@ -213,7 +216,7 @@ impl<T: Future<Output = ()> + Unpin> Line<T> {
         let kind = match event {
             Event::AdminPassword(password) => FleetEventKind::AdminPassword(password),
             Event::Item(item) => FleetEventKind::Item(item.fields),
-            Event::Last => FleetEventKind::Last,
+            Event::Last => FleetEventKind::Last { opened_with: self.opened_with.clone() },
             Event::NotInDomain => FleetEventKind::Silence { sent: self.sent.clone() },
             Event::PasswordReceived(_) => return Ok(()),
             Event::Ignored(why) => {

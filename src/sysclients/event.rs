@@ -96,7 +96,10 @@ pub enum FleetEventKind {
     /// One configuration item, passwords in clear.
     Item(Value),
     /// The first burst of items is complete (may come again later).
-    Last,
+    Last {
+        /// The provisioning code this connection was opened with, spent or not: beside a configuration it is not needed.
+        opened_with: Option<Secret>,
+    },
     /// Nothing for 20 s: not in a domain. The socket stays, an administrator may still adopt the phone.
     Silence {
         /// The provisioning code this connection identified with, if it did.
@@ -126,7 +129,7 @@ impl FleetEventKind {
             Self::Password { .. } => "password",
             Self::AdminPassword(_) => "admin_password",
             Self::Item(_) => "item",
-            Self::Last => "last",
+            Self::Last { .. } => "last",
             Self::Silence { .. } => "silence",
             Self::Closed { .. } => "closed",
             Self::EndpointAway { .. } => "endpoint_away",

@@ -68,8 +68,14 @@ fn spend(phone: &mut Phone, sent: Option<&Secret>) {
     phone.sysclient.spent.add(sent.clone());
 }
 
-/// A complete burst: it replaces what was there.
-pub fn burst(phone: &mut Phone, items: BTreeMap<String, Value>, now: Timestamp, events: &mut Vec<NewEvent>) {
+/// A complete burst: it replaces what was there. `opened_with` is the code its connection began with.
+pub fn burst(
+    phone: &mut Phone,
+    items: BTreeMap<String, Value>,
+    opened_with: Option<&Secret>,
+    now: Timestamp,
+    events: &mut Vec<NewEvent>,
+) {
     if phone.device_config.received.is_none() {
         events.push(Happened::ConfigReceived.into());
     } else if phone.device_config.items != items {
@@ -77,9 +83,10 @@ pub fn burst(phone: &mut Phone, items: BTreeMap<String, Value>, now: Timestamp, 
     }
     phone.device_config.items = items.into();
     phone.device_config.received.get_or_insert(now);
-    // The password that brought the configuration works; a code kept beside it is not needed.
+    // The password that brought the configuration works; a code kept beside it is not needed. One that came since the
+    // connection began leads to another domain or category, maybe: it has its own connection.
     if phone.sysclient.password.is_some() {
-        phone.code = None;
+        phone.code.take_if(|code| Some(&*code) == opened_with);
     }
     phone.devices.reach(DevicesState::Received, now);
     // Devices knows the phone again: an administrator took it back in.

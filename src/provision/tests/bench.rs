@@ -366,17 +366,22 @@ impl Bench {
 
     /// Devices accepts the code and sends everything.
     pub async fn devices_accepts(&mut self) {
+        self.devices_gives_a_password().await;
+        self.devices_sends().await;
+    }
+
+    pub async fn devices_gives_a_password(&mut self) {
         let (stored, is_stored) = oneshot::channel();
         self.send(FleetEventKind::Connected).await;
         let sent = self.outside.holds.lock().unwrap().last().and_then(|hold| hold.credential.code().cloned());
         self.send(FleetEventKind::Password { password: "sysclient-password".into(), sent, stored }).await;
         is_stored.await.unwrap();
-        self.devices_sends().await;
     }
 
     pub async fn devices_sends(&mut self) {
         self.send(FleetEventKind::Item(json!({"type": "NTP", "ntp1": "10.0.0.1"}))).await;
-        self.send(FleetEventKind::Last).await;
+        let opened_with = self.outside.holds.lock().unwrap().last().and_then(|hold| hold.credential.code().cloned());
+        self.send(FleetEventKind::Last { opened_with }).await;
     }
 
     /// The phone fetches its file with what travelled through the redirect service.

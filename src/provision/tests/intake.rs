@@ -201,6 +201,28 @@ async fn the_same_user_again_keeps_token_and_credentials() {
 }
 
 #[tokio::test]
+async fn a_burst_of_the_old_connection_leaves_a_newer_code_alone() {
+    let mut bench = Bench::new().await;
+    let first = bench.request(bench.wish("anna", "1"));
+    bench.held(0).await;
+    bench.devices_gives_a_password().await;
+    let before = bench.outside.holds.lock().unwrap().len();
+    let again = bench.request(bench.wish("anna", "2"));
+    bench.until("the new code is there", |phone| phone.code == Some("2".into())).await;
+    // What the connection with the first code still brings was on its way already.
+    bench.send(FleetEventKind::Item(serde_json::json!({"type": "MEDIA"}))).await;
+    bench.send(FleetEventKind::Last { opened_with: Some("1".into()) }).await;
+    bench.until("the burst is written", |phone| phone.device_config.items.contains_key("MEDIA")).await;
+    assert_eq!(bench.record().code, Some("2".into()));
+    let hold = bench.held(before).await;
+    let both = Credential::CodeOrPassword { code: "2".into(), password: "sysclient-password".into() };
+    assert_eq!(hold.credential, both);
+    again.await.unwrap().unwrap();
+    assert!(first.await.unwrap().unwrap_err().contains("Another request"));
+    bench.stop().await;
+}
+
+#[tokio::test]
 async fn another_user_gets_a_new_token_and_the_phone_is_moved() {
     let mut bench = Bench::new().await;
     let answer = bench.request(bench.wish("anna", "1"));
