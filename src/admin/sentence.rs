@@ -149,9 +149,12 @@ fn button(cause: Cause, phone: &Phone) -> Option<Button> {
         Cause::RedirectedNotAsked => press("redirect-again"),
         Cause::WindowClosed | Cause::Overdue => press("allow"),
         Cause::Rejected => match cause::rule(phone) {
-            Some(Reason::CertificateRequired) => {
-                Some(Button { name: "open-settings", params: json!({ "setting": "require_certificate" }) })
-            }
+            Some(
+                Reason::CertificateRequired
+                | Reason::CertificateExpired
+                | Reason::CertificateUnknownIssuer
+                | Reason::CertificateNoMac,
+            ) => Some(Button { name: "open-settings", params: json!({ "setting": "require_certificate" }) }),
             // A phone that shows another phone's certificate is not helped by opening the window.
             Some(Reason::OtherCertificate | Reason::WrongMac) => None,
             _ => press("allow"),

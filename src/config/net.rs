@@ -12,6 +12,9 @@ pub struct NetConfig {
     /// Networks (CIDR) of reverse proxies whose forwarding headers are believed.
     #[serde(deserialize_with = "super::list::one_or_many")]
     pub trusted_proxies: Vec<IpNet>,
+    /// Header in which those proxies pass the subject of the client certificate they have verified, for example
+    /// `X-SSL-Client-S-DN`; empty = none. They must remove it from what clients send.
+    pub client_subject_header: String,
     /// Outgoing HTTP proxy `http://[user:password@]host[:port]`; empty = none. May hold credentials.
     pub proxy: Secret,
     /// Sysclients opened per second at most.
@@ -20,6 +23,11 @@ pub struct NetConfig {
 
 impl Default for NetConfig {
     fn default() -> Self {
-        Self { trusted_proxies: Vec::new(), proxy: Secret::default(), connects_per_second: 50 }
+        Self {
+            trusted_proxies: Vec::new(),
+            client_subject_header: String::new(),
+            proxy: Secret::default(),
+            connects_per_second: 50,
+        }
     }
 }
