@@ -7,7 +7,7 @@ use crate::{
     phone::{
         instance::Instances,
         record::Phone,
-        settings::Lookup,
+        settings::{Defaults, Lookup},
         urls::{Scheme, phone_base, token_url},
     },
     secret::Secret,
@@ -21,7 +21,7 @@ pub type UrlOf = Arc<dyn Fn(&Phone) -> Option<Secret> + Send + Sync>;
 #[must_use]
 pub fn token_urls(store: Store, instances: Instances) -> UrlOf {
     Arc::new(move |phone| {
-        let lookup = Lookup::of(phone);
+        let lookup = Lookup::of(phone, Defaults::Table);
         let settings = store.layers(phone.instance).effective_of(&["provisioning_scheme"], &lookup, None);
         let scheme = if settings.text("provisioning_scheme") == "http" { Scheme::Http } else { Scheme::Https };
         let learned = urls::learned(&store, phone.instance, Some(&phone.provider));
