@@ -18,6 +18,7 @@ use crate::{
         firmware::FirmwareState,
         record::Phone,
         settings::{Defaults, Lookup},
+        urls::Scheme,
     },
     store::{EVENTS_KEPT, EventRow, HistoryFilter, HistoryRow, RequestFacts, StoreError},
 };
@@ -55,7 +56,7 @@ pub fn details(deps: &Deps, shelf: &Shelf, phone: &std::sync::Arc<Phone>) -> (Va
     let lookup = Lookup::of(phone, Defaults::Table);
     let names = ["provisioning_scheme", "firmware_url", "firmware_version"];
     let scheme = settings.effective_of(&names, &lookup, Some(&phone.device_config));
-    let manual = if scheme.text("provisioning_scheme") == "http" { &bases.plain } else { &bases.https };
+    let manual = if scheme.scheme() == Scheme::Http { &bases.plain } else { &bases.https };
     let known_model = knows_model(deps, phone);
     let facts = Facts {
         around: &around,
