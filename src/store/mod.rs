@@ -7,9 +7,11 @@
 //! changes in.
 
 mod account;
+mod activity;
 mod change;
 mod columns;
 mod connection;
+mod delivered;
 mod device_config;
 mod error;
 mod event;
@@ -23,6 +25,7 @@ mod request;
 mod roster;
 mod seal;
 mod setting;
+mod setting_change;
 mod together;
 mod upload;
 mod watch;
@@ -37,13 +40,16 @@ use sqlx::SqlitePool;
 use tokio::sync::broadcast;
 
 pub use self::{
+    activity::Activity,
     change::PhoneChanged,
+    delivered::{DeliveredFile, KeptFile},
     error::StoreError,
     event::{EVENTS_KEPT, EventRow, NewEvent},
     files::{Claim, DATABASE},
     history::{HistoryEntry, HistoryFilter, HistoryRow},
     request::{RequestFacts, RequestNote, UNKNOWN_KEPT},
     roster::Roster,
+    setting_change::SettingChange,
     together::LaterChange,
     upload::{UPLOAD_LIMIT, UPLOADS_KEPT, UploadRow},
 };
@@ -73,6 +79,7 @@ struct Inner {
     settings: Settings,
     facts: Facts,
     requests: Requests,
+    delivered: delivered::Waiting,
     later: together::LaterQueue,
     changes: broadcast::Sender<PhoneChanged>,
     settings_changes: broadcast::Sender<InstanceId>,
@@ -125,6 +132,7 @@ impl Store {
                 settings: loaded.settings,
                 facts: loaded.facts,
                 requests: loaded.requests,
+                delivered: delivered::Waiting::default(),
                 later,
                 changes: broadcast::Sender::new(ANNOUNCEMENTS),
                 settings_changes: broadcast::Sender::new(ANNOUNCEMENTS),
