@@ -19,6 +19,7 @@ mod import_check;
 mod notices;
 mod query;
 mod recorder;
+pub mod refusal;
 mod reply;
 mod row;
 pub mod sentence;
@@ -46,6 +47,7 @@ use crate::{
     apis::admin::{self, Person},
     clock::SharedClock,
     links::{devices::DevicesLinks, link::Link, pbx::PbxSessions},
+    net::failed_handshakes::FailedHandshakes,
     phone::{
         instance::{InstanceId, Instances},
         record::Phone,
@@ -92,6 +94,8 @@ pub struct Deps {
     pub provisioning: Provisioning,
     /// Has a phone told to come now; its time line says whether it does.
     pub resync: Resync,
+    /// TLS handshakes at our listeners that failed.
+    pub failures: Arc<FailedHandshakes>,
     /// The certificates phones see, as files.
     pub certificates: Vec<PathBuf>,
     /// Time.

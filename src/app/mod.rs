@@ -159,6 +159,7 @@ impl Application {
             sessions: sessions.clone(),
             devices: devices.clone(),
             provisioning: provisioning.clone(),
+            failures: Arc::clone(&failures),
             clock: Arc::clone(&clock),
             tasks: tasks.clone(),
         };

@@ -10,6 +10,7 @@ use std::{
 
 use jiff::Timestamp;
 use rustls::{AlertDescription, Error, PeerIncompatible};
+use tokio::sync::watch;
 
 use super::client_hello::ClientHello;
 use crate::phone::identity::network;
@@ -181,11 +182,14 @@ pub fn alert_name(alert: AlertDescription) -> &'static str {
 
 /// The newest failed handshakes, bounded. Shared by the listeners that write and whoever explains.
 #[derive(Debug, Default)]
-pub struct FailedHandshakes(Mutex<VecDeque<FailedHandshake>>);
+pub struct FailedHandshakes {
+    kept: Mutex<VecDeque<FailedHandshake>>,
+    refusals: watch::Sender<()>,
+}
 
 impl FailedHandshakes {
     fn lock(&self) -> MutexGuard<'_, VecDeque<FailedHandshake>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Remembers one; of a source that fills its share, and of a full memory, the oldest goes.
@@ -201,7 +205,18 @@ impl FailedHandshakes {
         if kept.len() >= KEPT {
             kept.pop_front();
         }
+        let refuses = failed.refuses_certificate();
         kept.push_back(failed);
+        drop(kept);
+        if refuses {
+            self.refusals.send_replace(());
+        }
+    }
+
+    /// Wakes whoever waits for the next refusal of our certificate.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.refusals.subscribe()
     }
 
     /// All, the newest last.
