@@ -2,6 +2,7 @@
 //! Everything runs on a thread of its own; phones' requests share no lock with it but those they have anyway.
 
 mod actions;
+mod assets;
 mod audit;
 mod build;
 pub mod cause;
@@ -17,6 +18,7 @@ mod history;
 mod import;
 mod import_check;
 mod notices;
+mod pages;
 mod query;
 mod recorder;
 mod reply;
@@ -36,6 +38,7 @@ use tokio::sync::mpsc;
 
 pub use self::{
     build::build,
+    pages::AdminPages,
     query::{Query, Sort, Wish},
     row::{Row, Search},
     text::Text,
