@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::english;
+use crate::phone::facet::{DevicesState, RedirectState, RegistrationState, RequestState, UserObjectState, Wanted};
 
 #[derive(RustEmbed)]
 #[folder = "templates/admin/"]
@@ -106,13 +107,24 @@ impl Assets {
 }
 
 fn english_module() -> String {
-    let texts: Map<String, Value> = english::keys()
-        .filter_map(|key| {
-            let text = english::template(&key)?;
-            Some((key, text.into()))
-        })
-        .collect();
+    let sentences = english::keys().filter_map(|key| {
+        let text = english::template(&key)?;
+        Some((key, text.into()))
+    });
+    let texts: Map<String, Value> = sentences.chain(states()).collect();
     format!("export default {};\n", Value::Object(texts))
+}
+
+/// The words of the facets' states, by the names they have in a row.
+fn states() -> impl Iterator<Item = (String, Value)> {
+    let row = |facet: &str, word: &str, text: &str| (format!("state.{facet}.{word}"), Value::from(text));
+    let devices = DevicesState::ALL.iter().map(move |state| row("deviceConfig", state.as_str(), state.text()));
+    let redirect = RedirectState::ALL.iter().map(move |state| row("redirect", state.as_str(), state.text()));
+    let requests = RequestState::ALL.iter().map(move |state| row("requests", state.as_str(), state.text()));
+    let flags = UserObjectState::ALL.iter().map(move |state| row("flags", state.as_str(), state.text()));
+    let registered = RegistrationState::ALL.iter().map(move |state| row("registered", state.as_str(), state.text()));
+    let wanted = Wanted::ALL.iter().map(move |state| row("wanted", state.as_str(), state.text()));
+    devices.chain(redirect).chain(requests).chain(flags).chain(registered).chain(wanted)
 }
 
 fn build(files: &BTreeMap<String, Asset>) -> String {

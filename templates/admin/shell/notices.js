@@ -42,13 +42,13 @@ export class Notices {
     render(
       html`
         ${this.#lost &&
-        html`<div class="notice error" role="alert">
+        html`<div class="notice is-error" role="alert">
           ${icon("error")}
           <p>${t("page.connection.lost-since", { since: this.#lost.toISOString() })}</p>
           <button @click=${this.#retry}>${t("page.connection.retry")}</button>
         </div>`}
         ${shown.map(
-          (notice) => html`<div class="notice ${notice.severity}" data-key=${notice.key}>
+          (notice) => html`<div class="notice is-${notice.severity}" data-key=${notice.key}>
             ${icon(notice.severity)}
             <p>
               <b>${t(`page.severity.${notice.severity}`)}</b> ${told(notice.text)}
