@@ -7,6 +7,7 @@
 //! changes in.
 
 mod account;
+mod audit;
 mod change;
 mod columns;
 mod connection;
@@ -15,6 +16,7 @@ mod error;
 mod event;
 mod fact;
 mod files;
+mod handover;
 mod history;
 mod instance;
 mod load;
@@ -24,6 +26,7 @@ mod roster;
 mod seal;
 mod setting;
 mod together;
+mod token;
 mod upload;
 mod watch;
 mod writer;
@@ -37,17 +40,22 @@ use sqlx::SqlitePool;
 use tokio::sync::broadcast;
 
 pub use self::{
+    audit::{AUDIT_KEPT, AuditEntry, AuditRow},
     change::PhoneChanged,
     error::StoreError,
     event::{EVENTS_KEPT, EventRow, NewEvent},
     files::{Claim, DATABASE},
+    handover::HANDOVER_LIMIT,
     history::{HistoryEntry, HistoryFilter, HistoryRow},
     request::{RequestFacts, RequestNote, UNKNOWN_KEPT},
     roster::Roster,
     together::LaterChange,
+    token::{ApiToken, NewToken, Shown, TOKEN_PREFIX, TokenScope},
     upload::{UPLOAD_LIMIT, UPLOADS_KEPT, UploadRow},
 };
-use self::{fact::Facts, request::Requests, roster::TokenIndex, seal::Keyring, setting::Settings, writer::Writer};
+use self::{
+    fact::Facts, request::Requests, roster::TokenIndex, seal::Keyring, setting::Settings, token::Tokens, writer::Writer,
+};
 use crate::{
     clock::SharedClock,
     phone::{instance::InstanceId, record::PhoneId},
@@ -72,6 +80,7 @@ struct Inner {
     roster: Roster,
     settings: Settings,
     facts: Facts,
+    tokens: Tokens,
     requests: Requests,
     later: together::LaterQueue,
     changes: broadcast::Sender<PhoneChanged>,
@@ -124,6 +133,7 @@ impl Store {
                 roster,
                 settings: loaded.settings,
                 facts: loaded.facts,
+                tokens: loaded.tokens,
                 requests: loaded.requests,
                 later,
                 changes: broadcast::Sender::new(ANNOUNCEMENTS),

@@ -1,6 +1,7 @@
 //! The store as its users see it, on real files.
 
 mod together;
+mod tokens;
 
 use std::{fs, net::Ipv4Addr, path::Path, sync::Arc, time::Duration};
 
@@ -518,6 +519,9 @@ async fn a_database_of_the_first_schema_is_brought_forward() {
         "ALTER TABLE account DROP COLUMN provisioning",
         "ALTER TABLE account DROP COLUMN orphaned_by",
         "ALTER TABLE account DROP COLUMN withheld",
+        "DROP TABLE audit",
+        "DROP TABLE token",
+        "DROP TABLE handover",
         "DELETE FROM _sqlx_migrations WHERE version > 1",
     ] {
         sqlx::query(sql).execute(&mut *fixture.store.inner.writer.take().await).await.unwrap();
