@@ -122,6 +122,8 @@ pub struct Server {
     pub host: String,
     /// Port; 0 when there is no host.
     pub port: u16,
+    /// `host:port` as a URI has it, an IPv6 address in brackets (RFC 3986, 3.2.2); empty = none.
+    pub authority: String,
 }
 
 /// One account slot.

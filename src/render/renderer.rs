@@ -13,7 +13,8 @@ use crate::{
     phone::{
         neutral::{self, Inputs},
         record::{DeviceConfig, Phone},
-        settings::{Effective, Layers, Lookup},
+        settings::{Defaults, Effective, Layers, Lookup},
+        urls::Scheme,
     },
     vendor::{
         FileKind, Format, Recognition, Registry, SharedRegistry, Vendor,
@@ -228,10 +229,10 @@ pub(super) fn prepare<'a>(
         model: model.as_deref(),
         category: phone.and_then(|phone| phone.category.as_deref()),
         mac: phone.map(|phone| phone.mac),
-        defaults: Some(&family.settings),
+        defaults: Defaults::Family(&family.settings),
     };
     let settings = resolve(request.layers, &lookup, phone.map(|phone| &phone.device_config));
-    let http = settings.text("provisioning_scheme") == "http" || request.https_base.is_empty();
+    let http = settings.scheme() == Scheme::Http || request.https_base.is_empty();
     let base = if http { request.phone_base } else { request.https_base };
     let url = match (request.stage, request.token) {
         (Stage::Open, Some(token)) => format!("{base}{token}/"),

@@ -7,10 +7,12 @@
 //! changes in.
 
 mod account;
+mod activity;
 mod audit;
 mod change;
 mod columns;
 mod connection;
+mod delivered;
 mod device_config;
 mod error;
 mod event;
@@ -25,6 +27,7 @@ mod request;
 mod roster;
 mod seal;
 mod setting;
+mod setting_change;
 mod together;
 mod token;
 mod upload;
@@ -40,8 +43,10 @@ use sqlx::SqlitePool;
 use tokio::sync::broadcast;
 
 pub use self::{
+    activity::Activity,
     audit::{AUDIT_KEPT, AuditEntry, AuditRow},
     change::PhoneChanged,
+    delivered::{DeliveredFile, KeptFile},
     error::StoreError,
     event::{EVENTS_KEPT, EventRow, NewEvent},
     files::{Claim, DATABASE},
@@ -49,6 +54,7 @@ pub use self::{
     history::{HistoryEntry, HistoryFilter, HistoryRow},
     request::{RequestFacts, RequestNote, UNKNOWN_KEPT},
     roster::Roster,
+    setting_change::SettingChange,
     together::LaterChange,
     token::{ApiToken, NewToken, Shown, TOKEN_PREFIX, TokenScope},
     upload::{UPLOAD_LIMIT, UPLOADS_KEPT, UploadRow},
@@ -82,6 +88,7 @@ struct Inner {
     facts: Facts,
     tokens: Tokens,
     requests: Requests,
+    delivered: delivered::Waiting,
     later: together::LaterQueue,
     changes: broadcast::Sender<PhoneChanged>,
     settings_changes: broadcast::Sender<InstanceId>,
@@ -135,6 +142,7 @@ impl Store {
                 facts: loaded.facts,
                 tokens: loaded.tokens,
                 requests: loaded.requests,
+                delivered: delivered::Waiting::default(),
                 later,
                 changes: broadcast::Sender::new(ANNOUNCEMENTS),
                 settings_changes: broadcast::Sender::new(ANNOUNCEMENTS),

@@ -304,10 +304,12 @@ fn server(text: &str, port: u16) -> Server {
     let text = text.trim();
     let bare_v6 = text.matches(':').count() > 1 && !text.starts_with('[');
     let split = text.rsplit_once(':').filter(|(host, _)| !bare_v6 && (!host.starts_with('[') || host.ends_with(']')));
-    match split.and_then(|(host, port)| Some((host, port.parse().ok()?))) {
-        Some((host, port)) => Server { host: host.to_owned(), port },
-        None => Server { host: text.to_owned(), port },
-    }
+    let (host, port) = match split.and_then(|(host, port)| Some((host, port.parse().ok()?))) {
+        Some((host, port)) => (host, port),
+        None => (text, port),
+    };
+    let authority = if bare_v6 { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+    Server { host: host.to_owned(), port, authority }
 }
 
 #[cfg(test)]
@@ -316,15 +318,15 @@ mod tests {
 
     #[test]
     fn servers_are_split() {
-        for (text, host, port) in [
-            ("pbx.example.com", "pbx.example.com", 5061),
-            ("pbx.example.com:5071", "pbx.example.com", 5071),
-            ("[2001:db8::1]:5071", "[2001:db8::1]", 5071),
-            ("[2001:db8::1]", "[2001:db8::1]", 5061),
-            ("2001:db8::1", "2001:db8::1", 5061),
+        for (text, host, port, authority) in [
+            ("pbx.example.com", "pbx.example.com", 5061, "pbx.example.com:5061"),
+            ("pbx.example.com:5071", "pbx.example.com", 5071, "pbx.example.com:5071"),
+            ("[2001:db8::1]:5071", "[2001:db8::1]", 5071, "[2001:db8::1]:5071"),
+            ("[2001:db8::1]", "[2001:db8::1]", 5061, "[2001:db8::1]:5061"),
+            ("2001:db8::1", "2001:db8::1", 5061, "[2001:db8::1]:5061"),
         ] {
             let found = server(text, 5061);
-            assert_eq!((found.host.as_str(), found.port), (host, port), "{text}");
+            assert_eq!((found.host.as_str(), found.port, found.authority.as_str()), (host, port, authority), "{text}");
         }
     }
 
