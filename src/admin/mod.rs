@@ -3,7 +3,7 @@
 
 mod actions;
 mod assets;
-mod audit;
+pub mod audit;
 mod build;
 pub mod cause;
 mod chart;
@@ -17,6 +17,7 @@ mod hello;
 mod history;
 mod import;
 mod import_check;
+mod inquiry;
 mod notices;
 mod pages;
 mod query;
@@ -26,10 +27,12 @@ mod row;
 pub mod sentence;
 mod session;
 mod settings;
-mod settings_write;
+pub mod settings_write;
 mod shelf;
 mod snapshot;
 mod text;
+pub mod tokens;
+mod vendors;
 mod view;
 
 use std::{path::PathBuf, pin::Pin, sync::Arc};
@@ -38,8 +41,10 @@ use tokio::sync::mpsc;
 
 pub use self::{
     build::build,
+    inquiry::Inquiry,
     pages::AdminPages,
     query::{Query, Sort, Wish},
+    reply::Problem,
     row::{Row, Search},
     text::Text,
     view::View,
@@ -49,6 +54,7 @@ use crate::{
     apis::admin::{self, Person},
     clock::SharedClock,
     links::{devices::DevicesLinks, link::Link, pbx::PbxSessions},
+    net::reach::Reach,
     phone::{
         instance::{InstanceId, Instances},
         record::Phone,
@@ -95,6 +101,8 @@ pub struct Deps {
     pub provisioning: Provisioning,
     /// Has a phone told to come now; its time line says whether it does.
     pub resync: Resync,
+    /// What settings may have the gateway connect to.
+    pub reach: Reach,
     /// The certificates phones see, as files.
     pub certificates: Vec<PathBuf>,
     /// Time.

@@ -113,9 +113,10 @@ fn is_host(text: &str) -> bool {
 }
 
 fn policy(ancestors: &[String]) -> String {
-    let mut policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+    let mut policy =
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
          base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
-        .to_owned();
+            .to_owned();
     for origin in ancestors {
         policy.push(' ');
         policy.push_str(origin);
