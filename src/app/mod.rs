@@ -26,20 +26,29 @@ use self::{
     deliveries::ToProvisioning,
     history::StoredHistory,
     readiness::LinksReadiness,
-    sockets::{NoPages, Sockets},
+    sockets::Sockets,
     threads::{Threads, on},
     trust::Trust,
 };
 use crate::{
+    admin::AdminPages,
     apis::{Apis, devices, pbx_admin::ConnectedPbxs},
     clock::SharedClock,
     config::{Config, InstanceConfig},
-    http::{self, connections::Patience, listeners, ports::Readiness, rendered::RenderedFiles, stored::Stored},
+    http::{
+        self,
+        connections::Patience,
+        listeners,
+        ports::{Pages, Readiness},
+        rendered::RenderedFiles,
+        stored::Stored,
+    },
     lifecycle::SHUTDOWN_PATIENCE,
     links::{devices::DevicesLinks, pbx::PbxSessions},
     net::{
         failed_handshakes::FailedHandshakes,
         http::{Client, Options, Proxy},
+        reach::Reach,
     },
     phone::{
         facet::RedirectState,
@@ -163,6 +172,7 @@ impl Application {
             clock: Arc::clone(&clock),
             tasks: tasks.clone(),
         };
+        let desk = desk::open(&config, &threads, parts).await?;
         let apis = Apis {
             sessions: sessions.clone(),
             provisioning: provisioning.clone(),
@@ -172,7 +182,7 @@ impl Application {
             tasks: tasks.clone(),
             strangers: Arc::default(),
             password_logins: Arc::default(),
-            desk: desk::open(&config, &threads, parts).await?,
+            desk: Arc::new(desk.clone()),
         };
         start_devices(&devices, &apis, &trust, &threads).await?;
         tasks.spawn_local("pbx-changes", follow_pbxs(sessions.clone(), provisioning.clone(), tasks.clone()));
@@ -186,6 +196,8 @@ impl Application {
             tasks.spawn_local("certificates", certificates::follow(tls, Arc::clone(&clock), tasks.clone()));
         }
         let (instances_of_phones, pnp_clock) = (instances.clone(), Arc::clone(&clock));
+        let pages: Arc<dyn Pages> =
+            Arc::new(AdminPages { sessions: sessions.clone(), trusted_proxies: config.net.trusted_proxies.clone() });
         let deps = http::Deps::new(http::Parts {
             instances: instances.clone(),
             records: Arc::new(Stored(store.clone())),
@@ -197,7 +209,7 @@ impl Application {
             }),
             deliveries: Arc::new(ToProvisioning(provisioning)),
             upgrade: Arc::new(Sockets { apis, trusted_proxies: config.net.trusted_proxies.clone() }),
-            pages: Arc::new(NoPages),
+            pages: Arc::new(vec![pages]),
             clock,
             tasks: tasks.clone(),
             trusted_proxies: config.net.trusted_proxies.clone(),
@@ -383,8 +395,9 @@ async fn start_redirects(
     };
     let tls = crate::net::tls::client_config(None, None)?;
     let (store, clock, tasks) = (store.clone(), Arc::clone(clock), tasks.clone());
+    let reach = Reach::public_and(config.net.allow.clone());
     on(&threads.links.handle(), move || {
-        let client = Client::new(Options { proxy, ..Options::new(tls) });
+        let client = Client::new(Options { proxy, reach, ..Options::new(tls) });
         let history = Arc::new(StoredHistory::start(store, &tasks));
         Redirects::start(client, history, clock, &tasks, Limits::default())
     })

@@ -6,6 +6,7 @@ pub mod client_hello;
 pub mod error;
 pub mod failed_handshakes;
 pub mod http;
+pub mod reach;
 pub mod tls;
 pub mod udp;
 pub mod ws;
