@@ -29,7 +29,8 @@ fn switched_off(text: &str) -> Vec<&str> {
     let is_off = |line: &&str| {
         CHECKS.iter().any(|(name, on)| {
             line.split_once(name).is_some_and(|(_, rest)| {
-                let rest = rest.split_once(['=', '>']).map_or(rest, |(_, value)| value);
+                let value = rest.split_once('>').or_else(|| rest.split_once('='));
+                let rest = value.map_or(rest, |(_, value)| value);
                 rest.split('<').next().unwrap_or_default().trim() != *on
             })
         })
