@@ -2,7 +2,7 @@
 //! Everything runs on a thread of its own; phones' requests share no lock with it but those they have anyway.
 
 mod actions;
-mod audit;
+pub mod audit;
 mod build;
 pub mod cause;
 mod chart;
@@ -16,6 +16,7 @@ mod hello;
 mod history;
 mod import;
 mod import_check;
+mod inquiry;
 mod notices;
 mod query;
 mod recorder;
@@ -24,10 +25,12 @@ mod row;
 pub mod sentence;
 mod session;
 mod settings;
-mod settings_write;
+pub mod settings_write;
 mod shelf;
 mod snapshot;
 mod text;
+pub mod tokens;
+mod vendors;
 mod view;
 
 use std::{path::PathBuf, pin::Pin, sync::Arc};
@@ -36,7 +39,9 @@ use tokio::sync::mpsc;
 
 pub use self::{
     build::build,
+    inquiry::Inquiry,
     query::{Query, Sort, Wish},
+    reply::Problem,
     row::{Row, Search},
     text::Text,
     view::View,
@@ -46,6 +51,7 @@ use crate::{
     apis::admin::{self, Person},
     clock::SharedClock,
     links::{devices::DevicesLinks, link::Link, pbx::PbxSessions},
+    net::reach::Reach,
     phone::{
         instance::{InstanceId, Instances},
         record::Phone,
@@ -92,6 +98,8 @@ pub struct Deps {
     pub provisioning: Provisioning,
     /// Has a phone told to come now; its time line says whether it does.
     pub resync: Resync,
+    /// What settings may have the gateway connect to.
+    pub reach: Reach,
     /// The certificates phones see, as files.
     pub certificates: Vec<PathBuf>,
     /// Time.

@@ -8,10 +8,11 @@ use super::{
 };
 use crate::{
     admin::{Deps, Desk, PhoneBases},
-    apis::{admin, pbx_admin::ConnectedPbxs},
+    apis::pbx_admin::ConnectedPbxs,
     clock::SharedClock,
     config::Config,
     links::{devices::DevicesLinks, pbx::PbxSessions},
+    net::reach::Reach,
     phone::instance::Instances,
     provision::Provisioning,
     render::Renderer,
@@ -33,7 +34,7 @@ pub(super) struct Parts {
 }
 
 /// Opens it.
-pub(super) async fn open(config: &Config, threads: &Threads, parts: Parts) -> Result<Arc<dyn admin::Desk>, StartError> {
+pub(super) async fn open(config: &Config, threads: &Threads, parts: Parts) -> Result<Desk, StartError> {
     let Parts { store, instances, registry, sessions, devices, provisioning, clock, tasks } = parts;
     let of_instance = bases::of(store.clone(), instances.clone());
     let certificates = match config.https.listen.is_empty() {
@@ -60,9 +61,10 @@ pub(super) async fn open(config: &Config, threads: &Threads, parts: Parts) -> Re
         sessions,
         devices,
         provisioning,
+        reach: Reach::public_and(config.net.allow.clone()),
         certificates,
         clock,
         tasks,
     };
-    Ok(Arc::new(on(&threads.admin.handle(), move || Desk::start(deps)).await?))
+    on(&threads.admin.handle(), move || Desk::start(deps)).await
 }

@@ -37,7 +37,10 @@ use crate::{
     http::{self, certificates::Certificates, listeners, ports::Readiness, rendered::RenderedFiles, stored::Stored},
     lifecycle::SHUTDOWN_PATIENCE,
     links::{devices::DevicesLinks, pbx::PbxSessions},
-    net::http::{Client, Options, Proxy},
+    net::{
+        http::{Client, Options, Proxy},
+        reach::Reach,
+    },
     phone::{
         facet::RedirectState,
         instance::{Instance, InstanceId, Instances},
@@ -158,6 +161,7 @@ impl Application {
             clock: Arc::clone(&clock),
             tasks: tasks.clone(),
         };
+        let desk = desk::open(&config, &threads, parts).await?;
         let apis = Apis {
             sessions: sessions.clone(),
             provisioning: provisioning.clone(),
@@ -167,7 +171,7 @@ impl Application {
             tasks: tasks.clone(),
             strangers: Arc::default(),
             password_logins: Arc::default(),
-            desk: desk::open(&config, &threads, parts).await?,
+            desk: Arc::new(desk.clone()),
         };
         start_devices(&devices, &apis, &trust, &threads).await?;
         tasks.spawn_local("pbx-changes", follow_pbxs(sessions.clone(), provisioning.clone(), tasks.clone()));
@@ -379,8 +383,9 @@ async fn start_redirects(
     };
     let tls = crate::net::tls::client_config(None, None)?;
     let (store, clock, tasks) = (store.clone(), Arc::clone(clock), tasks.clone());
+    let reach = Reach::public_and(config.net.allow.clone());
     on(&threads.links.handle(), move || {
-        let client = Client::new(Options { proxy, ..Options::new(tls) });
+        let client = Client::new(Options { proxy, reach, ..Options::new(tls) });
         let history = Arc::new(StoredHistory::start(store, &tasks));
         Redirects::start(client, history, clock, &tasks, Limits::default())
     })

@@ -14,12 +14,16 @@ pub struct NetConfig {
     pub trusted_proxies: Vec<IpNet>,
     /// Outgoing HTTP proxy `http://[user:password@]host[:port]`; empty = none. May hold credentials.
     pub proxy: Secret,
+    /// Networks, addresses and host names the gateway may connect to when a setting names them although they are not
+    /// public: an own redirect service on the local network. Everything else that settings can name must be public.
+    #[serde(deserialize_with = "super::list::one_or_many")]
+    pub allow: Vec<super::Allowed>,
     /// Sysclients opened per second at most.
     pub connects_per_second: u32,
 }
 
 impl Default for NetConfig {
     fn default() -> Self {
-        Self { trusted_proxies: Vec::new(), proxy: Secret::default(), connects_per_second: 50 }
+        Self { trusted_proxies: Vec::new(), proxy: Secret::default(), allow: Vec::new(), connects_per_second: 50 }
     }
 }

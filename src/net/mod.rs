@@ -4,6 +4,7 @@
 pub mod backoff;
 pub mod error;
 pub mod http;
+pub mod reach;
 pub mod tls;
 pub mod udp;
 pub mod ws;
