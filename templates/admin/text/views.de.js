@@ -195,6 +195,7 @@ export default {
   "config.secret.gone": "Geheimnis weg",
 
   "history.title": "RPS history",
+  "history.rows": "Aufrufe bei Umleitungsdiensten",
   "history.export": "Als CSV speichern",
   "history.prune": "Alte Zeilen löschen",
   "history.prune.text": "Ältere Zeilen werden endgültig gelöscht. Telefone bleiben unberührt.",

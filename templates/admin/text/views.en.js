@@ -191,6 +191,7 @@ export default {
   "config.secret.gone": "secret gone",
 
   "history.title": "RPS history",
+  "history.rows": "Calls to redirect services",
   "history.export": "Export as CSV",
   "history.prune": "Delete old rows",
   "history.prune.text": "Rows older than this are deleted for good. Phones are not touched.",

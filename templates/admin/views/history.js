@@ -153,7 +153,7 @@ class History {
           ${this.filters()}
           ${this.error ? html`<p class="error" role="alert">${refused(app, this.error)}</p>` : nothing}
           ${this.news ? html`<button type="button" class="news" @click=${() => this.load()}>${app.t("history.news")}</button>` : nothing}
-          <div class="scrolls" tabindex="0" role="region" aria-label=${app.t("history.title")}>
+          <div class="scrolls" tabindex="0" role="region" aria-label=${app.t("history.rows")}>
             <table class="history-rows" aria-busy=${this.busy}>
               <thead><tr>${head.map((name) => html`<th scope="col">${app.t(`history.${name}`)}</th>`)}</tr></thead>
               <tbody>${repeat(

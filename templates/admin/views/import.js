@@ -125,7 +125,8 @@ class Import {
     if (!answer) return;
     try {
       await app.talk.ask("ImportStart", { ...(this.category ? { category: this.category } : {}), rollout: this.rollout });
-      this.moved(await app.talk.ask("ImportState", {}));
+      // Progress is told to whoever asked last.
+      this.following.again({});
       this.checked = null;
     } catch (error) {
       this.error = error;

@@ -64,12 +64,9 @@ class Settings {
     this.draw();
   }
 
-  async load() {
-    try {
-      this.told(await this.app.talk.ask("Settings", { scope: this.scope }));
-    } catch (error) {
-      this.failed(error);
-    }
+  /** Followed anew: changes are told to whoever asked last. */
+  load() {
+    this.following.again({ scope: this.scope });
   }
 
   /** Every phone's file is rendered for this: asked once after a change, not with every key. */
@@ -123,7 +120,8 @@ class Settings {
       this.drafts.clear();
       Object.assign(this, { fields: {}, saving: false, note: { ok: true, text: app.t("settings.saved", { count }) } });
       this.tests.clear();
-      await this.load();
+      this.load();
+      this.draw();
     } catch (error) {
       Object.assign(this, { saving: false, fields: error.fields ?? {}, note: { ok: false, text: refused(app, error) } });
       this.draw();

@@ -73,10 +73,12 @@ export class Config {
     </tr>`;
   }
 
-  change(line) {
+  change(line, before) {
     const { app } = this;
+    // Lines that stay the same are left out between the changes.
+    const gap = before && line.n !== null && before.n !== null && line.n > before.n + 1;
     const sign = { added: "+", removed: "−", same: " " }[line.kind];
-    return html`<tr class="change ${line.kind}" data-kind=${line.kind}>
+    return html`<tr class="change ${line.kind} ${gap ? "gap" : ""}" data-kind=${line.kind}>
       <td class="number">${line.was ?? ""}</td><td class="number">${line.n ?? ""}</td>
       <td class="sign"><span aria-hidden="true">${sign}</span>${line.kind === "same" ? nothing : html`<span class="unseen">${app.t(`config.diff.${line.kind}`)}</span>`}</td>
       <td class="mono"><span class="text">${line.text}</span> ${line.secret && line.secret !== "same" ? html`<span class="outcome busy">${app.t(`config.secret.${line.secret}`)}</span>` : nothing}</td>
@@ -100,7 +102,7 @@ export class Config {
         this.redraw();
       }}> ${app.t("config.diff.all")}</label>
       <div class="scrolls code" tabindex="0" role="region" aria-label=${app.t("config.kind.diff")}>
-        <table class="file diff"><tbody>${lines.map((line) => this.change(line))}</tbody></table></div>`;
+        <table class="file diff"><tbody>${lines.map((line, place) => this.change(line, lines[place - 1]))}</tbody></table></div>`;
   }
 
   file() {
