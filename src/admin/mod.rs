@@ -2,6 +2,7 @@
 //! Everything runs on a thread of its own; phones' requests share no lock with it but those they have anyway.
 
 mod actions;
+mod assets;
 pub mod audit;
 mod build;
 pub mod cause;
@@ -18,6 +19,7 @@ mod import;
 mod import_check;
 mod inquiry;
 mod notices;
+mod pages;
 mod query;
 mod recorder;
 mod reply;
@@ -40,6 +42,7 @@ use tokio::sync::mpsc;
 pub use self::{
     build::build,
     inquiry::Inquiry,
+    pages::AdminPages,
     query::{Query, Sort, Wish},
     reply::Problem,
     row::{Row, Search},

@@ -26,15 +26,23 @@ use self::{
     deliveries::ToProvisioning,
     history::StoredHistory,
     readiness::LinksReadiness,
-    sockets::{NoPages, Sockets},
+    sockets::Sockets,
     threads::{Threads, on},
     trust::Trust,
 };
 use crate::{
+    admin::AdminPages,
     apis::{Apis, devices, pbx_admin::ConnectedPbxs},
     clock::SharedClock,
     config::{Config, InstanceConfig},
-    http::{self, certificates::Certificates, listeners, ports::Readiness, rendered::RenderedFiles, stored::Stored},
+    http::{
+        self,
+        certificates::Certificates,
+        listeners,
+        ports::{Pages, Readiness},
+        rendered::RenderedFiles,
+        stored::Stored,
+    },
     lifecycle::SHUTDOWN_PATIENCE,
     links::{devices::DevicesLinks, pbx::PbxSessions},
     net::{
@@ -189,6 +197,8 @@ impl Application {
             tasks.spawn_local("certificates", watched);
         }
         let (instances_of_phones, pnp_clock) = (instances.clone(), Arc::clone(&clock));
+        let pages: Arc<dyn Pages> =
+            Arc::new(AdminPages { sessions: sessions.clone(), trusted_proxies: config.net.trusted_proxies.clone() });
         let deps = http::Deps::new(http::Parts {
             instances: instances.clone(),
             records: Arc::new(Stored(store.clone())),
@@ -200,7 +210,7 @@ impl Application {
             }),
             deliveries: Arc::new(ToProvisioning(provisioning)),
             upgrade: Arc::new(Sockets { apis, trusted_proxies: config.net.trusted_proxies.clone() }),
-            pages: Arc::new(NoPages),
+            pages: Arc::new(vec![pages]),
             clock,
             tasks: tasks.clone(),
             trusted_proxies: config.net.trusted_proxies.clone(),
