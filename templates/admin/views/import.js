@@ -84,7 +84,7 @@ class Import {
     if (!file) return;
     const limit = this.app.hello?.limits?.importBytes ?? 8 << 20;
     if (file.size > limit) {
-      this.error = { message: this.app.t("import.too-large") };
+      this.error = { message: this.app.t("import.file-too-large") };
       return this.draw();
     }
     const bytes = new Uint8Array(await file.arrayBuffer());
