@@ -213,6 +213,13 @@ impl Application {
             clock,
             tasks: tasks.clone(),
             trusted_proxies: config.net.trusted_proxies.clone(),
+            bootstraps: (!config.https.phone_ca.as_os_str().is_empty()).then(|| http::bootstrap::Bootstraps {
+                store: store.clone(),
+                registry: Arc::clone(&registry),
+                bases: bases::of(store.clone(), instances.clone()),
+                ca: config.https.phone_ca.clone(),
+                turn: tokio::sync::Mutex::default(),
+            }),
             // A wrong name was refused with the configuration.
             subject_header: config.net.client_subject_header.parse().ok(),
             nonce_key: store.derive_key("http nonces"),

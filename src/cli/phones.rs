@@ -1,5 +1,7 @@
 //! `gangway phones`: what there is, where each phone stands, and what is wanted of it.
 
+mod bootstrap;
+
 use std::{
     process::ExitCode,
     sync::Arc,
@@ -62,6 +64,10 @@ pub enum Phones {
         #[arg(long, value_name = "CIDR", requires = "without_token")]
         from: Option<IpNet>,
     },
+    /// Make a one-time plain-HTTP URL that brings our CA and the https URL to a phone that does not trust our certificate
+    ///
+    /// Whoever fetches it learns nothing secret. The phone may then come by https without its redirect URL, once.
+    Bootstrap(bootstrap::Wish),
     /// Send one more file with all accounts off, then nothing
     Release(Change),
     /// Deliver nothing any more, whoever proves what
@@ -115,6 +121,7 @@ impl Phones {
                         );
                     }
                 }
+                Self::Bootstrap(wish) => bootstrap::run(global, &context, &wish).await?,
                 Self::Release(change) => act(&context, &change, Intent::Wanted(Wanted::Released)).await?,
                 Self::Block(change) => act(&context, &change, Intent::Wanted(Wanted::Blocked)).await?,
                 Self::Remove { change, user: None } => {

@@ -21,6 +21,8 @@ pub struct HttpsConfig {
     /// Directory with a folder per vendor (`yealink/`, `snom/`) of PEM CAs whose factory certificates are believed, beside
     /// `vendors/<vendor>/ca`; empty = none.
     pub client_ca: PathBuf,
+    /// PEM file of the CA that phones are told to trust by `gangway phones bootstrap`; empty = none: a public CA needs none.
+    pub phone_ca: PathBuf,
     /// Connections a source (an IPv4 address, an IPv6 /64) may have open; 0 = any number. A site behind one address is one
     /// source; trusted proxies are not counted.
     pub connections_per_source: u32,
@@ -43,6 +45,7 @@ impl Default for HttpsConfig {
             certificate: vec!["tls/fullchain.pem".into()],
             key: vec!["tls/key.pem".into()],
             client_ca: PathBuf::new(),
+            phone_ca: PathBuf::new(),
             connections_per_source: 2_000,
             handshakes_per_second: 500,
         }

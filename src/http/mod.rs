@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod authorization;
+pub mod bootstrap;
 pub mod certificates;
 pub mod challenges;
 pub mod client_address;
@@ -67,6 +68,8 @@ pub struct Parts {
     pub trusted_proxies: Vec<IpNet>,
     /// The header in which trusted proxies pass the verified subject of a phone's certificate, where there is one.
     pub subject_header: Option<HeaderName>,
+    /// One-time URLs, where a CA for phones is configured.
+    pub bootstraps: Option<bootstrap::Bootstraps>,
     /// Key of the nonces, derived from the sealing key: they survive a restart.
     pub nonce_key: [u8; 32],
 }
@@ -81,6 +84,7 @@ pub struct Deps {
     clock: SharedClock,
     trusted_proxies: Vec<IpNet>,
     subject_header: Option<HeaderName>,
+    bootstraps: Option<bootstrap::Bootstraps>,
     entrances: Entrances,
     strikes: Strikes,
     consequences: Consequences,
@@ -102,6 +106,7 @@ impl Deps {
             clock: parts.clock,
             trusted_proxies: parts.trusted_proxies,
             subject_header: parts.subject_header,
+            bootstraps: parts.bootstraps,
             strikes: Strikes::default(),
             consequences,
             meter: Meter::default(),
@@ -133,6 +138,12 @@ async fn dispatch(deps: Arc<Deps>, memo: Rc<Memo>, request: HttpRequest, mut pay
     }
     match below {
         Below::Phone { token, file } => {
+            if let Some(token) =
+                token.as_deref().filter(|token| deps.bootstraps.is_some() && deps.records.by_token(token).is_none())
+                && let Some(answer) = bootstrap::answer(&deps, &request, instance, token, &file).await
+            {
+                return answer;
+            }
             phone_files::handle(&deps, &memo, &request, &mut payload, instance, token.as_deref(), &file).await
         }
         Below::NoFile => answer::not_found(),

@@ -2,6 +2,7 @@
 //! taken (`intake`), what people want written down (`intents`).
 
 pub mod adapters;
+pub mod bootstrap;
 mod endpoints;
 mod engine;
 pub(crate) mod events;

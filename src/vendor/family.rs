@@ -72,6 +72,10 @@ pub struct Generation {
     pub needs_rsa: bool,
     /// Template of the open stage, below the vendor's templates.
     pub open: String,
+    /// Template that carries our CA and the https URL to a phone that does not trust our certificate yet; none = its phones
+    /// take no CA from a file.
+    #[serde(default)]
+    pub bootstrap: Option<String>,
     /// Template of the common file; none = such a file does not exist.
     #[serde(default)]
     pub common: Option<String>,

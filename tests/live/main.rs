@@ -9,6 +9,7 @@ mod admin_api;
 mod admin_data;
 mod admin_phones;
 mod again;
+mod bootstrap;
 mod commands;
 mod config_change;
 mod config_gone;

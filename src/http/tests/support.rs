@@ -294,6 +294,7 @@ impl House {
             tasks: tasks.clone(),
             trusted_proxies: vec!["127.0.0.9/32".parse().unwrap()],
             subject_header: Some(HeaderName::from_static("x-subject")),
+            bootstraps: None,
             nonce_key: [7; 32],
         });
         let addresses = Addresses {

@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::json;
+
 use crate::{
     phone::{
         mac::Mac,
@@ -74,6 +76,11 @@ impl Samples<'_> {
         };
         let open = self.registry.render(vendor, self.family, &generation.open, &neutral::open(URL), true);
         try_one(open.map(drop));
+        if let Some(template) = &generation.bootstrap {
+            let ca = json!({ "url": "http://gangway.example.com/phone/x/ca.pem", "base64": "MIIB" });
+            let values = json!({ "provisioning": { "url": URL, "interval_minutes": 1 }, "ca": ca });
+            try_one(self.registry.render(vendor, self.family, template, &values, true).map(drop));
+        }
         let own = |kind: FileKind| {
             let files = vendor.manifest.files.iter().filter(move |file| file.kind == kind);
             files.filter_map(|file| file.template.as_deref())

@@ -34,6 +34,7 @@ const PERSONAL: &[&str] = &[
     "admin",
 ];
 const OPEN: &[&str] = &["provisioning"];
+const BOOTSTRAP: &[&str] = &["provisioning", "ca"];
 const COMMON: &[&str] = &[];
 
 type Sources = BTreeMap<String, String>;
@@ -94,7 +95,11 @@ pub fn compile(
 
 fn stages(generation: &Generation) -> impl Iterator<Item = (&str, &'static [&'static str])> {
     let common = generation.common.as_deref().map(|common| (common, COMMON));
-    [(generation.open.as_str(), OPEN), (generation.personal.as_str(), PERSONAL)].into_iter().chain(common)
+    let bootstrap = generation.bootstrap.as_deref().map(|bootstrap| (bootstrap, BOOTSTRAP));
+    [(generation.open.as_str(), OPEN), (generation.personal.as_str(), PERSONAL)]
+        .into_iter()
+        .chain(common)
+        .chain(bootstrap)
 }
 
 /// What can be seen in the text: other folders' files and filters that go past the escaper.
