@@ -48,7 +48,7 @@ pub(super) async fn run(global: &Global, context: &Context, wish: &Wish) -> anyh
         bail!("no https URL is known to which the phone could go on: set phone_url to one");
     }
     let base = match &wish.http_base {
-        Some(base) => phone_base(base, &app::instance(context.instance, &context.configured))?,
+        Some(base) => phone_base(base, app::instance(context.instance, &context.configured))?,
         None => bases.plain.clone(),
     };
     if !base.starts_with("http:") {
@@ -79,9 +79,9 @@ pub(super) async fn run(global: &Global, context: &Context, wish: &Wish) -> anyh
 }
 
 /// `http://host[:port]` with the way to an instance's phones.
-fn phone_base(text: &str, instance: &Instance) -> anyhow::Result<String> {
+fn phone_base(text: &str, instance: Instance) -> anyhow::Result<String> {
     let url = text.parse().with_context(|| format!("--http-base '{text}' is no URL: write http://HOST:PORT"))?;
-    let instance = Instance { phone_url: Some(url), ..instance.clone() };
+    let instance = Instance { phone_url: Some(url), ..instance };
     Ok(urls::phone_base(&instance, None, urls::Scheme::Http)?)
 }
 
