@@ -98,9 +98,12 @@ pub async fn ask(
     Ok(Answer { address: format!("{host}:{port}"), wants, missing })
 }
 
-/// What the rounds of the running gateway found.
+/// A port of an instance: host, port.
+type Port = (InstanceId, String, u16);
+
+/// What the rounds of the running gateway found, and when; no answer where nobody answered.
 #[derive(Debug, Default)]
-pub struct Known(Mutex<HashMap<(InstanceId, String, u16), (Timestamp, Option<Answer>)>>);
+pub struct Known(Mutex<HashMap<Port, (Timestamp, Option<Answer>)>>);
 
 impl Known {
     /// The answers of an instance's ports that keep phones out.
@@ -137,7 +140,7 @@ impl Known {
                 self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key, (now, answer.ok()));
             }
         }
-        let is_present = |key: &(InstanceId, String, u16)| present.contains(&(key.0.0, key.1.clone(), key.2));
+        let is_present = |key: &Port| present.contains(&(key.0.0, key.1.clone(), key.2));
         self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|key, _| is_present(key));
     }
 }

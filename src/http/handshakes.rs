@@ -168,7 +168,7 @@ impl Service<TcpStream> for Accepting {
         let (parts, acceptor, done) = (self.parts.clone(), self.acceptor.clone(), self.done.clone());
         Box::pin(async move {
             // Without an address the other side is gone already.
-            let peer = io.peer_addr().map_err(|_| Ended::Failed)?;
+            let Ok(peer) = io.peer_addr() else { return Err(Ended::Failed) };
             let place = parts.gate.enter(peer.ip(), parts.clock.now()).map_err(|why| turned_away(peer, why))?;
             // The handshake's small messages must not wait for one another.
             let _ = io.set_nodelay(true);
@@ -180,9 +180,9 @@ impl Service<TcpStream> for Accepting {
                     let resumed = stream.get_ref().1.handshake_kind() == Some(rustls::HandshakeKind::Resumed);
                     let [full, again] = &done;
                     if resumed {
-                        again.increment(1)
+                        again.increment(1);
                     } else {
-                        full.increment(1)
+                        full.increment(1);
                     }
                     return Ok((Secured { stream, _place: place }, Some(peer)));
                 }

@@ -99,11 +99,7 @@ fn server_name(body: &mut Reader<'_>) -> Option<String> {
 /// The handshake message out of its records: a client may spread it over several.
 fn unpacked(bytes: &[u8]) -> Option<Vec<u8>> {
     let (mut rest, mut message) = (Reader(bytes), Vec::new());
-    loop {
-        let Some(kind) = rest.u8() else { break };
-        if kind != HANDSHAKE {
-            break;
-        }
+    while rest.u8() == Some(HANDSHAKE) {
         let Some(length) = rest.u16().and_then(|_| rest.u16()) else { break };
         let there = rest.0.len().min(length.into());
         message.extend_from_slice(rest.take(there)?);
