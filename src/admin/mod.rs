@@ -22,6 +22,7 @@ mod notices;
 mod pages;
 mod query;
 mod recorder;
+pub mod refusal;
 mod reply;
 mod row;
 pub mod sentence;
@@ -55,7 +56,7 @@ use crate::{
     apis::admin::{self, Person},
     clock::SharedClock,
     links::{devices::DevicesLinks, link::Link, pbx::PbxSessions},
-    net::reach::Reach,
+    net::{failed_handshakes::FailedHandshakes, reach::Reach},
     phone::{
         instance::{InstanceId, Instances},
         record::Phone,
@@ -102,6 +103,8 @@ pub struct Deps {
     pub provisioning: Provisioning,
     /// Has a phone told to come now; its time line says whether it does.
     pub resync: Resync,
+    /// TLS handshakes at our listeners that failed.
+    pub failures: Arc<FailedHandshakes>,
     /// What settings may have the gateway connect to.
     pub reach: Reach,
     /// The certificates phones see, as files.
