@@ -1,6 +1,6 @@
 //! Names are text: what is written into a phone's fields never becomes markup or script.
 
-use gangway::phone::facet::{DevicesState, RedirectState};
+use gangway::phone::facet::{DevicesState, RedirectState, Wanted};
 use serde_json::json;
 
 use crate::{
@@ -16,6 +16,8 @@ async fn hostile_names_are_shown_as_they_are() {
     let gateway = Gateway::start_with(options()).await;
     people::enter(&gateway, 0..1, |phone| {
         let now = phone.created;
+        // Nothing is wanted of it: its record stays as it is.
+        phone.wanted = Wanted::Blocked;
         let account = &mut phone.accounts[0];
         for field in [&mut account.cn, &mut account.username, &mut account.hwid, &mut account.dns, &mut account.domain]
         {

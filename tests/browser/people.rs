@@ -7,7 +7,7 @@ use gangway::{
     phone::{
         facet::{DevicesState, RedirectState, RegistrationState, RequestState, UserObjectState, Wanted},
         mac::Mac,
-        record::{Delivery, Phone, new_token},
+        record::{Delivery, Flags, Phone, new_token},
     },
     store::RequestNote,
 };
@@ -49,10 +49,15 @@ pub fn phone(gateway: &Gateway, number: usize, now: Timestamp) -> Phone {
     account.cn = format!("{first} {last}");
     account.username = format!("user.{number:05}");
     account.hwid = phone.mac.to_string();
+    account.flags_written = Some(Flags { media_relay: true, tls_only: true, reverse_proxy: true });
+    (account.provisioning, account.flags_provisioning) = (1, 1);
     account.user_object.reach(UserObjectState::Applied, ago(number % 600 + 9));
     account.registration.reach(RegistrationState::Registered, ago(number % 600 + 8));
     phone.devices.reach(DevicesState::Received, ago(number % 600 + 20));
     phone.device_config.received = Some(ago(number % 600 + 20));
+    // Known to Devices, whose address nobody has told: so it stays as it is.
+    phone.sysclient.password = Some("sysclient password".into());
+    phone.devices.error = Some("No PBX is connected, so Devices is not known.".into());
     phone.redirect.reach(RedirectState::Redirected, ago(number % 600 + 15));
     phone.request.reach(RequestState::Provisioned, ago(number % 600 + 10));
     phone.delivery =
@@ -72,7 +77,10 @@ fn trouble(phone: &mut Phone, kind: usize, since: Timestamp) {
             phone.request.reach(RequestState::NotYet, since);
             phone.delivery = None;
         }
-        1 => phone.devices.fail(DevicesState::NotInDomain, "Devices did not answer the code within 20 s.", None, since),
+        1 => {
+            phone.sysclient.password = None;
+            phone.devices.fail(DevicesState::NotInDomain, "Devices did not answer the code within 20 s.", None, since);
+        }
         2 => {
             account.user_object.fail(UserObjectState::NotPermitted, "The app object lacks the flag Admin.", None, since)
         }
@@ -94,8 +102,8 @@ pub async fn enter(gateway: &Gateway, numbers: std::ops::Range<usize>, change: i
         }));
         for (phone, number) in entered.await.into_iter().zip(group) {
             let phone = phone.unwrap();
-            if phone.delivery.is_some() {
-                seen(gateway, &phone, IpAddr::from([192, 0, 2, u8::try_from(number % 250).unwrap()]), now);
+            if let Some(delivery) = &phone.delivery {
+                seen(gateway, &phone, IpAddr::from([192, 0, 2, u8::try_from(number % 250).unwrap()]), delivery.at);
             }
         }
     }
@@ -110,7 +118,7 @@ pub fn seen(gateway: &Gateway, phone: &Phone, address: IpAddr, at: Timestamp) {
         at,
         address,
         user_agent: None,
-        file: format!("{}.cfg", phone.mac),
+        file: format!("{}.cfg", phone.mac).into(),
         outcome: "delivered",
     });
 }

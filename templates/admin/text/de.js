@@ -72,7 +72,7 @@ export default {
   "page.stage.underway": "Unterwegs",
   "page.stage.stuck": "Steckt fest",
   "page.stage.overdue": "Überfällig",
-  "page.stage.leaving": "Auf dem Weg hinaus",
+  "page.stage.leaving": "Außer Betrieb",
   "page.filter.search": "Suche",
   "page.filter.search-hint": "Name, Benutzer, MAC, Adresse, Modell, Firmware …",
   "page.filter.any": "Alle",

@@ -72,7 +72,7 @@ export default {
   "page.stage.underway": "Under way",
   "page.stage.stuck": "Stuck",
   "page.stage.overdue": "Overdue",
-  "page.stage.leaving": "Leaving",
+  "page.stage.leaving": "Out of service",
   "page.filter.search": "Search",
   "page.filter.search-hint": "Name, user, MAC, address, model, firmware …",
   "page.filter.any": "Any",
