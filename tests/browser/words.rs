@@ -23,7 +23,6 @@ fn places(text: &Value) -> BTreeSet<String> {
 }
 
 fn compare(what: &str, english: &serde_json::Map<String, Value>, german: &serde_json::Map<String, Value>) {
-    assert!(!english.is_empty(), "{what}");
     for (key, text) in english {
         let other = german.get(key).unwrap_or_else(|| panic!("{what}: no German text for {key}"));
         assert_eq!(places(text), places(other), "{what}: {key}");
@@ -36,7 +35,9 @@ fn compare(what: &str, english: &serde_json::Map<String, Value>, german: &serde_
 
 #[test]
 fn both_languages_have_the_same_texts() {
-    compare("page", &texts("en.js"), &texts("de.js"));
+    let page = texts("en.js");
+    assert!(page.len() > 50);
+    compare("page", &page, &texts("de.js"));
     compare("views", &texts("views.en.js"), &texts("views.de.js"));
 }
 
@@ -64,18 +65,17 @@ fn every_key_named_in_the_code_has_a_text_and_every_text_is_used() {
     known.extend(texts("views.en.js"));
     let code: String =
         files.iter().filter(|(name, _)| !name.contains("/text/")).map(|(_, text)| text.as_str()).collect();
-    for key in code.split("t(\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+    let named = regex::Regex::new(r#"\b(?:app\.t|t|count)\(\s*"([a-z][^"]*)""#).unwrap();
+    for key in named.captures_iter(&code).map(|found| found.extract::<1>().1[0]) {
         let is_known = known.contains_key(key) || known.contains_key(&format!("{key}.one"));
-        assert!(is_known || !key.contains('.'), "{key} has no text");
+        assert!(is_known, "{key} has no text");
     }
-    // Keys are also put together; then their beginning stands in the code.
+    // Keys are also put together; then one of their beginnings stands in the code before a place.
     for key in known.keys() {
-        let beginnings = key.match_indices(['.', '-']).map(|(at, mark)| &key[..at + mark.len()]);
-        let is_used =
-            code.contains(key.as_str()) || beginnings.skip(1).any(|part| code.contains(&format!("{part}${{")));
         let whole = key.trim_end_matches(".one").trim_end_matches(".other");
-        let first = key.split_inclusive('.').next().unwrap();
-        assert!(is_used || code.contains(whole) || code.contains(&format!("{first}${{")), "nothing shows {key}");
+        let mut beginnings = key.match_indices(['.', '-']).map(|(at, mark)| &key[..at + mark.len()]);
+        let is_used = code.contains(whole) || beginnings.any(|part| code.contains(&format!("{part}${{")));
+        assert!(is_used, "nothing shows {key}");
     }
 }
 
