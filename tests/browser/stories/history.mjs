@@ -37,7 +37,7 @@ await story(async (browser) => {
   const text = readFileSync(await saved.path(), "utf8");
   assert.equal(saved.suggestedFilename(), "rps-history.csv");
   assert.match(text, /^\ufefftime,mac,vendor,command,outcome,took_ms,answer/);
-  assert.equal(text.trim().split("\n").length, 2);
+  assert.equal(text.trim().split("\r\n").length, 2);
   await page.fill("[name=command]", "");
   await page.fill("[name=search]", "");
   await rows(page).nth(99).waitFor();
