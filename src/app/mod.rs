@@ -65,6 +65,9 @@ const FLEET_EVENTS: usize = 4096;
 /// Indications of Devices waiting.
 const DEVICES_EVENTS: usize = 1024;
 
+/// How long the start may look for damage in the database.
+const DAMAGE_LOOK: Duration = Duration::from_secs(2);
+
 /// Where the application listens.
 #[derive(Debug, Clone, Default)]
 pub struct Addresses {
@@ -106,6 +109,7 @@ impl Application {
         let tasks = Tasks::new();
         let store = Store::open(&config.data.dir, Arc::clone(&clock), &tasks).await?;
         let claim = store.claim()?;
+        store.look_for_damage(DAMAGE_LOOK).await?;
         let folders = Arc::new(LiveFolders::open(config.vendors.overrides()).map_err(StartError::Vendors)?);
         let registry = folders.registry();
         if config.vendors.overrides().is_some() {
@@ -173,6 +177,10 @@ impl Application {
         tasks.spawn_local("pbx-changes", follow_pbxs(sessions.clone(), provisioning.clone(), tasks.clone()));
         tasks.spawn_local("upkeep", upkeep::prune(store.clone(), instances.clone(), Arc::clone(&clock), tasks.clone()));
 
+        tasks.spawn_local(
+            "daily copy",
+            upkeep::copy(store.clone(), config.data.copies, Arc::clone(&clock), tasks.clone()),
+        );
         tasks.spawn_local("resync", crate::sip::resync::follow(store.clone(), Arc::clone(&clock), tasks.clone()));
         tasks.spawn_local("acknowledge", provision::intents::acknowledge(store.clone(), tasks.clone()));
 

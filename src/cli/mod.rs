@@ -5,6 +5,7 @@ mod check;
 mod context;
 #[cfg(feature = "sim")]
 mod demo;
+mod keys;
 mod output;
 mod phones;
 mod recognise;
@@ -68,6 +69,9 @@ enum Command {
     /// Read and change settings; a running gateway follows within a second
     #[command(subcommand)]
     Settings(settings::Settings),
+    /// The key that seals passwords and codes in the database
+    #[command(subcommand)]
+    Keys(keys::Keys),
     /// The vendors and models this gateway knows
     Vendors(vendors::Vendors),
 }
@@ -88,6 +92,7 @@ impl CommandLine {
             Command::Recognise(recognise) => recognise.run(global),
             Command::Phones(phones) => phones.run(global),
             Command::Settings(settings) => settings.run(global),
+            Command::Keys(keys) => keys.run(global),
             Command::Vendors(vendors) => vendors.run(global),
         }
     }

@@ -7,9 +7,12 @@
 //! changes in.
 
 mod account;
+mod bundle;
 mod change;
 mod columns;
 mod connection;
+pub mod copies;
+mod copy;
 mod device_config;
 mod error;
 mod event;
@@ -17,11 +20,15 @@ mod fact;
 mod files;
 mod history;
 mod instance;
+mod key_file;
 mod load;
 mod phone;
 mod request;
 mod roster;
+mod rotate;
+mod schema;
 mod seal;
+mod sealed;
 mod setting;
 mod together;
 mod upload;
@@ -31,9 +38,10 @@ mod writer;
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
-use sqlx::SqlitePool;
+use sqlx::{Connection, SqlitePool};
 use tokio::sync::broadcast;
 
 pub use self::{
@@ -44,6 +52,7 @@ pub use self::{
     history::{HistoryEntry, HistoryFilter, HistoryRow},
     request::{RequestFacts, RequestNote, UNKNOWN_KEPT},
     roster::Roster,
+    rotate::{Rotation, RotationStep},
     together::LaterChange,
     upload::{UPLOAD_LIMIT, UPLOADS_KEPT, UploadRow},
 };
@@ -66,7 +75,7 @@ pub struct Store {
 struct Inner {
     dir: PathBuf,
     clock: SharedClock,
-    keyring: Keyring,
+    keyring: Arc<Keyring>,
     writer: Writer,
     readers: SqlitePool,
     roster: Roster,
@@ -94,7 +103,7 @@ impl Store {
     #[tracing::instrument(name = "store.open", skip_all, fields(dir = %dir.display()))]
     pub async fn open(dir: &Path, clock: SharedClock, tasks: &Tasks) -> Result<Self, StoreError> {
         let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-        Self::open_with(dir, credentials.as_deref(), clock, tasks).await
+        Self::open_with(dir, credentials.as_deref(), clock, tasks).await.map_err(|error| error.with_copy_in(dir))
     }
 
     async fn open_with(
@@ -106,8 +115,9 @@ impl Store {
         files::prepare_directory(dir)?;
         let path = dir.join(DATABASE);
         let existed = files::prepare_database(dir)?;
-        let keyring = files::keyring(dir, credentials, existed)?;
+        let keyring = Arc::new(key_file::keyring(dir, credentials, existed)?);
         let mut writer = connection::writer(&path).await?;
+        schema::bring_forward(&mut writer, dir, clock.now()).await?;
         connection::prove_key(&mut writer, &keyring).await?;
         let roster = Roster::new(TokenIndex::new(&keyring));
         let loaded = load::everything(&mut writer, &keyring, &roster).await?;
@@ -118,8 +128,8 @@ impl Store {
             inner: Arc::new(Inner {
                 dir: dir.to_owned(),
                 clock,
+                writer: Writer::new(writer, Arc::clone(&keyring)),
                 keyring,
-                writer: Writer::new(writer),
                 readers,
                 roster,
                 settings: loaded.settings,
@@ -143,6 +153,17 @@ impl Store {
     /// [`StoreError::InUse`] when another process serves from it.
     pub fn claim(&self) -> Result<Claim, StoreError> {
         Claim::take(&self.inner.dir)
+    }
+
+    /// Looks for damage in the database, for at most `within`.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`], which names the newest copy.
+    pub async fn look_for_damage(&self, within: Duration) -> Result<(), StoreError> {
+        let mut reader = connection::reader(&self.inner.dir.join(DATABASE)).await?;
+        let looked = copy::look_for_damage(&mut reader, within).await;
+        let _ = reader.close().await;
+        looked.map_err(|error| error.with_copy_in(&self.inner.dir))
     }
 
     /// The data directory.

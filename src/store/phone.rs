@@ -5,10 +5,11 @@ use std::ops::RangeInclusive;
 use sqlx::SqliteConnection;
 
 use super::{
+    bundle::Bundle,
     columns::{FacetColumns, ms, ms_opt, signed, small, time, time_opt, unknown, unsigned},
     error::{Attempt, StoreError},
     roster::TokenIndex,
-    seal::{Bundle, Keyring},
+    seal::Keyring,
 };
 use crate::{
     phone::{

@@ -1,5 +1,6 @@
 //! The store as its users see it, on real files.
 
+mod rotate;
 mod together;
 
 use std::{fs, net::Ipv4Addr, path::Path, sync::Arc, time::Duration};
