@@ -178,7 +178,7 @@ async fn all_up(fleet: &Fleet, events: &mut mpsc::Receiver<gangway::sysclients::
         };
         match event.expect("the fleet ended").kind {
             FleetEventKind::Password { stored, .. } => stored.send(()).unwrap(),
-            FleetEventKind::Last => complete += 1,
+            FleetEventKind::Last { .. } => complete += 1,
             _ => {}
         }
     }

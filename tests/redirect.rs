@@ -60,7 +60,7 @@ fn bench() -> Bench {
 }
 
 fn bench_at(clock: SharedClock, spacing: Duration) -> Bench {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = gangway::net::tls::provider();
     let tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()

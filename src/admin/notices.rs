@@ -17,6 +17,7 @@ use crate::{
     phone::{
         facet::{RedirectState, Wanted},
         instance::InstanceId,
+        urls::Scheme,
     },
     provision::urls::conflict_key,
     wire::appws::{pbx_admin, services},
@@ -210,7 +211,7 @@ fn urls_and_schemes(deps: &Deps, instance: InstanceId, all: &mut Vec<Notice>) {
     for vendor in registry.vendors() {
         let lookup = crate::phone::settings::Lookup { vendor: Some(&vendor.name), ..Default::default() };
         let settings = deps.store.layers(instance).effective_of(&["provisioning_scheme"], &lookup, None);
-        if settings.text("provisioning_scheme") == "http" {
+        if settings.scheme() == Scheme::Http {
             let text = Text::new("notice.clear-text").with("vendor", vendor.title.clone());
             all.push(notice("clear-text", "warning", text));
         }

@@ -13,7 +13,7 @@ use super::{
     shelf::{Shelf, knows_model},
 };
 use crate::{
-    phone::{admission::FirstContact, firmware::FirmwareState, record::Phone},
+    phone::{admission::FirstContact, firmware::FirmwareState, record::Phone, urls::Scheme},
     store::{EVENTS_KEPT, EventRow, HistoryFilter, HistoryRow, RequestFacts, StoreError},
 };
 
@@ -50,7 +50,7 @@ pub fn details(deps: &Deps, shelf: &Shelf, phone: &std::sync::Arc<Phone>) -> (Va
     let lookup = crate::phone::settings::Lookup::of(phone);
     let names = ["provisioning_scheme", "firmware_url", "firmware_version"];
     let scheme = settings.effective_of(&names, &lookup, Some(&phone.device_config));
-    let manual = if scheme.text("provisioning_scheme") == "http" { &bases.plain } else { &bases.https };
+    let manual = if scheme.scheme() == Scheme::Http { &bases.plain } else { &bases.https };
     let known_model = knows_model(deps, phone);
     let facts = Facts {
         around: &around,

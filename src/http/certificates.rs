@@ -9,11 +9,12 @@ use std::{
 use arc_swap::ArcSwap;
 use rustls::{
     ServerConfig,
-    crypto::ring,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
 };
+
+use crate::net::tls::provider;
 
 /// Why a certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -89,7 +90,7 @@ impl Certificates {
     /// # Errors
     /// When the crypto provider refuses its own protocol versions: a fault of the build.
     pub fn server_config(self: &Arc<Self>) -> Result<ServerConfig, rustls::Error> {
-        let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        let builder = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?;
         Ok(builder.with_no_client_auth().with_cert_resolver(self.clone()))
     }
@@ -119,11 +120,9 @@ fn read(chain: &Path, key: &Path) -> Result<Arc<CertifiedKey>, CertificateError>
     }
     let private = PrivateKeyDer::from_pem_file(key)
         .map_err(|error| CertificateError::Key { path: key.display().to_string(), reason: error.to_string() })?;
-    CertifiedKey::from_der(certificates, private, &ring::default_provider()).map(Arc::new).map_err(|error| {
-        CertificateError::Pair {
-            certificate: chain.display().to_string(),
-            key: key.display().to_string(),
-            reason: error.to_string(),
-        }
+    CertifiedKey::from_der(certificates, private, &provider()).map(Arc::new).map_err(|error| CertificateError::Pair {
+        certificate: chain.display().to_string(),
+        key: key.display().to_string(),
+        reason: error.to_string(),
     })
 }

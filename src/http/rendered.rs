@@ -12,6 +12,7 @@ use crate::{
         instance::{Instance, InstanceId},
         record::{Credentials, Phone},
         settings::Lookup,
+        urls,
     },
     provision::urls::shared_account,
     render::{FileRequest, Renderer, Stage as Part},
@@ -100,7 +101,7 @@ impl Files for RenderedFiles {
         let names = ["provisioning_scheme", "require_certificate"];
         let settings = self.store.layers(instance).effective_of(&names, &lookup, devices);
         Policy {
-            https_only: settings.text("provisioning_scheme") == "https",
+            https_only: settings.scheme() == urls::Scheme::Https,
             clear_passwords: self.scheme(recognised.vendor.as_deref()) == Scheme::Basic,
             require_certificate: settings.bool("require_certificate"),
             first_contact: phone.map_or(FirstContact::Refused, |phone| phone.window.first_contact),

@@ -1,4 +1,4 @@
-//! The URL of a phone's own, for whoever tells it to the phone beside the redirect service.
+//! The URL of a phone's own: what its redirect service is told, and whoever tells it to the phone beside that service.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::{
         instance::Instances,
         record::Phone,
         settings::Lookup,
-        urls::{Scheme, phone_base, token_url},
+        urls::{Scheme, UrlError, phone_base, token_url},
     },
     secret::Secret,
     store::Store,
@@ -17,15 +17,20 @@ use crate::{
 /// The URL of a phone's own, with its token; `None` while no base is known.
 pub type UrlOf = Arc<dyn Fn(&Phone) -> Option<Secret> + Send + Sync>;
 
+/// The URL of a phone with its token, under the base its provider's app object or the configuration names.
+pub(super) fn of(store: &Store, instances: &Instances, phone: &Phone, scheme: Scheme) -> Result<Secret, UrlError> {
+    let configured = instances.get(phone.instance).ok_or(UrlError::Unknown)?;
+    let learned = urls::learned(store, phone.instance, Some(&phone.provider));
+    let base = phone_base(configured, learned.as_ref(), scheme)?;
+    token_url(&base, phone.token.expose()).map(Secret::new)
+}
+
 /// Makes the URL of a phone with its token: the same one the redirect service gets. `None` while no base is known.
 #[must_use]
 pub fn token_urls(store: Store, instances: Instances) -> UrlOf {
     Arc::new(move |phone| {
         let lookup = Lookup::of(phone);
         let settings = store.layers(phone.instance).effective_of(&["provisioning_scheme"], &lookup, None);
-        let scheme = if settings.text("provisioning_scheme") == "http" { Scheme::Http } else { Scheme::Https };
-        let learned = urls::learned(&store, phone.instance, Some(&phone.provider));
-        let base = phone_base(instances.get(phone.instance)?, learned.as_ref(), scheme).ok()?;
-        token_url(&base, phone.token.expose()).ok().map(Secret::new)
+        of(&store, &instances, phone, settings.scheme()).ok()
     })
 }

@@ -8,7 +8,7 @@ use url::Url;
 use super::{
     flow::{Context, Hold, RedirectContext, ServerReadiness},
     ports::{Pbx, Providers},
-    urls,
+    token_url, urls,
 };
 use crate::{
     clock::SharedClock,
@@ -100,7 +100,7 @@ impl World {
         let settings = self.vendor_settings(instance, vendor);
         let configured_name = nonempty("server_name");
         let domain = self.instances.get(instance).map(|instance| instance.domain.clone()).unwrap_or_default();
-        let server = self.phone_base(instance, None, scheme(&settings)).ok().and_then(|base| {
+        let server = self.phone_base(instance, None, settings.scheme()).ok().and_then(|base| {
             let (account_user, account_password) = urls::shared_account(&self.store, instance, &settings)?;
             let url = crate::phone::urls::shared_bootstrap_url(&base, &account_user, account_password.expose()).ok()?;
             let previous = urls::server_entry(&self.store, instance, vendor);
@@ -131,10 +131,7 @@ impl World {
         server: ServerReadiness,
     ) -> Context {
         let settings = self.settings(phone);
-        let url = self
-            .phone_base(phone.instance, Some(&phone.provider), scheme(&settings))
-            .and_then(|base| crate::phone::urls::token_url(&base, phone.token.expose()))
-            .map(Secret::new);
+        let url = token_url::of(&self.store, &self.instances, phone, settings.scheme());
         Context {
             devices_url: self.pbx.devices_url(phone.instance),
             held,
@@ -148,10 +145,6 @@ impl World {
             last_request: self.store.request_facts(phone.id).map(|facts| facts.at),
         }
     }
-}
-
-fn scheme(settings: &Effective) -> Scheme {
-    if settings.text("provisioning_scheme") == "http" { Scheme::Http } else { Scheme::Https }
 }
 
 /// Two URLs of the same app that differ only in a trailing slash are one.

@@ -14,6 +14,7 @@ use crate::{
         neutral::{self, Inputs},
         record::{DeviceConfig, Phone},
         settings::{Effective, Layers, Lookup},
+        urls::Scheme,
     },
     vendor::{
         FileKind, Format, Recognition, Registry, SharedRegistry, Vendor,
@@ -231,7 +232,7 @@ pub(super) fn prepare<'a>(
         defaults: Some(&family.settings),
     };
     let settings = resolve(request.layers, &lookup, phone.map(|phone| &phone.device_config));
-    let http = settings.text("provisioning_scheme") == "http" || request.https_base.is_empty();
+    let http = settings.scheme() == Scheme::Http || request.https_base.is_empty();
     let base = if http { request.phone_base } else { request.https_base };
     let url = match (request.stage, request.token) {
         (Stage::Open, Some(token)) => format!("{base}{token}/"),

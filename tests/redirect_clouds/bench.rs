@@ -59,7 +59,7 @@ impl Bench {
     }
 
     pub fn at(clock: SharedClock, protocol: &str, url: &str) -> Self {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let provider = gangway::net::tls::provider();
         let tls = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()

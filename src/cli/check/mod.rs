@@ -16,7 +16,7 @@ use crate::{
     clock::{Clock, SharedClock, SystemClock},
     config::{Config, InstanceConfig},
     net::http::Proxy,
-    phone::settings::Lookup,
+    phone::{settings::Lookup, urls::Scheme},
     store::Store,
     tasks::Tasks,
     telemetry,
@@ -219,13 +219,13 @@ async fn instance(
             format!("{label}: it is not known under which URL phones reach this gateway"),
             "connect the provider's app object, or set public_url / phone_url",
         ));
-    } else if settings.text("provisioning_scheme") == "https" && !bases.https.starts_with("https:") {
+    } else if settings.scheme() == Scheme::Https && !bases.https.starts_with("https:") {
         findings.push(Finding::error(
             format!("{label}: phones shall come by https, but {} is the only URL known", bases.plain),
             "set phone_url to an https URL, or `gangway settings set provisioning_scheme http --vendor yealink` and accept that \
              passwords travel unencrypted",
         ));
-    } else if settings.text("provisioning_scheme") == "http" {
+    } else if settings.scheme() == Scheme::Http {
         findings.push(Finding::warning(
             format!("{label}: phones fetch their files by plain http; passwords travel unencrypted"),
             "use https unless old phones cannot",

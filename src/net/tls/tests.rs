@@ -12,7 +12,7 @@ fn certificate(name: &str) -> CertifiedKey<rcgen::KeyPair> {
 /// A handshake in memory; the client's error when it fails.
 fn handshake(config: ClientConfig, server: &CertifiedKey<rcgen::KeyPair>, name: &str) -> Result<(), rustls::Error> {
     let key = rustls::pki_types::PrivateKeyDer::try_from(server.signing_key.serialize_der()).unwrap();
-    let server_config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let server_config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
@@ -61,8 +61,8 @@ fn a_pinned_certificate_without_its_key_does_not_pass() {
     let real = certificate("ap.example.com");
     let thief = CertifiedKey { cert: real.cert.clone(), signing_key: rcgen::KeyPair::generate().unwrap() };
     let key = rustls::pki_types::PrivateKeyDer::try_from(thief.signing_key.serialize_der()).unwrap();
-    let provider = Arc::new(ring::default_provider());
-    let signing = rustls::crypto::ring::sign::any_supported_type(&key).unwrap();
+    let provider = provider();
+    let signing = provider.key_provider.load_private_key(key).unwrap();
     #[derive(Debug)]
     struct Fixed(Arc<rustls::sign::CertifiedKey>);
     impl rustls::server::ResolvesServerCert for Fixed {

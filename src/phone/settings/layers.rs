@@ -14,6 +14,7 @@ use crate::{
     phone::{
         mac::Mac,
         record::{DeviceConfig, Phone},
+        urls::Scheme,
     },
     secret::Secret,
 };
@@ -262,6 +263,12 @@ impl Effective {
     #[must_use]
     pub fn bool(&self, name: &str) -> bool {
         self.text(name) == "true"
+    }
+
+    /// How phones shall come: the setting `provisioning_scheme`. Whatever is not `http` is `https`.
+    #[must_use]
+    pub fn scheme(&self) -> Scheme {
+        if self.text("provisioning_scheme") == "http" { Scheme::Http } else { Scheme::Https }
     }
 
     /// The number, or the default's when the value is none.
