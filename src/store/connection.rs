@@ -58,14 +58,21 @@ pub(super) async fn reader(path: &Path) -> Result<SqliteConnection, StoreError> 
 
 /// Checks that the key belongs to the database and tells the ring which one seals; a new database is bound to it.
 pub(super) async fn prove_key(connection: &mut SqliteConnection, keyring: &Keyring) -> Result<(), StoreError> {
-    let action = "check the sealing key";
+    if !proofs(connection, keyring).await? {
+        // Two first starts at the same time share the key file, so either proof holds.
+        admit(connection, keyring, keyring.sealing_id()).await?;
+    }
+    Ok(())
+}
+
+/// The same for a database that is only read; false when it is bound to no key yet.
+pub(super) async fn proofs(connection: &mut SqliteConnection, keyring: &Keyring) -> Result<bool, StoreError> {
     let rows = sqlx::query_as!(Proof, r#"SELECT key_id AS "key_id!", proof FROM seal ORDER BY key_id"#)
         .fetch_all(&mut *connection)
         .await
-        .attempt(action)?;
+        .attempt("check the sealing key")?;
     if rows.is_empty() {
-        // Two first starts at the same time share the key file, so either proof holds.
-        return admit(connection, keyring, keyring.sealing_id()).await;
+        return Ok(false);
     }
     let opens =
         |row: &Proof| keyring.unseal(&place(row.key_id), &row.proof).is_ok_and(|opened| opened.as_slice() == PROOF);
@@ -77,7 +84,7 @@ pub(super) async fn prove_key(connection: &mut SqliteConnection, keyring: &Keyri
     if rows.iter().any(|row| row.key_id == sealing && !opens(row)) {
         return Err(StoreError::WrongKey);
     }
-    Ok(())
+    Ok(true)
 }
 
 struct Proof {

@@ -89,6 +89,15 @@ pub enum StoreError {
         /// The lock file.
         path: PathBuf,
     },
+    /// Restored files wait to be moved into place.
+    #[error(
+        "a restoration into {} was interrupted while the files were moved: call `gangway restore` (without a file) to end it",
+        dir.display()
+    )]
+    RestoreUnfinished {
+        /// The data directory.
+        dir: PathBuf,
+    },
     /// Somebody else changes the keys.
     #[error("another `gangway keys rotate` is at work on this data directory: wait until it has finished")]
     Rotating,

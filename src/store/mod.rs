@@ -7,6 +7,7 @@
 //! changes in.
 
 mod account;
+mod backup;
 mod bundle;
 mod change;
 mod columns;
@@ -30,6 +31,7 @@ mod schema;
 mod seal;
 mod sealed;
 mod setting;
+mod standing;
 mod together;
 mod upload;
 mod watch;
@@ -41,10 +43,12 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwapOption;
 use sqlx::{Connection, SqlitePool};
 use tokio::sync::broadcast;
 
 pub use self::{
+    backup::{Contents, Damage, PASSPHRASE_LEAST, Progress, Restore, RestoreError, Restored, finish_restoration},
     change::PhoneChanged,
     error::StoreError,
     event::{EVENTS_KEPT, EventRow, NewEvent},
@@ -53,6 +57,7 @@ pub use self::{
     request::{RequestFacts, RequestNote, UNKNOWN_KEPT},
     roster::Roster,
     rotate::{Rotation, RotationStep},
+    standing::Restoration,
     together::LaterChange,
     upload::{UPLOAD_LIMIT, UPLOADS_KEPT, UploadRow},
 };
@@ -81,6 +86,7 @@ struct Inner {
     roster: Roster,
     settings: Settings,
     facts: Facts,
+    restoration: ArcSwapOption<Restoration>,
     requests: Requests,
     later: together::LaterQueue,
     changes: broadcast::Sender<PhoneChanged>,
@@ -113,6 +119,9 @@ impl Store {
         tasks: &Tasks,
     ) -> Result<Self, StoreError> {
         files::prepare_directory(dir)?;
+        if backup::is_unfinished(dir) {
+            return Err(StoreError::RestoreUnfinished { dir: dir.to_owned() });
+        }
         let path = dir.join(DATABASE);
         let existed = files::prepare_database(dir)?;
         let keyring = Arc::new(key_file::keyring(dir, credentials, existed)?);
@@ -120,6 +129,7 @@ impl Store {
         schema::bring_forward(&mut writer, dir, clock.now()).await?;
         connection::prove_key(&mut writer, &keyring).await?;
         let roster = Roster::new(TokenIndex::new(&keyring));
+        let restoration = standing::read(&mut writer).await?;
         let loaded = load::everything(&mut writer, &keyring, &roster).await?;
         let readers = connection::readers(&path).await?;
         let watching = connection::reader(&path).await?;
@@ -134,6 +144,7 @@ impl Store {
                 roster,
                 settings: loaded.settings,
                 facts: loaded.facts,
+                restoration: ArcSwapOption::new(restoration.map(Arc::new)),
                 requests: loaded.requests,
                 later,
                 changes: broadcast::Sender::new(ANNOUNCEMENTS),
@@ -160,10 +171,13 @@ impl Store {
     /// # Errors
     /// [`StoreError::Corrupt`], which names the newest copy.
     pub async fn look_for_damage(&self, within: Duration) -> Result<(), StoreError> {
-        let mut reader = connection::reader(&self.inner.dir.join(DATABASE)).await?;
-        let looked = copy::look_for_damage(&mut reader, within).await;
-        let _ = reader.close().await;
-        looked.map_err(|error| error.with_copy_in(&self.inner.dir))
+        let looked = async {
+            let mut reader = connection::reader(&self.inner.dir.join(DATABASE)).await?;
+            let looked = copy::look_for_damage(&mut reader, within).await;
+            let _ = reader.close().await;
+            looked
+        };
+        looked.await.map_err(|error: StoreError| error.with_copy_in(&self.inner.dir))
     }
 
     /// The data directory.
