@@ -328,6 +328,11 @@ const OTHERS: &[(&str, &str)] = &[
     ("code-not-needed", "Devices knows this phone: it needs no new code."),
     ("no-such-line", "The file has no line {line}."),
     ("not-rendered", "There is no file to show: {sentence}"),
+    ("nothing-delivered", "The phone has not fetched a personal file yet: there is nothing to compare with."),
+    (
+        "delivered-file-not-kept",
+        "The file delivered at {at} was not kept, so there is nothing to compare with. The next one will be.",
+    ),
     ("bad-scope", "{sentence}"),
     ("settings-refused", "Nothing has been changed: {count} values are not possible."),
     ("setting-refused", "{sentence}"),
@@ -361,6 +366,11 @@ const OTHERS: &[(&str, &str)] = &[
     (
         "notice.pbx-away",
         "No PBX is connected: check that the app objects exist, that their URL points here and that the flag Websocket is ticked.",
+    ),
+    (
+        "notice.passive",
+        "This gateway is passive since it was restored from a backup of {made}: it answers no phone and writes nowhere. Stop \
+         the other gateway for good, then start this one with gangway serve --take-over.",
     ),
     ("notice.devices-away", "Devices at {url} cannot be reached: {error}"),
     (

@@ -76,6 +76,10 @@ pub fn notices(inner: &Inner, instance: InstanceId) -> Vec<Value> {
         return known.clone();
     }
     let mut all = Vec::new();
+    if let Some(restoration) = deps.store.restoration().filter(|restoration| restoration.taken_over.is_none()) {
+        let text = Text::new("notice.passive").with("made", time(restoration.made));
+        all.push(Notice { key: "passive", severity: "error", since: Some(restoration.at), text });
+    }
     world(deps, instance, &mut all);
     redirects(inner, instance, &mut all);
     urls_and_schemes(deps, instance, &mut all);
@@ -209,7 +213,8 @@ fn urls_and_schemes(deps: &Deps, instance: InstanceId, all: &mut Vec<Notice>) {
         }
     }
     for vendor in registry.vendors() {
-        let lookup = crate::phone::settings::Lookup { vendor: Some(&vendor.name), ..Default::default() };
+        let lookup =
+            crate::phone::settings::Lookup { vendor: Some(&vendor.name), ..crate::phone::settings::Lookup::instance() };
         let settings = deps.store.layers(instance).effective_of(&["provisioning_scheme"], &lookup, None);
         if settings.scheme() == Scheme::Http {
             let text = Text::new("notice.clear-text").with("vendor", vendor.title.clone());

@@ -110,6 +110,11 @@ impl Application {
         let store = Store::open(&config.data.dir, Arc::clone(&clock), &tasks).await?;
         let claim = store.claim()?;
         store.look_for_damage(DAMAGE_LOOK).await?;
+        let passive = store.restoration().and_then(|restoration| restoration.passive_sentence());
+        if let Some(sentence) = &passive {
+            tracing::warn!("{sentence}");
+        }
+        let is_active = passive.is_none();
         let folders = Arc::new(LiveFolders::open(config.vendors.overrides()).map_err(StartError::Vendors)?);
         let registry = folders.registry();
         if config.vendors.overrides().is_some() {
@@ -147,6 +152,7 @@ impl Application {
                 redirects: Arc::new(redirects),
                 clock: Arc::clone(&clock),
                 tasks: tasks.clone(),
+                passive,
             };
             on(&threads.provision.handle(), move || Provisioning::start(deps)).await?
         };
@@ -173,7 +179,9 @@ impl Application {
             password_logins: Arc::default(),
             desk: desk::open(&config, &threads, parts).await?,
         };
-        start_devices(&devices, &apis, &trust, &threads).await?;
+        if is_active {
+            start_devices(&devices, &apis, &trust, &threads).await?;
+        }
         tasks.spawn_local("pbx-changes", follow_pbxs(sessions.clone(), provisioning.clone(), tasks.clone()));
         tasks.spawn_local("upkeep", upkeep::prune(store.clone(), instances.clone(), Arc::clone(&clock), tasks.clone()));
 
@@ -181,8 +189,10 @@ impl Application {
             "daily copy",
             upkeep::copy(store.clone(), config.data.copies, Arc::clone(&clock), tasks.clone()),
         );
-        tasks.spawn_local("resync", crate::sip::resync::follow(store.clone(), Arc::clone(&clock), tasks.clone()));
-        tasks.spawn_local("acknowledge", provision::intents::acknowledge(store.clone(), tasks.clone()));
+        if is_active {
+            tasks.spawn_local("resync", crate::sip::resync::follow(store.clone(), Arc::clone(&clock), tasks.clone()));
+            tasks.spawn_local("acknowledge", provision::intents::acknowledge(store.clone(), tasks.clone()));
+        }
 
         let certificates = match config.https.listen.is_empty() {
             true => None,
@@ -209,6 +219,7 @@ impl Application {
             tasks: tasks.clone(),
             trusted_proxies: config.net.trusted_proxies.clone(),
             nonce_key: store.derive_key("http nonces"),
+            passive: !is_active,
         });
         let public = listeners::listen(
             &listeners::Addresses {
@@ -238,7 +249,10 @@ impl Application {
             measured.set_gauges();
             metrics_text()
         });
-        let pnp = start_pnp(&config, &store, &instances_of_phones, &pnp_clock, &tasks).await?;
+        let pnp = match is_active {
+            true => start_pnp(&config, &store, &instances_of_phones, &pnp_clock, &tasks).await?,
+            false => Vec::new(),
+        };
         let ops = listeners::listen_ops(&config.ops.listen, &readiness, &text)?;
         let addresses = Addresses {
             http: public.http.clone(),

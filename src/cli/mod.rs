@@ -1,12 +1,14 @@
 //! The command line: one thin file per command. Commands that change something write their intent into the record;
 //! the serving process acts on it.
 
+mod backup;
 mod check;
 mod context;
 #[cfg(feature = "sim")]
 mod demo;
 mod keys;
 mod output;
+mod passphrase;
 mod phones;
 mod recognise;
 mod redirect_checks;
@@ -53,7 +55,7 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve PBXs and phones until told to stop
-    Serve,
+    Serve(serve::Serve),
     /// Watch simulated phones pass every station, with a simulated PBX, Devices and redirect service
     #[cfg(feature = "sim")]
     Demo(demo::Demo),
@@ -72,6 +74,10 @@ enum Command {
     /// The key that seals passwords and codes in the database
     #[command(subcommand)]
     Keys(keys::Keys),
+    /// Write everything into one file, for another host if need be; a running gateway goes on meanwhile
+    Backup(backup::Backup),
+    /// Put a backup in place; the gateway is passive then until it is told to take over
+    Restore(backup::Restore),
     /// The vendors and models this gateway knows
     Vendors(vendors::Vendors),
 }
@@ -84,7 +90,7 @@ impl CommandLine {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let global = &self.global;
         match self.command {
-            Command::Serve => serve::run(global),
+            Command::Serve(serve) => serve.run(global),
             #[cfg(feature = "sim")]
             Command::Demo(demo) => demo.run(global),
             Command::Check => check::run(global),
@@ -93,6 +99,8 @@ impl CommandLine {
             Command::Phones(phones) => phones.run(global),
             Command::Settings(settings) => settings.run(global),
             Command::Keys(keys) => keys.run(global),
+            Command::Backup(backup) => backup.run(global),
+            Command::Restore(restore) => restore.run(global),
             Command::Vendors(vendors) => vendors.run(global),
         }
     }

@@ -62,6 +62,8 @@ pub struct Parts {
     pub trusted_proxies: Vec<IpNet>,
     /// Key of the nonces, derived from the sealing key: they survive a restart.
     pub nonce_key: [u8; 32],
+    /// Another gateway may serve these phones: every request of a phone is told to come later.
+    pub passive: bool,
 }
 
 /// What every worker shares.
@@ -77,6 +79,7 @@ pub struct Deps {
     strikes: Strikes,
     consequences: Consequences,
     meter: Meter,
+    passive: bool,
 }
 
 impl Deps {
@@ -96,6 +99,7 @@ impl Deps {
             strikes: Strikes::default(),
             consequences,
             meter: Meter::default(),
+            passive: parts.passive,
         })
     }
 }
@@ -123,6 +127,7 @@ async fn dispatch(deps: Arc<Deps>, memo: Rc<Memo>, request: HttpRequest, mut pay
         return deps.upgrade.upgrade(request.clone(), payload, instance).await;
     }
     match below {
+        Below::Phone { .. } if deps.passive => answer::later(),
         Below::Phone { token, file } => {
             phone_files::handle(&deps, &memo, &request, &mut payload, instance, token.as_deref(), &file).await
         }

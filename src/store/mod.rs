@@ -7,6 +7,7 @@
 //! changes in.
 
 mod account;
+mod activity;
 mod backup;
 mod bundle;
 mod change;
@@ -14,6 +15,7 @@ mod columns;
 mod connection;
 pub mod copies;
 mod copy;
+mod delivered;
 mod device_config;
 mod error;
 mod event;
@@ -31,6 +33,7 @@ mod schema;
 mod seal;
 mod sealed;
 mod setting;
+mod setting_change;
 mod standing;
 mod together;
 mod upload;
@@ -48,8 +51,10 @@ use sqlx::{Connection, SqlitePool};
 use tokio::sync::broadcast;
 
 pub use self::{
+    activity::Activity,
     backup::{Contents, Damage, PASSPHRASE_LEAST, Progress, Restore, RestoreError, Restored, finish_restoration},
     change::PhoneChanged,
+    delivered::{DeliveredFile, KeptFile},
     error::StoreError,
     event::{EVENTS_KEPT, EventRow, NewEvent},
     files::{Claim, DATABASE},
@@ -57,6 +62,7 @@ pub use self::{
     request::{RequestFacts, RequestNote, UNKNOWN_KEPT},
     roster::Roster,
     rotate::{Rotation, RotationStep},
+    setting_change::SettingChange,
     standing::Restoration,
     together::LaterChange,
     upload::{UPLOAD_LIMIT, UPLOADS_KEPT, UploadRow},
@@ -88,6 +94,7 @@ struct Inner {
     facts: Facts,
     restoration: ArcSwapOption<Restoration>,
     requests: Requests,
+    delivered: delivered::Waiting,
     later: together::LaterQueue,
     changes: broadcast::Sender<PhoneChanged>,
     settings_changes: broadcast::Sender<InstanceId>,
@@ -146,6 +153,7 @@ impl Store {
                 facts: loaded.facts,
                 restoration: ArcSwapOption::new(restoration.map(Arc::new)),
                 requests: loaded.requests,
+                delivered: delivered::Waiting::default(),
                 later,
                 changes: broadcast::Sender::new(ANNOUNCEMENTS),
                 settings_changes: broadcast::Sender::new(ANNOUNCEMENTS),

@@ -23,6 +23,7 @@ pub(super) const SEALED: &[SealedColumn] = &[
     column("account", "secrets", &["phone_id", "line"]),
     column("device_config", "sealed", &["phone_id"]),
     column("upload", "sealed", &["phone_id", "name"]),
+    column("delivered_file", "sealed", &["phone_id", "name"]),
     column("setting", "sealed", &["instance_id", "scope", "name"]),
     column("fact", "sealed", &["instance_id", "key"]),
 ];

@@ -19,6 +19,14 @@ async fn furnished() -> (Fixture, Phone) {
     store.set_setting(instance, &Scope::Instance, "ldap_password", Some(&Secret::new("the-setting"))).await.unwrap();
     store.set_secret_fact(instance, "shared", Some(&Secret::new("the-fact"))).await.unwrap();
     store.save_upload(phone.id, "a/b c.log", b"the-upload").await.unwrap();
+    store.file_delivered(DeliveredFile {
+        phone: phone.id,
+        name: "a.cfg".into(),
+        at: now(),
+        etag: "x".into(),
+        body: "the-file".into(),
+    });
+    store.flush_delivered_files().await.unwrap();
     let phone = Phone::clone(&phone);
     (fixture, phone)
 }
@@ -30,6 +38,7 @@ async fn assert_intact(store: &Store, instance: InstanceId, phone: &Phone) {
     assert_eq!(store.layers(instance).get("ldap_password").unwrap().expose(), "the-setting");
     assert_eq!(store.secret_fact(instance, "shared").unwrap().expose(), "the-fact");
     assert_eq!(store.upload(phone.id, "a/b c.log").await.unwrap().unwrap().as_slice(), b"the-upload");
+    assert_eq!(store.delivered_file(phone.id).await.unwrap().unwrap().body.as_slice(), b"the-file");
 }
 
 fn key_text(fixture: &Fixture) -> String {
