@@ -238,3 +238,31 @@ fn the_tutorial_shows_the_folder_that_is_tested() {
     shown.sort();
     assert_eq!(shown, files);
 }
+
+/// Where a certificate is judged by code of our own, and by what. There is no switch that turns it off.
+const OWN_JUDGEMENT: &[(&str, &str)] = &[("src/net/tls.rs", "the pinned key of a peer, else a trusted issuer")];
+
+#[test]
+fn nothing_connects_without_verifying() {
+    let mut files = Vec::new();
+    sources(Path::new("src"), &mut files);
+    let mut wrong = Vec::new();
+    for path in &files {
+        let name = path.to_string_lossy();
+        let text = fs::read_to_string(path).unwrap();
+        let judges = text.contains(".dangerous()") || text.contains("ServerCertVerifier for");
+        if judges && !OWN_JUDGEMENT.iter().any(|(known, _)| *known == name) {
+            wrong.push(format!("{name}: judges server certificates itself; enter what it judges by in OWN_JUDGEMENT"));
+        }
+        let lower = text.to_lowercase();
+        for word in ["danger_accept", "accept_invalid", "insecure_skip", "verify_none", "skip_verif", "no_verify"] {
+            if lower.contains(word) {
+                wrong.push(format!("{name}: {word}"));
+            }
+        }
+    }
+    let tls = fs::read_to_string("src/net/tls.rs").unwrap();
+    let assertions = tls.matches("ServerCertVerified::assertion()").count();
+    assert_eq!(assertions, 1, "a server's certificate passes by its pinned key alone without an issuer");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

@@ -2,6 +2,7 @@
 
 mod delivered;
 mod rotate;
+mod schemas;
 mod together;
 
 use std::{fs, net::Ipv4Addr, path::Path, sync::Arc, time::Duration};

@@ -78,7 +78,7 @@ pub fn run(global: &Global) -> anyhow::Result<ExitCode> {
         Ok(config) => {
             findings.push(Finding::fine(format!("configuration {}", global.config.display())));
             findings.extend(config.remarks().into_iter().map(|remark| Finding::warning(remark, "use a shorter one")));
-            let offered = configuration(&config, &mut findings);
+            let offered = configuration(&config, &global.config, &mut findings);
             block_on(async |tasks| {
                 running(&config, &tasks, &offered, &mut findings).await;
                 Ok(())
@@ -115,7 +115,7 @@ fn print(findings: &[Finding], as_json: bool) {
 }
 
 /// What can be told from files alone.
-fn configuration(config: &Config, findings: &mut Vec<Finding>) -> Vec<Offered> {
+fn configuration(config: &Config, file: &std::path::Path, findings: &mut Vec<Finding>) -> Vec<Offered> {
     let mut offered = Vec::new();
     if let Err(error) = telemetry::log::check_level(&config.log.level) {
         findings.push(Finding::error(error.to_string(), "correct log.level"));
@@ -158,7 +158,7 @@ fn configuration(config: &Config, findings: &mut Vec<Finding>) -> Vec<Offered> {
             findings.push(Finding::error(format!("{}: {error}", instance.label()), "correct devices_ca / devices_pin"));
         }
     }
-    files::modes(&config.data.dir, findings);
+    files::modes(file, config, findings);
     offered
 }
 
