@@ -130,7 +130,7 @@ pub fn take_over(dir: &Path) -> anyhow::Result<bool> {
     block_on(async |tasks| {
         let store = open(dir, &tasks).await?;
         let _claim = store.claim()?;
-        Ok(store.take_over().await?)
+        Ok(store.leave_passive().await?)
     })
 }
 
@@ -168,7 +168,7 @@ fn show(bar: &ProgressBar, progress: Progress) {
 fn tell(restored: &Restored, dir: &Path, took_over: bool, as_json: bool) {
     if as_json {
         output::json(&json!({
-            "dir": dir, "phones": restored.phones, "made": restored.made, "aside": restored.aside,
+            "dir": dir, "phones": restored.phones, "tokens_ended": restored.tokens, "made": restored.made, "aside": restored.aside,
             "passive": !took_over, "credential_differs": restored.credential_differs,
         }));
         return;
@@ -176,6 +176,12 @@ fn tell(restored: &Restored, dir: &Path, took_over: bool, as_json: bool) {
     output::line(&format!("{} phones as of {:.0} are in {}.", restored.phones, restored.made, dir.display()));
     if let Some(aside) = &restored.aside {
         output::line(&format!("What was there before is in {}.", aside.display()));
+    }
+    if restored.tokens > 0 {
+        output::line(&format!(
+            "{} tokens of scripts are ended, as some may have been revoked since: make new ones (gangway tokens create).",
+            restored.tokens
+        ));
     }
     if restored.credential_differs {
         output::line(

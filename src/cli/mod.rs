@@ -1,6 +1,7 @@
 //! The command line: one thin file per command. Commands that change something write their intent into the record;
 //! the serving process acts on it.
 
+mod audit;
 mod backup;
 mod check;
 mod context;
@@ -15,6 +16,7 @@ mod redirect_checks;
 mod render;
 mod serve;
 mod settings;
+mod tokens;
 mod vendors;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -78,6 +80,11 @@ enum Command {
     Backup(backup::Backup),
     /// Put a backup in place; the gateway is passive then until it is told to take over
     Restore(backup::Restore),
+    /// Make, list and end the tokens scripts show at the REST api
+    #[command(subcommand)]
+    Tokens(tokens::Tokens),
+    /// Who changed what or had a secret shown, by page, script or command
+    Audit(audit::Audit),
     /// The vendors and models this gateway knows
     Vendors(vendors::Vendors),
 }
@@ -101,6 +108,8 @@ impl CommandLine {
             Command::Keys(keys) => keys.run(global),
             Command::Backup(backup) => backup.run(global),
             Command::Restore(restore) => restore.run(global),
+            Command::Tokens(tokens) => tokens.run(global),
+            Command::Audit(audit) => audit.run(global),
             Command::Vendors(vendors) => vendors.run(global),
         }
     }

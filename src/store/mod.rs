@@ -8,6 +8,7 @@
 
 mod account;
 mod activity;
+mod audit;
 mod backup;
 mod bundle;
 mod change;
@@ -21,6 +22,7 @@ mod error;
 mod event;
 mod fact;
 mod files;
+mod handover;
 mod history;
 mod instance;
 mod key_file;
@@ -36,6 +38,7 @@ mod setting;
 mod setting_change;
 mod standing;
 mod together;
+mod token;
 mod upload;
 mod watch;
 mod writer;
@@ -52,12 +55,14 @@ use tokio::sync::broadcast;
 
 pub use self::{
     activity::Activity,
+    audit::{AUDIT_KEPT, AuditEntry, AuditRow},
     backup::{Contents, Damage, PASSPHRASE_LEAST, Progress, Restore, RestoreError, Restored, finish_restoration},
     change::PhoneChanged,
     delivered::{DeliveredFile, KeptFile},
     error::StoreError,
     event::{EVENTS_KEPT, EventRow, NewEvent},
     files::{Claim, DATABASE},
+    handover::HANDOVER_LIMIT,
     history::{HistoryEntry, HistoryFilter, HistoryRow},
     request::{RequestFacts, RequestNote, UNKNOWN_KEPT},
     roster::Roster,
@@ -65,9 +70,12 @@ pub use self::{
     setting_change::SettingChange,
     standing::Restoration,
     together::LaterChange,
+    token::{ApiToken, NewToken, Shown, TOKEN_PREFIX, TokenScope},
     upload::{UPLOAD_LIMIT, UPLOADS_KEPT, UploadRow},
 };
-use self::{fact::Facts, request::Requests, roster::TokenIndex, seal::Keyring, setting::Settings, writer::Writer};
+use self::{
+    fact::Facts, request::Requests, roster::TokenIndex, seal::Keyring, setting::Settings, token::Tokens, writer::Writer,
+};
 use crate::{
     clock::SharedClock,
     phone::{instance::InstanceId, record::PhoneId},
@@ -93,6 +101,7 @@ struct Inner {
     settings: Settings,
     facts: Facts,
     restoration: ArcSwapOption<Restoration>,
+    tokens: Tokens,
     requests: Requests,
     delivered: delivered::Waiting,
     later: together::LaterQueue,
@@ -152,6 +161,7 @@ impl Store {
                 settings: loaded.settings,
                 facts: loaded.facts,
                 restoration: ArcSwapOption::new(restoration.map(Arc::new)),
+                tokens: loaded.tokens,
                 requests: loaded.requests,
                 delivered: delivered::Waiting::default(),
                 later,

@@ -24,6 +24,7 @@ pub(super) const SEALED: &[SealedColumn] = &[
     column("device_config", "sealed", &["phone_id"]),
     column("upload", "sealed", &["phone_id", "name"]),
     column("delivered_file", "sealed", &["phone_id", "name"]),
+    column("handover", "sealed", &["key"]),
     column("setting", "sealed", &["instance_id", "scope", "name"]),
     column("fact", "sealed", &["instance_id", "key"]),
 ];

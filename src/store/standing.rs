@@ -74,7 +74,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn take_over(&self) -> Result<bool, StoreError> {
+    pub async fn leave_passive(&self) -> Result<bool, StoreError> {
         let Some(restoration) = self.restoration().filter(|restoration| restoration.taken_over.is_none()) else {
             return Ok(false);
         };

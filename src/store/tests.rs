@@ -4,6 +4,7 @@ mod delivered;
 mod rotate;
 mod schemas;
 mod together;
+mod tokens;
 
 use std::{fs, net::Ipv4Addr, path::Path, sync::Arc, time::Duration};
 

@@ -55,6 +55,8 @@ pub struct Restored {
     pub contents: Option<Contents>,
     /// Phones in it.
     pub phones: usize,
+    /// Tokens of scripts that were ended: some may have been revoked since the backup.
+    pub tokens: u64,
     /// When it was made.
     pub made: Timestamp,
     /// Where the files are that were there before.
@@ -121,7 +123,7 @@ impl Restore<'_> {
         let (contents, made) = self.unpack(&staging.0, passphrase, &mut progress)?;
         progress(Progress::Checking);
         verify(&staging.0).await?;
-        let phones = self.quieten(&staging.0, made, &mut progress).await?;
+        let (phones, tokens) = self.quieten(&staging.0, made, &mut progress).await?;
         let ready = staging.0.join("ready");
         let bare = contents.is_none();
         if !bare {
@@ -132,7 +134,7 @@ impl Restore<'_> {
         let credential_differs = !bare && self.credential_differs(&ready.join(KEY));
         swap::swap(self.dir, &ready, &aside)?;
         let aside = Some(self.dir.join(aside)).filter(|aside| aside.exists());
-        Ok(Restored { contents, phones, made, aside, credential_differs })
+        Ok(Restored { contents, phones, tokens, made, aside, credential_differs })
     }
 
     /// Puts database and key into `staging`; what the backup says of itself and when it was made.
@@ -174,7 +176,7 @@ impl Restore<'_> {
         staging: &Path,
         made: Timestamp,
         progress: &mut impl FnMut(Progress),
-    ) -> Result<usize, RestoreError> {
+    ) -> Result<(usize, u64), RestoreError> {
         let tasks = Tasks::new();
         let store = Store::open_with(staging, None, self.clock.clone(), &tasks).await?;
         let phones = store.roster().all();
@@ -196,6 +198,9 @@ impl Restore<'_> {
             store.change_phone(phone.id, |phone, events| quieten(phone, made, now, events)).await?;
             progress(Progress::Phones(done as u64 + 1, rows as u64));
         }
+        // One that was ended since would let somebody in again.
+        let tokens = sqlx::query("DELETE FROM token").execute(&mut *store.inner.writer.take().await).await;
+        let tokens = tokens.attempt("end the tokens of scripts")?.rows_affected();
         store.is_restored(made).await?;
         let ready = staging.join("ready");
         DirBuilder::new().mode(0o700).create(&ready).map_err(failed("create the directory", &ready))?;
@@ -204,7 +209,7 @@ impl Restore<'_> {
         let _ = reader.close().await;
         tasks.finish(Duration::from_secs(10)).await;
         copied?;
-        Ok(rows)
+        Ok((rows, tokens))
     }
 
     fn credential_differs(&self, key: &Path) -> bool {

@@ -9,7 +9,7 @@ use super::*;
 use crate::{
     clock::{ManualClock, SharedClock, SystemClock},
     phone::{instance::InstanceId, record::Phone, settings::Scope},
-    store::{RestoreError, key_file::KEY},
+    store::{NewToken, RestoreError, TokenScope, key_file::KEY},
     tasks::Tasks,
 };
 
@@ -47,6 +47,8 @@ async fn site() -> Site {
     store.set_setting(instance, &Scope::Instance, "ldap_password", Some(&Secret::new("the-setting"))).await.unwrap();
     store.set_secret_fact(instance, "shared", Some(&Secret::new("the-fact"))).await.unwrap();
     store.save_upload(phone.id, "a.log", b"the-upload").await.unwrap();
+    let token = NewToken { name: "a".into(), scope: TokenScope::Read, expires: None, created_by: "x".into() };
+    store.create_token(instance, token).await.unwrap();
     Site { dir, store, instance, phone }
 }
 
@@ -95,6 +97,7 @@ async fn a_backup_comes_back_on_another_host() {
     let restored = carry_out(restore(&site.backup(), &site.elsewhere())).await.unwrap();
 
     assert_eq!((restored.phones, &restored.contents, &restored.aside), (1, &Some(contents), &None));
+    assert_eq!(restored.tokens, 1, "a token that was revoked since lets nobody in");
     let store = open(&site.elsewhere()).await;
     let phone = store.roster().get(site.phone.id).unwrap();
     assert_eq!((&phone.token, &phone.own, &phone.accounts), (&site.phone.token, &site.phone.own, &site.phone.accounts));
@@ -103,13 +106,14 @@ async fn a_backup_comes_back_on_another_host() {
     assert_eq!(store.upload(phone.id, "a.log").await.unwrap().unwrap().as_slice(), b"the-upload");
     // What may have happened since is not undone.
     assert!(site.phone.window.is_open(clock().now()) && !phone.window.is_open(clock().now()));
+    assert!(store.tokens(site.instance).is_empty() && site.store.tokens(site.instance).len() == 1);
     assert!(phone.code.is_none() && phone.sysclient.spent.holds(&Secret::new("the-code")));
     assert_eq!(store.events(phone.id, 1).await.unwrap()[0].kind, "restored");
     // And it is passive until somebody says so, whatever restarts come between.
     let sentence = open(&site.elsewhere()).await.restoration().unwrap().passive_sentence().unwrap();
     assert!(sentence.contains("--take-over"), "{sentence}");
-    assert!(store.take_over().await.unwrap());
-    assert!(!store.take_over().await.unwrap());
+    assert!(store.leave_passive().await.unwrap());
+    assert!(!store.leave_passive().await.unwrap());
     let taken_over = open(&site.elsewhere()).await.restoration().unwrap();
     assert!(taken_over.passive_sentence().is_none());
     assert!(site.store.restoration().is_none());

@@ -29,6 +29,7 @@ async fn furnished() -> (Fixture, Phone) {
         body: "the-file".into(),
     });
     store.flush_delivered_files().await.unwrap();
+    store.hand_over(instance, "the-key", b"the-import").await.unwrap();
     let phone = Phone::clone(&phone);
     (fixture, phone)
 }
@@ -68,6 +69,8 @@ async fn every_column_of_bytes_is_in_the_list_of_what_is_sealed() {
         ("seal", "proof"),
         // A keyed hash of 128 random bits: tells nobody anything.
         ("phone", "token_index"),
+        // The hash of 256 random bits.
+        ("token", "digest"),
         ("_sqlx_migrations", "checksum"),
     ];
     let (fixture, _) = furnished().await;

@@ -85,7 +85,7 @@ struct Scene {
 impl Scene {
     async fn start() -> Self {
         let world = world().start().await.unwrap();
-        world.pbx.add_user(PbxUser::new("marked", CONTROL, USER));
+        let _ = world.pbx.add_user(PbxUser::new("marked", CONTROL, USER));
         world.devices.set_admin_password(ADMIN);
         world.rps.board().change(|rps| rps.accounts.insert(World::RPS_USER.into(), RPS.into()));
         let mut options = Options::default().redirecting(&world);
