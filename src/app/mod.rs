@@ -8,6 +8,7 @@ mod desk;
 mod error;
 mod folders;
 mod history;
+mod measured;
 mod readiness;
 mod sockets;
 mod threads;
@@ -25,6 +26,7 @@ pub use self::{
 use self::{
     deliveries::ToProvisioning,
     history::StoredHistory,
+    measured::Measured,
     readiness::LinksReadiness,
     sockets::Sockets,
     threads::{Threads, on},
@@ -471,35 +473,6 @@ async fn follow_pbxs(sessions: PbxSessions, provisioning: Provisioning, tasks: T
             }
             Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {}
             Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
-        }
-    }
-}
-
-/// What gauges are read from when somebody asks for metrics.
-struct Measured {
-    store: Store,
-    instances: Instances,
-    sessions: PbxSessions,
-    fleet: Fleet,
-    renderer: Arc<Renderer>,
-}
-
-impl Measured {
-    #[expect(clippy::cast_precision_loss, reason = "gauges are floats; counts are far below 2^52")]
-    fn set_gauges(&self) {
-        gauge(Metric::Phones, &[], self.store.roster().len() as f64);
-        let counts = self.instances.iter().map(|instance| moving(&self.store, instance));
-        let open: usize = counts.map(Moving::open).sum();
-        gauge(Metric::PhonesToMove, &[], open as f64);
-        for state in RedirectState::ALL {
-            let phones = self.store.roster().all();
-            let is_so = |phone: &&Arc<Phone>| phone.buried.is_none() && phone.redirect.state == *state;
-            gauge(Metric::PhonesByRedirect, &[("state", state.as_str())], phones.iter().filter(is_so).count() as f64);
-        }
-        gauge(Metric::PbxSessions, &[], self.sessions.len() as f64);
-        gauge(Metric::RenderCacheBytes, &[], self.renderer.cached_bytes() as f64);
-        for (state, count) in self.fleet.counts() {
-            gauge(Metric::Sysclients, &[("state", state.label())], count as f64);
         }
     }
 }

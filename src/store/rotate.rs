@@ -51,6 +51,12 @@ pub enum RotationStep {
 }
 
 impl Store {
+    /// Whether a rotation began and did not come to its end: the key file lists more than the key that seals.
+    #[must_use]
+    pub fn rotation_is_unfinished(&self) -> bool {
+        self.inner.keyring.listed().is_ok_and(|keys| keys.len() > 1)
+    }
+
     /// Makes a key, seals everything with it and drops the old one, or ends a rotation that was interrupted. `watch`
     /// sees every step.
     ///

@@ -195,6 +195,18 @@ async fn running(config: &Config, tasks: &Tasks, offered: &[Offered], findings: 
         config.data.dir.display(),
         store.roster().len()
     )));
+    if store.restoration().is_some_and(|restoration| restoration.taken_over.is_none()) {
+        findings.push(Finding::warning(
+            "this gateway is passive since it was restored from a backup: it answers no phone",
+            "stop the gateway it came from for good, then `gangway serve --take-over`, once",
+        ));
+    }
+    if store.rotation_is_unfinished() {
+        findings.push(Finding::warning(
+            "the key file lists more than one key: a rotation was interrupted",
+            "`gangway keys rotate` ends it",
+        ));
+    }
     links::gateway(config, findings).await;
     for configured in &config.instances {
         match store.instance(&configured.domain, &configured.name).await {

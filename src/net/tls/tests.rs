@@ -145,8 +145,8 @@ fn wrong_name_expired_not_yet_valid_self_signed_and_wrong_pin_are_refused() {
         "other.example.com",
         "not the pinned one",
     );
-    refused(client_config(Some(other_ca.path()), None).unwrap(), &good, name, "issuer");
-    refused(client_config(None, None).unwrap(), &good, name, "issuer");
+    refused(client_config(Some(other_ca.path()), None).unwrap(), &good, name, "not trusted");
+    refused(client_config(None, None).unwrap(), &good, name, "not trusted");
     let (ca, expired) = issued(2019, 2020);
     refused(client_config(Some(ca.path()), None).unwrap(), &expired, name, "expired");
     let (ca, later) = issued(2098, 2100);

@@ -197,6 +197,7 @@ async fn a_rotation_that_died_anywhere_is_ended_by_the_next_one() {
         assert_intact(&restarted, fixture.instance, &phone).await;
         let lines = key_text(&fixture).lines().count();
         assert_eq!(lines, if died_early { 2 } else { 1 }, "died at step {stop}");
+        assert_eq!(restarted.rotation_is_unfinished(), died_early);
         let before: u8 = key_text(&fixture).lines().last().unwrap().split(' ').next().unwrap().parse().unwrap();
 
         let ended = restarted.rotate_keys(|_| ()).await.unwrap();

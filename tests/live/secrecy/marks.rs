@@ -9,23 +9,25 @@ use base64::{
 
 /// What is searched for.
 #[derive(Default)]
-pub struct Marks(Vec<(String, BTreeSet<Vec<u8>>)>);
+pub struct Marks(Vec<(String, BTreeSet<String>)>);
 
 impl Marks {
     pub fn add(&mut self, name: &str, secret: &str) {
-        assert!(secret.len() >= 8, "{name} is too short to be searched for");
+        assert!(secret.len() >= 8 && secret.is_ascii(), "{name} cannot be searched for");
         self.0.push((name.to_owned(), spellings(secret)));
     }
 
     /// Where in `bytes` a secret stands, as sentences.
     pub fn find(&self, place: &str, bytes: &[u8]) -> Vec<String> {
+        // Every spelling is ASCII: what is no text stands between, not inside of them.
+        let text = String::from_utf8_lossy(bytes);
         let mut found = Vec::new();
         for (name, spellings) in &self.0 {
             for spelling in spellings {
-                if let Some(at) = position(bytes, spelling) {
-                    let around = &bytes[at.saturating_sub(120)..(at + spelling.len() + 20).min(bytes.len())];
-                    let (spelling, around) = (String::from_utf8_lossy(spelling), String::from_utf8_lossy(around));
-                    found.push(format!("{place}: {name} as '{spelling}' in ...{around}..."));
+                if let Some(at) = text.find(spelling.as_str()) {
+                    let before: String = text[..at].chars().rev().take(120).collect();
+                    let before: String = before.chars().rev().collect();
+                    found.push(format!("{place}: {name} as '{spelling}' after ...{before}"));
                 }
             }
         }
@@ -33,21 +35,7 @@ impl Marks {
     }
 }
 
-/// By the first byte: the log has tens of megabytes.
-fn position(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
-    let first = *wanted.first()?;
-    let mut from = 0;
-    while let Some(at) = bytes[from..].iter().position(|byte| *byte == first) {
-        let at = from + at;
-        if bytes[at..].starts_with(wanted) {
-            return Some(at);
-        }
-        from = at + 1;
-    }
-    None
-}
-
-fn spellings(secret: &str) -> BTreeSet<Vec<u8>> {
+fn spellings(secret: &str) -> BTreeSet<String> {
     let bytes = secret.as_bytes();
     let mut all: BTreeSet<String> = [
         secret.to_owned(),
@@ -79,7 +67,7 @@ fn spellings(secret: &str) -> BTreeSet<Vec<u8>> {
             all.insert(text[if shift == 0 { 0 } else { 4 }..].to_owned());
         }
     }
-    all.into_iter().map(String::into_bytes).collect()
+    all
 }
 
 fn hex(bytes: &[u8], upper: bool) -> String {
