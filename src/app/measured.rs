@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     links::pbx::PbxSessions,
-    phone::{facet::RedirectState, instance::Instances},
+    phone::{facet::RedirectState, instance::Instances, record::Phone},
     provision::moving::{Moving, moving},
     render::Renderer,
     store::Store,

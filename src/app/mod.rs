@@ -52,25 +52,15 @@ use crate::{
         http::{Client, Options, Proxy},
         reach::Reach,
     },
-    phone::{
-        facet::RedirectState,
-        instance::{Instance, InstanceId, Instances},
-        record::Phone,
-    },
-    provision::{
-        self, Provisioning,
-        moving::{Moving, moving},
-    },
+    phone::instance::{Instance, InstanceId, Instances},
+    provision::{self, Provisioning},
     redirect::{Limits, Redirects},
     render::Renderer,
     sip::Desk,
     store::{Claim, Store},
     sysclients::{Fleet, FleetDeps},
     tasks::Tasks,
-    telemetry::{
-        metric::{Metric, gauge, install_recorder},
-        metrics_text,
-    },
+    telemetry::{metric::install_recorder, metrics_text},
     vendor::LiveFolders,
 };
 
