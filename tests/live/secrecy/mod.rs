@@ -315,7 +315,7 @@ async fn no_secret_comes_out_anywhere_but_where_it_belongs() {
     scene.out.add("the log", log);
 
     // The search finds what is there: in the file of the phone, and a name that is no secret.
-    for (name, secret) in [("password", USER), ("LDAP", LDAP)] {
+    for (name, secret) in [("password", USER), ("admin password", ADMIN)] {
         let mut wanted = Marks::default();
         wanted.add(name, secret);
         assert!(!wanted.find("file", file.as_bytes()).is_empty(), "{name} is in the phone's file: {file}");
