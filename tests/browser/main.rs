@@ -9,11 +9,16 @@ mod support;
 
 mod devices;
 mod frame;
+mod history;
 mod hostile;
+mod import;
+mod insides;
 mod live;
 mod login;
 mod look;
 mod people;
 mod pictures;
+mod settings;
 mod story;
+mod stuck;
 mod words;

@@ -8,7 +8,7 @@ const rows = (page) => page.locator(".history-rows tbody tr");
 
 await story(async (browser) => {
   const page = await open(browser, { acceptDownloads: true }, "#/history");
-  await rows(page).nth(149).waitFor({ state: "detached" });
+  await rows(page).nth(99).waitFor();
   assert.equal(await rows(page).count(), 100, "one page of it");
   await page.click(".more");
   await rows(page).nth(149).waitFor();
