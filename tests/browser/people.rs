@@ -69,6 +69,7 @@ pub fn phone(gateway: &Gateway, number: usize, now: Timestamp) -> Phone {
 }
 
 fn trouble(phone: &mut Phone, kind: usize, since: Timestamp) {
+    phone.window.open(since, 7);
     let account = &mut phone.accounts[0];
     match kind % 5 {
         0 => {

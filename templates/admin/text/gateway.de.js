@@ -135,7 +135,7 @@ export default {
   "rule.unknown-model": "Unbekanntes Modell: Die Anfrage sagt nicht, dass ein Telefon dieses Herstellers fragt; darum wird keine Datei gegeben, die einem anderen gehören könnte. Ist es das richtige Telefon, nehmen Sie seinen User-Agent in den Ordner des Herstellers auf (docs/vendors.md).",
   "cause.certificate-refused.state": "Lehnt unser Zertifikat ab",
   "cause.certificate-refused.why": "Das Telefon an {address} lehnt das Zertifikat von gangway ab (Alert {alert}, {since}): Es kommt gar nicht dazu, zu fragen.",
-  "cause.certificate-refused.next": "Rufen Sie `gangway check` auf: Ist die Kette vollständig, stimmt der Name, ist eine CA darin, die dieses Modell kennt, geht die Uhr richtig? Eine eigene CA kommt vorab mit `gangway phones bootstrap {mac}` aufs Telefon, oder von Hand in seine Liste vertrauter Zertifikate.",
+  "cause.certificate-refused.next": "Rufen Sie `gangway check` auf: Ist die Kette vollständig, stimmt der Name, ist eine CA darin, die dieses Modell kennt, geht die Uhr richtig? Eine eigene CA muss vorher in der Liste vertrauter Zertifikate des Telefons stehen.",
   "cause.certificate-perhaps-refused.state": "Wartet; vielleicht lehnt es unser Zertifikat ab",
   "cause.certificate-perhaps-refused.why": "Das Telefon hat noch nicht gefragt, und ein Gerät an {address} lehnt das Zertifikat von gangway ab (Alert {alert}, {since}): Vielleicht ist es dieses.",
   "cause.certificate-perhaps-refused.next": "Ist das Telefon dort, rufen Sie `gangway check` auf. Ist die Kette vollständig, stimmt der Name, ist eine CA darin, die dieses Modell kennt, geht die Uhr richtig? Sonst setzen Sie es auf Werkseinstellungen zurück und lassen Sie es starten.",
@@ -218,6 +218,7 @@ export default {
   "notice.certificate-unreadable": "Das Zertifikat {file} ist nicht lesbar; darum wird niemand vor seinem Ablauf gewarnt: {error}",
   "notice.url-conflict": "App-Objekte des Providers {provider} nennen verschiedene URLs: {urls}. Kein Telefon wird umgezogen, bis sie übereinstimmen.",
   "notice.clear-text": "Telefone von {vendor} holen ihre Konfiguration über unverschlüsseltes HTTP: Passwörter laufen lesbar durch das Netz.",
+  "notice.sip-trust": "{address} verlangt von Telefonen ein Zertifikat und vertraut der CA von {vendor} nicht: Diese Telefone bekommen ihre Konfiguration und können sich nicht registrieren. Nehmen Sie {issuers} in die Vertrauensliste der PBX oder des Reverse Proxy auf; eine davon genügt.",
   "notice.media-relay": "Die Medien von {phones} Telefonen laufen über die PBX: Prüfen Sie, ob sie dafür ausgelegt ist.",
 
   "state.deviceConfig.waiting": "Wartet auf Devices",

@@ -70,7 +70,7 @@ await story(async (browser) => {
   assert.equal(await page.evaluate(() => document.activeElement.classList.contains("grid")), true);
   await page.keyboard.press("ArrowDown");
   await page.keyboard.press("End");
-  await until(page, (last) => document.querySelector(`#row-${last}`)?.classList.contains("cursor"), given.phones - 1);
+  await until(page, (last) => document.querySelector(`#row-${last}[data-mac].cursor`), given.phones - 1);
   const active = await page.getAttribute(".grid", "aria-activedescendant");
   assert.equal(active, `row-${given.phones - 1}`);
   const mac = await page.getAttribute(`#${active}`, "data-mac");

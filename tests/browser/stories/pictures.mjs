@@ -7,6 +7,8 @@ const take = async (page, name) => {
   await page.evaluate(() => document.fonts.ready);
   await page.screenshot({ path: `${given.folder}/${name}.png` });
 };
+/** What stands in a view once it has its data. */
+const READY = { phone: ".sentence", config: ".phone-view table, .phone-view .error", settings: ".settings-view .setting", history: ".history-rows", import: ".import-view form", connections: ".connections-view td" };
 const VIEWS = { phone: `#/devices/${given.mac}`, config: `#/devices/${given.mac}/config`, history: "#/history", settings: "#/settings", import: "#/import", connections: "#/connections" };
 
 await story(async (browser) => {
@@ -15,16 +17,16 @@ await story(async (browser) => {
   await login.waitForSelector("#password");
   await take(login, "login");
   for (const colorScheme of ["light", "dark"]) {
-    const page = await inside(browser, { colorScheme, viewport: { width: 1600, height: 800 } });
+    const page = await inside(browser, { colorScheme, viewport: { width: 1600, height: 800 } }, "#/devices?sort=-stage");
     await take(page, `devices-${colorScheme}`);
-    const middle = await inside(browser, { colorScheme, locale: "de-DE", viewport: { width: 1280, height: 720 } });
+    const middle = await inside(browser, { colorScheme, locale: "de-DE", viewport: { width: 1280, height: 720 } }, "#/devices?sort=-stage");
     await take(middle, `devices-de-${colorScheme}`);
-    const narrow = await inside(browser, { colorScheme, viewport: { width: 400, height: 760 } });
+    const narrow = await inside(browser, { colorScheme, viewport: { width: 400, height: 760 } }, "#/devices?sort=-stage");
     await take(narrow, `devices-narrow-${colorScheme}`);
     await page.setViewportSize({ width: 1280, height: 800 });
     for (const [name, hash] of Object.entries(VIEWS)) {
       await page.evaluate((hash) => (location.hash = hash), hash);
-      await page.waitForSelector(`.view-${name}`);
+      await page.waitForSelector(`.view-${name} :is(${READY[name]})`);
       await page.waitForLoadState("networkidle");
       await take(page, `${name}-${colorScheme}`);
     }
