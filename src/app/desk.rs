@@ -7,10 +7,11 @@ use super::{
     threads::{Threads, on},
 };
 use crate::{
-    admin::{Deps, Desk, PhoneBases},
+    admin::{Deps, Desk, PhoneBases, Scanning},
     apis::{admin, pbx_admin::ConnectedPbxs},
     clock::SharedClock,
     config::Config,
+    http::scanners::{Frozen, Scanners},
     links::{devices::DevicesLinks, pbx::PbxSessions},
     phone::instance::Instances,
     provision::Provisioning,
@@ -29,12 +30,13 @@ pub(super) struct Parts {
     pub devices: DevicesLinks,
     pub provisioning: Provisioning,
     pub clock: SharedClock,
+    pub scanners: Arc<Scanners>,
     pub tasks: Tasks,
 }
 
 /// Opens it.
 pub(super) async fn open(config: &Config, threads: &Threads, parts: Parts) -> Result<Arc<dyn admin::Desk>, StartError> {
-    let Parts { store, instances, registry, sessions, devices, provisioning, clock, tasks } = parts;
+    let Parts { store, instances, registry, sessions, devices, provisioning, clock, scanners, tasks } = parts;
     let of_instance = bases::of(store.clone(), instances.clone());
     let certificates = match config.https.listen.is_empty() {
         true => Vec::new(),
@@ -61,6 +63,13 @@ pub(super) async fn open(config: &Config, threads: &Threads, parts: Parts) -> Re
         devices,
         provisioning,
         certificates,
+        scanning: Box::new({
+            let clock = Arc::clone(&clock);
+            move |instance| {
+                let told = |one: Frozen| Scanning { address: one.address, since: one.since, until: one.until };
+                scanners.frozen(instance, clock.now()).into_iter().map(told).collect()
+            }
+        }),
         clock,
         tasks,
     };

@@ -34,7 +34,10 @@ use crate::{
     apis::{Apis, devices, pbx_admin::ConnectedPbxs},
     clock::SharedClock,
     config::{Config, InstanceConfig},
-    http::{self, certificates::Certificates, listeners, ports::Readiness, rendered::RenderedFiles, stored::Stored},
+    http::{
+        self, certificates::Certificates, listeners, ports::Readiness, rendered::RenderedFiles, scanners::Scanners,
+        stored::Stored,
+    },
     lifecycle::SHUTDOWN_PATIENCE,
     links::{devices::DevicesLinks, pbx::PbxSessions},
     net::http::{Client, Options, Proxy},
@@ -148,6 +151,7 @@ impl Application {
         };
 
         let devices = DevicesLinks::default();
+        let scanners = Arc::new(Scanners::new(&store.derive_key("decoys")));
         let parts = desk::Parts {
             store: store.clone(),
             instances: instances.clone(),
@@ -156,6 +160,7 @@ impl Application {
             devices: devices.clone(),
             provisioning: provisioning.clone(),
             clock: Arc::clone(&clock),
+            scanners: Arc::clone(&scanners),
             tasks: tasks.clone(),
         };
         let apis = Apis {
@@ -201,6 +206,7 @@ impl Application {
             tasks: tasks.clone(),
             trusted_proxies: config.net.trusted_proxies.clone(),
             nonce_key: store.derive_key("http nonces"),
+            scanners,
         });
         let public = listeners::listen(
             &listeners::Addresses {

@@ -10,6 +10,7 @@ mod phones;
 mod recognise;
 mod redirect_checks;
 mod render;
+mod rotate;
 mod serve;
 mod settings;
 mod vendors;

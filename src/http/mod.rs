@@ -8,6 +8,7 @@ pub mod client_address;
 pub mod conditional;
 pub mod connections;
 pub mod consequences;
+pub mod decoys;
 pub mod limits;
 pub mod listeners;
 pub mod memo;
@@ -17,6 +18,7 @@ pub mod path;
 pub mod phone_files;
 pub mod ports;
 pub mod rendered;
+pub mod scanners;
 pub mod stored;
 pub mod watched_body;
 
@@ -30,13 +32,14 @@ use actix_web::{
 use ipnet::IpNet;
 
 use self::{
-    authorization::Entrances,
+    authorization::{Entrances, Used},
     consequences::Consequences,
     limits::Strikes,
     memo::Memo,
     meter::Meter,
     path::{Below, Target},
     ports::{Deliveries, Files, Pages, Records, Upgrade},
+    scanners::Scanners,
 };
 use crate::{clock::SharedClock, phone::instance::Instances, tasks::Tasks};
 
@@ -62,6 +65,8 @@ pub struct Parts {
     pub trusted_proxies: Vec<IpNet>,
     /// Key of the nonces, derived from the sealing key: they survive a restart.
     pub nonce_key: [u8; 32],
+    /// Sources that try one MAC after the other; people are told of them.
+    pub scanners: Arc<Scanners>,
 }
 
 /// What every worker shares.
@@ -74,7 +79,9 @@ pub struct Deps {
     clock: SharedClock,
     trusted_proxies: Vec<IpNet>,
     entrances: Entrances,
+    used: Used,
     strikes: Strikes,
+    scanners: Arc<Scanners>,
     consequences: Consequences,
     meter: Meter,
 }
@@ -93,7 +100,9 @@ impl Deps {
             pages: parts.pages,
             clock: parts.clock,
             trusted_proxies: parts.trusted_proxies,
+            used: Used::default(),
             strikes: Strikes::default(),
+            scanners: parts.scanners,
             consequences,
             meter: Meter::default(),
         })

@@ -1,5 +1,6 @@
 //! The listeners over real sockets, with records and files in memory.
 
+mod digest;
 mod refusals;
 mod serving;
 pub(super) mod support;

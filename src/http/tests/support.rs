@@ -24,6 +24,7 @@ use super::super::{
     certificates::Certificates,
     listeners::{Addresses, listen},
     ports::*,
+    scanners::Scanners,
 };
 use crate::{
     clock::ManualClock,
@@ -52,6 +53,7 @@ pub struct Memory {
     pub uploads: Mutex<Vec<(String, Bytes)>>,
     pub kept: Mutex<Vec<DeliveredFile>>,
     pub policy: Mutex<Policy>,
+    pub scheme: Mutex<Option<Scheme>>,
     pub shared: Mutex<Option<Arc<Credentials>>>,
     pub revision: AtomicU64,
     pub body: Mutex<Bytes>,
@@ -151,6 +153,9 @@ impl Files for Memory {
     }
 
     fn scheme(&self, _: Option<&str>) -> Scheme {
+        if let Some(scheme) = *self.scheme.lock().unwrap() {
+            return scheme;
+        }
         match self.policy.lock().unwrap().clear_passwords {
             true => Scheme::Basic,
             false => Scheme::Digest(Algorithm::Md5),
@@ -258,7 +263,16 @@ impl House {
         Self::with(None).await
     }
 
+    /// As many threads answer as on a machine with so many cores.
+    pub async fn with_workers(workers: usize) -> Self {
+        Self::built(None, workers).await
+    }
+
     pub async fn with(certificates: Option<Arc<Certificates>>) -> Self {
+        Self::built(certificates, 1).await
+    }
+
+    async fn built(certificates: Option<Arc<Certificates>>, workers: usize) -> Self {
         let memory = Arc::new(Memory::default());
         *memory.body.lock().unwrap() = Bytes::from(vec![b'x'; 16 * 1024]);
         memory.phones.lock().unwrap().insert(PhoneId(7), Arc::new(sample::phone()));
@@ -276,12 +290,13 @@ impl House {
             tasks: tasks.clone(),
             trusted_proxies: vec!["127.0.0.9/32".parse().unwrap()],
             nonce_key: [7; 32],
+            scanners: Arc::new(Scanners::new(&[7; 32])),
         });
         let addresses = Addresses {
             http: vec!["127.0.0.1:0".to_owned()],
             https: certificates.iter().map(|_| "127.0.0.1:0".to_owned()).collect(),
             certificates,
-            workers: Some(1),
+            workers: Some(workers),
             shutdown: Duration::from_secs(1),
         };
         let listening = listen(&addresses, &deps).unwrap();
