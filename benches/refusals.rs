@@ -4,11 +4,11 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, clippy::cast_precision_loss, reason = "a measuring program")]
 
-#[path = "refusals/statistics.rs"]
-mod statistics;
 #[path = "phone_files/servers.rs"]
 #[expect(dead_code, reason = "this one needs no nginx and no CPU time")]
 mod servers;
+#[path = "refusals/statistics.rs"]
+mod statistics;
 
 use std::{
     io::{Read, Write},
@@ -19,7 +19,7 @@ use std::{
 };
 
 use gangway::{
-    clock::{Clock, SharedClock, SystemClock},
+    clock::{SharedClock, SystemClock},
     phone::{
         mac::Mac,
         neutral::{sample_layers, sample_phone},
@@ -158,7 +158,9 @@ fn main() -> ExitCode {
         };
         (format!("{INSTANCE}/{token}/{}.cfg", unknown(index)), String::new())
     };
-    println!("| {SAMPLES} refusals of each, in random order | median known | median unknown | known is slower in | p |");
+    println!(
+        "| {SAMPLES} refusals of each, in random order | median known | median unknown | known is slower in | p |"
+    );
     println!("|---|---|---|---|---|");
     let mut alike = true;
     for (what, status, asks) in [

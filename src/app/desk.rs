@@ -8,11 +8,12 @@ use super::{
 };
 use crate::{
     admin::{Deps, Desk, PhoneBases, Scanning},
-    apis::{admin, pbx_admin::ConnectedPbxs},
+    apis::pbx_admin::ConnectedPbxs,
     clock::SharedClock,
     config::Config,
     http::scanners::{Frozen, Scanners},
     links::{devices::DevicesLinks, pbx::PbxSessions},
+    net::{failed_handshakes::FailedHandshakes, reach::Reach},
     phone::instance::Instances,
     provision::Provisioning,
     render::Renderer,
@@ -29,14 +30,15 @@ pub(super) struct Parts {
     pub sessions: PbxSessions,
     pub devices: DevicesLinks,
     pub provisioning: Provisioning,
+    pub failures: Arc<FailedHandshakes>,
     pub clock: SharedClock,
     pub scanners: Arc<Scanners>,
     pub tasks: Tasks,
 }
 
 /// Opens it.
-pub(super) async fn open(config: &Config, threads: &Threads, parts: Parts) -> Result<Arc<dyn admin::Desk>, StartError> {
-    let Parts { store, instances, registry, sessions, devices, provisioning, clock, scanners, tasks } = parts;
+pub(super) async fn open(config: &Config, threads: &Threads, parts: Parts) -> Result<Desk, StartError> {
+    let Parts { store, instances, registry, sessions, devices, provisioning, failures, clock, scanners, tasks } = parts;
     let of_instance = bases::of(store.clone(), instances.clone());
     let certificates = match config.https.listen.is_empty() {
         true => Vec::new(),
@@ -56,12 +58,14 @@ pub(super) async fn open(config: &Config, threads: &Threads, parts: Parts) -> Re
             }
         }),
         pbx: Arc::new(ConnectedPbxs::new(sessions.clone(), store.clone())),
+        failures,
         store,
         instances,
         registry,
         sessions,
         devices,
         provisioning,
+        reach: Reach::public_and(config.net.allow.clone()),
         certificates,
         scanning: Box::new({
             let clock = Arc::clone(&clock);
@@ -73,5 +77,5 @@ pub(super) async fn open(config: &Config, threads: &Threads, parts: Parts) -> Re
         clock,
         tasks,
     };
-    Ok(Arc::new(on(&threads.admin.handle(), move || Desk::start(deps)).await?))
+    on(&threads.admin.handle(), move || Desk::start(deps)).await
 }

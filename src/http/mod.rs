@@ -9,6 +9,9 @@ pub mod conditional;
 pub mod connections;
 pub mod consequences;
 pub mod decoys;
+pub mod gate;
+pub mod handshakes;
+pub mod issuers;
 pub mod limits;
 pub mod listeners;
 pub mod memo;
@@ -17,16 +20,18 @@ pub mod ops;
 pub mod path;
 pub mod phone_files;
 pub mod ports;
+pub mod possession;
 pub mod rendered;
 pub mod scanners;
 pub mod stored;
+pub mod subject;
 pub mod watched_body;
 
 use std::{rc::Rc, sync::Arc};
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header,
+    http::header::{self, HeaderName},
     web::{self, Payload, ServiceConfig},
 };
 use ipnet::IpNet;
@@ -63,6 +68,8 @@ pub struct Parts {
     pub tasks: Tasks,
     /// Networks whose forwarding headers are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// The header in which trusted proxies pass the verified subject of a phone's certificate, where there is one.
+    pub subject_header: Option<HeaderName>,
     /// Key of the nonces, derived from the sealing key: they survive a restart.
     pub nonce_key: [u8; 32],
     /// Sources that try one MAC after the other; people are told of them.
@@ -78,6 +85,7 @@ pub struct Deps {
     pages: Arc<dyn Pages>,
     clock: SharedClock,
     trusted_proxies: Vec<IpNet>,
+    subject_header: Option<HeaderName>,
     entrances: Entrances,
     used: Used,
     strikes: Strikes,
@@ -101,6 +109,7 @@ impl Deps {
             clock: parts.clock,
             trusted_proxies: parts.trusted_proxies,
             used: Used::default(),
+            subject_header: parts.subject_header,
             strikes: Strikes::default(),
             scanners: parts.scanners,
             consequences,

@@ -21,6 +21,7 @@ use super::{
     roster::Roster,
     seal::Keyring,
     setting::Settings,
+    token::Tokens,
     watch::Seen,
 };
 use crate::phone::record::{Phone, Shared};
@@ -32,6 +33,7 @@ const CHUNK: i64 = 256;
 pub(super) struct Loaded {
     pub(super) settings: Settings,
     pub(super) facts: Facts,
+    pub(super) tokens: Tokens,
     pub(super) requests: Requests,
     pub(super) seen: Seen,
 }
@@ -87,9 +89,10 @@ pub(super) async fn everything(
     }
     let settings = Settings::load(&mut transaction, keyring).await?;
     let facts = Facts::load(&mut transaction, keyring).await?;
+    let tokens = Tokens::load(&mut transaction).await?;
     let requests = Requests::load(&mut transaction).await?;
     transaction.rollback().await.attempt("read the database")?;
-    Ok(Loaded { settings, facts, requests, seen })
+    Ok(Loaded { settings, facts, tokens, requests, seen })
 }
 
 /// The phones with these ids and their change counters; a damaged one is an error of its own.

@@ -8,6 +8,7 @@
 
 mod account;
 mod activity;
+mod audit;
 mod change;
 mod columns;
 mod connection;
@@ -17,6 +18,7 @@ mod error;
 mod event;
 mod fact;
 mod files;
+mod handover;
 mod history;
 mod instance;
 mod load;
@@ -27,6 +29,7 @@ mod seal;
 mod setting;
 mod setting_change;
 mod together;
+mod token;
 mod upload;
 mod watch;
 mod writer;
@@ -41,19 +44,24 @@ use tokio::sync::broadcast;
 
 pub use self::{
     activity::Activity,
+    audit::{AUDIT_KEPT, AuditEntry, AuditRow},
     change::PhoneChanged,
     delivered::{DeliveredFile, KeptFile},
     error::StoreError,
     event::{EVENTS_KEPT, EventRow, NewEvent},
     files::{Claim, DATABASE},
+    handover::HANDOVER_LIMIT,
     history::{HistoryEntry, HistoryFilter, HistoryRow},
     request::{RequestFacts, RequestNote, UNKNOWN_KEPT},
     roster::Roster,
     setting_change::SettingChange,
     together::LaterChange,
+    token::{ApiToken, NewToken, Shown, TOKEN_PREFIX, TokenScope},
     upload::{UPLOAD_LIMIT, UPLOADS_KEPT, UploadRow},
 };
-use self::{fact::Facts, request::Requests, roster::TokenIndex, seal::Keyring, setting::Settings, writer::Writer};
+use self::{
+    fact::Facts, request::Requests, roster::TokenIndex, seal::Keyring, setting::Settings, token::Tokens, writer::Writer,
+};
 use crate::{
     clock::SharedClock,
     phone::{instance::InstanceId, record::PhoneId},
@@ -78,6 +86,7 @@ struct Inner {
     roster: Roster,
     settings: Settings,
     facts: Facts,
+    tokens: Tokens,
     requests: Requests,
     delivered: delivered::Waiting,
     later: together::LaterQueue,
@@ -131,6 +140,7 @@ impl Store {
                 roster,
                 settings: loaded.settings,
                 facts: loaded.facts,
+                tokens: loaded.tokens,
                 requests: loaded.requests,
                 delivered: delivered::Waiting::default(),
                 later,

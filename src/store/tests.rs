@@ -2,6 +2,7 @@
 
 mod delivered;
 mod together;
+mod tokens;
 
 use std::{fs, net::Ipv4Addr, path::Path, sync::Arc, time::Duration};
 

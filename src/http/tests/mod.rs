@@ -1,6 +1,8 @@
 //! The listeners over real sockets, with records and files in memory.
 
+mod certificates;
 mod digest;
+mod handshakes;
 mod refusals;
 mod serving;
 pub(super) mod support;

@@ -145,11 +145,11 @@ fn no_stage_holds_a_secret_of_another() {
                     let place = format!("{} {} {model:?} {firmware}", vendor.name, family.name);
                     // Another phone's file is rendered first: what is kept of it must not come back.
                     let others = render(Some(&other), FileKind::Personal, Stage::Personal, None).unwrap();
-                    assert!(others.contains("OtherOwn"), "{place}");
+                    assert!(others.contains("OtherUser"), "{place}");
                     let personal = render(Some(&phone), FileKind::Personal, Stage::Personal, Some(TOKEN)).unwrap();
                     assert_eq!(holds(&personal, NOBODYS), [""; 0], "{place}, personal");
                     assert!(!personal.contains(TOKEN), "{place}: the token is no way to come back");
-                    assert!(personal.contains("OwnCanary") && personal.contains("UserCanary1"), "{place}");
+                    assert!(personal.contains("UserCanary1"), "{place}");
                     seen.extend(holds(&personal, OWN));
                     for token in [None, Some(TOKEN)] {
                         for (phone, kind) in [
