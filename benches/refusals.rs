@@ -2,7 +2,13 @@
 //! order over one connection, compared by the Mann-Whitney test: it asks whether a time drawn from the one kind is as
 //! often above as below one drawn from the other. Run by `make bench`; takes about half a minute.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, clippy::cast_precision_loss, reason = "a measuring program")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    reason = "a measuring program"
+)]
 
 #[path = "phone_files/servers.rs"]
 #[expect(dead_code, reason = "this one needs no nginx and no CPU time")]
