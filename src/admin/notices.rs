@@ -82,6 +82,7 @@ pub fn notices(inner: &Inner, instance: InstanceId) -> Vec<Value> {
     redirects(inner, instance, &mut all);
     urls_and_schemes(deps, instance, &mut all);
     all.extend(scanning(&(deps.scanning)(instance)));
+    sip_trust(inner, instance, &mut all);
     let stale = |(at, _): &(Timestamp, Vec<Notice>)| now.duration_since(*at) >= CERTIFICATES;
     if seen.certificates.as_ref().is_none_or(stale) {
         let read = deps.certificates.iter().filter_map(|file| certificate(file, now)).collect();
@@ -237,6 +238,19 @@ fn scanning(sources: &[Scanning]) -> Vec<Notice> {
         all.push(notice("scanning", "error", Text::new("notice.scanning-more").with("sources", more)));
     }
     all
+}
+
+/// SIP/TLS ports that will not let phones in.
+fn sip_trust(inner: &Inner, instance: InstanceId, all: &mut Vec<Notice>) {
+    for answer in inner.sip_trust.missing(instance) {
+        for (vendor, issuers) in &answer.missing {
+            let text = Text::new("notice.sip-trust")
+                .with("address", answer.address.clone())
+                .with("vendor", vendor.clone())
+                .with("issuers", issuers.join(", "));
+            all.push(notice("sip-trust", "error", text));
+        }
+    }
 }
 
 /// What there is to say of one certificate.

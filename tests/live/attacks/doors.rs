@@ -20,7 +20,7 @@ async fn nothing_is_administered_without_login() {
     let base = bench.gateway.instance_url();
     for path in ["api/v1/phones", "api/v1/settings", "api/v1/history", "api/v1/phones/805ec0123401", "api/v1/tokens"] {
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
-            let answer = http::request(method, &format!("{base}/{path}"), &[("User-Agent", "curl")], b"{}");
+            let answer = http::request(method, &format!("{base}/{path}"), &[("User-Agent", "curl")], b"");
             assert!((400..500).contains(&answer.status), "{method} {path}: {}", answer.status);
             assert!(!answer.text().contains("805ec0123401"), "{method} {path}");
         }
@@ -29,6 +29,7 @@ async fn nothing_is_administered_without_login() {
         let answer = http::get(&format!("{base}/{path}"), "curl");
         assert!((400..500).contains(&answer.status), "{path}: {}", answer.status);
     }
+    let mut sockets = Vec::new();
     for message in [
         json!({ "mt": "Phones", "api": "gangway", "src": "1" }),
         json!({ "mt": "Act", "api": "gangway", "mac": "805ec0123401", "action": "remove" }),
@@ -37,6 +38,9 @@ async fn nothing_is_administered_without_login() {
     ] {
         let (mut socket, _challenge) = socket::challenged(&bench.world, &bench.gateway.socket_url()).await;
         socket.send_text(message.to_string()).await;
+        sockets.push((message, socket));
+    }
+    for (message, mut socket) in sockets {
         let seen = socket::until_closed(&mut socket).await;
         let name = format!("{}Result", message["mt"].as_str().unwrap());
         assert!(seen.iter().all(|answer| answer["mt"] != name), "{message}: {seen:?}");
