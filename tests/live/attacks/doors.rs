@@ -36,7 +36,7 @@ async fn nothing_is_administered_without_login() {
         json!({ "mt": "SettingsSet", "api": "gangway", "scope": "instance", "values": { "ntp_server_1": "evil.example" } }),
         json!({ "mt": "ProvisioningPhone", "api": "com.innovaphone.provisioning", "mac": "805ec0123409" }),
     ] {
-        let (mut socket, _challenge) = socket::challenged(&bench.world, &bench.gateway.socket_url()).await;
+        let (socket, _challenge) = socket::challenged(&bench.world, &bench.gateway.socket_url()).await;
         socket.send_text(message.to_string()).await;
         sockets.push((message, socket));
     }
