@@ -43,6 +43,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 pub use self::{
+    assets::page_english,
     build::build,
     inquiry::Inquiry,
     pages::AdminPages,
