@@ -43,6 +43,7 @@ use crate::{
         listeners,
         ports::{Pages, Readiness},
         rendered::RenderedFiles,
+        scanners::Scanners,
         stored::Stored,
     },
     lifecycle::SHUTDOWN_PATIENCE,
@@ -163,6 +164,7 @@ impl Application {
         };
 
         let devices = DevicesLinks::default();
+        let scanners = Arc::new(Scanners::new(&store.derive_key("decoys")));
         let parts = desk::Parts {
             store: store.clone(),
             instances: instances.clone(),
@@ -172,6 +174,7 @@ impl Application {
             provisioning: provisioning.clone(),
             failures: Arc::clone(&failures),
             clock: Arc::clone(&clock),
+            scanners: Arc::clone(&scanners),
             tasks: tasks.clone(),
         };
         let desk = desk::open(&config, &threads, parts).await?;
@@ -227,6 +230,7 @@ impl Application {
             subject_header: config.net.client_subject_header.parse().ok(),
             nonce_key: store.derive_key("http nonces"),
             passive: !is_active,
+            scanners,
         });
         let public = listeners::listen(
             &listeners::Addresses {

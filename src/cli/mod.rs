@@ -14,6 +14,7 @@ mod phones;
 mod recognise;
 mod redirect_checks;
 mod render;
+mod rotate;
 mod serve;
 mod settings;
 mod tokens;

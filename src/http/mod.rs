@@ -8,6 +8,7 @@ pub mod client_address;
 pub mod conditional;
 pub mod connections;
 pub mod consequences;
+pub mod decoys;
 pub mod gate;
 pub mod handshakes;
 pub mod issuers;
@@ -21,6 +22,7 @@ pub mod phone_files;
 pub mod ports;
 pub mod possession;
 pub mod rendered;
+pub mod scanners;
 pub mod stored;
 pub mod subject;
 pub mod watched_body;
@@ -35,13 +37,14 @@ use actix_web::{
 use ipnet::IpNet;
 
 use self::{
-    authorization::Entrances,
+    authorization::{Entrances, Used},
     consequences::Consequences,
     limits::Strikes,
     memo::Memo,
     meter::Meter,
     path::{Below, Target},
     ports::{Deliveries, Files, Pages, Records, Upgrade},
+    scanners::Scanners,
 };
 use crate::{clock::SharedClock, phone::instance::Instances, tasks::Tasks};
 
@@ -71,6 +74,8 @@ pub struct Parts {
     pub nonce_key: [u8; 32],
     /// Another gateway may serve these phones: every request of a phone is told to come later.
     pub passive: bool,
+    /// Sources that try one MAC after the other; people are told of them.
+    pub scanners: Arc<Scanners>,
 }
 
 /// What every worker shares.
@@ -84,7 +89,9 @@ pub struct Deps {
     trusted_proxies: Vec<IpNet>,
     subject_header: Option<HeaderName>,
     entrances: Entrances,
+    used: Used,
     strikes: Strikes,
+    scanners: Arc<Scanners>,
     consequences: Consequences,
     meter: Meter,
     passive: bool,
@@ -104,8 +111,10 @@ impl Deps {
             pages: parts.pages,
             clock: parts.clock,
             trusted_proxies: parts.trusted_proxies,
+            used: Used::default(),
             subject_header: parts.subject_header,
             strikes: Strikes::default(),
+            scanners: parts.scanners,
             consequences,
             meter: Meter::default(),
             passive: parts.passive,
