@@ -18,6 +18,7 @@ use super::{
     context::{Context, block_on},
     output,
     redirect_checks::{Check, tell_move},
+    rotate::Rotate,
 };
 use crate::{
     clock::{Clock, SystemClock},
@@ -68,6 +69,8 @@ pub enum Phones {
     ///
     /// Whoever fetches it learns nothing secret. The phone may then come by https without its redirect URL, once.
     Bootstrap(bootstrap::Wish),
+    /// Give the phone new credentials of its own; the former ones are good until it has used the new ones
+    Rotate(Rotate),
     /// Send one more file with all accounts off, then nothing
     Release(Change),
     /// Deliver nothing any more, whoever proves what
@@ -122,6 +125,7 @@ impl Phones {
                     }
                 }
                 Self::Bootstrap(wish) => bootstrap::run(global, &context, &wish).await?,
+                Self::Rotate(rotate) => rotate.run(&context).await?,
                 Self::Release(change) => act(&context, &change, Intent::Wanted(Wanted::Released)).await?,
                 Self::Block(change) => act(&context, &change, Intent::Wanted(Wanted::Blocked)).await?,
                 Self::Remove { change, user: None } => {
@@ -253,6 +257,7 @@ fn summary(store: &Store, phone: &Phone) -> Value {
         "wanted": phone.wanted.as_str(),
         "removed_at": phone.buried.map(|at| at.to_string()),
         "created": phone.created.to_string(),
+        "credentials_changing": phone.former.is_some(),
         "window_until": phone.window.until.filter(|_| phone.window.closed.is_none()).map(|at| at.to_string()),
         "device_config": facet(&phone.devices, phone.devices.state.text()),
         "redirect": facet(&phone.redirect, phone.redirect.state.text()),

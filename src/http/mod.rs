@@ -9,6 +9,7 @@ pub mod client_address;
 pub mod conditional;
 pub mod connections;
 pub mod consequences;
+pub mod decoys;
 pub mod gate;
 pub mod handshakes;
 pub mod issuers;
@@ -22,6 +23,7 @@ pub mod phone_files;
 pub mod ports;
 pub mod possession;
 pub mod rendered;
+pub mod scanners;
 pub mod stored;
 pub mod subject;
 pub mod watched_body;
@@ -36,13 +38,14 @@ use actix_web::{
 use ipnet::IpNet;
 
 use self::{
-    authorization::Entrances,
+    authorization::{Entrances, Used},
     consequences::Consequences,
     limits::Strikes,
     memo::Memo,
     meter::Meter,
     path::{Below, Target},
     ports::{Deliveries, Files, Pages, Records, Upgrade},
+    scanners::Scanners,
 };
 use crate::{clock::SharedClock, phone::instance::Instances, tasks::Tasks};
 
@@ -72,6 +75,10 @@ pub struct Parts {
     pub bootstraps: Option<bootstrap::Bootstraps>,
     /// Key of the nonces, derived from the sealing key: they survive a restart.
     pub nonce_key: [u8; 32],
+    /// Another gateway may serve these phones: every request of a phone is told to come later.
+    pub passive: bool,
+    /// Sources that try one MAC after the other; people are told of them.
+    pub scanners: Arc<Scanners>,
 }
 
 /// What every worker shares.
@@ -86,9 +93,12 @@ pub struct Deps {
     subject_header: Option<HeaderName>,
     bootstraps: Option<bootstrap::Bootstraps>,
     entrances: Entrances,
+    used: Used,
     strikes: Strikes,
+    scanners: Arc<Scanners>,
     consequences: Consequences,
     meter: Meter,
+    passive: bool,
 }
 
 impl Deps {
@@ -105,11 +115,14 @@ impl Deps {
             pages: parts.pages,
             clock: parts.clock,
             trusted_proxies: parts.trusted_proxies,
+            used: Used::default(),
             subject_header: parts.subject_header,
             bootstraps: parts.bootstraps,
             strikes: Strikes::default(),
+            scanners: parts.scanners,
             consequences,
             meter: Meter::default(),
+            passive: parts.passive,
         })
     }
 }
@@ -137,6 +150,7 @@ async fn dispatch(deps: Arc<Deps>, memo: Rc<Memo>, request: HttpRequest, mut pay
         return deps.upgrade.upgrade(request.clone(), payload, instance).await;
     }
     match below {
+        Below::Phone { .. } if deps.passive => answer::later(),
         Below::Phone { token, file } => {
             if let Some(token) =
                 token.as_deref().filter(|token| deps.bootstraps.is_some() && deps.records.by_token(token).is_none())
