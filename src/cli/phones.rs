@@ -16,6 +16,7 @@ use super::{
     context::{Context, block_on},
     output,
     redirect_checks::{Check, tell_move},
+    rotate::Rotate,
 };
 use crate::{
     clock::{Clock, SystemClock},
@@ -62,6 +63,8 @@ pub enum Phones {
         #[arg(long, value_name = "CIDR", requires = "without_token")]
         from: Option<IpNet>,
     },
+    /// Give the phone new credentials of its own; the former ones are good until it has used the new ones
+    Rotate(Rotate),
     /// Send one more file with all accounts off, then nothing
     Release(Change),
     /// Deliver nothing any more, whoever proves what
@@ -115,6 +118,7 @@ impl Phones {
                         );
                     }
                 }
+                Self::Rotate(rotate) => rotate.run(&context).await?,
                 Self::Release(change) => act(&context, &change, Intent::Wanted(Wanted::Released)).await?,
                 Self::Block(change) => act(&context, &change, Intent::Wanted(Wanted::Blocked)).await?,
                 Self::Remove { change, user: None } => {
@@ -246,6 +250,7 @@ fn summary(store: &Store, phone: &Phone) -> Value {
         "wanted": phone.wanted.as_str(),
         "removed_at": phone.buried.map(|at| at.to_string()),
         "created": phone.created.to_string(),
+        "credentials_changing": phone.former.is_some(),
         "window_until": phone.window.until.filter(|_| phone.window.closed.is_none()).map(|at| at.to_string()),
         "device_config": facet(&phone.devices, phone.devices.state.text()),
         "redirect": facet(&phone.redirect, phone.redirect.state.text()),
