@@ -224,6 +224,7 @@ export default {
   "notice.scanning": "Von {address} wird eine MAC-Adresse nach der anderen versucht. Bis {until} kommen Telefone dahinter nur mit ihren eigenen Zugangsdaten, ihrer Redirect-URL oder einem Zertifikat herein: Finden Sie heraus, wer dort fragt.",
   "notice.scanning-more": "{sources} weitere Adressen versuchen eine MAC-Adresse nach der anderen; das Log nennt sie.",
   "notice.sip-trust": "{address} verlangt von Telefonen ein Zertifikat und vertraut der CA von {vendor} nicht: Diese Telefone bekommen ihre Konfiguration und können sich nicht registrieren. Nehmen Sie {issuers} in die Vertrauensliste der PBX oder des Reverse Proxy auf; eine davon genügt.",
+  "rule.source-frozen": "Von dieser Adresse wurde eine MAC-Adresse nach der anderen versucht: Bis das vorbei ist, gelten von dort nur die eigenen Zugangsdaten des Telefons, seine Redirect-URL und sein Zertifikat.",
   "notice.media-relay": "Die Medien von {phones} Telefonen laufen über die PBX: Prüfen Sie, ob sie dafür ausgelegt ist.",
 
   "state.deviceConfig.waiting": "Wartet auf Devices",

@@ -60,6 +60,6 @@ await story(async (browser) => {
   // What was going on, as pictures with words.
   assert.equal(await page.locator(".charts svg[role=img]").count(), 3);
   await page.click(".activity .choice button:last-child");
-  await page.waitForSelector(".charts rect:nth-of-type(30)");
+  await page.waitForSelector(".charts rect:nth-of-type(30)", { state: "attached" });
   assert.deepEqual(page.wrong, []);
 });
