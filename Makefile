@@ -35,13 +35,15 @@ sqlx-prepare: ## check the queries again after changing one or a migration
 	  && $(CARGO) sqlx database setup && $(CARGO) sqlx prepare -- --all-targets \
 	  && rm -rf migrations/offline $$dir && mv .sqlx migrations/offline
 
-tools: ## cargo-nextest, cargo-deny, python3, curl, openssl, npm's hawk
+tools: ## cargo-nextest, cargo-deny, python3, curl, openssl, npm's hawk, schemathesis
 	@command -v cargo-nextest >/dev/null || $(CARGO) install cargo-nextest --version $(NEXTEST_VERSION) --locked
 	@command -v cargo-deny >/dev/null || $(CARGO) install cargo-deny --version $(DENY_VERSION) --locked
 	@command -v python3 >/dev/null && command -v curl >/dev/null && command -v openssl >/dev/null \
 	  || (apt-get update -q && apt-get install -qy python3 curl openssl)
 	@command -v npm >/dev/null || (apt-get update -q && apt-get install -qy npm)
 	@fixtures/redirect/hawk/install.sh
+	@python3 -c 'import ensurepip' 2>/dev/null || (apt-get update -q && apt-get install -qy python3-venv)
+	@fixtures/rest/install.sh
 
 bench-tools:
 	@command -v nginx >/dev/null && command -v wrk >/dev/null || (apt-get update -q && apt-get install -qy nginx-light wrk)

@@ -19,6 +19,7 @@ const ROWS: &[&[&str]] = &[
     &["provision"],
     &["apis"],
     &["http", "admin", "sip"],
+    &["rest"],
     &["lifecycle", "app", "cli", "sim"],
 ];
 

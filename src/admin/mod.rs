@@ -12,6 +12,7 @@ mod csv;
 mod diff;
 pub mod english;
 mod file;
+pub mod handed;
 mod hello;
 mod history;
 mod import;
@@ -35,10 +36,11 @@ mod view;
 
 use std::{path::PathBuf, pin::Pin, sync::Arc};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 pub use self::{
     build::build,
+    import::MOST_BYTES as IMPORT_BYTES,
     inquiry::Inquiry,
     query::{Query, Sort, Wish},
     reply::Problem,
@@ -132,7 +134,27 @@ impl Desk {
         deps.tasks.spawn("delivered files", writing);
         let absences = Absences::new(deps.clock.now());
         let runtime = tokio::runtime::Handle::current();
-        Self(Arc::new(Inner { deps, shelf, imports: Imports::default(), absences, runtime }))
+        let desk = Self(Arc::new(Inner { deps, shelf, imports: Imports::default(), absences, runtime }));
+        desk.spawn("handed imports", handed::follow(desk.clone()));
+        desk
+    }
+
+    /// Does something on the desk's own thread; without an answer when the gateway stops first.
+    pub fn on_its_thread<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> oneshot::Receiver<T> {
+        let (sender, done) = oneshot::channel();
+        let tasks = self.0.deps.tasks.clone();
+        self.spawn(name, async move {
+            tokio::select! {
+                () = tasks.stopping() => {}
+                // Whoever asked may have gone away; what was asked for is done all the same.
+                value = work => drop(sender.send(value)),
+            }
+        });
+        done
     }
 
     /// On the desk's own thread, whichever thread calls.

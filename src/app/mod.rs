@@ -52,6 +52,7 @@ use crate::{
     },
     redirect::{Limits, Redirects},
     render::Renderer,
+    rest::Rest,
     sip::Desk,
     store::{Claim, Store},
     sysclients::{Fleet, FleetDeps},
@@ -189,6 +190,7 @@ impl Application {
             tasks.spawn_local("certificates", watched);
         }
         let (instances_of_phones, pnp_clock) = (instances.clone(), Arc::clone(&clock));
+        let rest = Rest::new(desk, store.clone(), Arc::clone(&clock), config.net.trusted_proxies.clone());
         let deps = http::Deps::new(http::Parts {
             instances: instances.clone(),
             records: Arc::new(Stored(store.clone())),
@@ -201,6 +203,7 @@ impl Application {
             deliveries: Arc::new(ToProvisioning(provisioning)),
             upgrade: Arc::new(Sockets { apis, trusted_proxies: config.net.trusted_proxies.clone() }),
             pages: Arc::new(NoPages),
+            scripts: Arc::new(rest),
             clock,
             tasks: tasks.clone(),
             trusted_proxies: config.net.trusted_proxies.clone(),

@@ -6,6 +6,7 @@ mod check;
 mod context;
 #[cfg(feature = "sim")]
 mod demo;
+mod import;
 mod output;
 mod phones;
 mod recognise;
@@ -75,6 +76,8 @@ enum Command {
     Tokens(tokens::Tokens),
     /// Who changed what or had a secret shown, by page, script or command
     Audit(audit::Audit),
+    /// Print the OpenAPI document of the REST api
+    Openapi,
     /// The vendors and models this gateway knows
     Vendors(vendors::Vendors),
 }
@@ -96,6 +99,10 @@ impl CommandLine {
             Command::Phones(phones) => phones.run(global),
             Command::Settings(settings) => settings.run(global),
             Command::Tokens(tokens) => tokens.run(global),
+            Command::Openapi => {
+                output::json(&crate::rest::document(""));
+                Ok(ExitCode::SUCCESS)
+            }
             Command::Audit(audit) => audit.run(global),
             Command::Vendors(vendors) => vendors.run(global),
         }

@@ -36,7 +36,7 @@ use self::{
     memo::Memo,
     meter::Meter,
     path::{Below, Target},
-    ports::{Deliveries, Files, Pages, Records, Upgrade},
+    ports::{Deliveries, Files, Pages, Records, Scripts, Upgrade},
 };
 use crate::{clock::SharedClock, phone::instance::Instances, tasks::Tasks};
 
@@ -52,8 +52,10 @@ pub struct Parts {
     pub deliveries: Arc<dyn Deliveries>,
     /// Who takes websockets.
     pub upgrade: Arc<dyn Upgrade>,
-    /// Who serves pages and REST.
+    /// Who serves pages.
     pub pages: Arc<dyn Pages>,
+    /// Who answers scripts.
+    pub scripts: Arc<dyn Scripts>,
     /// The time.
     pub clock: SharedClock,
     /// Who runs what is written behind the answers.
@@ -71,6 +73,7 @@ pub struct Deps {
     files: Arc<dyn Files>,
     upgrade: Arc<dyn Upgrade>,
     pages: Arc<dyn Pages>,
+    scripts: Arc<dyn Scripts>,
     clock: SharedClock,
     trusted_proxies: Vec<IpNet>,
     entrances: Entrances,
@@ -91,6 +94,7 @@ impl Deps {
             files: parts.files,
             upgrade: parts.upgrade,
             pages: parts.pages,
+            scripts: parts.scripts,
             clock: parts.clock,
             trusted_proxies: parts.trusted_proxies,
             strikes: Strikes::default(),
@@ -127,6 +131,9 @@ async fn dispatch(deps: Arc<Deps>, memo: Rc<Memo>, request: HttpRequest, mut pay
             phone_files::handle(&deps, &memo, &request, &mut payload, instance, token.as_deref(), &file).await
         }
         Below::NoFile => answer::not_found(),
+        Below::Api(path) => {
+            Arc::clone(&deps.scripts).answer(request.clone(), payload, Arc::clone(instance), path).await
+        }
         Below::Page(path) => match deps.pages.page(&request, &mut payload, instance, &path) {
             Some(page) => page.await,
             None => answer::not_found(),
