@@ -209,6 +209,22 @@ const CAUSES: &[(&str, [&str; 3])] = &[
         ],
     ),
     (
+        "certificate-refused",
+        [
+            "Refuses our certificate",
+            "The phone at {address} refuses the certificate of gangway (alert {alert}, {since}): it does not get as far as asking.",
+            "Run `gangway check`: is the chain complete, is the name right, is a CA in it that this model knows, is the clock right? A CA of your own reaches the phone beforehand with `gangway phones bootstrap {mac}`, or by hand in its list of trusted certificates.",
+        ],
+    ),
+    (
+        "certificate-perhaps-refused",
+        [
+            "Waiting; perhaps it refuses our certificate",
+            "The phone has not asked yet, and a device at {address} refuses the certificate of gangway (alert {alert}, {since}): perhaps it is this one.",
+            "If the phone is there: run `gangway check`. Is the chain complete, is the name right, is a CA in it that this model knows, is the clock right? Otherwise reset it to factory settings and let it start.",
+        ],
+    ),
+    (
         "allowed-not-asked",
         [
             "Allowed once, waiting for the phone",

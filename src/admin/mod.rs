@@ -2,6 +2,7 @@
 //! Everything runs on a thread of its own; phones' requests share no lock with it but those they have anyway.
 
 mod actions;
+mod assets;
 pub mod audit;
 mod build;
 pub mod cause;
@@ -19,8 +20,10 @@ mod import;
 mod import_check;
 mod inquiry;
 mod notices;
+mod pages;
 mod query;
 mod recorder;
+pub mod refusal;
 mod reply;
 mod row;
 pub mod sentence;
@@ -42,6 +45,7 @@ pub use self::{
     build::build,
     import::MOST_BYTES as IMPORT_BYTES,
     inquiry::Inquiry,
+    pages::AdminPages,
     query::{Query, Sort, Wish},
     reply::Problem,
     row::{Row, Search},
@@ -53,7 +57,7 @@ use crate::{
     apis::admin::{self, Person},
     clock::SharedClock,
     links::{devices::DevicesLinks, link::Link, pbx::PbxSessions},
-    net::reach::Reach,
+    net::{failed_handshakes::FailedHandshakes, reach::Reach},
     phone::{
         instance::{InstanceId, Instances},
         record::Phone,
@@ -100,6 +104,8 @@ pub struct Deps {
     pub provisioning: Provisioning,
     /// Has a phone told to come now; its time line says whether it does.
     pub resync: Resync,
+    /// TLS handshakes at our listeners that failed.
+    pub failures: Arc<FailedHandshakes>,
     /// What settings may have the gateway connect to.
     pub reach: Reach,
     /// The certificates phones see, as files.

@@ -12,7 +12,7 @@ use crate::{
     clock::SharedClock,
     config::Config,
     links::{devices::DevicesLinks, pbx::PbxSessions},
-    net::reach::Reach,
+    net::{failed_handshakes::FailedHandshakes, reach::Reach},
     phone::instance::Instances,
     provision::Provisioning,
     render::Renderer,
@@ -29,13 +29,14 @@ pub(super) struct Parts {
     pub sessions: PbxSessions,
     pub devices: DevicesLinks,
     pub provisioning: Provisioning,
+    pub failures: Arc<FailedHandshakes>,
     pub clock: SharedClock,
     pub tasks: Tasks,
 }
 
 /// Opens it.
 pub(super) async fn open(config: &Config, threads: &Threads, parts: Parts) -> Result<Desk, StartError> {
-    let Parts { store, instances, registry, sessions, devices, provisioning, clock, tasks } = parts;
+    let Parts { store, instances, registry, sessions, devices, provisioning, failures, clock, tasks } = parts;
     let of_instance = bases::of(store.clone(), instances.clone());
     let certificates = match config.https.listen.is_empty() {
         true => Vec::new(),
@@ -55,6 +56,7 @@ pub(super) async fn open(config: &Config, threads: &Threads, parts: Parts) -> Re
             }
         }),
         pbx: Arc::new(ConnectedPbxs::new(sessions.clone(), store.clone())),
+        failures,
         store,
         instances,
         registry,
