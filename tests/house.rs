@@ -18,7 +18,8 @@ const ROWS: &[&[&str]] = &[
     &["links", "render", "sysclients", "redirect"],
     &["provision"],
     &["apis"],
-    &["http", "admin", "sip"],
+    &["http", "sip"],
+    &["admin"],
     &["rest"],
     &["lifecycle", "app", "cli", "sim"],
 ];

@@ -26,7 +26,7 @@ use super::{
         settings::redirect_test, service::providers, service::vendors, service::vendor, service::categories,
         service::notices, service::connections, import::start, import::state, import::stop, openapi, page::docs,
     ),
-    components(schemas(ProblemBody)),
+    components(schemas(ProblemBody, phones::ActionName)),
     tags(
         (name = "phones", description = "Phones, and what is done to them"),
         (name = "settings", description = "What phones and the gateway are told"),

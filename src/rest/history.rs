@@ -21,7 +21,7 @@ const ROWS: u32 = 500;
 #[into_params(parameter_in = Query)]
 pub struct HistoryQuery {
     /// Of this phone; every usual spelling does.
-    #[param(pattern = "^[0-9a-fA-F][02468aceACE][0-9a-fA-F]{10}$")]
+    #[param(pattern = "^(?!0{12}$)[0-9a-fA-F][02468aceACE][0-9a-fA-F]{10}$")]
     mac: Option<String>,
     /// At this vendor's service.
     vendor: Option<String>,
@@ -47,6 +47,9 @@ pub struct HistoryQuery {
 pub async fn list(call: Call) -> Result<Answer, Problem> {
     let query: HistoryQuery = call.query()?;
     let count = limit(query.limit, 100, ROWS)?;
+    if query.mac.as_deref().is_some_and(|mac| mac.trim().is_empty()) {
+        return Err(Problem::unreadable("query", "mac is empty"));
+    }
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let body = json!({
         "filter": {
@@ -65,6 +68,7 @@ pub async fn list(call: Call) -> Result<Answer, Problem> {
 #[into_params(parameter_in = Query)]
 pub struct PruneQuery {
     /// Calls older than so many days.
+    #[param(maximum = 36_500)]
     older_than_days: u32,
 }
 
@@ -72,6 +76,9 @@ pub struct PruneQuery {
 #[utoipa::path(delete, path = "/history", tag = "history", params(PruneQuery), responses((status = 200, body = Pruned, description = "They are gone")))]
 pub async fn prune(call: Call) -> Result<Answer, Problem> {
     let query: PruneQuery = call.query()?;
+    if query.older_than_days > 36_500 {
+        return Err(Problem::unreadable("query", "olderThanDays is beyond 36500"));
+    }
     call.pass::<Pruned>("HistoryPrune", json!({ "days": query.older_than_days })).await
 }
 

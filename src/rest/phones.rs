@@ -16,6 +16,8 @@ use super::{
 
 /// Phones of one answer at most.
 const WINDOW: u32 = 200;
+/// Where a window begins at most.
+const FARTHEST: u32 = 1_000_000;
 /// Phones told to come by one request at most.
 const RESYNCED: usize = 500;
 
@@ -95,6 +97,9 @@ pub async fn list(mut call: Call) -> Result<Answer, Problem> {
     let query: PhonesQuery = call.query()?;
     let count = limit(query.limit, 50, WINDOW)?;
     let offset = query.offset.unwrap_or(0);
+    if offset > FARTHEST {
+        return Err(Problem::unreadable("query", format!("offset={offset} is beyond {FARTHEST}")));
+    }
     let sort = query.sort.as_deref().unwrap_or("mac");
     let column = sort.strip_prefix('-').unwrap_or(sort);
     if !COLUMNS.contains(&column) {
@@ -143,15 +148,17 @@ pub async fn list(mut call: Call) -> Result<Answer, Problem> {
 }
 
 /// One phone: everything known about it, where it is stuck and what to do.
-#[utoipa::path(get, path = "/phones/{mac}", tag = "phones", params(("mac" = String, Path, pattern = "^[0-9a-fA-F][02468aceACE][0-9a-fA-F]{10}$", description = "MAC address; every other usual spelling does, too")), responses((status = 200, body = PhoneShown, description = "The phone"), (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "No such phone")))]
+#[utoipa::path(get, path = "/phones/{mac}", tag = "phones", params(("mac" = String, Path, pattern = "^(?!0{12}$)[0-9a-fA-F][02468aceACE][0-9a-fA-F]{10}$", description = "MAC address; every other usual spelling does, too")), responses((status = 200, body = PhoneShown, description = "The phone"), (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "No such phone")))]
 pub async fn show(mut call: Call) -> Result<Answer, Problem> {
     let body = json!({ "mac": call.param(0) });
-    let shown: PhoneShown = call.ask("Phone", body).await?;
+    let mut shown: PhoneShown = call.ask("Phone", body).await?;
+    // The page has one member for both.
+    shown.phone.phone.last_request = shown.phone.request.as_ref().map(|request| request.at.clone());
     Answer::json(&shown)
 }
 
 /// Everything that happened to a phone, oldest first.
-#[utoipa::path(get, path = "/phones/{mac}/timeline", tag = "phones", params(("mac" = String, Path, pattern = "^[0-9a-fA-F][02468aceACE][0-9a-fA-F]{10}$", description = "MAC address; every other usual spelling does, too")), responses((status = 200, body = Timeline, description = "The time line"), (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "No such phone")))]
+#[utoipa::path(get, path = "/phones/{mac}/timeline", tag = "phones", params(("mac" = String, Path, pattern = "^(?!0{12}$)[0-9a-fA-F][02468aceACE][0-9a-fA-F]{10}$", description = "MAC address; every other usual spelling does, too")), responses((status = 200, body = Timeline, description = "The time line"), (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "No such phone")))]
 pub async fn timeline(call: Call) -> Result<Answer, Problem> {
     let body = json!({ "mac": call.param(0) });
     call.pass::<Timeline>("Phone", body).await
@@ -167,7 +174,7 @@ pub struct ConfigQuery {
 }
 
 /// The file as the phone would get it now, line by line with the origin of each; secrets are masked.
-#[utoipa::path(get, path = "/phones/{mac}/config", tag = "phones", params(("mac" = String, Path, pattern = "^[0-9a-fA-F][02468aceACE][0-9a-fA-F]{10}$", description = "MAC address; every other usual spelling does, too"), ConfigQuery), responses((status = 200, body = Config, description = "The file"), (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "No such phone")))]
+#[utoipa::path(get, path = "/phones/{mac}/config", tag = "phones", params(("mac" = String, Path, pattern = "^(?!0{12}$)[0-9a-fA-F][02468aceACE][0-9a-fA-F]{10}$", description = "MAC address; every other usual spelling does, too"), ConfigQuery), responses((status = 200, body = Config, description = "The file"), (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "No such phone")))]
 pub async fn config(call: Call) -> Result<Answer, Problem> {
     let query: ConfigQuery = call.query()?;
     let body = json!({ "mac": call.param(0), "open": query.open.unwrap_or(false) });
@@ -191,7 +198,7 @@ pub enum ActionName {
 }
 
 /// Does something to a phone; the time line tells what comes of it.
-#[utoipa::path(post, path = "/phones/{mac}/actions/{action}", tag = "phones", params(("mac" = String, Path, pattern = "^[0-9a-fA-F][02468aceACE][0-9a-fA-F]{10}$", description = "MAC address; every other usual spelling does, too"), ("action" = ActionName, Path, description = "What to do")), request_body = PhoneActions, responses((status = 202, body = Accepted, description = "It will happen"), (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "No such phone or action")))]
+#[utoipa::path(post, path = "/phones/{mac}/actions/{action}", tag = "phones", params(("mac" = String, Path, pattern = "^(?!0{12}$)[0-9a-fA-F][02468aceACE][0-9a-fA-F]{10}$", description = "MAC address; every other usual spelling does, too"), ("action" = ActionName, Path, description = "What to do")), request_body = PhoneActions, responses((status = 202, body = Accepted, description = "It will happen"), (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "No such phone or action")))]
 pub async fn act(mut call: Call) -> Result<Answer, Problem> {
     let wish: PhoneActions = call.json()?;
     let mut body = json!({ "mac": call.param(0), "action": call.param(1), "rollout": wish.rollout });

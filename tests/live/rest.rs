@@ -93,6 +93,8 @@ async fn scripts_see_and_do_what_the_page_does() {
     let spelled = mac.spelled(":").to_uppercase();
     let shown = script.json(&format!("/phones/{spelled}")).await;
     assert_eq!((&shown["sentence"]["cause"], &shown["phone"]["model"]), (&json!("working"), &json!("T46U")));
+    let (asked, last) = (&shown["phone"]["request"]["at"], &shown["phone"]["lastRequest"]);
+    assert!(asked.is_string() && asked == last, "{shown}");
     for path in ["", "/timeline", "/config", "/config?open=true"] {
         told += &script.json(&format!("/phones/{mac}{path}")).await.to_string();
     }

@@ -18,9 +18,11 @@ async fn checked(bench: &Bench, token: String, checks: &'static str) {
             .arg(format!("{base}/openapi.json"))
             .args(["--url", &base, "--header", &format!("Authorization: Bearer {token}")])
             // The same requests in every run; few enough for every test run.
-            .args(["--seed", "1", "--generation-deterministic", "--generation-database", "none", "--max-examples", "8"])
+            .args(["--generation-deterministic", "--max-examples", "8"])
             .args(["--phases", "examples,coverage,fuzzing", "--workers", "1", "--continue-on-failure", "--no-shrink"])
-            .args(["--checks", checks, "--request-timeout", "30", "--no-color"])
+            // Wrong tokens are answered 401 until there were too many, then 429; tests/live/rest.rs has both.
+            .args(["--checks", checks, "--exclude-checks", "ignored_auth"])
+            .args(["--request-timeout", "30", "--no-color"])
             .output()
             .unwrap()
     });
@@ -28,7 +30,7 @@ async fn checked(bench: &Bench, token: String, checks: &'static str) {
     let said = String::from_utf8_lossy(&done.stdout);
     assert!(done.status.success(), "{said}\n{}", String::from_utf8_lossy(&done.stderr));
     // A run that found nothing to ask would succeed, too.
-    assert!(said.contains("24 / 24") || said.contains("25 / 25") || said.contains("Tested: "), "{said}");
+    assert!(said.contains("Tested: 25") && !said.contains("Errored"), "{said}");
 }
 
 #[actix_rt::test]

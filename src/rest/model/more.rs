@@ -189,8 +189,7 @@ pub struct Vendor {
     /// As people know it.
     pub title: String,
     /// How its phones prove themselves.
-    #[schema(value_type = Object)]
-    pub auth: Value,
+    pub auth: String,
     /// Its redirect service.
     #[schema(value_type = Object)]
     pub redirect: Map<String, Value>,
@@ -230,13 +229,11 @@ pub struct RedirectTest {
 #[serde(rename_all = "camelCase")]
 pub struct Category {
     /// Its id.
-    #[schema(value_type = Object)]
-    pub id: Value,
+    pub id: String,
     /// Its name.
     pub name: String,
     /// The id of its domain.
-    #[schema(value_type = Object)]
-    pub domain_id: Value,
+    pub domain_id: Option<u64>,
 }
 
 /// Categories of Devices.

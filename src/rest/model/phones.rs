@@ -224,8 +224,8 @@ pub struct PhoneDetails {
     /// How it shows up in Devices.
     pub sysclient: Sysclient,
     /// The last request, whole.
-    #[serde(rename = "lastRequest")]
-    pub asked: Option<LastRequest>,
+    #[serde(rename(deserialize = "lastRequest"))]
+    pub request: Option<LastRequest>,
     /// Where it can be sent by DHCP or by hand.
     pub manual_url: Option<String>,
     /// Whether the vendor's folder lists its model.
