@@ -54,6 +54,10 @@ impl Call {
     /// 400.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         let body: &[u8] = if self.body.is_empty() { b"{}" } else { &self.body };
+        // A list would be taken for the members in their order.
+        if body.trim_ascii_start().first() != Some(&b'{') {
+            return Err(Problem::unreadable("body", "it is no JSON object"));
+        }
         serde_json::from_slice(body).map_err(|error| Problem::unreadable("body", error))
     }
 

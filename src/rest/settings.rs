@@ -17,7 +17,9 @@ use super::{
 #[into_params(parameter_in = Query)]
 pub struct ScopeQuery {
     /// `instance` (without this), `vendor:V`, `model:V/M`, `category:C` or `phone:MAC`.
-    #[param(pattern = "^(instance|vendor:[a-z0-9-]+|category:[A-Za-z0-9]+|model:[a-z0-9-]+/[A-Za-z0-9-]+|phone:(?!0{12}$)[0-9a-fA-F][02468aceACE][0-9a-fA-F]{10})$")]
+    #[param(
+        pattern = "^(instance|vendor:[a-z0-9-]+|category:[A-Za-z0-9]+|model:[a-z0-9-]+/[A-Za-z0-9-]+|phone:(?!0{12}$)[0-9a-fA-F][02468aceACE][0-9a-fA-F]{10})$"
+    )]
     scope: Option<String>,
 }
 

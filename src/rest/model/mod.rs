@@ -16,7 +16,7 @@ pub use self::{
         Pruned, RedirectTest, Vendor, VendorArrival, Vendors,
     },
     phones::{
-        Accepted, Account, Action, Config, ConfigLine, Facet, FirstContact, LastRequest, Phone, PhoneActions,
+        Accepted, Account, Action, Config, ConfigLine, Detail, Facet, FirstContact, LastRequest, Phone, PhoneActions,
         PhoneDetails, PhoneShown, Phones, RedirectEntry, Resync, ResyncResult, Sentence, Sysclient, Timeline,
         TimelineEntry, User, Window,
     },

@@ -155,8 +155,7 @@ pub struct Window {
     /// When it was closed.
     pub closed: Option<Time>,
     /// `true` or a network: the phone may come without its token.
-    #[schema(value_type = Option<Object>)]
-    pub first_contact: Option<Value>,
+    pub first_contact: Option<FirstContact>,
 }
 
 /// What the redirect service holds.
@@ -284,8 +283,18 @@ pub struct TimelineEntry {
     /// A sentence.
     pub text: String,
     /// More: a text, or an object that depends on `source`.
-    #[schema(value_type = Option<Object>)]
-    pub detail: Option<Value>,
+    pub detail: Option<Detail>,
+}
+
+/// What more is known.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum Detail {
+    /// A text.
+    Text(String),
+    /// Members that depend on the source of the entry.
+    #[schema(value_type = Object)]
+    Members(Map<String, Value>),
 }
 
 /// Everything that happened to a phone, oldest first.
