@@ -29,6 +29,7 @@ mod missing_admin;
 mod pnp;
 mod redirect_away;
 mod redirect_checks;
+mod refused_certificate;
 mod removal;
 mod rest;
 mod resync;
