@@ -43,6 +43,7 @@ use std::{path::PathBuf, pin::Pin, sync::Arc};
 use tokio::sync::{mpsc, oneshot};
 
 pub use self::{
+    assets::page_english,
     build::build,
     import::MOST_BYTES as IMPORT_BYTES,
     inquiry::Inquiry,
