@@ -90,6 +90,14 @@ pub async fn act(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
                 .await?;
             Text::new("will.redirect-again")
         }
+        "rotate-credentials" => {
+            if phone.former.is_some() {
+                return Err(Text::new("rotation-under-way").into());
+            }
+            audit::note(store, person, phone.id, "Change the phone's own credentials").await?;
+            intents::rotate(store, phone.id).await?;
+            Text::new("will.rotate-credentials")
+        }
         "allow" => allow(deps, person, &phone, &act.first_contact).await?,
         "new-code" => new_code(deps, person, &phone, &act).await?,
         other => {

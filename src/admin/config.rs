@@ -100,6 +100,7 @@ pub(super) fn secrets(deps: &Deps, phone: &Phone) -> Vec<Secret> {
     let lookup = Lookup::of(phone, family.map_or(Defaults::Table, |family| Defaults::Family(&family.settings)));
     let settings = deps.store.layers(phone.instance).effective_of(SETTINGS, &lookup, Some(&phone.device_config));
     let mut secrets = vec![phone.token.clone(), phone.own.password.clone()];
+    secrets.extend(phone.former.clone());
     secrets.extend(phone.bootstrap.iter().map(|bootstrap| bootstrap.password.clone()));
     secrets.extend(phone.accounts.iter().map(|account| account.password.clone()));
     secrets.extend(phone.device_config.admin_password.clone());

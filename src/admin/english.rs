@@ -342,6 +342,14 @@ const OTHERS: &[(&str, &str)] = &[
     ("will.new-code", "gangway joins Devices with a new code of the category {category}."),
     ("will.ask-registration", "The PBXs are asked now whether they see the phone."),
     ("will.resync", "The phone is told to come now; its time line says whether it does."),
+    (
+        "will.rotate-credentials",
+        "The phone gets new credentials with its next file; the former ones are good until it has used the new ones.",
+    ),
+    (
+        "rotation-under-way",
+        "New credentials are on their way already: the phone has not used them yet. Have it come now.",
+    ),
     ("will.release", "The phone gets one more file with all accounts off, then nothing."),
     ("will.block", "The phone gets nothing any more, whatever it proves."),
     (
@@ -404,6 +412,11 @@ const OTHERS: &[(&str, &str)] = &[
         "notice.pbx-away",
         "No PBX is connected: check that the app objects exist, that their URL points here and that the flag Websocket is ticked.",
     ),
+    (
+        "notice.passive",
+        "This gateway is passive since it was restored from a backup of {made}: it answers no phone and writes nowhere. Stop \
+         the other gateway for good, then start this one with gangway serve --take-over.",
+    ),
     ("notice.devices-away", "Devices at {url} cannot be reached: {error}"),
     (
         "notice.devices-not-announced",
@@ -431,6 +444,11 @@ const OTHERS: &[(&str, &str)] = &[
         "notice.clear-text",
         "Phones of {vendor} fetch their configuration by plain HTTP: passwords travel readable over the network.",
     ),
+    (
+        "notice.scanning",
+        "From {address} one MAC address after the other is tried. Until {until} phones behind it are let in by their own credentials, their redirect URL or a certificate only: find out who asks there.",
+    ),
+    ("notice.scanning-more", "{sources} more addresses try one MAC address after the other; the log names them."),
     (
         "notice.sip-trust",
         "{address} asks phones for a certificate and does not trust the CA of {vendor}: these phones get their configuration and cannot register. Add {issuers} to the trust list of the PBX or reverse proxy; one of them is enough.",

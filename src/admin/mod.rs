@@ -38,8 +38,9 @@ pub mod tokens;
 mod vendors;
 mod view;
 
-use std::{path::PathBuf, pin::Pin, sync::Arc};
+use std::{net::IpAddr, path::PathBuf, pin::Pin, sync::Arc};
 
+use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
 pub use self::{
@@ -81,6 +82,17 @@ pub struct PhoneBases {
     pub https: String,
 }
 
+/// A source that tries one MAC address after the other; see [`Deps::scanning`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scanning {
+    /// From where.
+    pub address: IpAddr,
+    /// Since when.
+    pub since: Timestamp,
+    /// Until when it gets nothing without proof.
+    pub until: Timestamp,
+}
+
 /// See [`Deps::resync`].
 pub type Resync = Box<dyn Fn(Arc<Phone>) -> Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>> + Send + Sync>;
 
@@ -112,6 +124,8 @@ pub struct Deps {
     pub reach: Reach,
     /// The certificates phones see, as files.
     pub certificates: Vec<PathBuf>,
+    /// The sources that try one MAC address after the other.
+    pub scanning: Box<dyn Fn(InstanceId) -> Vec<Scanning> + Send + Sync>,
     /// Time.
     pub clock: SharedClock,
     /// Whom sessions belong to.

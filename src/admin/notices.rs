@@ -11,7 +11,7 @@ use rustls::pki_types::{CertificateDer, pem::PemObject};
 use serde_json::{Value, json};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::{Deps, Inner, row::time, text::Text};
+use super::{Deps, Inner, Scanning, row::time, text::Text};
 use crate::{
     apis::app::{ADMIN_APP, PROVIDER_PREFIX},
     phone::{
@@ -29,6 +29,8 @@ const FRESH: SignedDuration = SignedDuration::from_secs(1);
 const CERTIFICATES: SignedDuration = SignedDuration::from_mins(1);
 /// From so long before its end a certificate is mentioned.
 const EXPIRES: SignedDuration = SignedDuration::from_hours(49 * 24);
+/// Scanning sources named one by one.
+const SCANNING: usize = 5;
 /// From then on it is an error.
 const EXPIRES_SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
 
@@ -76,9 +78,14 @@ pub fn notices(inner: &Inner, instance: InstanceId) -> Vec<Value> {
         return known.clone();
     }
     let mut all = Vec::new();
+    if let Some(restoration) = deps.store.restoration().filter(|restoration| restoration.taken_over.is_none()) {
+        let text = Text::new("notice.passive").with("made", time(restoration.made));
+        all.push(Notice { key: "passive", severity: "error", since: Some(restoration.at), text });
+    }
     world(deps, instance, &mut all);
     redirects(inner, instance, &mut all);
     urls_and_schemes(deps, instance, &mut all);
+    all.extend(scanning(&(deps.scanning)(instance)));
     sip_trust(inner, instance, &mut all);
     let stale = |(at, _): &(Timestamp, Vec<Notice>)| now.duration_since(*at) >= CERTIFICATES;
     if seen.certificates.as_ref().is_none_or(stale) {
@@ -220,6 +227,23 @@ fn urls_and_schemes(deps: &Deps, instance: InstanceId, all: &mut Vec<Notice>) {
     }
 }
 
+/// Who tries addresses: the newest one by one, the others as a number.
+fn scanning(sources: &[Scanning]) -> Vec<Notice> {
+    let one = |source: &Scanning| Notice {
+        since: Some(source.since),
+        ..notice(
+            "scanning",
+            "error",
+            Text::new("notice.scanning").with("address", source.address.to_string()).with("until", time(source.until)),
+        )
+    };
+    let mut all: Vec<Notice> = sources.iter().take(SCANNING).map(one).collect();
+    if let Some(more @ 1..) = sources.len().checked_sub(SCANNING) {
+        all.push(notice("scanning", "error", Text::new("notice.scanning-more").with("sources", more)));
+    }
+    all
+}
+
 /// SIP/TLS ports that will not let phones in.
 fn sip_trust(inner: &Inner, instance: InstanceId, all: &mut Vec<Notice>) {
     for answer in inner.sip_trust.missing(instance) {
@@ -274,6 +298,24 @@ mod tests {
         let file = dir.join(format!("{days}.pem"));
         std::fs::write(&file, params.self_signed(&key).unwrap().pem()).unwrap();
         file
+    }
+
+    #[test]
+    fn who_tries_addresses_is_named_and_a_crowd_is_counted() {
+        let source = |host: u8| Scanning {
+            address: [192, 0, 2, host].into(),
+            since: Timestamp::UNIX_EPOCH,
+            until: Timestamp::from_second(1800).unwrap(),
+        };
+        let said = |count: u8| -> Vec<String> {
+            scanning(&(1..=count).map(source).collect::<Vec<_>>()).iter().map(|one| one.text.english()).collect()
+        };
+        assert!(said(0).is_empty());
+        let one = said(1);
+        assert!(one[0].contains("192.0.2.1") && one[0].contains("1970-01-01T00:30:00Z"), "{one:?}");
+        let many = said(9);
+        assert_eq!(many.len(), SCANNING + 1);
+        assert!(many[SCANNING].contains('4'), "{many:?}");
     }
 
     #[test]

@@ -116,6 +116,7 @@ fn more(phone: &Phone, last: Option<&RequestFacts>, manual: &str, known_model: b
             "firstContact": first_contact,
         },
         "ownProven": phone.own.proven.map(time),
+        "credentialsChanging": phone.former.is_some(),
         "redirectEntry": phone.redirect_entry.as_ref().map(|entry| json!({
             "at": time(entry.at), "serverName": entry.server_name,
         })),

@@ -7,10 +7,11 @@ use super::{
     threads::{Threads, on},
 };
 use crate::{
-    admin::{Deps, Desk, PhoneBases},
+    admin::{Deps, Desk, PhoneBases, Scanning},
     apis::pbx_admin::ConnectedPbxs,
     clock::SharedClock,
     config::Config,
+    http::scanners::{Frozen, Scanners},
     links::{devices::DevicesLinks, pbx::PbxSessions},
     net::{failed_handshakes::FailedHandshakes, reach::Reach},
     phone::instance::Instances,
@@ -31,12 +32,13 @@ pub(super) struct Parts {
     pub provisioning: Provisioning,
     pub failures: Arc<FailedHandshakes>,
     pub clock: SharedClock,
+    pub scanners: Arc<Scanners>,
     pub tasks: Tasks,
 }
 
 /// Opens it.
 pub(super) async fn open(config: &Config, threads: &Threads, parts: Parts) -> Result<Desk, StartError> {
-    let Parts { store, instances, registry, sessions, devices, provisioning, failures, clock, tasks } = parts;
+    let Parts { store, instances, registry, sessions, devices, provisioning, failures, clock, scanners, tasks } = parts;
     let of_instance = bases::of(store.clone(), instances.clone());
     let certificates = match config.https.listen.is_empty() {
         true => Vec::new(),
@@ -65,6 +67,13 @@ pub(super) async fn open(config: &Config, threads: &Threads, parts: Parts) -> Re
         provisioning,
         reach: Reach::public_and(config.net.allow.clone()),
         certificates,
+        scanning: Box::new({
+            let clock = Arc::clone(&clock);
+            move |instance| {
+                let told = |one: Frozen| Scanning { address: one.address, since: one.since, until: one.until };
+                scanners.frozen(instance, clock.now()).into_iter().map(told).collect()
+            }
+        }),
         clock,
         tasks,
     };

@@ -8,6 +8,7 @@ mod desk;
 mod error;
 mod folders;
 mod history;
+mod measured;
 mod readiness;
 mod sockets;
 mod threads;
@@ -25,6 +26,7 @@ pub use self::{
 use self::{
     deliveries::ToProvisioning,
     history::StoredHistory,
+    measured::Measured,
     readiness::LinksReadiness,
     sockets::Sockets,
     threads::{Threads, on},
@@ -41,6 +43,7 @@ use crate::{
         listeners,
         ports::{Pages, Readiness},
         rendered::RenderedFiles,
+        scanners::Scanners,
         stored::Stored,
     },
     lifecycle::SHUTDOWN_PATIENCE,
@@ -50,15 +53,8 @@ use crate::{
         http::{Client, Options, Proxy},
         reach::Reach,
     },
-    phone::{
-        facet::RedirectState,
-        instance::{Instance, InstanceId, Instances},
-        record::Phone,
-    },
-    provision::{
-        self, Provisioning,
-        moving::{Moving, moving},
-    },
+    phone::instance::{Instance, InstanceId, Instances},
+    provision::{self, Provisioning},
     redirect::{Limits, Redirects},
     render::Renderer,
     rest::Rest,
@@ -66,10 +62,7 @@ use crate::{
     store::{Claim, Store},
     sysclients::{Fleet, FleetDeps},
     tasks::Tasks,
-    telemetry::{
-        metric::{Metric, gauge, install_recorder},
-        metrics_text,
-    },
+    telemetry::{metric::install_recorder, metrics_text},
     vendor::LiveFolders,
 };
 
@@ -77,6 +70,9 @@ use crate::{
 const FLEET_EVENTS: usize = 4096;
 /// Indications of Devices waiting.
 const DEVICES_EVENTS: usize = 1024;
+
+/// How long the start may look for damage in the database.
+const DAMAGE_LOOK: Duration = Duration::from_secs(2);
 
 /// Where the application listens.
 #[derive(Debug, Clone, Default)]
@@ -119,6 +115,12 @@ impl Application {
         let tasks = Tasks::new();
         let store = Store::open(&config.data.dir, Arc::clone(&clock), &tasks).await?;
         let claim = store.claim()?;
+        store.look_for_damage(DAMAGE_LOOK).await?;
+        let passive = store.restoration().and_then(|restoration| restoration.passive_sentence());
+        if let Some(sentence) = &passive {
+            tracing::warn!("{sentence}");
+        }
+        let is_active = passive.is_none();
         let folders = Arc::new(LiveFolders::open(config.vendors.overrides()).map_err(StartError::Vendors)?);
         let registry = folders.registry();
         if config.vendors.overrides().is_some() {
@@ -157,11 +159,13 @@ impl Application {
                 redirects: Arc::new(redirects),
                 clock: Arc::clone(&clock),
                 tasks: tasks.clone(),
+                passive,
             };
             on(&threads.provision.handle(), move || Provisioning::start(deps)).await?
         };
 
         let devices = DevicesLinks::default();
+        let scanners = Arc::new(Scanners::new(&store.derive_key("decoys")));
         let parts = desk::Parts {
             store: store.clone(),
             instances: instances.clone(),
@@ -171,6 +175,7 @@ impl Application {
             provisioning: provisioning.clone(),
             failures: Arc::clone(&failures),
             clock: Arc::clone(&clock),
+            scanners: Arc::clone(&scanners),
             tasks: tasks.clone(),
         };
         let desk = desk::open(&config, &threads, parts).await?;
@@ -185,12 +190,20 @@ impl Application {
             password_logins: Arc::default(),
             desk: Arc::new(desk.clone()),
         };
-        start_devices(&devices, &apis, &trust, &threads).await?;
+        if is_active {
+            start_devices(&devices, &apis, &trust, &threads).await?;
+        }
         tasks.spawn_local("pbx-changes", follow_pbxs(sessions.clone(), provisioning.clone(), tasks.clone()));
         tasks.spawn_local("upkeep", upkeep::prune(store.clone(), instances.clone(), Arc::clone(&clock), tasks.clone()));
 
-        tasks.spawn_local("resync", crate::sip::resync::follow(store.clone(), Arc::clone(&clock), tasks.clone()));
-        tasks.spawn_local("acknowledge", provision::intents::acknowledge(store.clone(), tasks.clone()));
+        tasks.spawn_local(
+            "daily copy",
+            upkeep::copy(store.clone(), config.data.copies, Arc::clone(&clock), tasks.clone()),
+        );
+        if is_active {
+            tasks.spawn_local("resync", crate::sip::resync::follow(store.clone(), Arc::clone(&clock), tasks.clone()));
+            tasks.spawn_local("acknowledge", provision::intents::acknowledge(store.clone(), tasks.clone()));
+        }
 
         let tls = certificates::open(&config, &registry, &failures)?;
         if let Some(tls) = tls.clone() {
@@ -219,6 +232,8 @@ impl Application {
             // A wrong name was refused with the configuration.
             subject_header: config.net.client_subject_header.parse().ok(),
             nonce_key: store.derive_key("http nonces"),
+            passive: !is_active,
+            scanners,
         });
         let public = listeners::listen(
             &listeners::Addresses {
@@ -250,7 +265,10 @@ impl Application {
             measured.set_gauges();
             metrics_text()
         });
-        let pnp = start_pnp(&config, &store, &instances_of_phones, &pnp_clock, &tasks).await?;
+        let pnp = match is_active {
+            true => start_pnp(&config, &store, &instances_of_phones, &pnp_clock, &tasks).await?,
+            false => Vec::new(),
+        };
         let ops = listeners::listen_ops(&config.ops.listen, &readiness, &text)?;
         let addresses = Addresses {
             http: public.http.clone(),
@@ -453,35 +471,6 @@ async fn follow_pbxs(sessions: PbxSessions, provisioning: Provisioning, tasks: T
             }
             Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {}
             Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
-        }
-    }
-}
-
-/// What gauges are read from when somebody asks for metrics.
-struct Measured {
-    store: Store,
-    instances: Instances,
-    sessions: PbxSessions,
-    fleet: Fleet,
-    renderer: Arc<Renderer>,
-}
-
-impl Measured {
-    #[expect(clippy::cast_precision_loss, reason = "gauges are floats; counts are far below 2^52")]
-    fn set_gauges(&self) {
-        gauge(Metric::Phones, &[], self.store.roster().len() as f64);
-        let counts = self.instances.iter().map(|instance| moving(&self.store, instance));
-        let open: usize = counts.map(Moving::open).sum();
-        gauge(Metric::PhonesToMove, &[], open as f64);
-        for state in RedirectState::ALL {
-            let phones = self.store.roster().all();
-            let is_so = |phone: &&Arc<Phone>| phone.buried.is_none() && phone.redirect.state == *state;
-            gauge(Metric::PhonesByRedirect, &[("state", state.as_str())], phones.iter().filter(is_so).count() as f64);
-        }
-        gauge(Metric::PbxSessions, &[], self.sessions.len() as f64);
-        gauge(Metric::RenderCacheBytes, &[], self.renderer.cached_bytes() as f64);
-        for (state, count) in self.fleet.counts() {
-            gauge(Metric::Sysclients, &[("state", state.label())], count as f64);
         }
     }
 }

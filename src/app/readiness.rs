@@ -66,6 +66,11 @@ impl Readiness for LinksReadiness {
 
     fn missing(&self) -> Vec<NotReady> {
         let mut missing = Vec::new();
+        if let Some(why) = self.store.restoration().and_then(|restoration| restoration.passive_sentence()) {
+            // Nothing else counts: no link is opened.
+            missing.push(NotReady { what: "passive".to_owned(), why });
+            return missing;
+        }
         let links = self.devices.states();
         for instance in self.instances.iter() {
             let label = instance.label();

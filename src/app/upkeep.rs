@@ -6,6 +6,9 @@ use jiff::Timestamp;
 
 use crate::{clock::SharedClock, phone::instance::Instances, store::Store, tasks::Tasks};
 
+/// Between two looks whether the day has its copy.
+const COPY_ROUND: Duration = Duration::from_secs(3600);
+
 /// Between two rounds.
 const ROUND: Duration = Duration::from_secs(6 * 3600);
 
@@ -20,6 +23,22 @@ pub async fn prune(store: Store, instances: Instances, clock: SharedClock, tasks
             }
         }
         let next = clock.now().saturating_add(ROUND).unwrap_or(Timestamp::MAX);
+        tokio::select! {
+            () = clock.sleep_until(next) => {}
+            () = tasks.stopping() => return,
+        }
+    }
+}
+
+/// Keeps a copy of the database a day, the newest `most` of them.
+pub async fn copy(store: Store, most: usize, clock: SharedClock, tasks: Tasks) {
+    loop {
+        match store.copy_of_the_day(most).await {
+            Ok(Some(copy)) => tracing::info!(copy = %copy.display(), "the copy of the day is kept"),
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "the copy of the day could not be kept; tried again in an hour"),
+        }
+        let next = clock.now().saturating_add(COPY_ROUND).unwrap_or(Timestamp::MAX);
         tokio::select! {
             () = clock.sleep_until(next) => {}
             () = tasks.stopping() => return,

@@ -2,16 +2,20 @@
 //! the serving process acts on it.
 
 mod audit;
+mod backup;
 mod check;
 mod context;
 #[cfg(feature = "sim")]
 mod demo;
 mod import;
+mod keys;
 mod output;
+mod passphrase;
 mod phones;
 mod recognise;
 mod redirect_checks;
 mod render;
+mod rotate;
 mod serve;
 mod settings;
 mod tokens;
@@ -55,7 +59,7 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve PBXs and phones until told to stop
-    Serve,
+    Serve(serve::Serve),
     /// Watch simulated phones pass every station, with a simulated PBX, Devices and redirect service
     #[cfg(feature = "sim")]
     Demo(demo::Demo),
@@ -71,6 +75,13 @@ enum Command {
     /// Read and change settings; a running gateway follows within a second
     #[command(subcommand)]
     Settings(settings::Settings),
+    /// The key that seals passwords and codes in the database
+    #[command(subcommand)]
+    Keys(keys::Keys),
+    /// Write everything into one file, for another host if need be; a running gateway goes on meanwhile
+    Backup(backup::Backup),
+    /// Put a backup in place; the gateway is passive then until it is told to take over
+    Restore(backup::Restore),
     /// Make, list and end the tokens scripts show at the REST api
     #[command(subcommand)]
     Tokens(tokens::Tokens),
@@ -90,7 +101,7 @@ impl CommandLine {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let global = &self.global;
         match self.command {
-            Command::Serve => serve::run(global),
+            Command::Serve(serve) => serve.run(global),
             #[cfg(feature = "sim")]
             Command::Demo(demo) => demo.run(global),
             Command::Check => check::run(global),
@@ -98,6 +109,9 @@ impl CommandLine {
             Command::Recognise(recognise) => recognise.run(global),
             Command::Phones(phones) => phones.run(global),
             Command::Settings(settings) => settings.run(global),
+            Command::Keys(keys) => keys.run(global),
+            Command::Backup(backup) => backup.run(global),
+            Command::Restore(restore) => restore.run(global),
             Command::Tokens(tokens) => tokens.run(global),
             Command::Openapi => {
                 output::json(&crate::rest::document(""));

@@ -17,6 +17,7 @@ use super::{
     import::Import,
     output,
     redirect_checks::{Check, tell_move},
+    rotate::Rotate,
 };
 use crate::{
     clock::{Clock, SystemClock},
@@ -65,6 +66,8 @@ pub enum Phones {
         #[arg(long, value_name = "CIDR", requires = "without_token")]
         from: Option<IpNet>,
     },
+    /// Give the phone new credentials of its own; the former ones are good until it has used the new ones
+    Rotate(Rotate),
     /// Send one more file with all accounts off, then nothing
     Release(Change),
     /// Deliver nothing any more, whoever proves what
@@ -119,6 +122,7 @@ impl Phones {
                         );
                     }
                 }
+                Self::Rotate(rotate) => rotate.run(&context).await?,
                 Self::Release(change) => act(&context, &change, Intent::Wanted(Wanted::Released)).await?,
                 Self::Block(change) => act(&context, &change, Intent::Wanted(Wanted::Blocked)).await?,
                 Self::Remove { change, user: None } => {
@@ -250,6 +254,7 @@ fn summary(store: &Store, phone: &Phone) -> Value {
         "wanted": phone.wanted.as_str(),
         "removed_at": phone.buried.map(|at| at.to_string()),
         "created": phone.created.to_string(),
+        "credentials_changing": phone.former.is_some(),
         "window_until": phone.window.until.filter(|_| phone.window.closed.is_none()).map(|at| at.to_string()),
         "device_config": facet(&phone.devices, phone.devices.state.text()),
         "redirect": facet(&phone.redirect, phone.redirect.state.text()),

@@ -169,6 +169,7 @@ impl Render {
 
 fn secrets_of(phone: &Phone) -> Vec<Secret> {
     let mut secrets = vec![phone.token.clone(), phone.own.password.clone()];
+    secrets.extend(phone.former.clone());
     secrets.extend(phone.accounts.iter().map(|account| account.password.clone()));
     secrets.extend(phone.device_config.admin_password.clone());
     secrets

@@ -3,23 +3,43 @@
 use std::{process::ExitCode, sync::Arc};
 
 use anyhow::Context as _;
+use clap::Args;
 
 use super::{
-    Global,
+    Global, backup,
     context::{load_config, refuse_foreign_owner},
 };
 use crate::{
     app::Application,
     clock::{SharedClock, SystemClock},
+    config::Config,
     lifecycle::Signals,
     telemetry,
 };
 
-/// Serves until a signal ends it.
-pub fn run(global: &Global) -> anyhow::Result<ExitCode> {
-    let config = load_config(global)?;
-    telemetry::init(&config.log)?;
-    refuse_foreign_owner(&config.data.dir)?;
+/// How to serve.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// This data was restored from a backup, and the gateway it came from is gone for good: serve its phones. Once is
+    /// enough; leave it out of units and scripts
+    #[arg(long)]
+    take_over: bool,
+}
+
+impl Serve {
+    /// Serves until a signal ends it.
+    pub fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
+        let config = load_config(global)?;
+        telemetry::init(&config.log)?;
+        refuse_foreign_owner(&config.data.dir)?;
+        if self.take_over && backup::take_over(&config.data.dir)? {
+            tracing::warn!("this gateway takes over the phones of the backup it was restored from");
+        }
+        serve(config)
+    }
+}
+
+fn serve(config: Config) -> anyhow::Result<ExitCode> {
     actix_rt::System::new().block_on(async {
         let mut signals = Signals::register().context("signals cannot be watched")?;
         let clock: SharedClock = Arc::new(SystemClock);

@@ -13,11 +13,14 @@ use crate::{
         record::{Credentials, Phone},
     },
     secret::Secret,
-    wire::http_auth::{Algorithm, Guard, NonceKey, Outcome, Request, Scheme},
+    wire::http_auth::{Algorithm, Guard, NonceKey, Outcome, Replays, Request, Scheme, Shown},
 };
 
 /// How long a nonce is good for: Yealink keeps what it was given for two hours.
 const NONCE_LIFETIME: Duration = Duration::from_secs(2 * 3600);
+
+/// Conversations whose counts are remembered: more than ten thousand phones have within the life of a nonce.
+const SESSIONS: usize = 1 << 16;
 
 const SCHEMES: [Scheme; 3] = [Scheme::Digest(Algorithm::Md5), Scheme::Digest(Algorithm::Sha256), Scheme::Basic];
 
@@ -47,29 +50,63 @@ impl Entrances {
     }
 }
 
+/// Answers that were used, of all instances. What many may know has a table of its own: whoever uses it often makes no
+/// phone ask twice.
+#[derive(Debug)]
+pub struct Used {
+    own: Replays,
+    bootstrap: Replays,
+}
+
+impl Default for Used {
+    fn default() -> Self {
+        Self { own: Replays::new(SESSIONS, NONCE_LIFETIME), bootstrap: Replays::new(SESSIONS / 8, NONCE_LIFETIME) }
+    }
+}
+
+/// What a header is held against.
+#[derive(Debug, Clone, Copy)]
+pub struct Accounts<'a> {
+    /// The phone asked for, where there is one.
+    pub phone: Option<&'a Phone>,
+    /// The account all phones of the instance share.
+    pub shared: Option<&'a Credentials>,
+}
+
 /// Judges the header. `locked_out` is asked only after the phone's own credentials did not fit.
 pub fn judge(
     guard: &Guard,
     request: &Request<'_>,
-    phone: Option<&Phone>,
-    shared: Option<&Credentials>,
+    accounts: Accounts<'_>,
+    used: &Used,
     locked_out: impl FnOnce() -> bool,
     now: Timestamp,
 ) -> Authorization {
+    let Accounts { phone, shared } = accounts;
     let shown = match guard.shown(request, now) {
         Ok(shown) => shown,
         Err(Outcome::Stale) => return Authorization::Stale,
         // Unreadable headers, and such as were made for another path by a proxy, prove nothing and are no guess.
         Err(_) => return Authorization::Missing,
     };
-    // Two looks, whoever asks for whatever: at the phone's own credentials, and at those it may have by now from the
-    // redirect service.
+    let proven = |shown: &Shown<'_>, replays: &Replays, meaning: Authorization| {
+        let account = phone.map_or(0, |phone| phone.id.0);
+        if shown.is_replay(account, replays, now) { Authorization::Used } else { meaning }
+    };
+    // Three looks, whoever asks for whatever: at the phone's own credentials, at those before them, and at those it may
+    // have by now from the redirect service.
+    let nobody = Secret::default();
     let against = |known: Option<&Credentials>| match known {
         Some(known) => shown.is_of(&known.user, &known.password),
-        None => shown.is_of("", &Secret::default()),
+        None => shown.is_of("", &nobody),
     };
     if against(phone.map(|phone| &phone.own)) {
-        return Authorization::Own;
+        return proven(&shown, &used.own, Authorization::Own);
+    }
+    let former = phone.and_then(|phone| Some((phone.own.user.as_str(), phone.former.as_ref()?)));
+    let (user, password) = former.unwrap_or(("", &nobody));
+    if shown.is_of(user, password) {
+        return proven(&shown, &used.own, Authorization::Former);
     }
     if locked_out() {
         return Authorization::Unchecked;
@@ -80,7 +117,7 @@ pub fn judge(
         (Some(one), Some(other)) => against(Some(one)) || against(Some(other)),
         (one, other) => against(one.or(other)),
     };
-    if is_bootstrap { Authorization::Bootstrap } else { Authorization::Wrong }
+    if is_bootstrap { proven(&shown, &used.bootstrap, Authorization::Bootstrap) } else { Authorization::Wrong }
 }
 
 #[cfg(test)]
@@ -103,7 +140,7 @@ mod tests {
             "0".repeat(32)
         );
         let request = Request { method: "GET", target: "/f", authorization: Some(&header) };
-        assert_eq!(plain.check(&request, now, None, |_| None), Outcome::Wrong);
-        assert_eq!(tls.check(&request, now, None, |_| None), Outcome::Stale);
+        assert_eq!(plain.check(&request, now, |_| None), Outcome::Wrong);
+        assert_eq!(tls.check(&request, now, |_| None), Outcome::Stale);
     }
 }

@@ -29,6 +29,12 @@ pub struct Kind {
 pub struct Challenges(RefCell<HashMap<Kind, (i64, HeaderValue)>>);
 
 impl Challenges {
+    /// A challenge for one request alone: for whoever used up the one all others get.
+    #[must_use]
+    pub fn single(stale: bool, guard: &Guard, now: Timestamp) -> Option<HeaderValue> {
+        HeaderValue::from_str(&guard.challenge(now, rand::random(), stale)).ok()
+    }
+
     /// The value of `WWW-Authenticate`; `None` only for a realm that no header can hold.
     pub fn present(&self, kind: Kind, guard: &Guard, now: Timestamp) -> Option<HeaderValue> {
         let second = now.as_second();
@@ -38,7 +44,7 @@ impl Challenges {
         {
             return Some(value.clone());
         }
-        let value = HeaderValue::from_str(&guard.challenge(now, rand::random(), kind.stale)).ok()?;
+        let value = Self::single(kind.stale, guard, now)?;
         known.insert(kind, (second, value.clone()));
         Some(value)
     }

@@ -15,7 +15,10 @@ use crate::{
         admission::{Reason, bind},
         record::{Phone, PhoneId},
     },
-    provision::outcome::{self, Delivered},
+    provision::{
+        events::Happened,
+        outcome::{self, Delivered},
+    },
     store::{DeliveredFile, NewEvent},
     tasks::Tasks,
 };
@@ -98,15 +101,20 @@ impl Consequences {
         })
     }
 
-    /// Closes the window for good: the phone has proved its own credentials, those of `judged`. The window of whoever
-    /// has the phone by now stays open.
-    pub async fn close_window(&self, judged: &Phone, now: Timestamp) -> Result<Arc<Phone>, RecordError> {
+    /// Closes the window for good: the phone has proved its own credentials, those of `judged`, or with `former` the ones
+    /// before. The present ones put an end to the former ones. The window of whoever has the phone by now stays open.
+    pub async fn proved(&self, judged: &Phone, former: bool, now: Timestamp) -> Result<Arc<Phone>, RecordError> {
         let (phone, proved) = (judged.id, judged.own.password.clone());
         let change = move |record: &mut Phone, events: &mut Vec<NewEvent>| {
             if record.own.password != proved {
                 return;
             }
-            record.own.proven.get_or_insert(now);
+            if !former {
+                record.own.proven.get_or_insert(now);
+                if record.former.take().is_some() {
+                    events.push(Happened::CredentialsProven.into());
+                }
+            }
             if record.window.is_open(now) {
                 record.window.closed = Some(now);
                 events.push(NewEvent::new(
@@ -201,6 +209,7 @@ fn takes_a_mac_only(reason: Reason) -> bool {
             | Reason::Gone
             | Reason::WrongCredentials
             | Reason::LockedOut
+            | Reason::SourceFrozen
             | Reason::CertificateRequired
             | Reason::CertificateExpired
             | Reason::CertificateUnknownIssuer
@@ -220,6 +229,7 @@ fn is_notable(reason: Reason) -> bool {
         | Reason::OtherSource
         | Reason::WrongCredentials
         | Reason::LockedOut
+        | Reason::SourceFrozen
         | Reason::CertificateRequired
         | Reason::CertificateExpired
         | Reason::CertificateUnknownIssuer

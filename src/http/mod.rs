@@ -8,6 +8,7 @@ pub mod client_address;
 pub mod conditional;
 pub mod connections;
 pub mod consequences;
+pub mod decoys;
 pub mod gate;
 pub mod handshakes;
 pub mod issuers;
@@ -21,6 +22,7 @@ pub mod phone_files;
 pub mod ports;
 pub mod possession;
 pub mod rendered;
+pub mod scanners;
 pub mod stored;
 pub mod subject;
 pub mod watched_body;
@@ -35,13 +37,14 @@ use actix_web::{
 use ipnet::IpNet;
 
 use self::{
-    authorization::Entrances,
+    authorization::{Entrances, Used},
     consequences::Consequences,
     limits::Strikes,
     memo::Memo,
     meter::Meter,
     path::{Below, Target},
     ports::{Deliveries, Files, Pages, Records, Scripts, Upgrade},
+    scanners::Scanners,
 };
 use crate::{clock::SharedClock, phone::instance::Instances, tasks::Tasks};
 
@@ -71,6 +74,10 @@ pub struct Parts {
     pub subject_header: Option<HeaderName>,
     /// Key of the nonces, derived from the sealing key: they survive a restart.
     pub nonce_key: [u8; 32],
+    /// Another gateway may serve these phones: every request of a phone is told to come later.
+    pub passive: bool,
+    /// Sources that try one MAC after the other; people are told of them.
+    pub scanners: Arc<Scanners>,
 }
 
 /// What every worker shares.
@@ -85,9 +92,12 @@ pub struct Deps {
     trusted_proxies: Vec<IpNet>,
     subject_header: Option<HeaderName>,
     entrances: Entrances,
+    used: Used,
     strikes: Strikes,
+    scanners: Arc<Scanners>,
     consequences: Consequences,
     meter: Meter,
+    passive: bool,
 }
 
 impl Deps {
@@ -105,10 +115,13 @@ impl Deps {
             scripts: parts.scripts,
             clock: parts.clock,
             trusted_proxies: parts.trusted_proxies,
+            used: Used::default(),
             subject_header: parts.subject_header,
             strikes: Strikes::default(),
+            scanners: parts.scanners,
             consequences,
             meter: Meter::default(),
+            passive: parts.passive,
         })
     }
 }
@@ -136,6 +149,7 @@ async fn dispatch(deps: Arc<Deps>, memo: Rc<Memo>, request: HttpRequest, mut pay
         return deps.upgrade.upgrade(request.clone(), payload, instance).await;
     }
     match below {
+        Below::Phone { .. } if deps.passive => answer::later(),
         Below::Phone { token, file } => {
             phone_files::handle(&deps, &memo, &request, &mut payload, instance, token.as_deref(), &file).await
         }

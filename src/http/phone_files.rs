@@ -14,8 +14,8 @@ use jiff::Timestamp;
 use super::{
     Deps, answer,
     answer::{Form, Wish, form},
-    authorization::judge,
-    challenges::Kind,
+    authorization::{Accounts, judge},
+    challenges::{Challenges, Kind},
     client_address::{Client, client},
     conditional::shows_tag,
     connections::is_over_tls,
@@ -51,6 +51,8 @@ struct Visit<'a> {
     token: Option<&'a str>,
     client: Client,
     now: Timestamp,
+    /// Its answer to a challenge was used before.
+    spent: bool,
 }
 
 /// Answers a request for a phone's file.
@@ -85,7 +87,7 @@ pub async fn handle(
     let vendor = phone.as_ref().map(|phone| phone.vendor.as_str());
     let header = deps.subject_header.as_ref();
     let shown = subject::shown(request, peer.ip(), header, &deps.trusted_proxies, vendor);
-    let visit = Visit { deps, memo, request, instance, known, token, client, now };
+    let mut visit = Visit { deps, memo, request, instance, known, token, client, now, spent: false };
     let token = match (token, &phone) {
         (None, _) => Token::None,
         (Some(_), Some(_)) => Token::Known,
@@ -97,6 +99,8 @@ pub async fn handle(
         FileAsked::Personal(_) if token != Token::Unknown => visit.authorization(phone.as_deref()),
         _ => Authorization::Missing,
     };
+    // A token is no guess: whoever has one is not frozen.
+    let frozen = token == Token::None && deps.scanners.is_frozen(instance.id, client.address, now);
     let ask = Ask {
         evidence: Evidence {
             source: client.address,
@@ -105,15 +109,21 @@ pub async fn handle(
             token,
             authorization,
             certificate: shown.evidence(),
+            frozen,
         },
         file: asked,
         purpose,
         policy: visit.known.policy,
     };
+    let spent = authorization == Authorization::Used;
     let decision = admit(&ask, phone.as_deref(), now);
+    if let (FileAsked::Personal(mac), Token::None, None) = (asked, token, &phone) {
+        deps.scanners.saw(instance.id, client.address, mac, now);
+    }
     if decision.strike {
         deps.strikes.add(client.address, now);
     }
+    visit.spent = spent;
     visit.note_certificate(&shown, phone.as_deref());
     let (answer, outcome) = visit.answer(decision, phone.as_ref(), payload).await;
     visit.note(phone.as_deref(), token, outcome);
@@ -139,8 +149,9 @@ impl Visit<'_> {
         let target = self.request.uri().path_and_query().map_or("/", |target| target.as_str());
         let shown =
             http_auth::Request { method: self.request.method().as_str(), target, authorization: header.to_str().ok() };
+        let accounts = Accounts { phone, shared: self.known.shared.as_deref() };
         let locked_out = || self.deps.strikes.is_locked_out(self.client.address, self.now);
-        judge(guard, &shown, phone, self.known.shared.as_deref(), locked_out, self.now)
+        judge(guard, &shown, accounts, &self.deps.used, locked_out, self.now)
     }
 
     /// Counts and notes what the certificate is worth. A stranger's is no matter of the phone it asks for, unless it got
@@ -171,10 +182,12 @@ impl Visit<'_> {
     ) -> (HttpResponse, Outcome) {
         let reason = decision.reason;
         if let Some(phone) = phone {
-            if decision.closes_window {
-                // Should the disk fail here, the window still ends 15 minutes after the first delivery.
-                if let Err(error) = self.deps.consequences.close_window(phone, self.now).await {
-                    tracing::warn!(phone = phone.id.0, %error, "the window could not be closed");
+            if decision.closes_window || decision.ends_overlap {
+                // Should the disk fail here, the window still ends 15 minutes after the first delivery, and the next
+                // request ends the overlap.
+                let former = phone.former.is_some() && !decision.ends_overlap;
+                if let Err(error) = self.deps.consequences.proved(phone, former, self.now).await {
+                    tracing::warn!(phone = phone.id.0, %error, "what the phone has proved could not be recorded");
                 }
             }
             if !matches!(decision.verdict, Verdict::Personal(_) | Verdict::Store(_)) {
@@ -220,7 +233,12 @@ impl Visit<'_> {
         let (instance, scheme, encrypted) = (self.instance.id, self.known.scheme, self.client.encrypted);
         let kind = Kind { instance, scheme, encrypted, stale };
         let guard = self.deps.entrances.get(instance, scheme, encrypted);
-        match guard.and_then(|guard| self.memo.challenges.present(kind, guard, self.now)) {
+        let challenge = guard.and_then(|guard| match self.spent {
+            // The challenge everybody gets may be the very one that is used up.
+            true => Challenges::single(stale, guard, self.now),
+            false => self.memo.challenges.present(kind, guard, self.now),
+        });
+        match challenge {
             Some(challenge) => answer::challenge(challenge),
             None => answer::not_found(),
         }

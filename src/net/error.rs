@@ -49,6 +49,17 @@ pub enum NetError {
         /// HTTP status.
         status: u16,
     },
+    /// It sends us elsewhere; never followed: what we say is for the configured host.
+    #[error(
+        "{host} redirects to another address (HTTP status {status}); nothing was sent there: if that one is right, have it \
+         announced, or enter it, instead"
+    )]
+    Redirected {
+        /// Who.
+        host: String,
+        /// HTTP status.
+        status: u16,
+    },
     /// More than we take.
     #[error("{host} sent more than {limit} bytes at once; that is over the limit, the connection was given up")]
     TooLarge {
@@ -84,7 +95,7 @@ impl NetError {
         match self {
             Self::Unreachable { .. } | Self::Timeout { .. } | Self::Tls { .. } | Self::Lost { .. } => true,
             Self::Status { status, .. } => *status >= 500 || *status == 429,
-            Self::Address { .. } | Self::TooLarge { .. } | Self::Protocol { .. } => false,
+            Self::Address { .. } | Self::Redirected { .. } | Self::TooLarge { .. } | Self::Protocol { .. } => false,
         }
     }
 
@@ -97,6 +108,7 @@ impl NetError {
             Self::Timeout { .. } => "timeout",
             Self::Tls { .. } => "tls",
             Self::Status { .. } => "status",
+            Self::Redirected { .. } => "redirect",
             Self::TooLarge { .. } => "too_large",
             Self::Protocol { .. } => "protocol",
             Self::Lost { .. } => "lost",

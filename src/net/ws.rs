@@ -117,6 +117,9 @@ pub async fn connect(tls: Arc<rustls::ClientConfig>, url: &Url, limits: WsLimits
 
 fn refused(host: &str, error: &WsClientError, within: Duration) -> NetError {
     match error {
+        WsClientError::InvalidResponseStatus(status) if status.is_redirection() => {
+            NetError::Redirected { host: host.to_owned(), status: status.as_u16() }
+        }
         WsClientError::InvalidResponseStatus(status) => {
             NetError::Status { host: host.to_owned(), status: status.as_u16() }
         }

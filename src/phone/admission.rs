@@ -12,7 +12,7 @@ use super::{
     facet::Wanted,
     identity::{Authorization, Certificate, Evidence, Proof, Token},
     mac::Mac,
-    record::{Account, Phone, Window},
+    record::{Account, Phone, Window, is_ahead},
 };
 
 /// A window closes at the latest this long after its first delivery.
@@ -121,6 +121,8 @@ pub struct Decision {
     pub closes_window: bool,
     /// The answer is the first delivery of the window: its source must be on disk before the body leaves.
     pub binds_window: bool,
+    /// This request is the first that proves the new credentials after a change: the former ones are dead with it.
+    pub ends_overlap: bool,
     /// Wrong credentials: counts against the source.
     pub strike: bool,
 }
@@ -187,6 +189,8 @@ reasons! {
     WrongCredentials = "wrong-credentials", "Wrong credentials. If the phone was provisioned for another user, reset it to factory defaults.";
     /// The source is locked out.
     LockedOut = "locked-out", "Too many wrong credentials from this address: only the phone's own credentials are looked at for some minutes.";
+    /// The source tried one MAC after the other.
+    SourceFrozen = "source-frozen", "From this address one MAC address after the other was tried: until that is over, only the phone's own credentials, its redirect URL and its certificate count from there.";
     /// The settings ask for a factory certificate.
     CertificateRequired = "certificate-required", "The setting require_certificate is on and the phone showed no certificate: does it reach the TLS listener itself, not through a proxy that ends TLS?";
     /// The same, and its certificate's time is over.
@@ -226,7 +230,8 @@ pub fn admit(ask: &Ask<'_>, phone: Option<&Phone>, now: Timestamp) -> Decision {
 /// Whether bootstrap admits at all: opened, not closed, not expired, and not 15 minutes past its first delivery.
 #[must_use]
 pub fn window_admits(window: &Window, now: Timestamp) -> bool {
-    window.is_open(now) && window.first_delivery.is_none_or(|first| !passed(first, AFTER_FIRST_DELIVERY, now))
+    let is_fresh = |first| !passed(first, AFTER_FIRST_DELIVERY, now) && !is_ahead(first, now);
+    window.is_open(now) && window.first_delivery.is_none_or(is_fresh)
 }
 
 /// Whether the file with all accounts off has been delivered: after it a released phone gets nothing.
@@ -253,7 +258,7 @@ fn passed(since: Timestamp, patience: Duration, now: Timestamp) -> bool {
 }
 
 fn plain(verdict: Verdict, reason: Reason) -> Decision {
-    Decision { verdict, reason, closes_window: false, binds_window: false, strike: false }
+    Decision { verdict, reason, closes_window: false, binds_window: false, ends_overlap: false, strike: false }
 }
 
 /// Why this phone gets nothing, whoever proves what.
@@ -297,6 +302,7 @@ fn personal(ask: &Ask<'_>, phone: Option<&Phone>, mac: Mac, now: Timestamp) -> D
         Purpose::Fetch | Purpose::Peek => stage(ask, phone, proof, now),
     };
     decision.closes_window = proof == Proof::Own && phone.window.is_open(now);
+    decision.ends_overlap = ask.evidence.authorization == Authorization::Own && phone.former.is_some();
     decision.binds_window = ask.purpose == Purpose::Fetch
         && proof != Proof::Own
         && matches!(decision.verdict, Verdict::Personal(_))
@@ -344,7 +350,7 @@ fn prove(ask: &Ask<'_>, phone: &Phone, now: Timestamp) -> Result<Proof, Reason> 
             Certificate::Trusted { .. } => Reason::OtherCertificate,
         });
     }
-    if evidence.authorization == Authorization::Own {
+    if matches!(evidence.authorization, Authorization::Own | Authorization::Former) {
         return Ok(Proof::Own);
     }
     match certified {
@@ -355,14 +361,17 @@ fn prove(ask: &Ask<'_>, phone: &Phone, now: Timestamp) -> Result<Proof, Reason> 
     }
     let bootstrap = bootstrap(ask).ok_or(match evidence.authorization {
         Authorization::Wrong => Reason::WrongCredentials,
+        Authorization::Stale | Authorization::Used => Reason::StaleNonce,
+        _ if would_pass_unfrozen(ask) => Reason::SourceFrozen,
         Authorization::Unchecked => Reason::LockedOut,
-        Authorization::Stale => Reason::StaleNonce,
-        Authorization::Missing | Authorization::Own | Authorization::Bootstrap => Reason::MissingCredentials,
+        Authorization::Missing | Authorization::Own | Authorization::Former | Authorization::Bootstrap => {
+            Reason::MissingCredentials
+        }
     })?;
     if !window_admits(&phone.window, now) {
         return Err(match evidence.authorization {
             Authorization::Wrong => Reason::WrongCredentials,
-            Authorization::Stale => Reason::StaleNonce,
+            Authorization::Stale | Authorization::Used => Reason::StaleNonce,
             _ => Reason::WindowClosed,
         });
     }
@@ -379,6 +388,9 @@ fn bootstrap(ask: &Ask<'_>) -> Option<Proof> {
     if ask.evidence.token == Token::Known {
         return Some(Proof::Token);
     }
+    if ask.evidence.frozen {
+        return None;
+    }
     if ask.evidence.authorization == Authorization::Bootstrap {
         return Some(Proof::Bootstrap);
     }
@@ -389,6 +401,13 @@ fn bootstrap(ask: &Ask<'_>) -> Option<Proof> {
         }
         FirstContact::Allowed(_) | FirstContact::Refused => None,
     }
+}
+
+/// Whether nothing but the freezing of its source is in the way, as far as was looked.
+fn would_pass_unfrozen(ask: &Ask<'_>) -> bool {
+    ask.evidence.frozen
+        && (ask.policy.first_contact != FirstContact::Refused
+            || matches!(ask.evidence.authorization, Authorization::Bootstrap | Authorization::Unchecked))
 }
 
 /// A known phone's request that proves nothing.
@@ -410,7 +429,7 @@ fn refuse(ask: &Ask<'_>, reason: Reason) -> Decision {
 }
 
 fn challenge(ask: &Ask<'_>, reason: Reason) -> Decision {
-    let stale = ask.evidence.authorization == Authorization::Stale;
+    let stale = matches!(ask.evidence.authorization, Authorization::Stale | Authorization::Used);
     let strike = ask.evidence.authorization == Authorization::Wrong;
     let would_disclose = ask.policy.clear_passwords && ask.policy.https_only && !ask.evidence.encrypted;
     let verdict = match ask.purpose {

@@ -20,6 +20,9 @@ pub struct Evidence<'a> {
     pub authorization: Authorization,
     /// What the client certificate says.
     pub certificate: Certificate<'a>,
+    /// The source was seen trying one MAC address after the other: what takes no more than a MAC and something that many
+    /// know opens nothing to it.
+    pub frozen: bool,
 }
 
 /// What counts as one source: one customer's end of an IPv6 network has 2^64 addresses to try from.
@@ -49,13 +52,17 @@ pub enum Authorization {
     Missing,
     /// The phone's own credentials, delivered in its first personal file.
     Own,
+    /// Those it had before they were changed; good until it has proven the new ones.
+    Former,
     /// Credentials that travelled through the redirect service: this phone's, or the account shared by the instance.
     Bootstrap,
     /// Checked, and right for nothing.
     Wrong,
     /// The nonce is odd or too old: ask again with a fresh one. Never a strike.
     Stale,
-    /// The source is locked out: own credentials did not fit, and nothing else was looked at.
+    /// Right, but used before: somebody may have overheard it. Ask again with a nonce nobody had. Never a strike.
+    Used,
+    /// The source is locked out or frozen: own credentials did not fit, and nothing else was looked at.
     Unchecked,
 }
 

@@ -6,7 +6,7 @@ mod account;
 mod sample;
 mod spent;
 
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -62,6 +62,8 @@ pub struct Phone {
     pub bootstrap: Option<Credentials>,
     /// The phone's own credentials, delivered in its first personal file.
     pub own: Credentials,
+    /// The password of `own` before it was changed; good until the phone has proven the present one.
+    pub former: Option<Secret>,
     /// The time in which bootstrap admits.
     pub window: Window,
     /// The sysclient's side of the record.
@@ -112,19 +114,39 @@ pub struct Window {
     pub first_contact: FirstContact,
 }
 
+/// How long a window is open at most, whatever a setting or a stored record says.
+const LONGEST_WINDOW: Duration = Duration::from_secs(7 * 86_400);
+/// What is this far ahead of the clock was written before somebody set it back: how old it is nobody knows.
+const CLOCK_SKEW: Duration = Duration::from_secs(3_600);
+
+/// Whether a stored time cannot be trusted, because the clock stands before it.
+#[must_use]
+pub fn is_ahead(stored: Timestamp, now: Timestamp) -> bool {
+    now.saturating_add(CLOCK_SKEW).is_ok_and(|soon| soon < stored)
+}
+
 impl Window {
     /// Opens anew for `days`: binding and first delivery are forgotten.
     pub fn open(&mut self, now: Timestamp, days: u32) {
         let until = now
-            .saturating_add(std::time::Duration::from_secs(u64::from(days.min(7)) * 86_400))
+            .saturating_add(Duration::from_secs(u64::from(days) * 86_400).min(LONGEST_WINDOW))
             .unwrap_or(Timestamp::MAX);
         *self = Self { opened: Some(now), until: Some(until), ..Self::default() };
     }
 
-    /// Whether bootstrap admits now.
+    /// When it ends if nothing closes it before.
+    #[must_use]
+    pub fn ends(&self) -> Option<Timestamp> {
+        let longest = self.opened?.saturating_add(LONGEST_WINDOW).unwrap_or(Timestamp::MAX);
+        Some(self.until?.min(longest))
+    }
+
+    /// Whether bootstrap admits now. A clock that was set back closes it.
     #[must_use]
     pub fn is_open(&self, now: Timestamp) -> bool {
-        self.closed.is_none() && self.opened.is_some() && self.until.is_some_and(|until| now < until)
+        self.closed.is_none()
+            && self.ends().is_some_and(|end| now < end)
+            && self.opened.is_some_and(|opened| !is_ahead(opened, now))
     }
 }
 
@@ -248,6 +270,7 @@ impl Phone {
             token: new_token(),
             bootstrap: None,
             own: Credentials::generate(mac),
+            former: None,
             window: Window::default(),
             sysclient: Sysclient::default(),
             device_config: DeviceConfig::default(),
@@ -301,6 +324,7 @@ impl Phone {
             token,
             bootstrap,
             own,
+            former: _,
             window: _,
             sysclient: _,
             device_config,
@@ -420,6 +444,7 @@ mod tests {
             ("created", Box::new(|phone| phone.created = later())),
             ("provisioning", Box::new(|phone| phone.provisioning += 1)),
             ("code", Box::new(|phone| phone.code = Some(Secret::new("code")))),
+            ("former", Box::new(|phone| phone.former = Some(Secret::new("former")))),
             ("own proven", Box::new(|phone| phone.own.proven = Some(later()))),
             ("window", Box::new(|phone| phone.window.closed = Some(later()))),
             ("sysclient", Box::new(|phone| phone.sysclient.password = Some(Secret::new("x")))),

@@ -146,6 +146,10 @@ pub enum Happened<'a> {
         /// Its users' passwords were dropped when the window before ended unused.
         without_passwords: bool,
     },
+    /// The phone's own credentials are changed; the former ones are good until it has proven the new ones.
+    CredentialsRotated,
+    /// It has proven the new ones.
+    CredentialsProven,
     /// The window closed; unused or not.
     WindowClosed {
         /// Nobody came through it.
@@ -198,6 +202,8 @@ impl Happened<'_> {
             Self::Rejected { .. } => "rejected",
             Self::Overdue => "overdue",
             Self::Allowed { .. } => "allowed",
+            Self::CredentialsRotated => "credentials-rotated",
+            Self::CredentialsProven => "credentials-proven",
             Self::WindowClosed { .. } => "window-closed",
             Self::Wanted { .. } => "wanted",
             Self::Buried { .. } => "buried",
@@ -260,6 +266,12 @@ impl Happened<'_> {
                  dropped when its time ran out. Provision it again."
                     .to_owned()
             }
+            Self::CredentialsRotated => {
+                "New credentials of the phone's own: its next request brings them to it, and the former ones are good until it \
+                 has used the new ones."
+                    .to_owned()
+            }
+            Self::CredentialsProven => "The phone has proven its new credentials: the former ones are dead.".to_owned(),
             Self::WindowClosed { unused: false } => "The time for the first contact is over.".to_owned(),
             Self::WindowClosed { unused: true } => {
                 "The phone never came: redirect entry and password are withdrawn. Provision it again.".to_owned()

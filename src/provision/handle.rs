@@ -47,6 +47,8 @@ pub struct Deps {
     pub clock: SharedClock,
     /// Whom the engine's tasks belong to.
     pub tasks: Tasks,
+    /// Why nothing may be done for any phone, where that is so: Users is told, nothing is written anywhere.
+    pub passive: Option<String>,
 }
 
 /// The handle. Cheap to clone, usable from any thread.
@@ -54,6 +56,7 @@ pub struct Deps {
 pub struct Provisioning {
     engine: Arc<Engine>,
     locks: Arc<MacLocks>,
+    passive: Option<Arc<str>>,
     runtime: tokio::runtime::Handle,
 }
 
@@ -61,20 +64,33 @@ impl Provisioning {
     /// Starts the engine on the current runtime; every unsettled record is decided at once.
     #[must_use]
     pub fn start(deps: Deps) -> Self {
-        let Deps { store, instances, providers, pbx, sysclients, sysclient_events, redirects, clock, tasks } = deps;
+        let Deps { store, instances, providers, pbx, sysclients, sysclient_events, redirects, clock, tasks, passive } =
+            deps;
         let world = World { store, instances, providers, pbx, clock };
         let engine = Engine::new(world, sysclients, redirects, tasks.clone());
-        tasks.spawn("provision", Arc::clone(&engine).run());
-        tasks.spawn("presence", presence::run(Arc::clone(&engine)));
-        tasks.spawn("provision inbox", Inbox::new(Arc::clone(&engine)).run(sysclient_events));
-        Self { engine, locks: Arc::default(), runtime: tokio::runtime::Handle::current() }
+        if passive.is_none() {
+            tasks.spawn("provision", Arc::clone(&engine).run());
+            tasks.spawn("presence", presence::run(Arc::clone(&engine)));
+            tasks.spawn("provision inbox", Inbox::new(Arc::clone(&engine)).run(sysclient_events));
+        }
+        Self {
+            engine,
+            locks: Arc::default(),
+            passive: passive.map(Into::into),
+            runtime: tokio::runtime::Handle::current(),
+        }
     }
 
     /// Takes a request of Users. `Err` is the sentence for the person who typed the MAC. Answers within 30 s; what is
     /// written goes on whatever the answer, and when the future is dropped.
     pub fn request(&self, request: ProvisionRequest) -> impl Future<Output = Result<(), String>> + Send + 'static {
         let handle = self.clone();
-        async move { intake::request(&handle.engine, &handle.locks, request).await }
+        async move {
+            match handle.passive {
+                Some(sentence) => Err(sentence.to_string()),
+                None => intake::request(&handle.engine, &handle.locks, request).await,
+            }
+        }
     }
 
     /// An app object of this provider came and names this base URL.

@@ -10,7 +10,7 @@ use crate::{
         admission::FirstContact,
         facet::{DevicesState, RedirectState, Wanted},
         mac::Mac,
-        record::{Account, Phone, PhoneId},
+        record::{Account, Credentials, Phone, PhoneId},
     },
     secret::Secret,
     store::{NewEvent, Store, StoreError},
@@ -75,6 +75,28 @@ fn apply_allow(phone: &mut Phone, days: u32, first_contact: FirstContact, now: T
     phone.window.open(now, days);
     phone.window.first_contact = first_contact;
     events.push(Happened::Allowed { without_passwords: lacks_passwords(phone) }.into());
+}
+
+/// Changes the phone's own credentials. The former ones stay good until the phone has proven the new ones, which come to
+/// it with its next file; as long as it has not, another change is none: the phone may hold either.
+///
+/// Returns whether there was something to change: a removed phone has none, and a change may be under way.
+///
+/// # Errors
+/// When the store cannot write it.
+pub async fn rotate(store: &Store, phone: PhoneId) -> Result<bool, StoreError> {
+    let (_, rotated) = store.change_phone(phone, apply_rotate).await?;
+    Ok(rotated)
+}
+
+fn apply_rotate(phone: &mut Phone, events: &mut Vec<NewEvent>) -> bool {
+    if phone.buried.is_some() || phone.former.is_some() {
+        return false;
+    }
+    let fresh = Credentials::generate(phone.mac);
+    phone.former = Some(std::mem::replace(&mut phone.own, fresh).password);
+    events.push(Happened::CredentialsRotated.into());
+    true
 }
 
 /// Why an account was not taken off.

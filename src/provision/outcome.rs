@@ -63,6 +63,7 @@ pub fn bury(phone: &mut Phone, now: Timestamp, events: &mut Vec<NewEvent>) {
     // Random texts nobody knows stand in their places: neither matches anything any more.
     phone.token = crate::phone::record::new_token();
     phone.own = crate::phone::record::Credentials::generate(phone.mac);
+    phone.former = None;
     let spent = std::mem::take(&mut phone.sysclient.spent);
     phone.sysclient = crate::phone::record::Sysclient { spent, ..Default::default() };
     phone.device_config = crate::phone::record::DeviceConfig::default();

@@ -1,5 +1,7 @@
 //! Files read back with a parser of its own: what the phone would understand, not what the writer meant.
 
+mod canaries;
+mod injection;
 mod yealink_models;
 
 use std::sync::Arc;

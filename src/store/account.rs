@@ -5,9 +5,10 @@ use std::ops::RangeInclusive;
 use sqlx::SqliteConnection;
 
 use super::{
+    bundle::Bundle,
     columns::{FacetColumns, ms, ms_opt, small, time_opt, unknown},
     error::{Attempt, StoreError},
-    seal::{Bundle, Keyring},
+    seal::Keyring,
 };
 use crate::{
     phone::record::{Account, Flags, Gone, Orphaned, PhoneId},

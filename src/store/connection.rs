@@ -4,7 +4,6 @@ use std::{path::Path, time::Duration};
 
 use sqlx::{
     ConnectOptions, SqliteConnection, SqlitePool,
-    migrate::{MigrateError, Migrator},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
@@ -12,8 +11,6 @@ use super::{
     error::{Attempt, StoreError},
     seal::Keyring,
 };
-
-static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
 /// How long a statement waits for another process that writes.
 const BUSY: Duration = Duration::from_secs(5);
@@ -38,11 +35,9 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-/// The connection that writes, with the schema brought to the present.
+/// The connection that writes.
 pub(super) async fn writer(path: &Path) -> Result<SqliteConnection, StoreError> {
-    let mut connection = options(path).connect().await.attempt("open the database")?;
-    MIGRATIONS.run(&mut connection).await.map_err(migrate_error)?;
-    Ok(connection)
+    options(path).connect().await.attempt("open the database")
 }
 
 /// Connections that only read.
@@ -61,40 +56,59 @@ pub(super) async fn reader(path: &Path) -> Result<SqliteConnection, StoreError> 
     options(path).read_only(true).connect().await.attempt("open the database for watching")
 }
 
-fn migrate_error(error: MigrateError) -> StoreError {
-    match error {
-        MigrateError::VersionMissing(found) => StoreError::NewerSchema {
-            found,
-            known: MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default(),
-        },
-        MigrateError::Execute(source) => StoreError::sort("bring the database to the present schema", source),
-        other => StoreError::Migrate(other),
+/// Checks that the key belongs to the database and tells the ring which one seals; a new database is bound to it.
+pub(super) async fn prove_key(connection: &mut SqliteConnection, keyring: &Keyring) -> Result<(), StoreError> {
+    if !proofs(connection, keyring).await? {
+        // Two first starts at the same time share the key file, so either proof holds.
+        admit(connection, keyring, keyring.sealing_id()).await?;
     }
+    Ok(())
 }
 
-/// Checks that the key belongs to the database; a new database is bound to it.
-pub(super) async fn prove_key(connection: &mut SqliteConnection, keyring: &Keyring) -> Result<(), StoreError> {
-    let action = "check the sealing key";
-    let proofs = sqlx::query!(r#"SELECT key_id AS "key_id!", proof FROM seal ORDER BY key_id"#)
+/// The same for a database that is only read; false when it is bound to no key yet.
+pub(super) async fn proofs(connection: &mut SqliteConnection, keyring: &Keyring) -> Result<bool, StoreError> {
+    let rows = sqlx::query_as!(Proof, r#"SELECT key_id AS "key_id!", proof FROM seal ORDER BY key_id"#)
         .fetch_all(&mut *connection)
         .await
-        .attempt(action)?;
-    for row in &proofs {
-        let opened = keyring.unseal(&place(row.key_id), &row.proof);
-        if opened.is_ok_and(|opened| opened.as_slice() == PROOF) {
-            return Ok(());
-        }
+        .attempt("check the sealing key")?;
+    if rows.is_empty() {
+        return Ok(false);
     }
-    if !proofs.is_empty() {
+    let opens =
+        |row: &Proof| keyring.unseal(&place(row.key_id), &row.proof).is_ok_and(|opened| opened.as_slice() == PROOF);
+    if !rows.iter().any(opens) {
         return Err(StoreError::WrongKey);
     }
-    let id = i64::from(keyring.current_id());
-    let proof = keyring.seal(&place(id), PROOF)?;
-    // Two first starts at the same time share the key file, so either proof holds.
+    keyring.settle(&admitted(connection).await?)?;
+    let sealing = i64::from(keyring.sealing_id());
+    if rows.iter().any(|row| row.key_id == sealing && !opens(row)) {
+        return Err(StoreError::WrongKey);
+    }
+    Ok(true)
+}
+
+struct Proof {
+    key_id: i64,
+    proof: Vec<u8>,
+}
+
+/// The keys that may seal, as table `seal` lists them.
+pub(super) async fn admitted(connection: &mut SqliteConnection) -> Result<Vec<u8>, StoreError> {
+    let ids: Vec<i64> = sqlx::query_scalar("SELECT key_id FROM seal ORDER BY key_id")
+        .fetch_all(connection)
+        .await
+        .attempt("look which key seals")?;
+    Ok(ids.into_iter().filter_map(|id| u8::try_from(id).ok()).collect())
+}
+
+/// Enters the key into the list of those that may seal, with the proof that it is this one.
+pub(super) async fn admit(connection: &mut SqliteConnection, keyring: &Keyring, key: u8) -> Result<(), StoreError> {
+    let id = i64::from(key);
+    let proof = keyring.seal_with(key, &place(id), PROOF)?;
     sqlx::query!("INSERT INTO seal (key_id, proof) VALUES (?, ?) ON CONFLICT DO NOTHING", id, proof)
         .execute(connection)
         .await
-        .attempt(action)?;
+        .attempt("check the sealing key")?;
     Ok(())
 }
 

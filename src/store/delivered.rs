@@ -167,20 +167,20 @@ impl Store {
     }
 
     async fn write_files(&self, batch: Vec<DeliveredFile>) -> Result<(), StoreError> {
-        let mut sealed = Vec::with_capacity(batch.len());
+        let mut ready = Vec::with_capacity(batch.len());
         for file in batch {
-            let place = place(file.phone, &file.name);
             let Ok(small) = deflated(&file.body) else { continue };
-            sealed.push((self.inner.keyring.seal(&place, &small)?, file));
+            ready.push((small, file));
             // Others share the thread.
             tokio::task::yield_now().await;
         }
         let mut transaction = self.inner.writer.begin("keep the delivered files").await?;
-        for (sealed, file) in sealed {
+        for (small, file) in ready {
             // Removed in the meantime: nothing of it may come back.
             if self.roster().get(file.phone).is_none_or(|phone| phone.buried.is_some()) {
                 continue;
             }
+            let sealed = self.inner.keyring.seal(&place(file.phone, &file.name), &small)?;
             write(&mut transaction, &file, &sealed).await?;
         }
         transaction.commit().await.map(drop)

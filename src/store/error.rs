@@ -1,6 +1,9 @@
 //! What can go wrong with the store, each with a sentence that says what to do.
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use crate::phone::{mac::Mac, record::PhoneId};
 
@@ -33,14 +36,17 @@ pub enum StoreError {
     },
     /// The file is no intact database.
     #[error(
-        "cannot {action}: the database is damaged ({reason}); stop gangway, keep the files gangway.db* for inspection \
-         and restore the last backup"
+        "cannot {action}: the database is damaged ({reason}); stop gangway, keep the files gangway.db* for inspection and \
+         restore the last backup{}",
+        named(copy.as_deref())
     )]
     Corrupt {
         /// What was attempted.
         action: &'static str,
         /// What SQLite says.
         reason: String,
+        /// The newest copy gangway made by itself, where it is known.
+        copy: Option<PathBuf>,
     },
     /// Anything else SQLite reports.
     #[error("cannot {action}: {source}")]
@@ -82,6 +88,30 @@ pub enum StoreError {
     InUse {
         /// The lock file.
         path: PathBuf,
+    },
+    /// Restored files wait to be moved into place.
+    #[error(
+        "a restoration into {} was interrupted while the files were moved: call `gangway restore` (without a file) to end it",
+        dir.display()
+    )]
+    RestoreUnfinished {
+        /// The data directory.
+        dir: PathBuf,
+    },
+    /// Somebody else changes the keys.
+    #[error("another `gangway keys rotate` is at work on this data directory: wait until it has finished")]
+    Rotating,
+    /// A new key can be made, but not be kept.
+    #[error(
+        "the sealing key {} is a credential of systemd, which gangway cannot write: put a second line into it ({next} and 64 \
+         hex digits, `openssl rand -hex 32`), restart the service and run `gangway keys rotate` with the same credential",
+        path.display()
+    )]
+    KeyNotOurs {
+        /// The credential.
+        path: PathBuf,
+        /// A number the second key may have.
+        next: u8,
     },
     /// There is a database but no key for it.
     #[error(
@@ -168,10 +198,25 @@ impl StoreError {
             Some(code::FULL) => Self::DiskFull { action },
             Some(code::READONLY | code::PERM) => Self::ReadOnly { action },
             Some(code::BUSY | code::LOCKED) => Self::Locked { action },
-            Some(code::CORRUPT | code::NOTADB) => Self::Corrupt { action, reason: source.to_string() },
+            Some(code::CORRUPT | code::NOTADB) => Self::Corrupt { action, reason: source.to_string(), copy: None },
             _ => Self::Database { action, source },
         }
     }
+}
+
+impl StoreError {
+    /// Names the newest copy in the data directory where the database is damaged.
+    #[must_use]
+    pub(super) fn with_copy_in(mut self, dir: &Path) -> Self {
+        if let Self::Corrupt { copy, .. } = &mut self {
+            *copy = super::copies::list(dir).pop();
+        }
+        self
+    }
+}
+
+fn named(copy: Option<&Path>) -> String {
+    copy.map(|copy| format!(": gangway restore {} --replace", copy.display())).unwrap_or_default()
 }
 
 /// Names what was attempted where a query failed.

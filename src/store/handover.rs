@@ -25,9 +25,9 @@ impl Store {
         if bytes.len() > HANDOVER_LIMIT {
             return Err(StoreError::TooLarge { size: bytes.len(), limit: HANDOVER_LIMIT });
         }
-        let sealed = self.inner.keyring.seal(&place(key), bytes)?;
         let at = ms(self.inner.clock.now());
-        let mut writer = self.inner.writer.take().await;
+        let mut transaction = self.inner.writer.begin("hand the file to the gateway").await?;
+        let sealed = self.inner.keyring.seal(&place(key), bytes)?;
         sqlx::query!(
             "INSERT INTO handover (key, instance_id, at, sealed) VALUES (?, ?, ?, ?)",
             key,
@@ -35,10 +35,10 @@ impl Store {
             at,
             sealed
         )
-        .execute(&mut *writer)
+        .execute(&mut *transaction)
         .await
         .attempt("hand the file to the gateway")?;
-        Ok(())
+        transaction.commit().await.map(drop)
     }
 
     /// Takes a file; it is gone from the database then. `None` when there is none.

@@ -9,9 +9,13 @@
 mod account;
 mod activity;
 mod audit;
+mod backup;
+mod bundle;
 mod change;
 mod columns;
 mod connection;
+pub mod copies;
+mod copy;
 mod delivered;
 mod device_config;
 mod error;
@@ -21,13 +25,18 @@ mod files;
 mod handover;
 mod history;
 mod instance;
+mod key_file;
 mod load;
 mod phone;
 mod request;
 mod roster;
+mod rotate;
+mod schema;
 mod seal;
+mod sealed;
 mod setting;
 mod setting_change;
+mod standing;
 mod together;
 mod token;
 mod upload;
@@ -37,14 +46,17 @@ mod writer;
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
-use sqlx::SqlitePool;
+use arc_swap::ArcSwapOption;
+use sqlx::{Connection, SqlitePool};
 use tokio::sync::broadcast;
 
 pub use self::{
     activity::Activity,
     audit::{AUDIT_KEPT, AuditEntry, AuditRow},
+    backup::{Contents, Damage, PASSPHRASE_LEAST, Progress, Restore, RestoreError, Restored, finish_restoration},
     change::PhoneChanged,
     delivered::{DeliveredFile, KeptFile},
     error::StoreError,
@@ -54,7 +66,9 @@ pub use self::{
     history::{HistoryEntry, HistoryFilter, HistoryRow},
     request::{RequestFacts, RequestNote, UNKNOWN_KEPT},
     roster::Roster,
+    rotate::{Rotation, RotationStep},
     setting_change::SettingChange,
+    standing::Restoration,
     together::LaterChange,
     token::{ApiToken, NewToken, Shown, TOKEN_PREFIX, TokenScope},
     upload::{UPLOAD_LIMIT, UPLOADS_KEPT, UploadRow},
@@ -80,12 +94,13 @@ pub struct Store {
 struct Inner {
     dir: PathBuf,
     clock: SharedClock,
-    keyring: Keyring,
+    keyring: Arc<Keyring>,
     writer: Writer,
     readers: SqlitePool,
     roster: Roster,
     settings: Settings,
     facts: Facts,
+    restoration: ArcSwapOption<Restoration>,
     tokens: Tokens,
     requests: Requests,
     delivered: delivered::Waiting,
@@ -110,7 +125,7 @@ impl Store {
     #[tracing::instrument(name = "store.open", skip_all, fields(dir = %dir.display()))]
     pub async fn open(dir: &Path, clock: SharedClock, tasks: &Tasks) -> Result<Self, StoreError> {
         let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-        Self::open_with(dir, credentials.as_deref(), clock, tasks).await
+        Self::open_with(dir, credentials.as_deref(), clock, tasks).await.map_err(|error| error.with_copy_in(dir))
     }
 
     async fn open_with(
@@ -120,12 +135,17 @@ impl Store {
         tasks: &Tasks,
     ) -> Result<Self, StoreError> {
         files::prepare_directory(dir)?;
+        if backup::is_unfinished(dir) {
+            return Err(StoreError::RestoreUnfinished { dir: dir.to_owned() });
+        }
         let path = dir.join(DATABASE);
         let existed = files::prepare_database(dir)?;
-        let keyring = files::keyring(dir, credentials, existed)?;
+        let keyring = Arc::new(key_file::keyring(dir, credentials, existed)?);
         let mut writer = connection::writer(&path).await?;
+        schema::bring_forward(&mut writer, dir, clock.now()).await?;
         connection::prove_key(&mut writer, &keyring).await?;
         let roster = Roster::new(TokenIndex::new(&keyring));
+        let restoration = standing::read(&mut writer).await?;
         let loaded = load::everything(&mut writer, &keyring, &roster).await?;
         let readers = connection::readers(&path).await?;
         let watching = connection::reader(&path).await?;
@@ -134,12 +154,13 @@ impl Store {
             inner: Arc::new(Inner {
                 dir: dir.to_owned(),
                 clock,
+                writer: Writer::new(writer, Arc::clone(&keyring)),
                 keyring,
-                writer: Writer::new(writer),
                 readers,
                 roster,
                 settings: loaded.settings,
                 facts: loaded.facts,
+                restoration: ArcSwapOption::new(restoration.map(Arc::new)),
                 tokens: loaded.tokens,
                 requests: loaded.requests,
                 delivered: delivered::Waiting::default(),
@@ -161,6 +182,20 @@ impl Store {
     /// [`StoreError::InUse`] when another process serves from it.
     pub fn claim(&self) -> Result<Claim, StoreError> {
         Claim::take(&self.inner.dir)
+    }
+
+    /// Looks for damage in the database, for at most `within`.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`], which names the newest copy.
+    pub async fn look_for_damage(&self, within: Duration) -> Result<(), StoreError> {
+        let looked = async {
+            let mut reader = connection::reader(&self.inner.dir.join(DATABASE)).await?;
+            let looked = copy::look_for_damage(&mut reader, within).await;
+            let _ = reader.close().await;
+            looked
+        };
+        looked.await.map_err(|error: StoreError| error.with_copy_in(&self.inner.dir))
     }
 
     /// The data directory.

@@ -5,10 +5,11 @@ use std::ops::RangeInclusive;
 use sqlx::SqliteConnection;
 
 use super::{
+    bundle::Bundle,
     columns::{FacetColumns, ms, ms_opt, signed, small, time, time_opt, unknown, unsigned},
     error::{Attempt, StoreError},
     roster::TokenIndex,
-    seal::{Bundle, Keyring},
+    seal::Keyring,
 };
 use crate::{
     phone::{
@@ -112,6 +113,7 @@ struct Secrets {
     token: Secret,
     bootstrap: Secret,
     own: Secret,
+    former: Option<Secret>,
     sysclient: Option<Secret>,
     spent: Vec<Secret>,
     admin: Option<Secret>,
@@ -125,6 +127,7 @@ impl Secrets {
             .with("token", Some(phone.token.expose()))
             .with("bootstrap", phone.bootstrap.as_ref().map(|c| c.password.expose()))
             .with("own", Some(phone.own.password.expose()))
+            .with("former", phone.former.as_ref().map(Secret::expose))
             .with("sysclient", phone.sysclient.password.as_ref().map(Secret::expose))
             .with("admin", phone.device_config.admin_password.as_ref().map(Secret::expose))
             .with("redirect-url", phone.redirect_entry.as_ref().map(|entry| entry.url.expose()));
@@ -142,6 +145,7 @@ impl Secrets {
                 "token" => secrets.token = secret,
                 "bootstrap" => secrets.bootstrap = secret,
                 "own" => secrets.own = secret,
+                "former" => secrets.former = Some(secret),
                 "sysclient" => secrets.sysclient = Some(secret),
                 "spent" => secrets.spent.push(secret),
                 "admin" => secrets.admin = Some(secret),
@@ -195,6 +199,7 @@ impl PhoneRow {
                 proven: time_opt(self.bootstrap_proven),
             }),
             own: Credentials { user: self.own_user, password: secrets.own, proven: time_opt(self.own_proven) },
+            former: secrets.former,
             window: Window {
                 opened: time_opt(self.window_opened),
                 until: time_opt(self.window_until),

@@ -1,6 +1,12 @@
 //! Sealing: what is secret leaves the process only as XChaCha20-Poly1305 under a key that is not in the database. The
 //! place (table and row) is authenticated with it, so a value moved to another row does not open there.
+//!
+//! Several keys may be known while one takes over from another (`store/rotate.rs`). Table `seal` says which of them may
+//! seal; whoever writes looks there inside his transaction, so that nobody seals with a key that is on its way out.
 
+use std::{path::PathBuf, sync::Arc};
+
+use arc_swap::ArcSwap;
 use chacha20poly1305::{
     KeyInit, XChaCha20Poly1305,
     aead::{Aead, Payload},
@@ -9,35 +15,57 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::error::StoreError;
+use super::{error::StoreError, key_file};
 
 const NONCE: usize = 24;
 const TAG: usize = 16;
 
 /// One sealing key. `id` stands in front of everything it sealed, so that a later key can take over while old values
 /// still open.
-struct Key {
+pub(super) struct Key {
     id: u8,
     bytes: Zeroizing<[u8; 32]>,
     cipher: XChaCha20Poly1305,
 }
 
 impl Key {
-    fn new(id: u8, bytes: Zeroizing<[u8; 32]>) -> Self {
+    pub(super) fn new(id: u8, bytes: Zeroizing<[u8; 32]>) -> Self {
         let cipher = XChaCha20Poly1305::new((&*bytes).into());
         Self { id, bytes, cipher }
     }
+
+    pub(super) fn id(&self) -> u8 {
+        self.id
+    }
+
+    pub(super) fn bytes(&self) -> &[u8; 32] {
+        &self.bytes
+    }
 }
 
-/// The sealing keys of this installation: the last one seals, all of them open.
+impl Drop for Key {
+    fn drop(&mut self) {
+        self.bytes.zeroize();
+    }
+}
+
+/// The keys at one moment, never empty, in the order of the key file.
+struct Ring {
+    keys: Vec<Arc<Key>>,
+    /// The one that seals.
+    sealing: Arc<Key>,
+}
+
+/// The sealing keys of this installation: one seals, all of them open.
 pub struct Keyring {
-    current: Key,
-    older: Vec<Key>,
+    ring: ArcSwap<Ring>,
+    /// Where they were read, and are read again when a value was sealed with a key that is not among them.
+    file: Option<PathBuf>,
 }
 
 impl std::fmt::Debug for Keyring {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Keyring").field("current", &self.current.id).finish_non_exhaustive()
+        f.debug_struct("Keyring").field("sealing", &self.sealing_id()).finish_non_exhaustive()
     }
 }
 
@@ -45,63 +73,125 @@ impl std::fmt::Debug for Keyring {
 pub(super) type Place<'a> = &'a str;
 
 impl Keyring {
-    /// A ring with one fresh key.
-    pub fn generate() -> Self {
-        Self { current: Key::new(1, Zeroizing::new(rand::random())), older: Vec::new() }
+    /// A ring of these keys, the last of which seals; `None` without any.
+    fn of(keys: Vec<Arc<Key>>, file: Option<PathBuf>) -> Option<Self> {
+        let sealing = Arc::clone(keys.last()?);
+        Some(Self { ring: ArcSwap::from_pointee(Ring { keys, sealing }), file })
     }
 
-    /// Reads the key file: one key per line, `<id> <64 hex digits>`; the last line is the current key.
+    /// A ring with one fresh key.
+    pub fn generate() -> Self {
+        let sealing = Arc::new(fresh(1));
+        Self { ring: ArcSwap::from_pointee(Ring { keys: vec![Arc::clone(&sealing)], sealing }), file: None }
+    }
+
+    /// Reads the text of a key file: one key per line, `<id> <64 hex digits>`; until [`Keyring::settle`] the last line
+    /// seals.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
-        let mut keys = Vec::new();
-        for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
-            let (id, hex) = line.split_once(' ').ok_or("a line is not '<number> <64 hex digits>'")?;
-            let id: u8 = id.parse().ok().ok_or("a key's number is not between 0 and 255")?;
-            if keys.iter().any(|key: &Key| key.id == id) {
-                return Err("two keys have the same number");
-            }
-            keys.push(Key::new(id, from_hex(hex.trim()).ok_or("a key is not 64 hex digits")?));
-        }
-        let current = keys.pop().ok_or("it holds no key")?;
-        Ok(Self { current, older: keys })
+        Self::of(key_file::keys(text)?, None).ok_or("it holds no key")
+    }
+
+    /// The same ring, read again from `file` when needed.
+    pub(super) fn kept_in(mut self, file: PathBuf) -> Self {
+        self.file = Some(file);
+        self
+    }
+
+    /// Where the keys are kept.
+    pub(super) fn file(&self) -> Option<&std::path::Path> {
+        self.file.as_deref()
     }
 
     /// The text [`Keyring::parse`] reads.
     pub fn to_text(&self) -> Zeroizing<String> {
-        let mut text = Zeroizing::new(String::with_capacity(70 * (self.older.len() + 1)));
-        for key in self.older.iter().chain([&self.current]) {
-            text.push_str(&key.id.to_string());
-            text.push(' ');
-            for byte in key.bytes.iter() {
-                for digit in [byte >> 4, byte & 15] {
-                    text.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
-                }
-            }
-            text.push('\n');
-        }
-        text
+        key_file::text(&self.ring.load().keys)
+    }
+
+    /// This ring and a fresh key behind the others; its number and the text of the key file. `None` when no number is
+    /// left.
+    pub(super) fn with_a_fresh_key(&self) -> Option<(u8, Zeroizing<String>)> {
+        let ring = self.ring.load();
+        let newest = ring.keys.last().map_or(0, |key| key.id);
+        let id = (1..=u8::MAX)
+            .map(|step| newest.wrapping_add(step))
+            .find(|id| *id != 0 && ring.keys.iter().all(|key| key.id != *id))?;
+        let mut keys = ring.keys.clone();
+        keys.push(Arc::new(fresh(id)));
+        Some((id, key_file::text(&keys)))
+    }
+
+    /// The text of a key file with the key `id` alone.
+    pub(super) fn text_of(&self, id: u8) -> Option<Zeroizing<String>> {
+        let ring = self.ring.load();
+        ring.keys.iter().find(|key| key.id == id).map(|key| key_file::text(std::slice::from_ref(key)))
+    }
+
+    /// The numbers of the keys the file lists now, in its order; all of them are known afterwards.
+    pub(super) fn listed(&self) -> Result<Vec<u8>, StoreError> {
+        let path = self.file.clone().unwrap_or_default();
+        let failed = |source| StoreError::File { action: "read the sealing key", path: path.clone(), source };
+        let text = Zeroizing::new(std::fs::read_to_string(&path).map_err(failed)?);
+        let unreadable = |reason| StoreError::KeyUnreadable { path: path.clone(), reason };
+        let keys = key_file::keys(&text).map_err(unreadable)?;
+        self.read_again();
+        Ok(keys.iter().map(|key| key.id).collect())
     }
 
     /// The number of the key that seals.
-    pub(super) fn current_id(&self) -> u8 {
-        self.current.id
+    pub(super) fn sealing_id(&self) -> u8 {
+        self.ring.load().sealing.id
     }
 
-    /// Seals `secret` for `place`: key number, nonce, ciphertext with tag.
+    /// Seals from now on with the newest of the `admitted` keys, as table `seal` lists them. Does nothing while none is
+    /// admitted (a new database).
+    ///
+    /// # Errors
+    /// When an admitted key is not in the key file either: then nothing may be sealed.
+    pub(super) fn settle(&self, admitted: &[u8]) -> Result<(), StoreError> {
+        let knows = |ring: &Ring| admitted.iter().all(|id| ring.keys.iter().any(|key| key.id == *id));
+        let is_known = knows(&self.ring.load()) || self.read_again() && knows(&self.ring.load());
+        if !is_known {
+            let path = self.file.clone().unwrap_or_default();
+            return Err(StoreError::KeyUnreadable { path, reason: "the key that seals this database is not in it" });
+        }
+        let ring = self.ring.load_full();
+        if let Some(sealing) = ring.keys.iter().rev().find(|key| admitted.contains(&key.id))
+            && sealing.id != ring.sealing.id
+        {
+            self.ring.store(Arc::new(Ring { keys: ring.keys.clone(), sealing: Arc::clone(sealing) }));
+        }
+        Ok(())
+    }
+
+    /// Takes in what the key file holds now. Keys that left it still open what a reader has just fetched. Returns
+    /// whether there was something to read.
+    fn read_again(&self) -> bool {
+        let Some(read) = self.file.as_ref().and_then(|file| std::fs::read_to_string(file).ok()).map(Zeroizing::new)
+        else {
+            return false;
+        };
+        let Ok(listed) = key_file::keys(&read) else { return false };
+        let ring = self.ring.load_full();
+        let mut keys: Vec<Arc<Key>> =
+            ring.keys.iter().filter(|key| listed.iter().all(|listed| listed.id != key.id)).cloned().collect();
+        keys.extend(listed);
+        let sealing = keys.iter().find(|key| key.id == ring.sealing.id).unwrap_or(&ring.sealing);
+        self.ring.store(Arc::new(Ring { sealing: Arc::clone(sealing), keys }));
+        true
+    }
+
+    /// Seals `secret` for `place`: key number, nonce, ciphertext with tag. Called inside a transaction of the writer,
+    /// which knows the key that may seal.
     pub(super) fn seal(&self, place: Place<'_>, secret: &[u8]) -> Result<Vec<u8>, StoreError> {
-        let nonce: [u8; NONCE] = rand::random();
-        let payload = Payload { msg: secret, aad: place.as_bytes() };
-        // Only a message of more than 256 GiB is refused.
-        let sealed = self
-            .current
-            .cipher
-            .encrypt((&nonce).into(), payload)
-            .ok()
-            .ok_or_else(|| StoreError::Unsealing { place: place.to_owned() })?;
-        let mut out = Vec::with_capacity(1 + NONCE + sealed.len());
-        out.push(self.current.id);
-        out.extend_from_slice(&nonce);
-        out.extend_from_slice(&sealed);
-        Ok(out)
+        let key = Arc::clone(&self.ring.load().sealing);
+        seal(&key, place, secret)
+    }
+
+    /// The same with one of the keys, whichever seals.
+    pub(super) fn seal_with(&self, id: u8, place: Place<'_>, secret: &[u8]) -> Result<Vec<u8>, StoreError> {
+        let key = self.ring.load().keys.iter().find(|key| key.id == id).cloned();
+        let key = key.ok_or_else(|| StoreError::Unsealing { place: place.to_owned() })?;
+        seal(&key, place, secret)
     }
 
     /// Opens what [`Keyring::seal`] made for the same place.
@@ -116,15 +206,35 @@ impl Keyring {
         }
         let (nonce, text) = rest.split_at(NONCE);
         let nonce: [u8; NONCE] = nonce.try_into().ok()?;
-        let key = self.older.iter().chain([&self.current]).find(|key| key.id == *id)?;
+        let find = || self.ring.load().keys.iter().find(|key| key.id == *id).cloned();
+        // Sealed by another process with a key that came while this one was running.
+        let key = find().or_else(|| self.read_again().then(find).flatten())?;
         let payload = Payload { msg: text, aad: place.as_bytes() };
         key.cipher.decrypt((&nonce).into(), payload).ok().map(Zeroizing::new)
     }
 
-    /// A key for another purpose (nonces, ETags, index of tokens): HMAC-SHA256 of the label under the sealing key.
+    /// A key for another purpose (nonces, ETags, index of tokens): HMAC-SHA256 of the label under the sealing key. It
+    /// changes with that key; nothing that must outlive a rotation may depend on it.
     pub fn derive(&self, label: &str) -> [u8; 32] {
-        keyed(&self.current.bytes, &[b"gangway ", label.as_bytes()])
+        keyed(self.ring.load().sealing.bytes(), &[b"gangway ", label.as_bytes()])
     }
+}
+
+/// Only a message of more than 256 GiB is refused.
+fn seal(key: &Key, place: Place<'_>, secret: &[u8]) -> Result<Vec<u8>, StoreError> {
+    let nonce: [u8; NONCE] = rand::random();
+    let payload = Payload { msg: secret, aad: place.as_bytes() };
+    let refused = |_error| StoreError::Unsealing { place: place.to_owned() };
+    let sealed = key.cipher.encrypt((&nonce).into(), payload).map_err(refused)?;
+    let mut out = Vec::with_capacity(1 + NONCE + sealed.len());
+    out.push(key.id);
+    out.extend_from_slice(&nonce);
+    out.extend_from_slice(&sealed);
+    Ok(out)
+}
+
+fn fresh(id: u8) -> Key {
+    Key::new(id, Zeroizing::new(rand::random()))
 }
 
 /// HMAC-SHA256 over the joined parts.
@@ -135,77 +245,6 @@ fn keyed(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
         hmac.update(part);
     }
     hmac.finalize().into_bytes().into()
-}
-
-fn from_hex(text: &str) -> Option<Zeroizing<[u8; 32]>> {
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    let mut bytes = Zeroizing::new([0; 32]);
-    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        let digit = |c: u8| char::from(c).to_digit(16);
-        *byte = u8::try_from(digit(pair[0])? * 16 + digit(pair[1])?).ok()?;
-    }
-    Some(bytes)
-}
-
-/// Several secrets sealed as one value: name and text, each with its length in front. One value per row costs one
-/// opening per row, which is what makes ten thousand phones load in a moment.
-#[derive(Default)]
-pub(super) struct Bundle(Zeroizing<Vec<u8>>);
-
-impl Bundle {
-    /// Adds a secret; nothing is stored for `None`.
-    pub(super) fn with(mut self, name: &str, secret: Option<&str>) -> Self {
-        if let Some(secret) = secret {
-            self.push(name.as_bytes());
-            self.push(secret.as_bytes());
-        }
-        self
-    }
-
-    fn push(&mut self, bytes: &[u8]) {
-        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes();
-        let needed = self.0.len() + 4 + bytes.len();
-        if needed > self.0.capacity() {
-            // Growing would leave the old buffer behind unwiped.
-            let mut larger = Zeroizing::new(Vec::with_capacity(needed.max(256).next_power_of_two()));
-            larger.extend_from_slice(&self.0);
-            self.0 = larger;
-        }
-        self.0.extend_from_slice(&length);
-        self.0.extend_from_slice(bytes);
-    }
-
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// Reads the pairs; `None` when the bytes are no bundle.
-    pub(super) fn read(bytes: &[u8]) -> Option<Vec<(&str, &str)>> {
-        let mut rest = bytes;
-        let mut field = || -> Option<Option<&str>> {
-            if rest.is_empty() {
-                return Some(None);
-            }
-            let (length, after) = rest.split_at_checked(4)?;
-            let length = usize::try_from(u32::from_le_bytes(length.try_into().ok()?)).ok()?;
-            let (text, after) = after.split_at_checked(length)?;
-            rest = after;
-            std::str::from_utf8(text).ok().map(Some)
-        };
-        let mut pairs = Vec::with_capacity(8);
-        while let Some(name) = field()? {
-            pairs.push((name, field()??));
-        }
-        Some(pairs)
-    }
-}
-
-impl Drop for Key {
-    fn drop(&mut self) {
-        self.bytes.zeroize();
-    }
 }
 
 #[cfg(test)]
@@ -229,40 +268,47 @@ mod tests {
             prop_assert!(ring.unseal(&place, &damaged).is_err());
             prop_assert!(ring.unseal(&place, &sealed[..flip.index(sealed.len())]).is_err());
         }
-
-        #[test]
-        fn a_bundle_reads_back(pairs: Vec<(String, String)>) {
-            let bundle = pairs.iter().fold(Bundle::default(), |bundle, (name, secret)| bundle.with(name, Some(secret)));
-            let read = Bundle::read(bundle.bytes()).unwrap();
-            prop_assert_eq!(read, pairs.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect::<Vec<_>>());
-        }
-
-        #[test]
-        fn no_bytes_make_the_bundle_reader_fall(bytes: Vec<u8>) {
-            let _ = Bundle::read(&bytes);
-        }
-
-        #[test]
-        fn no_text_makes_the_key_reader_fall(text: String) {
-            let _ = Keyring::parse(&text);
-        }
     }
 
     #[test]
-    fn an_older_key_still_opens_and_the_newest_seals() {
+    fn an_older_key_still_opens_and_the_newest_admitted_seals() {
         let old = Keyring::generate();
         let sealed = old.seal("phone/1", b"secret").unwrap();
-        let second = "2 ".to_owned() + &"ab".repeat(32);
-        let both = Keyring::parse(&format!("{}{second}\n", old.to_text().as_str())).unwrap();
+        let (id, text) = old.with_a_fresh_key().unwrap();
+        let both = Keyring::parse(&text).unwrap();
+        assert_eq!(id, 2);
         assert_eq!(both.unseal("phone/1", &sealed).unwrap().as_slice(), b"secret");
+        both.settle(&[1]).unwrap();
+        assert_eq!(both.seal("phone/1", b"secret").unwrap()[0], 1, "a key that is not admitted yet does not seal");
+        both.settle(&[1, 2]).unwrap();
         assert_eq!(both.seal("phone/1", b"secret").unwrap()[0], 2);
-        assert_eq!(Keyring::parse(&both.to_text()).unwrap().current_id(), 2);
+        assert!(matches!(both.settle(&[3]), Err(StoreError::KeyUnreadable { .. })));
     }
 
     #[test]
-    fn key_files_that_are_none_are_refused() {
-        for text in ["", "1", "1 abc", "300 00", "x 00", &format!("1 {0}\n1 {0}", "ab".repeat(32))] {
-            assert!(Keyring::parse(text).is_err(), "{text:?}");
+    fn a_key_that_comes_into_the_file_is_found_there() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let ring = Keyring::generate().kept_in(file.path().to_owned());
+        let (id, text) = ring.with_a_fresh_key().unwrap();
+        let other = Keyring::parse(&text).unwrap();
+        let sealed = other.seal("phone/1", b"secret").unwrap();
+        assert_eq!(sealed[0], id);
+        assert!(ring.unseal("phone/1", &sealed).is_err(), "the file does not hold it yet");
+        std::fs::write(file.path(), text.as_bytes()).unwrap();
+        assert_eq!(ring.unseal("phone/1", &sealed).unwrap().as_slice(), b"secret");
+        assert_eq!(ring.sealing_id(), 1, "knowing a key is not sealing with it");
+        ring.settle(&[1, id]).unwrap();
+        assert_eq!(ring.sealing_id(), id);
+    }
+
+    #[test]
+    fn numbers_of_keys_go_around_without_meeting() {
+        let mut ring = Keyring::generate();
+        for _ in 0..300 {
+            let (id, text) = ring.with_a_fresh_key().unwrap();
+            assert_ne!(id, ring.sealing_id());
+            let both = Keyring::parse(&text).unwrap();
+            ring = Keyring::parse(&both.text_of(id).unwrap()).unwrap();
         }
     }
 

@@ -1,6 +1,8 @@
 //! The store as its users see it, on real files.
 
 mod delivered;
+mod rotate;
+mod schemas;
 mod together;
 mod tokens;
 

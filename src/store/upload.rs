@@ -40,10 +40,10 @@ impl Store {
         if bytes.len() > UPLOAD_LIMIT {
             return Err(StoreError::TooLarge { size: bytes.len(), limit: UPLOAD_LIMIT });
         }
-        let sealed = self.inner.keyring.seal(&place(phone, name), bytes)?;
         let at = ms(self.inner.clock.now());
         let size = signed(bytes.len() as u64);
         let mut transaction = self.inner.writer.begin("keep the upload").await?;
+        let sealed = self.inner.keyring.seal(&place(phone, name), bytes)?;
         sqlx::query!("DELETE FROM upload WHERE phone_id = ? AND name = ?", phone.0, name)
             .execute(&mut *transaction)
             .await

@@ -45,6 +45,7 @@ pub(super) async fn run(store: Store, mut connection: SqliteConnection, mut seen
         }
         store.inner.writer.tidy().await;
         if let Err(error) = look(&store, &mut connection, &mut seen).await {
+            let error = error.with_copy_in(store.dir());
             tracing::warn!(%error, "changes of other processes are not seen at the moment");
         }
     }

@@ -4,16 +4,24 @@
 //! at any time. So a transaction left behind is only marked, and whoever comes next (the watch at the latest, 300 ms
 //! later) rolls it back before doing anything else.
 
-use std::ops::{Deref, DerefMut};
+use std::{
+    ops::{Deref, DerefMut},
+    sync::Arc,
+};
 
 use sqlx::SqliteConnection;
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::error::{Attempt, StoreError};
+use super::{
+    connection,
+    error::{Attempt, StoreError},
+    seal::Keyring,
+};
 
 /// The connection and whether a transaction may be open on it.
 pub(super) struct Writer {
     slot: Mutex<Slot>,
+    keyring: Arc<Keyring>,
 }
 
 struct Slot {
@@ -33,8 +41,8 @@ pub(super) struct Transaction<'w> {
 }
 
 impl Writer {
-    pub(super) fn new(connection: SqliteConnection) -> Self {
-        Self { slot: Mutex::new(Slot { connection, open: false }) }
+    pub(super) fn new(connection: SqliteConnection, keyring: Arc<Keyring>) -> Self {
+        Self { slot: Mutex::new(Slot { connection, open: false }), keyring }
     }
 
     /// Waits for the right to write.
@@ -44,11 +52,15 @@ impl Writer {
         Writing { slot }
     }
 
-    /// Waits for the right to write and begins a transaction. `action` completes "cannot ...".
+    /// Waits for the right to write and begins a transaction, in which the ring knows the key that may seal. `action`
+    /// completes "cannot ...".
     pub(super) async fn begin(&self, action: &'static str) -> Result<Transaction<'_>, StoreError> {
         let mut writing = self.take().await;
         writing.slot.open = true;
         sqlx::query("BEGIN IMMEDIATE").execute(&mut *writing).await.attempt(action)?;
+        // Nobody else can admit another key until this transaction is over.
+        let admitted = connection::admitted(&mut writing).await?;
+        self.keyring.settle(&admitted)?;
         Ok(Transaction { writing, action })
     }
 

@@ -14,6 +14,8 @@ pub enum Metric {
     LoginsFailed,
     /// AppWebsockets refused because their source had too many open without login.
     SocketsRefused,
+    /// Sources that tried one MAC address after the other, by what gave them away.
+    ScanningSources,
     /// Messages nobody understood or may send, by reason.
     MessagesIgnored,
     /// ProvisioningPhone requests, by result.
@@ -54,6 +56,7 @@ impl Metric {
         Self::LoginsAccepted,
         Self::LoginsFailed,
         Self::SocketsRefused,
+        Self::ScanningSources,
         Self::MessagesIgnored,
         Self::ProvisionRequests,
         Self::RedirectCalls,
@@ -79,6 +82,7 @@ impl Metric {
             Self::LoginsAccepted => "gangway_logins_accepted_total",
             Self::LoginsFailed => "gangway_logins_failed_total",
             Self::SocketsRefused => "gangway_sockets_refused_total",
+            Self::ScanningSources => "gangway_scanning_sources_total",
             Self::MessagesIgnored => "gangway_messages_ignored_total",
             Self::ProvisionRequests => "gangway_provision_requests_total",
             Self::RedirectCalls => "gangway_redirect_calls_total",
@@ -105,6 +109,7 @@ impl Metric {
             Self::LoginsAccepted => "AppWebsocket logins that succeeded",
             Self::LoginsFailed => "AppWebsocket logins that failed",
             Self::SocketsRefused => "AppWebsockets refused before login, too many of one source",
+            Self::ScanningSources => "Sources that tried one MAC address after the other",
             Self::MessagesIgnored => "Messages that were not understood or not allowed",
             Self::ProvisionRequests => "ProvisioningPhone requests answered",
             Self::RedirectCalls => "Calls of redirect services",

@@ -79,7 +79,7 @@ pub fn run(global: &Global) -> anyhow::Result<ExitCode> {
         Ok(config) => {
             findings.push(Finding::fine(format!("configuration {}", global.config.display())));
             findings.extend(config.remarks().into_iter().map(|remark| Finding::warning(remark, "use a shorter one")));
-            let (offered, registry) = configuration(&config, &mut findings);
+            let (offered, registry) = configuration(&config, &global.config, &mut findings);
             block_on(async |tasks| {
                 running(&config, &tasks, &offered, registry.as_ref(), &mut findings).await;
                 Ok(())
@@ -116,7 +116,11 @@ fn print(findings: &[Finding], as_json: bool) {
 }
 
 /// What can be told from files alone.
-fn configuration(config: &Config, findings: &mut Vec<Finding>) -> (Vec<Offered>, Option<SharedRegistry>) {
+fn configuration(
+    config: &Config,
+    file: &std::path::Path,
+    findings: &mut Vec<Finding>,
+) -> (Vec<Offered>, Option<SharedRegistry>) {
     let (mut offered, mut loaded) = (Vec::new(), None);
     if let Err(error) = telemetry::log::check_level(&config.log.level) {
         findings.push(Finding::error(error.to_string(), "correct log.level"));
@@ -160,7 +164,7 @@ fn configuration(config: &Config, findings: &mut Vec<Finding>) -> (Vec<Offered>,
             findings.push(Finding::error(format!("{}: {error}", instance.label()), "correct devices_ca / devices_pin"));
         }
     }
-    files::modes(&config.data.dir, findings);
+    files::modes(file, config, findings);
     (offered, loaded)
 }
 
@@ -204,6 +208,18 @@ async fn running(
         config.data.dir.display(),
         store.roster().len()
     )));
+    if store.restoration().is_some_and(|restoration| restoration.taken_over.is_none()) {
+        findings.push(Finding::warning(
+            "this gateway is passive since it was restored from a backup: it answers no phone",
+            "stop the gateway it came from for good, then `gangway serve --take-over`, once",
+        ));
+    }
+    if store.rotation_is_unfinished() {
+        findings.push(Finding::warning(
+            "the key file lists more than one key: a rotation was interrupted",
+            "`gangway keys rotate` ends it",
+        ));
+    }
     if let Some(registry) = registry {
         trust::keys(config, &store, &registry.load(), findings);
     }

@@ -273,7 +273,7 @@ async fn what_was_judged_before_a_hand_over_neither_binds_nor_closes_the_new_win
     let source = std::net::IpAddr::from([192, 0, 2, 1]);
     let bound = consequences.bind(&judged, source, "x".into(), None, sample::at(10)).await.unwrap();
     assert_eq!(bound, Err(Reason::WindowClosed));
-    consequences.close_window(&judged, sample::at(10)).await.unwrap();
+    consequences.proved(&judged, false, sample::at(10)).await.unwrap();
     let phone = house.memory.phone();
     assert!(phone.window.is_open(sample::at(10)) && phone.window.bound.is_none() && phone.own.proven.is_none());
     house.close().await;

@@ -27,6 +27,7 @@ use super::super::{
     issuers::Issuers,
     listeners::{Addresses, Tls, listen},
     ports::*,
+    scanners::Scanners,
 };
 use crate::{
     clock::ManualClock,
@@ -55,6 +56,7 @@ pub struct Memory {
     pub uploads: Mutex<Vec<(String, Bytes)>>,
     pub kept: Mutex<Vec<DeliveredFile>>,
     pub policy: Mutex<Policy>,
+    pub scheme: Mutex<Option<Scheme>>,
     pub shared: Mutex<Option<Arc<Credentials>>>,
     pub revision: AtomicU64,
     pub body: Mutex<Bytes>,
@@ -154,6 +156,9 @@ impl Files for Memory {
     }
 
     fn scheme(&self, _: Option<&str>) -> Scheme {
+        if let Some(scheme) = *self.scheme.lock().unwrap() {
+            return scheme;
+        }
         match self.policy.lock().unwrap().clear_passwords {
             true => Scheme::Basic,
             false => Scheme::Digest(Algorithm::Md5),
@@ -278,11 +283,20 @@ impl House {
         Self::with(None).await
     }
 
+    /// As many threads answer as on a machine with so many cores.
+    pub async fn with_workers(workers: usize) -> Self {
+        Self::built(None, Patience::default(), workers).await
+    }
+
     pub async fn with(certificates: Option<Arc<Certificates>>) -> Self {
         Self::with_tls(certificates.map(over_tls), Patience::default()).await
     }
 
     pub async fn with_tls(tls: Option<Tls>, patience: Patience) -> Self {
+        Self::built(tls, patience, 1).await
+    }
+
+    async fn built(tls: Option<Tls>, patience: Patience, workers: usize) -> Self {
         let memory = Arc::new(Memory::default());
         *memory.body.lock().unwrap() = Bytes::from(vec![b'x'; 16 * 1024]);
         memory.phones.lock().unwrap().insert(PhoneId(7), Arc::new(sample::phone()));
@@ -302,13 +316,15 @@ impl House {
             trusted_proxies: vec!["127.0.0.9/32".parse().unwrap()],
             subject_header: Some(HeaderName::from_static("x-subject")),
             nonce_key: [7; 32],
+            passive: false,
+            scanners: Arc::new(Scanners::new(&[7; 32])),
         });
         let addresses = Addresses {
             http: vec!["127.0.0.1:0".to_owned()],
             https: tls.iter().map(|_| "127.0.0.1:0".to_owned()).collect(),
             tls,
             patience,
-            workers: Some(1),
+            workers: Some(workers),
             shutdown: Duration::from_secs(1),
         };
         let listening = listen(&addresses, &deps).unwrap();

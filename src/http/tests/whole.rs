@@ -70,6 +70,8 @@ async fn a_yealink_phone_gets_its_file_from_the_store() {
         trusted_proxies: vec!["127.0.0.1/32".parse().unwrap()],
         subject_header: None,
         nonce_key: store.derive_key("http nonces"),
+        passive: false,
+        scanners: Arc::new(crate::http::scanners::Scanners::new(&store.derive_key("decoys"))),
     });
     let addresses = Addresses {
         http: vec!["127.0.0.1:0".to_owned()],

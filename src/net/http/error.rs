@@ -61,7 +61,7 @@ pub enum HttpError {
     #[error("{target} was not reached, {reason}")]
     Proxy { target: String, reason: String },
     #[error(
-        "no secure connection to {target} ({reason}): check the certificate there and the clock here; a private CA must be configured"
+        "no secure connection to {target} ({reason}): check the certificate there and the clock here; a private CA belongs into the certificate store of this machine"
     )]
     Tls { target: String, reason: String },
     #[error(

@@ -108,6 +108,58 @@ fn an_extra_ca_is_trusted_and_the_name_is_checked() {
     handshake(client_config(Some(file.path()), None).unwrap(), &server, "other.example.com").unwrap_err();
 }
 
+/// A CA in a file, and what it issued for `ap.example.com` between two years.
+fn issued(from: i32, until: i32) -> (tempfile::NamedTempFile, CertifiedKey<rcgen::KeyPair>) {
+    let mut params = rcgen::CertificateParams::new(vec!["ap.example.com".to_owned()]).unwrap();
+    params.not_before = rcgen::date_time_ymd(from, 1, 1);
+    params.not_after = rcgen::date_time_ymd(until, 1, 1);
+    let mut ca = rcgen::CertificateParams::new(vec![]).unwrap();
+    ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let ca_key = rcgen::KeyPair::generate().unwrap();
+    let ca_cert = ca.self_signed(&ca_key).unwrap();
+    let issuer = rcgen::Issuer::new(ca, ca_key);
+    let signing_key = rcgen::KeyPair::generate().unwrap();
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(ca_cert.pem().as_bytes()).unwrap();
+    (file, CertifiedKey { cert: params.signed_by(&signing_key, &issuer).unwrap(), signing_key })
+}
+
+/// Trust is never more than what was configured: every wrong certificate against every kind of trust.
+#[test]
+fn wrong_name_expired_not_yet_valid_self_signed_and_wrong_pin_are_refused() {
+    let (ca, good) = issued(2020, 2100);
+    let name = "ap.example.com";
+    handshake(client_config(Some(ca.path()), None).unwrap(), &good, name).unwrap();
+    let (other_ca, _) = issued(2020, 2100);
+    let wrong_pin = Pin([7; 32]).to_string();
+    let refused = |config: ClientConfig, server: &CertifiedKey<rcgen::KeyPair>, name: &str, word: &str| {
+        let error = handshake(config, server, name).unwrap_err();
+        let said = reason(&error).to_lowercase();
+        assert!(said.contains(word), "{word}: {said}");
+        assert!(cure(&error).contains("devices_ca"), "{}", cure(&error));
+    };
+    refused(client_config(Some(ca.path()), None).unwrap(), &good, "other.example.com", "name");
+    refused(
+        client_config(Some(ca.path()), Some(&wrong_pin)).unwrap(),
+        &good,
+        "other.example.com",
+        "not the pinned one",
+    );
+    refused(client_config(Some(other_ca.path()), None).unwrap(), &good, name, "not trusted");
+    refused(client_config(None, None).unwrap(), &good, name, "not trusted");
+    let (ca, expired) = issued(2019, 2020);
+    refused(client_config(Some(ca.path()), None).unwrap(), &expired, name, "expired");
+    let (ca, later) = issued(2098, 2100);
+    refused(client_config(Some(ca.path()), None).unwrap(), &later, name, "not valid");
+    let own = certificate(name);
+    refused(client_config(None, None).unwrap(), &own, name, "not trusted");
+    refused(client_config(None, Some(&wrong_pin)).unwrap(), &own, name, "not the pinned one");
+    let pin = Pin::of(own.cert.der()).unwrap().to_string();
+    handshake(client_config(None, Some(&pin)).unwrap(), &own, name).unwrap();
+    // A pin is for one key; it opens nothing else.
+    refused(client_config(None, Some(&pin)).unwrap(), &certificate(name), name, "not the pinned one");
+}
+
 #[test]
 fn what_cannot_be_a_ca_or_a_pin_is_refused_with_what_to_do() {
     let file = tempfile::NamedTempFile::new().unwrap();

@@ -142,3 +142,29 @@ async fn an_ipv6_address_is_connected_to() {
     socket.write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n").await.unwrap();
     assert!(!attempt.await.unwrap());
 }
+
+#[actix_rt::test]
+async fn a_redirection_is_refused_with_a_sentence_and_not_followed() {
+    let elsewhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    elsewhere.set_nonblocking(true).unwrap();
+    let to = elsewhere.local_addr().unwrap();
+    for status in [301, 302, 303, 307, 308] {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = Url::parse(&format!("ws://{}/x", listener.local_addr().unwrap())).unwrap();
+        crate::tasks::Tasks::new().spawn_local("redirecting server", async move {
+            use tokio::io::{AsyncReadExt, AsyncWriteExt};
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(stream.read_u8().await.unwrap());
+            }
+            let answer = format!("HTTP/1.1 {status} Moved\r\nLocation: ws://{to}/\r\nContent-Length: 0\r\n\r\n");
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        });
+        let tls = Arc::new(crate::net::tls::client_config(None, None).unwrap());
+        let error = connect(tls, &url, WsLimits::default()).await.err().expect("no connection");
+        assert!(matches!(error, NetError::Redirected { status: given, .. } if given == status), "{error}");
+        assert!(error.to_string().contains("nothing was sent there"), "{error}");
+    }
+    assert!(elsewhere.accept().is_err(), "nobody went there");
+}

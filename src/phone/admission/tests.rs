@@ -54,6 +54,7 @@ fn ask() -> Ask<'static> {
             token: Token::Known,
             authorization: Authorization::Missing,
             certificate: Certificate::None,
+            frozen: false,
         },
         file: FileAsked::Personal(mac()),
         purpose: Purpose::Fetch,
@@ -146,8 +147,20 @@ fn rows() -> Vec<Row> {
         row("wrong credentials with the token after the window", 8 * DAY, CHALLENGE, Reason::WrongCredentials, |_, a| a.evidence.authorization = Authorization::Wrong),
         row("wrong credentials beside the token do no harm in the window", 10, Personal(Proof::Token), Reason::Admitted, |_, a| a.evidence.authorization = Authorization::Wrong),
         row("stale nonce", 8 * DAY, Verdict::Challenge { stale: true }, Reason::StaleNonce, |_, a| a.evidence.authorization = Authorization::Stale),
+        row("an answer that was used before", 8 * DAY, Verdict::Challenge { stale: true }, Reason::StaleNonce, |_, a| { tokenless(a); a.evidence.authorization = Authorization::Used; }),
         row("locked out", 10, CHALLENGE, Reason::LockedOut, |_, a| { tokenless(a); a.evidence.authorization = Authorization::Unchecked; }),
         row("locked out, but the click", 10, CHALLENGE, Reason::LockedOut, |_, a| { tokenless(a); a.evidence.authorization = Authorization::Unchecked; a.policy.first_contact = FirstContact::Allowed(None); }),
+        row("former credentials during the change", 30 * DAY, Personal(Proof::Own), Reason::Admitted, |_, a| { tokenless(a); a.evidence.authorization = Authorization::Former; }),
+        row("frozen: the shared account opens nothing", 10, CHALLENGE, Reason::SourceFrozen, |_, a| { tokenless(a); a.evidence.frozen = true; a.evidence.authorization = Authorization::Bootstrap; }),
+        row("frozen: the click neither", 10, CHALLENGE, Reason::SourceFrozen, |_, a| { tokenless(a); a.evidence.frozen = true; a.policy.first_contact = FirstContact::Allowed(None); }),
+        row("frozen: the token does", 10, Personal(Proof::Token), Reason::Admitted, |_, a| a.evidence.frozen = true),
+        row("frozen: own credentials do", 10, Personal(Proof::Own), Reason::Admitted, |_, a| { tokenless(a); a.evidence.frozen = true; a.evidence.authorization = Authorization::Own; }),
+        row("frozen: the certificate does", 30 * DAY, Personal(Proof::Certificate), Reason::Admitted, |_, a| { tokenless(a); a.evidence.frozen = true; a.evidence.certificate = of(mac()); }),
+        row("frozen: who shows nothing is asked as ever", 10, CHALLENGE, Reason::MissingCredentials, |_, a| { tokenless(a); a.evidence.frozen = true; }),
+        row("the clock was set back behind the opening", -2 * 3600, CHALLENGE, Reason::WindowClosed, |_, _| {}),
+        row("a little before the opening is the clocks' difference", -60, Personal(Proof::Token), Reason::Admitted, |_, _| {}),
+        row("the clock was set back behind the first delivery", 2 * DAY, CHALLENGE, Reason::WindowClosed, |p, _| { bound(p, "192.0.2.10", "yealink T46U"); p.window.first_delivery = Some(at(3 * DAY)); }),
+        row("a record that says more than 7 days is not believed", 7 * DAY, CHALLENGE, Reason::WindowClosed, |p, _| p.window.until = Some(at(30 * DAY))),
         row("blocked with own credentials", 10, NotFound, Reason::Blocked, |p, a| { p.wanted = Wanted::Blocked; a.evidence.authorization = Authorization::Own; }),
         row("blocked without token", 10, CHALLENGE, Reason::Blocked, |p, a| { p.wanted = Wanted::Blocked; tokenless(a); a.evidence.authorization = Authorization::Own; }),
         row("blocked: not even the common file under its token", 10, NotFound, Reason::Blocked, |p, a| { p.wanted = Wanted::Blocked; a.file = FileAsked::Common; }),
@@ -218,7 +231,15 @@ fn what_a_decision_changes() {
     wrong.evidence.authorization = Authorization::Wrong;
     assert!(admit(&wrong, Some(&fresh), at(10)).strike);
     assert!(admit(&wrong, None, at(10)).strike, "for unknown phones alike");
-    for innocent in [Authorization::Missing, Authorization::Stale, Authorization::Unchecked] {
+    let mut rotating = fresh.clone();
+    rotating.former = Some(Secret::new("former"));
+    assert!(admit(&own, Some(&rotating), at(10)).ends_overlap);
+    assert!(!admit(&own, Some(&fresh), at(10)).ends_overlap);
+    own.evidence.authorization = Authorization::Former;
+    let decision = admit(&own, Some(&rotating), at(10));
+    assert!(!decision.ends_overlap && decision.closes_window, "the former ones are good until the new ones are proven");
+
+    for innocent in [Authorization::Missing, Authorization::Stale, Authorization::Used, Authorization::Unchecked] {
         wrong.evidence.authorization = innocent;
         assert!(!admit(&wrong, Some(&fresh), at(10)).strike);
     }
@@ -239,7 +260,16 @@ fn of_two_first_sources_one_wins() {
 
 fn any_ask() -> impl Strategy<Value = Ask<'static>> {
     use Authorization as A;
-    let authorization = prop::sample::select(vec![A::Missing, A::Own, A::Bootstrap, A::Wrong, A::Stale, A::Unchecked]);
+    let authorization = prop::sample::select(vec![
+        A::Missing,
+        A::Own,
+        A::Former,
+        A::Bootstrap,
+        A::Wrong,
+        A::Stale,
+        A::Used,
+        A::Unchecked,
+    ]);
     let certificate = prop::sample::select(vec![
         Certificate::None,
         Certificate::Expired,
@@ -257,10 +287,10 @@ fn any_ask() -> impl Strategy<Value = Ask<'static>> {
     let contact = prop::sample::select(vec![FirstContact::Refused, FirstContact::Allowed(None)]);
     let purpose = prop::sample::select(vec![Purpose::Fetch, Purpose::Peek, Purpose::Upload]);
     let token = prop::sample::select(vec![Token::None, Token::Known]);
-    ((authorization, certificate, file, contact, purpose, token), any::<[bool; 4]>(), 1u8..4).prop_map(
+    ((authorization, certificate, file, contact, purpose, token), any::<[bool; 5]>(), 1u8..4).prop_map(
         |(
             (authorization, certificate, file, first_contact, purpose, token),
-            [encrypted, https_only, require, clear_passwords],
+            [encrypted, https_only, require, clear_passwords, frozen],
             host,
         )| Ask {
             evidence: Evidence {
@@ -270,6 +300,7 @@ fn any_ask() -> impl Strategy<Value = Ask<'static>> {
                 token,
                 authorization,
                 certificate,
+                frozen,
             },
             file,
             purpose,
@@ -315,7 +346,8 @@ proptest! {
     fn nothing_personal_without_proof(ask in any_ask(), phone in any_phone(), now in 0i64..20 * DAY) {
         let decision = admit(&ask, Some(&phone), at(now));
         if let Verdict::Personal(proof) | Verdict::Store(proof) = decision.verdict {
-            let lasting = ask.evidence.authorization == Authorization::Own || ask.evidence.certificate == of(phone.mac);
+            let own = matches!(ask.evidence.authorization, Authorization::Own | Authorization::Former);
+            let lasting = own || ask.evidence.certificate == of(phone.mac);
             prop_assert!(lasting || window_admits(&phone.window, at(now)));
             prop_assert!(lasting || !proof.is_bootstrap()
                 || phone.window.bound.as_ref().is_none_or(|bound| bound.source == ask.evidence.source));
@@ -327,7 +359,14 @@ proptest! {
         let in_clear = ask.policy.clear_passwords && ask.policy.https_only && !ask.evidence.encrypted;
         prop_assert!(!in_clear || !matches!(decision.verdict, Verdict::Challenge { .. }), "{:?}", decision);
         if decision.closes_window {
+            prop_assert!(matches!(ask.evidence.authorization, Authorization::Own | Authorization::Former));
+        }
+        if decision.ends_overlap {
             prop_assert_eq!(ask.evidence.authorization, Authorization::Own);
+        }
+        if ask.evidence.frozen && ask.evidence.token == Token::None {
+            let bootstrap = matches!(decision.verdict, Verdict::Personal(proof) | Verdict::Store(proof) if proof.is_bootstrap());
+            prop_assert!(!bootstrap, "{:?}", decision);
         }
     }
 
@@ -346,7 +385,7 @@ proptest! {
         tokenless(&mut ask);
         // A stranger: what it shows is wrong for this phone, and nobody clicked.
         ask.policy.first_contact = FirstContact::Refused;
-        if matches!(ask.evidence.authorization, Authorization::Own | Authorization::Bootstrap) {
+        if matches!(ask.evidence.authorization, Authorization::Own | Authorization::Former | Authorization::Bootstrap) {
             ask.evidence.authorization = Authorization::Wrong;
         }
         if ask.evidence.certificate == of(phone.mac) {
@@ -362,8 +401,8 @@ proptest! {
     }
 
     #[test]
-    fn own_credentials_always_pass(mut ask in any_ask(), mut phone in any_phone(), now in 0i64..20 * DAY) {
-        ask.evidence.authorization = Authorization::Own;
+    fn own_credentials_always_pass(mut ask in any_ask(), mut phone in any_phone(), now in 0i64..20 * DAY, former: bool) {
+        ask.evidence.authorization = if former { Authorization::Former } else { Authorization::Own };
         ask.file = FileAsked::Personal(phone.mac);
         ask.policy.require_certificate = false;
         phone.wanted = Wanted::Active;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{Action, Awaited, Context, Decision};
 use crate::phone::{
     facet::{RedirectState, RequestState, Wanted},
-    record::Phone,
+    record::{Phone, is_ahead},
 };
 
 /// How long bootstrap still admits after the first delivery.
@@ -20,9 +20,13 @@ const SILENT_FOR: Duration = Duration::from_secs(7 * 86_400);
 /// Closes the window 15 minutes after its first delivery, at the latest when its days are over.
 pub(super) fn window(phone: &Phone, now: Timestamp) -> Decision {
     let window = &phone.window;
-    let (Some(_), None, Some(until)) = (window.opened, window.closed, window.until) else {
+    let (Some(opened), None, Some(until)) = (window.opened, window.closed, window.ends()) else {
         return Decision::Settled;
     };
+    // The clock was set back: nobody knows how long it has been open.
+    if is_ahead(window.first_delivery.unwrap_or(opened), now) {
+        return Decision::Act(Action::CloseWindow);
+    }
     let closes = match window.first_delivery {
         Some(first) => later(first, AFTER_FIRST_DELIVERY).min(until),
         None => until,

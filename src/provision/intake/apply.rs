@@ -185,6 +185,7 @@ impl Terms<'_> {
         self.put(phone, 1);
         phone.token = new_token();
         phone.own = Credentials::generate(phone.mac);
+        phone.former = None;
         phone.bootstrap = None;
         phone.delivery = None;
         phone.request = Facet::new(RequestState::NotYet, now);

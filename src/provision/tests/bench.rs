@@ -462,6 +462,7 @@ fn start(
         redirects: fake,
         clock: Arc::new(clock.clone()),
         tasks: tasks.clone(),
+        passive: None,
     });
     (events, provisioning)
 }

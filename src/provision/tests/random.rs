@@ -257,6 +257,7 @@ impl Life {
             token,
             authorization,
             certificate: Certificate::None,
+            frozen: false,
         };
         let policy = Policy { https_only: true, ..Policy::default() };
         let ask = Ask { evidence, file: FileAsked::Personal(phone.mac), purpose: Purpose::Fetch, policy };

@@ -100,6 +100,12 @@ impl Asked {
     pub fn new(algorithm: Algorithm, method: &str, uri: &str) -> Self {
         Self { algorithm, ha2: hash(algorithm, &[method.as_bytes(), uri.as_bytes()]) }
     }
+
+    /// The hash as text.
+    #[must_use]
+    pub fn text(&self) -> &[u8] {
+        &self.ha2[..self.algorithm.hex_length()]
+    }
 }
 
 impl Verifier {

@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use super::{
     digest::{Algorithm, Asked, Verifier},
     header::{Authorization, DigestFields, percent_decoded},
-    nonce::{Freshness, NonceKey, Replays},
+    nonce::{Freshness, NonceKey},
+    replays::{Answered, Replays},
 };
 use crate::secret::Secret;
 
@@ -102,13 +103,12 @@ impl Guard {
         }
     }
 
-    /// Judges a request. `lookup` gives the verifier ([`Guard::verifier`]) of a user name; `replays`, if given, lets
-    /// each answer work once.
+    /// Judges a request. `lookup` gives the verifier ([`Guard::verifier`]) of a user name. An answer works as long as its
+    /// nonce: who minds asks [`Shown::is_replay`], too.
     pub fn check(
         &self,
         request: &Request<'_>,
         now: Timestamp,
-        replays: Option<&Replays>,
         lookup: impl FnOnce(&str) -> Option<Verifier>,
     ) -> Outcome {
         let shown = match self.shown(request, now) {
@@ -118,12 +118,7 @@ impl Guard {
         if !shown.fits(lookup(shown.user()).as_ref()) {
             return Outcome::Wrong;
         }
-        match (&shown.answer, replays) {
-            (Answer::Digest { fields, count, .. }, Some(replays)) if !replays.note(&fields.nonce, *count) => {
-                Outcome::Stale
-            }
-            _ => Outcome::Valid { user: shown.user().to_owned() },
-        }
+        Outcome::Valid { user: shown.user().to_owned() }
     }
 
     /// Reads what a request shows, once for all accounts it may be held against.
@@ -139,9 +134,9 @@ impl Guard {
                 Answer::Basic { shown: self.verifier(&user, &password), user }
             }
             (Scheme::Digest(algorithm), Authorization::Digest(fields)) => {
-                let count = self.answers(algorithm, &fields, request, now)?;
+                let (count, issued) = self.answers(algorithm, &fields, request, now)?;
                 let asked = Asked::new(algorithm, request.method, &fields.uri);
-                Answer::Digest { fields, count, asked }
+                Answer::Digest { fields, count, issued, asked }
             }
             // Another scheme, such as Basic sent unasked from a URL: no answer to our challenge, so no strike.
             _ => return Err(Outcome::Missing),
@@ -149,14 +144,14 @@ impl Guard {
         Ok(Shown { guard: self, answer })
     }
 
-    /// Whether the fields answer a challenge of ours for this request; the nonce count.
+    /// Whether the fields answer a challenge of ours for this request; the nonce count and the nonce's Unix second.
     fn answers(
         &self,
         algorithm: Algorithm,
         fields: &DigestFields<'_>,
         request: &Request<'_>,
         now: Timestamp,
-    ) -> Result<u32, Outcome> {
+    ) -> Result<(u32, i64), Outcome> {
         // Some phones leave the algorithm out; then it is the one they were offered.
         if fields.algorithm.as_ref().is_some_and(|name| !name.eq_ignore_ascii_case(algorithm.name())) {
             return Err(Outcome::Malformed);
@@ -165,12 +160,10 @@ impl Guard {
         if !same_target(&fields.uri, request.target) {
             return Err(Outcome::Malformed);
         }
-        if fields.realm != self.realm
-            || self.key.check(&fields.nonce, &self.realm, now, self.lifetime) != Freshness::Fresh
-        {
-            return Err(Outcome::Stale);
+        match self.key.check(&fields.nonce, &self.realm, now, self.lifetime) {
+            Freshness::Fresh { issued } if fields.realm == self.realm => Ok((count, issued)),
+            Freshness::Fresh { .. } | Freshness::Expired | Freshness::Foreign => Err(Outcome::Stale),
         }
-        Ok(count)
     }
 }
 
@@ -182,7 +175,7 @@ pub struct Shown<'a> {
 
 enum Answer<'a> {
     Basic { user: String, shown: Verifier },
-    Digest { fields: Box<DigestFields<'a>>, count: u32, asked: Asked },
+    Digest { fields: Box<DigestFields<'a>>, count: u32, issued: i64, asked: Asked },
 }
 
 impl Shown<'_> {
@@ -195,11 +188,27 @@ impl Shown<'_> {
         }
     }
 
-    /// Whether it proves this account; for none the same work is done.
+    /// Whether it proves this account; for another user's and for none (no password) the same work is done.
     #[must_use]
     pub fn is_of(&self, user: &str, password: &Secret) -> bool {
         let known = user == self.user() && !password.is_empty();
-        self.fits(known.then(|| self.guard.verifier(user, password)).as_ref())
+        let verifier = self.guard.verifier(self.user(), password);
+        // Both are looked at in any case.
+        known & self.fits(Some(&verifier))
+    }
+
+    /// Whether an answer that proves `account` was used before; it counts as used from now on. Basic has nothing that
+    /// could be used up.
+    #[must_use]
+    pub fn is_replay(&self, account: i64, replays: &Replays, now: Timestamp) -> bool {
+        match &self.answer {
+            Answer::Basic { .. } => false,
+            Answer::Digest { fields, count, issued, asked } => {
+                let (nonce, cnonce) = (&*fields.nonce, fields.cnonce.as_deref().unwrap_or_default());
+                let answered = Answered { account, nonce, issued: *issued, cnonce, asked: asked.text(), count: *count };
+                !replays.note(&answered, now)
+            }
+        }
     }
 
     fn fits(&self, known: Option<&Verifier>) -> bool {
@@ -282,68 +291,66 @@ mod tests {
         )
     }
 
-    fn check(guard: &Guard, header: Option<&str>, second: i64, replays: Option<&Replays>) -> Outcome {
+    fn check(guard: &Guard, header: Option<&str>, second: i64) -> Outcome {
         let request = Request { method: "GET", target: "/phone/a%20b.cfg", authorization: header };
-        guard.check(&request, at(second), replays, |user| {
-            (user == "snoopy").then(|| guard.verifier("snoopy", &"secret".into()))
-        })
+        guard.check(&request, at(second), |user| (user == "snoopy").then(|| guard.verifier("snoopy", &"secret".into())))
     }
 
     #[test]
     fn a_digest_conversation() {
         for algorithm in [Algorithm::Md5, Algorithm::Sha256] {
             let guard = guard(Scheme::Digest(algorithm));
-            assert_eq!(check(&guard, None, 0, None), Outcome::Missing);
+            assert_eq!(check(&guard, None, 0), Outcome::Missing);
             let challenge = guard.challenge(at(0), 5, false);
             assert_eq!(challenge.matches("Digest").count(), 1);
             assert!(challenge.contains(&format!("algorithm={}", algorithm.name())) && !challenge.contains("stale"));
             let valid = Outcome::Valid { user: "snoopy".into() };
             for uri in ["/phone/a%20b.cfg", "https://gw.example.com/phone/a%20b.cfg", "/phone/a b.cfg"] {
                 let header = answer(&guard, &challenge, "snoopy", "secret", 1, uri);
-                assert_eq!(check(&guard, Some(&header), 10, None), valid, "{uri}");
-                assert_eq!(check(&guard, Some(&header), 3_601, None), Outcome::Stale);
+                assert_eq!(check(&guard, Some(&header), 10), valid, "{uri}");
+                assert_eq!(check(&guard, Some(&header), 3_601), Outcome::Stale);
             }
             let header = |user, password, uri| answer(&guard, &challenge, user, password, 1, uri);
-            assert_eq!(check(&guard, Some(&header("snoopy", "x", "/phone/a%20b.cfg")), 1, None), Outcome::Wrong);
-            assert_eq!(check(&guard, Some(&header("linus", "secret", "/phone/a%20b.cfg")), 1, None), Outcome::Wrong);
-            assert_eq!(check(&guard, Some(&header("snoopy", "secret", "/other")), 1, None), Outcome::Malformed);
-            assert_eq!(check(&guard, Some("Digest nonsense"), 1, None), Outcome::Malformed);
-            assert_eq!(check(&guard, Some("Basic c25vb3B5OnNlY3JldA=="), 1, None), Outcome::Missing);
+            assert_eq!(check(&guard, Some(&header("snoopy", "x", "/phone/a%20b.cfg")), 1), Outcome::Wrong);
+            assert_eq!(check(&guard, Some(&header("linus", "secret", "/phone/a%20b.cfg")), 1), Outcome::Wrong);
+            assert_eq!(check(&guard, Some(&header("snoopy", "secret", "/other")), 1), Outcome::Malformed);
+            assert_eq!(check(&guard, Some("Digest nonsense"), 1), Outcome::Malformed);
+            assert_eq!(check(&guard, Some("Basic c25vb3B5OnNlY3JldA=="), 1), Outcome::Missing);
             let right = header("snoopy", "secret", "/phone/a%20b.cfg");
             let foreign = right.replacen("nonce=\"0", "nonce=\"1", 1);
-            assert_eq!(check(&guard, Some(&foreign), 1, None), Outcome::Stale);
+            assert_eq!(check(&guard, Some(&foreign), 1), Outcome::Stale);
             let realm = right.replacen("gangway", "gateway", 1);
-            assert_eq!(check(&guard, Some(&realm), 1, None), Outcome::Stale);
+            assert_eq!(check(&guard, Some(&realm), 1), Outcome::Stale);
             let odd = format!("{right}, algorithm=SHA-512-256");
-            assert_eq!(check(&guard, Some(&odd), 1, None), Outcome::Malformed);
+            assert_eq!(check(&guard, Some(&odd), 1), Outcome::Malformed);
             assert!(guard.challenge(at(0), 5, true).ends_with(", stale=true"));
         }
     }
 
     #[test]
-    fn replays_are_stale_and_never_a_strike() {
+    fn an_answer_is_used_up_for_its_account_and_counts_go_on() {
         let guard = guard(Scheme::Digest(Algorithm::Md5));
-        let replays = Replays::new(10);
+        let replays = Replays::new(10, HOUR);
         let challenge = guard.challenge(at(0), 5, false);
-        let header = |nc| answer(&guard, &challenge, "snoopy", "secret", nc, "/phone/a%20b.cfg");
-        let wrong = answer(&guard, &challenge, "snoopy", "x", 1, "/phone/a%20b.cfg");
-        assert_eq!(check(&guard, Some(&wrong), 1, Some(&replays)), Outcome::Wrong);
-        assert!(matches!(check(&guard, Some(&header(1)), 1, Some(&replays)), Outcome::Valid { .. }));
-        assert_eq!(check(&guard, Some(&header(1)), 1, Some(&replays)), Outcome::Stale);
-        assert!(matches!(check(&guard, Some(&header(2)), 1, Some(&replays)), Outcome::Valid { .. }));
+        let is_replay = |account, nc, second| {
+            let header = answer(&guard, &challenge, "snoopy", "secret", nc, "/phone/a%20b.cfg");
+            let request = Request { method: "GET", target: "/phone/a%20b.cfg", authorization: Some(&header) };
+            guard.shown(&request, at(second)).unwrap().is_replay(account, &replays, at(second))
+        };
+        assert!(!is_replay(1, 1, 1));
+        assert!(is_replay(1, 1, 3_600), "until the nonce is too old");
+        assert!(!is_replay(2, 1, 1), "one challenge serves many");
+        assert!(!is_replay(1, 2, 1));
     }
 
     #[test]
     fn a_basic_conversation() {
         let guard = guard(Scheme::Basic);
         assert_eq!(guard.challenge(at(0), 5, true), "Basic realm=\"gangway example\", charset=\"UTF-8\"");
-        assert_eq!(
-            check(&guard, Some("Basic c25vb3B5OnNlY3JldA=="), 1, None),
-            Outcome::Valid { user: "snoopy".into() }
-        );
-        assert_eq!(check(&guard, Some("Basic c25vb3B5Ong="), 1, None), Outcome::Wrong);
-        assert_eq!(check(&guard, Some("Basic Og=="), 1, None), Outcome::Wrong);
-        assert_eq!(check(&guard, Some("Basic %"), 1, None), Outcome::Malformed);
+        assert_eq!(check(&guard, Some("Basic c25vb3B5OnNlY3JldA=="), 1), Outcome::Valid { user: "snoopy".into() });
+        assert_eq!(check(&guard, Some("Basic c25vb3B5Ong="), 1), Outcome::Wrong);
+        assert_eq!(check(&guard, Some("Basic Og=="), 1), Outcome::Wrong);
+        assert_eq!(check(&guard, Some("Basic %"), 1), Outcome::Malformed);
     }
 
     proptest! {
@@ -352,7 +359,7 @@ mod tests {
         fn nothing_random_is_valid(header: String, fields in r#"Digest (username="snoopy"|realm="gangway example"|nonce="x"|uri="/phone/a%20b.cfg"|response="0"|nc=1|,){0,12}"#) {
             let guard = guard(Scheme::Digest(Algorithm::Md5));
             for header in [header, fields] {
-                let valid = matches!(check(&guard, Some(&header), 1, None), Outcome::Valid { .. });
+                let valid = matches!(check(&guard, Some(&header), 1), Outcome::Valid { .. });
                 prop_assert!(!valid);
             }
         }

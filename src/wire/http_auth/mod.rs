@@ -7,8 +7,10 @@ pub mod digest;
 pub mod guard;
 pub mod header;
 pub mod nonce;
+pub mod replays;
 
 pub use digest::{Algorithm, Verifier};
 pub use guard::{Guard, Outcome, Request, Scheme, Shown};
 pub use header::{Authorization, DigestFields};
-pub use nonce::{Freshness, NonceKey, Replays};
+pub use nonce::{Freshness, NonceKey};
+pub use replays::{Answered, Replays};

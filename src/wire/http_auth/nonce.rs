@@ -3,12 +3,7 @@
 //!
 //! A nonce is hex of 6 bytes Unix seconds, 6 random bytes, 12 bytes of HMAC-SHA256 over both and the realm.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    fmt,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{fmt, time::Duration};
 
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
@@ -31,7 +26,10 @@ pub struct NonceKey(Hmac<Sha256>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Freshness {
     /// Ours and young enough.
-    Fresh,
+    Fresh {
+        /// When it was made, in Unix seconds.
+        issued: i64,
+    },
     /// Ours and too old.
     Expired,
     /// Not ours: another key, another realm, made up, or from another server.
@@ -71,9 +69,10 @@ impl NonceKey {
         }
         let mut seconds = [0_u8; 8];
         seconds[2..].copy_from_slice(&head[..6]);
-        let age = now.as_second().saturating_sub(i64::from_be_bytes(seconds));
+        let issued = i64::from_be_bytes(seconds);
+        let age = now.as_second().saturating_sub(issued);
         let lifetime = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
-        if (-SKEW..=lifetime).contains(&age) { Freshness::Fresh } else { Freshness::Expired }
+        if (-SKEW..=lifetime).contains(&age) { Freshness::Fresh { issued } } else { Freshness::Expired }
     }
 
     fn tag(&self, head: &[u8], realm: &str) -> [u8; TAG] {
@@ -95,69 +94,6 @@ impl fmt::Debug for NonceKey {
     }
 }
 
-/// Remembers which nonce counts were used, so that a captured request does not work twice. In memory and bounded: the
-/// nonces used longest ago are forgotten first. Optional; without it a capture works as long as its nonce.
-#[derive(Debug)]
-pub struct Replays {
-    capacity: usize,
-    seen: Mutex<Seen>,
-}
-
-#[derive(Debug, Default)]
-struct Seen {
-    counts: HashMap<[u8; HEAD + TAG], Window>,
-    order: VecDeque<[u8; HEAD + TAG]>,
-}
-
-/// The highest count of a nonce and which of the 64 below it were used: a client may send in parallel.
-#[derive(Debug, Clone, Copy)]
-struct Window {
-    highest: u32,
-    used: u64,
-}
-
-impl Replays {
-    /// Remembers at most `capacity` nonces (about 100 bytes each).
-    #[must_use]
-    pub fn new(capacity: usize) -> Self {
-        Self { capacity: capacity.max(1), seen: Mutex::default() }
-    }
-
-    /// Notes a use; false when this count of this nonce was used before (or is more than 64 behind the highest). Note only
-    /// what was proven, or strangers could use up the counts of a phone. The old form of Digest has no count: pass 0,
-    /// then every nonce works once.
-    #[must_use]
-    pub fn note(&self, nonce: &str, count: u32) -> bool {
-        let Some(nonce) = hex::decode_array(nonce) else { return false };
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(window) = seen.counts.get_mut(&nonce) {
-            return window.note(count);
-        }
-        if seen.order.len() >= self.capacity
-            && let Some(oldest) = seen.order.pop_front()
-        {
-            seen.counts.remove(&oldest);
-        }
-        seen.order.push_back(nonce);
-        seen.counts.insert(nonce, Window { highest: count, used: 1 });
-        true
-    }
-}
-
-impl Window {
-    fn note(&mut self, count: u32) -> bool {
-        if count > self.highest {
-            self.used = self.used.checked_shl(count - self.highest).unwrap_or(0) | 1;
-            self.highest = count;
-            return true;
-        }
-        let Some(bit) = 1_u64.checked_shl(self.highest - count) else { return false };
-        let fresh = self.used & bit == 0;
-        self.used |= bit;
-        fresh
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -176,8 +112,8 @@ mod tests {
         assert_eq!(nonce.len(), 48);
         let key = NonceKey::new(&[7; 32]);
         let check = |realm, second| key.check(&nonce, realm, at(second), HOUR);
-        assert_eq!(check("r", 1_800_000_000), Freshness::Fresh);
-        assert_eq!(check("r", 1_800_003_600), Freshness::Fresh);
+        assert_eq!(check("r", 1_800_000_000), Freshness::Fresh { issued: 1_800_000_000 });
+        assert_eq!(check("r", 1_800_003_600), Freshness::Fresh { issued: 1_800_000_000 });
         assert_eq!(check("r", 1_800_003_601), Freshness::Expired);
         assert_eq!(check("r", 1_799_999_900), Freshness::Expired);
         assert_eq!(check("s", 1_800_000_000), Freshness::Foreign);
@@ -197,20 +133,6 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_count_works_once_in_any_order() {
-        let key = NonceKey::new(&[7; 32]);
-        let nonce = key.issue("r", at(1), 1);
-        let replays = Replays::new(2);
-        let noted: Vec<_> = [1, 1, 3, 2, 2, 100, 3, 37, 37, 36].map(|count| replays.note(&nonce, count)).into();
-        assert_eq!(noted, [true, false, true, true, false, true, false, true, false, false]);
-        // Bounded: two newer nonces push it out.
-        assert!(replays.note(&key.issue("r", at(1), 2), 0) && replays.note(&key.issue("r", at(1), 3), 0));
-        assert!(replays.note(&nonce, 1));
-        assert!(!replays.note("nonsense", 1));
-        assert!(replays.seen.lock().unwrap().counts.len() <= 2);
-    }
-
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(10_000))]
         #[test]
@@ -218,16 +140,6 @@ mod tests {
             let key = NonceKey::new(&[7; 32]);
             prop_assert_eq!(key.check(&text, "r", at(1), HOUR), Freshness::Foreign);
             prop_assert_eq!(key.check(&digits, "r", at(1), HOUR), Freshness::Foreign);
-        }
-
-        #[test]
-        fn no_count_works_twice(counts in prop::collection::vec(0..200_u32, 0..80)) {
-            let replays = Replays::new(1);
-            let nonce = NonceKey::new(&[7; 32]).issue("r", at(1), 1);
-            let mut taken = std::collections::HashSet::new();
-            for count in counts {
-                if replays.note(&nonce, count) { prop_assert!(taken.insert(count)); }
-            }
         }
     }
 }

@@ -153,6 +153,8 @@ export default {
   "unknown-action": "Es gibt keine Aktion „{action}“.",
   "store-failed": "Nichts wurde geändert: {sentence}",
   "will.redirect-again": "Das Telefon wird noch einmal beim Redirect-Dienst eingetragen.",
+  "will.rotate-credentials": "Das Telefon bekommt mit seiner nächsten Datei neue Zugangsdaten; die alten gelten, bis es die neuen benutzt hat.",
+  "rotation-under-way": "Neue Zugangsdaten sind schon unterwegs: Das Telefon hat sie noch nicht benutzt. Lassen Sie es jetzt kommen.",
   "will.allow": "Das Fenster ist {days} Tage offen: Das Telefon darf seine Konfiguration mit dem holen, was über den Redirect-Dienst läuft.",
   "will.allow-first-contact": "Das Fenster ist {days} Tage offen: Das erste Telefon, das von {from} nach {mac} fragt, bekommt seine Konfiguration, auch ohne seine Redirect-URL.",
   "will.new-code": "gangway meldet sich mit einem neuen Code der Kategorie {category} bei Devices an.",
@@ -209,6 +211,7 @@ export default {
   "import.failed": "{sentence}",
 
   "notice.pbx-away": "Keine PBX ist verbunden: Prüfen Sie, ob es die App-Objekte gibt, ob ihre URL hierher zeigt und ob das Flag Websocket gesetzt ist.",
+  "notice.passive": "Dieses Gateway ist passiv, seit es aus einer Sicherung vom {made} wiederhergestellt wurde: Es antwortet keinem Telefon und ändert nirgends etwas. Setzen Sie das andere Gateway endgültig außer Betrieb und starten Sie dann dieses mit gangway serve --take-over.",
   "notice.devices-away": "Devices unter {url} ist nicht erreichbar: {error}",
   "notice.devices-not-announced": "Die PBX kündigt keine Devices-App an: Setzen Sie im Reiter Apps des App-Objekts den Haken für die Devices-API.",
   "notice.missing-grant": "Dem App-Objekt {object} an der PBX {pbx} fehlt das Flag {flag}: Setzen Sie den Haken im PBX Manager.",
@@ -218,6 +221,8 @@ export default {
   "notice.certificate-unreadable": "Das Zertifikat {file} ist nicht lesbar; darum wird niemand vor seinem Ablauf gewarnt: {error}",
   "notice.url-conflict": "App-Objekte des Providers {provider} nennen verschiedene URLs: {urls}. Kein Telefon wird umgezogen, bis sie übereinstimmen.",
   "notice.clear-text": "Telefone von {vendor} holen ihre Konfiguration über unverschlüsseltes HTTP: Passwörter laufen lesbar durch das Netz.",
+  "notice.scanning": "Von {address} wird eine MAC-Adresse nach der anderen versucht. Bis {until} kommen Telefone dahinter nur mit ihren eigenen Zugangsdaten, ihrer Redirect-URL oder einem Zertifikat herein: Finden Sie heraus, wer dort fragt.",
+  "notice.scanning-more": "{sources} weitere Adressen versuchen eine MAC-Adresse nach der anderen; das Log nennt sie.",
   "notice.sip-trust": "{address} verlangt von Telefonen ein Zertifikat und vertraut der CA von {vendor} nicht: Diese Telefone bekommen ihre Konfiguration und können sich nicht registrieren. Nehmen Sie {issuers} in die Vertrauensliste der PBX oder des Reverse Proxy auf; eine davon genügt.",
   "notice.media-relay": "Die Medien von {phones} Telefonen laufen über die PBX: Prüfen Sie, ob sie dafür ausgelegt ist.",
 

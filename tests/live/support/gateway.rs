@@ -54,6 +54,24 @@ impl Gateway {
         gateway
     }
 
+    /// Serves from a directory that holds data and `gangway.toml` already.
+    pub async fn serve_in(dir: TempDir, options: Options, http: SocketAddr, ops: SocketAddr) -> Self {
+        watch_the_log();
+        let mut gateway = Self { running: None, options, http, ops, dir };
+        gateway.launch().await;
+        gateway
+    }
+
+    /// Starts it again after [`Gateway::stop`].
+    pub async fn start_again(&mut self) {
+        self.launch().await;
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.http
+    }
+
     /// Ends it in good order and starts it anew on the same data and port.
     pub async fn restart(&mut self) {
         self.stop();

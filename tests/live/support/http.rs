@@ -63,10 +63,12 @@ pub fn proven(method: &str, url: &str, headers: &[(&str, &str)], user: &str, pas
     let path = Url::parse(url).unwrap().path().to_owned();
     let secret = md5(&format!("{user}:{realm}:{password}"));
     let asked = md5(&format!("{method}:{path}"));
-    let response = md5(&format!("{secret}:{nonce}:00000001:0a4f113b:auth:{asked}"));
+    // An answer works once, so each is another one.
+    let cnonce = format!("{:016x}", rand::random::<u64>());
+    let response = md5(&format!("{secret}:{nonce}:00000001:{cnonce}:auth:{asked}"));
     let authorization = format!(
         "Digest username=\"{user}\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{path}\", qop=auth, nc=00000001, \
-         cnonce=\"0a4f113b\", response=\"{response}\""
+         cnonce=\"{cnonce}\", response=\"{response}\""
     );
     let mut headers = headers.to_vec();
     headers.push(("Authorization", &authorization));

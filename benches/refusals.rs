@@ -1,0 +1,187 @@
+//! Does the time of a refusal tell whether a phone exists? Ten thousand requests of each kind, known and unknown in random
+//! order over one connection, compared by the Mann-Whitney test: it asks whether a time drawn from the one kind is as
+//! often above as below one drawn from the other. Run by `make bench`; takes about half a minute.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    reason = "a measuring program"
+)]
+
+#[path = "phone_files/servers.rs"]
+#[expect(dead_code, reason = "this one needs no nginx and no CPU time")]
+mod servers;
+#[path = "refusals/statistics.rs"]
+mod statistics;
+
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use gangway::{
+    clock::{SharedClock, SystemClock},
+    phone::{
+        mac::Mac,
+        neutral::{sample_layers, sample_phone},
+        record::Phone,
+        settings::Scope,
+    },
+    secret::Secret,
+    store::Store,
+    tasks::Tasks,
+};
+use md5::{Digest, Md5};
+use rand::RngExt;
+
+use self::statistics::{Comparison, compare};
+
+/// Of each kind.
+const SAMPLES: usize = 10_000;
+/// Names of each kind; each is asked for several times, in random order.
+const NAMES: u32 = 2_000;
+const INSTANCE: &str = "/example.com/gangway/phone";
+/// The same for all: what a phone calls itself is not under test.
+const AGENT: &str = "Yealink SIP-T46U 108.86.0.90";
+/// Alike means: a known phone's refusal takes longer in 48 to 52 of 100 pairs.
+const TOLERANCE: f64 = 0.02;
+
+fn mac(block: u8, index: u32) -> Mac {
+    let [_, _, c, d] = index.to_be_bytes();
+    Mac::new([0x80, 0x5e, 0xc0, block, c, d]).unwrap()
+}
+
+/// Far apart, as random guesses are.
+fn unknown(index: u32) -> Mac {
+    let [_, b, c, d] = (index.wrapping_mul(40_503) | 0x80_0000).to_be_bytes();
+    Mac::new([0x80, 0x5e, 0xc1, b, c, d]).unwrap()
+}
+
+async fn fill(dir: &std::path::Path) -> Vec<Arc<Phone>> {
+    let clock: SharedClock = Arc::new(SystemClock);
+    let tasks = Tasks::new();
+    let store = Store::open(&dir.join("data"), clock.clone(), &tasks).await.unwrap();
+    let instance = store.instance("example.com", "gangway").await.unwrap();
+    for row in sample_layers().rows() {
+        store.set_setting(instance, &Scope::Instance, &row.name, Some(&row.value)).await.unwrap();
+    }
+    store.set_setting(instance, &Scope::Instance, "provisioning_scheme", Some(&Secret::new("http"))).await.unwrap();
+    let mut phones = Vec::new();
+    for index in 0..NAMES {
+        let fresh = Phone::new(instance, mac(1, index), "yealink", "yealink", clock.now());
+        let mut phone = sample_phone("yealink", "yealink", Some("T46U"), None, fresh.mac);
+        (phone.instance, phone.token, phone.own, phone.created) = (instance, fresh.token, fresh.own, fresh.created);
+        phones.push(store.create_phone(phone, Vec::new()).await.unwrap());
+    }
+    tasks.finish(Duration::from_secs(5)).await;
+    phones
+}
+
+struct Connection {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Connection {
+    fn ask(&mut self, target: &str, authorization: &str) -> (u16, Duration, String) {
+        let request = format!("GET {target} HTTP/1.1\r\nHost: gw\r\nUser-Agent: {AGENT}\r\n{authorization}\r\n");
+        let started = Instant::now();
+        self.stream.write_all(request.as_bytes()).unwrap();
+        let mut filled = 0;
+        // Refusals have no body.
+        while !self.buffer[..filled].ends_with(b"\r\n\r\n") {
+            let read = self.stream.read(&mut self.buffer[filled..]).unwrap();
+            assert!(read > 0, "the gateway closed the connection");
+            filled += read;
+        }
+        let took = started.elapsed();
+        let head = String::from_utf8_lossy(&self.buffer[..filled]).into_owned();
+        (head[9..12].parse().unwrap(), took, head)
+    }
+}
+
+fn hex(text: &str) -> String {
+    Md5::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A wrong password, by the rules.
+fn wrong(challenge: &str, user: &str, target: &str, count: usize) -> String {
+    let part = |name: &str| challenge.split(&format!("{name}=\"")).nth(1).unwrap().split('"').next().unwrap();
+    let (realm, nonce) = (part("realm"), part("nonce"));
+    let (ha1, ha2) = (hex(&format!("{user}:{realm}:wrong")), hex(&format!("GET:{target}")));
+    let response = hex(&format!("{ha1}:{nonce}:{count:08x}:c:auth:{ha2}"));
+    format!(
+        "Authorization: Digest username=\"{user}\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{target}\", \
+         response=\"{response}\", cnonce=\"c\", qop=auth, nc={count:08x}\r\n"
+    )
+}
+
+/// Asks in random order; times of known and of unknown ones, in nanoseconds.
+fn sample(connection: &mut Connection, status: u16, asks: impl Fn(bool, u32) -> (String, String)) -> [Vec<u64>; 2] {
+    let mut dice = rand::rng();
+    let mut times = [Vec::with_capacity(SAMPLES), Vec::with_capacity(SAMPLES)];
+    while times.iter().any(|some| some.len() < SAMPLES) {
+        let known = dice.random::<bool>();
+        let kind = usize::from(known);
+        if times[kind].len() == SAMPLES {
+            continue;
+        }
+        let (target, authorization) = asks(known, dice.random_range(0..NAMES));
+        let (got, took, _) = connection.ask(&target, &authorization);
+        assert_eq!(got, status, "{target}");
+        times[kind].push(u64::try_from(took.as_nanos()).unwrap());
+    }
+    times
+}
+
+fn main() -> ExitCode {
+    // `cargo test --benches` only asks whether it starts.
+    if std::env::args().any(|argument| argument == "--test") {
+        return ExitCode::SUCCESS;
+    }
+    assert!(servers::pin_load(), "two cores and taskset are needed");
+    let dir = tempfile::tempdir().unwrap();
+    let phones = actix_rt::System::new().block_on(fill(dir.path()));
+    let server = servers::gangway(dir.path());
+    let stream = TcpStream::connect(server.address).unwrap();
+    stream.set_nodelay(true).unwrap();
+    let mut connection = Connection { stream, buffer: vec![0; 16 * 1024] };
+    let by_name = |known: bool, index: u32| {
+        let mac = if known { phones[index as usize].mac } else { unknown(index) };
+        (format!("{INSTANCE}/{mac}.cfg"), mac.to_string())
+    };
+    let (_, _, challenge) = connection.ask(&by_name(true, 0).0, "");
+    let tokens = |known: bool, index: u32| {
+        let phone = &phones[index as usize];
+        let token: String = match known {
+            true => phone.token.expose().to_owned(),
+            false => phone.token.expose().chars().rev().collect(),
+        };
+        (format!("{INSTANCE}/{token}/{}.cfg", unknown(index)), String::new())
+    };
+    println!(
+        "| {SAMPLES} refusals of each, in random order | median known | median unknown | known is slower in | p |"
+    );
+    println!("|---|---|---|---|---|");
+    let mut alike = true;
+    for (what, status, asks) in [
+        ("401, nothing shown", 401, &(|known, index| (by_name(known, index).0, String::new())) as &dyn Fn(_, _) -> _),
+        ("401, wrong credentials", 401, &|known, index| {
+            let (target, user) = by_name(known, index);
+            let header = wrong(&challenge, &user, &target, 1);
+            (target, header)
+        }),
+        ("404, known or unknown token, wrong MAC", 404, &tokens),
+    ] {
+        let [unknown, known] = sample(&mut connection, status, asks);
+        let Comparison { medians: [one, other], share, p } = compare(&known, &unknown);
+        println!("| {what} | {:.1} us | {:.1} us | {:.1} % | {p:.3} |", one / 1e3, other / 1e3, share * 100.0);
+        alike &= (share - 0.5).abs() <= TOLERANCE;
+    }
+    if alike { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,256 @@
+//! Answers to challenges: each works once, and none of it costs a phone its file.
+
+use std::process::Command;
+
+use futures_util::future::join_all;
+use md5::{Digest, Md5};
+
+use super::support::{FILE, House, UA, path};
+use crate::{
+    phone::{admission::Policy, record::Credentials},
+    secret::Secret,
+    wire::http_auth::{Algorithm, Scheme},
+};
+
+const USER: &str = "805ec0123456";
+const PASSWORD: &str = "OwnPasswordOwnPasswo";
+
+/// One answer, computed as the standard says.
+struct Proof<'a> {
+    challenge: &'a str,
+    password: &'a str,
+    nc: u32,
+    cnonce: &'a str,
+}
+
+fn hash(text: &str) -> String {
+    Md5::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn part<'a>(challenge: &'a str, name: &str) -> &'a str {
+    challenge.split(&format!("{name}=\"")).nth(1).unwrap().split('"').next().unwrap()
+}
+
+impl Proof<'_> {
+    fn header(&self, uri: &str) -> String {
+        let Self { challenge, password, nc, cnonce } = self;
+        let (realm, nonce) = (part(challenge, "realm"), part(challenge, "nonce"));
+        let (ha1, ha2) = (hash(&format!("{USER}:{realm}:{password}")), hash(&format!("GET:{uri}")));
+        let response = hash(&format!("{ha1}:{nonce}:{nc:08x}:{cnonce}:auth:{ha2}"));
+        format!(
+            "Authorization: Digest username=\"{USER}\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{uri}\", \
+             response=\"{response}\", qop=auth, nc={nc:08x}, cnonce=\"{cnonce}\"\r\n"
+        )
+    }
+}
+
+async fn challenge(house: &House) -> String {
+    let answer = house.get(&path(FILE)).await;
+    answer.header("www-authenticate").unwrap().to_owned()
+}
+
+#[actix_web::test]
+async fn a_captured_request_works_once_and_is_no_strike() {
+    let house = House::open().await;
+    let challenge = challenge(&house).await;
+    let captured = Proof { challenge: &challenge, password: PASSWORD, nc: 1, cnonce: "c" }.header(&path(FILE));
+    assert_eq!(house.request("GET", &path(FILE), &captured).await.status, 200);
+    for _ in 0..12 {
+        let again = house.request("GET", &path(FILE), &captured).await;
+        assert_eq!(again.status, 401);
+        assert!(again.header("www-authenticate").unwrap().contains("stale=true"));
+        assert!(again.header("etag").is_none());
+    }
+    let other = house.request_from("127.0.0.2", "GET", &path(FILE), &captured).await;
+    assert_eq!(other.status, 401, "from nowhere else either");
+    house.memory.edit(|phone| phone.window.closed = None);
+    let (status, _) = house.curl(&["--digest", "--user", "boot:boot-password", &house.url(FILE)]).await;
+    assert_eq!(status, 200, "twelve replays are no guesses");
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn whoever_is_told_to_ask_again_gets_an_unused_challenge() {
+    let house = House::open().await;
+    let mut challenge = challenge(&house).await;
+    // A phone that says the same each time, all within one second of the gateway's clock.
+    for round in 0..5 {
+        let header = Proof { challenge: &challenge, password: PASSWORD, nc: 1, cnonce: "same" }.header(&path(FILE));
+        assert_eq!(house.request("GET", &path(FILE), &header).await.status, 200, "round {round}");
+        let stale = house.request("GET", &path(FILE), &header).await;
+        assert_eq!(stale.status, 401);
+        let next = stale.header("www-authenticate").unwrap().to_owned();
+        assert_ne!(part(&next, "nonce"), part(&challenge, "nonce"));
+        challenge = next;
+    }
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn parallel_connections_over_several_threads_all_get_their_file() {
+    let house = House::with_workers(4).await;
+    let challenge = challenge(&house).await;
+    let counted: Vec<String> = (1..=40)
+        .rev()
+        .map(|nc| Proof { challenge: &challenge, password: PASSWORD, nc, cnonce: "c" }.header(&path(FILE)))
+        .collect();
+    let cnonces: Vec<String> = (0..20).map(|n| format!("c{n}")).collect();
+    let begun: Vec<String> = cnonces
+        .iter()
+        .map(|cnonce| Proof { challenge: &challenge, password: PASSWORD, nc: 1, cnonce }.header(&path(FILE)))
+        .collect();
+    let file = path(FILE);
+    let all = counted.iter().chain(&begun).map(|header| house.request("GET", &file, header));
+    let statuses: Vec<u16> = join_all(all).await.into_iter().map(|answer| answer.status).collect();
+    assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
+    let again = join_all(counted.iter().map(|header| house.request("GET", &file, header))).await;
+    assert!(again.iter().all(|answer| answer.status == 401), "whichever thread answers");
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn a_challenge_survives_a_restart_and_expires() {
+    let before = House::open().await;
+    let challenge = challenge(&before).await;
+    before.close().await;
+    let house = House::open().await;
+    let proof = |nc| Proof { challenge: &challenge, password: PASSWORD, nc, cnonce: "c" }.header(&path(FILE));
+    assert_eq!(house.request("GET", &path(FILE), &proof(1)).await.status, 200);
+    house.clock.advance(std::time::Duration::from_secs(2 * 3600 + 1));
+    let late = house.request("GET", &path(FILE), &proof(2)).await;
+    assert_eq!(late.status, 401);
+    assert!(late.header("www-authenticate").unwrap().contains("stale=true"));
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn changed_credentials_overlap_until_the_new_ones_are_proven() {
+    let house = House::open().await;
+    house.memory.edit(|phone| {
+        phone.former = Some(std::mem::replace(&mut phone.own.password, Secret::new("NewPasswordNewPasswo")));
+    });
+    let fetch = async |password: &str| {
+        let challenge = challenge(&house).await;
+        let cnonce = format!("{:x}", rand::random::<u64>());
+        let header = Proof { challenge: &challenge, password, nc: 1, cnonce: &cnonce }.header(&path(FILE));
+        house.request("GET", &path(FILE), &header).await.status
+    };
+    assert_eq!(fetch(PASSWORD).await, 200);
+    assert_eq!(fetch(PASSWORD).await, 200, "as often as it likes");
+    assert!(house.memory.phone().former.is_some() && house.memory.phone().own.proven.is_none());
+    assert_eq!(fetch("NewPasswordNewPasswo").await, 200);
+    let phone = house.memory.phone();
+    assert!(phone.former.is_none() && phone.own.proven.is_some());
+    assert_eq!(fetch(PASSWORD).await, 401, "dead");
+    assert_eq!(fetch("NewPasswordNewPasswo").await, 200);
+    let kinds: Vec<&str> = house.memory.happenings.lock().unwrap().iter().map(|entry| entry.kind).collect();
+    assert_eq!(kinds.iter().filter(|kind| **kind == "credentials-proven").count(), 1, "{kinds:?}");
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn curl_answers_both_hashes_and_keeps_its_connection() {
+    let house = House::open().await;
+    let own = format!("{USER}:{PASSWORD}");
+    for algorithm in [Algorithm::Md5, Algorithm::Sha256] {
+        *house.memory.scheme.lock().unwrap() = Some(Scheme::Digest(algorithm));
+        house.memory.revision.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let url = house.url(FILE);
+        let said = house
+            .curl(&["--digest", "--user", &own, "--output", "/dev/null", "--output", "/dev/null", &url, &url])
+            .await;
+        assert_eq!(said.0, 200, "{algorithm:?}");
+        assert_eq!(house.curl(&["--digest", "--user", &format!("{USER}:x"), &url]).await.0, 401, "{algorithm:?}");
+    }
+    house.close().await;
+}
+
+/// Python's own HTTP client: a second witness that shares no code with us nor with curl.
+#[actix_web::test]
+async fn python_answers_digest_and_basic() {
+    const SCRIPT: &str = r#"
+import sys, urllib.request as r, urllib.error as e, concurrent.futures as f
+url, user, password, kind, agent = sys.argv[1:]
+def fetch(number):
+    passwords = r.HTTPPasswordMgrWithDefaultRealm()
+    passwords.add_password(None, url, user, password)
+    handler = {"digest": r.HTTPDigestAuthHandler, "basic": r.HTTPBasicAuthHandler}[kind](passwords)
+    opener = r.build_opener(r.ProxyHandler({}), handler)
+    opener.addheaders = [("User-Agent", agent)]
+    # The second request answers the nonce of the first with the next count.
+    return [len(opener.open(url, timeout=20).read()) for _ in range(3)]
+try:
+    with f.ThreadPoolExecutor(4) as pool:
+        print(sorted(set(sum(pool.map(fetch, range(8)), []))))
+except e.HTTPError as error:
+    print(error.code)
+"#;
+    let house = House::with_workers(2).await;
+    let python = async |kind: &str, password: &str| {
+        let mut command = Command::new("python3");
+        command.args(["-c", SCRIPT, &house.url(FILE), USER, password, kind, UA]);
+        let output =
+            tokio::task::spawn_blocking(move || command.output()).await.unwrap().expect("python3 is installed");
+        format!("{}{}", String::from_utf8_lossy(&output.stdout).trim(), String::from_utf8_lossy(&output.stderr))
+    };
+    assert_eq!(python("digest", PASSWORD).await, "[16384]");
+    assert_eq!(python("digest", "wrong").await, "401");
+    *house.memory.policy.lock().unwrap() = Policy { clear_passwords: true, ..Policy::default() };
+    house.memory.revision.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(python("basic", PASSWORD).await, "[16384]");
+    assert_eq!(python("basic", "wrong").await, "401");
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn the_shared_account_of_a_scanning_source_opens_nothing() {
+    let house = House::open().await;
+    *house.memory.shared.lock().unwrap() =
+        Some(std::sync::Arc::new(Credentials { user: "all".into(), password: Secret::new("shared"), proven: None }));
+    let shared = ["--digest", "--user", "all:shared"];
+    let curl = async |source: &str, file: &str, user: &[&str]| {
+        let url = house.url(file);
+        house.curl(&[user, &["--interface", source, &url][..]].concat()).await.0
+    };
+    // One address after the other, with the account every phone of the instance has.
+    for n in 0..8 {
+        assert_eq!(curl("127.0.0.5", &format!("805ec012340{n}.cfg"), &shared).await, 401);
+    }
+    assert_eq!(curl("127.0.0.5", FILE, &shared).await, 401, "frozen");
+    assert_eq!(house.memory.phone().window.bound, None);
+    let own = ["--digest", "--user", "805ec0123456:OwnPasswordOwnPasswo"];
+    assert_eq!(curl("127.0.0.5", FILE, &own).await, 200, "a phone behind the same address");
+    house.memory.edit(|phone| phone.window.closed = None);
+    assert_eq!(curl("127.0.0.6", FILE, &shared).await, 200, "and everybody elsewhere");
+    house.clock.advance(super::super::scanners::FREEZE);
+    house.memory.edit(|phone| phone.window = crate::phone::record::Window::default());
+    house.memory.edit(|phone| phone.window.open(crate::clock::Clock::now(&house.clock), 7));
+    assert_eq!(curl("127.0.0.5", FILE, &shared).await, 200, "when it is over");
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn limits_follow_the_client_behind_a_trusted_proxy() {
+    let house = House::open().await;
+    let guess = async |forwarded: &str| {
+        let challenge = challenge(&house).await;
+        let proof = Proof { challenge: &challenge, password: "wrong", nc: 1, cnonce: "c" }.header(&path(FILE));
+        let headers = format!("{proof}X-Forwarded-For: {forwarded}\r\n");
+        house.request_from("127.0.0.9", "GET", &path(FILE), &headers).await.status
+    };
+    // What the guesser writes itself stands left and counts for nobody.
+    for n in 0..10 {
+        assert_eq!(guess(&format!("198.51.100.{n}, 203.0.113.7")).await, 401);
+    }
+    let boot = async |forwarded: &str| {
+        let url = house.url(FILE);
+        let header = format!("X-Forwarded-For: {forwarded}");
+        house
+            .curl(&["--interface", "127.0.0.9", "--header", &header, "--digest", "--user", "boot:boot-password", &url])
+            .await
+            .0
+    };
+    assert_eq!(boot("203.0.113.7").await, 401, "locked out");
+    assert_eq!(boot("198.51.100.1").await, 200, "neither the proxy nor who was named");
+    house.close().await;
+}

@@ -1,0 +1,136 @@
+//! Backup and restore: one file with the whole database and, wrapped with a passphrase, the key that opens it.
+
+mod archive;
+mod quiet;
+mod restore;
+mod swap;
+mod wrap;
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, BufReader, BufWriter, Read, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+use sqlx::Connection;
+
+pub(super) use self::swap::is_unfinished;
+pub use self::{
+    archive::{Contents, Damage},
+    restore::{Restore, RestoreError, Restored, finish as finish_restoration},
+};
+use super::{DATABASE, Store, connection, copy, error::StoreError, files::failed, schema};
+use crate::secret::Secret;
+
+/// The shortest passphrase, in characters.
+pub const PASSPHRASE_LEAST: usize = 12;
+
+/// How far a backup or a restoration is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// The database is being copied.
+    Copying,
+    /// So many bytes of so many are written or read.
+    Bytes(u64, u64),
+    /// What was read is being looked through.
+    Checking,
+    /// So many phones of so many are made to forget what is not safe to know.
+    Phones(u64, u64),
+}
+
+impl Store {
+    /// Writes a backup into the new file `to` (mode 0600) while the gateway works. The file is complete or not there.
+    ///
+    /// # Errors
+    /// When `to` exists or cannot be written, or the database is damaged.
+    pub async fn back_up(
+        &self,
+        to: &Path,
+        passphrase: &Secret,
+        mut progress: impl FnMut(Progress),
+    ) -> Result<Contents, StoreError> {
+        if to.exists() {
+            let source = io::Error::from(io::ErrorKind::AlreadyExists);
+            return Err(StoreError::File { action: "write the backup", path: to.to_owned(), source });
+        }
+        let beside = |ending: &str| Beside::of(to, ending);
+        let (copied, partial) = (beside("copy"), beside("partial"));
+        progress(Progress::Copying);
+        let mut reader = connection::reader(&self.inner.dir.join(DATABASE)).await?;
+        let made = copy::copy(&mut reader, &copied.0).await;
+        let _ = reader.close().await;
+        made?;
+        let mut copy = copy::open(&copied.0).await?;
+        let phones = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM phone").fetch_one(&mut copy).await;
+        let instances = sqlx::query_scalar::<_, String>("SELECT domain || '/' || name FROM instance ORDER BY id")
+            .fetch_all(&mut copy)
+            .await;
+        let _ = copy.close().await;
+        let contents = archive::Contents {
+            made: self.inner.clock.now(),
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            schema: schema::newest(),
+            phones: super::columns::unsigned(phones.unwrap_or_default()),
+            instances: instances.unwrap_or_default(),
+        };
+        let key = self.inner.keyring.to_text();
+        let written = write(&copied.0, &partial.0, &contents, &key, passphrase, &mut progress);
+        written.map_err(failed("write the backup", to))?;
+        // Not over a file that came meanwhile.
+        fs::hard_link(&partial.0, to).map_err(failed("write the backup", to))?;
+        let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(parent).and_then(|dir| dir.sync_all()).map_err(failed("write the backup", to))?;
+        Ok(contents)
+    }
+}
+
+/// Puts the archive together.
+fn write(
+    database: &Path,
+    to: &Path,
+    contents: &Contents,
+    key: &str,
+    passphrase: &Secret,
+    progress: &mut impl FnMut(Progress),
+) -> io::Result<()> {
+    let (bytes, digest) = archive::digest(&mut BufReader::new(File::open(database)?))?;
+    let head = archive::head(contents, bytes, &digest, key, passphrase).map_err(io::Error::other)?;
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to)?;
+    let mut out = BufWriter::new(&file);
+    out.write_all(head.as_bytes())?;
+    let mut source = File::open(database)?;
+    let mut portion = vec![0; 256 * 1024];
+    let mut done = 0;
+    loop {
+        let read = source.read(&mut portion)?;
+        if read == 0 {
+            break;
+        }
+        out.write_all(&portion[..read])?;
+        done += read as u64;
+        progress(Progress::Bytes(done, bytes));
+    }
+    out.flush()?;
+    drop(out);
+    file.sync_all()
+}
+
+/// A file beside another one that goes with this value.
+struct Beside(PathBuf);
+
+impl Beside {
+    fn of(path: &Path, ending: &str) -> Self {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        Self(path.with_file_name(format!(".{name}.{:08x}.{ending}", rand::random::<u32>())))
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,305 @@
+//! Restoring: everything is made ready and looked through beside, only then put in place.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{BufReader, BufWriter, Read},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use sqlx::{AssertSqlSafe, Connection, Row};
+use zeroize::Zeroizing;
+
+use super::{
+    Contents, Damage, Progress,
+    archive::{self, Opened},
+    quiet::quieten,
+    swap,
+};
+use crate::{
+    clock::SharedClock,
+    secret::Secret,
+    store::{
+        DATABASE, Store, connection, copy,
+        error::{Attempt, StoreError},
+        files::{self, Claim, failed},
+        key_file::{self, CREDENTIAL, KEY},
+        seal::Keyring,
+        sealed::SEALED,
+    },
+    tasks::Tasks,
+};
+
+const STAGING: &str = "restoring";
+
+/// What to restore where.
+pub struct Restore<'a> {
+    /// A backup, or a copy gangway made by itself.
+    pub file: &'a Path,
+    /// The data directory; made when missing.
+    pub dir: &'a Path,
+    /// Directory of systemd's credentials, where there is one.
+    pub credentials: Option<&'a Path>,
+    /// Take the place of the database that is there, which is kept beside.
+    pub replace: bool,
+    /// The time.
+    pub clock: SharedClock,
+}
+
+/// What was restored.
+#[derive(Debug)]
+pub struct Restored {
+    /// What the backup's head says; `None` for a copy gangway made by itself.
+    pub contents: Option<Contents>,
+    /// Phones in it.
+    pub phones: usize,
+    /// Tokens of scripts that were ended: some may have been revoked since the backup.
+    pub tokens: u64,
+    /// When it was made.
+    pub made: Timestamp,
+    /// Where the files are that were there before.
+    pub aside: Option<PathBuf>,
+    /// A credential of systemd holds another key than the backup: the gateway does not start before it holds the one
+    /// that is now in the data directory.
+    pub credential_differs: bool,
+}
+
+/// Why nothing was restored. What was there is there unchanged.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The file is no good.
+    #[error("{} cannot be restored: {source}", file.display())]
+    File {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: Damage,
+    },
+    /// Something is there already.
+    #[error(
+        "{} holds a database already: restore into another directory (--dir), or say --replace; then what is there is kept \
+         beside",
+        dir.display()
+    )]
+    Occupied {
+        /// The data directory.
+        dir: PathBuf,
+    },
+    /// Some phones are not readable.
+    #[error("{damaged} of {phones} phones in the backup do not open: use another backup, nothing was restored")]
+    Phones {
+        /// How many.
+        damaged: usize,
+        /// Of how many.
+        phones: usize,
+    },
+    /// The passphrase was not given.
+    #[error("{0}")]
+    Passphrase(String),
+    /// The database could not be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Restore<'_> {
+    /// Restores. `passphrase` is asked only for a backup that needs one.
+    ///
+    /// # Errors
+    /// See [`RestoreError`]; what was there before stays as it is then.
+    pub async fn carry_out(
+        &self,
+        passphrase: impl FnOnce() -> Result<Secret, String>,
+        mut progress: impl FnMut(Progress),
+    ) -> Result<Restored, RestoreError> {
+        files::prepare_directory(self.dir)?;
+        let (_serving, _keys) = (Claim::take(self.dir)?, Claim::for_rotation(self.dir)?);
+        let there = self.dir.join(DATABASE);
+        if !self.replace && fs::metadata(&there).is_ok_and(|there| there.len() > 0) {
+            return Err(RestoreError::Occupied { dir: self.dir.to_owned() });
+        }
+        let staging = Staging::make(self.dir)?;
+        let (contents, made) = self.unpack(&staging.0, passphrase, &mut progress)?;
+        progress(Progress::Checking);
+        verify(&staging.0).await?;
+        let (phones, tokens) = self.quieten(&staging.0, made, &mut progress).await?;
+        let ready = staging.0.join("ready");
+        let bare = contents.is_none();
+        if !bare {
+            fs::rename(staging.0.join(KEY), ready.join(KEY)).map_err(failed("move the key to", &ready))?;
+        }
+        let now = self.clock.now();
+        let aside = format!("replaced-{}", now.strftime("%Y-%m-%dT%H-%M-%SZ"));
+        let credential_differs = !bare && self.credential_differs(&ready.join(KEY));
+        swap::swap(self.dir, &ready, &aside)?;
+        let aside = Some(self.dir.join(aside)).filter(|aside| aside.exists());
+        Ok(Restored { contents, phones, tokens, made, aside, credential_differs })
+    }
+
+    /// Puts database and key into `staging`; what the backup says of itself and when it was made.
+    fn unpack(
+        &self,
+        staging: &Path,
+        passphrase: impl FnOnce() -> Result<Secret, String>,
+        progress: &mut impl FnMut(Progress),
+    ) -> Result<(Option<Contents>, Timestamp), RestoreError> {
+        let bad = |source: Damage| RestoreError::File { file: self.file.to_owned(), source };
+        let file = File::open(self.file).map_err(|error| bad(error.into()))?;
+        let metadata = file.metadata().map_err(|error| bad(error.into()))?;
+        let database = staging.join(DATABASE);
+        let out = || private(&database).map_err(|error| bad(error.into()));
+        match archive::open(BufReader::new(file)).map_err(bad)? {
+            Opened::Backup(mut archive) => {
+                archive
+                    .extract(BufWriter::new(out()?), |done, all| progress(Progress::Bytes(done, all)))
+                    .map_err(bad)?;
+                let passphrase = passphrase().map_err(RestoreError::Passphrase)?;
+                let key = archive.key_file(&passphrase).map_err(bad)?;
+                write_key(staging, &key)?;
+                Ok((Some(archive.contents().clone()), archive.contents().made))
+            }
+            Opened::Database(mut bare) => {
+                std::io::copy(&mut bare.by_ref(), &mut out()?).map_err(|error| bad(error.into()))?;
+                let path = key_file::place(self.dir, self.credentials);
+                let key = fs::read_to_string(&path).map_err(|_error| StoreError::KeyMissing { path })?;
+                write_key(staging, &Zeroizing::new(key))?;
+                let made = metadata.modified().ok().and_then(|at| Timestamp::try_from(at).ok());
+                Ok((None, made.unwrap_or_else(|| self.clock.now())))
+            }
+        }
+    }
+
+    /// Makes the records forget what is not safe to know, and leaves the result below `staging/ready`.
+    async fn quieten(
+        &self,
+        staging: &Path,
+        made: Timestamp,
+        progress: &mut impl FnMut(Progress),
+    ) -> Result<(usize, u64), RestoreError> {
+        let tasks = Tasks::new();
+        let store = Store::open_with(staging, None, self.clock.clone(), &tasks).await?;
+        let phones = store.roster().all();
+        let rows: i64 = {
+            let mut writing = store.inner.writer.take().await;
+            // Whoever dies here leaves nothing that counts.
+            let _ = sqlx::query("PRAGMA synchronous = OFF").execute(&mut *writing).await;
+            sqlx::query_scalar("SELECT count(*) FROM phone")
+                .fetch_one(&mut *writing)
+                .await
+                .attempt("count the phones")?
+        };
+        let rows = usize::try_from(rows).unwrap_or_default();
+        if rows != phones.len() {
+            return Err(RestoreError::Phones { damaged: rows.saturating_sub(phones.len()), phones: rows });
+        }
+        let now = self.clock.now();
+        for (done, phone) in phones.iter().enumerate() {
+            store.change_phone(phone.id, |phone, events| quieten(phone, made, now, events)).await?;
+            progress(Progress::Phones(done as u64 + 1, rows as u64));
+        }
+        // One that was ended since would let somebody in again.
+        let tokens = sqlx::query("DELETE FROM token").execute(&mut *store.inner.writer.take().await).await;
+        let tokens = tokens.attempt("end the tokens of scripts")?.rows_affected();
+        store.is_restored(made).await?;
+        let ready = staging.join("ready");
+        DirBuilder::new().mode(0o700).create(&ready).map_err(failed("create the directory", &ready))?;
+        let mut reader = connection::reader(&staging.join(DATABASE)).await?;
+        let copied = copy::copy(&mut reader, &ready.join(DATABASE)).await;
+        let _ = reader.close().await;
+        tasks.finish(Duration::from_secs(10)).await;
+        copied?;
+        Ok((rows, tokens))
+    }
+
+    fn credential_differs(&self, key: &Path) -> bool {
+        let Some(credential) = self.credentials.map(|dir| dir.join(CREDENTIAL)).filter(|path| path.exists()) else {
+            return false;
+        };
+        let ring = |path: &Path| Keyring::parse(&Zeroizing::new(fs::read_to_string(path).ok()?)).ok();
+        match (ring(key), ring(&credential)) {
+            (Some(restored), Some(there)) => restored.derive("same key") != there.derive("same key"),
+            _ => true,
+        }
+    }
+}
+
+/// Ends a restoration that was decided and interrupted. False when there is none.
+///
+/// # Errors
+/// When a gateway serves from the directory, or files cannot be moved.
+pub fn finish(dir: &Path) -> Result<bool, StoreError> {
+    if !swap::is_unfinished(dir) {
+        return Ok(false);
+    }
+    let _alone = Claim::take(dir)?;
+    swap::finish(dir).map(|_aside| true)
+}
+
+/// Pages, order, references, and that every sealed value opens with the key.
+async fn verify(staging: &Path) -> Result<(), RestoreError> {
+    let keyring = key_file::keyring(staging, None, true)?;
+    let mut database = copy::open(&staging.join(DATABASE)).await?;
+    copy::verify(&mut database).await?;
+    connection::proofs(&mut database, &keyring).await?;
+    for column in SEALED {
+        let exists: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?")
+            .bind(column.table)
+            .fetch_one(&mut database)
+            .await
+            .attempt("look at the schema of the backup")?;
+        // An earlier schema may not have it yet.
+        if exists == 0 {
+            continue;
+        }
+        let mut from = 0;
+        loop {
+            let query = format!("{} OFFSET ?3", column.select());
+            // No key has this number and seals: every value is found.
+            let rows = sqlx::query(AssertSqlSafe(query)).bind(Vec::<u8>::new()).bind(1000).bind(from);
+            let rows = rows.fetch_all(&mut database).await.attempt("read the backup through")?;
+            for row in &rows {
+                let names: Result<Vec<String>, _> = (1..=column.row.len()).map(|index| row.try_get(index)).collect();
+                let names = names.attempt("read the backup through")?;
+                let sealed: Vec<u8> = row.try_get(0).attempt("read the backup through")?;
+                keyring.unseal(&column.place(&names), &sealed)?;
+            }
+            from += 1000;
+            if rows.len() < 1000 {
+                break;
+            }
+        }
+    }
+    let _ = database.close().await;
+    Ok(())
+}
+
+fn private(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
+fn write_key(staging: &Path, text: &str) -> Result<(), StoreError> {
+    let path = staging.join(KEY);
+    key_file::replace(&path, text)
+}
+
+/// The directory everything is made ready in; gone with this value.
+struct Staging(PathBuf);
+
+impl Staging {
+    fn make(dir: &Path) -> Result<Self, StoreError> {
+        let path = dir.join(STAGING);
+        if path.exists() {
+            // Of a restoration that died before it was decided.
+            fs::remove_dir_all(&path).map_err(failed("remove", &path))?;
+        }
+        DirBuilder::new().mode(0o700).create(&path).map_err(failed("create the directory", &path))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}

@@ -1,0 +1,188 @@
+//! The key file: one sealing key per line, `<number> <64 hex digits>`, the newest one last. It is made at the first
+//! start, or comes from the credentials directory systemd prepared.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{ErrorKind, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use zeroize::Zeroizing;
+
+use super::{
+    error::StoreError,
+    seal::{Key, Keyring},
+};
+
+/// Its name in the data directory.
+pub const KEY: &str = "seal.key";
+/// Its name among systemd's credentials.
+pub const CREDENTIAL: &str = "gangway-seal.key";
+
+/// Reads the lines.
+pub(super) fn keys(text: &str) -> Result<Vec<Arc<Key>>, &'static str> {
+    let mut keys: Vec<Arc<Key>> = Vec::new();
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let (id, hex) = line.split_once(' ').ok_or("a line is not '<number> <64 hex digits>'")?;
+        let id: u8 = id.parse().ok().ok_or("a key's number is not between 0 and 255")?;
+        if keys.iter().any(|key| key.id() == id) {
+            return Err("two keys have the same number");
+        }
+        keys.push(Arc::new(Key::new(id, from_hex(hex.trim()).ok_or("a key is not 64 hex digits")?)));
+    }
+    if keys.is_empty() { Err("it holds no key") } else { Ok(keys) }
+}
+
+/// Writes the lines.
+pub(super) fn text(keys: &[Arc<Key>]) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(String::with_capacity(70 * keys.len()));
+    for key in keys {
+        text.push_str(&key.id().to_string());
+        text.push(' ');
+        for byte in key.bytes() {
+            for digit in [byte >> 4, byte & 15] {
+                text.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
+            }
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn from_hex(text: &str) -> Option<Zeroizing<[u8; 32]>> {
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    let mut bytes = Zeroizing::new([0; 32]);
+    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        let digit = |c: u8| char::from(c).to_digit(16);
+        *byte = u8::try_from(digit(pair[0])? * 16 + digit(pair[1])?).ok()?;
+    }
+    Some(bytes)
+}
+
+/// Where the keys are: among the credentials when there is one, else in the data directory.
+pub(super) fn place(dir: &Path, credentials: Option<&Path>) -> PathBuf {
+    let credential = credentials.map(|credentials| credentials.join(CREDENTIAL)).filter(|path| path.exists());
+    credential.unwrap_or_else(|| dir.join(KEY))
+}
+
+/// The keys; a first start makes one.
+pub(super) fn keyring(dir: &Path, credentials: Option<&Path>, database_exists: bool) -> Result<Keyring, StoreError> {
+    let path = place(dir, credentials);
+    match fs::read_to_string(&path) {
+        Ok(text) => parse(&Zeroizing::new(text), path),
+        Err(error) if error.kind() == ErrorKind::NotFound && database_exists => Err(StoreError::KeyMissing { path }),
+        Err(error) if error.kind() == ErrorKind::NotFound => make(&path),
+        Err(source) => Err(StoreError::File { action: "read the sealing key", path, source }),
+    }
+}
+
+fn parse(text: &str, path: PathBuf) -> Result<Keyring, StoreError> {
+    match Keyring::parse(text) {
+        Ok(ring) => Ok(ring.kept_in(path)),
+        Err(reason) => Err(StoreError::KeyUnreadable { path, reason }),
+    }
+}
+
+/// Written beside and linked into place: a crash leaves the whole key or none, and of two first starts at the same
+/// time both take the same key.
+fn make(path: &Path) -> Result<Keyring, StoreError> {
+    let fail = |source| StoreError::File { action: "write the sealing key", path: path.to_owned(), source };
+    let ring = Keyring::generate();
+    let beside = write_beside(path, &ring.to_text()).map_err(fail)?;
+    let linked = fs::hard_link(&beside, path);
+    let removed = fs::remove_file(&beside);
+    match linked {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            let text = Zeroizing::new(fs::read_to_string(path).map_err(fail)?);
+            return parse(&text, path.to_owned());
+        }
+        Err(error) => return Err(fail(error)),
+    }
+    removed.and_then(|()| sync_directory(path)).map_err(fail)?;
+    Ok(ring.kept_in(path.to_owned()))
+}
+
+/// Puts other keys into the file: a crash leaves the old text or the new one.
+pub(super) fn replace(path: &Path, text: &str) -> Result<(), StoreError> {
+    let written = write_beside(path, text).and_then(|beside| {
+        let moved = fs::rename(&beside, path);
+        if moved.is_err() {
+            let _ = fs::remove_file(&beside);
+        }
+        moved.and_then(|()| sync_directory(path))
+    });
+    written.map_err(|source| StoreError::File { action: "write the sealing key", path: path.to_owned(), source })
+}
+
+fn write_beside(path: &Path, text: &str) -> std::io::Result<PathBuf> {
+    let beside = path.with_extension(format!("new-{:08x}", rand::random::<u32>()));
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+    if written.is_err() {
+        let _ = fs::remove_file(&beside);
+    }
+    written.map(|()| beside)
+}
+
+fn sync_directory(path: &Path) -> std::io::Result<()> {
+    path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_the_reader_fall(text: String) {
+            let _ = keys(&text);
+        }
+    }
+
+    #[test]
+    fn key_files_that_are_none_are_refused() {
+        for text in ["", "1", "1 abc", "300 00", "x 00", &format!("1 {0}\n1 {0}", "ab".repeat(32))] {
+            assert!(keys(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_key_stays_the_same_and_is_never_made_anew_for_an_old_database() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = keyring(dir.path(), None, false).unwrap().derive("x");
+        assert_eq!(keyring(dir.path(), None, true).unwrap().derive("x"), first);
+        fs::remove_file(dir.path().join(KEY)).unwrap();
+        assert!(matches!(keyring(dir.path(), None, true), Err(StoreError::KeyMissing { .. })));
+        fs::write(dir.path().join(KEY), "nonsense").unwrap();
+        assert!(matches!(keyring(dir.path(), None, true), Err(StoreError::KeyUnreadable { .. })));
+    }
+
+    #[test]
+    fn a_credential_of_systemd_comes_first() {
+        let (dir, credentials) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let here = keyring(dir.path(), Some(credentials.path()), false).unwrap().derive("x");
+        fs::write(credentials.path().join(CREDENTIAL), format!("7 {}\n", "cd".repeat(32))).unwrap();
+        let ring = keyring(dir.path(), Some(credentials.path()), true).unwrap();
+        assert_eq!(ring.sealing_id(), 7);
+        assert_ne!(ring.derive("x"), here);
+    }
+
+    #[test]
+    fn another_text_takes_the_place_of_the_old_one_with_nothing_left_beside() {
+        let dir = tempfile::tempdir().unwrap();
+        let ring = keyring(dir.path(), None, false).unwrap();
+        let (_, text) = ring.with_a_fresh_key().unwrap();
+        let path = dir.path().join(KEY);
+        replace(&path, &text).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), *text);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+}

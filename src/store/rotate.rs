@@ -1,0 +1,248 @@
+//! Another sealing key takes over while the gateway runs, in steps that may each be the last one before a crash:
+//!
+//! 1. The new key goes into the key file, behind the old one.
+//! 2. Table `seal` admits it. From this commit on every writer seals with it (`Writer::begin` looks there), and whoever
+//!    meets a value it sealed finds the key in the file.
+//! 3. Everything the old key sealed is sealed anew, a portion per transaction.
+//! 4. When nothing is left, table `seal` lists the new key alone; free pages and log are emptied.
+//! 5. The old key leaves the file, and a fresh copy takes the place of those it had sealed.
+//!
+//! Whoever rotates again after a crash goes on where it ended: files and tables tell how far it had come.
+
+use std::ops::ControlFlow;
+
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+
+use super::{
+    Store, connection,
+    error::{Attempt, StoreError},
+    files::Claim,
+    key_file,
+    sealed::{SEALED, SealedColumn},
+};
+
+/// Values sealed anew in one transaction: some milliseconds in which nobody else writes.
+const PORTION: i64 = 256;
+
+/// What a rotation did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rotation {
+    /// The number of the key that seals now.
+    pub key: u8,
+    /// How many values were sealed anew.
+    pub resealed: u64,
+    /// An earlier rotation had not come to its end; this one has.
+    pub was_interrupted: bool,
+    /// The old key could not be taken out of the key file, which is a credential of systemd: a person has to.
+    pub old_key_stays: bool,
+}
+
+/// How far a rotation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RotationStep {
+    /// The new key is in the file.
+    Written,
+    /// It seals.
+    Admitted,
+    /// So many values of so many are sealed with it.
+    Resealed(u64, u64),
+    /// It is the only one that may seal.
+    Alone,
+}
+
+impl Store {
+    /// Whether a rotation began and did not come to its end: the key file lists more than the key that seals.
+    #[must_use]
+    pub fn rotation_is_unfinished(&self) -> bool {
+        self.inner.keyring.listed().is_ok_and(|keys| keys.len() > 1)
+    }
+
+    /// Makes a key, seals everything with it and drops the old one, or ends a rotation that was interrupted. `watch`
+    /// sees every step.
+    ///
+    /// # Errors
+    /// [`StoreError::Rotating`], [`StoreError::KeyNotOurs`], or what keeps key file or database from being written. It
+    /// may be called again then.
+    pub async fn rotate_keys(&self, mut watch: impl FnMut(RotationStep)) -> Result<Rotation, StoreError> {
+        self.rotate_until(|step| {
+            watch(step);
+            ControlFlow::Continue(())
+        })
+        .await
+    }
+
+    /// The same, given up (as by a crash) after the step at which `watch` breaks.
+    pub(super) async fn rotate_until(
+        &self,
+        mut watch: impl FnMut(RotationStep) -> ControlFlow<()>,
+    ) -> Result<Rotation, StoreError> {
+        let inner = &self.inner;
+        let _alone = Claim::for_rotation(&inner.dir)?;
+        let begun = self.begun().await?;
+        let mut rotation = Rotation {
+            key: begun.key,
+            resealed: 0,
+            was_interrupted: begun.was_interrupted,
+            old_key_stays: begun.is_credential,
+        };
+        if watch(RotationStep::Written).is_break() {
+            return Ok(rotation);
+        }
+        let mut transaction = inner.writer.begin("admit the new sealing key").await?;
+        connection::admit(&mut transaction, &inner.keyring, begun.key).await?;
+        transaction.commit().await?;
+        if watch(RotationStep::Admitted).is_break() {
+            return Ok(rotation);
+        }
+        let mut left = 0;
+        for column in SEALED {
+            left += self.sealed_otherwise(column, begun.key).await?;
+        }
+        let total = left;
+        for column in SEALED {
+            loop {
+                let done = self.reseal(column, begun.key).await?;
+                if done == 0 {
+                    break;
+                }
+                rotation.resealed += done;
+                let step = RotationStep::Resealed(rotation.resealed, total.max(rotation.resealed));
+                if watch(step).is_break() {
+                    return Ok(rotation);
+                }
+                // Between two portions others come to write.
+                tokio::task::yield_now().await;
+            }
+        }
+        self.leave_alone(begun.key).await?;
+        if watch(RotationStep::Alone).is_break() {
+            return Ok(rotation);
+        }
+        self.forget_what_was().await;
+        if let (false, Some(path), Some(text)) =
+            (begun.is_credential, inner.keyring.file(), inner.keyring.text_of(begun.key))
+        {
+            key_file::replace(path, &text)?;
+        }
+        self.renew_copies().await?;
+        Ok(rotation)
+    }
+
+    /// Finds the key that takes over, or makes it.
+    async fn begun(&self) -> Result<Begun, StoreError> {
+        let keyring = &self.inner.keyring;
+        let admitted = {
+            let mut writing = self.inner.writer.take().await;
+            connection::admitted(&mut writing).await?
+        };
+        let ids = keyring.listed()?;
+        keyring.settle(&admitted)?;
+        let sealing = keyring.sealing_id();
+        let path = keyring.file().map(std::path::Path::to_owned).unwrap_or_default();
+        let is_credential = path.file_name().is_some_and(|name| name == key_file::CREDENTIAL);
+        let newest = ids.last().copied().unwrap_or(sealing);
+        if newest != sealing {
+            // Its line is there already: from a rotation that ended early, or by a person's hand.
+            return Ok(Begun { key: newest, was_interrupted: !is_credential, is_credential });
+        }
+        if admitted.len() > 1 || ids.len() > 1 {
+            return Ok(Begun { key: sealing, was_interrupted: true, is_credential });
+        }
+        let Some((key, text)) = keyring.with_a_fresh_key() else {
+            return Err(StoreError::KeyUnreadable { path, reason: "it holds all 255 keys there can be" });
+        };
+        if is_credential {
+            return Err(StoreError::KeyNotOurs { path, next: key });
+        }
+        key_file::replace(&path, &text)?;
+        keyring.listed()?;
+        Ok(Begun { key, was_interrupted: false, is_credential })
+    }
+
+    async fn sealed_otherwise(&self, column: &SealedColumn, key: u8) -> Result<u64, StoreError> {
+        let mut writing = self.inner.writer.take().await;
+        sealed_otherwise(&mut writing, column, key).await
+    }
+
+    /// Seals a portion anew; how many values that were.
+    async fn reseal(&self, column: &SealedColumn, key: u8) -> Result<u64, StoreError> {
+        let action = "seal with the new key";
+        let keyring = &self.inner.keyring;
+        let mut transaction = self.inner.writer.begin(action).await?;
+        let rows = sqlx::query(AssertSqlSafe(column.select()))
+            .bind(vec![key])
+            .bind(PORTION)
+            .fetch_all(&mut *transaction)
+            .await
+            .attempt(action)?;
+        if rows.is_empty() {
+            transaction.rollback().await;
+            return Ok(0);
+        }
+        let update = column.update();
+        for row in &rows {
+            let sealed: Vec<u8> = row.try_get(0).attempt(action)?;
+            let names = (1..=column.row.len()).map(|index| row.try_get(index));
+            let names: Vec<String> = names.collect::<Result<_, _>>().attempt(action)?;
+            let place = column.place(&names);
+            let opened = keyring.unseal(&place, &sealed)?;
+            let mut query = sqlx::query(AssertSqlSafe(update.clone())).bind(keyring.seal_with(key, &place, &opened)?);
+            for name in names {
+                query = query.bind(name);
+            }
+            query.execute(&mut *transaction).await.attempt(action)?;
+        }
+        transaction.commit().await?;
+        Ok(rows.len() as u64)
+    }
+
+    /// Lists the key alone, once nothing is sealed with another one.
+    async fn leave_alone(&self, key: u8) -> Result<(), StoreError> {
+        let mut transaction = self.inner.writer.begin("dismiss the old sealing key").await?;
+        for column in SEALED {
+            let left = sealed_otherwise(&mut transaction, column, key).await?;
+            if left > 0 {
+                // Every writer knew the new key; only a hand of its own in the file can do this.
+                let place = format!("table {} ({left} values)", column.table);
+                return Err(StoreError::Unsealing { place });
+            }
+        }
+        sqlx::query("DELETE FROM seal WHERE key_id <> ?")
+            .bind(i64::from(key))
+            .execute(&mut *transaction)
+            .await
+            .attempt("dismiss the old sealing key")?;
+        transaction.commit().await.map(drop)
+    }
+
+    /// Free pages and the log still hold what the old key sealed. Only tidiness: should it fail, they are written over
+    /// in time.
+    async fn forget_what_was(&self) {
+        let mut writing = self.inner.writer.take().await;
+        for statement in ["VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"] {
+            if let Err(error) = sqlx::query(statement).execute(&mut *writing).await {
+                tracing::warn!(%error, "old sealed values stay in free parts of the database for a while");
+            }
+        }
+    }
+}
+
+/// What stands at the beginning.
+struct Begun {
+    key: u8,
+    was_interrupted: bool,
+    is_credential: bool,
+}
+
+async fn sealed_otherwise(
+    connection: &mut SqliteConnection,
+    column: &SealedColumn,
+    key: u8,
+) -> Result<u64, StoreError> {
+    let left: i64 = sqlx::query_scalar(AssertSqlSafe(column.count()))
+        .bind(vec![key])
+        .fetch_one(connection)
+        .await
+        .attempt("count what the old key sealed")?;
+    Ok(super::columns::unsigned(left))
+}

@@ -1,0 +1,62 @@
+//! The schema, brought from any earlier one to the present; the database as it was is kept first.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use sqlx::{
+    SqliteConnection,
+    migrate::{MigrateError, Migrator},
+};
+
+use super::{
+    copies,
+    error::{Attempt, StoreError},
+};
+
+pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+
+/// The newest schema this program knows.
+pub(super) fn newest() -> i64 {
+    MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default()
+}
+
+/// The schemas the database has, oldest first; none when it is new.
+pub(super) async fn applied(connection: &mut SqliteConnection) -> Result<Vec<i64>, StoreError> {
+    let action = "look at the schema";
+    let known: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'")
+        .fetch_one(&mut *connection)
+        .await
+        .attempt(action)?;
+    if known == 0 {
+        return Ok(Vec::new());
+    }
+    sqlx::query_scalar("SELECT version FROM _sqlx_migrations ORDER BY version")
+        .fetch_all(connection)
+        .await
+        .attempt(action)
+}
+
+/// Brings the database of `dir` forward. Each step is one transaction: what fails is not there.
+///
+/// # Errors
+/// [`StoreError::NewerSchema`], or why copy or change could not be made; the old state is kept.
+pub(super) async fn bring_forward(
+    connection: &mut SqliteConnection,
+    dir: &Path,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let applied = applied(connection).await?;
+    if let Some(found) = applied.last().copied().filter(|found| *found > newest()) {
+        return Err(StoreError::NewerSchema { found, known: newest() });
+    }
+    let is_behind = MIGRATIONS.iter().any(|migration| !applied.contains(&migration.version));
+    if let Some(found) = applied.last().copied().filter(|_| is_behind) {
+        let copy = copies::before_migration(connection, dir, now, found).await?;
+        tracing::info!(from = found, to = newest(), copy = %copy.display(), "the database is brought to the present schema");
+    }
+    MIGRATIONS.run(connection).await.map_err(|error| match error {
+        MigrateError::VersionMissing(found) => StoreError::NewerSchema { found, known: newest() },
+        MigrateError::Execute(source) => StoreError::sort("bring the database to the present schema", source),
+        other => StoreError::Migrate(other),
+    })
+}

@@ -1,0 +1,60 @@
+//! Every column that holds something sealed: what must be sealed anew when another key takes over. A test compares this
+//! list with the schema.
+
+/// One column.
+#[derive(Debug)]
+pub(super) struct SealedColumn {
+    /// The table.
+    pub(super) table: &'static str,
+    /// The column; it may be NULL.
+    pub(super) column: &'static str,
+    /// The columns that tell one row from all others. The place a value is sealed to is the table and these, with `/`
+    /// between.
+    pub(super) row: &'static [&'static str],
+}
+
+const fn column(table: &'static str, column: &'static str, row: &'static [&'static str]) -> SealedColumn {
+    SealedColumn { table, column, row }
+}
+
+/// All of them, but for the proofs of table `seal`, which belong to one key each.
+pub(super) const SEALED: &[SealedColumn] = &[
+    column("phone", "secrets", &["instance_id", "mac"]),
+    column("account", "secrets", &["phone_id", "line"]),
+    column("device_config", "sealed", &["phone_id"]),
+    column("upload", "sealed", &["phone_id", "name"]),
+    column("delivered_file", "sealed", &["phone_id", "name"]),
+    column("handover", "sealed", &["key"]),
+    column("setting", "sealed", &["instance_id", "scope", "name"]),
+    column("fact", "sealed", &["instance_id", "key"]),
+];
+
+impl SealedColumn {
+    /// The place of the row with these values of [`SealedColumn::row`].
+    pub(super) fn place(&self, row: &[String]) -> String {
+        format!("{}/{}", self.table, row.join("/"))
+    }
+
+    /// How many values another key than `?1` sealed.
+    pub(super) fn count(&self) -> String {
+        let Self { table, column, .. } = self;
+        format!("SELECT count(*) FROM {table} WHERE {column} IS NOT NULL AND substr({column}, 1, 1) <> ?1")
+    }
+
+    /// The first `?2` of them: the value, then the columns of the row as text.
+    pub(super) fn select(&self) -> String {
+        let Self { table, column, row } = self;
+        let row: Vec<String> = row.iter().map(|name| format!("CAST({name} AS TEXT)")).collect();
+        format!(
+            "SELECT {column}, {} FROM {table} WHERE {column} IS NOT NULL AND substr({column}, 1, 1) <> ?1 LIMIT ?2",
+            row.join(", ")
+        )
+    }
+
+    /// Puts another value into one row: the value, then the columns of the row.
+    pub(super) fn update(&self) -> String {
+        let Self { table, column, row } = self;
+        let row: Vec<String> = row.iter().map(|name| format!("{name} = ?")).collect();
+        format!("UPDATE {table} SET {column} = ? WHERE {}", row.join(" AND "))
+    }
+}

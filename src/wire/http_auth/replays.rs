@@ -1,0 +1,240 @@
+//! Which answers to a challenge were used, so that a captured request does not work a second time (RFC 7616, 5.12). What
+//! an answer was made for (account, nonce, client nonce, method, target) is one session of counts; of each session the
+//! highest count is kept and which of the 64 below it were used, as IPsec keeps its sequence numbers: requests that
+//! overtake each other on parallel connections all pass. Telling sessions apart by more than the nonce lets one
+//! challenge serve many phones, and phones that begin every file with count 1.
+//!
+//! In memory and bounded. A session that has to make room takes the benefit of the doubt with it: from then on what was
+//! challenged before it and is not remembered counts as used, which costs the client a fresh challenge and lets no capture
+//! through. A restart forgets all: what was captured before it may work once more until its nonce expires.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    hash::{BuildHasher, RandomState},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+
+/// Parts with a lock of their own: two workers meet at one only when both were just proven something by the same one.
+const PARTS: usize = 32;
+
+/// The sessions of all accounts.
+#[derive(Debug)]
+pub struct Replays {
+    hasher: RandomState,
+    parts: Vec<Mutex<Part>>,
+    capacity: usize,
+    lifetime: i64,
+}
+
+#[derive(Debug)]
+struct Part {
+    sessions: HashMap<u64, Window>,
+    order: VecDeque<(u64, i64)>,
+    /// Nonces made until then may belong to a session that was forgotten.
+    forgotten: i64,
+}
+
+/// The highest count and which of the 64 below it were used.
+#[derive(Debug, Clone, Copy)]
+struct Window {
+    highest: u32,
+    used: u64,
+}
+
+/// What a proven answer was made for.
+#[derive(Debug, Clone, Copy)]
+pub struct Answered<'a> {
+    /// Whose account was proven, told apart from all others: a user name may be known to several.
+    pub account: i64,
+    /// The nonce.
+    pub nonce: &'a str,
+    /// When it was made, in Unix seconds.
+    pub issued: i64,
+    /// The client's nonce; empty in the old form of Digest.
+    pub cnonce: &'a str,
+    /// Method and target as they enter the proof, hashed.
+    pub asked: &'a [u8],
+    /// The nonce count; 0 in the old form of Digest, where every answer works once.
+    pub count: u32,
+}
+
+impl Replays {
+    /// Remembers at most about `capacity` sessions (60 bytes each) of nonces that are good for `lifetime`.
+    #[must_use]
+    pub fn new(capacity: usize, lifetime: Duration) -> Self {
+        let part = || Mutex::new(Part { sessions: HashMap::new(), order: VecDeque::new(), forgotten: i64::MIN });
+        Self {
+            hasher: RandomState::new(),
+            parts: (0..PARTS).map(|_| part()).collect(),
+            capacity: capacity.div_ceil(PARTS).max(1),
+            lifetime: i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX),
+        }
+    }
+
+    /// Notes a use; false when this count was used before, is more than 64 behind the highest, or might have been used in
+    /// a session that had to be forgotten. Note only what was proven, or strangers could use up the counts of a phone.
+    #[must_use]
+    pub fn note(&self, answered: &Answered<'_>, now: Timestamp) -> bool {
+        let key = self.hasher.hash_one((answered.account, answered.nonce, answered.cnonce, answered.asked));
+        let Some(mut part) = self.part(key) else { return false };
+        if let Some(window) = part.sessions.get_mut(&key) {
+            return window.note(answered.count);
+        }
+        if answered.issued <= part.forgotten {
+            return false;
+        }
+        part.make_room(self.capacity, now.as_second().saturating_sub(self.lifetime));
+        part.order.push_back((key, answered.issued));
+        part.sessions.insert(key, Window { highest: answered.count, used: 1 });
+        true
+    }
+
+    fn part(&self, key: u64) -> Option<MutexGuard<'_, Part>> {
+        let index = usize::try_from(key >> 59).unwrap_or_default() % PARTS;
+        Some(self.parts.get(index)?.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    #[cfg(test)]
+    fn len(&self) -> usize {
+        self.parts.iter().map(|part| part.lock().unwrap().sessions.len()).sum()
+    }
+}
+
+impl Part {
+    /// Forgets what is over (made before `oldest`), a little each time, and what stands longest if there is no place.
+    fn make_room(&mut self, capacity: usize, oldest: i64) {
+        for _ in 0..2 {
+            match self.order.front() {
+                Some((key, issued)) if *issued < oldest => {
+                    self.sessions.remove(key);
+                    self.order.pop_front();
+                }
+                _ => break,
+            }
+        }
+        if self.order.len() >= capacity
+            && let Some((key, issued)) = self.order.pop_front()
+        {
+            self.sessions.remove(&key);
+            self.forgotten = self.forgotten.max(issued);
+        }
+    }
+}
+
+impl Window {
+    fn note(&mut self, count: u32) -> bool {
+        if count > self.highest {
+            self.used = self.used.checked_shl(count - self.highest).unwrap_or(0) | 1;
+            self.highest = count;
+            return true;
+        }
+        let Some(bit) = 1_u64.checked_shl(self.highest - count) else { return false };
+        let fresh = self.used & bit == 0;
+        self.used |= bit;
+        fresh
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::HashSet, sync::Arc};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3_600);
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn answered(nonce: &str, count: u32) -> Answered<'_> {
+        Answered { account: 7, nonce, issued: 100, cnonce: "c", asked: b"GET:/f", count }
+    }
+
+    #[test]
+    fn a_count_works_once_in_any_order() {
+        let replays = Replays::new(64, HOUR);
+        let counts = [1, 1, 3, 2, 2, 100, 3, 37, 37, 36];
+        let noted = counts.map(|count| replays.note(&answered("n", count), at(100)));
+        assert_eq!(noted, [true, false, true, true, false, true, false, true, false, false]);
+    }
+
+    #[test]
+    fn everything_the_answer_was_made_for_tells_sessions_apart() {
+        let replays = Replays::new(64, HOUR);
+        let first = answered("n", 1);
+        let others = [
+            Answered { account: 8, ..first },
+            Answered { nonce: "m", ..first },
+            Answered { cnonce: "d", ..first },
+            Answered { asked: b"GET:/g", ..first },
+        ];
+        for one in std::iter::once(first).chain(others) {
+            assert!(replays.note(&one, at(100)), "{one:?}");
+            assert!(!replays.note(&one, at(100)), "{one:?}");
+        }
+    }
+
+    #[test]
+    fn what_makes_room_lets_no_capture_through() {
+        let replays = Replays::new(PARTS * 4, HOUR);
+        let nonces: Vec<String> = (0..10_000).map(|number| format!("nonce {number}")).collect();
+        let made = |number: usize| 100 + i64::try_from(number).unwrap() / 100;
+        let session = |number: usize| Answered { issued: made(number), ..answered(&nonces[number], 1) };
+        for number in 0..nonces.len() {
+            // A fresh nonce is younger than all that was forgotten, but for those of its own second.
+            let _ = replays.note(&session(number), at(200));
+        }
+        assert!(replays.len() <= PARTS * 4);
+        let again = (0..nonces.len()).filter(|number| replays.note(&session(*number), at(200))).count();
+        assert_eq!(again, 0, "captures worked");
+        assert!(replays.note(&Answered { issued: 201, ..answered("fresh", 1) }, at(201)), "who asks anew gets in");
+    }
+
+    #[test]
+    fn what_is_over_makes_room_without_doubt() {
+        let replays = Replays::new(PARTS, HOUR);
+        for number in 0..1_000 {
+            let nonce = format!("{number}");
+            let issued = number * 4_000;
+            assert!(replays.note(&Answered { issued, ..answered(&nonce, 1) }, at(issued)), "{number}");
+        }
+    }
+
+    /// Several connections of one phone on several threads: every count passes exactly once.
+    #[test]
+    fn threads_neither_lose_nor_repeat_a_count() {
+        let replays = Arc::new(Replays::new(1024, HOUR));
+        let passed: usize = std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..4)
+                .map(|_| scope.spawn(|| (1..=60).filter(|count| replays.note(&answered("n", *count), at(100))).count()))
+                .collect();
+            workers.into_iter().map(|worker| worker.join().unwrap()).sum()
+        });
+        assert_eq!(passed, 60);
+    }
+
+    proptest! {
+        #[test]
+        fn no_count_works_twice(counts in prop::collection::vec(0..200_u32, 0..80)) {
+            let replays = Replays::new(64, HOUR);
+            let mut taken = HashSet::new();
+            for count in counts {
+                if replays.note(&answered("n", count), at(100)) { prop_assert!(taken.insert(count)); }
+            }
+        }
+
+        #[test]
+        fn requests_that_overtake_each_other_all_pass(order in Just((1..=60_u32).collect::<Vec<_>>()).prop_shuffle()) {
+            let replays = Replays::new(64, HOUR);
+            for count in order {
+                prop_assert!(replays.note(&answered("n", count), at(100)));
+            }
+        }
+    }
+}

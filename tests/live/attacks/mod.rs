@@ -1,0 +1,8 @@
+//! What was done to other provisioning servers, tried on this one: a row of `docs/security.md` per test.
+
+mod doors;
+mod fields;
+mod paths;
+mod raw;
+mod refusals;
+mod requests;

@@ -1,0 +1,37 @@
+//! Bytes as they are, and every byte that comes back.
+
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    time::Duration,
+};
+
+use crate::support::bench::Bench;
+
+/// Longer than anything here takes; a server that neither answers nor closes fails the test.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+pub fn address(bench: &Bench) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], bench.gateway.port()))
+}
+
+/// Sends bytes and reads until the server closes. A server that refuses early may close before all is written.
+pub fn exchange(address: SocketAddr, bytes: &[u8]) -> String {
+    let mut stream = open(address);
+    let _ = stream.write_all(bytes);
+    let _ = stream.shutdown(std::net::Shutdown::Write);
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+pub fn open(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// The status lines in what came back.
+pub fn statuses(answer: &str) -> Vec<u16> {
+    answer.split("HTTP/1.1 ").skip(1).filter_map(|rest| rest.get(..3)?.parse().ok()).collect()
+}

@@ -1,0 +1,118 @@
+//! New credentials of a phone's own: one command, and whatever dies in between, the phone gets in with the old or the
+//! new ones, never with both for longer than it needs.
+
+use gangway::{
+    phone::{neutral::sample_phone, record::Phone},
+    sim::yealink_phone::model,
+};
+use serde_json::json;
+
+use crate::support::{
+    bench::Bench,
+    http, mac,
+    options::{DOMAIN, INSTANCE, Options},
+    page::Page,
+    process::Site,
+};
+
+const AGENT: &str = "Yealink SIP-T46U 108.86.0.20 80:5e:c0:12:34:01";
+
+fn fetch(url: &str, user: &str, password: &str) -> u16 {
+    http::proven("GET", url, &[("User-Agent", AGENT)], user, password).status
+}
+
+#[actix_rt::test]
+async fn a_phone_changes_its_credentials_with_its_next_file() {
+    let bench = Bench::start().await;
+    let mac = mac(1);
+    let phone = bench.installed(mac, model::T46U, "user1").await;
+    assert!(phone.poll_once().await.unwrap().unchanged);
+    let before = bench.records().phone(mac).unwrap().own.clone();
+
+    let rotated = bench.gateway.command(&["phones", "rotate", &mac.to_string()]);
+    assert!(rotated.status.success(), "{rotated:?}");
+    let changing = bench.records().wait_phone(mac, "the change", |phone| phone.former.is_some()).await;
+    assert_ne!(changing.own.password, before.password);
+    let again = bench.gateway.command(&["phones", "rotate", &mac.to_string()]);
+    assert!(!again.status.success() && String::from_utf8_lossy(&again.stderr).contains("on their way"), "{again:?}");
+
+    assert!(!phone.poll_once().await.unwrap().unchanged, "the old ones bring it the new ones");
+    assert!(phone.poll_once().await.unwrap().unchanged, "which it uses from then on");
+    let settled = bench.records().wait_phone(mac, "the end of the old ones", |phone| phone.former.is_none()).await;
+    assert!(settled.own.proven.is_some());
+    assert_eq!(settled.own.password, changing.own.password);
+    let url = format!("{}/phone/{mac}.cfg", bench.gateway.instance_url());
+    assert_eq!(fetch(&url, &before.user, before.password.expose()), 401, "the old ones are dead");
+    let followed = bench.gateway.command(&["phones", "show", &mac.to_string()]);
+    let shown = String::from_utf8_lossy(&followed.stdout).into_owned();
+    for sentence in ["New credentials of the phone's own", "has proven its new credentials"] {
+        assert!(shown.contains(sentence), "{shown}");
+    }
+    bench.assert_no_violation();
+}
+
+#[actix_rt::test]
+async fn one_click_does_the_same_and_a_second_one_says_that_it_is_under_way() {
+    let bench = Bench::start().await;
+    let mac = mac(1);
+    let phone = bench.installed(mac, model::T46U, "user1").await;
+    let mut page = Page::open(&bench.world, &bench.gateway.socket_url()).await;
+    let act = json!({ "mac": mac.to_string(), "action": "rotate-credentials" });
+    let done = page.ask("Act", act.clone()).await;
+    assert_eq!(done["will"]["key"], "will.rotate-credentials", "{done}");
+    let again = page.ask("Act", act).await;
+    assert_eq!(again["code"]["key"], "rotation-under-way", "{again}");
+    let events = bench.records().events(mac).await;
+    assert!(events.iter().any(|event| event.kind == "person" && event.text.contains("credentials")), "{events:?}");
+    let waiting = {
+        let config = bench.gateway.config();
+        std::thread::spawn(move || {
+            crate::support::process::run(&config, &["phones", "rotate", "805ec0123401", "--wait"])
+        })
+    };
+    for _ in 0..2 {
+        phone.poll_once().await.unwrap();
+    }
+    bench.records().wait_phone(mac, "the end of the old ones", |phone| phone.former.is_none()).await;
+    let waited = waiting.join().unwrap();
+    assert!(waited.status.success(), "{waited:?}");
+}
+
+/// The real binary, killed at every point of the change.
+#[actix_rt::test]
+async fn whenever_it_dies_one_of_both_gets_in() {
+    let options = Options::default();
+    let site = Site::new(&options);
+    let records = site.records(&options).await;
+    let mac = mac(1);
+    let fresh = Phone::new(records.instance, mac, "yealink", "yealink", jiff::Timestamp::UNIX_EPOCH);
+    let mut phone = sample_phone("yealink", "yealink", Some("T46U"), None, mac);
+    (phone.instance, phone.token, phone.own) = (records.instance, fresh.token, fresh.own);
+    let old = records.store.create_phone(phone, Vec::new()).await.unwrap().own.clone();
+    let url = format!("{}/{DOMAIN}/{INSTANCE}/phone/{mac}.cfg", site.url());
+    let old_gets = || fetch(&url, &old.user, old.password.expose());
+
+    let mut gateway = site.serve();
+    assert_eq!(old_gets(), 200);
+    let rotated = site.run(&["phones", "rotate", &mac.to_string()]);
+    assert!(rotated.status.success(), "{rotated:?}");
+    let new = records.wait_phone(mac, "the change", |phone| phone.former.is_some()).await.own.clone();
+    let new_gets = || fetch(&url, &new.user, new.password.expose());
+    assert_ne!(new.password, old.password);
+
+    // It is written, the phone does not know it.
+    gateway.kill();
+    gateway = site.serve();
+    assert_eq!(old_gets(), 200);
+    // The phone has the file, and has not used what stands in it.
+    gateway.kill();
+    gateway = site.serve();
+    assert_eq!(old_gets(), 200);
+    assert_eq!(new_gets(), 200);
+    // It has used it.
+    gateway.kill();
+    gateway = site.serve();
+    assert_eq!(old_gets(), 401);
+    assert_eq!(new_gets(), 200);
+    gateway.kill();
+}

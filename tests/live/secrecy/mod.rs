@@ -1,0 +1,332 @@
+//! The whole way of a phone with every secret a marked value, at the most talkative log level; afterwards everything that
+//! comes out of the gateway is searched for the marks, in every spelling.
+
+mod marks;
+
+use std::{fs, path::Path, process::Output};
+
+use gangway::{
+    phone::{facet::RedirectState, mac::Mac, settings::Scope},
+    sim::{
+        pbx::PbxUser,
+        users::ProvisionRequest,
+        world::World,
+        yealink_phone::{YealinkPhone, model},
+    },
+    store::HistoryFilter,
+};
+use serde_json::{Value, json};
+
+use self::marks::Marks;
+use crate::support::{
+    bench::{TITLE, world},
+    http, mac,
+    options::{Options, PASSWORD},
+    page::Page,
+    process::{Process, Site, get},
+    records::Records,
+};
+
+/// Passwords as a careless generator makes them: every character that some format has to escape.
+const USER: &str = "M4rk<&\"'%+/=;user 7f3a";
+const LDAP: &str = "M4rk<&\"'%+/=;ldap 91bc";
+const SHARED: &str = "M4rk-shared-3e5d-bootstrap";
+const ADMIN: &str = "M4rk<&>admin-66aa";
+const RPS: &str = "M4rk<&\"'%rps 0d1e";
+const PASSPHRASE: &str = "M4rk passphrase of the backup 55";
+const UPLOAD: &str = "M4rk-upload-8a8a";
+/// Not secret: shows that the search finds what is there.
+const CONTROL: &str = "Contr0l <&\"'% name";
+
+/// What the gateway let out.
+#[derive(Default)]
+struct Let {
+    out: Vec<(String, Vec<u8>)>,
+}
+
+impl Let {
+    fn add(&mut self, name: impl Into<String>, bytes: impl Into<Vec<u8>>) {
+        self.out.push((name.into(), bytes.into()));
+    }
+
+    fn command(&mut self, name: &str, done: &Output) {
+        assert!(done.status.success(), "{name}: {}", String::from_utf8_lossy(&done.stderr));
+        self.add(format!("{name}: stdout"), done.stdout.clone());
+        self.add(format!("{name}: stderr"), done.stderr.clone());
+    }
+
+    /// Every file below, but the one that holds the sealing key.
+    fn files(&mut self, dir: &Path) {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                self.files(&path);
+            } else if path.file_name().is_some_and(|name| name != "seal.key") {
+                self.add(path.display().to_string(), fs::read(&path).unwrap());
+            }
+        }
+    }
+
+    fn assert_clean(&self, marks: &Marks) {
+        let found: Vec<String> = self.out.iter().flat_map(|(name, bytes)| marks.find(name, bytes)).collect();
+        assert!(found.is_empty(), "secrets came out:\n{}", found.join("\n"));
+    }
+}
+
+struct Scene {
+    // Ends before its directory does.
+    process: Process,
+    world: World,
+    site: Site,
+    records: Records,
+    marks: Marks,
+    out: Let,
+}
+
+impl Scene {
+    async fn start() -> Self {
+        let world = world().start().await.unwrap();
+        let _ = world.pbx.add_user(PbxUser::new("marked", CONTROL, USER));
+        world.devices.set_admin_password(ADMIN);
+        world.rps.board().change(|rps| rps.accounts.insert(World::RPS_USER.into(), RPS.into()));
+        let mut options = Options::default().redirecting(&world);
+        for setting in &mut options.settings {
+            if setting.0 == "redirect.yealink.password" {
+                setting.1 = RPS.into();
+            }
+        }
+        let more = [("ldap_password", LDAP), ("phone_admin_password", "from-devices"), ("provisioning_user", "shared")];
+        options.settings.extend(more.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        options.settings.push(("provisioning_password".into(), SHARED.into()));
+        let site = Site::new(&options);
+        let text = fs::read_to_string(site.config()).unwrap().replace("info,gangway=debug", "trace");
+        fs::write(site.config(), text).unwrap();
+        let records = site.records(&options).await;
+        let process = site.serve();
+        world.connect_gateway(&site.url());
+        world.wait_gateway().await.unwrap();
+        let mut marks = Marks::default();
+        for (name, secret) in [
+            ("the user's password", USER),
+            ("the LDAP password", LDAP),
+            ("the shared bootstrap password", SHARED),
+            ("the phones' admin password", ADMIN),
+            ("the redirect account's password", RPS),
+            ("Snom's secret", World::SRAPS_SECRET),
+            ("the passphrase", PASSPHRASE),
+            ("an upload", UPLOAD),
+            ("the app objects' password", PASSWORD),
+        ] {
+            marks.add(name, secret);
+        }
+        Self { world, site, process, records, marks, out: Let::default() }
+    }
+
+    /// From the MAC on the box to the first call, and what only this phone knows.
+    async fn installed(&mut self, mac: Mac, user: &str) -> YealinkPhone {
+        let code = self.world.devices.make_code(1, false);
+        self.marks.add("the provisioning code", &code);
+        let request = ProvisionRequest { code: Some(code), ..ProvisionRequest::new(&mac.to_string(), user, TITLE) };
+        let answer = self.world.users.provision(request).await.unwrap();
+        assert!(answer.ok, "{:?}", answer.error);
+        self.out.add("ProvisioningPhoneResult", answer.raw.to_string());
+        self.records.wait_redirect(mac, RedirectState::Redirected).await;
+        let phone = self.world.add_phone(mac, model::T46U);
+        assert!(phone.boot().await.unwrap().registered);
+        let record = self.records.wait_done(mac).await;
+        phone.poll_once().await.unwrap();
+        self.records.wait_phone(mac, "the window is closed", |phone| phone.window.closed.is_some()).await;
+        let sysclient = self.world.devices.board().read(|state| state.devices[&mac.to_string()].password.clone());
+        self.marks.add("the sysclient password", &sysclient);
+        self.marks.add("the token", record.token.expose());
+        self.marks.add("the phone's own password", record.own.password.expose());
+        phone
+    }
+
+    /// What strangers and mistaken phones are told.
+    fn refusals(&mut self, mac: Mac) {
+        let record = self.records.phone(mac).unwrap();
+        let base = format!("{}/example.com/gangway/phone", self.site.url());
+        let agent = format!("Yealink SIP-T46U 108.86.0.20 {}", mac.spelled(":"));
+        let token = record.token.expose();
+        for (name, url) in [
+            ("unknown token", format!("{base}/aaaaaaaaaaaaaaaaaaaaaaaaaa/{mac}.cfg")),
+            ("window closed", format!("{base}/{token}/{mac}.cfg")),
+            ("no such file", format!("{base}/{token}/../../etc/passwd")),
+            ("without token", format!("{base}/{mac}.cfg")),
+        ] {
+            let answer = http::get(&url, &agent);
+            assert!(answer.status >= 400, "{name}: {}", answer.status);
+            self.out.add(format!("answer to: {name}"), format!("{:?}{}", answer.headers, answer.text()));
+        }
+        let wrong = http::basic(&mac.to_string(), LDAP);
+        let url = format!("{base}/{token}/{mac}.cfg");
+        let answer = http::request("GET", &url, &[("User-Agent", &agent), ("Authorization", &wrong)], b"");
+        self.out.add("answer to wrong credentials", format!("{:?}{}", answer.headers, answer.text()));
+    }
+
+    /// The page, all of it, with a secret revealed to a person.
+    async fn page(&mut self, mac: Mac) {
+        let url = format!("ws://{}/example.com/gangway", self.site.http);
+        let mut page = Page::open(&self.world, &url).await;
+        let mut told = Vec::new();
+        for (message, body) in [
+            ("Hello", json!({})),
+            ("Devices", json!({})),
+            ("Phone", json!({ "mac": mac })),
+            ("Config", json!({ "mac": mac })),
+            ("Diff", json!({ "mac": mac })),
+            ("Settings", json!({})),
+            ("Settings", json!({ "scope": "vendor:yealink" })),
+            ("SettingsPending", json!({})),
+            ("History", json!({ "count": 500 })),
+            ("HistoryExport", json!({})),
+            ("Notices", json!({})),
+            ("Categories", json!({})),
+            ("Chart", json!({})),
+            ("RedirectTest", json!({ "vendor": "yealink" })),
+        ] {
+            let parts = page.parts(message, body).await;
+            told.extend(parts.into_iter().map(|part| (message, part)));
+        }
+        let hidden: Vec<Value> = told
+            .iter()
+            .filter(|(message, _)| *message == "Config")
+            .flat_map(|(_, part)| part["lines"].as_array().cloned().unwrap_or_default())
+            .filter(|line| line.to_string().contains("***"))
+            .collect();
+        assert!(!hidden.is_empty(), "the file shows no masked line");
+        let mut revealed = String::new();
+        for line in hidden {
+            // What a person asks to see is what she may see; nobody else does.
+            revealed += &page.ask("Reveal", json!({ "mac": mac, "line": line["n"] })).await.to_string();
+        }
+        assert!(revealed.contains("M4rk"), "the reveal shows what was masked: {revealed}");
+        page.act(mac, "allow", json!({})).await;
+        let timeline = page.timeline(mac).await;
+        assert!(timeline.iter().any(|entry| entry["kind"] == "person"), "{timeline:?}");
+        told.push(("timeline", Value::Array(timeline)));
+        for (message, part) in told {
+            self.out.add(format!("admin page: {message}"), part.to_string());
+        }
+    }
+
+    /// Mistakes at the redirect service.
+    async fn redirect_errors(&mut self, mac: Mac, user: &str) {
+        self.world.rps.board().change(|rps| rps.accounts.insert(World::RPS_USER.into(), "changed".into()));
+        let request = ProvisionRequest::new(&mac.to_string(), user, TITLE);
+        let answer = self.world.users.provision(request).await.unwrap();
+        self.out.add("ProvisioningPhoneResult, redirect refused", answer.raw.to_string());
+        self.records.wait_phone(mac, "the redirect error is recorded", |phone| phone.redirect.error.is_some()).await;
+        let record = self.records.phone(mac).unwrap();
+        self.marks.add("the second token", record.token.expose());
+        self.marks.add("the second own password", record.own.password.expose());
+    }
+
+    fn commands(&mut self, mac: Mac) {
+        let mac = mac.to_string();
+        for arguments in [
+            &["phones", "list"][..],
+            &["phones", "list", "--json"],
+            &["phones", "show", &mac],
+            &["phones", "show", &mac, "--json"],
+            &["settings", "list"],
+            &["settings", "list", "--json"],
+            &["settings", "get", "ldap_password"],
+            &["render", "--mac", &mac],
+            &["render", "--mac", &mac, "--explain"],
+            &["vendors"],
+        ] {
+            let done = self.site.run(arguments);
+            self.out.command(&arguments.join(" "), &done);
+        }
+        let checked = self.site.run(&["check"]);
+        self.out.add("check", [checked.stdout, checked.stderr].concat());
+    }
+
+    async fn records_and_debug(&mut self) {
+        for phone in self.records.store.roster().all() {
+            self.out.add("Debug of a record", format!("{phone:?} {phone:#?}"));
+            for event in self.records.store.events(phone.id, 500).await.unwrap() {
+                self.out.add("time line", format!("{event:?}"));
+            }
+            for account in &phone.accounts {
+                self.out.add("Debug of an account", format!("{account:?}"));
+            }
+        }
+        let filter = HistoryFilter { instance: self.records.instance, mac: None, before: None, limit: 500 };
+        let history = self.records.store.history(filter).await.unwrap();
+        assert!(!history.is_empty());
+        self.out.add("redirect history", format!("{history:?}"));
+        let store = &self.records.store;
+        let layers = store.layers(self.records.instance);
+        self.out.add("Debug of store and settings", format!("{store:?} {layers:?}"));
+        let config = gangway::config::Config::load(Some(&self.site.config())).unwrap();
+        self.out.add("Debug of the configuration", format!("{config:?} {config:#?}"));
+        let own = store.fact(self.records.instance, "anything");
+        assert!(own.is_none());
+    }
+}
+
+#[actix_rt::test]
+async fn no_secret_comes_out_anywhere_but_where_it_belongs() {
+    let mut scene = Scene::start().await;
+    let (first, second, third) = (mac(1), mac(2), mac(3));
+    let phone = scene.installed(first, "marked").await;
+    let file = phone
+        .board()
+        .read(|flash| flash.reports.iter().map(|report| format!("{:?}", report.files)).collect::<String>());
+    scene.refusals(first);
+    scene.page(first).await;
+    scene.installed(second, "user2").await;
+    scene.records.store.save_upload(scene.records.phone(first).unwrap().id, "a.log", UPLOAD.as_bytes()).await.unwrap();
+    let refused = scene.site.run(&["settings", "set", "update_interval_minutes", USER]);
+    assert!(!refused.status.success());
+    scene.commands(first);
+    let released = scene.site.run(&["phones", "release", &second.to_string()]);
+    scene.out.command("phones release", &released);
+    scene
+        .records
+        .store
+        .set_setting(scene.records.instance, &Scope::Phone(first), "ldap_password", Some(&LDAP.into()))
+        .await
+        .unwrap();
+    phone.poll_once().await.unwrap();
+    scene.redirect_errors(third, "user3").await;
+    let words = scene.site.data().with_file_name("words");
+    fs::write(&words, PASSPHRASE).unwrap();
+    let backup = scene.site.data().with_file_name("site.backup");
+    let made = scene.site.run(&["backup", backup.to_str().unwrap(), "--passphrase-file", words.to_str().unwrap()]);
+    scene.out.command("backup", &made);
+    let key = fs::read_to_string(scene.site.data().join("seal.key")).unwrap();
+    scene.marks.add("the sealing key", key.trim().split(' ').next_back().unwrap());
+    let rotated = scene.site.run(&["keys", "rotate"]);
+    scene.out.command("keys rotate", &rotated);
+    let key = fs::read_to_string(scene.site.data().join("seal.key")).unwrap();
+    scene.marks.add("the new sealing key", key.trim().split(' ').next_back().unwrap());
+    scene.records_and_debug().await;
+    for page in ["/metrics", "/readyz", "/healthz", "/debug"] {
+        scene.out.add(page, get(scene.site.ops, page).unwrap());
+    }
+    scene.out.files(&scene.site.data());
+    scene.out.add("the backup", fs::read(&backup).unwrap());
+    let log = scene.process.log();
+    assert!(log.contains("TRACE"), "the log is at its most talkative");
+    scene.out.add("the log", log);
+
+    // The search finds what is there: in the file of the phone, and a name that is no secret.
+    for (name, secret) in [("password", USER), ("admin password", ADMIN)] {
+        let mut wanted = Marks::default();
+        wanted.add(name, secret);
+        assert!(!wanted.find("file", file.as_bytes()).is_empty(), "{name} is in the phone's file: {file}");
+    }
+    let mut control = Marks::default();
+    control.add("the name", CONTROL);
+    for place in ["gangway.db", "phones show", "admin page: Devices", "Debug of an account"] {
+        let hit =
+            scene.out.out.iter().any(|(name, bytes)| name.contains(place) && !control.find(name, bytes).is_empty());
+        assert!(hit, "the control is not found in {place}: the search would miss a secret there, too");
+    }
+    scene.out.assert_clean(&scene.marks);
+    assert_eq!(scene.process.terminate().1, Some(0));
+}
