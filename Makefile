@@ -40,7 +40,7 @@ pictures: tools ## take the pictures of docs/pictures anew
 	mkdir -p docs/pictures
 	GANGWAY_PICTURES=docs/pictures $(CARGO) nextest run -E 'binary(browser) & test(pictures)'
 
-tools: ## cargo-nextest, cargo-deny, python3, curl, openssl, node, Chromium and what drives it
+tools: ## cargo-nextest, cargo-deny, python3, curl, openssl, node, Chromium and what drives it, schemathesis
 	@command -v cargo-nextest >/dev/null || $(CARGO) install cargo-nextest --version $(NEXTEST_VERSION) --locked
 	@command -v cargo-deny >/dev/null || $(CARGO) install cargo-deny --version $(DENY_VERSION) --locked
 	@command -v python3 >/dev/null && command -v curl >/dev/null && command -v openssl >/dev/null \
@@ -48,6 +48,8 @@ tools: ## cargo-nextest, cargo-deny, python3, curl, openssl, node, Chromium and 
 	@command -v npm >/dev/null || (apt-get update -q && apt-get install -qy npm)
 	@command -v chromium >/dev/null || (apt-get update -q && apt-get install -qy chromium)
 	@fixtures/redirect/hawk/install.sh
+	@python3 -c 'import ensurepip' 2>/dev/null || (apt-get update -q && apt-get install -qy python3-venv)
+	@fixtures/rest/install.sh
 	@tests/browser/install.sh
 
 bench-tools:

@@ -19,6 +19,7 @@ pub mod vendor;
 pub mod links;
 pub mod redirect;
 pub mod render;
+pub mod rest;
 pub mod sysclients;
 
 pub mod provision;

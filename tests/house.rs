@@ -20,6 +20,7 @@ const ROWS: &[&[&str]] = &[
     &["apis"],
     &["http", "sip"],
     &["admin"],
+    &["rest"],
     &["lifecycle", "app", "cli", "sim"],
 ];
 

@@ -13,6 +13,7 @@ mod csv;
 mod diff;
 pub mod english;
 mod file;
+pub mod handed;
 mod hello;
 mod history;
 mod import;
@@ -40,11 +41,12 @@ mod view;
 use std::{net::IpAddr, path::PathBuf, pin::Pin, sync::Arc};
 
 use jiff::Timestamp;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 pub use self::{
     assets::page_english,
     build::build,
+    import::MOST_BYTES as IMPORT_BYTES,
     inquiry::Inquiry,
     pages::AdminPages,
     query::{Query, Sort, Wish},
@@ -157,7 +159,27 @@ impl Desk {
         let sip_trust = Arc::new(sip_trust::Known::default());
         deps.tasks.spawn("sip trust", sip_trust::follow(Arc::clone(&sip_trust), Arc::clone(&deps)));
         let runtime = tokio::runtime::Handle::current();
-        Self(Arc::new(Inner { deps, shelf, imports: Imports::default(), absences, sip_trust, runtime }))
+        let desk = Self(Arc::new(Inner { deps, shelf, imports: Imports::default(), absences, sip_trust, runtime }));
+        desk.spawn("handed imports", handed::follow(desk.clone()));
+        desk
+    }
+
+    /// Does something on the desk's own thread; without an answer when the gateway stops first.
+    pub fn on_its_thread<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> oneshot::Receiver<T> {
+        let (sender, done) = oneshot::channel();
+        let tasks = self.0.deps.tasks.clone();
+        self.spawn(name, async move {
+            tokio::select! {
+                () = tasks.stopping() => {}
+                // Whoever asked may have gone away; what was asked for is done all the same.
+                value = work => drop(sender.send(value)),
+            }
+        });
+        done
     }
 
     /// On the desk's own thread, whichever thread calls.

@@ -57,6 +57,7 @@ use crate::{
     provision::{self, Provisioning},
     redirect::{Limits, Redirects},
     render::Renderer,
+    rest::Rest,
     sip::Desk,
     store::{Claim, Store},
     sysclients::{Fleet, FleetDeps},
@@ -209,6 +210,7 @@ impl Application {
             tasks.spawn_local("certificates", certificates::follow(tls, Arc::clone(&clock), tasks.clone()));
         }
         let (instances_of_phones, pnp_clock) = (instances.clone(), Arc::clone(&clock));
+        let rest = Rest::new(desk, store.clone(), Arc::clone(&clock), config.net.trusted_proxies.clone());
         let pages: Arc<dyn Pages> =
             Arc::new(AdminPages { sessions: sessions.clone(), trusted_proxies: config.net.trusted_proxies.clone() });
         let deps = http::Deps::new(http::Parts {
@@ -222,6 +224,7 @@ impl Application {
             }),
             deliveries: Arc::new(ToProvisioning(provisioning)),
             upgrade: Arc::new(Sockets { apis, trusted_proxies: config.net.trusted_proxies.clone() }),
+            scripts: Arc::new(rest),
             pages: Arc::new(vec![pages]),
             clock,
             tasks: tasks.clone(),

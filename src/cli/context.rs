@@ -54,7 +54,12 @@ impl Context {
     /// Whoever sits at the terminal.
     pub fn person(&self) -> anyhow::Result<Person> {
         let instance = Arc::new(app::instance(self.instance, &self.configured));
-        Ok(Person { instance, who: Who::Command(user()?), source: IpAddr::from([127, 0, 0, 1]) })
+        Ok(Person { instance, who: Who::Command(self.user()?), source: IpAddr::from([127, 0, 0, 1]) })
+    }
+
+    /// The user of this process, by name where the system knows one.
+    pub fn user(&self) -> anyhow::Result<String> {
+        user()
     }
 
     /// Writes down what a command is about to do.
@@ -63,7 +68,6 @@ impl Context {
     }
 }
 
-/// The user of this process, by name where the system knows one.
 fn user() -> anyhow::Result<String> {
     let me = std::fs::metadata("/proc/self").context("cannot tell which user runs this command")?.uid();
     let known = std::fs::read_to_string("/etc/passwd").unwrap_or_default();

@@ -7,6 +7,7 @@ mod check;
 mod context;
 #[cfg(feature = "sim")]
 mod demo;
+mod import;
 mod keys;
 mod output;
 mod passphrase;
@@ -86,6 +87,8 @@ enum Command {
     Tokens(tokens::Tokens),
     /// Who changed what or had a secret shown, by page, script or command
     Audit(audit::Audit),
+    /// Print the OpenAPI document of the REST api
+    Openapi,
     /// The vendors and models this gateway knows
     Vendors(vendors::Vendors),
 }
@@ -110,6 +113,10 @@ impl CommandLine {
             Command::Backup(backup) => backup.run(global),
             Command::Restore(restore) => restore.run(global),
             Command::Tokens(tokens) => tokens.run(global),
+            Command::Openapi => {
+                output::json(&crate::rest::document(""));
+                Ok(ExitCode::SUCCESS)
+            }
             Command::Audit(audit) => audit.run(global),
             Command::Vendors(vendors) => vendors.run(global),
         }

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::{
     Global,
     context::{Context, block_on},
+    import::Import,
     output,
     redirect_checks::{Check, tell_move},
     rotate::Rotate,
@@ -54,6 +55,8 @@ pub enum Phones {
         /// Its MAC address, in any spelling
         mac: Mac,
     },
+    /// Provision many phones out of a file
+    Import(Import),
     /// Let the phone fetch its file with its redirect URL once more, as after a factory reset
     Allow {
         #[command(flatten)]
@@ -109,6 +112,7 @@ impl Phones {
                     list(&context, removed, global.json);
                     tell_move(&context);
                 }
+                Self::Import(import) => return import.run(&context, global.json).await,
                 Self::Check(check) => return check.run(&context, global.json).await,
                 Self::Show { mac } => show(&context, mac, global.json).await?,
                 Self::Allow { change, without_token, from } => {

@@ -44,7 +44,7 @@ use self::{
     memo::Memo,
     meter::Meter,
     path::{Below, Target},
-    ports::{Deliveries, Files, Pages, Records, Upgrade},
+    ports::{Deliveries, Files, Pages, Records, Scripts, Upgrade},
     scanners::Scanners,
 };
 use crate::{clock::SharedClock, phone::instance::Instances, tasks::Tasks};
@@ -61,8 +61,10 @@ pub struct Parts {
     pub deliveries: Arc<dyn Deliveries>,
     /// Who takes websockets.
     pub upgrade: Arc<dyn Upgrade>,
-    /// Who serves pages and REST.
+    /// Who serves pages.
     pub pages: Arc<dyn Pages>,
+    /// Who answers scripts.
+    pub scripts: Arc<dyn Scripts>,
     /// The time.
     pub clock: SharedClock,
     /// Who runs what is written behind the answers.
@@ -88,6 +90,7 @@ pub struct Deps {
     files: Arc<dyn Files>,
     upgrade: Arc<dyn Upgrade>,
     pages: Arc<dyn Pages>,
+    scripts: Arc<dyn Scripts>,
     clock: SharedClock,
     trusted_proxies: Vec<IpNet>,
     subject_header: Option<HeaderName>,
@@ -113,6 +116,7 @@ impl Deps {
             files: parts.files,
             upgrade: parts.upgrade,
             pages: parts.pages,
+            scripts: parts.scripts,
             clock: parts.clock,
             trusted_proxies: parts.trusted_proxies,
             used: Used::default(),
@@ -161,6 +165,9 @@ async fn dispatch(deps: Arc<Deps>, memo: Rc<Memo>, request: HttpRequest, mut pay
             phone_files::handle(&deps, &memo, &request, &mut payload, instance, token.as_deref(), &file).await
         }
         Below::NoFile => answer::not_found(),
+        Below::Api(path) => {
+            Arc::clone(&deps.scripts).answer(request.clone(), payload, Arc::clone(instance), path).await
+        }
         Below::Page(path) => match deps.pages.page(&request, &mut payload, instance, &path) {
             Some(page) => page.await,
             None => answer::not_found(),

@@ -33,7 +33,9 @@ pub enum Below<'a> {
     },
     /// `phone` itself or deeper than a file can lie.
     NoFile,
-    /// Everything else: pages, REST, websockets. Components joined by `/`.
+    /// What follows `api`, still percent-encoded: a path that is none is answered there, too.
+    Api(String),
+    /// Everything else: pages, websockets. Components joined by `/`.
     Page(String),
 }
 
@@ -54,6 +56,9 @@ pub fn read(path: &str) -> Target<'_> {
 
 fn below<'a>(mut parts: impl Iterator<Item = &'a str>) -> Option<Below<'a>> {
     let Some(first) = parts.next() else { return Some(Below::Page(String::new())) };
+    if first == "api" {
+        return Some(Below::Api(parts.collect::<Vec<_>>().join("/")));
+    }
     if first != "phone" {
         let mut page = component(first)?.into_owned();
         for part in parts {
@@ -78,7 +83,8 @@ fn is_token(text: &str) -> bool {
 }
 
 /// One component, decoded. `None` when it holds what no name holds: `..`, slashes, control characters, bad encoding.
-fn component(raw: &str) -> Option<Cow<'_, str>> {
+#[must_use]
+pub fn component(raw: &str) -> Option<Cow<'_, str>> {
     let decoded = if raw.contains('%') { Cow::Owned(decode(raw)?) } else { Cow::Borrowed(raw) };
     let odd = decoded.as_ref() == "."
         || decoded.as_ref() == ".."
@@ -156,6 +162,8 @@ mod tests {
         let Target::Instance { domain, name, below } = read("/example.com/gw/gangway-admin.htm") else { panic!() };
         assert_eq!((domain.as_ref(), name.as_ref()), ("example.com", "gw"));
         assert_eq!(below, Below::Page("gangway-admin.htm".into()));
+        let Target::Instance { below, .. } = read("/example.com/gw/api//v1/a%2fb") else { panic!() };
+        assert_eq!(below, Below::Api("v1/a%2fb".into()));
         let Target::Instance { below, .. } = read("/example.com/gw/") else { panic!() };
         assert_eq!(below, Below::Page(String::new()));
     }

@@ -176,7 +176,19 @@ pub trait Upgrade: Send + Sync {
     fn upgrade(&self, request: HttpRequest, payload: Payload, instance: Arc<Instance>) -> LocalReply<HttpResponse>;
 }
 
-/// Serves pages and REST below an instance's path.
+/// Answers scripts below an instance's `api`.
+pub trait Scripts: Send + Sync {
+    /// Answers. `path` is what follows `api`, still percent-encoded, without leading slash.
+    fn answer(
+        self: Arc<Self>,
+        request: HttpRequest,
+        payload: Payload,
+        instance: Arc<Instance>,
+        path: String,
+    ) -> LocalReply<HttpResponse>;
+}
+
+/// Serves pages below an instance's path.
 pub trait Pages: Send + Sync {
     /// Answers, or `None` when there is no such page. `path` is what follows the instance, without leading slash.
     fn page(

@@ -102,6 +102,18 @@ impl Store {
         }
     }
 
+    /// The facts that are no secrets and whose keys begin so: instance, key, value.
+    #[must_use]
+    pub fn facts_beginning(&self, prefix: &str) -> Vec<(InstanceId, String, String)> {
+        let map = self.inner.facts.map.read().unwrap_or_else(PoisonError::into_inner);
+        map.iter()
+            .filter_map(|((instance, key), fact)| match fact {
+                Fact::Open(value) if key.starts_with(prefix) => Some((*instance, key.clone(), value.clone())),
+                _ => None,
+            })
+            .collect()
+    }
+
     /// A fact that is a secret.
     #[must_use]
     pub fn secret_fact(&self, instance: InstanceId, key: &str) -> Option<Secret> {

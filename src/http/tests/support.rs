@@ -222,6 +222,12 @@ impl Upgrade for Teapot {
     }
 }
 
+impl Scripts for Teapot {
+    fn answer(self: Arc<Self>, _: HttpRequest, _: Payload, _: Arc<Instance>, path: String) -> LocalReply<HttpResponse> {
+        Box::pin(async move { HttpResponse::ImATeapot().body(path) })
+    }
+}
+
 impl Pages for Teapot {
     fn page(
         &self,
@@ -304,6 +310,7 @@ impl House {
             deliveries: Arc::new(Told(sender)),
             upgrade: Arc::new(Teapot),
             pages: Arc::new(Teapot),
+            scripts: Arc::new(Teapot),
             clock: Arc::new(clock.clone()),
             tasks: tasks.clone(),
             trusted_proxies: vec!["127.0.0.9/32".parse().unwrap()],

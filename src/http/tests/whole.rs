@@ -64,6 +64,7 @@ async fn a_yealink_phone_gets_its_file_from_the_store() {
         deliveries: Arc::new(Told(sender)),
         upgrade: Arc::new(Teapot),
         pages: Arc::new(Teapot),
+        scripts: Arc::new(Teapot),
         clock: Arc::new(clock.clone()),
         tasks: tasks.clone(),
         trusted_proxies: vec!["127.0.0.1/32".parse().unwrap()],

@@ -7,7 +7,7 @@ import { icon } from "./icons.js";
 import { address } from "./routes.js";
 
 const TABS = ["devices", "history"];
-const MENU = ["settings", "import", "connections", "about"];
+const MENU = ["settings", "import", "connections", "tokens", "about"];
 
 /** The head. */
 export class Head {

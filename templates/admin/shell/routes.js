@@ -9,6 +9,7 @@ const VIEWS = {
   settings: () => import("../views/settings.js"),
   import: () => import("../views/import.js"),
   connections: () => import("../views/connections.js"),
+  tokens: () => import("../views/tokens.js"),
   about: () => import("../views/about.js"),
 };
 

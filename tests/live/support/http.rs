@@ -86,7 +86,8 @@ pub fn request(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -
     let mut stream = TcpStream::connect(&*address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let authority = format!("{}:{}", url.host_str().unwrap(), url.port_or_known_default().unwrap());
-    let mut head = format!("{method} {} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n", url.path());
+    let target = &url[url::Position::BeforePath..url::Position::AfterQuery];
+    let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n");
     for (name, value) in headers {
         head += &format!("{name}: {value}\r\n");
     }

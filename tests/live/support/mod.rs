@@ -8,6 +8,7 @@ pub mod options;
 pub mod page;
 pub mod process;
 pub mod records;
+pub mod script;
 pub mod socket;
 
 use std::future::Future;

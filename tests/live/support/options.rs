@@ -24,6 +24,8 @@ pub struct Options {
     pub connects_per_second: u32,
     /// `[net] allow`: the simulators live on loopback.
     pub allow: Vec<String>,
+    /// `[net] trusted_proxies`.
+    pub trusted_proxies: String,
     /// Lines for `[[instances]]`.
     pub instance: String,
     /// `[vendors] dir`.
@@ -42,6 +44,7 @@ impl Default for Options {
         Self {
             connects_per_second: 500,
             allow: vec!["127.0.0.0/8".into()],
+            trusted_proxies: String::new(),
             instance: String::new(),
             vendors: None,
             pnp: String::new(),
@@ -79,11 +82,12 @@ impl Options {
         let vendors = vendors.unwrap_or_default();
         let text = format!(
             "{vendors}{}[http]\nlisten = \"{http}\"\n[ops]\nlisten = \"{ops}\"\n[data]\ndir = \"{}\"\n\
-             [log]\nlevel = \"info,gangway=debug\"\n[net]\nallow = {:?}\nconnects_per_second = {}\n[pnp]\n{}\n\
+             [log]\nlevel = \"info,gangway=debug\"\n[net]\nallow = {:?}\ntrusted_proxies = {:?}\nconnects_per_second = {}\n[pnp]\n{}\n\
              [[instances]]\ndomain = \"{DOMAIN}\"\nname = \"{INSTANCE}\"\npassword = \"{PASSWORD}\"\n{}\n",
             self.sections,
             dir.join("data").display(),
             self.allow,
+            self.trusted_proxies,
             self.connects_per_second,
             self.pnp,
             self.instance,

@@ -1,0 +1,81 @@
+//! What is said in JSON, as types: the document is made from them, and every answer passes through them, so that nothing
+//! is told that is not documented.
+
+mod more;
+mod phones;
+mod settings;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+pub use self::{
+    more::{
+        AuditPage, AuditRow, Categories, Category, Connection, Connections, Dhcp, HistoryPage, HistoryRow, Import,
+        ImportCheck, ImportStarted, Info, InfoInstance, InfoToken, LineProblem, Notice, Notices, Provider, Providers,
+        Pruned, RedirectTest, Vendor, VendorArrival, Vendors,
+    },
+    phones::{
+        Accepted, Account, Action, Config, ConfigLine, Detail, Facet, FirstContact, LastRequest, Phone, PhoneActions,
+        PhoneDetails, PhoneShown, Phones, RedirectEntry, Resync, ResyncResult, Sentence, Sysclient, Timeline,
+        TimelineEntry, User, Window,
+    },
+    settings::{Beaten, Pending, Setting, SettingKind, Settings, SettingsChange},
+};
+
+/// A time, RFC 3339, UTC.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(value_type = String, format = DateTime, examples("2026-11-21T08:00:00Z"))]
+pub struct Time(pub String);
+
+/// A sentence: a lasting key with parameters, and how it reads in English.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Text {
+    /// Lasting; see the texts of the admin page.
+    pub key: String,
+    /// What stands at the places of the sentence. Data, never markup.
+    #[schema(value_type = Object)]
+    pub params: Map<String, Value>,
+    /// In English.
+    pub text: String,
+}
+
+/// A refusal (RFC 9457).
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemBody {
+    /// `about:blank`: the status says what kind it is, `code` what exactly.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The status in words.
+    pub title: String,
+    /// The status code.
+    #[schema(minimum = 400, maximum = 599)]
+    pub status: u16,
+    /// What was not done, why, what to do.
+    pub detail: String,
+    /// A lasting word for programs, where the gateway has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// What stands at the places of the sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub params: Option<Value>,
+    /// What is wrong with single fields or lines.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldProblem>,
+}
+
+/// What is wrong with one field, or one line of a file.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct FieldProblem {
+    /// The setting or the column; may be empty.
+    pub field: String,
+    /// The line of a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u64>,
+    /// Why.
+    pub detail: String,
+    /// A lasting word for programs.
+    pub code: String,
+}

@@ -1,0 +1,376 @@
+//! Phones.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::{FieldProblem, Text, Time};
+
+/// One independent part of a phone's state.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Facet {
+    /// A lasting word.
+    pub state: String,
+    /// Since when.
+    pub since: Time,
+    /// What is wrong, as a sentence.
+    pub error: Option<String>,
+    /// When it is tried again.
+    pub next: Option<Time>,
+}
+
+/// A user of a phone, short.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct User {
+    /// The line key, from 1.
+    pub line: u32,
+    /// H.323 name.
+    pub user: String,
+    /// Long name.
+    pub name: String,
+    /// Hardware id of the device at the PBX's user object.
+    pub hwid: String,
+    /// Address of the PBX.
+    pub pbx: String,
+}
+
+/// A phone as lists show it.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Phone {
+    /// Lasting number of the record.
+    pub id: i64,
+    /// 12 lower-case hex digits.
+    #[schema(pattern = "^[0-9a-f]{12}$")]
+    pub mac: String,
+    /// Its vendor.
+    pub vendor: String,
+    /// The provider it was provisioned with.
+    pub provider: String,
+    /// As it told.
+    pub model: Option<String>,
+    /// As it told.
+    pub firmware: Option<String>,
+    /// Category in Devices.
+    pub category: Option<String>,
+    /// Names of its users.
+    pub name: String,
+    /// The first 20 of them.
+    pub users: Vec<User>,
+    /// How many there are.
+    pub user_count: u64,
+    /// `active`, `released`, `blocked` or `removed`.
+    pub wanted: String,
+    /// When it was removed.
+    pub removed: Option<Time>,
+    /// `working`, `provisioned`, `underway`, `stuck`, `overdue`, `leaving` or `gone`.
+    pub stage: String,
+    /// Whether it needs a person.
+    pub stuck: bool,
+    /// Why it stands where it stands.
+    pub cause: String,
+    /// Its configuration from Devices.
+    pub device_config: Facet,
+    /// Its entry at the redirect service.
+    pub redirect: Facet,
+    /// Its requests.
+    pub requests: Facet,
+    /// The PBX's flags of the user that is worst off.
+    pub flags: Option<Facet>,
+    /// The registration of the user that is worst off.
+    pub registered: Option<Facet>,
+    /// When it asked last.
+    pub last_request: Option<Time>,
+    /// From where.
+    pub address: Option<String>,
+    /// When it got its file last.
+    pub delivered: Option<Time>,
+    /// When it was provisioned first.
+    pub created: Time,
+    /// Until when it may fetch its file with what travels through the redirect service.
+    pub window_until: Option<Time>,
+    /// Whether its file has changed since.
+    pub change_pending: bool,
+}
+
+/// A window of the list of phones.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Phones {
+    /// The phones of the window.
+    #[serde(rename(deserialize = "rows"))]
+    pub phones: Vec<Phone>,
+    /// Where the window begins.
+    pub offset: u64,
+    /// Phones that match.
+    pub total: u64,
+    /// Phones of the instance.
+    pub all: u64,
+    /// Phones by vendor and stage, whatever the query.
+    #[schema(value_type = Object)]
+    pub counts: Map<String, Value>,
+}
+
+/// A user of a phone, whole. Passwords are never told.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Account {
+    /// The line key, from 1.
+    pub line: u32,
+    /// H.323 name.
+    pub user: String,
+    /// Long name.
+    pub name: String,
+    /// Hardware id of the device at the PBX's user object.
+    pub hwid: String,
+    /// Address of the PBX.
+    pub pbx: String,
+    /// Domain of the PBX.
+    pub domain: String,
+    /// The PBX's flags of the device.
+    pub flags: Facet,
+    /// Whether the PBX sees it registered.
+    pub registered: Facet,
+    /// From where.
+    pub registered_address: Option<String>,
+    /// Since when its user or device is gone from the PBX.
+    pub orphaned_since: Option<Time>,
+    /// What is gone.
+    pub gone: Option<String>,
+    /// Since when its part of the file is withheld.
+    pub withheld_since: Option<Time>,
+}
+
+/// Who may fetch the first file.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Window {
+    /// When it was opened.
+    pub opened: Option<Time>,
+    /// Until when at most.
+    pub until: Option<Time>,
+    /// When the first file went out.
+    pub first_delivery: Option<Time>,
+    /// To which address.
+    pub source: Option<String>,
+    /// When it was closed.
+    pub closed: Option<Time>,
+    /// `true` or a network: the phone may come without its token.
+    pub first_contact: Option<FirstContact>,
+}
+
+/// What the redirect service holds.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RedirectEntry {
+    /// Since when.
+    pub at: Time,
+    /// Under which server entry.
+    pub server_name: Option<String>,
+}
+
+/// How the phone shows up in Devices.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Sysclient {
+    /// Product.
+    pub product: String,
+    /// Version.
+    pub version: String,
+}
+
+/// The last request.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LastRequest {
+    /// When.
+    pub at: Time,
+    /// From where.
+    pub address: String,
+    /// What it called itself.
+    pub user_agent: Option<String>,
+    /// For which file.
+    pub file: String,
+    /// How it ended.
+    pub outcome: String,
+    /// Requests so far.
+    pub requests: u64,
+}
+
+/// A phone with everything known about it.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PhoneDetails {
+    /// As lists show it.
+    #[serde(flatten)]
+    pub phone: Phone,
+    /// The first 50 users.
+    pub accounts: Vec<Account>,
+    /// How many there are.
+    pub account_count: u64,
+    /// Counts changes of its file.
+    pub revision: u64,
+    /// What it fetched last.
+    pub delivered_revision: Option<u64>,
+    /// How often it was provisioned.
+    pub provisionings: u64,
+    /// Who may fetch the first file.
+    pub window: Window,
+    /// When it first showed credentials of its own.
+    pub own_proven: Option<Time>,
+    /// What the redirect service holds.
+    pub redirect_entry: Option<RedirectEntry>,
+    /// When its configuration came from Devices.
+    pub config_received: Option<Time>,
+    /// How it shows up in Devices.
+    pub sysclient: Sysclient,
+    /// The last request, whole.
+    #[serde(rename(deserialize = "lastRequest"))]
+    pub request: Option<LastRequest>,
+    /// Where it can be sent by DHCP or by hand.
+    pub manual_url: Option<String>,
+    /// Whether the vendor's folder lists its model.
+    pub known_model: bool,
+    /// The version it should report.
+    pub firmware_wanted: Option<String>,
+    /// Whether it does.
+    pub firmware_current: Option<bool>,
+    /// Whether it has its present file; null before the first one.
+    pub holds_current_file: Option<bool>,
+}
+
+/// What to press.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Action {
+    /// An action, or `open-settings`.
+    pub name: String,
+    /// With what.
+    #[schema(value_type = Object)]
+    pub params: Value,
+}
+
+/// Where a phone is stuck, and what to do.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Sentence {
+    /// The cause, as its word.
+    pub cause: String,
+    /// Where the phone stands.
+    pub state: Text,
+    /// Why.
+    pub why: Text,
+    /// What to do next.
+    pub next: Text,
+    /// The action that does it, where there is one.
+    pub action: Option<Action>,
+}
+
+/// One phone.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct PhoneShown {
+    /// Everything known about it.
+    pub phone: PhoneDetails,
+    /// Where it is stuck, and what to do.
+    pub sentence: Sentence,
+}
+
+/// One thing that happened.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct TimelineEntry {
+    /// When.
+    pub at: Time,
+    /// `event`, `redirect` or `request`.
+    pub source: String,
+    /// A lasting word.
+    pub kind: String,
+    /// A sentence.
+    pub text: String,
+    /// More: a text, or an object that depends on `source`.
+    pub detail: Option<Detail>,
+}
+
+/// What more is known.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum Detail {
+    /// A text.
+    Text(String),
+    /// Members that depend on the source of the entry.
+    #[schema(value_type = Object)]
+    Members(Map<String, Value>),
+}
+
+/// Everything that happened to a phone, oldest first.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Timeline {
+    /// The entries.
+    pub entries: Vec<TimelineEntry>,
+}
+
+/// A line of a file.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct ConfigLine {
+    /// Its number, from 1.
+    pub n: u64,
+    /// Secrets are `***`.
+    pub text: String,
+    /// Where its value comes from.
+    pub origins: Vec<String>,
+    /// Whether it hides something.
+    pub secret: bool,
+}
+
+/// A phone's file.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Config {
+    /// Its lines.
+    pub lines: Vec<ConfigLine>,
+    /// What the renderer remarks.
+    pub notes: Vec<String>,
+}
+
+/// With which an action is carried out; each has what only some actions look at.
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct PhoneActions {
+    /// `allow`: also without the redirect URL, from anywhere or from this network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_contact: Option<FirstContact>,
+    /// `new-code`: id of the category in Devices.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    /// `new-code`: whether Devices rolls the category's settings out.
+    pub rollout: bool,
+}
+
+/// Whether a phone may come without its token.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum FirstContact {
+    /// From anywhere, or not.
+    Anywhere(bool),
+    /// From this network (CIDR).
+    Network(String),
+}
+
+/// It will happen.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Accepted {
+    /// What will happen.
+    pub will: Text,
+}
+
+/// Phones that shall come.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Resync {
+    /// Their MAC addresses, at most 500.
+    #[schema(min_items = 1, max_items = 500)]
+    pub macs: Vec<String>,
+}
+
+/// Who is told to come.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct ResyncResult {
+    /// How many.
+    pub accepted: u64,
+    /// Who is not, and why; `field` is the MAC as it was given.
+    pub refused: Vec<FieldProblem>,
+}
