@@ -7,7 +7,7 @@ mod build;
 pub mod cause;
 mod codes;
 mod config;
-mod csv;
+pub mod csv;
 pub mod english;
 mod file;
 mod hello;

@@ -3,7 +3,11 @@
 mod base;
 mod bench;
 mod comparison;
+#[cfg(feature = "sim")]
+mod crash;
 mod engine;
 mod intake;
+mod life;
+mod power_loss;
 mod random;
 mod restart;
