@@ -113,8 +113,11 @@ async fn allow(deps: &Deps, person: &Person, phone: &Phone, choice: &Value) -> R
         },
         other => return Err(Text::new("bad-network").with("network", other.to_string()).into()),
     };
-    let days =
-        deps.store.layers(phone.instance).effective_of(&["window_days"], &Default::default(), None).u32("window_days");
+    let days = deps
+        .store
+        .layers(phone.instance)
+        .effective_of(&["window_days"], &crate::phone::settings::Lookup::instance(), None)
+        .u32("window_days");
     let (deed, will) = match first_contact {
         FirstContact::Refused => ("Allow once".to_owned(), Text::new("will.allow").with("days", days)),
         FirstContact::Allowed(network) => {

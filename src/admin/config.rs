@@ -12,18 +12,22 @@ use super::{
 };
 use crate::{
     apis::admin::Person,
-    phone::{instance::InstanceId, record::Phone},
+    phone::{
+        instance::InstanceId,
+        record::Phone,
+        settings::{Defaults, Lookup},
+    },
     render::{Stage, mask},
     secret::Secret,
     wire::appws::Envelope,
 };
 
 /// Characters of a line.
-const LINE: usize = 4_096;
+pub(super) const LINE: usize = 4_096;
 
 #[derive(Deserialize)]
-struct ConfigRequest {
-    mac: String,
+pub(super) struct ConfigRequest {
+    pub(super) mac: String,
     #[serde(default)]
     open: bool,
 }
@@ -74,7 +78,7 @@ pub async fn reveal(deps: &Deps, person: &Person, message: &Envelope) -> Answer 
 }
 
 /// Every line as it may be shown, and whether it hides something.
-fn masked(file: &File, secrets: &[Secret]) -> Vec<(String, bool)> {
+pub(super) fn masked(file: &File, secrets: &[Secret]) -> Vec<(String, bool)> {
     file.lines
         .iter()
         .zip(file.text.lines())
@@ -87,9 +91,13 @@ fn masked(file: &File, secrets: &[Secret]) -> Vec<(String, bool)> {
 }
 
 /// Everything of a phone that must not be read over a shoulder, wherever it stands in the file.
-fn secrets(deps: &Deps, phone: &Phone) -> Vec<Secret> {
+pub(super) fn secrets(deps: &Deps, phone: &Phone) -> Vec<Secret> {
     const SETTINGS: &[&str] = &["phone_admin_password", "provisioning_password", "ldap_password"];
-    let lookup = crate::phone::settings::Lookup::of(phone);
+    let registry = deps.registry.load();
+    let family = registry
+        .vendor(&phone.vendor)
+        .and_then(|vendor| vendor.manifest.family_of(phone.model.as_deref(), Some(&phone.provider)));
+    let lookup = Lookup::of(phone, family.map_or(Defaults::Table, |family| Defaults::Family(&family.settings)));
     let settings = deps.store.layers(phone.instance).effective_of(SETTINGS, &lookup, Some(&phone.device_config));
     let mut secrets = vec![phone.token.clone(), phone.own.password.clone()];
     secrets.extend(phone.bootstrap.iter().map(|bootstrap| bootstrap.password.clone()));

@@ -328,6 +328,11 @@ const OTHERS: &[(&str, &str)] = &[
     ("code-not-needed", "Devices knows this phone: it needs no new code."),
     ("no-such-line", "The file has no line {line}."),
     ("not-rendered", "There is no file to show: {sentence}"),
+    ("nothing-delivered", "The phone has not fetched a personal file yet: there is nothing to compare with."),
+    (
+        "delivered-file-not-kept",
+        "The file delivered at {at} was not kept, so there is nothing to compare with. The next one will be.",
+    ),
     ("bad-scope", "{sentence}"),
     ("settings-refused", "Nothing has been changed: {count} values are not possible."),
     ("setting-refused", "{sentence}"),

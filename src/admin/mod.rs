@@ -5,9 +5,11 @@ mod actions;
 mod audit;
 mod build;
 pub mod cause;
+mod chart;
 mod codes;
 mod config;
 pub mod csv;
+mod diff;
 pub mod english;
 mod file;
 mod hello;
@@ -117,6 +119,9 @@ impl Desk {
         let deps = Arc::new(deps);
         let shelf = Arc::new(Shelf::new(Arc::clone(&deps)));
         deps.tasks.spawn("admin shelf", Arc::clone(&shelf).run());
+        // Deflating and sealing is no work for a thread that answers phones.
+        let writing = deps.store.clone().write_delivered_files(deps.tasks.stop_token());
+        deps.tasks.spawn("delivered files", writing);
         let absences = Absences::new(deps.clock.now());
         let runtime = tokio::runtime::Handle::current();
         Self(Arc::new(Inner { deps, shelf, imports: Imports::default(), absences, runtime }))

@@ -209,7 +209,8 @@ fn urls_and_schemes(deps: &Deps, instance: InstanceId, all: &mut Vec<Notice>) {
         }
     }
     for vendor in registry.vendors() {
-        let lookup = crate::phone::settings::Lookup { vendor: Some(&vendor.name), ..Default::default() };
+        let lookup =
+            crate::phone::settings::Lookup { vendor: Some(&vendor.name), ..crate::phone::settings::Lookup::instance() };
         let settings = deps.store.layers(instance).effective_of(&["provisioning_scheme"], &lookup, None);
         if settings.scheme() == Scheme::Http {
             let text = Text::new("notice.clear-text").with("vendor", vendor.title.clone());

@@ -13,7 +13,13 @@ use super::{
     shelf::{Shelf, knows_model},
 };
 use crate::{
-    phone::{admission::FirstContact, firmware::FirmwareState, record::Phone, urls::Scheme},
+    phone::{
+        admission::FirstContact,
+        firmware::FirmwareState,
+        record::Phone,
+        settings::{Defaults, Lookup},
+        urls::Scheme,
+    },
     store::{EVENTS_KEPT, EventRow, HistoryFilter, HistoryRow, RequestFacts, StoreError},
 };
 
@@ -47,7 +53,7 @@ pub fn details(deps: &Deps, shelf: &Shelf, phone: &std::sync::Arc<Phone>) -> (Va
     let row = shelf.row(std::sync::Arc::clone(phone), &around, now);
     let bases = (deps.bases)(phone.instance);
     let settings = deps.store.layers(phone.instance);
-    let lookup = crate::phone::settings::Lookup::of(phone);
+    let lookup = Lookup::of(phone, Defaults::Table);
     let names = ["provisioning_scheme", "firmware_url", "firmware_version"];
     let scheme = settings.effective_of(&names, &lookup, Some(&phone.device_config));
     let manual = if scheme.scheme() == Scheme::Http { &bases.plain } else { &bases.https };

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::sync::{broadcast::error::RecvError, mpsc};
 
 use super::{
-    Deps, Desk, Inner, actions, config, hello, history,
+    Deps, Desk, Inner, actions, chart, config, diff, hello, history,
     import::{self, Upload},
     notices,
     query::{Counts, Sort, Wish},
@@ -388,6 +388,8 @@ fn beside(inner: Arc<Inner>, person: Arc<Person>, message: Envelope) -> Option<O
     match message.mt.as_str() {
         "Act" => work!(actions::act(&inner.deps, &person, &message)),
         "Categories" => work!(actions::categories(&inner.deps, instance, &message)),
+        "Chart" => work!(chart::chart(&inner.deps, instance, &message)),
+        "Diff" => work!(diff::diff(&inner.deps, instance, &message)),
         "Config" => work!(config::config(&inner.deps, instance, &message)),
         "Reveal" => work!(config::reveal(&inner.deps, &person, &message)),
         "SettingsSet" => work!(settings_write::set(&inner.deps, &person, &message)),

@@ -1,6 +1,9 @@
 //! The settings as the page shows them: what they may be, what is set where, what holds.
 
-use std::{collections::BTreeSet, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -13,7 +16,8 @@ use super::{
 use crate::{
     phone::{
         instance::InstanceId,
-        settings::{Kind, Layer, Layers, Lookup, REDIRECT_SETTINGS, Scope, Setting, TABLE},
+        record::Phone,
+        settings::{Defaults, Kind, Layer, Layers, Lookup, REDIRECT_SETTINGS, Scope, Setting, TABLE},
     },
     wire::appws::Envelope,
 };
@@ -125,7 +129,8 @@ pub fn settings(deps: &Deps, instance: InstanceId, message: &Envelope) -> Answer
     let provider = phone.as_ref().map(|phone| phone.provider.as_str());
     let family =
         vendor.and_then(|vendor| registry.vendor(vendor)).and_then(|vendor| vendor.manifest.family_of(model, provider));
-    let lookup = Lookup { vendor, model, category, mac, defaults: family.map(|family| &family.settings) };
+    let defaults = family.map_or(Defaults::Table, |family| Defaults::Family(&family.settings));
+    let lookup = Lookup { vendor, model, category, mac, defaults };
     let traced = layers.traced(&lookup, phone.as_ref().map(|phone| &phone.device_config));
     let rows: Vec<Value> = of_scope(deps, &scope)
         .into_iter()
@@ -151,7 +156,7 @@ pub fn settings(deps: &Deps, instance: InstanceId, message: &Envelope) -> Answer
                 "unit": setting.unit,
                 "secret": setting.secret,
                 "layered": setting.layered,
-                "default": setting.default,
+                "default": default(&defaults, setting),
                 "set": own.is_some(),
                 "value": own.map(|value| hidden(&value)),
                 "effective": effective,
@@ -168,6 +173,14 @@ pub fn settings(deps: &Deps, instance: InstanceId, message: &Envelope) -> Answer
         "settings",
         &rows,
     )
+}
+
+/// What holds where nobody has set anything: the manifest's word before the table's.
+fn default<'a>(defaults: &Defaults<'a>, setting: &'static Setting) -> &'a str {
+    match defaults {
+        Defaults::Family(values) => values.get(setting.name).map_or(setting.default, String::as_str),
+        Defaults::Table => setting.default,
+    }
 }
 
 /// As many scopes as surely fit beside the rows.
@@ -187,24 +200,47 @@ fn own(layers: &Layers, scope: &Scope, name: &str) -> Option<String> {
     rows.find(|row| row.name == name && row.scope == *scope).map(|row| row.value.expose().to_owned())
 }
 
-/// The answer to `SettingsPending`. Exact, so every file is rendered: the desk's own thread has the time.
+/// The answer to `SettingsPending`: exact, so every file is rendered (the desk's own thread has the time). For the settings
+/// of the scope that were ever changed: how many of its phones fetched their outdated file before that.
 ///
 /// # Errors
-/// None.
+/// When the scope is none or the store cannot be read.
 pub async fn pending(deps: &Deps, instance: InstanceId, message: &Envelope) -> Answer {
+    let request: Request = read(message)?;
+    let scope = scope(&request.scope)?;
+    let changes = deps.store.setting_changes(instance, &scope).await?;
+    let mut fields: BTreeMap<&str, u32> = changes.iter().map(|change| (change.name.as_str(), 0)).collect();
     let (mut phones, mut outdated) = (0_u32, 0_u32);
     let begun = Instant::now();
     for some in deps.store.roster().in_instance(instance).chunks(AT_ONCE) {
         for phone in some.iter().filter(|phone| phone.buried.is_none()) {
             if let Some(current) = file::holds_current(deps, phone) {
                 phones += 1;
-                outdated += u32::from(!current);
+                if current {
+                    continue;
+                }
+                outdated += 1;
+                let fetched = phone.delivery.as_ref().map(|delivery| delivery.at);
+                for change in changes.iter().filter(|change| fetched < Some(change.at) && is_of(phone, &scope)) {
+                    *fields.entry(&change.name).or_default() += 1;
+                }
             }
         }
         tokio::task::yield_now().await;
     }
     tracing::debug!(phones, outdated, took = ?begun.elapsed(), "counted the phones that hold an older file");
-    one(result(message).field("phones", phones).field("outdated", outdated))
+    one(result(message).field("phones", phones).field("outdated", outdated).field("fields", fields))
+}
+
+/// Whether the scope's values hold for the phone, unless a narrower one beats them.
+fn is_of(phone: &Phone, scope: &Scope) -> bool {
+    match scope {
+        Scope::Instance => true,
+        Scope::Vendor(vendor) => *vendor == phone.vendor,
+        Scope::Model(name) => phone.model.as_deref().is_some_and(|model| *name == format!("{}/{model}", phone.vendor)),
+        Scope::Category(name) => phone.category.as_ref() == Some(name),
+        Scope::Phone(mac) => *mac == phone.mac,
+    }
 }
 
 /// The answer to `RedirectTest`.

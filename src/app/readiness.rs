@@ -40,6 +40,9 @@ impl Readiness for LinksReadiness {
 
     fn missing(&self) -> Vec<NotReady> {
         let mut missing = Vec::new();
+        if let Some(why) = self.store.condition().sentence() {
+            missing.push(NotReady { what: "database".to_owned(), why });
+        }
         let links = self.devices.states();
         for instance in self.instances.iter() {
             let label = instance.label();

@@ -25,7 +25,7 @@ use crate::{
         firmware::FirmwareState,
         mac::Mac,
         record::Phone,
-        settings::Lookup,
+        settings::{Defaults, Lookup},
     },
     provision::intents,
     sip::resync,
@@ -210,13 +210,7 @@ fn facet<S: Copy + PartialEq>(facet: &Facet<S>, text: &str) -> Value {
 
 /// What the settings want and what the phone reported.
 fn firmware(store: &Store, phone: &Phone) -> FirmwareState {
-    let lookup = Lookup {
-        vendor: Some(&phone.vendor),
-        model: phone.model.as_deref(),
-        category: phone.category.as_deref(),
-        mac: Some(phone.mac),
-        ..Lookup::default()
-    };
+    let lookup = Lookup::of(phone, Defaults::Table);
     let names = ["firmware_url", "firmware_version"];
     let settings = store.layers(phone.instance).effective_of(&names, &lookup, Some(&phone.device_config));
     FirmwareState::of(&settings, phone.firmware.as_deref())

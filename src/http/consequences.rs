@@ -17,7 +17,7 @@ use crate::{
         record::{Phone, PhoneId},
     },
     provision::outcome::{self, Delivered},
-    store::NewEvent,
+    store::{DeliveredFile, NewEvent},
     tasks::Tasks,
 };
 
@@ -117,16 +117,19 @@ impl Consequences {
         self.records.change(phone, Box::new(change)).await
     }
 
-    /// Records a delivery behind the answer.
-    pub fn delivered(&self, phone: PhoneId, done: Delivered) {
+    /// Records a delivery behind the answer, and keeps its file unless a newer one has been delivered meanwhile.
+    pub fn delivered(&self, phone: PhoneId, done: Delivered, file: DeliveredFile) {
         let Ok(place) = self.room.clone().try_acquire_owned() else { return };
         let (records, deliveries) = (self.records.clone(), self.deliveries.clone());
         self.tasks.spawn("record delivery", async move {
             pass(CrashPoint::FileSent).await;
             let change = move |record: &mut Phone, events: &mut Vec<NewEvent>| outcome::delivered(record, done, events);
             match records.change_later(phone, Box::new(change)).await {
-                Ok(_) => {
+                Ok(record) => {
                     pass(CrashPoint::DeliveryWritten).await;
+                    if record.delivery.as_ref().is_some_and(|last| last.etag == file.etag) {
+                        records.keep_delivered(file);
+                    }
                     deliveries.delivered(phone);
                 }
                 Err(error) => tracing::warn!(phone = phone.0, %error, "a delivery could not be recorded; the next one tries again"),

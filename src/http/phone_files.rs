@@ -21,7 +21,7 @@ use super::{
     connections::is_over_tls,
     limits::UPLOAD_BYTES,
     memo::{Key, Known, Memo},
-    ports::{FileKind, Outcome, Seen, Stage},
+    ports::{File, FileKind, Outcome, Seen, Stage},
 };
 use crate::{
     phone::{
@@ -31,6 +31,7 @@ use crate::{
         record::{Delivery, Phone},
     },
     provision::outcome::{Delivered, is_news},
+    store::DeliveredFile,
     vendor::Basis,
     wire::http_auth,
 };
@@ -246,7 +247,7 @@ impl Visit<'_> {
             && wish.none_match.is_some_and(|tags| shows_tag(tags, &file.etag))
             && phone.delivery.as_ref().is_some_and(|last| last.etag == file.etag);
         let news = (whole || held) && is_news(phone, &file.etag);
-        let mut done = news.then(|| self.record_delivery(phone, &file.etag, held));
+        let mut done = news.then(|| self.record_delivery(phone, &file, held));
         if held && let Some(done) = done.take() {
             done();
         }
@@ -273,21 +274,28 @@ impl Visit<'_> {
         Ok(file)
     }
 
-    fn record_delivery(&self, phone: &Phone, etag: &str, held: bool) -> Box<dyn FnOnce()> {
+    fn record_delivery(&self, phone: &Phone, file: &File, held: bool) -> Box<dyn FnOnce()> {
         let deps = self.deps.clone();
         let id = phone.id;
+        let kept = DeliveredFile {
+            phone: id,
+            name: self.known.file.clone(),
+            at: self.now,
+            etag: file.etag.clone(),
+            body: file.body.clone(),
+        };
         let done = Delivered {
             source: self.client.address,
             delivery: Delivery {
                 at: self.now,
                 revision: phone.revision,
                 provisioning: phone.provisioning,
-                etag: etag.to_owned(),
+                etag: file.etag.clone(),
             },
             firmware: self.known.recognised.firmware.clone(),
             held,
         };
-        Box::new(move || deps.consequences.delivered(id, done))
+        Box::new(move || deps.consequences.delivered(id, done, kept))
     }
 
     async fn upload(&self, phone: &Phone, payload: &mut Payload) -> (HttpResponse, Outcome) {

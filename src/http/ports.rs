@@ -14,7 +14,7 @@ use crate::{
         mac::Mac,
         record::{Credentials, Phone, PhoneId},
     },
-    store::NewEvent,
+    store::{DeliveredFile, NewEvent},
     vendor::Recognition,
     wire::http_auth::Scheme,
 };
@@ -87,6 +87,8 @@ pub trait Records: Send + Sync {
     fn change_later(&self, phone: PhoneId, change: Change) -> Reply<Result<Arc<Phone>, RecordError>>;
     /// Notes a request; never waits, loses notes rather than growing.
     fn seen(&self, note: Seen);
+    /// Keeps what a phone fetched, for people to compare with; never waits, loses files rather than growing.
+    fn keep_delivered(&self, file: DeliveredFile);
     /// Keeps what a phone uploaded.
     fn save_upload(&self, phone: PhoneId, name: String, bytes: Bytes) -> Reply<Result<(), RecordError>>;
 }

@@ -11,7 +11,7 @@ use crate::{
         admission::{FirstContact, Policy},
         instance::{Instance, InstanceId},
         record::{Credentials, Phone},
-        settings::Lookup,
+        settings::{Defaults, Lookup},
         urls,
     },
     provision::urls::shared_account,
@@ -95,7 +95,7 @@ impl Files for RenderedFiles {
             model: phone.and_then(|phone| phone.model.as_deref()).or(recognised.model.as_deref()),
             category: phone.and_then(|phone| phone.category.as_deref()),
             mac: phone.map(|phone| phone.mac),
-            defaults: None,
+            defaults: Defaults::Table,
         };
         let devices = phone.map(|phone| &phone.device_config);
         let names = ["provisioning_scheme", "require_certificate"];
@@ -110,7 +110,7 @@ impl Files for RenderedFiles {
 
     fn shared_account(&self, instance: InstanceId) -> Option<Arc<Credentials>> {
         let names = ["provisioning_user", "provisioning_password"];
-        let settings = self.store.layers(instance).effective_of(&names, &Lookup::default(), None);
+        let settings = self.store.layers(instance).effective_of(&names, &Lookup::instance(), None);
         let (user, password) = shared_account(&self.store, instance, &settings)?;
         Some(Arc::new(Credentials { user, password, proven: None }))
     }

@@ -11,7 +11,7 @@ use crate::{
         mac::Mac,
         record::{Phone, PhoneId},
     },
-    store::{RequestNote, Store},
+    store::{DeliveredFile, RequestNote, Store},
 };
 
 /// [`Records`] on the store.
@@ -56,6 +56,10 @@ impl Records for Stored {
             file: note.file,
             outcome: word(note.outcome),
         });
+    }
+
+    fn keep_delivered(&self, file: DeliveredFile) {
+        self.0.file_delivered(file);
     }
 
     fn save_upload(&self, phone: PhoneId, name: String, bytes: Bytes) -> Reply<Result<(), RecordError>> {

@@ -73,7 +73,7 @@ mod tests {
             value: Secret::new(*value),
         };
         let layers = Layers::new(values.iter().map(row).collect(), 1);
-        FirmwareState::of(&layers.effective(&Lookup::default(), None), reported)
+        FirmwareState::of(&layers.effective(&Lookup::instance(), None), reported)
     }
 
     #[test]

@@ -238,7 +238,12 @@ async fn write(engine: &Engine, locks: &MacLocks, request: &ProvisionRequest) ->
     };
     check_other_instances(engine, request, &provider)?;
     let now = engine.world.now();
-    let days = engine.world.store.layers(request.instance).effective(&Default::default(), None).u32("window_days");
+    let days = engine
+        .world
+        .store
+        .layers(request.instance)
+        .effective(&crate::phone::settings::Lookup::instance(), None)
+        .u32("window_days");
     let terms = apply::Terms {
         request,
         provider: &provider,

@@ -53,7 +53,7 @@ pub async fn allow(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let Some(instance) = store.roster().get(phone).map(|record| record.instance) else { return Ok(()) };
-    let days = store.layers(instance).effective(&Default::default(), None).u32("window_days");
+    let days = store.layers(instance).effective(&crate::phone::settings::Lookup::instance(), None).u32("window_days");
     store.change_phone(phone, |phone, events| apply_allow(phone, days, first_contact, now, events)).await?;
     Ok(())
 }

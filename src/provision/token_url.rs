@@ -7,7 +7,7 @@ use crate::{
     phone::{
         instance::Instances,
         record::Phone,
-        settings::Lookup,
+        settings::{Defaults, Lookup},
         urls::{Scheme, UrlError, phone_base, token_url},
     },
     secret::Secret,
@@ -29,7 +29,7 @@ pub(super) fn of(store: &Store, instances: &Instances, phone: &Phone, scheme: Sc
 #[must_use]
 pub fn token_urls(store: Store, instances: Instances) -> UrlOf {
     Arc::new(move |phone| {
-        let lookup = Lookup::of(phone);
+        let lookup = Lookup::of(phone, Defaults::Table);
         let settings = store.layers(phone.instance).effective_of(&["provisioning_scheme"], &lookup, None);
         of(&store, &instances, phone, settings.scheme()).ok()
     })

@@ -15,7 +15,7 @@ use crate::{
     phone::{
         instance::{InstanceId, Instances},
         record::{DeviceConfig, Flags, Phone},
-        settings::{Effective, Lookup},
+        settings::{Defaults, Effective, Lookup},
         urls::{Scheme, UrlError},
     },
     redirect::{RedirectAccount, ServerEntry, server_name},
@@ -54,20 +54,20 @@ impl World {
             "reverse_proxy",
             "update_interval_minutes",
         ];
-        let lookup = Lookup::of(phone);
+        let lookup = Lookup::of(phone, Defaults::Table);
         self.store.layers(phone.instance).effective_of(NAMES, &lookup, Some(&phone.device_config))
     }
 
     /// The serial number a person gave for this phone.
     pub(super) fn serial(&self, phone: &Phone) -> Option<String> {
-        let lookup = Lookup { mac: Some(phone.mac), ..Lookup::default() };
+        let lookup = Lookup { mac: Some(phone.mac), ..Lookup::instance() };
         let settings = self.store.layers(phone.instance).effective_of(&["serial_number"], &lookup, None);
         settings.nonempty("serial_number").map(str::to_owned)
     }
 
     pub(super) fn vendor_settings(&self, instance: InstanceId, vendor: &str) -> Effective {
         const NAMES: &[&str] = &["provisioning_scheme", "provisioning_user", "provisioning_password", "extra_ouis"];
-        let lookup = Lookup { vendor: Some(vendor), model: None, category: None, mac: None, defaults: None };
+        let lookup = Lookup { vendor: Some(vendor), ..Lookup::instance() };
         self.store.layers(instance).effective_of(NAMES, &lookup, None::<&DeviceConfig>)
     }
 

@@ -13,7 +13,7 @@ use crate::{
     phone::{
         neutral::{self, Inputs},
         record::{DeviceConfig, Phone},
-        settings::{Effective, Layers, Lookup},
+        settings::{Defaults, Effective, Layers, Lookup},
         urls::Scheme,
     },
     vendor::{
@@ -229,7 +229,7 @@ pub(super) fn prepare<'a>(
         model: model.as_deref(),
         category: phone.and_then(|phone| phone.category.as_deref()),
         mac: phone.map(|phone| phone.mac),
-        defaults: Some(&family.settings),
+        defaults: Defaults::Family(&family.settings),
     };
     let settings = resolve(request.layers, &lookup, phone.map(|phone| &phone.device_config));
     let http = settings.scheme() == Scheme::Http || request.https_base.is_empty();

@@ -19,7 +19,7 @@ use crate::{
         facet::Wanted,
         mac::Mac,
         record::{Phone, PhoneId},
-        settings::Lookup,
+        settings::{Defaults, Lookup},
     },
     provision::events::Happened,
     store::{RequestFacts, Store, StoreError},
@@ -319,13 +319,7 @@ fn address(text: &str) -> Option<(IpAddr, Option<u16>)> {
 }
 
 fn next_poll(store: &Store, phone: &Phone, facts: Option<&RequestFacts>, now: Timestamp) -> Next {
-    let lookup = Lookup {
-        vendor: Some(&phone.vendor),
-        model: phone.model.as_deref(),
-        category: phone.category.as_deref(),
-        mac: Some(phone.mac),
-        defaults: None,
-    };
+    let lookup = Lookup::of(phone, Defaults::Table);
     let settings = store.layers(phone.instance).effective_of(&["update_interval_minutes"], &lookup, None);
     let minutes = settings.u32("update_interval_minutes");
     match facts.and_then(|facts| facts.at.saturating_add(Duration::from_secs(u64::from(minutes) * 60)).ok()) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sqlx::SqliteConnection;
 
 use super::{
-    Store, account, device_config,
+    Store, account, activity, delivered, device_config,
     error::StoreError,
     event::{self, NewEvent},
     load, phone,
@@ -125,7 +125,14 @@ impl Store {
         if !same {
             device_config::write(connection, keyring, phone.id, items).await?;
         }
-        event::add(connection, phone.id, self.inner.clock.now(), events).await
+        let now = self.inner.clock.now();
+        if before.is_none_or(|before| before.provisioning < phone.provisioning) {
+            activity::provisioned(connection, phone.instance, now).await?;
+        }
+        if phone.buried.is_some() && before.is_some_and(|before| before.buried.is_none()) {
+            delivered::forget(connection, phone.id).await?;
+        }
+        event::add(connection, phone.id, now, events).await
     }
 
     /// Shows a committed record to everybody.

@@ -46,19 +46,28 @@ pub(super) async fn writer(path: &Path) -> Result<SqliteConnection, StoreError> 
 }
 
 /// Connections that only read.
-pub(super) async fn readers(path: &Path) -> Result<SqlitePool, StoreError> {
+pub(super) fn readers(path: &Path) -> SqlitePool {
     SqlitePoolOptions::new()
         .min_connections(0)
         .max_connections(READERS)
         .acquire_timeout(BUSY)
-        .connect_with(options(path).read_only(true))
-        .await
-        .attempt("open the database for reading")
+        .connect_lazy_with(options(path).read_only(true))
 }
 
 /// A single reading connection.
 pub(super) async fn reader(path: &Path) -> Result<SqliteConnection, StoreError> {
     options(path).read_only(true).connect().await.attempt("open the database for watching")
+}
+
+/// Any connection that may write, without a look at the schema.
+pub(super) async fn any(path: &Path) -> Result<SqliteConnection, StoreError> {
+    options(path).connect().await.attempt("open the database")
+}
+
+/// A connection that takes the file as it is and needs nothing beside it.
+pub(super) async fn without_log(path: &Path) -> Result<SqliteConnection, StoreError> {
+    let options = SqliteConnectOptions::new().filename(path).create_if_missing(false).immutable(true).read_only(true);
+    options.disable_statement_logging().connect().await.attempt("open the database as it is")
 }
 
 fn migrate_error(error: MigrateError) -> StoreError {

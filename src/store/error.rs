@@ -42,6 +42,14 @@ pub enum StoreError {
         /// What SQLite says.
         reason: String,
     },
+    /// The database could not be opened for writing when the gateway started.
+    #[error("cannot {action}: {condition}")]
+    Ailing {
+        /// What was attempted.
+        action: &'static str,
+        /// The condition as a sentence.
+        condition: String,
+    },
     /// Anything else SQLite reports.
     #[error("cannot {action}: {source}")]
     Database {

@@ -7,9 +7,12 @@
 //! changes in.
 
 mod account;
+mod activity;
+mod ailing;
 mod change;
 mod columns;
 mod connection;
+mod delivered;
 mod device_config;
 mod error;
 mod event;
@@ -23,6 +26,7 @@ mod request;
 mod roster;
 mod seal;
 mod setting;
+mod setting_change;
 mod together;
 mod upload;
 mod watch;
@@ -37,13 +41,17 @@ use sqlx::SqlitePool;
 use tokio::sync::broadcast;
 
 pub use self::{
+    ailing::Condition,
+    activity::Activity,
     change::PhoneChanged,
+    delivered::{DeliveredFile, KeptFile},
     error::StoreError,
     event::{EVENTS_KEPT, EventRow, NewEvent},
     files::{Claim, DATABASE},
     history::{HistoryEntry, HistoryFilter, HistoryRow},
     request::{RequestFacts, RequestNote, UNKNOWN_KEPT},
     roster::Roster,
+    setting_change::SettingChange,
     together::LaterChange,
     upload::{UPLOAD_LIMIT, UPLOADS_KEPT, UploadRow},
 };
@@ -73,7 +81,9 @@ struct Inner {
     settings: Settings,
     facts: Facts,
     requests: Requests,
+    delivered: delivered::Waiting,
     later: together::LaterQueue,
+    condition: ailing::Shown,
     changes: broadcast::Sender<PhoneChanged>,
     settings_changes: broadcast::Sender<InstanceId>,
     request_changes: broadcast::Sender<Arc<[PhoneId]>>,
@@ -90,7 +100,8 @@ impl Store {
     /// phones. Starts the tasks that watch for changes of other processes and write what nobody waits for.
     ///
     /// # Errors
-    /// Whatever keeps it from serving: see [`StoreError`]. A single phone whose row is damaged is logged and left out.
+    /// Whatever keeps it from serving: see [`StoreError`]. A single phone whose row is damaged is logged and left out. A
+    /// database that can be read but not be written opens; [`Store::condition`] tells.
     #[tracing::instrument(name = "store.open", skip_all, fields(dir = %dir.display()))]
     pub async fn open(dir: &Path, clock: SharedClock, tasks: &Tasks) -> Result<Self, StoreError> {
         let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
@@ -107,34 +118,66 @@ impl Store {
         let path = dir.join(DATABASE);
         let existed = files::prepare_database(dir)?;
         let keyring = files::keyring(dir, credentials, existed)?;
-        let mut writer = connection::writer(&path).await?;
-        connection::prove_key(&mut writer, &keyring).await?;
+        let opened = async {
+            let mut writer = connection::writer(&path).await?;
+            connection::prove_key(&mut writer, &keyring).await?;
+            Ok(writer)
+        };
+        let (mut connection, mut cause) = match opened.await {
+            Ok(writer) => (writer, None),
+            Err(cause) if existed && ailing::may_be_readable(&cause) => match ailing::look_inside(&path).await {
+                Ok(connection) => (connection, Some(cause)),
+                Err(_) => return Err(cause),
+            },
+            Err(error) => return Err(error),
+        };
+        if cause.is_some() {
+            connection::prove_key(&mut connection, &keyring).await?;
+        }
         let roster = Roster::new(TokenIndex::new(&keyring));
-        let loaded = load::everything(&mut writer, &keyring, &roster).await?;
-        let readers = connection::readers(&path).await?;
-        let watching = connection::reader(&path).await?;
+        let mut loaded = load::everything(&mut connection, &keyring, &roster).await?;
+        // What is damaged is not written to: that makes it worse.
+        cause = loaded.damage.take().or(cause);
+        let condition = ailing::Shown::default();
+        let writer = match cause {
+            None => Writer::new(connection),
+            Some(cause) => {
+                condition.set(ailing::condition(&cause));
+                Writer::ailing(connection, cause, &path)
+            }
+        };
+        let readers = connection::readers(&path);
         let (later, queue) = together::queue();
         let store = Self {
             inner: Arc::new(Inner {
                 dir: dir.to_owned(),
                 clock,
                 keyring,
-                writer: Writer::new(writer),
+                writer,
                 readers,
                 roster,
                 settings: loaded.settings,
                 facts: loaded.facts,
                 requests: loaded.requests,
+                delivered: delivered::Waiting::default(),
                 later,
+                condition,
                 changes: broadcast::Sender::new(ANNOUNCEMENTS),
                 settings_changes: broadcast::Sender::new(ANNOUNCEMENTS),
                 request_changes: broadcast::Sender::new(16),
             }),
         };
-        tasks.spawn("store watch", watch::run(store.clone(), watching, loaded.seen, tasks.stop_token()));
+        tasks.spawn("store watch", watch::run(store.clone(), path.clone(), loaded.seen, tasks.stop_token()));
         tasks.spawn("store later changes", together::run(store.clone(), queue, tasks.stop_token()));
         tasks.spawn("store request facts", request::run(store.clone(), tasks.stop_token()));
+        tasks.spawn("store check", ailing::check(store.clone(), path, tasks.stop_token()));
         Ok(store)
+    }
+
+    /// Whether it is read and written, or what keeps it from that.
+    #[must_use]
+    pub fn condition(&self) -> Condition {
+        self.inner.condition.get()
     }
 
     /// Claims the directory for serving. The claim holds as long as it is kept; commands do without.

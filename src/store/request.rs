@@ -14,7 +14,7 @@ use sqlx::SqliteConnection;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Store,
+    Store, activity,
     columns::{ms, signed, time, unsigned},
     error::{Attempt, StoreError},
 };
@@ -34,6 +34,9 @@ const WRITTEN_AT_ONCE: usize = 500;
 
 /// Between two writings.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// The outcome of a complete delivery.
+pub(crate) const DELIVERED: &str = "delivered";
 
 /// One answered request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,6 +107,8 @@ struct Memory {
     /// Phones whose facts are not on disk yet, each once. Never more than there are phones, so nothing ever has to be
     /// dropped.
     unwritten: Vec<PhoneId>,
+    /// Requests by the hour, not on disk yet.
+    hours: activity::Counts,
     unknown: VecDeque<RequestNote>,
 }
 
@@ -151,6 +156,7 @@ impl Requests {
         }
         shorten(&mut note.file);
         let mut memory = self.memory();
+        memory.hours.add(note.instance, note.at, note.outcome == DELIVERED);
         let Some(phone) = note.phone else {
             if memory.unknown.len() == UNKNOWN_KEPT {
                 memory.unknown.pop_front();
@@ -281,7 +287,8 @@ impl Store {
     /// When the database cannot be written; the facts stay in memory and are tried again.
     pub async fn flush_requests(&self) -> Result<(), StoreError> {
         let batch = self.inner.requests.take_unwritten();
-        if batch.is_empty() {
+        let hours = std::mem::take(&mut self.inner.requests.memory().hours);
+        if batch.is_empty() && hours.is_empty() {
             return Ok(());
         }
         let written = async {
@@ -289,12 +296,16 @@ impl Store {
             for rows in batch.chunks(WRITTEN_AT_ONCE) {
                 write(&mut transaction, rows).await?;
             }
+            if !hours.is_empty() {
+                activity::write(&mut transaction, &hours, self.inner.clock.now()).await?;
+            }
             transaction.commit().await.map(drop)
         }
         .await;
         if written.is_err() {
             self.inner.requests.put_back(&batch);
-        } else {
+            self.inner.requests.memory().hours.put_back(hours);
+        } else if !batch.is_empty() {
             // Nobody listening is nobody to tell.
             let _ = self.inner.request_changes.send(batch.iter().map(|(id, _)| *id).collect());
         }

@@ -10,6 +10,7 @@ use super::{
     columns::unsigned,
     error::{Attempt, StoreError},
     seal::Keyring,
+    setting_change,
 };
 use crate::{
     phone::{
@@ -167,6 +168,7 @@ impl Store {
             .await
             .attempt("take the setting back")?;
         }
+        setting_change::note(&mut transaction, instance, &scope_text, name, self.inner.clock.now()).await?;
         let revision = sqlx::query_scalar!(
             "UPDATE instance SET settings_revision = settings_revision + 1 WHERE id = ? RETURNING settings_revision",
             instance.0

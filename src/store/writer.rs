@@ -4,12 +4,25 @@
 //! at any time. So a transaction left behind is only marked, and whoever comes next (the watch at the latest, 300 ms
 //! later) rolls it back before doing anything else.
 
-use std::ops::{Deref, DerefMut};
+use std::{
+    ops::{Deref, DerefMut},
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
+use jiff::Timestamp;
 use sqlx::SqliteConnection;
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::error::{Attempt, StoreError};
+use super::{
+    ailing::{condition, may_heal},
+    connection,
+    error::{Attempt, StoreError},
+    seal::Keyring,
+};
+
+/// Between two attempts to write again.
+const MEND: Duration = Duration::from_secs(10);
 
 /// The connection and whether a transaction may be open on it.
 pub(super) struct Writer {
@@ -19,6 +32,15 @@ pub(super) struct Writer {
 struct Slot {
     connection: SqliteConnection,
     open: bool,
+    /// Set while the connection cannot write.
+    ailing: Option<Ailing>,
+}
+
+/// Why the connection cannot write, and when that is looked at again.
+struct Ailing {
+    cause: StoreError,
+    path: PathBuf,
+    next: Timestamp,
 }
 
 /// The right to write; statements commit by themselves.
@@ -34,7 +56,40 @@ pub(super) struct Transaction<'w> {
 
 impl Writer {
     pub(super) fn new(connection: SqliteConnection) -> Self {
-        Self { slot: Mutex::new(Slot { connection, open: false }) }
+        Self { slot: Mutex::new(Slot { connection, open: false, ailing: None }) }
+    }
+
+    /// One whose connection only reads, because of `cause`.
+    pub(super) fn ailing(connection: SqliteConnection, cause: StoreError, path: &Path) -> Self {
+        let ailing = Ailing { cause, path: path.to_owned(), next: Timestamp::MIN };
+        Self { slot: Mutex::new(Slot { connection, open: false, ailing: Some(ailing) }) }
+    }
+
+    /// Tries, at most every [`MEND`], whether the database can be written again. Returns whether that is so since now.
+    pub(super) async fn mend(&self, now: Timestamp, keyring: &Keyring) -> bool {
+        let Ok(mut slot) = self.slot.try_lock() else { return false };
+        let Some(ailing) = slot.ailing.as_mut().filter(|ailing| now >= ailing.next && may_heal(&ailing.cause)) else {
+            return false;
+        };
+        ailing.next = now.saturating_add(MEND).unwrap_or(Timestamp::MAX);
+        let opened = async {
+            let mut writer = connection::writer(&ailing.path).await?;
+            connection::prove_key(&mut writer, keyring).await?;
+            // Opening needs no place on the disk; a commit does.
+            sqlx::query("UPDATE sequence SET phone = phone WHERE id = 1").execute(&mut writer).await.attempt("write")?;
+            Ok::<_, StoreError>(writer)
+        };
+        match opened.await {
+            Ok(writer) => {
+                slot.connection = writer;
+                slot.ailing = None;
+                true
+            }
+            Err(error) => {
+                tracing::debug!(%error, "the database still cannot be written");
+                false
+            }
+        }
     }
 
     /// Waits for the right to write.
@@ -47,6 +102,10 @@ impl Writer {
     /// Waits for the right to write and begins a transaction. `action` completes "cannot ...".
     pub(super) async fn begin(&self, action: &'static str) -> Result<Transaction<'_>, StoreError> {
         let mut writing = self.take().await;
+        if let Some(Ailing { cause, .. }) = &writing.slot.ailing {
+            let condition = condition(cause).sentence().unwrap_or_default();
+            return Err(StoreError::Ailing { action, condition });
+        }
         writing.slot.open = true;
         sqlx::query("BEGIN IMMEDIATE").execute(&mut *writing).await.attempt(action)?;
         Ok(Transaction { writing, action })

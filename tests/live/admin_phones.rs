@@ -173,4 +173,50 @@ async fn the_file_is_shown_masked_and_a_line_revealed_on_demand_leaves_a_trace()
     assert_eq!(shown["phone"]["holdsCurrentFile"], false, "{shown}");
     let pending = page.ask("SettingsPending", json!({})).await;
     assert_eq!((&pending["phones"], &pending["outdated"]), (&json!(1), &json!(1)));
+    let pending = page.ask("SettingsPending", json!({ "scope": format!("phone:{mac}") })).await;
+    assert_eq!(pending["fields"], json!({ "language": 1 }));
+}
+
+#[actix_rt::test]
+async fn what_would_change_at_a_phone_is_shown_beside_what_it_fetched() {
+    let (bench, mut page) = bench().await;
+    let mac = mac(1);
+    bench.provisioned(mac, "user1").await;
+    let refused = page.ask("Diff", json!({ "mac": mac })).await;
+    assert_eq!(refused["code"]["key"], "nothing-delivered", "{refused}");
+    let record = bench.records().wait_redirect(mac, RedirectState::Redirected).await;
+    let phone = bench.world.add_phone(mac, model::T46U);
+    assert!(phone.boot().await.unwrap().registered);
+    bench.records().wait_request(mac, RequestState::Provisioned).await;
+
+    let same = page.parts("Diff", json!({ "mac": mac })).await;
+    assert_eq!(
+        (&same[0]["added"], &same[0]["removed"], &same[0]["held"]["last"]),
+        (&json!(0), &json!(0), &json!(true))
+    );
+
+    let values = json!({ "language": "fr", "phone_admin_password": "Another-2-secret" });
+    page.ask("SettingsSet", json!({ "scope": format!("phone:{mac}"), "values": values })).await;
+    let lines = page.rows("Diff", json!({ "mac": mac }), "lines").await;
+    let text = serde_json::to_string(&lines).unwrap();
+    for secret in ["secret-1", "Another-2-secret", record.own.password.expose(), record.token.expose()] {
+        assert!(!text.contains(secret), "the comparison shows {secret}");
+    }
+    let find = |kind: &str, start: &str| {
+        let is = |line: &&serde_json::Value| line["kind"] == kind && line["text"].as_str().unwrap().starts_with(start);
+        lines.iter().find(is).unwrap_or_else(|| panic!("no {kind} {start}: {lines:#?}"))
+    };
+    assert_eq!(find("added", "lang.gui")["text"], "lang.gui = French");
+    assert_eq!(find("added", "static.security.user_password")["secret"], "changed");
+    assert_eq!(find("removed", "static.security.user_password")["secret"], "changed");
+    assert_eq!(find("same", "account.1.password")["secret"], "same");
+
+    // Also after the gateway has written it down, and the phone's next visit ends it.
+    phone.poll_once().await.unwrap();
+    let current = async { while page.ask("Diff", json!({ "mac": mac })).await["added"] != 0 {} };
+    tokio::time::timeout(crate::support::records::PATIENCE, current).await.expect("the new file is held");
+    let told = page.ask("Chart", json!({})).await;
+    let sum =
+        |name: &str| told["hours"].as_array().unwrap().iter().map(|hour| hour[name].as_u64().unwrap()).sum::<u64>();
+    assert_eq!(sum("provisionings"), 1, "{told}");
 }

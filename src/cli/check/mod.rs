@@ -212,7 +212,7 @@ async fn instance(
     findings: &mut Vec<Finding>,
 ) {
     let label = configured.label();
-    let settings = store.layers(id).effective(&Lookup { vendor: Some("yealink"), ..Lookup::default() }, None);
+    let settings = store.layers(id).effective(&Lookup { vendor: Some("yealink"), ..Lookup::instance() }, None);
     let bases = crate::app::bases_of(configured, store, id);
     if bases.plain.is_empty() {
         findings.push(Finding::error(

@@ -34,7 +34,7 @@ use crate::{
         record::{Credentials, Phone, PhoneId},
     },
     secret::Secret,
-    store::NewEvent,
+    store::{DeliveredFile, NewEvent},
     tasks::Tasks,
     vendor::Recognition,
     wire::http_auth::{Algorithm, Scheme},
@@ -50,6 +50,7 @@ pub struct Memory {
     pub happenings: Mutex<Vec<NewEvent>>,
     pub seen: Mutex<Vec<Seen>>,
     pub uploads: Mutex<Vec<(String, Bytes)>>,
+    pub kept: Mutex<Vec<DeliveredFile>>,
     pub policy: Mutex<Policy>,
     pub shared: Mutex<Option<Arc<Credentials>>>,
     pub revision: AtomicU64,
@@ -97,6 +98,10 @@ impl Records for Memory {
 
     fn seen(&self, note: Seen) {
         self.seen.lock().unwrap().push(note);
+    }
+
+    fn keep_delivered(&self, file: DeliveredFile) {
+        self.kept.lock().unwrap().push(file);
     }
 
     fn save_upload(&self, _: PhoneId, name: String, bytes: Bytes) -> Reply<Result<(), RecordError>> {

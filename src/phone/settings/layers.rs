@@ -39,8 +39,18 @@ pub struct Layers {
     revision: u64,
 }
 
+/// What a vendor's manifest says in place of the table's defaults. Whoever looks settings up has to name it.
+#[derive(Debug, Clone, Copy)]
+pub enum Defaults<'a> {
+    /// Those of the phone's family.
+    Family(&'a BTreeMap<String, String>),
+    /// The table's alone: of no vendor in particular, or of settings a manifest has no say in
+    /// (see [`super::family_may_default`]).
+    Table,
+}
+
 /// Which layers hold for a phone. What is unknown skips its layer.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Lookup<'a> {
     /// Vendor folder.
     pub vendor: Option<&'a str>,
@@ -51,24 +61,33 @@ pub struct Lookup<'a> {
     /// The phone.
     pub mac: Option<Mac>,
     /// What the vendor's manifest says in place of the table's defaults.
-    pub defaults: Option<&'a BTreeMap<String, String>>,
+    pub defaults: Defaults<'a>,
 }
 
 impl<'a> Lookup<'a> {
-    /// Every layer of this phone; the vendor's own defaults left out.
+    /// Of nobody in particular: the instance alone.
     #[must_use]
-    pub fn of(phone: &'a Phone) -> Self {
+    pub fn instance() -> Self {
+        Self { vendor: None, model: None, category: None, mac: None, defaults: Defaults::Table }
+    }
+
+    /// Every layer of this phone.
+    #[must_use]
+    pub fn of(phone: &'a Phone, defaults: Defaults<'a>) -> Self {
         Self {
             vendor: Some(&phone.vendor),
             model: phone.model.as_deref(),
             category: phone.category.as_deref(),
             mac: Some(phone.mac),
-            defaults: None,
+            defaults,
         }
     }
 
     fn of_manifest(&self, setting: &Setting) -> Option<&str> {
-        self.defaults?.get(setting.name).map(String::as_str)
+        match self.defaults {
+            Defaults::Family(values) => values.get(setting.name).map(String::as_str),
+            Defaults::Table => None,
+        }
     }
 
     fn default_of(&self, setting: &Setting) -> &str {
@@ -328,7 +347,7 @@ mod tests {
             model: Some("T46U"),
             category,
             mac: Some(mac.parse().unwrap()),
-            defaults: None,
+            defaults: Defaults::Table,
         };
         let layers = Layers::new(rows, 3);
         let own = layers.traced(&lookup("805ec0aabbcc", Some("Lab")), Some(&devices));
@@ -356,7 +375,7 @@ mod tests {
     fn a_manifest_has_defaults_of_its_own() {
         let defaults = [("ldap_number_filter".to_owned(), "dn=%".to_owned())].into();
         let shown = |layers: &Layers| {
-            let lookup = Lookup { defaults: Some(&defaults), ..Lookup::default() };
+            let lookup = Lookup { defaults: Defaults::Family(&defaults), ..Lookup::instance() };
             let effective = layers.traced(&lookup, None);
             assert_eq!(
                 layers.effective(&lookup, None).text("ldap_number_filter"),
@@ -379,7 +398,7 @@ mod tests {
             vec![row("instance", "ldap_password", "hunter2"), row("vendor:yealink", "ldap_password", "x")],
             1,
         );
-        let effective = layers.traced(&Lookup { vendor: Some("yealink"), ..Lookup::default() }, None);
+        let effective = layers.traced(&Lookup { vendor: Some("yealink"), ..Lookup::instance() }, None);
         assert_eq!(effective.origin("ldap_password").unwrap().beaten[0].1, "***");
         assert!(!format!("{effective:?}").contains("hunter2"));
     }
@@ -389,7 +408,7 @@ mod tests {
         let mut devices = DeviceConfig::default();
         devices.items.insert("NTP".to_owned(), json!({"ntp1": " ", "tz": "a\nb"}));
         devices.items.insert("PHONE".to_owned(), json!({"srtpKey": "4", "dialTone": 15}));
-        let effective = Layers::default().traced(&Lookup::default(), Some(&devices));
+        let effective = Layers::default().traced(&Lookup::instance(), Some(&devices));
         assert_eq!(effective.origin("ntp_server_1").unwrap().layer, Layer::Default);
         assert_eq!(effective.origin("timezone").unwrap().layer, Layer::Default);
         assert_eq!(effective.text("srtp"), "off");

@@ -271,6 +271,13 @@ pub static REDIRECT_SETTINGS: &[Setting] = &[
     ),
 ];
 
+/// Whether a vendor's manifest may have a default of its own: of what is used in files alone, where the family of the phone
+/// is known.
+#[must_use]
+pub fn family_may_default(name: &str) -> bool {
+    name.starts_with("ldap_")
+}
+
 /// Whether a setting may be set there at all.
 #[must_use]
 pub fn possible(setting: &Setting, scope: &Scope) -> bool {

@@ -8,7 +8,7 @@ use crate::{
         mac::Mac,
         neutral::{self, Inputs},
         record::Phone,
-        settings::{Layers, Lookup},
+        settings::{Defaults, Layers, Lookup},
     },
     vendor::{
         family::{Family, Generation},
@@ -149,7 +149,7 @@ impl Samples<'_> {
             model,
             category: None,
             mac: Some(phone.mac),
-            defaults: Some(&self.family.settings),
+            defaults: Defaults::Family(&self.family.settings),
         };
         let facts = self.vendor.facts(model, self.family);
         let settings = layers.effective(&lookup, Some(&phone.device_config));

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::{Loaded, last_line_of, line_of};
 use crate::{
-    phone::settings::{Scope, validate},
+    phone::settings::{Scope, family_may_default, validate},
     vendor::{finding::Finding, manifest::Manifest},
 };
 
@@ -97,8 +97,7 @@ fn families(path: &str, text: &str, manifest: &Manifest, findings: &mut Vec<Find
             find("[[families]]", reason, "name it in the families of a [[providers]] entry");
         }
         for (name, value) in &family.settings {
-            // Others are used outside files too, where no family is known.
-            let refused = if name.starts_with("ldap_") {
+            let refused = if family_may_default(name) {
                 validate(name, value, &Scope::Instance).err().map(|error| error.to_string())
             } else {
                 Some(format!("{name} has no default of a vendor; only ldap_... may have one"))

@@ -1,0 +1,270 @@
+//! Table `delivered_file`: what a phone fetched last. Nobody waits for it: files wait in memory, bounded, the newest of
+//! a phone only, and are deflated, sealed and written in groups, far behind the answers.
+
+use std::{
+    collections::HashMap,
+    io::{Read, Write},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
+use jiff::Timestamp;
+use sqlx::SqliteConnection;
+use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
+
+use super::{
+    Store,
+    columns::{ms, time},
+    error::{Attempt, StoreError},
+};
+use crate::phone::record::PhoneId;
+
+/// Names kept per phone, those fetched last.
+const NAMES_KEPT: u32 = 2;
+/// The largest file that is kept, in bytes. Phones themselves take less.
+const LARGEST: usize = 512 * 1024;
+/// Bytes that wait at most. What finds no room is not kept, and people are told that there is nothing to compare with.
+const WAITING: usize = 32 << 20;
+/// Files in one transaction.
+const AT_ONCE: usize = 64;
+/// Between two writings.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// A file that was delivered completely.
+#[derive(Debug, Clone)]
+pub struct DeliveredFile {
+    /// To whom.
+    pub phone: PhoneId,
+    /// Its name, without the path.
+    pub name: Arc<str>,
+    /// When.
+    pub at: Timestamp,
+    /// Its tag.
+    pub etag: String,
+    /// The bytes.
+    pub body: Bytes,
+}
+
+/// A delivered file as kept.
+#[derive(Debug)]
+pub struct KeptFile {
+    /// Its name.
+    pub name: String,
+    /// When it was delivered.
+    pub at: Timestamp,
+    /// Its tag.
+    pub etag: String,
+    /// The bytes.
+    pub body: Zeroizing<Vec<u8>>,
+}
+
+/// What waits to be written.
+#[derive(Default)]
+pub(super) struct Waiting(Mutex<Files>);
+
+#[derive(Default)]
+struct Files {
+    files: HashMap<PhoneId, DeliveredFile>,
+    bytes: usize,
+}
+
+impl Waiting {
+    fn files(&self) -> MutexGuard<'_, Files> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, file: DeliveredFile) {
+        let size = file.body.len();
+        let mut files = self.files();
+        if size > LARGEST || files.bytes + size > WAITING {
+            return;
+        }
+        files.bytes += size;
+        if let Some(older) = files.files.insert(file.phone, file) {
+            files.bytes -= older.body.len();
+        }
+    }
+
+    fn take(&self) -> Vec<DeliveredFile> {
+        let mut files = self.files();
+        let phones: Vec<PhoneId> = files.files.keys().take(AT_ONCE).copied().collect();
+        let taken: Vec<DeliveredFile> = phones.iter().filter_map(|phone| files.files.remove(phone)).collect();
+        files.bytes -= taken.iter().map(|file| file.body.len()).sum::<usize>();
+        taken
+    }
+
+    fn of(&self, phone: PhoneId) -> Option<DeliveredFile> {
+        self.files().files.get(&phone).cloned()
+    }
+}
+
+fn place(phone: PhoneId, name: &str) -> String {
+    format!("delivered_file/{}/{name}", phone.0)
+}
+
+fn deflated(bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, std::io::Error> {
+    let mut encoder = DeflateEncoder::new(Vec::with_capacity(bytes.len() / 4), Compression::fast());
+    encoder.write_all(bytes)?;
+    encoder.finish().map(Zeroizing::new)
+}
+
+fn inflated(bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, std::io::Error> {
+    let mut whole = Zeroizing::new(Vec::new());
+    DeflateDecoder::new(bytes).take(LARGEST as u64).read_to_end(&mut whole)?;
+    Ok(whole)
+}
+
+/// The phone is gone for good, and what it held with it.
+pub(super) async fn forget(connection: &mut SqliteConnection, phone: PhoneId) -> Result<(), StoreError> {
+    sqlx::query!("DELETE FROM delivered_file WHERE phone_id = ?", phone.0)
+        .execute(connection)
+        .await
+        .attempt("forget the file of a removed phone")?;
+    Ok(())
+}
+
+impl Store {
+    /// Keeps a delivered file. Never waits; on disk a second later, once [`Store::write_delivered_files`] runs.
+    pub fn file_delivered(&self, file: DeliveredFile) {
+        self.inner.delivered.put(file);
+    }
+
+    /// Writes delivered files until the gateway stops, and what is left then. Deflating and sealing take the thread
+    /// this runs on: it should not be one that answers phones.
+    pub async fn write_delivered_files(self, stop: CancellationToken) {
+        loop {
+            let clock = &self.inner.clock;
+            let next = clock.now().saturating_add(PAUSE).unwrap_or(Timestamp::MAX);
+            let stopping = tokio::select! {
+                () = stop.cancelled() => true,
+                () = clock.sleep_until(next) => false,
+            };
+            if let Err(error) = self.flush_delivered_files().await {
+                tracing::warn!(%error, "some delivered files are not kept; they cannot be compared with later ones");
+            }
+            if stopping {
+                break;
+            }
+        }
+    }
+
+    /// Writes what waits.
+    ///
+    /// # Errors
+    /// When the database cannot be written; the files of that transaction are not kept.
+    pub async fn flush_delivered_files(&self) -> Result<(), StoreError> {
+        loop {
+            let batch = self.inner.delivered.take();
+            if batch.is_empty() {
+                return Ok(());
+            }
+            self.write_files(batch).await?;
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn write_files(&self, batch: Vec<DeliveredFile>) -> Result<(), StoreError> {
+        let mut sealed = Vec::with_capacity(batch.len());
+        for file in batch {
+            let place = place(file.phone, &file.name);
+            let Ok(small) = deflated(&file.body) else { continue };
+            sealed.push((self.inner.keyring.seal(&place, &small)?, file));
+            // Others share the thread.
+            tokio::task::yield_now().await;
+        }
+        let mut transaction = self.inner.writer.begin("keep the delivered files").await?;
+        for (sealed, file) in sealed {
+            // Removed in the meantime: nothing of it may come back.
+            if self.roster().get(file.phone).is_none_or(|phone| phone.buried.is_some()) {
+                continue;
+            }
+            write(&mut transaction, &file, &sealed).await?;
+        }
+        transaction.commit().await.map(drop)
+    }
+
+    /// The file the phone fetched last.
+    ///
+    /// # Errors
+    /// When the database cannot be read or the content does not open.
+    pub async fn delivered_file(&self, phone: PhoneId) -> Result<Option<KeptFile>, StoreError> {
+        if let Some(DeliveredFile { name, at, etag, body, .. }) = self.inner.delivered.of(phone) {
+            return Ok(Some(KeptFile { name: name.to_string(), at, etag, body: Zeroizing::new(body.to_vec()) }));
+        }
+        let row = sqlx::query!(
+            "SELECT name, at, etag, sealed FROM delivered_file WHERE phone_id = ? ORDER BY at DESC, id DESC LIMIT 1",
+            phone.0
+        )
+        .fetch_optional(&self.inner.readers)
+        .await
+        .attempt("read the delivered file")?;
+        let Some(row) = row else { return Ok(None) };
+        let place = place(phone, &row.name);
+        let small = self.inner.keyring.unseal(&place, &row.sealed)?;
+        let body = inflated(&small).map_err(|_error| StoreError::Unsealing { place })?;
+        Ok(Some(KeptFile { name: row.name, at: time(row.at), etag: row.etag, body }))
+    }
+}
+
+async fn write(connection: &mut SqliteConnection, file: &DeliveredFile, sealed: &[u8]) -> Result<(), StoreError> {
+    let (name, at) = (&*file.name, ms(file.at));
+    sqlx::query!(
+        "INSERT INTO delivered_file (phone_id, name, at, etag, sealed) VALUES (?, ?, ?, ?, ?)
+        ON CONFLICT (phone_id, name) DO UPDATE SET at = excluded.at, etag = excluded.etag, sealed = excluded.sealed",
+        file.phone.0,
+        name,
+        at,
+        file.etag,
+        sealed
+    )
+    .execute(&mut *connection)
+    .await
+    .attempt("keep the delivered file")?;
+    sqlx::query!(
+        "DELETE FROM delivered_file WHERE phone_id = ?1 AND id NOT IN
+            (SELECT id FROM delivered_file WHERE phone_id = ?1 ORDER BY at DESC, id DESC LIMIT ?2)",
+        file.phone.0,
+        NAMES_KEPT
+    )
+    .execute(connection)
+    .await
+    .attempt("forget the oldest delivered file")?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(phone: i64, body: Vec<u8>) -> DeliveredFile {
+        let at = Timestamp::UNIX_EPOCH;
+        DeliveredFile { phone: PhoneId(phone), name: "a.cfg".into(), at, etag: "x".into(), body: body.into() }
+    }
+
+    #[test]
+    fn what_waits_is_bounded_and_the_newest_of_a_phone() {
+        let waiting = Waiting::default();
+        waiting.put(file(1, vec![0; LARGEST + 1]));
+        assert!(waiting.of(PhoneId(1)).is_none(), "too large");
+        for phone in 0..100 {
+            waiting.put(file(phone, vec![1; LARGEST]));
+            waiting.put(file(phone, vec![2; LARGEST]));
+            assert!(waiting.files().bytes <= WAITING);
+        }
+        assert_eq!(waiting.of(PhoneId(0)).unwrap().body[0], 2);
+        let taken = std::iter::from_fn(|| Some(waiting.take()).filter(|taken| !taken.is_empty())).flatten().count();
+        assert!(taken >= 63, "{taken}");
+        assert_eq!(waiting.files().bytes, 0);
+    }
+
+    #[test]
+    fn what_is_deflated_comes_back() {
+        let text = "account.1.enable = 1\n".repeat(500);
+        let small = deflated(text.as_bytes()).unwrap();
+        assert!(small.len() < text.len() / 10);
+        assert_eq!(inflated(&small).unwrap().as_slice(), text.as_bytes());
+    }
+}
