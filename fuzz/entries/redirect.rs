@@ -3,9 +3,7 @@
 
 use gangway::{
     phone::{instance::InstanceId, mac::Mac},
-    redirect::{
-        AccountMemory, Answer, Moment, Operation, PROTOCOLS, RedirectAccount, ServerEntry, Step, Surroundings,
-    },
+    redirect::{AccountMemory, Answer, Moment, Operation, PROTOCOLS, RedirectAccount, ServerEntry, Step, Surroundings},
     secret::Secret,
 };
 use jiff::Timestamp;

@@ -8,6 +8,7 @@ mod crash;
 mod engine;
 mod intake;
 mod life;
+mod outage;
 mod power_loss;
 mod random;
 mod restart;

@@ -143,7 +143,7 @@ async fn find_damage(path: &Path) -> Result<Option<String>, StoreError> {
 
 async fn readable(opened: Result<SqliteConnection, StoreError>) -> Result<SqliteConnection, StoreError> {
     let mut connection = opened?;
-    sqlx::query("SELECT phone FROM sequence").execute(&mut connection).await.attempt("read the database")?;
+    connection::prove_schema(&mut connection).await?;
     Ok(connection)
 }
 

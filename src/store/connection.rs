@@ -59,6 +59,15 @@ pub(super) async fn reader(path: &Path) -> Result<SqliteConnection, StoreError> 
     options(path).read_only(true).connect().await.attempt("open the database for watching")
 }
 
+/// Checks that the database has the present schema: without writing it cannot be brought there.
+pub(super) async fn prove_schema(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let action = "read the schema's number";
+    let found: i64 =
+        sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(connection).await.attempt(action)?;
+    let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
+    if found == known { Ok(()) } else { Err(StoreError::OtherSchema { found, known }) }
+}
+
 /// Any connection that may write, without a look at the schema.
 pub(super) async fn any(path: &Path) -> Result<SqliteConnection, StoreError> {
     options(path).connect().await.attempt("open the database")

@@ -72,6 +72,16 @@ pub enum StoreError {
         /// Newest migration of this program.
         known: i64,
     },
+    /// The schema is an older one, and the database cannot be written.
+    #[error(
+        "the database has schema {found} and cannot be brought to {known} without being written: make that possible"
+    )]
+    OtherSchema {
+        /// Newest migration in the file.
+        found: i64,
+        /// Newest migration of this program.
+        known: i64,
+    },
     /// A file of the data directory could not be used.
     #[error("cannot {action} {}: {source}", path.display())]
     File {

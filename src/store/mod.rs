@@ -28,6 +28,8 @@ mod seal;
 mod setting;
 mod setting_change;
 mod together;
+#[cfg(feature = "sim")]
+mod trouble;
 mod upload;
 mod watch;
 mod writer;
@@ -41,8 +43,8 @@ use sqlx::SqlitePool;
 use tokio::sync::broadcast;
 
 pub use self::{
-    ailing::Condition,
     activity::Activity,
+    ailing::Condition,
     change::PhoneChanged,
     delivered::{DeliveredFile, KeptFile},
     error::StoreError,

@@ -73,10 +73,13 @@ impl Writer {
         };
         ailing.next = now.saturating_add(MEND).unwrap_or(Timestamp::MAX);
         let opened = async {
-            let mut writer = connection::writer(&ailing.path).await?;
+            let mut writer = connection::any(&ailing.path).await?;
             connection::prove_key(&mut writer, keyring).await?;
             // Opening needs no place on the disk; a commit does.
-            sqlx::query("UPDATE sequence SET phone = phone WHERE id = 1").execute(&mut writer).await.attempt("write")?;
+            sqlx::query("UPDATE sequence SET phone = phone WHERE id = 1")
+                .execute(&mut writer)
+                .await
+                .attempt("write")?;
             Ok::<_, StoreError>(writer)
         };
         match opened.await {

@@ -62,7 +62,7 @@ async fn any_beginning_of_the_log_is_a_state_the_gateway_goes_on_from() {
     let mut bench = Bench::on(dir, around.outside.clone(), around.clock.clone()).await;
     around.install(&mut bench).await;
     let disk = Disk::read(bench.data());
-    let end = format!("{:?}", bench.store.roster().all());
+    let end = format!("{:?}", [bench.beside().await]);
     bench.stop().await;
 
     let frames = disk.frames();
