@@ -1,33 +1,120 @@
-//! Who did what: an entry in the phone's time line for everything a person does to it.
+//! Who did what: an entry in the audit for every change and every secret that was shown, and one in the phone's time
+//! line for what concerns a phone.
 
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    Deps,
+    reply::{Answer, read, result},
+    row::time,
+};
 use crate::{
-    apis::admin::Person,
+    apis::admin::{Person, Who},
     phone::record::PhoneId,
-    store::{NewEvent, Store, StoreError},
-    wire::appws::LoginKind,
+    store::{AuditEntry, NewEvent, Store, StoreError},
+    wire::appws::{Envelope, LoginKind},
 };
 
-/// The kind of these entries.
+/// The kind of the entries in time lines.
 pub const KIND: &str = "person";
+/// Entries of one answer.
+const MOST: u32 = 500;
 
-/// The person, for people: long name, login, where from.
-#[must_use]
-pub fn name(person: &Person) -> String {
-    let identity = &person.identity;
-    let long = identity.info.as_ref().and_then(|info| info.cn.clone()).unwrap_or_else(|| identity.dn.clone());
-    let long = if long.is_empty() { identity.sip.clone() } else { long };
-    let how = if identity.kind == LoginKind::PasswordLogin { ", instance password" } else { "" };
-    format!("{long} ({}{how}) at {}", identity.sip, person.source.to_canonical())
+/// The person, for people: long name and login.
+fn who(person: &Person) -> String {
+    match &person.who {
+        Who::Page(identity) => {
+            let long = identity.info.as_ref().and_then(|info| info.cn.clone()).unwrap_or_else(|| identity.dn.clone());
+            let long = if long.is_empty() { identity.sip.clone() } else { long };
+            let how = if identity.kind == LoginKind::PasswordLogin { ", instance password" } else { "" };
+            format!("{long} ({}{how})", identity.sip)
+        }
+        Who::Token(name) => format!("token {name}"),
+        Who::Command(user) => user.clone(),
+    }
 }
 
-/// Writes the entry; before the deed, so that there is none without.
+/// The person and where from, for people.
+#[must_use]
+pub fn name(person: &Person) -> String {
+    match &person.who {
+        Who::Command(user) => format!("{user} at the command line"),
+        _ => format!("{} at {}", who(person), person.source.to_canonical()),
+    }
+}
+
+/// Writes an entry; before the deed, so that there is none without. `target` is a MAC, a scope or a name.
+///
+/// # Errors
+/// When the store cannot be written; then nothing must be done.
+pub async fn entry(store: &Store, person: &Person, target: &str, deed: &str) -> Result<(), StoreError> {
+    let (way, source) = match &person.who {
+        Who::Page(_) => ("page", person.source.to_canonical().to_string()),
+        Who::Token(_) => ("rest", person.source.to_canonical().to_string()),
+        Who::Command(_) => ("command", String::new()),
+    };
+    tracing::info!(instance = %person.instance.label(), person = %name(person), target, deed, "a person acts");
+    let entry = AuditEntry {
+        instance: person.instance.id,
+        who: who(person),
+        way,
+        source,
+        target: target.to_owned(),
+        deed: deed.to_owned(),
+    };
+    store.add_audit(&entry).await
+}
+
+/// The same for something done to a phone: its time line tells it, too.
 ///
 /// # Errors
 /// When the store cannot be written; then nothing must be done.
 pub async fn note(store: &Store, person: &Person, phone: PhoneId, deed: &str) -> Result<(), StoreError> {
-    let name = name(person);
-    tracing::info!(instance = %person.instance.label(), phone = phone.0, person = %name, deed, "a person acts");
-    let event = NewEvent { kind: KIND, text: format!("{deed}, by {name}."), detail: Some(deed.to_owned()) };
+    let mac = store.roster().get(phone).map(|phone| phone.mac.to_string()).unwrap_or_default();
+    entry(store, person, &mac, deed).await?;
+    event(store, person, phone, deed).await
+}
+
+/// Only the entry in the phone's time line: for one of thousands that one entry of the audit stands for.
+///
+/// # Errors
+/// When the store cannot be written.
+pub async fn event(store: &Store, person: &Person, phone: PhoneId, deed: &str) -> Result<(), StoreError> {
+    let text = format!("{deed}, by {}.", name(person));
+    let event = NewEvent { kind: KIND, text, detail: Some(deed.to_owned()) };
     store.change_phone(phone, |_, events| events.push(event)).await?;
     Ok(())
+}
+
+#[derive(Deserialize)]
+struct Request {
+    before: Option<i64>,
+    #[serde(default = "usual")]
+    count: u32,
+}
+
+fn usual() -> u32 {
+    100
+}
+
+/// The answer to `Audit`.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn audit(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
+    let request: Request = read(message)?;
+    let count = request.count.min(MOST);
+    let found = deps.store.audit(person.instance.id, request.before, count).await?;
+    let more = found.last().map(|last| last.id).filter(|_| u32::try_from(found.len()).is_ok_and(|len| len == count));
+    let rows: Vec<Value> = found
+        .iter()
+        .map(|row| {
+            json!({
+                "id": row.id, "at": time(row.at), "who": row.who, "way": row.way, "source": row.source,
+                "target": row.target, "deed": row.deed,
+            })
+        })
+        .collect();
+    super::reply::list(result(message).field("more", more), "rows", &rows)
 }

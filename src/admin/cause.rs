@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::refusal::{self, Refusal};
 use crate::{
     phone::{
         admission::Reason,
@@ -27,6 +28,8 @@ pub struct Around {
     pub own_url: bool,
     /// The app objects that are connected and lack the flag Admin, by name.
     pub without_admin: Vec<String>,
+    /// Who refused our certificate lately, the newest first.
+    pub refusals: Vec<Refusal>,
 }
 
 /// What beside the record decides about one phone.
@@ -120,6 +123,10 @@ causes! {
     AllowedNotAsked = "allowed-not-asked", Underway;
     /// Redirected, and it has not asked.
     RedirectedNotAsked = "redirected-not-asked", Underway;
+    /// It waits, and at its address somebody refuses our certificate.
+    CertificateRefused = "certificate-refused", Stuck;
+    /// It waits, nobody knows where it is, and somebody somewhere refuses our certificate.
+    CertificatePerhapsRefused = "certificate-perhaps-refused", Underway;
     /// It never came and its time is over.
     WindowExpired = "window-expired", Stuck;
     /// A rule of admission refused it.
@@ -205,8 +212,20 @@ pub fn cause(phone: &Phone, facts: &Facts<'_>, now: Timestamp) -> Cause {
         _ => None,
     };
     // Somebody has let it in since: it is the phone's turn.
-    match seen {
+    let cause = match seen {
         Some(_) if phone.window.is_open(now) && phone.window.opened > seen => Cause::AllowedNotAsked,
+        _ => cause,
+    };
+    let waits_since = match cause {
+        Cause::RedirectedNotAsked | Cause::RedirectNotConfigured => phone.redirect.since,
+        Cause::AllowedNotAsked => phone.window.opened.unwrap_or(phone.created),
+        Cause::Overdue => facts.request.map_or(phone.request.since, |last| last.at),
+        _ => return cause,
+    };
+    match refusal::of(phone, facts, waits_since) {
+        Some((_, true)) => Cause::CertificateRefused,
+        // What is due is a person's matter already, and was seen somewhere.
+        Some((_, false)) if cause != Cause::Overdue => Cause::CertificatePerhapsRefused,
         _ => cause,
     }
 }
@@ -219,7 +238,9 @@ fn is_orphaned(phone: &Phone) -> bool {
 #[must_use]
 pub fn stage(cause: Cause, phone: &Phone, now: Timestamp) -> Stage {
     match cause {
-        Cause::RedirectedNotAsked if now.duration_since(phone.redirect.since) >= PATIENCE_AFTER_REDIRECT => {
+        Cause::RedirectedNotAsked | Cause::CertificatePerhapsRefused
+            if now.duration_since(phone.redirect.since) >= PATIENCE_AFTER_REDIRECT =>
+        {
             Stage::Stuck
         }
         cause => cause.stage(),

@@ -209,6 +209,22 @@ const CAUSES: &[(&str, [&str; 3])] = &[
         ],
     ),
     (
+        "certificate-refused",
+        [
+            "Refuses our certificate",
+            "The phone at {address} refuses the certificate of gangway (alert {alert}, {since}): it does not get as far as asking.",
+            "Run `gangway check`: is the chain complete, is the name right, is a CA in it that this model knows, is the clock right? A CA of your own reaches the phone beforehand with `gangway phones bootstrap {mac}`, or by hand in its list of trusted certificates.",
+        ],
+    ),
+    (
+        "certificate-perhaps-refused",
+        [
+            "Waiting; perhaps it refuses our certificate",
+            "The phone has not asked yet, and a device at {address} refuses the certificate of gangway (alert {alert}, {since}): perhaps it is this one.",
+            "If the phone is there: run `gangway check`. Is the chain complete, is the name right, is a CA in it that this model knows, is the clock right? Otherwise reset it to factory settings and let it start.",
+        ],
+    ),
+    (
         "allowed-not-asked",
         [
             "Allowed once, waiting for the phone",
@@ -339,7 +355,15 @@ const OTHERS: &[(&str, &str)] = &[
     ("not-for-this-scope", "Only the whole instance has this setting."),
     ("no-redirect-account", "There is no complete account for {vendor}: protocol, user and password are needed."),
     ("unknown-vendor", "There is no vendor '{vendor}'."),
+    ("url-not-allowed", "{sentence}"),
     ("redirect-test", "{sentence}"),
+    ("token.refused", "No token has been made: see the fields."),
+    ("token.name", "A token needs a name of at most {most} characters."),
+    ("token.name-taken", "There is a token {name} already: revoke it first, or choose another name."),
+    ("token.scope", "The scope is read or write."),
+    ("token.days", "A token lives 1 to {most} days, or without a number until it is revoked."),
+    ("token.too-many", "There are {most} tokens: revoke those nobody uses."),
+    ("token.unknown", "There is no such token: it may have been revoked already."),
     ("import.too-large", "The file is longer than 8 MiB."),
     ("import.nothing", "No file has been checked: send it first."),
     ("import.running", "An import is under way: wait for its end or stop it."),

@@ -9,7 +9,7 @@ use super::{
     view::WINDOW,
 };
 use crate::{
-    apis::admin::Person,
+    apis::admin::{Person, Who},
     wire::appws::{Envelope, LoginKind},
 };
 
@@ -34,13 +34,18 @@ pub fn hello(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
             })
         })
         .collect();
-    let login = if person.identity.kind == LoginKind::PasswordLogin { "password" } else { "pbx" };
+    let (sip, login) = match &person.who {
+        Who::Page(identity) if identity.kind == LoginKind::PasswordLogin => (identity.sip.as_str(), "password"),
+        Who::Page(identity) => (identity.sip.as_str(), "pbx"),
+        Who::Token(name) => (name.as_str(), "token"),
+        Who::Command(user) => (user.as_str(), "command"),
+    };
     one(result(message)
         .field("version", env!("CARGO_PKG_VERSION"))
         .field("build", super::build())
         .field("now", time(deps.clock.now()))
         .field("instance", json!({ "domain": person.instance.domain, "name": person.instance.name }))
-        .field("person", json!({ "name": audit::name(person), "sip": person.identity.sip, "login": login }))
+        .field("person", json!({ "name": audit::name(person), "sip": sip, "login": login }))
         .field("vendors", vendors)
         .field("limits", json!({ "window": WINDOW, "importBytes": import::MOST_BYTES })))
 }

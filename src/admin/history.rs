@@ -196,7 +196,8 @@ pub async fn export(deps: &Deps, instance: InstanceId, message: &Envelope) -> An
 /// When the request cannot be read or the store not be written.
 pub async fn prune(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
     let request: Prune = read(message)?;
+    let deed = format!("drop the redirect history older than {} days", request.days);
+    audit::entry(&deps.store, person, "", &deed).await?;
     let pruned = deps.store.prune_history(person.instance.id, request.days).await?;
-    tracing::info!(instance = %person.instance.label(), person = %audit::name(person), days = request.days, pruned, "the redirect history is pruned");
     one(result(message).field("pruned", pruned))
 }

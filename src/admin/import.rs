@@ -79,7 +79,19 @@ impl Upload {
         if !piece.last {
             return one(result(message));
         }
-        let checked = check(deps, instance, &std::mem::take(&mut self.bytes));
+        let bytes = std::mem::take(&mut self.bytes);
+        self.whole(deps, instance, &bytes, message)
+    }
+
+    /// Checks a file that is there as a whole.
+    ///
+    /// # Errors
+    /// When it is too long.
+    pub fn whole(&mut self, deps: &Deps, instance: InstanceId, bytes: &[u8], message: &Envelope) -> Answer {
+        if bytes.len() > MOST_BYTES {
+            return Err(Text::new("import.too-large").into());
+        }
+        let checked = check(deps, instance, bytes);
         let errors: Vec<Value> = checked
             .errors
             .iter()
@@ -208,9 +220,9 @@ pub async fn start(
     if let Some(chosen) = request.category.as_deref().filter(|chosen| !chosen.is_empty()) {
         codes::pick(categories.clone(), Some(chosen), None)?;
     }
+    audit::entry(&desk.0.deps.store, person, "", &format!("import {} lines", lines.len())).await?;
     let import = desk.0.imports.enter(instance, lines.len())?;
     upload.checked = None;
-    tracing::info!(instance = %person.instance.label(), person = %audit::name(person), lines = lines.len(), "an import begins");
     let answer = result(message).field("lines", lines.len()).text();
     let work = Work { desk: desk.clone(), person: Arc::clone(person), request, categories };
     desk.spawn("admin import", work.carry_out(import, lines));
@@ -277,7 +289,7 @@ impl Work {
         let outcome = deps.provisioning.request(request).await;
         if let Some(phone) = deps.store.roster().by_mac(instance, line.mac) {
             let deed = format!("Imported for {} (line {})", line.user, line.line);
-            if let Err(error) = audit::note(&deps.store, &self.person, phone.id, &deed).await {
+            if let Err(error) = audit::event(&deps.store, &self.person, phone.id, &deed).await {
                 tracing::error!(%error, "an import could not be written down");
             }
         }

@@ -2,7 +2,8 @@
 //! Everything runs on a thread of its own; phones' requests share no lock with it but those they have anyway.
 
 mod actions;
-mod audit;
+mod assets;
+pub mod audit;
 mod build;
 pub mod cause;
 mod chart;
@@ -16,18 +17,23 @@ mod hello;
 mod history;
 mod import;
 mod import_check;
+mod inquiry;
 mod notices;
+mod pages;
 mod query;
 mod recorder;
+pub mod refusal;
 mod reply;
 mod row;
 pub mod sentence;
 mod session;
 mod settings;
-mod settings_write;
+pub mod settings_write;
 mod shelf;
 mod snapshot;
 mod text;
+pub mod tokens;
+mod vendors;
 mod view;
 
 use std::{path::PathBuf, pin::Pin, sync::Arc};
@@ -36,7 +42,10 @@ use tokio::sync::mpsc;
 
 pub use self::{
     build::build,
+    inquiry::Inquiry,
+    pages::AdminPages,
     query::{Query, Sort, Wish},
+    reply::Problem,
     row::{Row, Search},
     text::Text,
     view::View,
@@ -46,6 +55,7 @@ use crate::{
     apis::admin::{self, Person},
     clock::SharedClock,
     links::{devices::DevicesLinks, link::Link, pbx::PbxSessions},
+    net::{failed_handshakes::FailedHandshakes, reach::Reach},
     phone::{
         instance::{InstanceId, Instances},
         record::Phone,
@@ -92,6 +102,10 @@ pub struct Deps {
     pub provisioning: Provisioning,
     /// Has a phone told to come now; its time line says whether it does.
     pub resync: Resync,
+    /// TLS handshakes at our listeners that failed.
+    pub failures: Arc<FailedHandshakes>,
+    /// What settings may have the gateway connect to.
+    pub reach: Reach,
     /// The certificates phones see, as files.
     pub certificates: Vec<PathBuf>,
     /// Time.

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     cause::{self, Cause, Facts},
+    refusal,
     text::Text,
 };
 use crate::phone::{admission::Reason, record::Phone};
@@ -67,6 +68,11 @@ fn with_params(text: Text, cause: Cause, phone: &Phone, facts: &Facts<'_>) -> Te
         Cause::RedirectNotConfigured => {
             text.with("url", facts.manual_url.unwrap_or_default()).with("vendor", phone.vendor.clone())
         }
+        Cause::CertificateRefused | Cause::CertificatePerhapsRefused => {
+            let refusal = refusal::of(phone, facts, Timestamp::MIN).map(|(refusal, _)| refusal);
+            text.with("address", refusal.map(|refusal| refusal.address.to_string()).unwrap_or_default())
+                .with("alert", refusal.map_or("", |refusal| refusal.alert))
+        }
         Cause::Rejected => text.with("rule", cause::rule(phone).map_or("", Reason::as_str)),
         Cause::WindowClosed => text.with("address", facts.request.map(|last| last.address.clone()).unwrap_or_default()),
         Cause::FlagsNotPermitted => {
@@ -113,6 +119,9 @@ fn since(cause: Cause, phone: &Phone, facts: &Facts<'_>) -> Timestamp {
         | Cause::RedirectForeignOwner
         | Cause::RedirectedNotAsked
         | Cause::NoOwnUrl => phone.redirect.since,
+        Cause::CertificateRefused | Cause::CertificatePerhapsRefused => {
+            refusal::of(phone, facts, Timestamp::MIN).map_or(phone.redirect.since, |(refusal, _)| refusal.at)
+        }
         Cause::WindowExpired => phone.window.until.unwrap_or(phone.created),
         Cause::AllowedNotAsked => phone.window.opened.unwrap_or(phone.created),
         Cause::WindowClosed => facts.request.map_or(phone.request.since, |last| last.at),
@@ -149,9 +158,12 @@ fn button(cause: Cause, phone: &Phone) -> Option<Button> {
         Cause::RedirectedNotAsked => press("redirect-again"),
         Cause::WindowClosed | Cause::Overdue => press("allow"),
         Cause::Rejected => match cause::rule(phone) {
-            Some(Reason::CertificateRequired) => {
-                Some(Button { name: "open-settings", params: json!({ "setting": "require_certificate" }) })
-            }
+            Some(
+                Reason::CertificateRequired
+                | Reason::CertificateExpired
+                | Reason::CertificateUnknownIssuer
+                | Reason::CertificateNoMac,
+            ) => Some(Button { name: "open-settings", params: json!({ "setting": "require_certificate" }) }),
             // A phone that shows another phone's certificate is not helped by opening the window.
             Some(Reason::OtherCertificate | Reason::WrongMac) => None,
             _ => press("allow"),
@@ -165,6 +177,8 @@ fn button(cause: Cause, phone: &Phone) -> Option<Button> {
         Cause::ChangePending | Cause::Releasing => press("resync"),
         Cause::Blocked | Cause::Released => press("activate"),
         Cause::Working
+        | Cause::CertificateRefused
+        | Cause::CertificatePerhapsRefused
         | Cause::DevicesLost
         | Cause::FlagsPending
         | Cause::FlagsNotPermitted

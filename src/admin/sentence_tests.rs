@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::{
-    admin::cause::{Around, Stage, stage},
+    admin::{
+        cause::{Around, Stage, stage},
+        refusal::Refusal,
+    },
     phone::{
         facet::{DevicesState, RedirectState, RegistrationState, RequestState, UserObjectState, Wanted},
         record::{Delivery, Gone, Orphaned, Phone, RedirectEntry},
@@ -32,7 +35,7 @@ fn working() -> Case {
     phone.delivery = Some(Delivery { at: now, revision: phone.revision, provisioning: 1, etag: "\"a\"".into() });
     phone.accounts[0].user_object.reach(UserObjectState::Applied, now);
     phone.accounts[0].registration.reach(RegistrationState::Registered, now);
-    let around = Around { pbx: true, services: true, devices: true, own_url: true, without_admin: Vec::new() };
+    let around = Around { pbx: true, services: true, devices: true, own_url: true, ..Around::default() };
     Case { phone, around, request: None, known_model: true, now }
 }
 
@@ -70,12 +73,33 @@ fn asked(outcome: &str, now: Timestamp) -> Option<RequestFacts> {
     })
 }
 
+fn refused(now: Timestamp) -> Vec<Refusal> {
+    vec![Refusal { address: "192.0.2.7".parse().unwrap(), at: now, alert: "unknown_ca" }]
+}
+
 type Row = (Cause, Option<&'static str>, fn() -> Case, fn(&mut Case), &'static str);
 
 /// Cause, button, from which phone, what makes it so, and what must be said somewhere.
 const ROWS: &[Row] = &[
     (Cause::Working, None, working, |_| {}, "registered since"),
     (Cause::ChangePending, Some("resync"), working, |case| case.phone.revision += 1, "next request"),
+    (
+        Cause::CertificateRefused,
+        None,
+        redirected,
+        |case| {
+            case.request = asked("missing-credentials", case.now);
+            case.around.refusals = refused(case.now);
+        },
+        "The phone at 192.0.2.7 refuses the certificate of gangway (alert unknown_ca",
+    ),
+    (
+        Cause::CertificatePerhapsRefused,
+        None,
+        redirected,
+        |case| case.around.refusals = refused(case.now),
+        "a device at 192.0.2.7 refuses the certificate of gangway (alert unknown_ca",
+    ),
     (
         Cause::DevicesLost,
         None,

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::sync::{broadcast::error::RecvError, mpsc};
 
 use super::{
-    Deps, Desk, Inner, actions, chart, config, diff, hello, history,
+    Deps, Desk, Inner, actions, audit, chart, config, diff, hello, history,
     import::{self, Upload},
     notices,
     query::{Counts, Sort, Wish},
@@ -19,6 +19,7 @@ use super::{
     shelf::{Batch, Shelf},
     snapshot,
     text::Text,
+    tokens, vendors,
     view::{Delta, View},
 };
 use crate::{
@@ -174,40 +175,73 @@ impl Session {
     }
 
     async fn message(&mut self, message: Envelope, open: &mut FuturesUnordered<Open>) -> Option<()> {
+        if let Some(answer) = self.at_once(&message).await {
+            return self.answer(&message, answer).await;
+        }
+        match beside(Arc::clone(self.inner()), Arc::clone(&self.person), message) {
+            Some(work) => open.push(work),
+            None => increment(Metric::MessagesIgnored, &[("reason", "unknown")]),
+        }
+        Some(())
+    }
+
+    /// The answer to one question, for somebody who waits for it; `None` when nobody knows the message.
+    pub async fn answer_of(&mut self, message: Envelope) -> Option<Answer> {
+        if let Some(answer) = self.at_once(&message).await {
+            return Some(answer);
+        }
+        let work = beside(Arc::clone(self.inner()), Arc::clone(&self.person), message)?;
+        Some(work.await.1)
+    }
+
+    /// Takes a whole file for an import and checks it.
+    ///
+    /// # Errors
+    /// When it is too long.
+    pub fn check_file(&mut self, bytes: &[u8]) -> Answer {
+        let message = Envelope { mt: "ImportData".into(), api: None, src: None, body: Value::Null, raw: String::new() };
+        let inner = Arc::clone(self.inner());
+        self.upload.whole(&inner.deps, self.person.instance.id, bytes, &message)
+    }
+
+    /// Requests that are answered from memory, or that change what the page follows.
+    async fn at_once(&mut self, message: &Envelope) -> Option<Answer> {
         let inner = Arc::clone(self.inner());
         let person = Arc::clone(&self.person);
         let instance = person.instance.id;
-        let answer: Answer = match message.mt.as_str() {
-            "Hello" => hello::hello(self.deps(), &person, &message),
-            "Devices" => self.devices(&message),
+        Some(match message.mt.as_str() {
+            "Hello" => hello::hello(self.deps(), &person, message),
+            "Devices" => self.devices(message),
             "DevicesStop" => {
                 self.list = None;
-                Ok(vec![result(&message).text()])
+                Ok(vec![result(message).text()])
             }
-            "Phone" => self.show_phone(&message).await,
+            "Phone" => self.show_phone(message).await,
             "PhoneStop" => {
                 self.phone = None;
-                Ok(vec![result(&message).text()])
+                Ok(vec![result(message).text()])
             }
             "Notices" => {
                 let now = notices::notices(&inner, instance);
-                let answer = result(&message).field("notices", &now).text();
+                let answer = result(message).field("notices", &now).text();
                 self.notices = Some((message.clone(), now));
                 Ok(vec![answer])
             }
+            "Tokens" => tokens::tokens(self.deps(), instance, message),
+            "Vendors" => vendors::vendors(self.deps(), instance, message),
             "Settings" => {
                 self.settings = Some((message.clone(), self.deps().store.layers(instance).revision()));
-                settings::settings(self.deps(), instance, &message)
+                settings::settings(self.deps(), instance, message)
             }
             "HistorySubscribe" => match history::newest(self.deps(), instance).await {
                 Ok(newest) => {
                     self.history = Some((message.clone(), newest));
-                    Ok(vec![result(&message).text()])
+                    Ok(vec![result(message).text()])
                 }
                 Err(problem) => Err(problem),
             },
-            "ImportData" => self.upload.take(&inner.deps, instance, &message),
-            "ImportStart" => match import::start(&self.desk, &person, &mut self.upload, &message).await {
+            "ImportData" => self.upload.take(&inner.deps, instance, message),
+            "ImportStart" => match import::start(&self.desk, &person, &mut self.upload, message).await {
                 Ok(answer) => {
                     self.import = Some((message.clone(), Value::Null));
                     Ok(vec![answer])
@@ -217,22 +251,14 @@ impl Session {
             "ImportState" => {
                 let state = inner.imports.state(instance);
                 self.import = Some((message.clone(), state.clone()));
-                Ok(vec![import::progress(result(&message), &state)])
+                Ok(vec![import::progress(result(message), &state)])
             }
             "ImportStop" => {
                 inner.imports.stop(instance);
-                Ok(vec![result(&message).text()])
+                Ok(vec![result(message).text()])
             }
-            _ => {
-                let Some(work) = beside(inner, person, message) else {
-                    increment(Metric::MessagesIgnored, &[("reason", "unknown")]);
-                    return Some(());
-                };
-                open.push(work);
-                return Some(());
-            }
-        };
-        self.answer(&message, answer).await
+            _ => return None,
+        })
     }
 
     fn devices(&mut self, message: &Envelope) -> Answer {
@@ -398,6 +424,9 @@ fn beside(inner: Arc<Inner>, person: Arc<Person>, message: Envelope) -> Option<O
         "History" => work!(history::history(&inner.deps, instance, &message)),
         "HistoryExport" => work!(history::export(&inner.deps, instance, &message)),
         "HistoryPrune" => work!(history::prune(&inner.deps, &person, &message)),
+        "Audit" => work!(audit::audit(&inner.deps, &person, &message)),
+        "TokenCreate" => work!(tokens::create_message(&inner.deps, &person, &message)),
+        "TokenRevoke" => work!(tokens::revoke_message(&inner.deps, &person, &message)),
         "Snapshot" => work!(snapshot::snapshot(&inner, &person, &message)),
         _ => None,
     }

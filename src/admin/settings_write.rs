@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     apis::admin::Person,
-    phone::settings::{SettingError, setting, validate},
+    phone::settings::{Kind, SettingError, setting, validate},
     secret::Secret,
     wire::appws::Envelope,
 };
@@ -50,7 +50,10 @@ pub async fn set(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
             continue;
         }
         match validate(name, value.expose(), &scope) {
-            Ok(value) => changes.push((name.clone(), Some(Secret::new(value)))),
+            Ok(value) => match reachable(deps, name, &value) {
+                Ok(()) => changes.push((name.clone(), Some(Secret::new(value)))),
+                Err(reason) => wrong.push((short(), Text::new("url-not-allowed").with("sentence", reason))),
+            },
             Err(error) => wrong.push((short(), Text::new("setting-refused").with("sentence", error.to_string()))),
         }
     }
@@ -58,18 +61,42 @@ pub async fn set(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
         let text = Text::new("settings-refused").with("count", wrong.len());
         return Err(Problem { text, fields: wrong });
     }
-    let names: Vec<&str> = changes.iter().map(|(name, _)| name.as_str()).collect();
-    tracing::info!(instance = %person.instance.label(), person = %audit::name(person), scope = %scope, settings = names.join(" "), "settings are changed");
+    if changes.is_empty() {
+        return one(result(message));
+    }
+    let deeds: Vec<String> = changes.iter().map(|(name, value)| deed(name, value.as_ref())).collect();
+    audit::entry(&deps.store, person, &scope.to_string(), &deeds.join(", ")).await?;
     if let crate::phone::settings::Scope::Phone(mac) = &scope
         && let Some(phone) = deps.store.roster().by_mac(person.instance.id, *mac)
-        && !names.is_empty()
     {
-        audit::note(&deps.store, person, phone.id, &format!("Change {}", names.join(", "))).await?;
+        let names: Vec<&str> = changes.iter().map(|(name, _)| name.as_str()).collect();
+        audit::event(&deps.store, person, phone.id, &format!("Change {}", names.join(", "))).await?;
     }
     for (name, value) in &changes {
         deps.store.set_setting(person.instance.id, &scope, name, value.as_ref()).await?;
     }
     one(result(message))
+}
+
+/// Whether the gateway may connect to what a setting would have it connect to: the addresses of redirect services. What
+/// names resolve to is looked at when the connection is made.
+fn reachable(deps: &Deps, name: &str, value: &str) -> Result<(), String> {
+    let is_called = name.starts_with("redirect.") && setting(name).is_some_and(|setting| setting.kind == Kind::Url);
+    let host = url::Url::parse(value).ok().and_then(|url| url.host_str().map(str::to_owned));
+    match host.filter(|_| is_called) {
+        Some(host) => deps.reach.host(&host).map_err(|error| error.to_string()),
+        None => Ok(()),
+    }
+}
+
+/// A change as the audit tells it.
+#[must_use]
+pub fn deed(name: &str, value: Option<&Secret>) -> String {
+    match value {
+        None => format!("take {name} back"),
+        Some(_) if setting(name).is_none_or(|setting| setting.secret) => format!("set {name} to ***"),
+        Some(value) => format!("set {name} to {}", super::reply::clip(value.expose(), 200)),
+    }
 }
 
 fn refused(name: &str) -> String {

@@ -13,6 +13,7 @@ use tokio::sync::broadcast::{self, error::RecvError};
 use super::{
     Deps,
     cause::{Around, Cause, Facts},
+    refusal,
     row::Row,
 };
 use crate::{
@@ -28,6 +29,8 @@ use crate::{
 pub const TOGETHER: Duration = Duration::from_millis(100);
 /// How often rows are looked at whose state changes by time alone.
 const BY_TIME: Duration = Duration::from_secs(30);
+/// After a phone refused our certificate the world is looked at by then.
+const AFTER_REFUSAL: Duration = Duration::from_millis(500);
 /// Batches a slow session may fall behind before it looks at everything.
 const BATCHES: usize = 64;
 
@@ -108,6 +111,7 @@ impl Shelf {
         let mut changes = deps.store.changes();
         let mut requests = deps.store.request_changes();
         let mut pbxs = deps.sessions.changes();
+        let mut refusals = deps.failures.changes();
         let mut news = News::default();
         let mut by_time = deps.clock.now().saturating_add(BY_TIME).unwrap_or(Timestamp::MAX);
         loop {
@@ -129,6 +133,11 @@ impl Shelf {
                     Err(RecvError::Lagged(_)) => self.look_around(None, &mut news),
                     Err(RecvError::Closed) => return,
                 },
+                Ok(()) = refusals.changed() => {
+                    // A phone that refuses tries again and again; one look tells of all.
+                    let soon = deps.clock.now().saturating_add(AFTER_REFUSAL).unwrap_or(Timestamp::MAX);
+                    by_time = by_time.min(soon);
+                }
                 () = deps.clock.sleep_until(due), if news.due.is_some() => self.tell(&std::mem::take(&mut news)),
                 () = deps.clock.sleep_until(by_time) => {
                     by_time = deps.clock.now().saturating_add(BY_TIME).unwrap_or(Timestamp::MAX);
@@ -145,7 +154,12 @@ impl Shelf {
     fn waiting(&self) -> Vec<PhoneId> {
         let loaded = self.lock();
         let rows = loaded.values().flat_map(|shelf| shelf.rows.values());
-        let by_time = |row: &&Arc<Row>| matches!(row.cause, Cause::RedirectedNotAsked | Cause::RedirectNotConfigured);
+        let by_time = |row: &&Arc<Row>| {
+            matches!(
+                row.cause,
+                Cause::RedirectedNotAsked | Cause::CertificatePerhapsRefused | Cause::RedirectNotConfigured
+            )
+        };
         rows.filter(by_time).map(|row| row.phone.id).collect()
     }
 
@@ -153,10 +167,19 @@ impl Shelf {
         let now = self.deps.clock.now();
         for (id, shelf) in self.lock().iter_mut().filter(|(id, _)| instance.is_none_or(|only| only == **id)) {
             let around = around(&self.deps, *id);
-            if *shelf.around != around {
-                shelf.around = Arc::new(around);
-                news.note(shelf.rows.keys().copied(), now);
+            if *shelf.around == around {
+                continue;
             }
+            // Who refuses our certificate concerns phones that wait, and is seen again and again.
+            let before = Around { refusals: around.refusals.clone(), ..(*shelf.around).clone() };
+            match before == around {
+                true => news.note(
+                    shelf.rows.values().filter(|row| refusal::may_explain(row.cause)).map(|row| row.phone.id),
+                    now,
+                ),
+                false => news.note(shelf.rows.keys().copied(), now),
+            }
+            shelf.around = Arc::new(around);
         }
     }
 
@@ -240,5 +263,6 @@ fn around(deps: &Deps, instance: InstanceId) -> Around {
         own_url: configured.is_some_and(|instance| instance.public_url.is_some() || instance.phone_url.is_some())
             || urls::learned(&deps.store, instance, None).is_some(),
         without_admin,
+        refusals: refusal::refusals(deps, instance),
     }
 }

@@ -17,15 +17,26 @@ pub const API: &str = "gangway";
 /// Messages of one page that may wait.
 const WAITING: usize = 64;
 
-/// Who has logged in.
+/// Who asks for something.
 #[derive(Debug, Clone)]
 pub struct Person {
     /// Where.
     pub instance: Arc<Instance>,
     /// As what.
-    pub identity: Identity,
+    pub who: Who,
     /// From where.
     pub source: IpAddr,
+}
+
+/// As what somebody asks.
+#[derive(Debug, Clone)]
+pub enum Who {
+    /// A person at the admin page.
+    Page(Box<Identity>),
+    /// A script with this token.
+    Token(String),
+    /// Somebody at the command line of this machine.
+    Command(String),
 }
 
 /// Serves people.

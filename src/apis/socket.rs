@@ -13,7 +13,7 @@ use actix_ws::{AggregatedMessage, CloseCode, CloseReason};
 
 use super::{
     Apis,
-    admin::{Person, PersonEnd},
+    admin::{Person, PersonEnd, Who},
     app,
     incoming::Incoming,
     pbx_session::PbxEnd,
@@ -269,7 +269,8 @@ impl Socket {
                         self.apis.password_logins.right(self.source);
                     }
                     tracing::info!(instance = %self.instance.label(), person = %identity.sip, source = %self.source, kind = ?kind, "somebody opened the admin app");
-                    let person = Person { instance: Arc::clone(&self.instance), identity, source: self.source };
+                    let who = Who::Page(Box::new(identity));
+                    let person = Person { instance: Arc::clone(&self.instance), who, source: self.source };
                     Role::Person(PersonEnd::new(&*self.apis.desk, person, out))
                 }
                 None => Role::Stranger,

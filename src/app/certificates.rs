@@ -1,44 +1,74 @@
-//! Renewed certificates are taken without anybody's help.
+//! Renewed certificates and CAs are taken without anybody's help.
 
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
-use crate::{clock::SharedClock, http::certificates::Certificates, tasks::Tasks};
+use super::StartError;
+use crate::{
+    clock::SharedClock,
+    config::Config,
+    http::{certificates::Certificates, gate::Bounds, issuers::Issuers, listeners::Tls},
+    net::failed_handshakes::FailedHandshakes,
+    tasks::Tasks,
+    vendor::SharedRegistry,
+};
 
 /// How often the files are read again. They are small, and a renewal is never in a hurry.
 const ROUND: Duration = Duration::from_secs(60);
 
-/// Takes what the files hold now; a pair that cannot be used leaves the present ones in place.
-pub(super) fn reload(certificates: &Certificates) {
-    let _ = take(certificates, None);
+/// What the TLS listeners need; `None` where nobody listens.
+pub(super) fn open(
+    config: &Config,
+    registry: &SharedRegistry,
+    failures: &Arc<FailedHandshakes>,
+) -> Result<Option<Tls>, StartError> {
+    if config.https.listen.is_empty() {
+        return Ok(None);
+    }
+    let (issuers, wrong) = Issuers::load(Arc::clone(registry), &config.https.client_ca);
+    for sentence in wrong {
+        tracing::error!("factory certificates: {sentence}");
+    }
+    let bounds = Bounds {
+        connections: config.https.connections_per_source,
+        handshakes_per_second: config.https.handshakes_per_second,
+    };
+    let certificates = Certificates::load(config.https.pairs())?;
+    Ok(Some(Tls { certificates, issuers, failures: Arc::clone(failures), bounds }))
 }
 
-/// The same; an error that was told before is not told again. Returns the present one.
-fn take(certificates: &Certificates, told: Option<&str>) -> Option<String> {
-    match certificates.reload() {
+/// Takes what the files hold now; a pair that cannot be used leaves the present ones in place.
+pub(super) fn reload(tls: &Tls) {
+    let _ = take(tls, &[]);
+}
+
+/// The same; what was told before is not told again. Returns what is wrong at present.
+fn take(tls: &Tls, told: &[String]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    match tls.certificates.reload() {
         Ok(true) => tracing::info!("the TLS certificates were renewed"),
         Ok(false) => {}
         Err(error) => {
-            let sentence = error.to_string();
-            if told != Some(sentence.as_str()) {
-                tracing::error!("the certificates are not reloaded; the present ones serve on: {sentence}");
-            }
-            return Some(sentence);
+            wrong.push(format!("the certificates are not reloaded; the present ones serve on: {error}"));
         }
     }
-    None
+    wrong.extend(tls.issuers.reload().into_iter().map(|sentence| format!("factory certificates: {sentence}")));
+    for sentence in wrong.iter().filter(|sentence| !told.contains(sentence)) {
+        tracing::error!("{sentence}");
+    }
+    wrong
 }
 
 /// Looks every minute.
-pub(super) async fn follow(certificates: Arc<Certificates>, clock: SharedClock, tasks: Tasks) {
-    let mut told = None;
+pub(super) async fn follow(tls: Tls, clock: SharedClock, tasks: Tasks) {
+    let mut told = Vec::new();
     loop {
         let next = clock.now().saturating_add(ROUND).unwrap_or(Timestamp::MAX);
         tokio::select! {
             () = clock.sleep_until(next) => {}
             () = tasks.stopping() => return,
         }
-        told = take(&certificates, told.as_deref());
+        told = take(&tls, &told);
     }
 }

@@ -8,10 +8,11 @@ use super::{
 };
 use crate::{
     admin::{Deps, Desk, PhoneBases},
-    apis::{admin, pbx_admin::ConnectedPbxs},
+    apis::pbx_admin::ConnectedPbxs,
     clock::SharedClock,
     config::Config,
     links::{devices::DevicesLinks, pbx::PbxSessions},
+    net::{failed_handshakes::FailedHandshakes, reach::Reach},
     phone::instance::Instances,
     provision::Provisioning,
     render::Renderer,
@@ -28,13 +29,14 @@ pub(super) struct Parts {
     pub sessions: PbxSessions,
     pub devices: DevicesLinks,
     pub provisioning: Provisioning,
+    pub failures: Arc<FailedHandshakes>,
     pub clock: SharedClock,
     pub tasks: Tasks,
 }
 
 /// Opens it.
-pub(super) async fn open(config: &Config, threads: &Threads, parts: Parts) -> Result<Arc<dyn admin::Desk>, StartError> {
-    let Parts { store, instances, registry, sessions, devices, provisioning, clock, tasks } = parts;
+pub(super) async fn open(config: &Config, threads: &Threads, parts: Parts) -> Result<Desk, StartError> {
+    let Parts { store, instances, registry, sessions, devices, provisioning, failures, clock, tasks } = parts;
     let of_instance = bases::of(store.clone(), instances.clone());
     let certificates = match config.https.listen.is_empty() {
         true => Vec::new(),
@@ -54,15 +56,17 @@ pub(super) async fn open(config: &Config, threads: &Threads, parts: Parts) -> Re
             }
         }),
         pbx: Arc::new(ConnectedPbxs::new(sessions.clone(), store.clone())),
+        failures,
         store,
         instances,
         registry,
         sessions,
         devices,
         provisioning,
+        reach: Reach::public_and(config.net.allow.clone()),
         certificates,
         clock,
         tasks,
     };
-    Ok(Arc::new(on(&threads.admin.handle(), move || Desk::start(deps)).await?))
+    on(&threads.admin.handle(), move || Desk::start(deps)).await
 }

@@ -26,18 +26,30 @@ use self::{
     deliveries::ToProvisioning,
     history::StoredHistory,
     readiness::LinksReadiness,
-    sockets::{NoPages, Sockets},
+    sockets::Sockets,
     threads::{Threads, on},
     trust::Trust,
 };
 use crate::{
+    admin::AdminPages,
     apis::{Apis, devices, pbx_admin::ConnectedPbxs},
     clock::SharedClock,
     config::{Config, InstanceConfig},
-    http::{self, certificates::Certificates, listeners, ports::Readiness, rendered::RenderedFiles, stored::Stored},
+    http::{
+        self,
+        connections::Patience,
+        listeners,
+        ports::{Pages, Readiness},
+        rendered::RenderedFiles,
+        stored::Stored,
+    },
     lifecycle::SHUTDOWN_PATIENCE,
     links::{devices::DevicesLinks, pbx::PbxSessions},
-    net::http::{Client, Options, Proxy},
+    net::{
+        failed_handshakes::FailedHandshakes,
+        http::{Client, Options, Proxy},
+        reach::Reach,
+    },
     phone::{
         facet::RedirectState,
         instance::{Instance, InstanceId, Instances},
@@ -83,7 +95,7 @@ pub struct Application {
     addresses: Addresses,
     store: Store,
     folders: Arc<LiveFolders>,
-    certificates: Option<Arc<Certificates>>,
+    tls: Option<listeners::Tls>,
     tasks: Tasks,
     threads: Threads,
     public: listeners::Listening,
@@ -117,6 +129,7 @@ impl Application {
         let (etag_key, cache_bytes) = (store.derive_key("etag"), config.cache.mib << 20);
         let renderer = Arc::new(Renderer::new(Arc::clone(&registry), etag_key, cache_bytes, Arc::clone(&clock)));
         let threads = Threads::start();
+        let failures = Arc::new(FailedHandshakes::default());
 
         let (fleet_sink, fleet_events) = mpsc::channel(FLEET_EVENTS);
         let fleet = Fleet::start(
@@ -155,9 +168,11 @@ impl Application {
             sessions: sessions.clone(),
             devices: devices.clone(),
             provisioning: provisioning.clone(),
+            failures: Arc::clone(&failures),
             clock: Arc::clone(&clock),
             tasks: tasks.clone(),
         };
+        let desk = desk::open(&config, &threads, parts).await?;
         let apis = Apis {
             sessions: sessions.clone(),
             provisioning: provisioning.clone(),
@@ -167,7 +182,7 @@ impl Application {
             tasks: tasks.clone(),
             strangers: Arc::default(),
             password_logins: Arc::default(),
-            desk: desk::open(&config, &threads, parts).await?,
+            desk: Arc::new(desk.clone()),
         };
         start_devices(&devices, &apis, &trust, &threads).await?;
         tasks.spawn_local("pbx-changes", follow_pbxs(sessions.clone(), provisioning.clone(), tasks.clone()));
@@ -176,15 +191,13 @@ impl Application {
         tasks.spawn_local("resync", crate::sip::resync::follow(store.clone(), Arc::clone(&clock), tasks.clone()));
         tasks.spawn_local("acknowledge", provision::intents::acknowledge(store.clone(), tasks.clone()));
 
-        let certificates = match config.https.listen.is_empty() {
-            true => None,
-            false => Some(Certificates::load(config.https.pairs())?),
-        };
-        if let Some(certificates) = certificates.clone() {
-            let watched = certificates::follow(certificates, Arc::clone(&clock), tasks.clone());
-            tasks.spawn_local("certificates", watched);
+        let tls = certificates::open(&config, &registry, &failures)?;
+        if let Some(tls) = tls.clone() {
+            tasks.spawn_local("certificates", certificates::follow(tls, Arc::clone(&clock), tasks.clone()));
         }
         let (instances_of_phones, pnp_clock) = (instances.clone(), Arc::clone(&clock));
+        let pages: Arc<dyn Pages> =
+            Arc::new(AdminPages { sessions: sessions.clone(), trusted_proxies: config.net.trusted_proxies.clone() });
         let deps = http::Deps::new(http::Parts {
             instances: instances.clone(),
             records: Arc::new(Stored(store.clone())),
@@ -196,17 +209,20 @@ impl Application {
             }),
             deliveries: Arc::new(ToProvisioning(provisioning)),
             upgrade: Arc::new(Sockets { apis, trusted_proxies: config.net.trusted_proxies.clone() }),
-            pages: Arc::new(NoPages),
+            pages: Arc::new(vec![pages]),
             clock,
             tasks: tasks.clone(),
             trusted_proxies: config.net.trusted_proxies.clone(),
+            // A wrong name was refused with the configuration.
+            subject_header: config.net.client_subject_header.parse().ok(),
             nonce_key: store.derive_key("http nonces"),
         });
         let public = listeners::listen(
             &listeners::Addresses {
                 http: config.http.listen.clone(),
                 https: config.https.listen.clone(),
-                certificates: certificates.clone(),
+                tls: tls.clone(),
+                patience: Patience::default(),
                 workers: None,
                 shutdown: SHUTDOWN_PATIENCE.saturating_sub(Duration::from_secs(2)),
             },
@@ -238,7 +254,7 @@ impl Application {
             ops: ops.as_ref().map(|ops| ops.http.clone()).unwrap_or_default(),
             pnp,
         };
-        Ok(Self { addresses, store, folders, certificates, tasks, threads, public, ops, _claim: claim })
+        Ok(Self { addresses, store, folders, tls, tasks, threads, public, ops, _claim: claim })
     }
 
     /// The bound addresses.
@@ -261,11 +277,11 @@ impl Application {
 
     /// Reloads what can change while serving: certificate, vendor folders. A bad one leaves the present one in place.
     pub fn reloader(&self) -> impl Fn() + 'static {
-        let (folders, certificates) = (Arc::clone(&self.folders), self.certificates.clone());
+        let (folders, tls) = (Arc::clone(&self.folders), self.tls.clone());
         move || {
             folders::tell(&folders.reload());
-            if let Some(certificates) = &certificates {
-                certificates::reload(certificates);
+            if let Some(tls) = &tls {
+                certificates::reload(tls);
             }
         }
     }
@@ -379,8 +395,9 @@ async fn start_redirects(
     };
     let tls = crate::net::tls::client_config(None, None)?;
     let (store, clock, tasks) = (store.clone(), Arc::clone(clock), tasks.clone());
+    let reach = Reach::public_and(config.net.allow.clone());
     on(&threads.links.handle(), move || {
-        let client = Client::new(Options { proxy, ..Options::new(tls) });
+        let client = Client::new(Options { proxy, reach, ..Options::new(tls) });
         let history = Arc::new(StoredHistory::start(store, &tasks));
         Redirects::start(client, history, clock, &tasks, Limits::default())
     })

@@ -10,7 +10,7 @@ use crate::{
     http::{
         client_address::client,
         connections::is_over_tls,
-        ports::{LocalReply, Pages, Upgrade},
+        ports::{LocalReply, Upgrade},
     },
     phone::instance::Instance,
 };
@@ -38,20 +38,5 @@ impl Upgrade for Sockets {
             let Some(source) = source else { return HttpResponse::BadRequest().finish() };
             socket::upgrade(&request, payload, source, &instance, &apis).unwrap_or_else(|error| error.error_response())
         })
-    }
-}
-
-/// No pages yet: the admin app brings them.
-pub struct NoPages;
-
-impl Pages for NoPages {
-    fn page(
-        &self,
-        _request: &HttpRequest,
-        _payload: &mut Payload,
-        _instance: &Arc<Instance>,
-        _path: &str,
-    ) -> Option<LocalReply<HttpResponse>> {
-        None
     }
 }

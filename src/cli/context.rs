@@ -1,11 +1,14 @@
 //! What most commands need: the configuration, the store beside a serving process, one instance.
 
-use std::{os::unix::fs::MetadataExt, path::Path, sync::Arc};
+use std::{net::IpAddr, os::unix::fs::MetadataExt, path::Path, sync::Arc};
 
 use anyhow::{Context as _, bail};
 
 use super::Global;
 use crate::{
+    admin::{Problem, audit},
+    apis::admin::{Person, Who},
+    app,
     clock::{SharedClock, SystemClock},
     config::{Config, InstanceConfig},
     phone::instance::InstanceId,
@@ -44,6 +47,40 @@ impl Context {
         let configured = choose_instance(config, global.instance.as_deref())?;
         let instance = store.instance(&configured.domain, &configured.name).await?;
         Ok(Self { label: configured.label(), configured, store, instance })
+    }
+}
+
+impl Context {
+    /// Whoever sits at the terminal.
+    pub fn person(&self) -> anyhow::Result<Person> {
+        let instance = Arc::new(app::instance(self.instance, &self.configured));
+        Ok(Person { instance, who: Who::Command(user()?), source: IpAddr::from([127, 0, 0, 1]) })
+    }
+
+    /// Writes down what a command is about to do.
+    pub async fn audit(&self, target: &str, deed: &str) -> anyhow::Result<()> {
+        Ok(audit::entry(&self.store, &self.person()?, target, deed).await?)
+    }
+}
+
+/// The user of this process, by name where the system knows one.
+fn user() -> anyhow::Result<String> {
+    let me = std::fs::metadata("/proc/self").context("cannot tell which user runs this command")?.uid();
+    let known = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = known.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == me.to_string()).then(|| name.to_owned())
+    });
+    Ok(name.unwrap_or_else(|| format!("user id {me}")))
+}
+
+/// Why something is not carried out, as an error with a line per field.
+pub fn refused(problem: &Problem) -> anyhow::Error {
+    let fields: Vec<String> = problem.fields.iter().map(|(_, text)| text.english()).collect();
+    match fields.is_empty() {
+        true => anyhow::anyhow!("{}", problem.text.english()),
+        false => anyhow::anyhow!("{}", fields.join(" ")),
     }
 }
 

@@ -258,7 +258,7 @@ fn configuration(dir: &Path, world: &World) -> anyhow::Result<Config> {
     let file = dir.join("gangway.toml");
     let text = format!(
         "[http]\nlisten = \"127.0.0.1:0\"\n[ops]\nlisten = \"127.0.0.1:0\"\n[data]\ndir = {:?}\n[log]\nlevel = \"error\"\n\
-         [net]\nconnects_per_second = 500\n[[instances]]\ndomain = {:?}\nname = {:?}\npassword = {:?}\n",
+         [net]\nconnects_per_second = 500\nallow = \"127.0.0.0/8\"\n[[instances]]\ndomain = {:?}\nname = {:?}\npassword = {:?}\n",
         dir.join("data"),
         world.domain(),
         world.instance(),

@@ -1,6 +1,7 @@
 //! The command line: one thin file per command. Commands that change something write their intent into the record;
 //! the serving process acts on it.
 
+mod audit;
 mod check;
 mod context;
 #[cfg(feature = "sim")]
@@ -12,6 +13,7 @@ mod redirect_checks;
 mod render;
 mod serve;
 mod settings;
+mod tokens;
 mod vendors;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -68,6 +70,11 @@ enum Command {
     /// Read and change settings; a running gateway follows within a second
     #[command(subcommand)]
     Settings(settings::Settings),
+    /// Make, list and end the tokens scripts show at the REST api
+    #[command(subcommand)]
+    Tokens(tokens::Tokens),
+    /// Who changed what or had a secret shown, by page, script or command
+    Audit(audit::Audit),
     /// The vendors and models this gateway knows
     Vendors(vendors::Vendors),
 }
@@ -88,6 +95,8 @@ impl CommandLine {
             Command::Recognise(recognise) => recognise.run(global),
             Command::Phones(phones) => phones.run(global),
             Command::Settings(settings) => settings.run(global),
+            Command::Tokens(tokens) => tokens.run(global),
+            Command::Audit(audit) => audit.run(global),
             Command::Vendors(vendors) => vendors.run(global),
         }
     }

@@ -134,6 +134,21 @@ enum Intent {
     TakeOff(String),
 }
 
+impl Intent {
+    /// For the audit.
+    fn deed(&self) -> String {
+        match self {
+            Self::Allow(FirstContact::Refused) => "Allow once".to_owned(),
+            Self::Allow(FirstContact::Allowed(from)) => {
+                let from = from.map_or_else(|| "anywhere".to_owned(), |network| network.to_string());
+                format!("Allow once, also without the redirect URL, from {from}")
+            }
+            Self::Wanted(wanted) => format!("Want it {}", wanted.as_str()),
+            Self::TakeOff(user) => format!("Take {user} off"),
+        }
+    }
+}
+
 fn find(context: &Context, mac: Mac) -> anyhow::Result<Arc<Phone>> {
     match context.store.roster().by_mac(context.instance, mac) {
         Some(phone) => Ok(phone),
@@ -319,6 +334,7 @@ async fn act(context: &Context, change: &Change, intent: Intent) -> anyhow::Resu
         // Written before the change, so that the serving process finds it when it sees the change.
         context.store.set_fact(context.instance, &awaited, Some("1")).await?;
     }
+    context.audit(&phone.mac.to_string(), &intent.deed()).await?;
     let done: anyhow::Result<()> = match intent {
         Intent::Allow(first_contact) => {
             intents::allow(&context.store, phone.id, first_contact, SystemClock.now()).await.map_err(Into::into)
@@ -344,6 +360,7 @@ async fn act(context: &Context, change: &Change, intent: Intent) -> anyhow::Resu
 /// Has the serving process tell the phone to come; with `--wait` what came of it decides the exit code.
 async fn resync(context: &Context, change: &Change) -> anyhow::Result<()> {
     let phone = find(context, change.mac)?;
+    context.audit(&phone.mac.to_string(), "Have the phone come now").await?;
     resync::ask(&context.store, &phone, change.wait).await?;
     if !change.wait {
         output::note("Written; a running gateway tells the phone now, and the phone's time line what came of it.");

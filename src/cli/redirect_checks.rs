@@ -50,6 +50,10 @@ impl Check {
     pub async fn run(&self, context: &Context, as_json: bool) -> anyhow::Result<ExitCode> {
         let phones = self.phones(context)?;
         let asked = SystemClock.now();
+        if self.repair {
+            let target = self.mac.map(|mac| mac.to_string()).unwrap_or_default();
+            context.audit(&target, "Register at the redirect service what differs there").await?;
+        }
         for phone in &phones {
             intents::check_redirect(&context.store, phone.id, self.repair, asked)
                 .await

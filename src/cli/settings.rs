@@ -13,6 +13,7 @@ use super::{
     vendors::registry,
 };
 use crate::{
+    admin::settings_write::deed,
     phone::{
         line_keys::LineKeys,
         mac::Mac,
@@ -235,6 +236,7 @@ async fn set(
         },
         None => None,
     };
+    context.audit(&scope.to_string(), &deed(name, value.as_ref())).await?;
     context
         .store
         .set_setting(context.instance, scope, name, value.as_ref())

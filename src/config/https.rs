@@ -18,8 +18,14 @@ pub struct HttpsConfig {
     /// Its PEM key; as many as certificates, in the same order.
     #[serde(deserialize_with = "super::list::one_or_many")]
     pub key: Vec<PathBuf>,
-    /// Extra directory of PEM CAs per vendor whose factory certificates are believed; empty = none.
+    /// Directory with a folder per vendor (`yealink/`, `snom/`) of PEM CAs whose factory certificates are believed, beside
+    /// `vendors/<vendor>/ca`; empty = none.
     pub client_ca: PathBuf,
+    /// Connections a source (an IPv4 address, an IPv6 /64) may have open; 0 = any number. A site behind one address is one
+    /// source; trusted proxies are not counted.
+    pub connections_per_source: u32,
+    /// Handshakes a source may begin per second in the long run, ten seconds' worth of them at once; 0 = any number.
+    pub handshakes_per_second: u32,
 }
 
 impl HttpsConfig {
@@ -37,6 +43,8 @@ impl Default for HttpsConfig {
             certificate: vec!["tls/fullchain.pem".into()],
             key: vec!["tls/key.pem".into()],
             client_ca: PathBuf::new(),
+            connections_per_source: 2_000,
+            handshakes_per_second: 500,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The process's own configuration: defaults < TOML < environment `GANGWAY__SECTION__KEY`. One file per section; unknown
 //! keys are errors that name key and place. What concerns phones is a setting (`phone::settings`), not configuration.
 
+mod allowed;
 mod cache;
 mod data;
 mod error;
@@ -17,6 +18,7 @@ mod vendors;
 
 use serde::Deserialize;
 
+pub use allowed::{Allowed, NotAllowed, host_name};
 pub use cache::CacheConfig;
 pub use data::DataConfig;
 pub use error::{ConfigError, ConfigErrors};

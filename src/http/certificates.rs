@@ -1,5 +1,5 @@
-//! The server's certificates: read from PEM files, exchangeable while connections are open, chosen by what the client can
-//! verify. An RSA pair serves old phones, a P-256 pair beside it saves most of a handshake's work.
+//! The server's certificates: read from PEM files, exchangeable while connections are open, chosen by the name the client
+//! asks for and by what it can verify. An RSA pair serves old phones, a P-256 pair beside it saves most of a handshake's work.
 
 use std::{
     path::{Path, PathBuf},
@@ -14,7 +14,8 @@ use rustls::{
     sign::CertifiedKey,
 };
 
-use crate::net::tls::provider;
+use super::possession::Possession;
+use crate::net::tls::{names, provider, ticketer};
 
 /// Why a certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +52,9 @@ pub enum CertificateError {
     },
 }
 
+/// What is offered by ALPN: phones speak nothing newer, and websockets need it. Clients without ALPN are served alike.
+const ALPN: &[u8] = b"http/1.1";
+
 /// Where a pair lies: PEM chain, PEM key.
 pub type Files = (PathBuf, PathBuf);
 
@@ -58,7 +62,14 @@ pub type Files = (PathBuf, PathBuf);
 #[derive(Debug)]
 pub struct Certificates {
     files: Vec<Files>,
-    pairs: ArcSwap<Vec<Arc<CertifiedKey>>>,
+    pairs: ArcSwap<Vec<Pair>>,
+}
+
+/// A key with its chain, and the names the certificate holds, in lower case.
+#[derive(Debug)]
+struct Pair {
+    key: Arc<CertifiedKey>,
+    names: Vec<String>,
 }
 
 impl Certificates {
@@ -78,39 +89,52 @@ impl Certificates {
     pub fn reload(&self) -> Result<bool, CertificateError> {
         let pairs = read_all(&self.files)?;
         let old = self.pairs.load();
-        let is_same = old.len() == pairs.len() && old.iter().zip(&pairs).all(|(old, new)| old.cert == new.cert);
+        let is_same = old.len() == pairs.len() && old.iter().zip(&pairs).all(|(old, new)| old.key.cert == new.key.cert);
         if !is_same {
             self.pairs.store(Arc::new(pairs));
         }
         Ok(!is_same)
     }
 
-    /// TLS 1.2 and 1.3 with these certificates.
+    /// TLS 1.2 and 1.3 with these certificates, HTTP/1.1 by ALPN. Clients are asked for a certificate. Sessions are
+    /// resumed by tickets, in which the client's certificate travels sealed: it is judged anew each time.
     ///
     /// # Errors
-    /// When the crypto provider refuses its own protocol versions: a fault of the build.
+    /// When the crypto provider refuses its own protocol versions or has no randomness: a fault of the build or machine.
     pub fn server_config(self: &Arc<Self>) -> Result<ServerConfig, rustls::Error> {
         let builder = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?;
-        Ok(builder.with_no_client_auth().with_cert_resolver(self.clone()))
+        let mut config =
+            builder.with_client_cert_verifier(Possession::new(provider())).with_cert_resolver(self.clone());
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.ticketer = ticketer()?;
+        // Phones fetch one file after the other: each connection needs one ticket and brings the next.
+        config.send_tls13_tickets = 1;
+        Ok(config)
     }
 }
 
 impl ResolvesServerCert for Certificates {
-    /// The first pair the client can verify. For TLS 1.2 the schemes are already those its cipher suites allow. When none
-    /// fits, the first: its refusal is the client's to tell.
+    /// Of the pairs with the name the client asks for, else of all, the first it can verify. For TLS 1.2 the schemes are
+    /// already those its cipher suites allow. When none fits, the first: its refusal is the client's to tell.
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let pairs = self.pairs.load();
-        let fitting = pairs.iter().find(|pair| pair.key.choose_scheme(hello.signature_schemes()).is_some());
-        fitting.or_else(|| pairs.first()).cloned()
+        let fits = |pair: &&Pair| pair.key.key.choose_scheme(hello.signature_schemes()).is_some();
+        let named = hello.server_name().map(str::to_ascii_lowercase);
+        let is_named = |pair: &&Pair| {
+            let host = named.as_deref().unwrap_or_default();
+            pair.names.iter().any(|pattern| names::fits(pattern, host))
+        };
+        let fitting = pairs.iter().filter(fits).find(is_named).or_else(|| pairs.iter().find(fits));
+        fitting.or_else(|| pairs.first()).map(|pair| Arc::clone(&pair.key))
     }
 }
 
-fn read_all(files: &[Files]) -> Result<Vec<Arc<CertifiedKey>>, CertificateError> {
+fn read_all(files: &[Files]) -> Result<Vec<Pair>, CertificateError> {
     files.iter().map(|(chain, key)| read(chain, key)).collect()
 }
 
-fn read(chain: &Path, key: &Path) -> Result<Arc<CertifiedKey>, CertificateError> {
+fn read(chain: &Path, key: &Path) -> Result<Pair, CertificateError> {
     let of_chain = |reason: String| CertificateError::Chain { path: chain.display().to_string(), reason };
     let certificates = CertificateDer::pem_file_iter(chain)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
@@ -120,9 +144,11 @@ fn read(chain: &Path, key: &Path) -> Result<Arc<CertifiedKey>, CertificateError>
     }
     let private = PrivateKeyDer::from_pem_file(key)
         .map_err(|error| CertificateError::Key { path: key.display().to_string(), reason: error.to_string() })?;
-    CertifiedKey::from_der(certificates, private, &provider()).map(Arc::new).map_err(|error| CertificateError::Pair {
+    let names = certificates.first().map(names::of).unwrap_or_default();
+    let key = CertifiedKey::from_der(certificates, private, &provider()).map_err(|error| CertificateError::Pair {
         certificate: chain.display().to_string(),
         key: key.display().to_string(),
         reason: error.to_string(),
-    })
+    })?;
+    Ok(Pair { key: Arc::new(key), names })
 }

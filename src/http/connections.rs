@@ -1,6 +1,5 @@
 //! How connections of phones, PBXs and people are served: HTTP/1.1 and nothing else, over TCP or TLS. Phones speak nothing
-//! newer, websockets need it, and every limit here is one of HTTP/1.1; actix-web's own TLS listener would offer HTTP/2
-//! by ALPN.
+//! newer, websockets need it, and every limit here is one of HTTP/1.1.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,14 +10,13 @@ use actix_http::{
     h1::{ExpectHandler, H1Service, UpgradeHandler},
 };
 use actix_service::{IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt, map_config};
-use actix_tls::accept::{
-    TlsError,
-    rustls_0_23::{Acceptor, TlsStream},
-};
 use actix_web::{App, HttpRequest, dev::AppConfig, rt::net::TcpStream};
-use rustls::ServerConfig;
 
-use super::{Deps, configure};
+use super::{
+    Deps, configure,
+    handshakes::{Ended, Handshakes, Secured},
+    issuers::{Issuers, Shown},
+};
 
 /// An idle connection is kept this long: a phone fetches its files in a row, then not for a day.
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(30);
@@ -28,11 +26,26 @@ pub(super) const SLOW_REQUEST: Duration = Duration::from_secs(10);
 pub(super) const SLOW_GOODBYE: Duration = Duration::from_secs(1);
 /// A TLS handshake must be done by then: old phones take seconds.
 const SLOW_HANDSHAKE: Duration = Duration::from_secs(10);
-/// What is offered by ALPN. Clients that send no ALPN are served alike.
-const ALPN: &[u8] = b"http/1.1";
 
-/// Marks a connection that came over TLS up to us.
-struct OverTls;
+/// How long clients may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// For a TLS handshake.
+    pub handshake: Duration,
+    /// For the head of a request.
+    pub request: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { handshake: SLOW_HANDSHAKE, request: SLOW_REQUEST }
+    }
+}
+
+/// What a connection that is encrypted up to us brings along for its requests.
+struct OverTls {
+    certificate: Shown,
+}
 
 /// Whether the request's connection is encrypted up to us.
 #[must_use]
@@ -40,10 +53,16 @@ pub fn is_over_tls(request: &HttpRequest) -> bool {
     request.conn_data::<OverTls>().is_some()
 }
 
+/// What the client's certificate of the request's connection is worth.
+#[must_use]
+pub fn certificate(request: &HttpRequest) -> &Shown {
+    request.conn_data::<OverTls>().map_or(&Shown::None, |connection| &connection.certificate)
+}
+
 /// Completes when a graceful stop begins: idle connections are closed then.
 pub(super) type Goodbye = actix_server::GracefulShutdownSignal;
 
-fn settings<T, S>(goodbye: Goodbye) -> HttpServiceBuilder<T, S, ExpectHandler, UpgradeHandler>
+fn settings<T, S>(goodbye: Goodbye, patience: Patience) -> HttpServiceBuilder<T, S, ExpectHandler, UpgradeHandler>
 where
     S: ServiceFactory<Request, Config = ()>,
     S::Error: Into<Response<BoxBody>> + 'static,
@@ -56,7 +75,7 @@ where
             async move { goodbye.notified().await }
         })
         .keep_alive(KEEP_ALIVE)
-        .client_request_timeout(SLOW_REQUEST)
+        .client_request_timeout(patience.request)
         .client_disconnect_timeout(SLOW_GOODBYE)
         .tcp_nodelay(true)
 }
@@ -74,36 +93,25 @@ macro_rules! application {
 pub(super) fn plain(
     deps: Arc<Deps>,
     goodbye: Goodbye,
+    patience: Patience,
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()> {
-    settings(goodbye).h1(application!(deps)).tcp()
+    settings(goodbye, patience).h1(application!(deps)).tcp()
 }
 
 /// TLS connections of one worker.
 pub(super) fn over_tls(
     deps: Arc<Deps>,
     goodbye: Goodbye,
-    mut config: ServerConfig,
-) -> impl ServiceFactory<
-    TcpStream,
-    Config = (),
-    Response = (),
-    Error = TlsError<std::io::Error, DispatchError>,
-    InitError = (),
-> {
-    config.alpn_protocols = vec![ALPN.to_vec()];
-    let mut acceptor = Acceptor::new(config);
-    acceptor.set_handshake_timeout(SLOW_HANDSHAKE);
-    let served: H1Service<TlsStream<TcpStream>, _, _, _, _> = settings(goodbye)
-        .on_connect_ext(|_: &TlsStream<TcpStream>, data: &mut Extensions| {
-            data.insert(OverTls);
+    handshakes: Handshakes,
+    issuers: Arc<Issuers>,
+    patience: Patience,
+) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = Option<DispatchError>, InitError = ()> {
+    let clock = Arc::clone(&handshakes.clock);
+    let served: H1Service<Secured, _, _, _, _> = settings(goodbye, patience)
+        .on_connect_ext(move |io: &Secured, data: &mut Extensions| {
+            let chain = io.session().peer_certificates().unwrap_or_default();
+            data.insert(OverTls { certificate: issuers.judge(chain, clock.now()) });
         })
         .h1(application!(deps));
-    acceptor
-        .map_init_err(|_| ())
-        .map_err(TlsError::into_service_error)
-        .map(|io: TlsStream<TcpStream>| {
-            let peer = io.get_ref().0.peer_addr().ok();
-            (io, peer)
-        })
-        .and_then(served.map_err(TlsError::Service))
+    handshakes.map_err(|_: Ended| None).and_then(served.map_err(Some))
 }

@@ -28,6 +28,8 @@ const PAUSE: Duration = Duration::from_secs(60);
 /// The same, where a stranger needs no more than a MAC to be refused: the time line keeps its newest entries only, and
 /// nobody may push the older ones out.
 const PAUSE_OF_STRANGERS: Duration = Duration::from_secs(3600);
+/// What a phone's certificate is worth is noted once in this time: it shows it with every request.
+const PAUSE_OF_CERTIFICATES: Duration = Duration::from_secs(24 * 3600);
 /// Refusals remembered: the table of strangers holds every reason of ten thousand phones.
 const REMEMBERED: usize = 4096;
 const REMEMBERED_OF_STRANGERS: usize = 1 << 16;
@@ -40,6 +42,7 @@ pub struct Consequences {
     room: Arc<Semaphore>,
     noted: Seldom<(PhoneId, Reason)>,
     strangers: Seldom<(PhoneId, Reason)>,
+    certificates: Seldom<(PhoneId, &'static str)>,
 }
 
 impl Consequences {
@@ -53,6 +56,7 @@ impl Consequences {
             room: Arc::new(Semaphore::new(UNDER_WAY)),
             noted: Seldom::new(REMEMBERED, PAUSE),
             strangers: Seldom::new(REMEMBERED_OF_STRANGERS, PAUSE_OF_STRANGERS),
+            certificates: Seldom::new(REMEMBERED_OF_STRANGERS, PAUSE_OF_CERTIFICATES),
         }
     }
 
@@ -138,6 +142,24 @@ impl Consequences {
         });
     }
 
+    /// Notes what the certificate shown for a known phone is worth, at most once a day per outcome. `word` is the outcome.
+    pub fn certificate(&self, phone: &Phone, word: &'static str, sentence: String, now: Timestamp) {
+        if !self.certificates.lets((phone.id, word), now) {
+            return;
+        }
+        let Ok(place) = self.room.clone().try_acquire_owned() else { return };
+        let (records, id) = (self.records.clone(), phone.id);
+        self.tasks.spawn("record certificate", async move {
+            let change = move |_: &mut Phone, events: &mut Vec<NewEvent>| {
+                events.push(NewEvent::new("certificate", sentence));
+            };
+            if let Err(error) = records.change_later(id, Box::new(change)).await {
+                tracing::warn!(phone = id.0, %error, "what a certificate is worth could not be recorded");
+            }
+            drop(place);
+        });
+    }
+
     /// Notes that a known phone did not get what it asked for: in the time line, at most once a minute per reason, at
     /// most once an hour where anybody can bring the refusal about.
     pub fn withheld(&self, phone: &Phone, reason: Reason, source: IpAddr, now: Timestamp) {
@@ -185,6 +207,9 @@ fn takes_a_mac_only(reason: Reason) -> bool {
             | Reason::WrongCredentials
             | Reason::LockedOut
             | Reason::CertificateRequired
+            | Reason::CertificateExpired
+            | Reason::CertificateUnknownIssuer
+            | Reason::CertificateNoMac
             | Reason::OtherCertificate
     )
 }
@@ -201,6 +226,9 @@ fn is_notable(reason: Reason) -> bool {
         | Reason::WrongCredentials
         | Reason::LockedOut
         | Reason::CertificateRequired
+        | Reason::CertificateExpired
+        | Reason::CertificateUnknownIssuer
+        | Reason::CertificateNoMac
         | Reason::UnknownModel
         | Reason::OtherCertificate => true,
         Reason::Admitted

@@ -11,10 +11,14 @@ use actix_web::{App, HttpServer, dev::Server};
 use super::{
     Deps,
     certificates::Certificates,
-    connections::{self, KEEP_ALIVE, SLOW_GOODBYE, SLOW_REQUEST},
+    connections::{self, KEEP_ALIVE, Patience, SLOW_GOODBYE, SLOW_REQUEST},
+    gate::{Bounds, Gate},
+    handshakes::Handshakes,
+    issuers::Issuers,
     ops::{self, MetricsText},
     ports::Readiness,
 };
+use crate::net::failed_handshakes::FailedHandshakes;
 
 /// Why listening failed.
 #[derive(Debug, thiserror::Error)]
@@ -34,14 +38,29 @@ pub enum ListenError {
     Tls(#[from] rustls::Error),
 }
 
+/// What the TLS listeners work with.
+#[derive(Clone)]
+pub struct Tls {
+    /// The server's certificates.
+    pub certificates: Arc<Certificates>,
+    /// Who vouches for phones' certificates.
+    pub issuers: Arc<Issuers>,
+    /// Where failed handshakes are remembered.
+    pub failures: Arc<FailedHandshakes>,
+    /// Bounds per source.
+    pub bounds: Bounds,
+}
+
 /// What to listen on.
 pub struct Addresses {
     /// `[http] listen`.
     pub http: Vec<String>,
     /// `[https] listen`.
     pub https: Vec<String>,
-    /// Its certificates; needed when `https` is not empty.
-    pub certificates: Option<Arc<Certificates>>,
+    /// What its listeners work with; needed when `https` is not empty.
+    pub tls: Option<Tls>,
+    /// How long clients may take.
+    pub patience: Patience,
     /// Worker threads; `None` = one per core.
     pub workers: Option<usize>,
     /// How long a stopping server waits for answers under way.
@@ -65,25 +84,37 @@ pub fn listen(addresses: &Addresses, deps: &Arc<Deps>) -> Result<Listening, List
         server = server.workers(workers);
     }
     let goodbye = server.graceful_shutdown_signal();
-    let (mut http, mut https) = (Vec::new(), Vec::new());
+    let (mut http, mut https, patience) = (Vec::new(), Vec::new(), addresses.patience);
     for address in &addresses.http {
         let section = "[http] listen";
         let socket = bind(address, section, &mut http)?;
         let (deps, goodbye) = (deps.clone(), goodbye.clone());
-        let service = move || connections::plain(deps.clone(), goodbye.clone());
+        let service = move || connections::plain(deps.clone(), goodbye.clone(), patience);
         server = server.listen(format!("http {address}"), socket, service).map_err(failed(address, section))?;
     }
-    for address in &addresses.https {
-        let section = "[https] listen";
-        let certificates = addresses
-            .certificates
+    if !addresses.https.is_empty() {
+        let tls = addresses
+            .tls
             .as_ref()
             .ok_or_else(|| rustls::Error::General("[https] certificate and key are needed".to_owned()))?;
-        let config = certificates.server_config()?;
-        let socket = bind(address, section, &mut https)?;
-        let (deps, goodbye) = (deps.clone(), goodbye.clone());
-        let service = move || connections::over_tls(deps.clone(), goodbye.clone(), config.clone());
-        server = server.listen(format!("https {address}"), socket, service).map_err(failed(address, section))?;
+        // One configuration: a session begun at one address is resumed at another.
+        let handshakes = Handshakes {
+            config: Arc::new(tls.certificates.server_config()?),
+            gate: Gate::new(tls.bounds, deps.trusted_proxies.clone()),
+            failures: Arc::clone(&tls.failures),
+            clock: Arc::clone(&deps.clock),
+            patience: patience.handshake,
+        };
+        for address in &addresses.https {
+            let section = "[https] listen";
+            let socket = bind(address, section, &mut https)?;
+            let (deps, goodbye) = (deps.clone(), goodbye.clone());
+            let (handshakes, issuers) = (handshakes.clone(), Arc::clone(&tls.issuers));
+            let service = move || {
+                connections::over_tls(deps.clone(), goodbye.clone(), handshakes.clone(), issuers.clone(), patience)
+            };
+            server = server.listen(format!("https {address}"), socket, service).map_err(failed(address, section))?;
+        }
     }
     Ok(Listening { server: server.run(), http, https })
 }

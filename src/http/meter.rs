@@ -3,7 +3,10 @@
 use metrics::Counter;
 
 use super::ports::Outcome;
-use crate::phone::admission::Reason;
+use crate::{phone::admission::Reason, telemetry::metric::Metric};
+
+/// The words of `Shown::word`.
+const CERTIFICATES: &[&str] = &["none", "trusted", "wrong-mac", "expired", "unknown-issuer", "no-mac"];
 
 /// The counters of phones' requests.
 pub struct Meter {
@@ -15,6 +18,7 @@ pub struct Meter {
     open: Vec<Counter>,
     refused: Vec<Counter>,
     later: Vec<Counter>,
+    certificates: Vec<(&'static str, Counter)>,
 }
 
 impl Default for Meter {
@@ -35,11 +39,22 @@ impl Default for Meter {
             open: each("open"),
             refused: each("refused"),
             later: each("later"),
+            certificates: CERTIFICATES
+                .iter()
+                .map(|word| (*word, metrics::counter!(Metric::ClientCertificates.name(), "outcome" => *word)))
+                .collect(),
         }
     }
 }
 
 impl Meter {
+    /// Counts what the client certificate of one request is worth.
+    pub fn certificate(&self, word: &str) {
+        if let Some((_, counter)) = self.certificates.iter().find(|(known, _)| *known == word) {
+            counter.increment(1);
+        }
+    }
+
     /// Counts one request.
     pub fn count(&self, outcome: Outcome) {
         let of = |row: &[Counter], reason: Reason| {

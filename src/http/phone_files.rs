@@ -19,14 +19,16 @@ use super::{
     client_address::{Client, client},
     conditional::shows_tag,
     connections::is_over_tls,
+    issuers::Shown,
     limits::UPLOAD_BYTES,
     memo::{Key, Known, Memo},
     ports::{File, FileKind, Outcome, Seen, Stage},
+    subject,
 };
 use crate::{
     phone::{
         admission::{Ask, Decision, FileAsked, Purpose, Reason, Verdict, admit},
-        identity::{Authorization, Certificate, Evidence, Proof, Token},
+        identity::{Authorization, Evidence, Proof, Token},
         instance::Instance,
         record::{Delivery, Phone},
     },
@@ -80,6 +82,9 @@ pub async fn handle(
             }
             None => None,
         });
+    let vendor = phone.as_ref().map(|phone| phone.vendor.as_str());
+    let header = deps.subject_header.as_ref();
+    let shown = subject::shown(request, peer.ip(), header, &deps.trusted_proxies, vendor);
     let visit = Visit { deps, memo, request, instance, known, token, client, now };
     let token = match (token, &phone) {
         (None, _) => Token::None,
@@ -99,7 +104,7 @@ pub async fn handle(
             family: &visit.known.recognised.family,
             token,
             authorization,
-            certificate: Certificate::None,
+            certificate: shown.evidence(),
         },
         file: asked,
         purpose,
@@ -109,6 +114,7 @@ pub async fn handle(
     if decision.strike {
         deps.strikes.add(client.address, now);
     }
+    visit.note_certificate(&shown, phone.as_deref());
     let (answer, outcome) = visit.answer(decision, phone.as_ref(), payload).await;
     visit.note(phone.as_deref(), token, outcome);
     answer
@@ -135,6 +141,26 @@ impl Visit<'_> {
             http_auth::Request { method: self.request.method().as_str(), target, authorization: header.to_str().ok() };
         let locked_out = || self.deps.strikes.is_locked_out(self.client.address, self.now);
         judge(guard, &shown, phone, self.known.shared.as_deref(), locked_out, self.now)
+    }
+
+    /// Counts and notes what the certificate is worth. A stranger's is no matter of the phone it asks for, unless it got
+    /// somewhere: with the token of the phone.
+    fn note_certificate(&self, shown: &Shown, phone: Option<&Phone>) {
+        if !self.client.encrypted {
+            return;
+        }
+        let asked = self.known.recognised.mac;
+        let word = shown.word(asked);
+        self.deps.meter.certificate(word);
+        if *shown == Shown::None {
+            return;
+        }
+        let sentence = shown.sentence(asked);
+        tracing::debug!(address = %self.client.address, file = %self.known.file, certificate = word, "{sentence}");
+        let proved = matches!(shown, Shown::Trusted { mac, .. } if Some(*mac) == phone.map(|phone| phone.mac));
+        if let Some(phone) = phone.filter(|_| proved || self.token.is_some()) {
+            self.deps.consequences.certificate(phone, word, sentence, self.now);
+        }
     }
 
     async fn answer(

@@ -188,6 +188,19 @@ pub trait Pages: Send + Sync {
     ) -> Option<LocalReply<HttpResponse>>;
 }
 
+/// Several, asked one after the other.
+impl Pages for Vec<Arc<dyn Pages>> {
+    fn page(
+        &self,
+        request: &HttpRequest,
+        payload: &mut Payload,
+        instance: &Arc<Instance>,
+        path: &str,
+    ) -> Option<LocalReply<HttpResponse>> {
+        self.iter().find_map(|pages| pages.page(request, payload, instance, path))
+    }
+}
+
 /// Says whether the gateway can do its work.
 pub trait Readiness: Send + Sync {
     /// What is not ready, with the reason; empty = ready.

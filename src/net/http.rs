@@ -19,9 +19,11 @@ use zeroize::Zeroizing;
 
 use self::{dial::Dialer, error::Target};
 pub use self::{
+    dial::{Resolve, system_resolver},
     error::{HttpError, Stage},
     proxy::{Proxy, ProxyAddressError},
 };
+use super::reach::Reach;
 use crate::secret::Secret;
 
 /// How a [`Client`] reaches the world.
@@ -30,15 +32,25 @@ pub struct Options {
     pub tls: rustls::ClientConfig,
     /// Everything goes through it when given, plain HTTP included.
     pub proxy: Option<Proxy>,
+    /// What may be connected to. The proxy itself is the configuration's and always is.
+    pub reach: Reach,
+    /// Finds the addresses of a name.
+    pub resolve: Resolve,
     /// Limit for name look-up, TCP connect and the proxy's answer together, and again for the TLS handshake.
     pub connect_timeout: Duration,
 }
 
 impl Options {
-    /// Direct, 10 seconds to connect.
+    /// Direct, to everywhere, 10 seconds to connect.
     #[must_use]
     pub fn new(tls: rustls::ClientConfig) -> Self {
-        Self { tls, proxy: None, connect_timeout: Duration::from_secs(10) }
+        Self {
+            tls,
+            proxy: None,
+            reach: Reach::everywhere(),
+            resolve: system_resolver(),
+            connect_timeout: Duration::from_secs(10),
+        }
     }
 }
 
@@ -180,7 +192,7 @@ impl Client {
     #[must_use]
     pub fn new(options: Options) -> Self {
         let connector = Connector::new()
-            .connector(Dialer::new(options.proxy))
+            .connector(Dialer::new(options.proxy, options.reach, options.resolve))
             .rustls_0_23(Arc::new(options.tls))
             // awc counts at most 100 connections by default and lets the 101st request run into its time-out.
             .limit(0)

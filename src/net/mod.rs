@@ -2,8 +2,11 @@
 //! a connection itself, so that every outgoing byte has a time-out, a size limit and one way of saying why it failed.
 
 pub mod backoff;
+pub mod client_hello;
 pub mod error;
+pub mod failed_handshakes;
 pub mod http;
+pub mod reach;
 pub mod tls;
 pub mod udp;
 pub mod ws;

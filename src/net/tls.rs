@@ -1,6 +1,9 @@
 //! Whom we trust when we connect: the system's roots, an extra CA, or exactly one public key (an App Platform comes
 //! with a self-signed certificate). The handshake's own signature is verified in every case.
 
+pub mod names;
+pub mod preflight;
+
 use std::{
     fmt,
     path::{Path, PathBuf},
@@ -16,7 +19,7 @@ use rustls::{
     },
     crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
-    server::ParsedCertificate,
+    server::{ParsedCertificate, ProducesTickets},
 };
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -62,6 +65,14 @@ pub fn provider() -> Arc<CryptoProvider> {
 pub fn install_provider() {
     // The error only says that one is installed already.
     let _ = CryptoProvider::install_default((*provider()).clone());
+}
+
+/// Seals the tickets of resumed sessions with keys of this process that change by themselves.
+///
+/// # Errors
+/// When there is no randomness.
+pub fn ticketer() -> Result<Arc<dyn ProducesTickets>, rustls::Error> {
+    aws_lc_rs::Ticketer::new()
 }
 
 /// The SHA-256 of a SubjectPublicKeyInfo (RFC 7469's pin).

@@ -188,7 +188,13 @@ reasons! {
     /// The source is locked out.
     LockedOut = "locked-out", "Too many wrong credentials from this address: only the phone's own credentials are looked at for some minutes.";
     /// The settings ask for a factory certificate.
-    CertificateRequired = "certificate-required", "The setting require_certificate is on and the phone did not prove its factory certificate.";
+    CertificateRequired = "certificate-required", "The setting require_certificate is on and the phone showed no certificate: does it reach the TLS listener itself, not through a proxy that ends TLS?";
+    /// The same, and its certificate's time is over.
+    CertificateExpired = "certificate-expired", "The setting require_certificate is on and the phone's factory certificate has expired or is not valid yet: check its dates and the clock of this computer, or switch the setting off for this phone.";
+    /// The same, and nobody knows who issued its certificate.
+    CertificateUnknownIssuer = "certificate-unknown-issuer", "The setting require_certificate is on and nobody here knows the issuer of the phone's certificate: put the vendor's CA into [https] client_ca, or switch the setting off for this phone.";
+    /// The same, and its certificate names no MAC.
+    CertificateNoMac = "certificate-no-mac", "The setting require_certificate is on and the phone's certificate names no MAC address: its model has no certificate of its own. Switch the setting off for this model.";
     /// Nothing but a MAC says whose phone asks, or it is another vendor's.
     UnknownModel = "unknown-model", "Unknown model: the request does not say that a phone of this vendor asks, so no file is given that might be another's. If the phone is right, add its User-Agent to the vendor's folder (docs/vendors.md).";
     /// A valid certificate of another phone.
@@ -330,7 +336,13 @@ fn prove(ask: &Ask<'_>, phone: &Phone, now: Timestamp) -> Result<Proof, Reason> 
         Certificate::None | Certificate::Expired | Certificate::UnknownIssuer | Certificate::NoMac => None,
     };
     if ask.policy.require_certificate && certified != Some(true) {
-        return Err(Reason::CertificateRequired);
+        return Err(match evidence.certificate {
+            Certificate::None => Reason::CertificateRequired,
+            Certificate::Expired => Reason::CertificateExpired,
+            Certificate::UnknownIssuer => Reason::CertificateUnknownIssuer,
+            Certificate::NoMac => Reason::CertificateNoMac,
+            Certificate::Trusted { .. } => Reason::OtherCertificate,
+        });
     }
     if evidence.authorization == Authorization::Own {
         return Ok(Proof::Own);

@@ -21,6 +21,7 @@ use super::{
     roster::Roster,
     seal::Keyring,
     setting::Settings,
+    token::Tokens,
     watch::Seen,
 };
 use crate::phone::record::{Phone, Shared};
@@ -32,6 +33,7 @@ const CHUNK: i64 = 256;
 pub(super) struct Loaded {
     pub(super) settings: Settings,
     pub(super) facts: Facts,
+    pub(super) tokens: Tokens,
     pub(super) requests: Requests,
     pub(super) seen: Seen,
     /// The database is damaged: phones are missing.
@@ -110,6 +112,7 @@ pub(super) async fn everything(
     }
     let settings = Settings::load(&mut transaction, keyring).await?;
     let facts = Facts::load(&mut transaction, keyring).await?;
+    let tokens = Tokens::load(&mut transaction).await?;
     let requests = match Requests::load(&mut transaction).await {
         Err(error @ StoreError::Corrupt { .. }) => {
             tracing::error!(%error, "when phones asked last is not known");
@@ -119,7 +122,7 @@ pub(super) async fn everything(
         loaded => loaded?,
     };
     transaction.rollback().await.attempt("read the database")?;
-    Ok(Loaded { settings, facts, requests, seen, damage })
+    Ok(Loaded { settings, facts, tokens, requests, seen, damage })
 }
 
 /// The phones with these ids and their change counters; a damaged one is an error of its own.

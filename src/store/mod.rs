@@ -9,6 +9,7 @@
 mod account;
 mod activity;
 mod ailing;
+mod audit;
 mod change;
 mod columns;
 mod connection;
@@ -18,6 +19,7 @@ mod error;
 mod event;
 mod fact;
 mod files;
+mod handover;
 mod history;
 mod instance;
 mod load;
@@ -28,6 +30,7 @@ mod seal;
 mod setting;
 mod setting_change;
 mod together;
+mod token;
 #[cfg(feature = "sim")]
 mod trouble;
 mod upload;
@@ -45,19 +48,24 @@ use tokio::sync::broadcast;
 pub use self::{
     activity::Activity,
     ailing::Condition,
+    audit::{AUDIT_KEPT, AuditEntry, AuditRow},
     change::PhoneChanged,
     delivered::{DeliveredFile, KeptFile},
     error::StoreError,
     event::{EVENTS_KEPT, EventRow, NewEvent},
     files::{Claim, DATABASE},
+    handover::HANDOVER_LIMIT,
     history::{HistoryEntry, HistoryFilter, HistoryRow},
     request::{RequestFacts, RequestNote, UNKNOWN_KEPT},
     roster::Roster,
     setting_change::SettingChange,
     together::LaterChange,
+    token::{ApiToken, NewToken, Shown, TOKEN_PREFIX, TokenScope},
     upload::{UPLOAD_LIMIT, UPLOADS_KEPT, UploadRow},
 };
-use self::{fact::Facts, request::Requests, roster::TokenIndex, seal::Keyring, setting::Settings, writer::Writer};
+use self::{
+    fact::Facts, request::Requests, roster::TokenIndex, seal::Keyring, setting::Settings, token::Tokens, writer::Writer,
+};
 use crate::{
     clock::SharedClock,
     phone::{instance::InstanceId, record::PhoneId},
@@ -82,6 +90,7 @@ struct Inner {
     roster: Roster,
     settings: Settings,
     facts: Facts,
+    tokens: Tokens,
     requests: Requests,
     delivered: delivered::Waiting,
     later: together::LaterQueue,
@@ -160,6 +169,7 @@ impl Store {
                 roster,
                 settings: loaded.settings,
                 facts: loaded.facts,
+                tokens: loaded.tokens,
                 requests: loaded.requests,
                 delivered: delivered::Waiting::default(),
                 later,

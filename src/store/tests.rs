@@ -3,6 +3,7 @@
 mod ailing;
 mod delivered;
 mod together;
+mod tokens;
 
 use std::{fs, net::Ipv4Addr, path::Path, sync::Arc, time::Duration};
 

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Condition, Store, connection,
     error::{Attempt, StoreError},
-    fact, load, phone, setting,
+    fact, load, phone, setting, token,
 };
 
 /// Between two looks.
@@ -98,6 +98,7 @@ async fn look(store: &Store, connection: &mut SqliteConnection, seen: &mut Seen)
     let now = Seen { version, ..Seen::read(&mut transaction).await? };
     // Before the phones: who hears of a phone's change finds what was written before it.
     setting::refresh(store, &mut transaction).await?;
+    token::refresh(store, &mut transaction).await?;
     if now.fact != seen.fact {
         fact::refresh(store).await?;
     }

@@ -26,6 +26,14 @@ pub enum Metric {
     Steps,
     /// Things lost because a bounded queue was full, by queue.
     QueueDrops,
+    /// TLS handshakes of our listeners that succeeded, full or resumed.
+    Handshakes,
+    /// TLS handshakes of our listeners that failed, by reason.
+    HandshakesFailed,
+    /// TLS connections closed before the handshake, by limit.
+    ConnectionsTurnedAway,
+    /// Requests of phones over TLS by what their client certificate was worth.
+    ClientCertificates,
     /// Gauge: sysclients, by state.
     Sysclients,
     /// Gauge: phones in the roster.
@@ -52,6 +60,10 @@ impl Metric {
         Self::PnpDatagrams,
         Self::Steps,
         Self::QueueDrops,
+        Self::Handshakes,
+        Self::HandshakesFailed,
+        Self::ConnectionsTurnedAway,
+        Self::ClientCertificates,
         Self::Sysclients,
         Self::Phones,
         Self::PhonesByRedirect,
@@ -73,6 +85,10 @@ impl Metric {
             Self::PnpDatagrams => "gangway_pnp_datagrams_total",
             Self::Steps => "gangway_steps_total",
             Self::QueueDrops => "gangway_queue_drops_total",
+            Self::Handshakes => "gangway_tls_handshakes_total",
+            Self::HandshakesFailed => "gangway_tls_handshakes_failed_total",
+            Self::ConnectionsTurnedAway => "gangway_tls_turned_away_total",
+            Self::ClientCertificates => "gangway_client_certificates_total",
             Self::Sysclients => "gangway_sysclients",
             Self::Phones => "gangway_phones",
             Self::PhonesByRedirect => "gangway_phones_by_redirect",
@@ -95,6 +111,10 @@ impl Metric {
             Self::PnpDatagrams => "Datagrams at the SIP PnP listener",
             Self::Steps => "Actions of the provisioning engine",
             Self::QueueDrops => "Things lost because a bounded queue was full",
+            Self::Handshakes => "TLS handshakes that succeeded, full or resumed",
+            Self::HandshakesFailed => "TLS handshakes that failed, by reason",
+            Self::ConnectionsTurnedAway => "TLS connections closed before the handshake: too many of one source",
+            Self::ClientCertificates => "Requests of phones over TLS by what their client certificate was worth",
             Self::Sysclients => "Sysclients by state",
             Self::Phones => "Phones in the roster",
             Self::PhonesByRedirect => "Phones by the state of their entry at the redirect service",

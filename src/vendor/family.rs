@@ -67,6 +67,9 @@ pub struct Generation {
     /// Used when the version is unknown or in nobody's range. The only one of a family need not say so.
     #[serde(default)]
     pub default: bool,
+    /// Its phones may refuse a server's certificate with an elliptic-curve key.
+    #[serde(default)]
+    pub needs_rsa: bool,
     /// Template of the open stage, below the vendor's templates.
     pub open: String,
     /// Template of the common file; none = such a file does not exist.

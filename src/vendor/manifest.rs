@@ -38,6 +38,9 @@ pub struct Manifest {
     pub arrival: Arrival,
     /// What the password of a phone's web page may be.
     pub web_password: WebPassword,
+    /// What its phones know of TLS.
+    #[serde(default)]
+    pub tls: Tls,
     /// Apps.
     pub providers: Vec<Provider>,
     /// Families of models with templates of their own; none = one family for all.
@@ -99,6 +102,19 @@ pub struct WebPassword {
     /// Characters it must not hold.
     #[serde(default)]
     pub forbidden: String,
+}
+
+/// What a vendor's phones know of TLS.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// Common names of the CAs that issue its factory certificates, one of which whoever asks phones for a certificate
+    /// must trust; none where nobody knows.
+    #[serde(default)]
+    pub issuers: Vec<String>,
+    /// Common names of the root CAs its phones trust as they leave the factory; none where no list is published.
+    #[serde(default)]
+    pub roots: Vec<String>,
 }
 
 /// One published `com.innovaphone.provisioning` API.

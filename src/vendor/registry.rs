@@ -45,6 +45,8 @@ pub struct Vendor {
     pub zones: Zones,
     /// What its files call types of line keys.
     pub key_codes: BTreeMap<KeyType, String>,
+    /// CA certificates of `vendors/<vendor>/ca/`, by path: who they issued a certificate to is this vendor's phone.
+    pub ca: Vec<(String, String)>,
     /// The whole manifest.
     pub manifest: Manifest,
     /// `manifest.files`, compiled, in the same order.

@@ -41,6 +41,18 @@ impl Config {
                 );
             }
         }
+        let header = &self.net.client_subject_header;
+        if !header.is_empty() && !header.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_') {
+            wrong(
+                "net.client_subject_header".to_owned(),
+                format!("'{header}' is no header's name: write X-SSL-Client-S-DN"),
+            );
+        } else if !header.is_empty() && self.net.trusted_proxies.is_empty() {
+            wrong(
+                "net.client_subject_header".to_owned(),
+                "nobody is believed without net.trusted_proxies: list the proxy there".to_owned(),
+            );
+        }
         if self.net.connects_per_second == 0 {
             wrong("net.connects_per_second".to_owned(), "0 would never connect a phone: write at least 1".to_owned());
         }

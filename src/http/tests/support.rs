@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use actix_web::{HttpRequest, HttpResponse, dev::ServerHandle, web::Payload};
+use actix_web::{HttpRequest, HttpResponse, dev::ServerHandle, http::header::HeaderName, web::Payload};
 use bytes::Bytes;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -22,7 +22,10 @@ use tokio::{
 use super::super::{
     Deps, Parts,
     certificates::Certificates,
-    listeners::{Addresses, listen},
+    connections::Patience,
+    gate::Bounds,
+    issuers::Issuers,
+    listeners::{Addresses, Tls, listen},
     ports::*,
 };
 use crate::{
@@ -237,6 +240,17 @@ pub struct House {
     tasks: Tasks,
 }
 
+/// TLS with these certificates and nobody's CA, without bounds.
+pub fn over_tls(certificates: Arc<Certificates>) -> Tls {
+    let registry = crate::vendor::Registry::load_shared(None).unwrap();
+    Tls {
+        certificates,
+        issuers: Issuers::load(registry, std::path::Path::new("")).0,
+        failures: Arc::default(),
+        bounds: Bounds { connections: 0, handshakes_per_second: 0 },
+    }
+}
+
 pub fn instance() -> Instance {
     Instance {
         id: InstanceId(1),
@@ -259,6 +273,10 @@ impl House {
     }
 
     pub async fn with(certificates: Option<Arc<Certificates>>) -> Self {
+        Self::with_tls(certificates.map(over_tls), Patience::default()).await
+    }
+
+    pub async fn with_tls(tls: Option<Tls>, patience: Patience) -> Self {
         let memory = Arc::new(Memory::default());
         *memory.body.lock().unwrap() = Bytes::from(vec![b'x'; 16 * 1024]);
         memory.phones.lock().unwrap().insert(PhoneId(7), Arc::new(sample::phone()));
@@ -275,12 +293,14 @@ impl House {
             clock: Arc::new(clock.clone()),
             tasks: tasks.clone(),
             trusted_proxies: vec!["127.0.0.9/32".parse().unwrap()],
+            subject_header: Some(HeaderName::from_static("x-subject")),
             nonce_key: [7; 32],
         });
         let addresses = Addresses {
             http: vec!["127.0.0.1:0".to_owned()],
-            https: certificates.iter().map(|_| "127.0.0.1:0".to_owned()).collect(),
-            certificates,
+            https: tls.iter().map(|_| "127.0.0.1:0".to_owned()).collect(),
+            tls,
+            patience,
             workers: Some(1),
             shutdown: Duration::from_secs(1),
         };

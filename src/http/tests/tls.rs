@@ -1,44 +1,18 @@
 //! What a phone meets in the handshake; openssl is a witness that shares no code with us.
 
-use std::{
-    path::Path,
-    process::{Command, Stdio},
-    sync::Arc,
-};
+use std::{process::Command, sync::Arc};
 
-use super::support::House;
+use super::{
+    handshakes::{P256, pair, s_client},
+    support::House,
+};
 use crate::http::certificates::{Certificates, Files};
 
-/// A new pair; `kind` is what `openssl req -newkey` takes.
-fn pair(dir: &Path, name: &str, kind: &[&str]) -> Files {
-    let (chain, key) = (dir.join(format!("{name}.pem")), dir.join(format!("{name}-key.pem")));
-    let made = Command::new("openssl")
-        .args(["req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-newkey"])
-        .args(kind)
-        .arg("-keyout")
-        .arg(&key)
-        .arg("-out")
-        .arg(&chain)
-        .stderr(Stdio::null())
-        .status()
-        .expect("openssl is installed");
-    assert!(made.success());
-    (chain, key)
-}
-
-const P256: &[&str] = &["ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"];
 const RSA: &[&str] = &["rsa:2048"];
 
 /// What `openssl s_client` tells of a handshake.
 async fn handshake(house: &House, arguments: &[&str]) -> String {
-    let mut command = Command::new("openssl");
-    command
-        .args(["s_client", "-connect", &house.https.unwrap().to_string()])
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stderr(Stdio::piped());
-    let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    s_client(house, arguments, "").await
 }
 
 async fn house(files: Vec<Files>) -> (House, Arc<Certificates>) {
@@ -105,5 +79,48 @@ async fn a_renewed_pair_is_shown_without_a_restart_and_half_a_renewal_is_not() {
     std::fs::copy(new_key, &key).unwrap();
     assert!(certificates.reload().unwrap());
     assert_ne!(shown(&house).await, first);
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn of_several_names_the_one_the_client_asks_for_is_shown_and_without_one_the_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let named = |file: &str, name: &str, kind: &[&str]| {
+        let alternative = format!("subjectAltName=DNS:{name}");
+        pair(dir.path(), file, &[kind, &["-subj", &format!("/CN={file}"), "-addext", &alternative]].concat())
+    };
+    let pairs = vec![
+        named("one-ec", "one.example.com", P256),
+        named("one-rsa", "one.example.com", RSA),
+        named("two-ec", "*.two.example.com", P256),
+        named("two-rsa", "*.two.example.com", RSA),
+    ];
+    let (house, _) = house(pairs).await;
+    for (arguments, subject) in [
+        (vec!["-servername", "one.example.com"], "CN = one-ec"),
+        (vec!["-servername", "GW.two.example.com"], "CN = two-ec"),
+        (vec!["-servername", "gw.two.example.com", "-sigalgs", "RSA-PSS+SHA256:RSA+SHA256"], "CN = two-rsa"),
+        (vec!["-servername", "unknown.example.com"], "CN = one-ec"),
+        (vec!["-noservername"], "CN = one-ec"),
+        (vec!["-noservername", "-sigalgs", "RSA-PSS+SHA256:RSA+SHA256"], "CN = one-rsa"),
+    ] {
+        let told = handshake(&house, &arguments).await;
+        assert!(told.contains(&format!("subject={subject}\n")), "{arguments:?}: {told}");
+    }
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn a_renewed_pair_leaves_open_connections_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let (chain, key) = pair(dir.path(), "ec", P256);
+    let (house, certificates) = house(vec![(chain.clone(), key.clone())]).await;
+    let mut connection = super::handshakes::connect(&house).await;
+    assert!(super::handshakes::get(&mut connection).await.starts_with("HTTP/1.1 200"));
+    let (new_chain, new_key) = pair(dir.path(), "new", P256);
+    std::fs::copy(new_chain, &chain).unwrap();
+    std::fs::copy(new_key, &key).unwrap();
+    assert!(certificates.reload().unwrap());
+    assert!(super::handshakes::get(&mut connection).await.starts_with("HTTP/1.1 200"), "the same connection serves on");
     house.close().await;
 }

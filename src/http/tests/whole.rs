@@ -67,12 +67,14 @@ async fn a_yealink_phone_gets_its_file_from_the_store() {
         clock: Arc::new(clock.clone()),
         tasks: tasks.clone(),
         trusted_proxies: vec!["127.0.0.1/32".parse().unwrap()],
+        subject_header: None,
         nonce_key: store.derive_key("http nonces"),
     });
     let addresses = Addresses {
         http: vec!["127.0.0.1:0".to_owned()],
         https: Vec::new(),
-        certificates: None,
+        tls: None,
+        patience: Default::default(),
         workers: Some(1),
         shutdown: Duration::from_secs(1),
     };

@@ -52,6 +52,8 @@ pub enum HttpError {
     Url { target: String, reason: String },
     #[error("the name in {target} was not found ({reason}): check its spelling and the name server of this machine")]
     Dns { target: String, reason: String },
+    #[error("nothing was sent to {target}: {reason}")]
+    Forbidden { target: String, reason: String },
     #[error("{target} refused the connection: the service is down, or the port is wrong or blocked by a firewall")]
     Refused { target: String },
     #[error("{target} is not reachable ({reason}): check the network and the firewall of this machine")]
@@ -91,6 +93,7 @@ impl HttpError {
         match self {
             Self::Url { .. } => "url",
             Self::Dns { .. } => "dns",
+            Self::Forbidden { .. } => "forbidden",
             Self::Refused { .. } => "refused",
             Self::Unreachable { .. } => "unreachable",
             Self::Proxy { .. } => "proxy",
@@ -114,7 +117,10 @@ impl HttpError {
     /// Waiting may help; otherwise a person has to change something.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        !matches!(self, Self::Url { .. } | Self::RedirectedAway { .. } | Self::Redirected { .. })
+        !matches!(
+            self,
+            Self::Url { .. } | Self::Forbidden { .. } | Self::RedirectedAway { .. } | Self::Redirected { .. }
+        )
     }
 }
 
@@ -137,6 +143,7 @@ fn from_connect(target: String, error: ConnectError, timeout: Duration) -> HttpE
         ConnectError::Disconnected => HttpError::Closed { target },
         ConnectError::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref::<DialError>()) {
             Some(DialError::Dns(reason)) => HttpError::Dns { target, reason: reason.to_string() },
+            Some(DialError::Forbidden(reason)) => HttpError::Forbidden { target, reason: reason.to_string() },
             Some(DialError::Connect(reason)) if reason.kind() == io::ErrorKind::ConnectionRefused => {
                 HttpError::Refused { target }
             }

@@ -289,6 +289,50 @@ async fn a_proxy_that_refuses_is_named_with_the_reason_and_without_credentials()
     assert_eq!(format!("{:?}", Proxy::parse("http://u:p@[::1]:3128").unwrap()), "::1:3128");
 }
 
+#[actix_rt::test]
+async fn a_name_that_leads_inside_is_not_connected_to() {
+    let (url, asked) = raw("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
+    let port = url.port().unwrap();
+    let named = Url::parse(&format!("http://dm.example.com:{port}/")).unwrap();
+    let answers = |text: &str| {
+        let addresses: Vec<_> = text.split(' ').map(|address| address.parse::<std::net::IpAddr>().unwrap()).collect();
+        let resolve: Resolve = Arc::new(move |_, port| {
+            let found = addresses.iter().map(|address| (*address, port).into()).collect();
+            Box::pin(async move { Ok(found) })
+        });
+        resolve
+    };
+    let with = |resolve, allow: &[&str]| {
+        let allow = allow.iter().map(|text| text.parse().unwrap()).collect();
+        Client::new(Options { resolve, reach: Reach::public_and(allow), ..Options::new(tls(None)) })
+    };
+    for resolved in ["127.0.0.1", "::ffff:127.0.0.1", "10.0.0.1 169.254.169.254"] {
+        let error = get(&with(answers(resolved), &[]), &named).await.unwrap_err();
+        assert_eq!(error.label(), "forbidden", "{resolved}: {error}");
+        assert!(!error.is_retryable() && error.to_string().contains("[net] allow"), "{error}");
+    }
+    let literal = get(&with(system_resolver(), &[]), &url).await.unwrap_err();
+    assert_eq!(literal.label(), "forbidden", "{literal}");
+    assert_eq!(*asked.borrow(), "", "something was sent to an inner address");
+    // What the configuration names is reached; an inner address beside an allowed one is passed over.
+    assert!(get(&with(answers("10.0.0.1 127.0.0.1"), &["127.0.0.0/8"]), &named).await.is_ok());
+    assert!(get(&with(answers("127.0.0.1"), &["dm.example.com"]), &named).await.is_ok());
+}
+
+#[actix_rt::test]
+async fn behind_a_proxy_inner_addresses_are_not_asked_for_either() {
+    let (proxy, asked) = raw("HTTP/1.1 200 OK\r\n\r\n").await;
+    let mut options = Options { reach: Reach::public_and(Vec::new()), ..Options::new(tls(None)) };
+    options.proxy = Some(Proxy::parse(&format!("http://127.0.0.1:{}", proxy.port().unwrap())).unwrap());
+    let client = Client::new(options);
+    for inner in ["https://169.254.169.254/latest/meta-data", "http://localhost/", "https://metadata.google.internal/"]
+    {
+        let error = get(&client, &Url::parse(inner).unwrap()).await.unwrap_err();
+        assert_eq!(error.label(), "forbidden", "{inner}: {error}");
+    }
+    assert_eq!(*asked.borrow(), "");
+}
+
 proptest::proptest! {
     #[test]
     fn percent_decoding_takes_anything(text in ".{0,40}") {

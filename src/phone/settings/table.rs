@@ -166,7 +166,12 @@ pub static TABLE: &[Setting] = &[
         "",
         "Its password. Empty = generated for every phone; from-devices = the one Devices deploys.",
     )),
-    layered("ldap_server", Kind::Host, "", "LDAP server of the directory. Empty = no directory."),
+    layered(
+        "ldap_server",
+        Kind::Host,
+        "",
+        "LDAP server of the directory. Empty = no directory. Only handed to phones: the gateway does not connect to it.",
+    ),
     layered("ldap_port", Kind::Number(1, 65_535), "636", "Its port."),
     layered("ldap_tls", Kind::Choice(&["ldaps", "starttls", "off"]), "ldaps", "How the connection is encrypted."),
     layered("ldap_base", Kind::Text(255), "cn=PBX0", "Where the search starts."),
@@ -186,7 +191,12 @@ pub static TABLE: &[Setting] = &[
          \"label\": \"Bob\"}]; also account and pickup. The narrowest layer's list counts as a whole: keys it leaves \
          out return to the phone's own; [] = all of them. Empty = leave keys alone.",
     ),
-    layered("firmware_url", Kind::Url, "", "Firmware the phone shall load. Empty = leave it alone."),
+    layered(
+        "firmware_url",
+        Kind::Url,
+        "",
+        "Firmware the phone shall load. Empty = leave it alone. Only handed to phones: the gateway does not connect to it.",
+    ),
     effect(
         Effect::AtOnce,
         layered(
@@ -196,8 +206,18 @@ pub static TABLE: &[Setting] = &[
             "Firmware phones should report. Empty = the version in firmware_url, if its name holds one.",
         ),
     ),
-    layered("wallpaper_url", Kind::Url, "", "Picture behind the display. Empty = leave it alone."),
-    layered("syslog_server", Kind::Host, "", "Where phones send their log (port 514 unless given). Empty = nowhere."),
+    layered(
+        "wallpaper_url",
+        Kind::Url,
+        "",
+        "Picture behind the display. Empty = leave it alone. Only handed to phones: the gateway does not connect to it.",
+    ),
+    layered(
+        "syslog_server",
+        Kind::Host,
+        "",
+        "Where phones send their log (port 514 unless given). Empty = nowhere. Only handed to phones: the gateway does not connect to it.",
+    ),
     effect(
         Effect::AtOnce,
         layered(
@@ -252,7 +272,15 @@ pub static REDIRECT_SETTINGS: &[Setting] = &[
             "Protocol of the service. Empty = the one the vendor's manifest names.",
         ),
     ),
-    effect(Effect::NextRedirect, instance("url", Kind::Url, "", "Address of the service. Empty = the usual one.")),
+    effect(
+        Effect::NextRedirect,
+        instance(
+            "url",
+            Kind::Url,
+            "",
+            "Address of the service. Empty = the usual one. The gateway connects to it: an address that is not public must be named in [net] allow of the configuration.",
+        ),
+    ),
     effect(Effect::NextRedirect, instance("user", Kind::Text(255), "", "Our account there.")),
     secret(effect(Effect::NextRedirect, instance("password", Kind::Text(255), "", "Its password."))),
     effect(

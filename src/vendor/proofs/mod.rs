@@ -66,7 +66,10 @@ pub(super) fn load(files: &Files, findings: &mut Vec<Finding>) -> Loaded {
         let zones = zones::load(folder, files, findings);
         let key_codes = line_keys::load(folder, files, findings);
         if findings.len() == before {
-            enter(manifest, file_names, zones, key_codes, &mut loaded);
+            let ca = format!("vendors/{folder}/ca/");
+            let ca = files.iter().filter(|(path, _)| path.starts_with(&ca));
+            let ca = ca.map(|(path, text)| (path.clone(), text.clone())).collect();
+            enter(manifest, file_names, zones, key_codes, ca, &mut loaded);
         }
     }
     loaded
@@ -77,6 +80,7 @@ fn enter(
     file_names: Vec<regex::Regex>,
     zones: Zones,
     key_codes: BTreeMap<KeyType, String>,
+    ca: Vec<(String, String)>,
     loaded: &mut Loaded,
 ) {
     let name: Arc<str> = Arc::from(manifest.name.as_str());
@@ -97,6 +101,7 @@ fn enter(
         redirect: manifest.redirect.clone(),
         zones,
         key_codes,
+        ca,
         manifest,
         file_names,
     };

@@ -22,6 +22,8 @@ pub const PASSWORD: &str = "shared password";
 pub struct Options {
     /// `[net] connects_per_second`.
     pub connects_per_second: u32,
+    /// `[net] allow`: the simulators live on loopback.
+    pub allow: Vec<String>,
     /// Lines for `[[instances]]`.
     pub instance: String,
     /// `[vendors] dir`.
@@ -37,6 +39,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             connects_per_second: 500,
+            allow: vec!["127.0.0.0/8".into()],
             instance: String::new(),
             vendors: None,
             pnp: String::new(),
@@ -73,9 +76,10 @@ impl Options {
         let vendors = vendors.unwrap_or_default();
         let text = format!(
             "{vendors}[http]\nlisten = \"{http}\"\n[ops]\nlisten = \"{ops}\"\n[data]\ndir = \"{}\"\n\
-             [log]\nlevel = \"info,gangway=debug\"\n[net]\nconnects_per_second = {}\n[pnp]\n{}\n\
+             [log]\nlevel = \"info,gangway=debug\"\n[net]\nallow = {:?}\nconnects_per_second = {}\n[pnp]\n{}\n\
              [[instances]]\ndomain = \"{DOMAIN}\"\nname = \"{INSTANCE}\"\npassword = \"{PASSWORD}\"\n{}\n",
             dir.join("data").display(),
+            self.allow,
             self.connects_per_second,
             self.pnp,
             self.instance,

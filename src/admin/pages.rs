@@ -1,0 +1,172 @@
+//! Serves the admin page: `gangway-admin.htm` and `.png` for the client, `admin/` for a plain browser, the files it needs
+//! below the build they belong to. Nobody needs a login for them: they hold no data.
+
+use std::{net::IpAddr, sync::Arc};
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{
+        Method,
+        header::{self, HeaderValue},
+    },
+    web::Payload,
+};
+use ipnet::IpNet;
+
+use super::assets::{ASSETS, Asset};
+use crate::{
+    apis::app::ADMIN_APP,
+    http::{
+        client_address::client,
+        connections::is_over_tls,
+        ports::{LocalReply, Pages},
+    },
+    links::pbx::PbxSessions,
+    phone::instance::Instance,
+};
+
+/// The page's folder below the instance.
+const FOLDER: &str = "admin";
+/// The icon among the files.
+const ICON: &str = "gangway-admin.png";
+/// A year: a file below a build never changes.
+const FOR_EVER: &str = "public, max-age=31536000, immutable";
+/// Half a year, as long as the gateway is reached over TLS.
+const TLS_ONLY: &str = "max-age=15768000";
+
+/// The page.
+pub struct AdminPages {
+    /// The PBXs that are connected: their clients may show the page in a frame.
+    pub sessions: PbxSessions,
+    /// Whose forwarding headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+impl Pages for AdminPages {
+    fn page(
+        &self,
+        request: &HttpRequest,
+        _payload: &mut Payload,
+        instance: &Arc<Instance>,
+        path: &str,
+    ) -> Option<LocalReply<HttpResponse>> {
+        let reply = self.answer(request, instance, path)?;
+        Some(Box::pin(async move { reply }))
+    }
+}
+
+impl AdminPages {
+    fn answer(&self, request: &HttpRequest, instance: &Instance, path: &str) -> Option<HttpResponse> {
+        let encrypted = self.is_encrypted(request);
+        let start = |assets: &str, icon: &str| {
+            let page = ASSETS.index(assets, icon);
+            let policy = policy(&self.ancestors(instance, encrypted));
+            let mut reply = file(request, &page, "no-cache", encrypted);
+            if let Ok(policy) = HeaderValue::from_str(&policy) {
+                reply.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+            }
+            reply
+        };
+        let build = ASSETS.build();
+        let found = match path.strip_prefix(ADMIN_APP) {
+            Some(".htm") => start(&format!("{FOLDER}/{build}"), ICON),
+            Some(".png") => file(request, ASSETS.get(ICON)?, "public, max-age=86400", encrypted),
+            _ => {
+                let below = path.strip_prefix(FOLDER).filter(|below| below.is_empty() || below.starts_with('/'))?;
+                match below.trim_start_matches('/') {
+                    "" if !request.path().ends_with('/') => moved(request),
+                    "" => start(build, &format!("{build}/{ICON}")),
+                    below => {
+                        let (of, name) = below.split_once('/')?;
+                        file(request, ASSETS.get(name).filter(|_| of == build)?, FOR_EVER, encrypted)
+                    }
+                }
+            }
+        };
+        Some(match *request.method() {
+            Method::GET | Method::HEAD => found,
+            _ => HttpResponse::MethodNotAllowed().insert_header((header::ALLOW, "GET, HEAD")).finish(),
+        })
+    }
+
+    fn is_encrypted(&self, request: &HttpRequest) -> bool {
+        let peer = request.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.ip());
+        client(peer, is_over_tls(request), request.headers(), &self.trusted_proxies).encrypted
+    }
+
+    /// Origins whose pages may show ours in a frame: those configured, and the PBXs that are connected.
+    fn ancestors(&self, instance: &Instance, encrypted: bool) -> Vec<String> {
+        let scheme = if encrypted { "https" } else { "http" };
+        let mut origins = instance.frame_ancestors.clone();
+        for session in self.sessions.of(instance.id).iter().filter(|session| is_host(&session.dns)) {
+            origins.push(format!("{scheme}://{}", session.dns));
+        }
+        origins.sort();
+        origins.dedup();
+        origins
+    }
+}
+
+/// Whether a text can stand in a header as a host and nothing else.
+fn is_host(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'-'))
+}
+
+fn policy(ancestors: &[String]) -> String {
+    let mut policy =
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+         base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+            .to_owned();
+    for origin in ancestors {
+        policy.push(' ');
+        policy.push_str(origin);
+    }
+    policy
+}
+
+fn file(request: &HttpRequest, asset: &Asset, caching: &'static str, encrypted: bool) -> HttpResponse {
+    let takes_gzip = request
+        .headers()
+        .get_all(header::ACCEPT_ENCODING)
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|coding| coding.trim().split(';').next().is_some_and(|name| name.trim().eq_ignore_ascii_case("gzip")));
+    let mut reply = HttpResponse::Ok();
+    reply
+        .insert_header((header::CONTENT_TYPE, asset.media_type))
+        .insert_header((header::CACHE_CONTROL, caching))
+        .insert_header((header::VARY, "Accept-Encoding"))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((header::REFERRER_POLICY, "no-referrer"))
+        .insert_header(("Cross-Origin-Resource-Policy", "same-origin"));
+    if encrypted {
+        reply.insert_header((header::STRICT_TRANSPORT_SECURITY, TLS_ONLY));
+    }
+    match asset.gzip().filter(|_| takes_gzip) {
+        Some(packed) => reply.insert_header((header::CONTENT_ENCODING, "gzip")).body(packed.clone()),
+        None => reply.body(asset.body.clone()),
+    }
+}
+
+/// To the folder, below which the page's links lead on.
+fn moved(request: &HttpRequest) -> HttpResponse {
+    let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+    HttpResponse::PermanentRedirect().insert_header((header::LOCATION, format!("{FOLDER}/{query}"))).finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_hosts_get_into_the_policy() {
+        for (text, expected) in
+            [("pbx.example.com", true), ("10.0.0.1", true), ("", false), ("a b", false), ("a;script-src *", false)]
+        {
+            assert_eq!(is_host(text), expected, "{text}");
+        }
+        let policy = policy(&["https://pbx.example.com".to_owned()]);
+        assert!(policy.ends_with("frame-ancestors 'self' https://pbx.example.com"), "{policy}");
+        assert!(!policy.contains("unsafe") && policy.starts_with("default-src 'none'"), "{policy}");
+    }
+}

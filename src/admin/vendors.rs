@@ -1,0 +1,34 @@
+//! The vendors of this gateway, with their models and how phones find it without a redirect service.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{
+    Deps,
+    reply::{Answer, clip, read, result},
+    text::Text,
+};
+use crate::{phone::instance::InstanceId, wire::appws::Envelope};
+
+#[derive(Deserialize)]
+struct Request {
+    vendor: Option<String>,
+}
+
+/// The answer to `Vendors`: all of them, or the one that is named.
+///
+/// # Errors
+/// When there is no such vendor.
+pub fn vendors(deps: &Deps, instance: InstanceId, message: &Envelope) -> Answer {
+    let request: Request = read(message)?;
+    let bases = (deps.bases)(instance);
+    let url = if bases.https.is_empty() { &bases.plain } else { &bases.https };
+    let registry = deps.registry.load();
+    let is_meant = |name: &str| request.vendor.as_deref().is_none_or(|wanted| wanted == name);
+    let found: Vec<Value> =
+        registry.vendors().filter(|vendor| is_meant(&vendor.name)).map(|vendor| vendor.to_json(url)).collect();
+    match request.vendor {
+        Some(vendor) if found.is_empty() => Err(Text::new("unknown-vendor").with("vendor", clip(&vendor, 60)).into()),
+        _ => super::reply::list(result(message), "vendors", &found),
+    }
+}

@@ -1,0 +1,63 @@
+//! Where the gateway may connect to although it is no public address.
+
+use std::{net::IpAddr, str::FromStr};
+
+use ipnet::IpNet;
+
+/// One entry of `[net] allow`: a network, an address or a host name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Allowed {
+    /// Every address in it.
+    Network(IpNet),
+    /// This name, whatever it resolves to.
+    Host(String),
+}
+
+/// Why a text is no entry of `[net] allow`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("this is neither a network (10.1.0.0/16), nor an address, nor a host name")]
+pub struct NotAllowed;
+
+impl FromStr for Allowed {
+    type Err = NotAllowed;
+
+    fn from_str(text: &str) -> Result<Self, NotAllowed> {
+        let text = text.trim();
+        if let Ok(network) = text.parse::<IpNet>() {
+            return Ok(Self::Network(network));
+        }
+        if let Ok(address) = text.trim_matches(['[', ']']).parse::<IpAddr>() {
+            return Ok(Self::Network(address.into()));
+        }
+        let is_name = !text.is_empty()
+            && text.len() <= 253
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'));
+        if is_name { Ok(Self::Host(host_name(text))) } else { Err(NotAllowed) }
+    }
+}
+
+/// A host name as it is compared: lower case, without the dot at its end.
+#[must_use]
+pub fn host_name(host: &str) -> String {
+    host.trim_end_matches('.').to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_addresses_and_names_are_told_apart() {
+        for (text, expected) in [
+            ("10.0.0.0/8", Allowed::Network("10.0.0.0/8".parse().unwrap())),
+            ("10.0.0.7", Allowed::Network("10.0.0.7/32".parse().unwrap())),
+            ("[::1]", Allowed::Network("::1/128".parse().unwrap())),
+            ("DM.example.com.", Allowed::Host("dm.example.com".to_owned())),
+        ] {
+            assert_eq!(text.parse(), Ok(expected), "{text}");
+        }
+        for wrong in ["", "a b", "10.0.0.0/33", "http://x"] {
+            assert_eq!(wrong.parse::<Allowed>(), Err(NotAllowed), "{wrong}");
+        }
+    }
+}

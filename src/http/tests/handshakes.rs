@@ -1,0 +1,236 @@
+//! Handshakes that fail, take too long or are too many; openssl is a witness that shares no code with us.
+
+use std::{
+    io::Write as _,
+    path::Path,
+    process::{Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use super::{
+    super::{
+        certificates::{Certificates, Files},
+        connections::Patience,
+        gate::Bounds,
+        listeners::Tls,
+    },
+    support::{House, over_tls},
+};
+use crate::net::{
+    failed_handshakes::{FailedHandshake, FailedHandshakes, Failure},
+    tls::provider,
+};
+
+/// A new pair; `kind` is what `openssl req -newkey` takes, and whatever follows.
+pub fn pair(dir: &Path, name: &str, kind: &[&str]) -> Files {
+    let (chain, key) = (dir.join(format!("{name}.pem")), dir.join(format!("{name}-key.pem")));
+    let subject: &[&str] = if kind.contains(&"-subj") { &[] } else { &["-subj", "/CN=localhost"] };
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-nodes", "-days", "2"])
+        .args(subject)
+        .arg("-newkey")
+        .args(kind)
+        .arg("-keyout")
+        .arg(&key)
+        .arg("-out")
+        .arg(&chain)
+        .stderr(Stdio::null())
+        .status()
+        .expect("openssl is installed");
+    assert!(made.success());
+    (chain, key)
+}
+
+pub const P256: &[&str] = &["ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"];
+
+/// What `openssl s_client` tells of a connection on which it says `text`.
+pub async fn s_client(house: &House, arguments: &[&str], text: &str) -> String {
+    let mut command = Command::new("openssl");
+    command
+        .args(["s_client", "-connect", &house.https.unwrap().to_string()])
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let text = text.to_owned();
+    let output = tokio::task::spawn_blocking(move || {
+        let mut child = command.spawn().expect("openssl is installed");
+        // It may have given up by then.
+        let _ = child.stdin.take().unwrap().write_all(text.as_bytes());
+        child.wait_with_output().unwrap()
+    });
+    let output = output.await.unwrap();
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// A client that shows a certificate it has no key for.
+pub async fn thief(house: &House, pem: &[u8]) {
+    let chain = vec![CertificateDer::from_pem_slice(pem).unwrap()];
+    let key = rcgen::KeyPair::generate().unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let signing = provider().key_provider.load_private_key(key).unwrap();
+    let shown = Arc::new(rustls::sign::CertifiedKey::new(chain, signing));
+    let config = rustls::ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(crate::net::tls::preflight::Anybody::new()))
+        .with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(shown)));
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+    let stream = TcpStream::connect(house.https.unwrap()).await.unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    // In TLS 1.3 the client learns of it with its first read.
+    if let Ok(mut stream) = connector.connect(name, stream).await {
+        let mut rest = Vec::new();
+        assert!(stream.read_to_end(&mut rest).await.is_err());
+    }
+}
+
+/// A connection of a client that believes anybody.
+pub async fn connect(house: &House) -> tokio_rustls::client::TlsStream<TcpStream> {
+    let config = rustls::ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(crate::net::tls::preflight::Anybody::new()))
+        .with_no_client_auth();
+    let stream = TcpStream::connect(house.https.unwrap()).await.unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap()
+}
+
+/// A GET on a connection that stays open; the head of the answer.
+pub async fn get(stream: &mut tokio_rustls::client::TlsStream<TcpStream>) -> String {
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: gw\r\n\r\n").await.unwrap();
+    let mut bytes = Vec::new();
+    while !bytes.ends_with(b"ok\n") {
+        assert!(stream.read_buf(&mut bytes).await.unwrap() > 0, "the connection ended");
+    }
+    String::from_utf8(bytes).unwrap()
+}
+
+async fn house(tls: impl FnOnce(&mut Tls), patience: Patience) -> (House, Arc<FailedHandshakes>, tempfile::TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut all = over_tls(Certificates::load(vec![pair(dir.path(), "ec", P256)]).unwrap());
+    tls(&mut all);
+    let failures = Arc::clone(&all.failures);
+    (House::with_tls(Some(all), patience).await, failures, dir)
+}
+
+/// The newest failure, once there are `count`.
+pub async fn newest(failures: &FailedHandshakes, count: usize) -> FailedHandshake {
+    loop {
+        let all = failures.all();
+        if all.len() >= count {
+            return all.last().unwrap().clone();
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[actix_web::test]
+async fn a_client_that_refuses_our_certificate_is_remembered_with_name_alert_and_versions() {
+    let (house, failures, dir) = house(|_| {}, Patience::default()).await;
+    let (other, _) = pair(dir.path(), "other", P256);
+    let verify = ["-CAfile", other.to_str().unwrap(), "-verify_return_error", "-servername", "gw.example.com"];
+    for (count, version) in [(1, "-tls1_2"), (2, "-tls1_3")] {
+        s_client(&house, &[&verify[..], &[version]].concat(), "").await;
+        let failed = newest(&failures, count).await;
+        assert!(failed.refuses_certificate(), "{failed:?}");
+        assert_eq!(failed.alert, Some("unknown_ca"));
+        assert_eq!(failed.server_name.as_deref(), Some("gw.example.com"));
+        assert_eq!(failed.versions, if version == "-tls1_2" { "TLS 1.2" } else { "TLS 1.3" });
+        assert!(failed.peer.is_loopback());
+    }
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn tls_1_0_and_1_1_are_refused_and_old_ciphers_too() {
+    let (house, failures, _dir) = house(|_| {}, Patience::default()).await;
+    for (count, arguments, failure) in [
+        (1, ["-tls1", "-cipher", "DEFAULT@SECLEVEL=0"], Failure::Version),
+        (2, ["-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0"], Failure::Version),
+        (3, ["-tls1_2", "-cipher", "AES128-SHA@SECLEVEL=0"], Failure::Incompatible),
+    ] {
+        let told = s_client(&house, &arguments, "").await;
+        assert!(!told.contains("BEGIN CERTIFICATE"), "{told}");
+        assert_eq!(newest(&failures, count).await.failure, failure, "{arguments:?}");
+    }
+    for version in ["-tls1_2", "-tls1_3"] {
+        assert!(s_client(&house, &[version], "").await.contains("BEGIN CERTIFICATE"), "{version}");
+    }
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn plain_http_at_the_tls_port_is_said_to_be_that() {
+    let (house, failures, _dir) = house(|_| {}, Patience::default()).await;
+    let mut stream = TcpStream::connect(house.https.unwrap()).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: gw\r\n\r\n").await.unwrap();
+    let mut rest = Vec::new();
+    let _ = stream.read_to_end(&mut rest).await;
+    assert_eq!(newest(&failures, 1).await.failure, Failure::NotTls);
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn a_slow_handshake_and_a_slow_head_are_cut_off_and_others_are_served_meanwhile() {
+    let short = Duration::from_millis(300);
+    let (house, failures, _dir) = house(|_| {}, Patience { handshake: short, request: short }).await;
+    let mut idle = Vec::new();
+    // More than actix-tls would let shake hands at once.
+    for _ in 0..300 {
+        idle.push(TcpStream::connect(house.https.unwrap()).await.unwrap());
+    }
+    let url = format!("https://{}/healthz", house.https.unwrap());
+    assert_eq!(house.curl(&["--insecure", &url]).await.0, 200);
+    for mut stream in idle {
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest).await;
+    }
+    assert_eq!(newest(&failures, 1).await.failure, Failure::Slow);
+    // The handshake is done, the head of the request never is: the client waits until we end it.
+    let told = s_client(&house, &["-ign_eof"], "GET /healthz HTTP/1.1\r\nHost: gw\r\n").await;
+    assert!(told.contains("HTTP/1.1 408"), "{told}");
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn a_source_with_too_many_connections_is_turned_away_until_some_end() {
+    let bounds = Bounds { connections: 2, handshakes_per_second: 0 };
+    let (house, failures, _dir) = house(|tls| tls.bounds = bounds, Patience::default()).await;
+    let address = house.https.unwrap();
+    let held = [TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap()];
+    let url = format!("https://{address}/healthz");
+    let refused = async |house: &House| house.curl(&["--insecure", &url]).await.0 == 0;
+    while !refused(&house).await {}
+    let proxied = house.curl(&["--insecure", "--interface", "127.0.0.9", &url]).await;
+    assert_eq!(proxied.0, 200, "a trusted proxy speaks for many");
+    assert_eq!(house.curl(&["--insecure", "--interface", "127.0.0.2", &url]).await.0, 200, "others are not concerned");
+    drop(held);
+    while refused(&house).await {}
+    assert!(failures.all().iter().all(|failed| failed.failure != Failure::CertificateRefused));
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn a_source_that_opens_too_fast_is_turned_away_for_a_while() {
+    let bounds = Bounds { connections: 0, handshakes_per_second: 1 };
+    let (house, _, _dir) = house(|tls| tls.bounds = bounds, Patience::default()).await;
+    let url = format!("https://{}/healthz", house.https.unwrap());
+    for _ in 0..10 {
+        assert_eq!(house.curl(&["--insecure", &url]).await.0, 200);
+    }
+    assert_eq!(house.curl(&["--insecure", &url]).await.0, 0, "ten seconds' worth is spent");
+    house.clock.advance(Duration::from_secs(1));
+    assert_eq!(house.curl(&["--insecure", &url]).await.0, 200);
+    house.close().await;
+}

@@ -1,0 +1,203 @@
+//! Where the gateway may connect to when the address was typed by somebody who may not see the network it stands in:
+//! to public addresses, and to what the process configuration names. Looked at twice: the text when it is typed, and
+//! every address a name resolves to when the connection is made, so that a name cannot change its mind in between.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::Arc,
+};
+
+use crate::config::{Allowed, host_name};
+
+/// Why nothing is sent somewhere.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{host} {what}, and a service is expected on a public address; if it is the right one, name it in [net] allow of the configuration"
+)]
+pub struct Forbidden {
+    host: String,
+    what: String,
+}
+
+/// What may be reached. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Reach {
+    /// `None`: everything.
+    allowed: Option<Arc<[Allowed]>>,
+}
+
+impl Reach {
+    /// Everything: for addresses that no page and no script can set.
+    #[must_use]
+    pub fn everywhere() -> Self {
+        Self { allowed: None }
+    }
+
+    /// Public addresses and what is listed.
+    #[must_use]
+    pub fn public_and(allowed: Vec<Allowed>) -> Self {
+        Self { allowed: Some(allowed.into()) }
+    }
+
+    /// Whether a name or address in a URL may be connected to, as far as the text tells.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn host(&self, host: &str) -> Result<(), Forbidden> {
+        let bare = host.trim_matches(['[', ']']);
+        if let Ok(address) = bare.parse::<IpAddr>() {
+            return self.address(host, address);
+        }
+        let name = host_name(bare);
+        let is_here = name == "localhost"
+            || name.ends_with(".localhost")
+            || name.ends_with(".internal")
+            || name.ends_with(".local")
+            || matches!(name.as_str(), "metadata" | "instance-data");
+        if is_here && !self.names(&name) {
+            return Err(Forbidden { host: name, what: "is a name of this machine or its network".to_owned() });
+        }
+        Ok(())
+    }
+
+    /// Whether an address that `host` stands for may be connected to.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn address(&self, host: &str, address: IpAddr) -> Result<(), Forbidden> {
+        let Some(allowed) = &self.allowed else { return Ok(()) };
+        let address = address.to_canonical();
+        let is_listed =
+            allowed.iter().any(|entry| matches!(entry, Allowed::Network(network) if network.contains(&address)));
+        let Some(kind) = inner_kind(address).filter(|_| !is_listed && !self.names(&host_name(host))) else {
+            return Ok(());
+        };
+        let host = host.trim_matches(['[', ']']);
+        let what = match host.parse::<IpAddr>() {
+            Ok(_) => format!("is {kind}"),
+            Err(_) => format!("stands for {address}, {kind}"),
+        };
+        Err(Forbidden { host: host.to_owned(), what })
+    }
+
+    fn names(&self, name: &str) -> bool {
+        self.allowed
+            .as_ref()
+            .is_none_or(|allowed| allowed.iter().any(|entry| matches!(entry, Allowed::Host(known) if known == name)))
+    }
+}
+
+/// What an address is that is not a public one (the special-purpose registries of RFC 6890).
+fn inner_kind(address: IpAddr) -> Option<&'static str> {
+    match address {
+        IpAddr::V4(address) => inner_v4(address),
+        IpAddr::V6(address) => inner_v6(address),
+    }
+}
+
+fn inner_v4(address: Ipv4Addr) -> Option<&'static str> {
+    let [a, b, c, _] = address.octets();
+    if address.is_loopback() || a == 0 {
+        Some("an address of this machine")
+    } else if address.is_link_local() {
+        Some("a link-local address")
+    } else if address.is_private() || (a == 100 && (64..128).contains(&b)) || (a == 198 && (b == 18 || b == 19)) {
+        Some("a private address")
+    } else if address.is_multicast() || a >= 240 || (a, b, c) == (192, 0, 0) || address.is_documentation() {
+        Some("an address no service has")
+    } else {
+        None
+    }
+}
+
+fn inner_v6(address: Ipv6Addr) -> Option<&'static str> {
+    let [first, second, ..] = address.segments();
+    // An IPv4 address in another dress: mapped ones were undressed before, these are NAT64 and 6to4 (RFC 6052, 3056).
+    let dressed = match (first, second) {
+        (0x64, 0xff9b) => address.octets().get(12..16).and_then(|bytes| <[u8; 4]>::try_from(bytes).ok()),
+        (0x2002, _) => address.octets().get(2..6).and_then(|bytes| <[u8; 4]>::try_from(bytes).ok()),
+        (0, 0) if !address.is_loopback() && !address.is_unspecified() => {
+            address.octets().get(12..16).and_then(|bytes| <[u8; 4]>::try_from(bytes).ok())
+        }
+        _ => None,
+    };
+    if address.is_loopback() || address.is_unspecified() {
+        Some("an address of this machine")
+    } else if let Some(inside) = dressed {
+        inner_v4(inside.into())
+    } else if address.is_unicast_link_local() {
+        Some("a link-local address")
+    } else if address.is_unique_local() || first & 0xffc0 == 0xfec0 {
+        Some("a private address")
+    } else if address.is_multicast() || (first, second) == (0x2001, 0xdb8) {
+        Some("an address no service has")
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reach(allowed: &[&str]) -> Reach {
+        Reach::public_and(allowed.iter().map(|text| text.parse().unwrap()).collect())
+    }
+
+    #[test]
+    fn inner_addresses_are_refused_in_every_dress() {
+        let public = reach(&[]);
+        for host in [
+            "127.0.0.1",
+            "127.8.9.1",
+            "0.0.0.0",
+            "10.0.0.1",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.168.1.1",
+            "100.64.0.1",
+            "169.254.169.254",
+            "198.18.0.1",
+            "224.0.0.251",
+            "255.255.255.255",
+            "192.0.2.1",
+            "[::1]",
+            "::",
+            "[fe80::1]",
+            "fd00::1",
+            "fec0::1",
+            "::ffff:127.0.0.1",
+            "::ffff:10.0.0.1",
+            "64:ff9b::7f00:1",
+            "2002:a00:1::",
+            "::7f00:1",
+            "ff02::1",
+            "localhost",
+            "LOCALHOST.",
+            "a.localhost",
+            "metadata.google.internal",
+            "metadata",
+            "printer.local",
+        ] {
+            let refused = public.host(host).unwrap_err().to_string();
+            assert!(refused.contains("[net] allow"), "{host}: {refused}");
+        }
+        for host in ["8.8.8.8", "172.32.0.1", "100.128.0.1", "2a00:1450::1", "64:ff9b::808:808", "dm.yealink.com"] {
+            assert_eq!(public.host(host), Ok(()), "{host}");
+        }
+        assert_eq!(Reach::everywhere().host("127.0.0.1"), Ok(()));
+    }
+
+    #[test]
+    fn a_name_is_judged_by_what_it_resolves_to() {
+        let inside: IpAddr = "10.0.0.7".parse().unwrap();
+        let refused = reach(&[]).address("dm.example.com", inside).unwrap_err().to_string();
+        assert!(refused.starts_with("dm.example.com stands for 10.0.0.7, a private address"), "{refused}");
+        assert_eq!(reach(&["10.0.0.0/24"]).address("dm.example.com", inside), Ok(()));
+        assert_eq!(reach(&["10.0.0.7"]).address("dm.example.com", inside), Ok(()));
+        assert_eq!(reach(&["DM.example.com"]).address("dm.example.com.", inside), Ok(()));
+        assert!(reach(&["10.0.1.0/24", "other.example.com"]).address("dm.example.com", inside).is_err());
+        assert_eq!(reach(&["::1"]).host("[::1]"), Ok(()));
+        assert_eq!(reach(&["localhost"]).host("localhost"), Ok(()));
+    }
+}

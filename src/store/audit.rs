@@ -1,0 +1,118 @@
+//! Table `audit`: who did what, by page, REST or command.
+
+use jiff::Timestamp;
+
+use super::{
+    Store,
+    columns::{ms, time},
+    error::{Attempt, StoreError},
+};
+use crate::phone::instance::InstanceId;
+
+/// Entries kept per instance, the newest ones.
+pub const AUDIT_KEPT: u32 = 10_000;
+
+/// One deed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditEntry {
+    /// Where.
+    pub instance: InstanceId,
+    /// Who, for people.
+    pub who: String,
+    /// `page`, `rest` or `command`.
+    pub way: &'static str,
+    /// Address of the client; empty for a command.
+    pub source: String,
+    /// What was touched: a MAC, a scope, a name; empty for the whole instance.
+    pub target: String,
+    /// What was done, without secrets.
+    pub deed: String,
+}
+
+/// An entry as kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditRow {
+    /// Grows with time.
+    pub id: i64,
+    /// When.
+    pub at: Timestamp,
+    /// See [`AuditEntry::who`].
+    pub who: String,
+    /// See [`AuditEntry::way`].
+    pub way: String,
+    /// See [`AuditEntry::source`].
+    pub source: String,
+    /// See [`AuditEntry::target`].
+    pub target: String,
+    /// See [`AuditEntry::deed`].
+    pub deed: String,
+}
+
+impl Store {
+    /// Adds an entry and drops what is beyond [`AUDIT_KEPT`].
+    ///
+    /// # Errors
+    /// When the database cannot be written; then nothing must be done either.
+    pub async fn add_audit(&self, entry: &AuditEntry) -> Result<(), StoreError> {
+        let at = ms(self.inner.clock.now());
+        let mut transaction = self.inner.writer.begin("write down who does what").await?;
+        sqlx::query!(
+            "INSERT INTO audit (instance_id, at, who, way, source, target, deed) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            entry.instance.0,
+            at,
+            entry.who,
+            entry.way,
+            entry.source,
+            entry.target,
+            entry.deed
+        )
+        .execute(&mut *transaction)
+        .await
+        .attempt("write down who does what")?;
+        sqlx::query!(
+            "DELETE FROM audit WHERE instance_id = ?1 AND id <=
+                (SELECT id FROM audit WHERE instance_id = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+            entry.instance.0,
+            AUDIT_KEPT
+        )
+        .execute(&mut *transaction)
+        .await
+        .attempt("forget the oldest deeds")?;
+        transaction.commit().await.map(drop)
+    }
+
+    /// Entries of an instance, newest first, older than `before`, at most `limit`.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn audit(
+        &self,
+        instance: InstanceId,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<AuditRow>, StoreError> {
+        let before = before.unwrap_or(i64::MAX);
+        let rows = sqlx::query!(
+            r#"SELECT id AS "id!", at, who, way, source, target, deed FROM audit
+            WHERE instance_id = ? AND id < ? ORDER BY id DESC LIMIT ?"#,
+            instance.0,
+            before,
+            limit
+        )
+        .fetch_all(&self.inner.readers)
+        .await
+        .attempt("read who did what")?;
+        Ok(rows
+            .into_iter()
+            .map(|row| AuditRow {
+                id: row.id,
+                at: time(row.at),
+                who: row.who,
+                way: row.way,
+                source: row.source,
+                target: row.target,
+                deed: row.deed,
+            })
+            .collect())
+    }
+}

@@ -1,0 +1,97 @@
+//! Tokens, the audit and files that are handed over.
+
+use super::*;
+
+fn new(name: &str, scope: TokenScope, expires: Option<Timestamp>) -> NewToken {
+    NewToken { name: name.into(), scope, expires, created_by: "root".into() }
+}
+
+#[tokio::test]
+async fn a_token_lets_in_until_it_ends_and_is_written_nowhere() {
+    let clock = Arc::new(ManualClock::new(now()));
+    let fixture = Fixture::with_clock(Arc::<ManualClock>::clone(&clock)).await;
+    let (store, instance) = (&fixture.store, fixture.instance);
+    let end = now().saturating_add(Duration::from_secs(60)).unwrap();
+    let (first, made) = store.create_token(instance, new("first", TokenScope::Read, None)).await.unwrap();
+    let (second, _) = store.create_token(instance, new("second", TokenScope::Write, Some(end))).await.unwrap();
+    assert!(first.expose().starts_with(TOKEN_PREFIX) && first.expose().len() == 46, "32 random bytes");
+    assert_ne!(first, second);
+    assert_eq!(store.shown_token(instance, first.expose()), Shown::Good(made.clone()));
+    let Shown::Good(found) = store.shown_token(instance, second.expose()) else { panic!("the second token") };
+    assert_eq!((found.name.as_str(), found.scope), ("second", TokenScope::Write));
+    let elsewhere = store.instance("example.com", "other").await.unwrap();
+    for wrong in ["", "gw_", &first.expose()[..45], &format!("{} ", first.expose())] {
+        assert_eq!(store.shown_token(instance, wrong), Shown::Unknown, "{wrong}");
+    }
+    assert_eq!(store.shown_token(elsewhere, first.expose()), Shown::Unknown, "nothing crosses between instances");
+    // A name is one token's.
+    assert!(store.create_token(instance, new("first", TokenScope::Write, None)).await.is_err());
+    // Not even the file tells a token.
+    for entry in fs::read_dir(fixture.dir.path()).unwrap() {
+        let bytes = fs::read(entry.unwrap().path()).unwrap();
+        assert!(!bytes.windows(43).any(|part| part == &first.expose().as_bytes()[3..]), "the token is on disk");
+    }
+    assert_eq!(fixture.again().await.shown_token(instance, first.expose()), Shown::Good(made));
+    clock.advance(Duration::from_secs(60));
+    assert_eq!(store.shown_token(instance, second.expose()), Shown::Expired(end));
+}
+
+#[tokio::test]
+async fn a_token_revoked_by_another_process_is_dead_here() {
+    let fixture = Fixture::with_clock(Arc::new(SystemClock)).await;
+    let (store, instance) = (&fixture.store, fixture.instance);
+    let (text, made) = store.create_token(instance, new("first", TokenScope::Read, None)).await.unwrap();
+    let command = fixture.again().await;
+    assert!(command.revoke_token(instance, made.id).await.unwrap());
+    assert!(!command.revoke_token(instance, made.id).await.unwrap());
+    let dead = async {
+        while store.shown_token(instance, text.expose()) != Shown::Unknown {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), dead).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_audit_keeps_the_newest_entries_of_each_instance() {
+    let fixture = Fixture::new().await;
+    let (store, instance) = (&fixture.store, fixture.instance);
+    let other = store.instance("example.com", "other").await.unwrap();
+    let entry = |instance, deed: &str| AuditEntry {
+        instance,
+        who: "Anna".into(),
+        way: "page",
+        source: "192.0.2.1".into(),
+        target: "805ec0123456".into(),
+        deed: deed.into(),
+    };
+    store.add_audit(&entry(other, "kept")).await.unwrap();
+    for number in 0..5 {
+        store.add_audit(&entry(instance, &number.to_string())).await.unwrap();
+    }
+    let deeds = |rows: Vec<AuditRow>| rows.into_iter().map(|row| row.deed).collect::<Vec<_>>();
+    let newest = store.audit(instance, None, 2).await.unwrap();
+    let before = newest.last().unwrap().id;
+    assert_eq!(deeds(newest), ["4", "3"]);
+    assert_eq!(deeds(store.audit(instance, Some(before), 10).await.unwrap()), ["2", "1", "0"]);
+    assert_eq!(deeds(store.audit(other, None, 10).await.unwrap()), ["kept"]);
+}
+
+#[tokio::test]
+async fn a_file_that_is_handed_over_is_taken_once_and_never_readable_on_disk() {
+    let fixture = Fixture::new().await;
+    let (store, instance) = (&fixture.store, fixture.instance);
+    let text = b"mac;user;password\n805ec0123456;anna;canary-password\n";
+    store.hand_over(instance, "k1", text).await.unwrap();
+    assert!(matches!(
+        store.hand_over(instance, "k2", &vec![0; HANDOVER_LIMIT + 1]).await,
+        Err(StoreError::TooLarge { .. })
+    ));
+    for entry in fs::read_dir(fixture.dir.path()).unwrap() {
+        let bytes = fs::read(entry.unwrap().path()).unwrap();
+        assert!(!bytes.windows(15).any(|part| part == b"canary-password"), "readable on disk");
+    }
+    let gateway = fixture.again().await;
+    assert_eq!(gateway.take_over(instance, "k1").await.unwrap().unwrap().as_slice(), text);
+    assert_eq!(store.take_over(instance, "k1").await.unwrap(), None);
+}

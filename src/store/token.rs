@@ -1,0 +1,232 @@
+//! Table `token`: what scripts show to be let in. Held in memory, so that no request reads the database and a token
+//! revoked by another process is dead at the next look of the watch.
+
+use std::{collections::HashMap, sync::Arc};
+
+use arc_swap::ArcSwap;
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+use sqlx::SqliteConnection;
+use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
+
+use super::{
+    Store,
+    columns::{ms, ms_opt, time, time_opt},
+    error::{Attempt, StoreError},
+};
+use crate::{phone::instance::InstanceId, secret::Secret};
+
+/// What every token begins with, so that it is known for what it is wherever it turns up.
+pub const TOKEN_PREFIX: &str = "gw_";
+
+/// What a token allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenScope {
+    /// To look.
+    Read,
+    /// To change things as well.
+    Write,
+}
+
+impl TokenScope {
+    /// The stored word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+        }
+    }
+}
+
+impl std::str::FromStr for TokenScope {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "read" => Ok(Self::Read),
+            "write" => Ok(Self::Write),
+            _ => Err("a token's scope is read or write"),
+        }
+    }
+}
+
+/// A token as kept: without itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiToken {
+    /// Grows with time.
+    pub id: i64,
+    /// How people call it.
+    pub name: String,
+    /// What it allows.
+    pub scope: TokenScope,
+    /// When it was made.
+    pub created: Timestamp,
+    /// By whom.
+    pub created_by: String,
+    /// When it ends by itself.
+    pub expires: Option<Timestamp>,
+    digest: [u8; 32],
+}
+
+/// What a token is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewToken {
+    /// How people call it; no other of the instance may have the name.
+    pub name: String,
+    /// What it allows.
+    pub scope: TokenScope,
+    /// When it ends by itself.
+    pub expires: Option<Timestamp>,
+    /// Who makes it.
+    pub created_by: String,
+}
+
+/// What a shown token is worth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shown {
+    /// It lets in.
+    Good(ApiToken),
+    /// It did until then.
+    Expired(Timestamp),
+    /// Nobody made it, or it was revoked.
+    Unknown,
+}
+
+type ByInstance = HashMap<InstanceId, Vec<ApiToken>>;
+
+/// The tokens of all instances.
+pub(super) struct Tokens(ArcSwap<ByInstance>);
+
+async fn read(connection: &mut SqliteConnection) -> Result<ByInstance, StoreError> {
+    let rows = sqlx::query!(
+        r#"SELECT id AS "id!", instance_id, name, scope, digest, created, created_by, expires FROM token ORDER BY id"#
+    )
+    .fetch_all(connection)
+    .await
+    .attempt("read the tokens")?;
+    let mut tokens = ByInstance::new();
+    for row in rows {
+        let (Ok(scope), Ok(digest)) = (row.scope.parse(), <[u8; 32]>::try_from(row.digest)) else {
+            tracing::warn!(token = row.name, "a token this version cannot read lets nobody in");
+            continue;
+        };
+        tokens.entry(InstanceId(row.instance_id)).or_default().push(ApiToken {
+            id: row.id,
+            name: row.name,
+            scope,
+            created: time(row.created),
+            created_by: row.created_by,
+            expires: time_opt(row.expires),
+            digest,
+        });
+    }
+    Ok(tokens)
+}
+
+impl Tokens {
+    pub(super) async fn load(connection: &mut SqliteConnection) -> Result<Self, StoreError> {
+        Ok(Self(ArcSwap::from_pointee(read(connection).await?)))
+    }
+}
+
+/// Brings in what another process changed.
+pub(super) async fn refresh(store: &Store, connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    if read(connection).await? != **store.inner.tokens.0.load() {
+        // Under the right to write, so that no older state overwrites a newer one.
+        let mut writing = store.inner.writer.take().await;
+        store.inner.tokens.0.store(Arc::new(read(&mut writing).await?));
+    }
+    Ok(())
+}
+
+fn digest(token: &str) -> [u8; 32] {
+    Sha256::digest(token.as_bytes()).into()
+}
+
+impl Store {
+    /// The tokens of an instance, oldest first.
+    #[must_use]
+    pub fn tokens(&self, instance: InstanceId) -> Vec<ApiToken> {
+        self.inner.tokens.0.load().get(&instance).cloned().unwrap_or_default()
+    }
+
+    /// What a shown token is worth in an instance now. All tokens are compared, each in constant time.
+    #[must_use]
+    pub fn shown_token(&self, instance: InstanceId, shown: &str) -> Shown {
+        let digest = digest(shown);
+        let tokens = self.inner.tokens.0.load();
+        let own = tokens.get(&instance).map(Vec::as_slice).unwrap_or_default();
+        let mut found = 0_u32;
+        for (token, place) in own.iter().zip(1_u32..) {
+            let is_it: Choice = token.digest.ct_eq(&digest);
+            found.conditional_assign(&place, is_it);
+        }
+        let token = found.checked_sub(1).and_then(|place| own.get(place as usize));
+        match token {
+            None => Shown::Unknown,
+            Some(token) => match token.expires {
+                Some(end) if end <= self.inner.clock.now() => Shown::Expired(end),
+                _ => Shown::Good(token.clone()),
+            },
+        }
+    }
+
+    /// Makes a token. What is returned is the only time it can be read.
+    ///
+    /// # Errors
+    /// When the database cannot be written, or the name is taken.
+    pub async fn create_token(&self, instance: InstanceId, new: NewToken) -> Result<(Secret, ApiToken), StoreError> {
+        let bytes: [u8; 32] = rand::random();
+        let text = Secret::new(format!("{TOKEN_PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(bytes)));
+        let digest = digest(text.expose());
+        let created = self.inner.clock.now();
+        let (scope, kept, at, expires) = (new.scope.as_str(), digest.as_slice(), ms(created), ms_opt(new.expires));
+        let mut writer = self.inner.writer.take().await;
+        let id = sqlx::query_scalar!(
+            r#"INSERT INTO token (instance_id, name, scope, digest, created, created_by, expires)
+            VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id AS "id!""#,
+            instance.0,
+            new.name,
+            scope,
+            kept,
+            at,
+            new.created_by,
+            expires
+        )
+        .fetch_one(&mut *writer)
+        .await
+        .attempt("make the token")?;
+        let NewToken { name, scope, expires, created_by } = new;
+        let token = ApiToken {
+            id,
+            name,
+            scope,
+            created: time(at),
+            created_by,
+            expires: expires.map(|at| time(ms(at))),
+            digest,
+        };
+        let mut tokens = ByInstance::clone(&self.inner.tokens.0.load());
+        tokens.entry(instance).or_default().push(token.clone());
+        self.inner.tokens.0.store(Arc::new(tokens));
+        Ok((text, token))
+    }
+
+    /// Ends a token. Whether there was one.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn revoke_token(&self, instance: InstanceId, id: i64) -> Result<bool, StoreError> {
+        let mut writer = self.inner.writer.take().await;
+        let done = sqlx::query!("DELETE FROM token WHERE instance_id = ? AND id = ?", instance.0, id)
+            .execute(&mut *writer)
+            .await
+            .attempt("revoke the token")?;
+        let mut tokens = ByInstance::clone(&self.inner.tokens.0.load());
+        tokens.entry(instance).or_default().retain(|token| token.id != id);
+        self.inner.tokens.0.store(Arc::new(tokens));
+        Ok(done.rows_affected() > 0)
+    }
+}

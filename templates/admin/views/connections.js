@@ -1,0 +1,8 @@
+// To come.
+
+export const view = {
+  title: "page.tab.connections",
+  open() {
+    return { close() {} };
+  },
+};

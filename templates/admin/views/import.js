@@ -1,0 +1,8 @@
+// To come.
+
+export const view = {
+  title: "page.tab.import",
+  open() {
+    return { close() {} };
+  },
+};

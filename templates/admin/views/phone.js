@@ -1,0 +1,8 @@
+// To come.
+
+export const view = {
+  title: "page.tab.devices",
+  open() {
+    return { close() {} };
+  },
+};

@@ -1,0 +1,8 @@
+// To come.
+
+export const view = {
+  title: "page.tab.settings",
+  open() {
+    return { close() {} };
+  },
+};
