@@ -119,10 +119,9 @@ async fn fill(dir: &Path, count: u32) -> Phones {
         phone.own.proven = Some(clock.now());
         phone.window.closed = Some(clock.now());
         let phone = store.create_phone(phone, Vec::new()).await.expect("a phone");
-        let octets: Vec<String> = mac.octets().iter().map(|octet| format!("{octet:02x}")).collect();
         phones.push(Rc::new(Phone {
             target: format!("/example.com/gangway/phone/{mac}.cfg"),
-            agent: format!("Yealink SIP-T46U 108.86.0.70 {}", octets.join(":")),
+            agent: format!("Yealink SIP-T46U 108.86.0.70 80:5e:c0:{a:02x}:{b:02x}:{c:02x}"),
             user: phone.own.user.clone(),
             password: phone.own.password.expose().to_owned(),
         }));

@@ -221,7 +221,9 @@ impl Inbox {
         let items = std::mem::take(&mut burst.items);
         let is_first = !std::mem::replace(&mut burst.complete, true);
         let copy = items.clone();
-        burst.write_at = None;
+        // A password that waits to be written again keeps its time.
+        let again = now.saturating_add(STORE_PAUSE).ok();
+        burst.write_at = again.filter(|_| burst.admin.is_some());
         pass(CrashPoint::ConfigCame).await;
         let store = &self.engine.world.store;
         let written = store

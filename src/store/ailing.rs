@@ -141,6 +141,12 @@ async fn find_damage(path: &Path) -> Result<Option<String>, StoreError> {
     }
 }
 
+/// Has SQLite itself refuse whatever would write, by whichever way.
+pub(super) async fn only_read(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    sqlx::query("PRAGMA query_only = ON").execute(connection).await.attempt("guard the database")?;
+    Ok(())
+}
+
 async fn readable(opened: Result<SqliteConnection, StoreError>) -> Result<SqliteConnection, StoreError> {
     let mut connection = opened?;
     connection::prove_schema(&mut connection).await?;

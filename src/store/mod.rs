@@ -154,6 +154,7 @@ impl Store {
             None => Writer::new(connection),
             Some(cause) => {
                 condition.set(ailing::condition(&cause));
+                ailing::only_read(&mut connection).await?;
                 Writer::ailing(connection, cause, &path)
             }
         };

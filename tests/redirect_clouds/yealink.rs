@@ -217,7 +217,9 @@ async fn misbehave(path: web::Path<String>) -> HttpResponse {
 #[actix_rt::test]
 async fn every_bad_answer_has_its_own_outcome() {
     let bench = Bench::new(PROTOCOL, "");
-    let configure = |services: &mut web::ServiceConfig| drop(services.route("/{how}", web::post().to(misbehave)));
+    let configure = |services: &mut web::ServiceConfig| {
+        services.route("/{how}", web::post().to(misbehave));
+    };
     let (base, handle) = serve(&bench.tasks, configure);
     let mut sentences = std::collections::HashSet::new();
     for (how, label, retryable, part) in [

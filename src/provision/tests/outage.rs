@@ -109,6 +109,7 @@ async fn devices_away_for_eleven_minutes_keeps_the_configuration_there_was() {
     answer.await.unwrap().unwrap();
     bench.settle().await;
     let before = bench.record();
+    bench.send(FleetEventKind::Closed { reason: "gone".into() }).await;
     for _ in 0..MINUTES_11 / 30 {
         let away = FleetEventKind::EndpointAway { endpoint: "ap.example.com".into(), reason: "refused".into() };
         bench.send(away).await;
