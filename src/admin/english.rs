@@ -1,7 +1,10 @@
 //! Every text of the admin api in English. Places for parameters stand in braces. A page has a list of the same keys per
 //! language.
 
-use crate::phone::admission::Reason;
+use crate::phone::{
+    admission::Reason,
+    settings::{REDIRECT_SETTINGS, TABLE},
+};
 
 /// The template of a key.
 #[must_use]
@@ -14,6 +17,9 @@ pub fn template(key: &str) -> Option<&'static str> {
     if let Some(word) = key.strip_prefix("rule.") {
         return Reason::ALL.iter().find(|reason| reason.as_str() == word).map(|reason| reason.sentence());
     }
+    if let Some(name) = key.strip_prefix("help.") {
+        return helped().find(|(known, _)| known == name).map(|(_, help)| help);
+    }
     OTHERS.iter().find(|(known, _)| *known == key).map(|(_, text)| *text)
 }
 
@@ -21,7 +27,14 @@ pub fn template(key: &str) -> Option<&'static str> {
 pub fn keys() -> impl Iterator<Item = String> {
     let causes = CAUSES.iter().flat_map(|(word, _)| PARTS.iter().map(move |part| format!("cause.{word}.{part}")));
     let rules = Reason::ALL.iter().map(|reason| format!("rule.{}", reason.as_str()));
-    causes.chain(rules).chain(OTHERS.iter().map(|(key, _)| (*key).to_owned()))
+    let help = helped().map(|(name, _)| format!("help.{name}"));
+    causes.chain(rules).chain(help).chain(OTHERS.iter().map(|(key, _)| (*key).to_owned()))
+}
+
+/// What every setting does; those of redirect services are the same for all vendors.
+fn helped() -> impl Iterator<Item = (String, &'static str)> {
+    let named = TABLE.iter().map(|setting| (setting.name.to_owned(), setting.help));
+    named.chain(REDIRECT_SETTINGS.iter().map(|setting| (format!("redirect.{}", setting.name), setting.help)))
 }
 
 /// The parts of a sentence about a phone.

@@ -163,7 +163,7 @@ pub fn settings(deps: &Deps, instance: InstanceId, message: &Envelope) -> Answer
                 "origin": origin,
                 "beats": beats,
                 "effect": setting.effect.text(),
-                "help": Text::said(setting.help),
+                "help": help(&name, setting),
             })
         })
         .collect();
@@ -173,6 +173,12 @@ pub fn settings(deps: &Deps, instance: InstanceId, message: &Envelope) -> Answer
         "settings",
         &rows,
     )
+}
+
+/// The key of its help: the same for the redirect service of every vendor.
+fn help(name: &str, setting: &Setting) -> Text {
+    let redirect = if name == setting.name { "" } else { "redirect." };
+    Text::new(format!("help.{redirect}{}", setting.name))
 }
 
 /// What holds where nobody has set anything: the manifest's word before the table's.

@@ -20,12 +20,13 @@ export class Refusal extends Error {
 
 const page = (key) => new Refusal(key, { key, params: {}, text: key });
 
-/** Joins a part to those before it: lists are continued, everything else is replaced. */
+/** Joins a part to those before it: lists and a long `text` are continued, everything else is replaced. */
 export function joined(parts, part) {
   if (parts === undefined) return part;
   for (const [name, value] of Object.entries(part)) {
     const before = parts[name];
     if (Array.isArray(before) && Array.isArray(value)) before.push(...value);
+    else if (name === "text" && typeof before === "string" && typeof value === "string") parts[name] = before + value;
     else parts[name] = value;
   }
   return parts;

@@ -1,8 +1,3 @@
-// To come.
+// The configuration of one phone by its own address: the flight recorder, opened at its file.
 
-export const view = {
-  title: "page.tab.devices",
-  open() {
-    return { close() {} };
-  },
-};
+export { view } from "./phone.js";

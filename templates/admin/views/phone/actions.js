@@ -1,0 +1,97 @@
+// What a person can do to a phone. Every button asks before, and says what will happen.
+
+import { html, nothing } from "../../lit/lit-html.js";
+import { address } from "../../shell/routes.js";
+import { question } from "../parts/dialog.js";
+import { refused, said } from "../parts/said.js";
+
+const DANGEROUS = new Set(["remove", "block", "release"]);
+
+/** The actions that make sense now; the gateway has the last word. */
+export function possible(phone) {
+  if (phone.removed) return [];
+  if (phone.wanted === "removed") return [];
+  if (phone.wanted !== "active") return ["activate", ...(phone.wanted === "released" ? ["resync"] : []), "remove"];
+  const all = [];
+  if (phone.delivered) all.push("resync", "ask-registration");
+  all.push("allow");
+  if (["refused", "foreign-owner", "owned-by-another"].includes(phone.redirect.state)) all.push("redirect-again");
+  if (phone.deviceConfig.state === "not-in-domain") all.push("new-code");
+  return [...all, "release", "block", "remove"];
+}
+
+async function categories(app) {
+  try {
+    return (await app.talk.ask("Categories", {})).categories;
+  } catch (error) {
+    app.say(refused(app, error));
+    return [];
+  }
+}
+
+async function fields(app, action) {
+  if (action === "allow") {
+    return html`<label class="check"><input type="checkbox" name="firstContact" value="yes"> ${app.t("act.allow.first-contact")}</label>
+      <label>${app.t("act.allow.network")} <input name="network" placeholder="10.0.0.0/8" spellcheck="false"></label>`;
+  }
+  if (action === "new-code") {
+    const known = await categories(app);
+    return html`<label>${app.t("act.new-code.category")}
+      <select name="category"><option value="">${app.t("act.new-code.own")}</option>
+        ${known.map((one) => html`<option value=${one.id}>${one.name}</option>`)}</select></label>
+      <label class="check"><input type="checkbox" name="rollout" value="yes"> ${app.t("act.new-code.rollout")}</label>`;
+  }
+  return nothing;
+}
+
+function params(action, form) {
+  if (action === "allow" && form.get("firstContact")) return { firstContact: form.get("network")?.trim() || true };
+  if (action === "new-code") {
+    const category = form.get("category");
+    return { ...(category ? { category } : {}), ...(form.get("rollout") ? { rollout: true } : {}) };
+  }
+  return {};
+}
+
+/** Asks, acts, and says what will happen. */
+export async function act(app, mac, action, given = {}) {
+  const form = await question(app, {
+    title: app.t(`act.${action}`),
+    text: app.t(`act.${action}.will`),
+    yes: app.t(`act.${action}.yes`),
+    dangerous: DANGEROUS.has(action),
+    body: await fields(app, action),
+  });
+  if (!form) return;
+  try {
+    const { will } = await app.talk.ask("Act", { mac, action, ...given, ...params(action, form) });
+    app.say(said(app, will));
+  } catch (error) {
+    app.say(refused(app, error));
+  }
+}
+
+/** The button of the sentence. */
+export function remedy(app, phone, sentence) {
+  const { action } = sentence;
+  if (!action) return nothing;
+  if (action.name === "open-settings") {
+    const place = address("settings", "instance", { setting: action.params?.setting });
+    return html`<a class="button primary" data-act="open-settings" href=${place}>${app.t("act.open-settings")}</a>`;
+  }
+  return html`<button type="button" class="primary" data-act=${action.name} @click=${() => act(app, phone.mac, action.name, action.params ?? {})}>
+    ${app.t(`act.${action.name}`)}</button>`;
+}
+
+/** All other buttons. */
+export function actions(app, phone, sentence) {
+  const others = possible(phone).filter((name) => name !== sentence.action?.name);
+  return html`<div class="buttons actions" role="group" aria-label=${app.t("phone.actions")}>
+    ${others.map(
+      (
+        name,
+      ) => html`<button type="button" class=${DANGEROUS.has(name) ? "danger" : ""} data-act=${name} @click=${() => act(app, phone.mac, name)}>
+        ${app.t(`act.${name}`)}</button>`,
+    )}
+  </div>`;
+}

@@ -1,0 +1,142 @@
+// The file as the phone will get it, line by line with its origins; secrets one by one on demand; and what would change
+// against the file it fetched last.
+
+import { html, nothing } from "../../lit/lit-html.js";
+import { question } from "../parts/dialog.js";
+import { refused } from "../parts/said.js";
+import { moment } from "../parts/when.js";
+
+const KINDS = ["now", "diff", "open"];
+
+export class Config {
+  constructor(app, mac, redraw) {
+    Object.assign(this, { app, mac, redraw, kind: "now", told: null, error: null, search: "", shown: new Map(), all: false, turn: 0 });
+  }
+
+  async load(kind = this.kind) {
+    const turn = ++this.turn;
+    Object.assign(this, { kind, error: null, told: kind === this.kind ? this.told : null });
+    this.redraw();
+    try {
+      const told =
+        kind === "diff"
+          ? await this.app.talk.ask("Diff", { mac: this.mac })
+          : await this.app.talk.ask("Config", { mac: this.mac, open: kind === "open" });
+      if (turn !== this.turn) return;
+      this.told = told;
+      this.shown.clear();
+    } catch (error) {
+      if (turn === this.turn) Object.assign(this, { error, told: null });
+    }
+    this.redraw();
+  }
+
+  async reveal(line) {
+    const { app } = this;
+    if (!this.agreed) {
+      const answer = await question(app, {
+        title: app.t("config.reveal"),
+        text: app.t("config.reveal.text", { line: line.n }),
+        yes: app.t("config.reveal.yes"),
+      });
+      if (!answer) return;
+      this.agreed = true;
+    }
+    try {
+      const { text } = await app.talk.ask("Reveal", { mac: this.mac, line: line.n });
+      this.shown.set(line.n, text);
+    } catch (error) {
+      app.say(refused(app, error));
+    }
+    this.redraw();
+  }
+
+  hide(line) {
+    this.shown.delete(line.n);
+    this.redraw();
+  }
+
+  line(line) {
+    const { app } = this;
+    const revealed = this.shown.get(line.n);
+    const own = line.origins.filter((origin) => origin !== "template");
+    return html`<tr class=${line.secret ? "secret" : ""} data-line=${line.n}>
+      <td class="number">${line.n}</td>
+      <td class="mono"><span class="text">${revealed ?? line.text}</span>
+        ${
+          line.secret && this.kind === "now"
+            ? html`<button type="button" class="small" aria-pressed=${revealed !== undefined} @click=${() => (revealed === undefined ? this.reveal(line) : this.hide(line))}>
+              ${app.t(revealed === undefined ? "config.reveal" : "config.hide")}</button>`
+            : nothing
+        }</td>
+      <td class="origin" lang="en">${own.map((origin) => html`<span>${origin}</span>`)}</td>
+    </tr>`;
+  }
+
+  change(line, before) {
+    const { app } = this;
+    // Lines that stay the same are left out between the changes.
+    const gap = before && line.n !== null && before.n !== null && line.n > before.n + 1;
+    const sign = { added: "+", removed: "−", same: " " }[line.kind];
+    return html`<tr class="change ${line.kind} ${gap ? "gap" : ""}" data-kind=${line.kind}>
+      <td class="number">${line.was ?? ""}</td><td class="number">${line.n ?? ""}</td>
+      <td class="sign"><span aria-hidden="true">${sign}</span>${line.kind === "same" ? nothing : html`<span class="unseen">${app.t(`config.diff.${line.kind}`)}</span>`}</td>
+      <td class="mono"><span class="text">${line.text}</span> ${line.secret && line.secret !== "same" ? html`<span class="outcome busy">${app.t(`config.secret.${line.secret}`)}</span>` : nothing}</td>
+    </tr>`;
+  }
+
+  difference() {
+    const { app, told } = this;
+    const changed = told.added + told.removed > 0;
+    // Around each change a few lines that are the same; the rest on demand.
+    const near = new Set();
+    told.lines.forEach((line, place) => {
+      if (line.kind !== "same") for (let at = place - 3; at <= place + 3; at++) near.add(at);
+    });
+    const lines = this.all ? told.lines : told.lines.filter((_, place) => near.has(place));
+    return html`<p class="hint">${app.t("config.held", { at: moment(told.held.at), name: told.held.name })}
+        ${told.held.last ? nothing : app.t("config.held.not-last")}</p>
+      <p><strong data-summary>${changed ? app.t("config.diff.summary", { added: told.added, removed: told.removed }) : app.t("config.diff.none")}</strong></p>
+      <label class="check"><input type="checkbox" .checked=${this.all} @change=${() => {
+        this.all = !this.all;
+        this.redraw();
+      }}> ${app.t("config.diff.all")}</label>
+      <div class="scrolls code" tabindex="0" role="region" aria-label=${app.t("config.kind.diff")}>
+        <table class="file diff"><tbody>${lines.map((line, place) => this.change(line, lines[place - 1]))}</tbody></table></div>`;
+  }
+
+  file() {
+    const { app, told, search } = this;
+    const wanted = search.toLowerCase();
+    const lines = told.lines.filter(
+      (line) => !wanted || line.text.toLowerCase().includes(wanted) || line.origins.join(" ").toLowerCase().includes(wanted),
+    );
+    return html`${told.notes?.length ? html`<ul class="notes" lang="en">${told.notes.map((note) => html`<li>${note}</li>`)}</ul>` : nothing}
+      <label class="search"><span>${app.t("config.search")}</span>
+        <input type="search" .value=${search} @input=${(event) => {
+          this.search = event.target.value;
+          this.redraw();
+        }}></label>
+      <div class="scrolls code" tabindex="0" role="region" aria-label=${app.t(`config.kind.${this.kind}`)}>
+        <table class="file"><thead><tr><th scope="col">${app.t("config.number")}</th><th scope="col">${app.t("config.line")}</th><th scope="col">${app.t("config.origin")}</th></tr></thead>
+          <tbody>${lines.map((line) => this.line(line))}</tbody></table></div>`;
+  }
+
+  template() {
+    const { app } = this;
+    const body = this.error
+      ? html`<p class="hint" role="status">${refused(app, this.error)}</p>`
+      : !this.told
+        ? html`<p class="hint">${app.t("view.loading")}</p>`
+        : this.kind === "diff"
+          ? this.difference()
+          : this.file();
+    return html`<section class="config" aria-labelledby="config-title">
+      <header class="bar-of-tools"><h2 id="config-title">${app.t("config.title")}</h2>
+        <div class="choice" role="group" aria-label=${app.t("config.title")}>
+          ${KINDS.map((kind) => html`<button type="button" data-kind=${kind} aria-pressed=${this.kind === kind} @click=${() => this.load(kind)}>${app.t(`config.kind.${kind}`)}</button>`)}
+        </div></header>
+      ${body}
+    </section>`;
+  }
+}

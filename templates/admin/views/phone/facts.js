@@ -1,0 +1,74 @@
+// What is known of a phone and its accounts.
+
+import { html, nothing } from "../../lit/lit-html.js";
+import { word } from "../parts/said.js";
+import { ago, moment } from "../parts/when.js";
+
+const when = (at) => (at ? html`<time datetime=${at} title=${moment(at)}>${ago(at)}</time>` : "–");
+
+function state(app, name, facet) {
+  if (!facet) return nothing;
+  return html`<span class="facet" data-state=${facet.state} title=${facet.error ?? ""}>${word(app, `state.${name}.${facet.state}`, facet.state)}</span>`;
+}
+
+/** Facets, in the order of the flow. */
+export function facets(app, phone) {
+  const all = [
+    ["deviceConfig", phone.deviceConfig],
+    ["redirect", phone.redirect],
+    ["requests", phone.requests],
+    ["flags", phone.flags],
+    ["registered", phone.registered],
+  ];
+  return html`<dl class="facets">${all.map(
+    ([name, facet]) => html`<div class="facet-of" data-facet=${name}><dt>${app.t(`phone.facet.${name}`)}</dt>
+      <dd>${facet ? state(app, name, facet) : "–"} ${facet ? html`<small>${when(facet.since)}</small>` : nothing}
+        ${facet?.error ? html`<p class="why" lang="en">${facet.error}</p>` : nothing}
+        ${facet?.next ? html`<small>${app.t("phone.next-attempt")} ${when(facet.next)}</small>` : nothing}</dd></div>`,
+  )}</dl>`;
+}
+
+/** Users and their registrations. */
+export function accounts(app, phone) {
+  const head = ["line", "name", "user", "hwid", "pbx", "flags", "registered"];
+  return html`<section aria-labelledby="accounts-title">
+    <h2 id="accounts-title">${app.t("phone.accounts")} <small>${phone.accountCount}</small></h2>
+    <div class="scrolls" tabindex="0" role="region" aria-labelledby="accounts-title"><table class="accounts">
+      <thead><tr>${head.map((name) => html`<th scope="col">${app.t(`phone.account.${name}`)}</th>`)}</tr></thead>
+      <tbody>${phone.accounts.map(
+        (account) => html`<tr>
+          <td class="number">${account.line}</td><td>${account.name}</td><td>${account.user}</td><td class="mono">${account.hwid}</td><td>${account.pbx}</td>
+          <td>${state(app, "flags", account.flags)}</td>
+          <td>${state(app, "registered", account.registered)} ${account.registeredAddress ?? nothing}
+            ${account.orphanedSince ? html`<small>${app.t("phone.account.orphaned")} ${when(account.orphanedSince)}</small>` : nothing}</td>
+        </tr>`,
+      )}</tbody></table></div>
+    ${phone.accountCount > phone.accounts.length ? html`<p class="hint">${app.t("phone.accounts.more", { count: phone.accountCount - phone.accounts.length })}</p>` : nothing}
+  </section>`;
+}
+
+/** Everything else. */
+export function facts(app, phone) {
+  const last = phone.lastRequest && typeof phone.lastRequest === "object" ? phone.lastRequest : null;
+  const firmware = phone.firmwareWanted
+    ? html`${phone.firmware ?? "–"} → ${phone.firmwareWanted} ${phone.firmwareCurrent === false ? html`<span class="outcome bad">${app.t("phone.firmware.old")}</span>` : nothing}`
+    : (phone.firmware ?? "–");
+  const open = phone.window?.until && !phone.window.closed;
+  const rows = {
+    vendor: `${phone.vendor} ${phone.model ?? ""}${phone.knownModel === false && phone.model ? ` (${app.t("phone.unknown-model")})` : ""}`,
+    firmware,
+    category: phone.category ?? "–",
+    address: last ? html`<span class="mono">${last.address}</span>` : "–",
+    agent: last?.userAgent ?? "–",
+    "last-request": last ? html`${when(last.at)}, ${last.file}, ${last.outcome} <small>(${last.requests})</small>` : "–",
+    delivered: phone.delivered
+      ? html`${when(phone.delivered)} ${phone.holdsCurrentFile === false ? html`<span class="outcome busy">${app.t("phone.file.old")}</span>` : nothing}`
+      : "–",
+    window: open ? html`${app.t("phone.window.open")} ${when(phone.window.until)}` : app.t("phone.window.closed"),
+    sysclient: [phone.sysclient?.product, phone.sysclient?.version].filter(Boolean).join(" ") || "–",
+    url: phone.manualUrl ? html`<span class="mono">${phone.manualUrl}</span>` : "–",
+    provisionings: phone.provisionings,
+    created: when(phone.created),
+  };
+  return html`<dl class="facts">${Object.entries(rows).map(([name, value]) => html`<dt>${app.t(`phone.fact.${name}`)}</dt><dd>${value}</dd>`)}</dl>`;
+}

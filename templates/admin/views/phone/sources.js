@@ -1,0 +1,56 @@
+// Where the entries of a time line come from, as people sort them.
+
+const KINDS = {
+  provisioning: ["requested", "handed-over", "handset-added", "handset-handed-over", "account-removed"],
+  devices: ["joined", "config-received", "config-changed", "not-in-domain", "devices-away"],
+  redirect: ["redirected", "redirect-call", "redirect-differs", "redirect-refused", "deregistered", "asks-person"],
+  request: [
+    "last-request",
+    "first-delivery",
+    "delivered",
+    "unchanged",
+    "too-early",
+    "rejected",
+    "overdue",
+    "alarm",
+    "told-by-pnp",
+    "allowed",
+    "window-closed",
+  ],
+  pbx: ["flags-written", "flags-failed", "registered", "not-registered", "orphaned", "found"],
+  person: ["person", "wanted", "resync", "buried"],
+};
+
+/** All sources, in the order of the flow. */
+export const SOURCES = [...Object.keys(KINDS), "other"];
+
+const OF_KIND = new Map(Object.entries(KINDS).flatMap(([source, kinds]) => kinds.map((kind) => [kind, source])));
+
+/** The source of an entry; `withheld` is told of accounts and of requests alike, requests name an address. */
+export function source(entry) {
+  if (entry.kind === "withheld") return /\(.*\)$/.test(entry.text) ? "request" : "pbx";
+  if (entry.source !== "event") return entry.source;
+  return OF_KIND.get(entry.kind) ?? "other";
+}
+
+const BAD = new Set([
+  "not-in-domain",
+  "devices-away",
+  "redirect-refused",
+  "rejected",
+  "overdue",
+  "alarm",
+  "flags-failed",
+  "not-registered",
+  "orphaned",
+  "withheld",
+  "too-early",
+]);
+const GOOD = new Set(["joined", "config-received", "redirected", "delivered", "unchanged", "flags-written", "registered", "found"]);
+
+/** Good, bad or plain. */
+export function tone(entry) {
+  if (entry.kind === "redirect-call") return /^(ok|done|already)/i.test(entry.detail?.outcome ?? "") ? "good" : "plain";
+  if (BAD.has(entry.kind)) return "bad";
+  return GOOD.has(entry.kind) ? "good" : "plain";
+}

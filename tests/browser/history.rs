@@ -1,0 +1,51 @@
+//! The tab "RPS history" (requirement 7.G bar 72).
+
+use std::time::Duration;
+
+use gangway::{phone::mac::Mac, store::HistoryEntry};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::{
+    story::{given, options, play},
+    support::{gateway::Gateway, mac},
+};
+
+const HOSTILE: &str = "<script>window.hacked=1</script><img src=x onerror=alert(1)>";
+
+fn entry(gateway: &Gateway, mac: Mac, at: Timestamp, outcome: String, answer: String) -> HistoryEntry {
+    HistoryEntry {
+        instance: gateway.records().instance,
+        phone: None,
+        mac: Some(mac),
+        vendor: "yealink".into(),
+        command: "CHECK DEVICE".into(),
+        at,
+        took: Duration::from_millis(7),
+        outcome,
+        answer,
+    }
+}
+
+#[actix_rt::test]
+async fn the_history_is_filtered_saved_and_pruned() {
+    let gateway = Gateway::start_with(options()).await;
+    let old: Timestamp = "2020-01-01T00:00:00Z".parse().unwrap();
+    for number in 0..150_u8 {
+        let (mac, answer) = match number {
+            3 => (mac(200), HOSTILE.to_owned()),
+            _ => (mac(number % 100), "ä\"\n".repeat(600)),
+        };
+        let outcome = format!("=HYPERLINK number {number} ");
+        gateway.records().store.add_history(entry(&gateway, mac, old, outcome, answer)).await.unwrap();
+    }
+    let told = given(&gateway, &json!({ "mac": mac(200), "hostile": HOSTILE }));
+    play("history", &told, async |asked, _| {
+        assert_eq!(asked, "call");
+        let now = gangway::clock::Clock::now(&gangway::clock::SystemClock);
+        let newest = entry(&gateway, mac(7), now, "the newest".into(), String::new());
+        gateway.records().store.add_history(newest).await.unwrap();
+        Value::Null
+    })
+    .await;
+}

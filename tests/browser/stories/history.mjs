@@ -1,0 +1,60 @@
+// The history of redirect calls: filtered, live, saved as a file, pruned; what services answered stays text.
+
+import { readFileSync } from "node:fs";
+import { assert, given, story, world } from "./browser.mjs";
+import { open, yes } from "./views.mjs";
+
+const rows = (page) => page.locator(".history-rows tbody tr");
+
+await story(async (browser) => {
+  const page = await open(browser, { acceptDownloads: true }, "#/history");
+  await rows(page).nth(149).waitFor({ state: "detached" });
+  assert.equal(await rows(page).count(), 100, "one page of it");
+  await page.click(".more");
+  await rows(page).nth(149).waitFor();
+
+  await page.fill("[name=mac]", "80-5E-C0");
+  await page.waitForSelector("label.wrong [name=mac]");
+  await page.fill("[name=mac]", given.mac.toUpperCase());
+  await rows(page).nth(1).waitFor({ state: "detached" });
+  assert.equal(await rows(page).count(), 1);
+  await rows(page).locator("summary").click();
+  assert.ok((await rows(page).textContent()).includes(given.hostile), "the answer letter by letter");
+  assert.equal(await page.locator("#page img, #page script").count(), 0);
+  await page.fill("[name=mac]", "");
+  await page.fill("[name=command]", "check device");
+  await page.fill("[name=search]", "NUMBER 7 ");
+  await rows(page).nth(1).waitFor({ state: "detached" });
+  assert.match(await rows(page).textContent(), /number 7 /);
+
+  // Saved as it is filtered.
+  const [saved] = await Promise.all([page.waitForEvent("download"), page.click("[data-do=export]")]);
+  const text = readFileSync(await saved.path(), "utf8");
+  assert.equal(saved.suggestedFilename(), "rps-history.csv");
+  assert.match(text, /^\ufefftime,mac,vendor,command,outcome,took_ms,answer/);
+  assert.equal(text.trim().split("\n").length, 2);
+  await page.fill("[name=command]", "");
+  await page.fill("[name=search]", "");
+  await rows(page).nth(99).waitFor();
+  // A long file comes in parts, whole.
+  const [long] = await Promise.all([page.waitForEvent("download"), page.click("[data-do=export]")]);
+  const whole = readFileSync(await long.path(), "utf8");
+  assert.ok(whole.length > 200_000, `${whole.length}`);
+  for (const number of [0, 75, 149]) assert.ok(whole.includes(`number ${number} `), `${number}`);
+  assert.ok(whole.includes("'=HYPERLINK"), "a formula stays a text");
+
+  // New rows are there by themselves.
+  await world("call");
+  await rows(page).first().locator("text=the newest").waitFor();
+
+  await page.click("[data-do=prune]");
+  await yes(page, () => page.fill("dialog [name=days]", "30"));
+  await page.waitForSelector("#said p:has-text('150')");
+  assert.equal(await rows(page).count() < 100, true);
+
+  // What was going on, as pictures with words.
+  assert.equal(await page.locator(".charts svg[role=img]").count(), 3);
+  await page.click(".activity .choice button:last-child");
+  await page.waitForSelector(".charts rect:nth-of-type(30)");
+  assert.deepEqual(page.wrong, []);
+});

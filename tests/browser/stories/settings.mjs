@@ -1,0 +1,103 @@
+// Settings: checked while they are typed, told where they come from, and seen in the phone's file; what would change there
+// is compared with what it fetched, and a secret is shown only on demand.
+
+import { assert, given, story, world } from "./browser.mjs";
+import { go, open, phone, yes } from "./views.mjs";
+
+const setting = (name) => `[data-setting="${name}"]`;
+
+async function save(page) {
+  await page.click(".save button[type=submit]");
+  await page.waitForSelector(".save .outcome.good");
+}
+
+await story(async (browser) => {
+  const page = await open(browser, {}, "#/settings");
+  const { mac } = given;
+
+  // Checked before it is sent, and again by the gateway; nothing of a wrong form is kept.
+  await page.waitForSelector(setting("language"));
+  await page.fill("[name=window_days]", "99");
+  assert.match(await page.textContent(`${setting("window_days")} .error`), /1 to 7/);
+  await page.fill("[name=ntp_server_1]", "not a host");
+  await page.waitForSelector(`${setting("ntp_server_1")} .error`);
+  await page.click(".save button[type=submit]");
+  assert.ok(["window_days", "ntp_server_1"].includes(await page.evaluate(() => document.activeElement.name)));
+  await page.fill("[name=ntp_server_1]", "");
+  await page.fill("[name=window_days]", "3");
+  await page.fill("[name=timezone]", "Mars/Olympus");
+  await page.click(".save button[type=submit]");
+  await page.waitForSelector(`${setting("timezone")} .error`);
+  assert.equal(await page.inputValue("[name=window_days]"), "3", "what was typed stays");
+  await page.click(`${setting("timezone")} [data-do=undo]`);
+  await save(page);
+  await page.fill("[name=language]", "en");
+  await save(page);
+
+  // A narrower layer wins and says what it beats.
+  await page.selectOption("select[data-scope=vendor]", "yealink");
+  await page.waitForSelector(".settings-view h1:has-text('yealink')");
+  await page.waitForSelector(setting("language"));
+  assert.equal(await page.locator(setting("window_days")).count(), 0, "only layered settings");
+  await page.fill("[name=language]", "fr");
+  await save(page);
+  const about = page.locator(`${setting("language")} .about`);
+  await about.locator("text=beats Whole instance: en").waitFor();
+  assert.match(await about.textContent(), /at the phone's next request/);
+  await about.locator("[data-pending]:has-text('1')").waitFor();
+
+  // It is in the file, with where it comes from, and nowhere but in lines that change.
+  await phone(page, mac);
+  await page.click("#tab-config");
+  const line = page.locator("table.file tr", { has: page.locator("text=/^lang.gui = French$/") });
+  await line.waitFor();
+  assert.match(await line.textContent(), /language from vendor:yealink, beats instance en/);
+  await page.click(".config [data-kind=diff]");
+  await page.waitForSelector("tr[data-kind=added]:has-text('lang.gui = French')");
+  assert.equal(await page.locator("tr[data-kind=removed]:has-text('account.1.password')").count(), 0);
+  const whole = await page.textContent("#stage");
+  for (const secret of given.secrets) assert.ok(!whole.includes(secret), "a secret is shown");
+
+  // A secret that changes is told to be another one.
+  await go(page, `#/settings/phone:${mac}`, setting("phone_admin_password"));
+  await page.fill("[name=phone_admin_password]", "Another-2-secret");
+  await save(page);
+  await phone(page, mac);
+  await page.click("#tab-config");
+  await page.click(".config [data-kind=diff]");
+  const secret = page.locator("tr[data-kind=added]:has-text('user_password')");
+  await secret.waitFor();
+  assert.match(await secret.textContent(), /\*\*\*.*another secret/s);
+  assert.ok(!(await page.textContent("#stage")).includes("Another-2-secret"));
+
+  // Shown on demand, and that stands in the time line.
+  await page.click(".config [data-kind=now]");
+  const hidden = page.locator("tr.secret", { hasText: "account.1.password" });
+  await hidden.locator("button").click();
+  await yes(page);
+  await hidden.locator(`text=${given.secrets[0]}`).waitFor();
+  await page.click("#tab-timeline");
+  await page.waitForSelector(".entry.person:has-text('unmasked')");
+
+  // The phone comes: nothing is pending any more, on the page that stays open.
+  await page.click("#tab-config");
+  await page.click(".config [data-kind=diff]");
+  await page.waitForSelector("tr[data-kind=added]");
+  await world("polls");
+  await page.waitForSelector("[data-summary]:has-text('Nothing would change')");
+
+  // The redirect account: tried without a change at the service; while there is none, a warning stands there.
+  await go(page, "#/settings/instance", "[data-test=yealink]");
+  await page.click("[data-test=yealink]");
+  await page.waitForSelector("[data-group='redirect.yealink'] .test .outcome.good");
+  assert.equal(await page.locator("[data-warning=yealink]").count(), 0);
+  await page.fill("[name='redirect.yealink.password']", "wrong");
+  assert.ok(await page.isDisabled("[data-test=yealink]"), "what is saved is tested");
+  await save(page);
+  await page.click("[data-test=yealink]:not(:disabled)");
+  await page.waitForSelector("[data-group='redirect.yealink'] .test .outcome.bad");
+  await page.click(`[data-setting="redirect.yealink.password"] [data-do=reset]`);
+  await save(page);
+  await page.waitForSelector("[data-warning=yealink]");
+  assert.deepEqual(page.wrong, []);
+});
