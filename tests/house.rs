@@ -18,7 +18,8 @@ const ROWS: &[&[&str]] = &[
     &["links", "render", "sysclients", "redirect"],
     &["provision"],
     &["apis"],
-    &["http", "admin", "sip"],
+    &["http"],
+    &["admin", "sip"],
     &["lifecycle", "app", "cli", "sim"],
 ];
 

@@ -83,6 +83,10 @@ impl Station {
 
     /// Waits until the gateway is there.
     async fn reached(self, world: &World, records: &Records, mac: Mac) {
+        if matches!(self, Self::RedirectCheck | Self::RedirectRegister | Self::RedirectAnswer) {
+            // Where Users was faster than the news of Devices, the phone is redirected before it has its password.
+            records.wait_phone(mac, "the password on disk", |phone| phone.sysclient.password.is_some()).await;
+        }
         match self {
             Self::Requested => {}
             Self::Identified => {
