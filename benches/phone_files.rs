@@ -16,6 +16,8 @@
 mod load;
 #[path = "phone_files/servers.rs"]
 mod servers;
+#[path = "phone_files/tls.rs"]
+mod tls;
 
 use std::{
     fs,
@@ -73,7 +75,7 @@ fn main() {
     }
     assert!(servers::pin_load(), "two cores and taskset are needed");
     // `cargo bench --bench phone_files -- changed` measures that part only.
-    let parts = ["cold", "deliveries", "changed"];
+    let parts = ["cold", "deliveries", "changed", "tls"];
     let asked: Vec<String> = std::env::args().filter(|argument| parts.contains(&argument.as_str())).collect();
     let wanted = |part: &str| asked.is_empty() || asked.iter().any(|name| name == part);
     actix_rt::System::new().block_on(async {
@@ -85,6 +87,9 @@ fn main() {
         }
         if wanted("changed") {
             changed_setting().await;
+        }
+        if wanted("tls") {
+            over_tls().await;
         }
     });
 }
@@ -279,6 +284,31 @@ async fn deliveries() {
         let plan = Plan { time: TIME / 4, status, ..fast };
         best(title, &server, &Rc::new(askers), plan, Some(&token)).await;
     }
+}
+
+/// New TLS connections, as phones open them.
+async fn over_tls() {
+    let dir = tempfile::tempdir().unwrap();
+    fill_template(dir.path());
+    let fleet = fill(dir.path(), (0..PHONES).map(|index| (mac(1, index), Way::Token))).await;
+    fleet.tasks.finish(Duration::from_secs(5)).await;
+    let target = |phone: &Arc<Phone>| format!("{INSTANCE}/{}/{}.cfg", phone.token.expose(), phone.mac);
+    let root = dir.path().join("files");
+    {
+        // Asking for each once records each first delivery, and gives nginx the same bytes.
+        let server = servers::gangway(dir.path());
+        let mut connection = Connection::open(server.address).await;
+        for phone in &fleet.phones {
+            let asker = Asker::new(target(phone), &agent(phone.mac), None);
+            let Answer { status, body, head } = connection.get(&asker).await;
+            assert_eq!(status, 200, "{head}");
+            let place = root.join(asker.target.trim_start_matches('/'));
+            fs::create_dir_all(place.parent().unwrap()).unwrap();
+            fs::write(place, body).unwrap();
+        }
+    }
+    let asks = fleet.phones.iter().map(|phone| tls::Ask::new(&target(phone), &agent(phone.mac))).collect();
+    tls::table(dir.path(), &root, asks).await;
 }
 
 struct Best {

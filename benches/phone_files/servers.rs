@@ -3,7 +3,7 @@
 use std::{
     fs,
     net::{SocketAddr, TcpListener, TcpStream},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -71,13 +71,29 @@ fn free_address() -> SocketAddr {
 /// `gangway serve` on the data and vendor folders in `dir`; one core, so one worker.
 pub fn gangway(dir: &Path) -> Server {
     let address = free_address();
+    gangway_with(dir, address, &format!("[http]\nlisten = \"{address}\"\n"))
+}
+
+/// The same by https only, with the pair of chain and key; no bounds per source, as all of the load is one.
+pub fn gangway_over_tls(dir: &Path, (chain, key): &(PathBuf, PathBuf)) -> Server {
+    let address = free_address();
+    let listen = format!(
+        "[http]\nlisten = []\n[https]\nlisten = \"{address}\"\ncertificate = \"{}\"\nkey = \"{}\"\n\
+         connections_per_source = 0\nhandshakes_per_second = 0\n",
+        chain.display(),
+        key.display()
+    );
+    gangway_with(dir, address, &listen)
+}
+
+fn gangway_with(dir: &Path, address: SocketAddr, listen: &str) -> Server {
     let config = dir.join("gangway.toml");
     let root = dir.display();
     fs::create_dir_all(dir.join("overrides")).expect("the administrator's directory");
     fs::write(
         &config,
         format!(
-            "[http]\nlisten = \"{address}\"\n[ops]\nlisten = \"127.0.0.1:0\"\n[data]\ndir = \"{root}/data\"\n[vendors]\n\
+            "{listen}[ops]\nlisten = \"127.0.0.1:0\"\n[data]\ndir = \"{root}/data\"\n[vendors]\n\
              dir = \"{root}/overrides\"\n[log]\nlevel = \"info\"\n[cache]\nmib = 128\n[[instances]]\n\
              domain = \"example.com\"\nname = \"gangway\"\npassword = \"ip411\"\npublic_url = \"http://{address}\"\n"
         ),
@@ -90,6 +106,22 @@ pub fn gangway(dir: &Path) -> Server {
 /// nginx with the files below `root`, told to do nothing but serve them: no log, files kept open.
 pub fn nginx(dir: &Path, root: &Path) -> Server {
     let address = free_address();
+    nginx_with(dir, root, address, &format!("listen {address};"))
+}
+
+/// The same by https with the pair of chain and key, and session tickets.
+pub fn nginx_over_tls(dir: &Path, root: &Path, (chain, key): &(PathBuf, PathBuf)) -> Server {
+    let address = free_address();
+    let listen = format!(
+        "listen {address} ssl; ssl_certificate {}; ssl_certificate_key {}; ssl_protocols TLSv1.2 TLSv1.3; \
+         ssl_session_tickets on;",
+        chain.display(),
+        key.display()
+    );
+    nginx_with(dir, root, address, &listen)
+}
+
+fn nginx_with(dir: &Path, root: &Path, address: SocketAddr, listen: &str) -> Server {
     let config = dir.join("nginx.conf");
     let (place, root) = (dir.display(), root.display());
     fs::write(
@@ -101,7 +133,7 @@ pub fn nginx(dir: &Path, root: &Path) -> Server {
              open_file_cache max=20000 inactive=600s;\nopen_file_cache_valid 600s;\ndefault_type text/plain;\n\
              client_body_temp_path {place}/t1;\nproxy_temp_path {place}/t2;\nfastcgi_temp_path {place}/t3;\n\
              uwsgi_temp_path {place}/t4;\nscgi_temp_path {place}/t5;\n\
-             server {{ listen {address}; root {root}; }}\n}}\n"
+             server {{ {listen} root {root}; }}\n}}\n"
         ),
     )
     .expect("the configuration");

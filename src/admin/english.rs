@@ -226,7 +226,7 @@ const CAUSES: &[(&str, [&str; 3])] = &[
         [
             "Refuses our certificate",
             "The phone at {address} refuses the certificate of gangway (alert {alert}, {since}): it does not get as far as asking.",
-            "Run `gangway check`: is the chain complete, is the name right, is a CA in it that this model knows, is the clock right? A CA of your own reaches the phone beforehand with `gangway phones bootstrap {mac}`, or by hand in its list of trusted certificates.",
+            "Run `gangway check`: is the chain complete, is the name right, is a CA in it that this model knows, is the clock right? A CA of your own must stand in the phone's list of trusted certificates first.",
         ],
     ),
     (
@@ -430,6 +430,10 @@ const OTHERS: &[(&str, &str)] = &[
     (
         "notice.clear-text",
         "Phones of {vendor} fetch their configuration by plain HTTP: passwords travel readable over the network.",
+    ),
+    (
+        "notice.sip-trust",
+        "{address} asks phones for a certificate and does not trust the CA of {vendor}: these phones get their configuration and cannot register. Add {issuers} to the trust list of the PBX or reverse proxy; one of them is enough.",
     ),
     ("notice.media-relay", "{phones} phones have their media relayed by the PBX: check that it has the capacity."),
 ];

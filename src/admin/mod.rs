@@ -30,6 +30,7 @@ mod session;
 mod settings;
 pub mod settings_write;
 mod shelf;
+pub mod sip_trust;
 mod snapshot;
 mod text;
 pub mod tokens;
@@ -123,6 +124,7 @@ struct Inner {
     shelf: Arc<Shelf>,
     imports: Imports,
     absences: Absences,
+    sip_trust: Arc<sip_trust::Known>,
     runtime: tokio::runtime::Handle,
 }
 
@@ -137,8 +139,10 @@ impl Desk {
         let writing = deps.store.clone().write_delivered_files(deps.tasks.stop_token());
         deps.tasks.spawn("delivered files", writing);
         let absences = Absences::new(deps.clock.now());
+        let sip_trust = Arc::new(sip_trust::Known::default());
+        deps.tasks.spawn("sip trust", sip_trust::follow(Arc::clone(&sip_trust), Arc::clone(&deps)));
         let runtime = tokio::runtime::Handle::current();
-        Self(Arc::new(Inner { deps, shelf, imports: Imports::default(), absences, runtime }))
+        Self(Arc::new(Inner { deps, shelf, imports: Imports::default(), absences, sip_trust, runtime }))
     }
 
     /// On the desk's own thread, whichever thread calls.

@@ -79,6 +79,7 @@ pub fn notices(inner: &Inner, instance: InstanceId) -> Vec<Value> {
     world(deps, instance, &mut all);
     redirects(inner, instance, &mut all);
     urls_and_schemes(deps, instance, &mut all);
+    sip_trust(inner, instance, &mut all);
     let stale = |(at, _): &(Timestamp, Vec<Notice>)| now.duration_since(*at) >= CERTIFICATES;
     if seen.certificates.as_ref().is_none_or(stale) {
         let read = deps.certificates.iter().filter_map(|file| certificate(file, now)).collect();
@@ -215,6 +216,19 @@ fn urls_and_schemes(deps: &Deps, instance: InstanceId, all: &mut Vec<Notice>) {
         if settings.scheme() == Scheme::Http {
             let text = Text::new("notice.clear-text").with("vendor", vendor.title.clone());
             all.push(notice("clear-text", "warning", text));
+        }
+    }
+}
+
+/// SIP/TLS ports that will not let phones in.
+fn sip_trust(inner: &Inner, instance: InstanceId, all: &mut Vec<Notice>) {
+    for answer in inner.sip_trust.missing(instance) {
+        for (vendor, issuers) in &answer.missing {
+            let text = Text::new("notice.sip-trust")
+                .with("address", answer.address.clone())
+                .with("vendor", vendor.clone())
+                .with("issuers", issuers.join(", "));
+            all.push(notice("sip-trust", "error", text));
         }
     }
 }

@@ -241,6 +241,7 @@ impl Application {
             devices,
             store: store.clone(),
             folders: Arc::clone(&folders),
+            failures: Arc::clone(&failures),
         });
         let text: http::ops::MetricsText = Arc::new(move || {
             measured.set_gauges();

@@ -1,16 +1,20 @@
 //! Whether the gateway can do its work, and what keeps it from it.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use crate::{
     http::ports::{NotReady, Readiness},
     links::{devices::DevicesLinks, pbx::PbxSessions},
+    net::failed_handshakes::{FailedHandshake, FailedHandshakes},
     phone::instance::Instances,
     provision::moving::moving,
     store::Store,
     vendor::LiveFolders,
     wire::appws::{pbx_admin, services},
 };
+
+/// Addresses named in one remark.
+const SHOWN: usize = 10;
 
 /// Looks at the links.
 pub struct LinksReadiness {
@@ -24,6 +28,28 @@ pub struct LinksReadiness {
     pub store: Store,
     /// Vendor folders.
     pub folders: Arc<LiveFolders>,
+    /// TLS handshakes that failed.
+    pub failures: Arc<FailedHandshakes>,
+}
+
+/// Devices that refuse our certificate, the newest of each address; phones among them never send a request.
+fn refusals(failures: &FailedHandshakes) -> Option<NotReady> {
+    let mut newest: BTreeMap<IpAddr, String> = BTreeMap::new();
+    for failed in failures.all().into_iter().filter(FailedHandshake::refuses_certificate) {
+        let name = failed.server_name.map(|name| format!(", asked for {name}")).unwrap_or_default();
+        newest.insert(
+            failed.peer,
+            format!("{} (alert {} at {}{name})", failed.peer, failed.alert.unwrap_or("-"), failed.at),
+        );
+    }
+    let shown: Vec<String> = newest.values().take(SHOWN).cloned().collect();
+    (!shown.is_empty()).then(|| NotReady {
+        what: format!("TLS: {} addresses refuse our certificate", newest.len()),
+        why: format!(
+            "is the chain complete, the name right, the CA known to these phones, the clock right? {}",
+            shown.join("; ")
+        ),
+    })
 }
 
 impl Readiness for LinksReadiness {
@@ -35,7 +61,7 @@ impl Readiness for LinksReadiness {
             let why = moving(&self.store, instance).sentence()?;
             Some(NotReady { what: format!("{}: phones are being moved to a new URL", instance.label()), why })
         });
-        folders.chain(moves).collect()
+        folders.chain(moves).chain(refusals(&self.failures)).collect()
     }
 
     fn missing(&self) -> Vec<NotReady> {

@@ -7,6 +7,7 @@ pub mod error;
 pub mod failed_handshakes;
 pub mod http;
 pub mod reach;
+pub mod sntp;
 pub mod tls;
 pub mod udp;
 pub mod ws;

@@ -8,7 +8,7 @@ mod time;
 
 use serde::{Serialize, Serializer};
 
-pub use build::{Facts, Inputs, build, open};
+pub use build::{Facts, Inputs, build, open, sip_server};
 pub use line_keys::LineKey;
 pub use sample::{sample_layers, sample_phone};
 pub use time::{Moment, Time};

@@ -29,6 +29,7 @@ mod outage;
 mod pnp;
 mod redirect_away;
 mod redirect_checks;
+mod refused_certificate;
 mod removal;
 mod resync;
 mod shutdown;

@@ -1,10 +1,13 @@
 //! Would a phone accept our certificate? Looked at before phones fail: a phone that refuses it never sends a request.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use jiff::Timestamp;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
-use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::prelude::{FromDer, X509Certificate, X509Name};
 
 use super::Finding;
 use crate::net::tls::names::{fits, of_parsed};
@@ -16,7 +19,7 @@ const EXPIRY_WARNING_DAYS: i64 = 49;
 const EC_KEY: &str = "1.2.840.10045.2.1";
 
 /// Looks at the PEM chain in `file`, to be presented under `hosts`.
-pub fn chain(file: &Path, hosts: &[String], now: Timestamp, findings: &mut Vec<Finding>) {
+pub fn chain(file: &Path, hosts: &[String], roots: &Roots, now: Timestamp, findings: &mut Vec<Finding>) {
     let name = file.display();
     let chain: Vec<CertificateDer<'static>> = match CertificateDer::pem_file_iter(file).map(Iterator::collect) {
         Ok(Ok(chain)) => chain,
@@ -41,17 +44,13 @@ pub fn chain(file: &Path, hosts: &[String], now: Timestamp, findings: &mut Vec<F
     };
     validity(leaf, &name.to_string(), now, findings);
     names(leaf, &name.to_string(), hosts, findings);
-    let self_signed = leaf.issuer() == leaf.subject();
-    if self_signed {
+    if leaf.issuer() == leaf.subject() {
         findings.push(Finding::warning(
             format!("the certificate {name} is self-signed: factory-fresh phones do not accept it"),
             "use a certificate of a public CA for phones",
         ));
-    } else if parsed.len() == 1 {
-        findings.push(Finding::warning(
-            format!("{name} holds only the server's certificate; phones need the intermediates as well"),
-            "append the issuing CA's certificate (the file is often called fullchain.pem)",
-        ));
+    } else {
+        complete(&parsed, &name.to_string(), roots, findings);
     }
     for pair in parsed.windows(2) {
         if let [below, above] = pair
@@ -65,20 +64,98 @@ pub fn chain(file: &Path, hosts: &[String], now: Timestamp, findings: &mut Vec<F
     }
 }
 
-/// Whether old phones find a key they can verify among all pairs.
-pub fn keys(files: &[PathBuf], findings: &mut Vec<Finding>) {
+/// The root CAs this computer knows, by their names as the certificates hold them.
+#[derive(Debug, Default)]
+pub struct Roots(Vec<Vec<u8>>);
+
+impl Roots {
+    /// Those of the system.
+    #[must_use]
+    pub fn of_system() -> Self {
+        Self::of(&rustls_native_certs::load_native_certs().certs)
+    }
+
+    fn of(certificates: &[CertificateDer<'_>]) -> Self {
+        let parsed = certificates.iter().filter_map(|der| X509Certificate::from_der(der).ok());
+        Self(parsed.map(|(_, certificate)| certificate.subject().as_raw().to_vec()).collect())
+    }
+}
+
+/// Whether the chain leads up to a root CA: a phone knows roots, and looks nowhere for what lies between.
+fn complete(chain: &[X509Certificate<'_>], name: &str, roots: &Roots, findings: &mut Vec<Finding>) {
+    let Some(last) = chain.last() else { return };
+    let issuer = last.issuer();
+    if last.subject() == issuer || roots.0.iter().any(|root| root == issuer.as_raw()) {
+        findings.push(Finding::fine(format!("{name} leads up to the root CA '{}'", shown(issuer))));
+    } else if chain.len() == 1 {
+        findings.push(Finding::warning(
+            format!("{name} holds only the server's certificate; phones need the intermediates as well"),
+            "append the issuing CA's certificate (the file is often called fullchain.pem)",
+        ));
+    } else {
+        findings.push(Finding::warning(
+            format!("{name} ends at '{}', which is no root CA this computer knows: an intermediate is missing, or the CA is your own", shown(issuer)),
+            "append the missing intermediate; a CA of your own must be on every phone before it comes by https",
+        ));
+    }
+}
+
+/// The common name, else the whole name.
+fn shown(name: &X509Name<'_>) -> String {
+    let common = name.iter_common_name().next().and_then(|part| part.as_str().ok());
+    common.map_or_else(|| name.to_string(), str::to_owned)
+}
+
+/// Whether the phones of a vendor know the root CA the chain leads up to, as far as its list is published.
+pub fn known(file: &Path, vendors: &[(String, Vec<String>)], findings: &mut Vec<Finding>) {
+    let last = CertificateDer::pem_file_iter(file).ok().and_then(|chain| chain.flatten().last());
+    let Some(der) = last else { return };
+    let Ok((_, certificate)) = X509Certificate::from_der(&der) else { return };
+    let root = shown(certificate.issuer());
+    for (title, roots) in vendors {
+        if roots.is_empty() {
+            findings.push(Finding::fine(format!(
+                "whether {title} phones know the CA '{root}' cannot be told: the vendor publishes no list; firmware older than a \
+                 CA does not know it"
+            )));
+        } else if !roots.contains(&root) {
+            findings.push(Finding::warning(
+                format!("{title} phones do not know the CA '{root}' as they leave the factory"),
+                "use a certificate of a CA they know, or put the CA on the phones first",
+            ));
+        }
+    }
+}
+
+/// Whether every certificate has an elliptic-curve key.
+#[must_use]
+pub fn only_elliptic(files: &[PathBuf]) -> bool {
     let of = |file: &PathBuf| {
         let der = CertificateDer::from_pem_file(file).ok()?;
         let (_, leaf) = X509Certificate::from_der(&der).ok()?;
         Some(leaf.public_key().algorithm.algorithm.to_id_string() == EC_KEY)
     };
     let is_ec: Vec<bool> = files.iter().filter_map(of).collect();
-    if !is_ec.is_empty() && is_ec.iter().all(|is_ec| *is_ec) {
-        findings.push(Finding::warning(
-            "every certificate has an elliptic-curve key; old phone firmware may refuse it",
-            "list an RSA pair after it in https.certificate and https.key where old models are in use",
-        ));
+    !is_ec.is_empty() && is_ec.iter().all(|is_ec| *is_ec)
+}
+
+/// Says so, before and after old phones are there; `old` is how many there are by their firmware, with their models.
+pub fn keys(files: &[PathBuf], old: &BTreeMap<String, usize>, findings: &mut Vec<Finding>) {
+    if !only_elliptic(files) {
+        return;
     }
+    let cure = "list an RSA pair after it in https.certificate and https.key";
+    if old.is_empty() {
+        let what = "every certificate has an elliptic-curve key; old phone firmware may refuse it";
+        findings.push(Finding::warning(what, format!("{cure} where old models are in use")));
+        return;
+    }
+    let models: Vec<String> = old.iter().map(|(model, count)| format!("{count} {model}")).collect();
+    let what = format!(
+        "every certificate has an elliptic-curve key, and phones whose old firmware may refuse it are there: {}",
+        models.join(", ")
+    );
+    findings.push(Finding::error(what, cure));
 }
 
 fn validity(leaf: &X509Certificate<'_>, name: &str, now: Timestamp, findings: &mut Vec<Finding>) {
@@ -121,7 +198,7 @@ mod tests {
         std::fs::write(&file, params.self_signed(&key).unwrap().pem()).unwrap();
         let mut findings = Vec::new();
         let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
-        chain(&file, &hosts, now.parse().unwrap(), &mut findings);
+        chain(&file, &hosts, &Roots::default(), now.parse().unwrap(), &mut findings);
         findings
     }
 
@@ -148,18 +225,82 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let ec = dir.path().join("ec.pem");
         std::fs::write(&ec, rcgen::generate_simple_self_signed(["a".to_owned()]).unwrap().cert.pem()).unwrap();
-        let mut findings = Vec::new();
-        keys(std::slice::from_ref(&ec), &mut findings);
+        let (mut findings, ec) = (Vec::new(), [ec]);
+        keys(&ec, &BTreeMap::new(), &mut findings);
         assert!(says(&findings, Level::Warning, "elliptic-curve"));
         findings.clear();
-        keys(&["/nonexistent.pem".into()], &mut findings);
+        keys(&ec, &BTreeMap::from([("T28P".to_owned(), 3)]), &mut findings);
+        assert!(says(&findings, Level::Error, "3 T28P"));
+        findings.clear();
+        keys(&["/nonexistent.pem".into()], &BTreeMap::new(), &mut findings);
         assert!(findings.is_empty(), "told elsewhere");
     }
 
     #[test]
     fn an_unreadable_file_is_an_error() {
         let mut findings = Vec::new();
-        chain(Path::new("/nonexistent.pem"), &[], "2026-06-01T00:00:00Z".parse().unwrap(), &mut findings);
+        chain(
+            Path::new("/nonexistent.pem"),
+            &[],
+            &Roots::default(),
+            "2026-06-01T00:00:00Z".parse().unwrap(),
+            &mut findings,
+        );
         assert!(says(&findings, Level::Error, "cannot be read"));
+    }
+
+    /// Root, intermediate and server, in that order.
+    fn issued() -> [rcgen::Certificate; 3] {
+        use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+        let params = |name: &str, is_ca: bool| {
+            let mut params = CertificateParams::new(vec!["gw.example.com".to_owned()]).unwrap();
+            params.distinguished_name.push(DnType::CommonName, name);
+            params.is_ca = if is_ca { IsCa::Ca(BasicConstraints::Unconstrained) } else { IsCa::NoCa };
+            params
+        };
+        let keys = [(); 3].map(|()| KeyPair::generate().unwrap());
+        let [root_key, middle_key, server_key] = &keys;
+        let root = params("Root CA", true).self_signed(root_key).unwrap();
+        let middle = params("Intermediate CA", true);
+        let middle = middle.signed_by(middle_key, &Issuer::new(params("Root CA", true), root_key)).unwrap();
+        let server =
+            params("gw", false).signed_by(server_key, &Issuer::new(params("Intermediate CA", true), middle_key));
+        [root, middle, server.unwrap()]
+    }
+
+    #[test]
+    fn a_chain_that_leads_to_no_root_is_remarked() {
+        let dir = tempfile::tempdir().unwrap();
+        let [root, middle, server] = issued();
+        let roots = Roots::of(std::slice::from_ref(root.der()));
+        let told = |chain: &[&rcgen::Certificate], roots: &Roots| {
+            let file = dir.path().join("chain.pem");
+            std::fs::write(&file, chain.iter().map(|one| one.pem()).collect::<String>()).unwrap();
+            let mut findings = Vec::new();
+            super::chain(&file, &[], roots, "2026-06-01T00:00:00Z".parse().unwrap(), &mut findings);
+            findings
+        };
+        assert!(says(&told(&[&server, &middle], &roots), Level::Fine, "leads up to the root CA 'Root CA'"));
+        assert!(says(&told(&[&server, &middle, &root], &Roots::default()), Level::Fine, "leads up to the root CA"));
+        assert!(says(&told(&[&server], &roots), Level::Warning, "holds only the server's certificate"));
+        assert!(says(&told(&[&server, &middle], &Roots::default()), Level::Warning, "ends at 'Root CA'"));
+        assert!(says(&told(&[&server, &root], &roots), Level::Error, "is not followed by its issuer"));
+    }
+
+    #[test]
+    fn whether_a_vendor_knows_the_ca_is_said_where_its_list_is_known() {
+        let dir = tempfile::tempdir().unwrap();
+        let [_, middle, server] = issued();
+        let file = dir.path().join("chain.pem");
+        std::fs::write(&file, format!("{}{}", server.pem(), middle.pem())).unwrap();
+        let told = |roots: &[&str]| {
+            let mut findings = Vec::new();
+            let roots = roots.iter().map(|root| (*root).to_owned()).collect();
+            known(&file, &[("Kestrel".to_owned(), roots)], &mut findings);
+            findings
+        };
+        assert!(says(&told(&[]), Level::Fine, "cannot be told"));
+        assert!(says(&told(&["Another CA"]), Level::Warning, "Kestrel phones do not know the CA 'Root CA'"));
+        assert!(told(&["Root CA", "Another CA"]).is_empty());
     }
 }

@@ -14,12 +14,20 @@ use crate::{apis::pbx_session::grants_fact, config::Config, phone::instance::Ins
 /// For one connection attempt.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Rows of what and why.
+type Said = Vec<(String, String)>;
+
 /// Asks the serving process, over its operator's listener, what it lacks.
 pub async fn gateway(config: &Config, findings: &mut Vec<Finding>) {
     let Some(address) = config.ops.listen.first() else { return };
     match tokio::time::timeout(PATIENCE, ready(address)).await {
-        Ok(Ok(missing)) if missing.is_empty() => findings.push(Finding::fine("the gateway is serving and ready")),
-        Ok(Ok(missing)) => findings.extend(missing.into_iter().map(|(what, why)| Finding::error(what, why))),
+        Ok(Ok((missing, remarks))) => {
+            if missing.is_empty() {
+                findings.push(Finding::fine("the gateway is serving and ready"));
+            }
+            findings.extend(missing.into_iter().map(|(what, why)| Finding::error(what, why)));
+            findings.extend(remarks.into_iter().map(|(what, why)| Finding::warning(what, why)));
+        }
         Ok(Err(_)) | Err(_) => findings.push(Finding::warning(
             format!("no gateway answers at [ops] {address}"),
             "start `gangway serve`; what needs it running is not checked",
@@ -27,7 +35,8 @@ pub async fn gateway(config: &Config, findings: &mut Vec<Finding>) {
     }
 }
 
-async fn ready(address: &str) -> std::io::Result<Vec<(String, String)>> {
+/// What it says is missing, and what it remarks.
+async fn ready(address: &str) -> std::io::Result<(Said, Said)> {
     let mut stream = TcpStream::connect(address).await?;
     let request = format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
@@ -36,10 +45,11 @@ async fn ready(address: &str) -> std::io::Result<Vec<(String, String)>> {
     let text = String::from_utf8_lossy(&answer);
     let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
     let value: serde_json::Value = serde_json::from_str(body).map_err(std::io::Error::other)?;
-    let rows = value.get("missing").and_then(serde_json::Value::as_array).cloned().unwrap_or_default();
+    let rows = |name: &str| value.get(name).and_then(serde_json::Value::as_array).cloned().unwrap_or_default();
     let text =
         |row: &serde_json::Value, name: &str| row.get(name).and_then(|text| text.as_str()).unwrap_or("").to_owned();
-    Ok(rows.iter().map(|row| (text(row, "what"), text(row, "why"))).collect())
+    let said = |name: &str| rows(name).iter().map(|row| (text(row, "what"), text(row, "why"))).collect();
+    Ok((said("missing"), said("remarks")))
 }
 
 /// A vendor as its folder describes it.

@@ -4,8 +4,9 @@
 mod certificates;
 mod files;
 mod links;
+mod trust;
 
-use std::{fmt, process::ExitCode, sync::Arc};
+use std::{collections::BTreeMap, fmt, process::ExitCode, sync::Arc};
 
 use serde_json::json;
 use url::Url;
@@ -20,7 +21,7 @@ use crate::{
     store::Store,
     tasks::Tasks,
     telemetry,
-    vendor::Registry,
+    vendor::{Registry, SharedRegistry},
 };
 
 /// How bad a finding is.
@@ -78,9 +79,9 @@ pub fn run(global: &Global) -> anyhow::Result<ExitCode> {
         Ok(config) => {
             findings.push(Finding::fine(format!("configuration {}", global.config.display())));
             findings.extend(config.remarks().into_iter().map(|remark| Finding::warning(remark, "use a shorter one")));
-            let offered = configuration(&config, &mut findings);
+            let (offered, registry) = configuration(&config, &mut findings);
             block_on(async |tasks| {
-                running(&config, &tasks, &offered, &mut findings).await;
+                running(&config, &tasks, &offered, registry.as_ref(), &mut findings).await;
                 Ok(())
             })?;
         }
@@ -115,8 +116,8 @@ fn print(findings: &[Finding], as_json: bool) {
 }
 
 /// What can be told from files alone.
-fn configuration(config: &Config, findings: &mut Vec<Finding>) -> Vec<Offered> {
-    let mut offered = Vec::new();
+fn configuration(config: &Config, findings: &mut Vec<Finding>) -> (Vec<Offered>, Option<SharedRegistry>) {
+    let (mut offered, mut loaded) = (Vec::new(), None);
     if let Err(error) = telemetry::log::check_level(&config.log.level) {
         findings.push(Finding::error(error.to_string(), "correct log.level"));
     }
@@ -125,8 +126,10 @@ fn configuration(config: &Config, findings: &mut Vec<Finding>) -> Vec<Offered> {
     {
         findings.push(Finding::error(format!("net.proxy: {error}"), "write http://[user:password@]host[:port]"));
     }
-    match Registry::load(config.vendors.overrides()) {
-        Ok(registry) => {
+    match Registry::load_shared(config.vendors.overrides()) {
+        Ok(shared) => {
+            let registry = shared.load_full();
+            loaded = Some(shared);
             let names: Vec<&str> = registry.vendors().map(|vendor| vendor.name.as_ref()).collect();
             findings.push(Finding::fine(format!("vendors and templates: {}", names.join(", "))));
             offered.extend(registry.vendors().map(|vendor| Offered {
@@ -142,11 +145,10 @@ fn configuration(config: &Config, findings: &mut Vec<Finding>) -> Vec<Offered> {
         })),
     }
     if !config.https.listen.is_empty() {
-        let hosts = hosts(config);
+        let (hosts, roots) = (hosts(config), certificates::Roots::of_system());
         for certificate in &config.https.certificate {
-            certificates::chain(certificate, &hosts, SystemClock.now(), findings);
+            certificates::chain(certificate, &hosts, &roots, SystemClock.now(), findings);
         }
-        certificates::keys(&config.https.certificate, findings);
         if let Err(error) = crate::http::certificates::Certificates::load(config.https.pairs()) {
             findings.push(Finding::error(error.to_string(), "correct [https] certificate and key"));
         }
@@ -159,7 +161,7 @@ fn configuration(config: &Config, findings: &mut Vec<Finding>) -> Vec<Offered> {
         }
     }
     files::modes(&config.data.dir, findings);
-    offered
+    (offered, loaded)
 }
 
 /// The hosts phones and PBXs are told.
@@ -174,8 +176,15 @@ fn hosts(config: &Config) -> Vec<String> {
 }
 
 /// What the store and the network tell.
-async fn running(config: &Config, tasks: &Tasks, offered: &[Offered], findings: &mut Vec<Finding>) {
+async fn running(
+    config: &Config,
+    tasks: &Tasks,
+    offered: &[Offered],
+    registry: Option<&SharedRegistry>,
+    findings: &mut Vec<Finding>,
+) {
     if !config.data.dir.exists() {
+        certificates::keys(&config.https.certificate, &BTreeMap::new(), findings);
         findings.push(Finding::warning(
             format!("the data directory {} does not exist yet", config.data.dir.display()),
             "`gangway serve` makes it at its first start",
@@ -195,10 +204,19 @@ async fn running(config: &Config, tasks: &Tasks, offered: &[Offered], findings: 
         config.data.dir.display(),
         store.roster().len()
     )));
+    if let Some(registry) = registry {
+        trust::keys(config, &store, &registry.load(), findings);
+    }
     links::gateway(config, findings).await;
     for configured in &config.instances {
         match store.instance(&configured.domain, &configured.name).await {
-            Ok(id) => instance(configured, id, offered, &store, findings).await,
+            Ok(id) => {
+                instance(configured, id, offered, &store, findings).await;
+                if let Some(registry) = registry {
+                    let used: Vec<&Offered> = offered.iter().filter(|vendor| vendor.is_used(id, &store)).collect();
+                    trust::all(config, (configured, id), &store, registry, &used, findings).await;
+                }
+            }
             Err(error) => findings.push(Finding::error(format!("{}: {error}", configured.label()), "see above")),
         }
     }
@@ -229,12 +247,6 @@ async fn instance(
         findings.push(Finding::warning(
             format!("{label}: phones fetch their files by plain http; passwords travel unencrypted"),
             "use https unless old phones cannot",
-        ));
-    }
-    if settings.bool("require_certificate") {
-        findings.push(Finding::error(
-            format!("{label}: require_certificate is set, but no listener asks for factory certificates yet"),
-            "`gangway settings set require_certificate false`: as it is no phone gets a file",
         ));
     }
     links::grants(&label, id, offered, store, findings);

@@ -299,6 +299,13 @@ fn wallpaper(url: &str) -> Wallpaper {
     Wallpaper { url: url.to_owned(), file: path.rsplit('/').next().unwrap_or_default().to_owned() }
 }
 
+/// Host (an IPv6 address without brackets) and port of a SIP server as settings and PBXs name it.
+#[must_use]
+pub fn sip_server(text: &str, port: u16) -> (String, u16) {
+    let server = server(text, port);
+    (server.host.trim_matches(['[', ']']).to_owned(), server.port)
+}
+
 /// `host`, `host:port`, `[v6]`, `[v6]:port`, bare v6.
 fn server(text: &str, port: u16) -> Server {
     let text = text.trim();

@@ -30,6 +30,8 @@ pub struct Options {
     pub vendors: Option<PathBuf>,
     /// Lines for `[pnp]`.
     pub pnp: String,
+    /// Further sections.
+    pub sections: String,
     /// Settings of the instance, written before the PBX connects.
     pub settings: Vec<(String, String)>,
 }
@@ -43,6 +45,7 @@ impl Default for Options {
             instance: String::new(),
             vendors: None,
             pnp: String::new(),
+            sections: String::new(),
             settings: vec![("provisioning_scheme".into(), "http".into())],
         }
     }
@@ -75,9 +78,10 @@ impl Options {
         let vendors = self.vendors.as_ref().map(|dir| format!("[vendors]\ndir = \"{}\"\n", dir.display()));
         let vendors = vendors.unwrap_or_default();
         let text = format!(
-            "{vendors}[http]\nlisten = \"{http}\"\n[ops]\nlisten = \"{ops}\"\n[data]\ndir = \"{}\"\n\
+            "{vendors}{}[http]\nlisten = \"{http}\"\n[ops]\nlisten = \"{ops}\"\n[data]\ndir = \"{}\"\n\
              [log]\nlevel = \"info,gangway=debug\"\n[net]\nallow = {:?}\nconnects_per_second = {}\n[pnp]\n{}\n\
              [[instances]]\ndomain = \"{DOMAIN}\"\nname = \"{INSTANCE}\"\npassword = \"{PASSWORD}\"\n{}\n",
+            self.sections,
             dir.join("data").display(),
             self.allow,
             self.connects_per_second,
