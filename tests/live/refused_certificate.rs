@@ -41,11 +41,8 @@ async fn a_phone_that_refuses_our_certificate_is_named_with_address_and_alert() 
     let dir = tempfile::tempdir().unwrap();
     let ((chain, key), (other, _)) = (pair(dir.path(), "own"), pair(dir.path(), "other"));
     let https = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).unwrap();
-    let sections = format!(
-        "[https]\nlisten = \"{https}\"\ncertificate = \"{}\"\nkey = \"{}\"\n",
-        chain.display(),
-        key.display()
-    );
+    let sections =
+        format!("[https]\nlisten = \"{https}\"\ncertificate = \"{}\"\nkey = \"{}\"\n", chain.display(), key.display());
     let world = world().users(2).start().await.unwrap();
     let bench = Bench::start_in(world, Options { sections, ..Options::default() }).await;
     let mut page = Page::open(&bench.world, &bench.gateway.socket_url()).await;
