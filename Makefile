@@ -7,7 +7,7 @@ FUZZ_VERSION := 0.13.2
 DENY_VERSION := 0.20.2
 SQLX_VERSION := 0.9.0
 
-.PHONY: help demo test lint bench fuzz bless sqlx-prepare tools bench-tools
+.PHONY: help demo test lint bench fuzz bless pictures sqlx-prepare tools bench-tools
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -24,7 +24,7 @@ lint: tools
 	$(CARGO) fetch --locked
 	$(CARGO) deny --offline --log-level error check --hide-inclusion-graph licenses bans sources
 
-bench: bench-tools ## measure; the table of docs/performance.md
+bench: bench-tools tools ## measure; the table of docs/performance.md
 	benches/run.sh
 
 fuzz: ## every target for ten minutes; needs a nightly toolchain (SECONDS_EACH=60 for a look)
@@ -40,13 +40,20 @@ sqlx-prepare: ## check the queries again after changing one or a migration
 	  && $(CARGO) sqlx database setup && $(CARGO) sqlx prepare -- --all-targets \
 	  && rm -rf migrations/offline $$dir && mv .sqlx migrations/offline
 
-tools: ## cargo-nextest, cargo-deny, python3, curl, openssl, npm's hawk
+pictures: tools ## take the pictures of docs/pictures anew
+	@command -v pngquant >/dev/null || (apt-get update -q && apt-get install -qy pngquant)
+	mkdir -p docs/pictures
+	GANGWAY_PICTURES=docs/pictures $(CARGO) nextest run -E 'binary(browser) & test(pictures)'
+
+tools: ## cargo-nextest, cargo-deny, python3, curl, openssl, node, Chromium and what drives it
 	@command -v cargo-nextest >/dev/null || $(CARGO) install cargo-nextest --version $(NEXTEST_VERSION) --locked
 	@command -v cargo-deny >/dev/null || $(CARGO) install cargo-deny --version $(DENY_VERSION) --locked
 	@command -v python3 >/dev/null && command -v curl >/dev/null && command -v openssl >/dev/null \
 	  || (apt-get update -q && apt-get install -qy python3 curl openssl)
 	@command -v npm >/dev/null || (apt-get update -q && apt-get install -qy npm)
+	@command -v chromium >/dev/null || (apt-get update -q && apt-get install -qy chromium)
 	@fixtures/redirect/hawk/install.sh
+	@tests/browser/install.sh
 
 bench-tools:
 	@command -v nginx >/dev/null && command -v wrk >/dev/null || (apt-get update -q && apt-get install -qy nginx-light wrk)

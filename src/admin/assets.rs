@@ -107,12 +107,17 @@ impl Assets {
 }
 
 fn english_module() -> String {
+    format!("export default {};\n", Value::Object(page_english()))
+}
+
+/// Everything the gateway sends keys or words of, in English: pages have these texts once per language.
+#[must_use]
+pub fn page_english() -> Map<String, Value> {
     let sentences = english::keys().filter_map(|key| {
         let text = english::template(&key)?;
         Some((key, text.into()))
     });
-    let texts: Map<String, Value> = sentences.chain(states()).collect();
-    format!("export default {};\n", Value::Object(texts))
+    sentences.chain(states()).collect()
 }
 
 /// The words of the facets' states, by the names they have in a row.

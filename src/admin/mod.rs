@@ -42,6 +42,7 @@ use std::{path::PathBuf, pin::Pin, sync::Arc};
 use tokio::sync::mpsc;
 
 pub use self::{
+    assets::page_english,
     build::build,
     inquiry::Inquiry,
     pages::AdminPages,

@@ -135,7 +135,7 @@ impl Sort {
         let at = |at: Option<jiff::Timestamp>| at.map_or(i64::MIN, jiff::Timestamp::as_millisecond);
         let place = |place: Option<usize>| place.and_then(|place| i64::try_from(place).ok()).unwrap_or(-1);
         let (number, text) = match self.by {
-            By::Mac => (0, nothing()),
+            By::Mac => (0, phone.mac.to_string()),
             By::Name => (0, row.name().to_lowercase()),
             By::User => (0, phone.accounts.first().map(|account| account.username.to_lowercase()).unwrap_or_default()),
             By::Vendor => (0, phone.vendor.clone()),

@@ -36,7 +36,7 @@ render(
 const [place, inside] = [document.getElementById("login"), document.getElementById("inside")];
 
 const app = { t, hello: null, talk: null, go: (route) => { location.hash = route.replace(/^#?\/?/, "#/"); }, say };
-const login = new Login(place);
+const login = new Login(place, () => talk.start());
 const talk = new Talk(socket.href.replace(/\/$/, ""), (challenge) => login.make(challenge), greet);
 app.talk = talk;
 const head = new Head(document.getElementById("head"), app);
@@ -68,10 +68,10 @@ talk.onState((state, detail) => {
   } else if (state === "lost") {
     lostAt ??= new Date();
     if (entered) notices.lost(lostAt);
-    else place.childElementCount || login.ask(() => talk.start());
+    else login.lost();
   } else if (state === "refused" || state === "no-login") {
     inside.hidden = true;
-    login.ask(() => talk.start());
+    login.ask();
     login.failed(state, detail);
   }
 });
@@ -93,4 +93,4 @@ function say(text) {
 
 myapps.start();
 if (login.ready) talk.start();
-else login.ask(() => talk.start());
+else login.ask();

@@ -21,7 +21,8 @@ async fn views_are_sound_in_every_scheme_language_and_width() {
         {
             *field = HOSTILE.into();
         }
-        (phone.model, phone.firmware, phone.category) = (Some(HOSTILE.into()), Some(HOSTILE.into()), Some(HOSTILE.into()));
+        (phone.model, phone.firmware, phone.category) =
+            (Some(HOSTILE.into()), Some(HOSTILE.into()), Some(HOSTILE.into()));
         phone.redirect.fail(RedirectState::Refused, HOSTILE, None, now);
         phone.devices.fail(DevicesState::NotInDomain, HOSTILE, None, now);
     })

@@ -106,6 +106,9 @@ async fn a_thousand_phones_are_found_sorted_and_followed() {
     let newest = json!({ "sort": { "by": "firmware", "descending": true }, "count": 1 });
     assert_eq!(page.rows("Devices", newest, "rows").await[0]["firmware"], "108.86.0.999");
 
+    let last = json!({ "sort": { "by": "mac", "descending": true }, "count": 1 });
+    assert_eq!(page.rows("Devices", last, "rows").await[0]["mac"], json!(numbered(PHONES - 1)));
+
     follow(&gateway, &mut page).await;
 }
 

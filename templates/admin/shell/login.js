@@ -16,8 +16,9 @@ export class Login {
   #note = "";
   #busy = false;
 
-  constructor(element) {
-    this.#element = element;
+  /** `start` connects. */
+  constructor(element, start) {
+    [this.#element, this.#start] = [element, start];
   }
 
   /** A login for a challenge. */
@@ -30,9 +31,8 @@ export class Login {
     return this.#make !== null;
   }
 
-  /** Asks whoever sits there; `start` connects. */
-  ask(start) {
-    this.#start = start;
+  /** Asks whoever sits there. */
+  ask() {
     this.#show();
     this.#element.querySelector("input")?.focus();
   }
@@ -49,6 +49,12 @@ export class Login {
     }
     this.#show();
     this.#element.querySelector("input")?.select();
+  }
+
+  /** The gateway was not reached; the line tries again by itself. */
+  lost() {
+    this.#note = t("page.login.unreachable");
+    this.#show();
   }
 
   /** Inside. */
@@ -87,7 +93,7 @@ export class Login {
       <div class="login">
         <h1>gangway</h1>
         ${note || html`<p role="status">${t("page.login.client")}</p>`}
-        <button class="primary" @click=${() => this.#start?.()}>${t("page.again")}</button>
+        <button class="primary" @click=${() => this.#start()}>${t("page.again")}</button>
       </div>`;
     render(framed ? waiting : form, this.#element);
   }

@@ -57,7 +57,7 @@ export class Notices {
           </div>`,
         )}
         ${more > 0
-          ? html`<button class="more" aria-expanded=${this.#all} @click=${() => this.#turn()}>
+          ? html`<button class="more-notices" aria-expanded=${this.#all} @click=${() => this.#turn()}>
               ${this.#all ? t("page.notices.fewer") : count("page.notices.more", more)}
             </button>`
           : ""}

@@ -1,0 +1,51 @@
+// The columns of the list: those of the original app and ours.
+
+import { html } from "../../lit/lit-html.js";
+import { icon } from "../../shell/icons.js";
+import { address } from "../../shell/routes.js";
+import { mac, moment, stateWord, t } from "../../text/index.js";
+
+/** How a facet's state is meant: done, going on, needs somebody, nothing yet. */
+const TONES = {
+  deviceConfig: { received: "good", waiting: "busy", connecting: "busy", lost: "busy", "not-in-domain": "bad" },
+  redirect: { redirected: "good", pending: "busy", "foreign-owner": "bad", refused: "bad", "not-configured": "calm" },
+  requests: { provisioned: "good", "before-config": "busy", rejected: "bad", overdue: "bad", "not-yet": "calm" },
+  flags: { applied: "good", pending: "busy", "not-permitted": "bad", "device-not-found": "bad", "did-not-stick": "bad" },
+  registered: { registered: "good", "not-registered": "bad", unknown: "calm" },
+};
+
+function facet(name) {
+  return (row) => {
+    const seen = row[name];
+    if (!seen) return html`<span class="tone none">–</span>`;
+    const word = stateWord(name, seen.state);
+    return html`<span class="tone ${TONES[name][seen.state] ?? "calm"}" title=${seen.error ?? word}>${word}</span>`;
+  };
+}
+
+function users(row) {
+  const more = row.userCount - row.users.length;
+  return more > 0 ? `${row.name} ${t("page.devices.more-users", { more })}` : row.name || row.users[0]?.user || "–";
+}
+
+const state = (row) =>
+  html`<span class="stage ${row.stage}">${icon(row.stage)}<span>${t(`cause.${row.cause}.state`)}</span></span>`;
+const plain = (value) => html`<span title=${value || ""}>${value || "–"}</span>`;
+
+/** `name` is the cell's class, `by` what the gateway sorts by. */
+export const COLUMNS = [
+  { name: "state", by: "stage", cell: state },
+  { name: "user", by: "name", cell: (row) => html`<a tabindex="-1" href=${address("devices", row.mac)} title=${users(row)}>${users(row)}</a>` },
+  { name: "mac", by: "mac", cell: (row) => html`<span class="mono">${mac(row.mac)}</span>` },
+  { name: "model", by: "model", cell: (row) => plain([row.vendor, row.model].filter(Boolean).join(" ")) },
+  { name: "config", by: "deviceConfig", cell: facet("deviceConfig") },
+  { name: "redirect", by: "redirect", cell: facet("redirect") },
+  { name: "requests", by: "requests", cell: facet("requests") },
+  { name: "flags", by: "flags", cell: facet("flags") },
+  { name: "registered", by: "registered", cell: facet("registered") },
+  { name: "last", by: "lastRequest", cell: (row) => html`<time datetime=${row.lastRequest ?? ""} title=${moment(row.lastRequest, true)}>${moment(row.lastRequest)}</time>` },
+  { name: "firmware", by: "firmware", cell: (row) => plain(row.firmware) },
+  { name: "address", by: "address", cell: (row) => plain(row.address) },
+  { name: "category", by: "category", cell: (row) => plain(row.category) },
+  { name: "pbx", by: null, cell: (row) => plain([...new Set(row.users.map((user) => user.pbx).filter(Boolean))].join(", ")) },
+];

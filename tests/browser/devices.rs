@@ -1,0 +1,25 @@
+//! The list: columns, search, filters, sorting, ten thousand rows, the keyboard.
+
+use gangway::phone::facet::Wanted;
+use serde_json::json;
+
+use crate::{
+    people,
+    story::{given, options, watch},
+    support::gateway::Gateway,
+};
+
+#[actix_rt::test]
+async fn phones_are_found_filtered_sorted_and_reached_by_keyboard() {
+    let gateway = Gateway::start_with(options()).await;
+    people::enter(&gateway, 0..120, |_| {}).await;
+    watch("devices", &given(&gateway, &json!({ "phones": 120, "mac": people::numbered(77) }))).await;
+}
+
+#[actix_rt::test]
+async fn ten_thousand_rows_scroll() {
+    let gateway = Gateway::start_with(options()).await;
+    // Nothing is wanted of them: what is shown is what was entered.
+    people::enter(&gateway, 0..10_000, |phone| phone.wanted = Wanted::Blocked).await;
+    watch("many", &given(&gateway, &json!({ "phones": 10_000 }))).await;
+}

@@ -1,0 +1,44 @@
+//! What happens in the gateway is on the screen within a second, and a restart of the gateway passes by itself.
+
+use std::cell::RefCell;
+
+use gangway::phone::{facet::Wanted, mac::Mac};
+use serde_json::json;
+
+use crate::{
+    people,
+    story::{given, options, play},
+    support::gateway::Gateway,
+};
+
+#[actix_rt::test]
+async fn changes_new_phones_and_a_restart_are_seen() {
+    let gateway = Gateway::start_with(options()).await;
+    people::enter(&gateway, 0..40, |phone| phone.wanted = Wanted::Blocked).await;
+    let told = given(&gateway, &json!({ "mac": people::numbered(5), "new": people::numbered(40) }));
+    let gateway = RefCell::new(gateway);
+    play("live", &told, async |asked, with| {
+        let mut gateway = gateway.borrow_mut();
+        match asked {
+            "firmware" => {
+                let mac: Mac = with["mac"].as_str().unwrap().parse().unwrap();
+                let phone = gateway.records().phone(mac).unwrap();
+                let firmware = with["firmware"].as_str().unwrap().to_owned();
+                let store = &gateway.records().store;
+                store.change_phone(phone.id, move |phone, _| phone.firmware = Some(firmware)).await.unwrap();
+            }
+            "enter" => people::enter(&gateway, 40..41, |phone| phone.accounts[0].cn = "Aaron First".into()).await,
+            "stop" => gateway.stop(),
+            "start" => gateway.restart().await,
+            other => panic!("{other}"),
+        }
+        json!(null)
+    })
+    .await;
+}
+
+#[actix_rt::test]
+async fn a_page_of_an_older_build_loads_itself_anew() {
+    let gateway = Gateway::start_with(options()).await;
+    crate::story::watch("older", &given(&gateway, &json!({}))).await;
+}

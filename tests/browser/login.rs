@@ -1,0 +1,26 @@
+//! The way in: the instance's password in a plain browser, wrong ones, and too many of them.
+
+use serde_json::json;
+
+use crate::{
+    story::{given, options, play, watch},
+    support::{gateway::Gateway, options::Options},
+};
+
+#[actix_rt::test]
+async fn the_password_opens_the_page_and_wrong_ones_are_explained() {
+    let mut gateway = Gateway::start_with(options()).await;
+    let told = given(&gateway, &json!({}));
+    play("login", &told, async |asked, _| {
+        assert_eq!(asked, "restart");
+        gateway.restart().await;
+        json!(null)
+    })
+    .await;
+}
+
+#[actix_rt::test]
+async fn without_the_password_login_the_page_says_so() {
+    let gateway = Gateway::start_with(Options::default()).await;
+    watch("no_login", &given(&gateway, &json!({}))).await;
+}

@@ -1,0 +1,125 @@
+//! Phones in a gateway's records, as an office has them.
+
+use std::net::IpAddr;
+
+use futures_util::future::join_all;
+use gangway::{
+    phone::{
+        facet::{DevicesState, RedirectState, RegistrationState, RequestState, UserObjectState, Wanted},
+        mac::Mac,
+        record::{Delivery, Flags, Phone, new_token},
+    },
+    store::RequestNote,
+};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::support::gateway::Gateway;
+
+const FIRST: [&str; 12] =
+    ["Anna", "Björn", "Clara", "David", "Elif", "Frank", "Grete", "Hakan", "Inge", "Jonas", "Käthe", "Lukas"];
+const LAST: [&str; 11] =
+    ["Albrecht", "Bauer", "Çelik", "Dietz", "Engel", "Fuchs", "Groß", "Huber", "Iversen", "Jäger", "Köhler"];
+const MODELS: [(&str, &str, &str); 5] = [
+    ("yealink", "T46U", "108.86.0.90"),
+    ("yealink", "T54W", "96.86.0.75"),
+    ("snom", "D785", "10.1.198.19"),
+    ("yealink", "T31P", "124.86.0.40"),
+    ("snom", "D735", "10.1.184.15"),
+];
+/// Created together: the store writes them in groups.
+const GROUP: usize = 500;
+
+/// The address of the phone with this number.
+pub fn numbered(number: usize) -> Mac {
+    let [.., high, middle, low] = number.to_be_bytes();
+    Mac::new([0x80, 0x5e, 0xc0, high, middle, low]).unwrap()
+}
+
+/// One phone; every tenth is in some kind of trouble.
+pub fn phone(gateway: &Gateway, number: usize, now: Timestamp) -> Phone {
+    let ago = |minutes: usize| now - SignedDuration::from_mins(i64::try_from(minutes).unwrap());
+    let mut phone = Phone::sample_at(ago(60 * 24 * 30));
+    let (vendor, model, firmware) = MODELS[number * 7 % MODELS.len()];
+    (phone.instance, phone.mac, phone.token) = (gateway.records().instance, numbered(number), new_token());
+    (phone.vendor, phone.provider) = (vendor.into(), vendor.into());
+    (phone.model, phone.firmware) = (Some(model.into()), Some(firmware.into()));
+    phone.category = Some(["Office", "Meeting rooms", "Workshop"][number % 3].into());
+    let account = &mut phone.accounts[0];
+    let (first, last) = (FIRST[number * 5 % FIRST.len()], LAST[number * 3 % LAST.len()]);
+    account.cn = format!("{first} {last}");
+    account.username = format!("user.{number:05}");
+    account.hwid = phone.mac.to_string();
+    account.flags_written = Some(Flags { media_relay: true, tls_only: true, reverse_proxy: true });
+    (account.provisioning, account.flags_provisioning) = (1, 1);
+    account.user_object.reach(UserObjectState::Applied, ago(number % 600 + 9));
+    account.registration.reach(RegistrationState::Registered, ago(number % 600 + 8));
+    phone.devices.reach(DevicesState::Received, ago(number % 600 + 20));
+    phone.device_config.received = Some(ago(number % 600 + 20));
+    // Known to Devices, whose address nobody has told: so it stays as it is.
+    phone.sysclient.password = Some("sysclient password".into());
+    phone.devices.error = Some("No PBX is connected, so Devices is not known.".into());
+    phone.redirect.reach(RedirectState::Redirected, ago(number % 600 + 15));
+    phone.request.reach(RequestState::Provisioned, ago(number % 600 + 10));
+    phone.delivery =
+        Some(Delivery { at: ago(number % 600 + 10), revision: phone.revision, provisioning: 1, etag: "x".into() });
+    if number % 10 == 3 {
+        trouble(&mut phone, number / 10, ago(number % 90 + 5));
+    }
+    phone
+}
+
+fn trouble(phone: &mut Phone, kind: usize, since: Timestamp) {
+    phone.window.open(since, 7);
+    let account = &mut phone.accounts[0];
+    match kind % 5 {
+        0 => {
+            let sentence = "Another account at the redirect service holds this phone.";
+            phone.redirect.fail(RedirectState::ForeignOwner, sentence, None, since);
+            phone.request.reach(RequestState::NotYet, since);
+            phone.delivery = None;
+        }
+        1 => {
+            phone.sysclient.password = None;
+            phone.devices.fail(DevicesState::NotInDomain, "Devices did not answer the code within 20 s.", None, since);
+        }
+        2 => {
+            account.user_object.fail(UserObjectState::NotPermitted, "The app object lacks the flag Admin.", None, since)
+        }
+        3 => phone.wanted = Wanted::Blocked,
+        _ => account.registration.reach(RegistrationState::NotRegistered, since),
+    }
+}
+
+/// Enters phones of these numbers.
+pub async fn enter(gateway: &Gateway, numbers: std::ops::Range<usize>, change: impl Fn(&mut Phone)) {
+    let store = &gateway.records().store;
+    let now = gangway::clock::Clock::now(&gangway::clock::SystemClock);
+    let numbers: Vec<usize> = numbers.collect();
+    for group in numbers.chunks(GROUP) {
+        let entered = join_all(group.iter().map(|number| {
+            let mut phone = phone(gateway, *number, now);
+            change(&mut phone);
+            store.create_phone(phone, Vec::new())
+        }));
+        for (phone, number) in entered.await.into_iter().zip(group) {
+            let phone = phone.unwrap();
+            if let Some(delivery) = &phone.delivery {
+                seen(gateway, &phone, IpAddr::from([192, 0, 2, u8::try_from(number % 250).unwrap()]), delivery.at);
+            }
+        }
+    }
+}
+
+/// Notes that a phone has asked.
+pub fn seen(gateway: &Gateway, phone: &Phone, address: IpAddr, at: Timestamp) {
+    gateway.records().store.request_seen(RequestNote {
+        instance: phone.instance,
+        phone: Some(phone.id),
+        mac: Some(phone.mac),
+        at,
+        address,
+        user_agent: None,
+        file: format!("{}.cfg", phone.mac).into(),
+        outcome: "delivered",
+    });
+}

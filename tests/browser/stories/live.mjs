@@ -1,0 +1,39 @@
+// A change is on the screen within a second and touches its own row only; a new phone likewise; a gateway that goes away and
+// comes back is told and passes by itself.
+
+import { assert, given, inside, story, until, world } from "./browser.mjs";
+
+const SECOND = 1_000;
+
+await story(async (browser) => {
+  const page = await inside(browser);
+  await page.evaluate(() => {
+    window.touched = new Set();
+    new MutationObserver((changes) => {
+      for (const { target } of changes) {
+        const element = target.nodeType === Node.ELEMENT_NODE ? target : target.parentElement;
+        const row = element?.closest(".row");
+        if (row) window.touched.add(row.dataset.mac);
+      }
+    }).observe(document.querySelector(".grid .rows"), { subtree: true, childList: true, characterData: true, attributes: true });
+  });
+  await world("firmware", { mac: given.mac, firmware: "108.86.0.99" });
+  await until(page, (mac) => document.querySelector(`[data-mac="${mac}"] .col-firmware`)?.textContent.includes("108.86.0.99"), given.mac, SECOND);
+  assert.deepEqual(await page.evaluate(() => [...window.touched]), [given.mac]);
+
+  await world("enter");
+  await until(page, (mac) => document.querySelector("#row-0")?.dataset.mac === mac, given.new, SECOND);
+  await until(page, () => /^\s*41 phones/.test(document.querySelector(".found").textContent));
+
+  // Away: said since when; what was read stays on the screen.
+  await world("stop");
+  await page.waitForSelector("#notices [role=alert]");
+  assert.match(await page.textContent("#notices [role=alert]"), /No connection to the gateway since .*\d/);
+  assert.ok(await page.isVisible(`[data-mac="${given.mac}"]`));
+  await world("start");
+  await page.waitForSelector("#notices [role=alert]", { state: "detached" });
+  // The list is followed again.
+  await world("firmware", { mac: given.mac, firmware: "108.86.0.100" });
+  await until(page, (mac) => document.querySelector(`[data-mac="${mac}"] .col-firmware`)?.textContent.includes("108.86.0.100"), given.mac);
+  assert.deepEqual(page.wrong, []);
+});

@@ -1,0 +1,29 @@
+// A page that was loaded from an older gateway notices at its login, and loads itself anew, once.
+
+import { assert, folder, fresh, given, story, until } from "./browser.mjs";
+
+const OLD = "0123456789abcdef";
+
+await story(async (browser) => {
+  const page = await fresh(browser);
+  let loads = 0;
+  // The old gateway's page and files: the present ones under the old build's name.
+  await page.route(folder, async (route) => {
+    loads += 1;
+    const answer = await route.fetch();
+    const body = await answer.text();
+    const build = body.match(/"([0-9a-f]{16})\/main\.js"/)[1];
+    await page.route(`${folder}${OLD}/**`, async (old) => old.fulfill({ response: await old.fetch({ url: old.request().url().replace(OLD, build) }) }));
+    await route.fulfill({ response: answer, body: loads === 1 ? body.replaceAll(build, OLD) : body });
+  });
+  await page.goto(folder);
+  await page.waitForSelector("#password");
+  assert.ok(await page.evaluate((old) => document.querySelector("script[type=module]").src.includes(old), OLD));
+  await page.fill("#password", given.password);
+  await page.keyboard.press("Enter");
+  await until(page, (old) => !document.querySelector("script[type=module]").src.includes(old), OLD);
+  await page.fill("#password", given.password);
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("#inside:not([hidden])");
+  assert.equal(loads, 2);
+});

@@ -1,0 +1,89 @@
+//! Plays a story: a program of node that drives the browser, and asks for changes of the world by lines of JSON.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use crate::support::{
+    gateway::Gateway,
+    options::{Options, PASSWORD},
+};
+
+/// The longest wait between two lines of a story.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Options that let a person in by password, with accounts at redirect services nobody reaches: records stay as they were
+/// entered.
+pub fn options() -> Options {
+    let mut options = Options { instance: "admin_password_login = true\n".into(), ..Options::default() };
+    for (vendor, protocol) in [("yealink", "yealink-xmlrpc"), ("snom", "snom-sraps")] {
+        let account = [("protocol", protocol), ("url", "http://127.0.0.1:9/"), ("user", "office"), ("password", "pw")];
+        let rows = account.map(|(name, value)| (format!("redirect.{vendor}.{name}"), value.to_owned()));
+        options.settings.extend(rows);
+    }
+    options
+}
+
+/// What every story needs to know, and what this one does besides.
+pub fn given(gateway: &Gateway, more: &Value) -> Value {
+    let mut given = json!({ "url": gateway.instance_url(), "password": PASSWORD });
+    given.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    given
+}
+
+struct Browser(Child);
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Plays `stories/<name>.mjs`; `act` does what it asks for. The story fails this test when it ends with an error.
+pub async fn play(name: &str, given: &Value, mut act: impl AsyncFnMut(&str, &Value) -> Value) {
+    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/browser");
+    assert!(tools.join("node_modules").is_dir(), "run 'make tools': {} is not there", tools.display());
+    let story = format!("{}/tests/browser/stories/{name}.mjs", env!("CARGO_MANIFEST_DIR"));
+    let started = Command::new("node")
+        .arg(story)
+        .env("GANGWAY_BROWSER", &tools)
+        .env("GANGWAY_GIVEN", given.to_string())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn();
+    let mut browser = Browser(started.expect("node starts ('make tools' installs it)"));
+    let mut input = browser.0.stdin.take().unwrap();
+    let output = BufReader::new(browser.0.stdout.take().unwrap());
+    let (lines, mut said) = mpsc::channel::<String>(64);
+    let reader = std::thread::spawn(move || {
+        for line in output.lines().map_while(Result::ok) {
+            if lines.blocking_send(line).is_err() {
+                return;
+            }
+        }
+    });
+    while let Some(line) = tokio::time::timeout(PATIENCE, said.recv()).await.expect("the story goes on") {
+        let Ok(Value::Object(asked)) = serde_json::from_str(&line) else {
+            eprintln!("{name}: {line}");
+            continue;
+        };
+        let value = act(asked["do"].as_str().unwrap(), &asked["with"]).await;
+        writeln!(input, "{}", json!({ "answer": asked["ask"], "value": value })).unwrap();
+    }
+    drop(said);
+    reader.join().unwrap();
+    let ended = browser.0.wait().unwrap();
+    assert!(ended.success(), "the story {name} failed: see above");
+}
+
+/// A story that changes nothing.
+pub async fn watch(name: &str, given: &Value) {
+    play(name, given, async |asked, _| panic!("{asked} is not offered here")).await;
+}
