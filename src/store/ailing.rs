@@ -61,9 +61,9 @@ impl Shown {
     }
 
     /// Says it once in the log when it is another.
-    pub(super) fn set(&self, now: Condition) {
+    pub(super) fn set(&self, now: &Condition) {
         let before = std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), now.clone());
-        if before == now {
+        if before == *now {
             return;
         }
         match now.sentence() {
@@ -117,7 +117,7 @@ pub(super) async fn check(store: Store, path: PathBuf, stop: CancellationToken) 
     loop {
         match find_damage(&path).await {
             Ok(None) => {}
-            Ok(Some(what)) => store.inner.condition.set(Condition::Damaged(what)),
+            Ok(Some(what)) => store.inner.condition.set(&Condition::Damaged(what)),
             Err(error) => tracing::debug!(%error, "the database cannot be checked"),
         }
         let clock = &store.inner.clock;

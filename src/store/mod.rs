@@ -153,7 +153,7 @@ impl Store {
         let writer = match cause {
             None => Writer::new(connection),
             Some(cause) => {
-                condition.set(ailing::condition(&cause));
+                condition.set(&ailing::condition(&cause));
                 ailing::only_read(&mut connection).await?;
                 Writer::ailing(connection, cause, &path)
             }

@@ -50,7 +50,7 @@ pub(super) async fn run(store: Store, path: PathBuf, mut seen: Seen, stop: Cance
         }
         store.inner.writer.tidy().await;
         if store.inner.writer.mend(clock.now(), &store.inner.keyring).await {
-            store.inner.condition.set(Condition::Well);
+            store.inner.condition.set(&Condition::Well);
         }
         let looked = look_with(&store, &path, &mut connection, &mut seen).await;
         // Said once, not three times a second.
