@@ -18,8 +18,8 @@ const ROWS: &[&[&str]] = &[
     &["links", "render", "sysclients", "redirect"],
     &["provision"],
     &["apis"],
-    &["http"],
-    &["admin", "sip"],
+    &["http", "sip"],
+    &["admin"],
     &["lifecycle", "app", "cli", "sim"],
 ];
 
