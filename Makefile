@@ -3,10 +3,11 @@
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 NEXTEST_VERSION := 0.9.143
+FUZZ_VERSION := 0.13.2
 DENY_VERSION := 0.20.2
 SQLX_VERSION := 0.9.0
 
-.PHONY: help demo test lint bench bless pictures sqlx-prepare tools bench-tools
+.PHONY: help demo test lint bench fuzz bless pictures sqlx-prepare tools bench-tools
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -25,6 +26,10 @@ lint: tools
 
 bench: bench-tools tools ## measure; the table of docs/performance.md
 	benches/run.sh
+
+fuzz: ## every target for ten minutes; needs a nightly toolchain (SECONDS_EACH=60 for a look)
+	@command -v cargo-fuzz >/dev/null || $(CARGO) install cargo-fuzz --version $(FUZZ_VERSION) --locked
+	fuzz/run.sh
 
 bless: tools ## accept what the snapshot tests render now
 	INSTA_UPDATE=always GANGWAY_UPDATE_FIXTURES=1 $(CARGO) nextest run --no-fail-fast

@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 echo "machine: $(nproc) cores, $(grep -m1 'model name' /proc/cpuinfo | cut -d: -f2 | xargs), $(awk '/MemTotal/{printf "%.0f GiB", $2/1048576}' /proc/meminfo); $(date -u +%F); $(rustc --version)"
-for bench in phone_files refusals recognition sysclients start admin_list admin_page; do
+for bench in phone_files refusals recognition sysclients start admin_list admin_page storm; do
   if [ -f "benches/$bench.rs" ]; then
     echo; echo "== $bench"
     cargo bench --quiet --bench "$bench"

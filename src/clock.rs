@@ -1,7 +1,12 @@
 //! Time as a dependency: every decision that depends on "now" takes it from a [`Clock`], so that tests hold the
 //! hands. Times are UTC; SQLite stores them as Unix milliseconds.
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use jiff::Timestamp;
 
@@ -16,6 +21,31 @@ pub trait Clock: Send + Sync + 'static {
 /// The clock as it is handed around.
 pub type SharedClock = Arc<dyn Clock>;
 
+/// How often whoever sleeps looks at the clock.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// The time of the computer's clock, but never backwards: when that is set back, this one goes on at half its speed until
+/// both agree. So nothing that waits for a time waits longer than twice as long, and nothing happens twice.
+struct Hand {
+    shown: Timestamp,
+    /// Of a count that cannot be set, when `shown` was shown.
+    seen: Duration,
+}
+
+impl Hand {
+    fn at(wall: Timestamp, steady: Duration) -> Self {
+        Self { shown: wall, seen: steady }
+    }
+
+    fn follow(&mut self, wall: Timestamp, steady: Duration) -> Timestamp {
+        let passed = steady.saturating_sub(self.seen);
+        let slowly = self.shown.saturating_add(passed / 2).unwrap_or(Timestamp::MAX);
+        self.shown = wall.max(slowly);
+        self.seen = steady.max(self.seen);
+        self.shown
+    }
+}
+
 /// The computer's clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
@@ -23,12 +53,25 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the computer's clock")]
     fn now(&self) -> Timestamp {
-        Timestamp::now()
+        static HAND: Mutex<Option<(Hand, Instant)>> = Mutex::new(None);
+        let wall = Timestamp::now();
+        let mut place = HAND.lock().unwrap_or_else(PoisonError::into_inner);
+        let (hand, begun) = place.get_or_insert_with(|| (Hand::at(wall, Duration::ZERO), Instant::now()));
+        hand.follow(wall, begun.elapsed())
     }
 
     fn sleep_until(&self, until: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        let pause = until_duration(self.now(), until);
-        Box::pin(tokio::time::sleep(pause))
+        let clock = *self;
+        Box::pin(async move {
+            loop {
+                let pause = until_duration(clock.now(), until);
+                if pause.is_zero() {
+                    return;
+                }
+                // In pieces: should the computer's clock be set forward, that is seen.
+                tokio::time::sleep(pause.min(LOOK)).await;
+            }
+        })
     }
 }
 
@@ -87,6 +130,21 @@ mod tests {
         clock.advance(Duration::from_secs(1));
         waiting.await;
         assert_eq!(clock.now(), Timestamp::from_second(10).unwrap());
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_goes_on_slowly_until_it_agrees() {
+        let wall = |second| Timestamp::from_second(second).unwrap();
+        let steady = Duration::from_secs;
+        let mut hand = Hand::at(wall(10_000), steady(0));
+        assert_eq!(hand.follow(wall(10_010), steady(10)), wall(10_010));
+        // Set back by an hour; ten minutes later half of them have been shown.
+        assert_eq!(hand.follow(wall(6_410), steady(10)), wall(10_010));
+        assert_eq!(hand.follow(wall(7_010), steady(610)), wall(10_310));
+        // After two hours both agree again.
+        assert_eq!(hand.follow(wall(13_610), steady(7_210)), wall(13_610));
+        // Set forward: followed at once.
+        assert_eq!(hand.follow(wall(99_999), steady(7_211)), wall(99_999));
     }
 
     #[test]

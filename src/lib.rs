@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod crash_point;
 pub mod secret;
 pub mod tasks;
 pub mod telemetry;

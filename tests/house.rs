@@ -11,7 +11,7 @@ use std::{
 /// The rows of `docs/architecture.md`, from the ground up. A room may use its own row's ground and everything below
 /// it; within a row the order of the list decides.
 const ROWS: &[&[&str]] = &[
-    &["clock", "secret", "tasks", "telemetry", "config"],
+    &["clock", "secret", "tasks", "telemetry", "config", "crash_point"],
     &["phone"],
     &["wire"],
     &["net", "store", "vendor"],

@@ -9,7 +9,7 @@ pub mod cause;
 mod chart;
 mod codes;
 mod config;
-mod csv;
+pub mod csv;
 mod diff;
 pub mod english;
 mod file;

@@ -71,9 +71,6 @@ const FLEET_EVENTS: usize = 4096;
 /// Indications of Devices waiting.
 const DEVICES_EVENTS: usize = 1024;
 
-/// How long the start may look for damage in the database.
-const DAMAGE_LOOK: Duration = Duration::from_secs(2);
-
 /// Where the application listens.
 #[derive(Debug, Clone, Default)]
 pub struct Addresses {
@@ -115,7 +112,6 @@ impl Application {
         let tasks = Tasks::new();
         let store = Store::open(&config.data.dir, Arc::clone(&clock), &tasks).await?;
         let claim = store.claim()?;
-        store.look_for_damage(DAMAGE_LOOK).await?;
         let passive = store.restoration().and_then(|restoration| restoration.passive_sentence());
         if let Some(sentence) = &passive {
             tracing::warn!("{sentence}");

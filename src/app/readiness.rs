@@ -71,6 +71,9 @@ impl Readiness for LinksReadiness {
             missing.push(NotReady { what: "passive".to_owned(), why });
             return missing;
         }
+        if let Some(why) = self.store.condition().sentence() {
+            missing.push(NotReady { what: "database".to_owned(), why });
+        }
         let links = self.devices.states();
         for instance in self.instances.iter() {
             let label = instance.label();

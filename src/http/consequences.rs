@@ -11,6 +11,7 @@ use super::{
     ports::{Deliveries, RecordError, Records},
 };
 use crate::{
+    crash_point::{CrashPoint, pass},
     phone::{
         admission::{Reason, bind},
         record::{Phone, PhoneId},
@@ -94,7 +95,9 @@ impl Consequences {
             // The receiver waits below; it cannot be full.
             let _ = verdict.try_send(bound);
         };
+        pass(CrashPoint::BindWanted).await;
         let record = self.records.change(phone, Box::new(change)).await?;
+        pass(CrashPoint::Bound).await;
         Ok(match outcome.try_recv() {
             Ok(bound) => bound.map(|()| record),
             Err(_) => return Err(RecordError("the change that binds the window was not carried out".to_owned())),
@@ -131,9 +134,11 @@ impl Consequences {
         let Ok(place) = self.room.clone().try_acquire_owned() else { return };
         let (records, deliveries) = (self.records.clone(), self.deliveries.clone());
         self.tasks.spawn("record delivery", async move {
+            pass(CrashPoint::FileSent).await;
             let change = move |record: &mut Phone, events: &mut Vec<NewEvent>| outcome::delivered(record, done, events);
             match records.change_later(phone, Box::new(change)).await {
                 Ok(record) => {
+                    pass(CrashPoint::DeliveryWritten).await;
                     if record.delivery.as_ref().is_some_and(|last| last.etag == file.etag) {
                         records.keep_delivered(file);
                     }

@@ -17,6 +17,7 @@ use super::{
     outcome,
 };
 use crate::{
+    crash_point::{CrashPoint, pass},
     phone::{
         facet::DevicesState,
         record::{Phone, PhoneId},
@@ -28,6 +29,8 @@ use crate::{
 
 /// Quiet after a single item before it is written.
 const DEBOUNCE: Duration = Duration::from_secs(1);
+/// Pause after the store failed.
+const STORE_PAUSE: Duration = Duration::from_secs(5);
 /// Different item types one phone may have; Devices knows seven.
 const MOST_ITEMS: usize = 64;
 
@@ -42,6 +45,9 @@ struct Burst {
     items: BTreeMap<String, Value>,
     complete: bool,
     write_at: Option<Timestamp>,
+    /// The end of a burst, and the administrative password, that the store could not take: written again with the rest.
+    last: Option<Option<Secret>>,
+    admin: Option<Secret>,
 }
 
 pub(super) struct Inbox {
@@ -121,7 +127,13 @@ impl Inbox {
                 return self.password(id, held, password, sent, stored).await;
             }
             FleetEventKind::AdminPassword(password) => {
-                self.change(id, |phone| phone.device_config.admin_password = Some(password)).await?;
+                let copy = password.clone();
+                let written = self.change(id, |phone| phone.device_config.admin_password = Some(password)).await;
+                if let (Err(_), Some(burst)) = (&written, self.bursts.get_mut(&id)) {
+                    burst.admin = Some(copy);
+                    burst.write_at = now.saturating_add(STORE_PAUSE).ok();
+                }
+                written?;
             }
             FleetEventKind::Item(item) => self.item(id, item, now),
             FleetEventKind::Last { opened_with } => return self.last(id, held, opened_with, now).await,
@@ -165,9 +177,11 @@ impl Inbox {
     ) -> Result<(), StoreError> {
         let store = &self.engine.world.store;
         let now = self.engine.world.now();
+        pass(CrashPoint::PasswordCame).await;
         let (phone, ()) = store
             .change_phone(id, |phone, events| outcome::password(phone, password, sent.as_ref(), now, events))
             .await?;
+        pass(CrashPoint::PasswordWritten).await;
         // A code that came since has not been sent: with it the record asks for another connection.
         if phone.code.is_none() {
             self.identifies_as(&phone, held);
@@ -206,9 +220,13 @@ impl Inbox {
         let burst = self.bursts.entry(id).or_default();
         let items = std::mem::take(&mut burst.items);
         let is_first = !std::mem::replace(&mut burst.complete, true);
-        burst.write_at = None;
+        let copy = items.clone();
+        // A password that waits to be written again keeps its time.
+        let again = now.saturating_add(STORE_PAUSE).ok();
+        burst.write_at = again.filter(|_| burst.admin.is_some());
+        pass(CrashPoint::ConfigCame).await;
         let store = &self.engine.world.store;
-        let (phone, ()) = store
+        let written = store
             .change_phone(id, |phone, events| {
                 if is_first {
                     outcome::burst(phone, items, opened_with.as_ref(), now, events);
@@ -217,7 +235,21 @@ impl Inbox {
                     outcome::items_changed(phone, items, events);
                 }
             })
-            .await?;
+            .await;
+        let (phone, ()) = match written {
+            Ok(written) => written,
+            Err(error) => {
+                // Devices will not say it again as long as it stays connected.
+                if let Some(burst) = self.bursts.get_mut(&id) {
+                    burst.items = copy;
+                    burst.complete = !is_first;
+                    burst.last = Some(opened_with);
+                    burst.write_at = now.saturating_add(STORE_PAUSE).ok();
+                }
+                return Err(error);
+            }
+        };
+        pass(CrashPoint::ConfigWritten).await;
         // As after a password: a code that came since asks for another connection.
         if phone.code.is_none() {
             self.identifies_as(&phone, held);
@@ -231,6 +263,14 @@ impl Inbox {
         Ok(())
     }
 
+    /// What could not be written comes once more.
+    async fn again(&mut self, event: FleetEvent) {
+        let (phone, label) = (event.phone, event.kind.label());
+        if let Err(error) = Box::pin(self.take(event)).await {
+            tracing::warn!(phone = phone.0, event = label, "what Devices sent still cannot be stored: {error}");
+        }
+    }
+
     async fn flush(&mut self) {
         let now = self.engine.world.now();
         let due: Vec<PhoneId> = self
@@ -242,7 +282,20 @@ impl Inbox {
         for id in due {
             let Some(burst) = self.bursts.get_mut(&id) else { continue };
             burst.write_at = None;
+            if let Some(password) = burst.admin.take() {
+                let event = FleetEvent { phone: id, conn: burst.conn, kind: FleetEventKind::AdminPassword(password) };
+                self.again(event).await;
+            }
+            let Some(burst) = self.bursts.get_mut(&id) else { continue };
+            if let Some(opened_with) = burst.last.take() {
+                let event = FleetEvent { phone: id, conn: burst.conn, kind: FleetEventKind::Last { opened_with } };
+                self.again(event).await;
+                continue;
+            }
             let items = std::mem::take(&mut burst.items);
+            if items.is_empty() {
+                continue;
+            }
             let copy = items.clone();
             let written = self
                 .engine

@@ -19,6 +19,7 @@ use super::{
     world::AccountFacts,
 };
 use crate::{
+    crash_point::{CrashPoint, pass},
     phone::{
         facet::{DevicesState, Wanted},
         instance::InstanceId,
@@ -92,7 +93,10 @@ pub(super) async fn request(engine: &Engine, locks: &MacLocks, request: Provisio
     let serialised = async || {
         let lock = locks.of(Lock::Record(request.instance, request.mac));
         let _serialised = lock.lock().await;
-        write(engine, locks, &request).await.map_err(|refusal| refusal.to_string())
+        pass(CrashPoint::Requested).await;
+        let written = write(engine, locks, &request).await.map_err(|refusal| refusal.to_string());
+        pass(CrashPoint::RequestWritten).await;
+        written
     };
     let mut written = serialised().await?;
     let sleep = engine.world.clock.sleep_until(deadline);

@@ -12,6 +12,7 @@ use super::{
     world::AccountFacts,
 };
 use crate::{
+    crash_point::{CrashPoint, pass},
     phone::{instance::InstanceId, record::PhoneId},
     redirect::{self, Operation, Outcome, RedirectAccount},
     secret::Secret,
@@ -125,6 +126,7 @@ pub(super) async fn ensure(engine: Arc<Engine>, work: Work) {
         () = engine.tasks.stopping() => return,
         outcome = call => outcome,
     };
+    pass(CrashPoint::ServerAnswered).await;
     let now = engine.world.now();
     let standing = match &outcome {
         Outcome::Ok(done) => Some(done.renamed.clone().unwrap_or_else(|| name.clone())),

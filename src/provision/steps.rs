@@ -8,6 +8,7 @@ use super::{
     ports::{PbxError, SameMac, UserKey},
 };
 use crate::{
+    crash_point::{CrashPoint, pass},
     phone::record::{Account, Flags, Phone},
     redirect::{Operation, Outcome, ServerEntry, Trouble},
     secret::Secret,
@@ -67,7 +68,9 @@ pub(super) async fn carry_out(
             }
         }
         Action::Bury => {
+            pass(CrashPoint::BuryWanted).await;
             store.change_phone(phone.id, |phone, events| outcome::bury(phone, now, events)).await?;
+            pass(CrashPoint::Buried).await;
         }
     }
     Ok(())
@@ -89,6 +92,7 @@ async fn hold(engine: &Engine, phone: &Phone, hold: Hold) -> Result<(), StoreErr
             .change_phone(phone.id, |phone, _| outcome::connecting(phone, &product, &version, hold.url.as_str(), now))
             .await?;
     }
+    pass(CrashPoint::HoldWritten).await;
     engine.set_held(phone.id, Some(hold.clone()));
     let Hold { url, credential } = hold;
     engine.fleet.hold(HoldSpec {
@@ -100,6 +104,7 @@ async fn hold(engine: &Engine, phone: &Phone, hold: Hold) -> Result<(), StoreErr
         version,
         credential,
     });
+    pass(CrashPoint::Held).await;
     Ok(())
 }
 
@@ -128,6 +133,7 @@ async fn register(
     if !is_current {
         return Ok(());
     }
+    pass(CrashPoint::RegisterWritten).await;
     let server = ServerEntry { name: server_name, url: server.url };
     let serial = engine.world.serial(phone);
     let operation = Operation::Register { mac: phone.mac, unique_url: Some(url.clone()), server, serial };
@@ -135,12 +141,14 @@ async fn register(
     if !is_answer(&outcome, running) {
         return Ok(());
     }
+    pass(CrashPoint::RegisterAnswered).await;
     let now = engine.world.now();
     store
         .change_phone(phone.id, |phone, events| {
             outcome::registered(phone, &url, &outcome, now, rand::random(), events);
         })
         .await?;
+    pass(CrashPoint::RegisteredWritten).await;
     Ok(())
 }
 
@@ -177,12 +185,14 @@ async fn deregister(engine: &Engine, phone: &Phone, running: &mut Running) -> Re
     if !is_answer(&outcome, running) {
         return Ok(());
     }
+    pass(CrashPoint::DeregisterAnswered).await;
     let now = engine.world.now();
     engine
         .world
         .store
         .change_phone(phone.id, |phone, events| outcome::deregistered(phone, &outcome, now, rand::random(), events))
         .await?;
+    pass(CrashPoint::DeregisteredWritten).await;
     Ok(())
 }
 
@@ -222,10 +232,12 @@ async fn write_flags(
         if key.guid.is_none() {
             key.guid = Some(pbx.user(phone.instance, key.clone()).await?.guid);
         }
+        pass(CrashPoint::FlagsWanted).await;
         pbx.set_flags(phone.instance, key.clone(), account.hwid.clone(), flags).await
     }
     .await;
     running.reached(!matches!(result, Err(PbxError::NoSession)));
+    pass(CrashPoint::FlagsAnswered).await;
     let now = engine.world.now();
     engine
         .world
@@ -244,6 +256,7 @@ async fn write_flags(
             }
         })
         .await?;
+    pass(CrashPoint::FlagsWritten).await;
     Ok(())
 }
 
@@ -262,6 +275,7 @@ async fn ask_registration(
     let by_name = is_set || phone.shares_hwid(account, has_handsets);
     let result = engine.world.pbx.registration(phone.instance, key_of(account), account.hwid.clone(), by_name).await;
     running.reached(!matches!(result, Err(PbxError::NoSession)));
+    pass(CrashPoint::RegistrationAnswered).await;
     let now = engine.world.now();
     engine
         .world
@@ -277,6 +291,7 @@ async fn ask_registration(
             }
         })
         .await?;
+    pass(CrashPoint::RegistrationWritten).await;
     Ok(())
 }
 

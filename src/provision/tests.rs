@@ -3,7 +3,12 @@
 mod base;
 mod bench;
 mod comparison;
+#[cfg(feature = "sim")]
+mod crash;
 mod engine;
 mod intake;
+mod life;
+mod outage;
+mod power_loss;
 mod random;
 mod restart;

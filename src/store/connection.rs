@@ -9,6 +9,7 @@ use sqlx::{
 
 use super::{
     error::{Attempt, StoreError},
+    schema,
     seal::Keyring,
 };
 
@@ -41,19 +42,30 @@ pub(super) async fn writer(path: &Path) -> Result<SqliteConnection, StoreError> 
 }
 
 /// Connections that only read.
-pub(super) async fn readers(path: &Path) -> Result<SqlitePool, StoreError> {
+pub(super) fn readers(path: &Path) -> SqlitePool {
     SqlitePoolOptions::new()
         .min_connections(0)
         .max_connections(READERS)
         .acquire_timeout(BUSY)
-        .connect_with(options(path).read_only(true))
-        .await
-        .attempt("open the database for reading")
+        .connect_lazy_with(options(path).read_only(true))
 }
 
 /// A single reading connection.
 pub(super) async fn reader(path: &Path) -> Result<SqliteConnection, StoreError> {
     options(path).read_only(true).connect().await.attempt("open the database for watching")
+}
+
+/// Checks that the database has the present schema: without writing it cannot be brought there.
+pub(super) async fn prove_schema(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let found = schema::applied(connection).await?.last().copied().unwrap_or_default();
+    let known = schema::newest();
+    if found == known { Ok(()) } else { Err(StoreError::OtherSchema { found, known }) }
+}
+
+/// A connection that takes the file as it is and needs nothing beside it.
+pub(super) async fn without_log(path: &Path) -> Result<SqliteConnection, StoreError> {
+    let options = SqliteConnectOptions::new().filename(path).create_if_missing(false).immutable(true).read_only(true);
+    options.disable_statement_logging().connect().await.attempt("open the database as it is")
 }
 
 /// Checks that the key belongs to the database and tells the ring which one seals; a new database is bound to it.

@@ -48,6 +48,14 @@ pub enum StoreError {
         /// The newest copy gangway made by itself, where it is known.
         copy: Option<PathBuf>,
     },
+    /// The database could not be opened for writing when the gateway started.
+    #[error("cannot {action}: {condition}")]
+    Ailing {
+        /// What was attempted.
+        action: &'static str,
+        /// The condition as a sentence.
+        condition: String,
+    },
     /// Anything else SQLite reports.
     #[error("cannot {action}: {source}")]
     Database {
@@ -65,6 +73,16 @@ pub enum StoreError {
          backup made before the upgrade"
     )]
     NewerSchema {
+        /// Newest migration in the file.
+        found: i64,
+        /// Newest migration of this program.
+        known: i64,
+    },
+    /// The schema is an older one, and the database cannot be written.
+    #[error(
+        "the database has schema {found} and cannot be brought to {known} without being written: make that possible"
+    )]
+    OtherSchema {
         /// Newest migration in the file.
         found: i64,
         /// Newest migration of this program.
@@ -215,7 +233,7 @@ impl StoreError {
     }
 }
 
-fn named(copy: Option<&Path>) -> String {
+pub(super) fn named(copy: Option<&Path>) -> String {
     copy.map(|copy| format!(": gangway restore {} --replace", copy.display())).unwrap_or_default()
 }
 

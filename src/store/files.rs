@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError},
+    io::ErrorKind,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
@@ -29,12 +30,12 @@ pub(super) fn prepare_directory(dir: &Path) -> Result<(), StoreError> {
 /// Returns whether it was there before, with anything in it.
 pub(super) fn prepare_database(dir: &Path) -> Result<bool, StoreError> {
     let path = dir.join(DATABASE);
-    let file = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .open(&path)
-        .map_err(failed("open the database", &path))?;
+    let file = match OpenOptions::new().create(true).append(true).mode(0o600).open(&path) {
+        // On a file system mounted for reading it can still be read.
+        Err(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => File::open(&path),
+        opened => opened,
+    };
+    let file = file.map_err(failed("open the database", &path))?;
     restrict(&path, 0o600)?;
     Ok(file.metadata().map_err(failed("look at the database", &path))?.len() > 0)
 }
@@ -68,13 +69,11 @@ impl Claim {
     }
 
     fn lock(path: PathBuf) -> Result<Self, StoreError> {
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(failed("open the lock file", &path))?;
+        let file = match OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path) {
+            Err(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => File::open(&path),
+            opened => opened,
+        };
+        let file = file.map_err(failed("open the lock file", &path))?;
         match file.try_lock() {
             Ok(()) => Ok(Self { _lock: file }),
             Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path }),

@@ -14,6 +14,16 @@ impl Store {
     /// When the database cannot be written.
     pub async fn instance(&self, domain: &str, name: &str) -> Result<InstanceId, StoreError> {
         let mut writer = self.inner.writer.take().await;
+        // A known one needs no writing, which may not be possible just now.
+        let known = sqlx::query_scalar("SELECT id FROM instance WHERE domain = ? AND name = ?")
+            .bind(domain)
+            .bind(name)
+            .fetch_optional(&mut *writer)
+            .await
+            .attempt("look for the instance")?;
+        if let Some(id) = known {
+            return Ok(InstanceId(id));
+        }
         let created = ms(self.inner.clock.now());
         // The update changes nothing and makes RETURNING answer for a row that was there.
         let id = sqlx::query_scalar!(

@@ -36,6 +36,8 @@ pub(super) struct Loaded {
     pub(super) tokens: Tokens,
     pub(super) requests: Requests,
     pub(super) seen: Seen,
+    /// The database is damaged: phones are missing.
+    pub(super) damage: Option<StoreError>,
 }
 
 /// Device configurations met while loading, by their text: equal ones are read and held once.
@@ -74,11 +76,32 @@ pub(super) async fn everything(
         .await
         .attempt("count the phones")?;
     let mut alike = Alike::default();
-    let mut first = 1;
-    while first <= last {
-        let chunk = first..=first.saturating_add(CHUNK - 1).min(last);
-        first = chunk.end().saturating_add(1);
-        for loaded in phones(&mut transaction, keyring, &chunk, &mut alike).await? {
+    let mut damage = None;
+    // The last one first.
+    let mut chunks: Vec<_> = (0..)
+        .map(|number: i64| number.saturating_mul(CHUNK).saturating_add(1))
+        .take_while(|first| *first <= last)
+        .map(|first| first..=first.saturating_add(CHUNK - 1).min(last))
+        .collect();
+    chunks.reverse();
+    while let Some(chunk) = chunks.pop() {
+        let phones = match phones(&mut transaction, keyring, &chunk, &mut alike).await {
+            Ok(phones) => phones,
+            // Halves until what is damaged stands alone.
+            Err(error @ StoreError::Corrupt { .. }) => {
+                let (first, end) = chunk.into_inner();
+                if first < end {
+                    let middle = first + (end - first) / 2;
+                    chunks.extend([middle + 1..=end, first..=middle]);
+                } else {
+                    tracing::error!(%error, phone = first, "a phone cannot be read and is left out");
+                    damage = Some(error);
+                }
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        for loaded in phones {
             match loaded {
                 Ok((phone, change)) => {
                     roster.put(Arc::new(phone), change);
@@ -90,9 +113,16 @@ pub(super) async fn everything(
     let settings = Settings::load(&mut transaction, keyring).await?;
     let facts = Facts::load(&mut transaction, keyring).await?;
     let tokens = Tokens::load(&mut transaction).await?;
-    let requests = Requests::load(&mut transaction).await?;
+    let requests = match Requests::load(&mut transaction).await {
+        Err(error @ StoreError::Corrupt { .. }) => {
+            tracing::error!(%error, "when phones asked last is not known");
+            damage = Some(error);
+            Requests::default()
+        }
+        loaded => loaded?,
+    };
     transaction.rollback().await.attempt("read the database")?;
-    Ok(Loaded { settings, facts, tokens, requests, seen })
+    Ok(Loaded { settings, facts, tokens, requests, seen, damage })
 }
 
 /// The phones with these ids and their change counters; a damaged one is an error of its own.

@@ -8,6 +8,7 @@
 
 mod account;
 mod activity;
+mod ailing;
 mod audit;
 mod backup;
 mod bundle;
@@ -39,6 +40,8 @@ mod setting_change;
 mod standing;
 mod together;
 mod token;
+#[cfg(feature = "sim")]
+mod trouble;
 mod upload;
 mod watch;
 mod writer;
@@ -55,6 +58,7 @@ use tokio::sync::broadcast;
 
 pub use self::{
     activity::Activity,
+    ailing::Condition,
     audit::{AUDIT_KEPT, AuditEntry, AuditRow},
     backup::{Contents, Damage, PASSPHRASE_LEAST, Progress, Restore, RestoreError, Restored, finish_restoration},
     change::PhoneChanged,
@@ -105,6 +109,7 @@ struct Inner {
     requests: Requests,
     delivered: delivered::Waiting,
     later: together::LaterQueue,
+    condition: ailing::Shown,
     changes: broadcast::Sender<PhoneChanged>,
     settings_changes: broadcast::Sender<InstanceId>,
     request_changes: broadcast::Sender<Arc<[PhoneId]>>,
@@ -121,7 +126,8 @@ impl Store {
     /// phones. Starts the tasks that watch for changes of other processes and write what nobody waits for.
     ///
     /// # Errors
-    /// Whatever keeps it from serving: see [`StoreError`]. A single phone whose row is damaged is logged and left out.
+    /// Whatever keeps it from serving: see [`StoreError`]. A single phone whose row is damaged is logged and left out. A
+    /// database that can be read but not be written opens; [`Store::condition`] tells.
     #[tracing::instrument(name = "store.open", skip_all, fields(dir = %dir.display()))]
     pub async fn open(dir: &Path, clock: SharedClock, tasks: &Tasks) -> Result<Self, StoreError> {
         let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
@@ -141,21 +147,45 @@ impl Store {
         let path = dir.join(DATABASE);
         let existed = files::prepare_database(dir)?;
         let keyring = Arc::new(key_file::keyring(dir, credentials, existed)?);
-        let mut writer = connection::writer(&path).await?;
-        schema::bring_forward(&mut writer, dir, clock.now()).await?;
-        connection::prove_key(&mut writer, &keyring).await?;
+        let opened = async {
+            let mut writer = connection::writer(&path).await?;
+            schema::bring_forward(&mut writer, dir, clock.now()).await?;
+            connection::prove_key(&mut writer, &keyring).await?;
+            Ok(writer)
+        };
+        let (mut connection, mut cause) = match opened.await {
+            Ok(writer) => (writer, None),
+            Err(cause) if existed && ailing::may_be_readable(&cause) => match ailing::look_inside(&path).await {
+                Ok(connection) => (connection, Some(cause)),
+                Err(_) => return Err(cause),
+            },
+            Err(error) => return Err(error),
+        };
+        if cause.is_some() {
+            connection::prove_key(&mut connection, &keyring).await?;
+        }
         let roster = Roster::new(TokenIndex::new(&keyring));
-        let restoration = standing::read(&mut writer).await?;
-        let loaded = load::everything(&mut writer, &keyring, &roster).await?;
-        let readers = connection::readers(&path).await?;
-        let watching = connection::reader(&path).await?;
+        let restoration = standing::read(&mut connection).await?;
+        let mut loaded = load::everything(&mut connection, &keyring, &roster).await?;
+        // What is damaged is not written to: that makes it worse.
+        cause = loaded.damage.take().or(cause);
+        let condition = ailing::Shown::default();
+        let writer = match cause.map(|cause| cause.with_copy_in(dir)) {
+            None => Writer::new(connection, Arc::clone(&keyring)),
+            Some(cause) => {
+                condition.set(&ailing::condition(&cause));
+                ailing::only_read(&mut connection).await?;
+                Writer::ailing(connection, cause, &path, Arc::clone(&keyring))
+            }
+        };
+        let readers = connection::readers(&path);
         let (later, queue) = together::queue();
         let store = Self {
             inner: Arc::new(Inner {
                 dir: dir.to_owned(),
                 clock,
-                writer: Writer::new(writer, Arc::clone(&keyring)),
                 keyring,
+                writer,
                 readers,
                 roster,
                 settings: loaded.settings,
@@ -165,15 +195,23 @@ impl Store {
                 requests: loaded.requests,
                 delivered: delivered::Waiting::default(),
                 later,
+                condition,
                 changes: broadcast::Sender::new(ANNOUNCEMENTS),
                 settings_changes: broadcast::Sender::new(ANNOUNCEMENTS),
                 request_changes: broadcast::Sender::new(16),
             }),
         };
-        tasks.spawn("store watch", watch::run(store.clone(), watching, loaded.seen, tasks.stop_token()));
+        tasks.spawn("store watch", watch::run(store.clone(), path.clone(), loaded.seen, tasks.stop_token()));
         tasks.spawn("store later changes", together::run(store.clone(), queue, tasks.stop_token()));
         tasks.spawn("store request facts", request::run(store.clone(), tasks.stop_token()));
+        tasks.spawn("store check", ailing::check(store.clone(), tasks.stop_token()));
         Ok(store)
+    }
+
+    /// Whether it is read and written, or what keeps it from that.
+    #[must_use]
+    pub fn condition(&self) -> Condition {
+        self.inner.condition.get()
     }
 
     /// Claims the directory for serving. The claim holds as long as it is kept; commands do without.

@@ -1,5 +1,6 @@
 //! The store as its users see it, on real files.
 
+mod ailing;
 mod delivered;
 mod rotate;
 mod schemas;

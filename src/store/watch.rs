@@ -1,12 +1,15 @@
 //! Sees what other processes write to the same database.
 
-use std::time::Duration;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use sqlx::{Connection, SqliteConnection};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Store,
+    Condition, Store, connection,
     error::{Attempt, StoreError},
     fact, load, phone, setting, token,
 };
@@ -35,7 +38,9 @@ impl Seen {
 }
 
 /// Looks until the gateway stops.
-pub(super) async fn run(store: Store, mut connection: SqliteConnection, mut seen: Seen, stop: CancellationToken) {
+pub(super) async fn run(store: Store, path: PathBuf, mut seen: Seen, stop: CancellationToken) {
+    let mut connection = None;
+    let mut is_blind = false;
     loop {
         let clock = &store.inner.clock;
         let next = clock.now().saturating_add(PAUSE).unwrap_or(jiff::Timestamp::MAX);
@@ -44,13 +49,42 @@ pub(super) async fn run(store: Store, mut connection: SqliteConnection, mut seen
             () = clock.sleep_until(next) => {}
         }
         store.inner.writer.tidy().await;
-        if let Err(error) = look(&store, &mut connection, &mut seen).await {
-            let error = error.with_copy_in(store.dir());
-            tracing::warn!(%error, "changes of other processes are not seen at the moment");
+        if store.inner.writer.mend(clock.now()).await {
+            store.inner.condition.set(&Condition::Well);
+        }
+        let looked = look_with(&store, &path, &mut connection, &mut seen).await;
+        // Said once, not three times a second.
+        match looked {
+            Err(error) if !is_blind => {
+                let error = error.with_copy_in(store.dir());
+                tracing::warn!(%error, "changes of other processes are not seen at the moment");
+                is_blind = true;
+            }
+            Err(_) => connection = None,
+            Ok(()) => is_blind = false,
         }
     }
     // Closing a connection that only read cannot lose anything.
-    let _ = connection.close().await;
+    if let Some(connection) = connection {
+        let _ = connection.close().await;
+    }
+}
+
+async fn look_with(
+    store: &Store,
+    path: &Path,
+    connection: &mut Option<SqliteConnection>,
+    seen: &mut Seen,
+) -> Result<(), StoreError> {
+    let connection = match connection {
+        Some(connection) => connection,
+        none => {
+            // Another connection counts versions anew.
+            seen.version = -1;
+            none.insert(connection::reader(path).await?)
+        }
+    };
+    look(store, connection, seen).await
 }
 
 /// One look. `seen` moves only when everything was brought in.

@@ -6,17 +6,24 @@
 
 use std::{
     ops::{Deref, DerefMut},
+    path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
+use jiff::Timestamp;
 use sqlx::SqliteConnection;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::{
+    ailing::{condition, may_heal},
     connection,
     error::{Attempt, StoreError},
     seal::Keyring,
 };
+
+/// Between two attempts to write again.
+const MEND: Duration = Duration::from_secs(10);
 
 /// The connection and whether a transaction may be open on it.
 pub(super) struct Writer {
@@ -27,6 +34,15 @@ pub(super) struct Writer {
 struct Slot {
     connection: SqliteConnection,
     open: bool,
+    /// Set while the connection cannot write.
+    ailing: Option<Ailing>,
+}
+
+/// Why the connection cannot write, and when that is looked at again.
+struct Ailing {
+    cause: StoreError,
+    path: PathBuf,
+    next: Timestamp,
 }
 
 /// The right to write; statements commit by themselves.
@@ -42,7 +58,43 @@ pub(super) struct Transaction<'w> {
 
 impl Writer {
     pub(super) fn new(connection: SqliteConnection, keyring: Arc<Keyring>) -> Self {
-        Self { slot: Mutex::new(Slot { connection, open: false }), keyring }
+        Self { slot: Mutex::new(Slot { connection, open: false, ailing: None }), keyring }
+    }
+
+    /// One whose connection only reads, because of `cause`.
+    pub(super) fn ailing(connection: SqliteConnection, cause: StoreError, path: &Path, keyring: Arc<Keyring>) -> Self {
+        let ailing = Ailing { cause, path: path.to_owned(), next: Timestamp::MIN };
+        Self { slot: Mutex::new(Slot { connection, open: false, ailing: Some(ailing) }), keyring }
+    }
+
+    /// Tries, at most every [`MEND`], whether the database can be written again. Returns whether that is so since now.
+    pub(super) async fn mend(&self, now: Timestamp) -> bool {
+        let Ok(mut slot) = self.slot.try_lock() else { return false };
+        let Some(ailing) = slot.ailing.as_mut().filter(|ailing| now >= ailing.next && may_heal(&ailing.cause)) else {
+            return false;
+        };
+        ailing.next = now.saturating_add(MEND).unwrap_or(Timestamp::MAX);
+        let opened = async {
+            let mut writer = connection::writer(&ailing.path).await?;
+            connection::prove_key(&mut writer, &self.keyring).await?;
+            // Opening needs no place on the disk; a commit does.
+            sqlx::query("UPDATE sequence SET phone = phone WHERE id = 1")
+                .execute(&mut writer)
+                .await
+                .attempt("write")?;
+            Ok::<_, StoreError>(writer)
+        };
+        match opened.await {
+            Ok(writer) => {
+                slot.connection = writer;
+                slot.ailing = None;
+                true
+            }
+            Err(error) => {
+                tracing::debug!(%error, "the database still cannot be written");
+                false
+            }
+        }
     }
 
     /// Waits for the right to write.
@@ -56,6 +108,10 @@ impl Writer {
     /// completes "cannot ...".
     pub(super) async fn begin(&self, action: &'static str) -> Result<Transaction<'_>, StoreError> {
         let mut writing = self.take().await;
+        if let Some(Ailing { cause, .. }) = &writing.slot.ailing {
+            let condition = condition(cause).sentence().unwrap_or_default();
+            return Err(StoreError::Ailing { action, condition });
+        }
         writing.slot.open = true;
         sqlx::query("BEGIN IMMEDIATE").execute(&mut *writing).await.attempt(action)?;
         // Nobody else can admit another key until this transaction is over.

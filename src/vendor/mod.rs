@@ -20,6 +20,7 @@ pub use finding::Finding;
 pub use format::Format;
 pub use live::{LiveFolders, Look};
 pub use manifest::{AuthScheme, FileKind, Provider, SameMac};
+pub use proofs::judge_manifest;
 pub use recognise::{Basis, Recognition};
 pub use registry::{Registry, SharedRegistry, Vendor};
 pub use templates::TemplateFault;

@@ -3,6 +3,7 @@
 //! by provisioning again. The real binary dies here by SIGKILL.
 
 use gangway::{
+    crash_point::{CrashPoint, VARIABLE},
     phone::{
         facet::{DevicesState, RedirectState},
         mac::Mac,
@@ -82,6 +83,10 @@ impl Station {
 
     /// Waits until the gateway is there.
     async fn reached(self, world: &World, records: &Records, mac: Mac) {
+        if matches!(self, Self::RedirectCheck | Self::RedirectRegister | Self::RedirectAnswer) {
+            // Where Users was faster than the news of Devices, the phone is redirected before it has its password.
+            records.wait_phone(mac, "the password on disk", |phone| phone.sysclient.password.is_some()).await;
+        }
         match self {
             Self::Requested => {}
             Self::Identified => {
@@ -131,9 +136,15 @@ impl Station {
 
 /// Starts the gateway and waits until the PBX is connected to this very process.
 async fn serve(site: &Site, world: &World) -> Process {
+    serve_until(site, world, None).await
+}
+
+/// The same; it kills itself at this point.
+async fn serve_until(site: &Site, world: &World, point: Option<CrashPoint>) -> Process {
     let logins = || world.pbx.board().read(|pbx| pbx.links.values().map(|link| link.logins).collect::<Vec<_>>());
     let before = logins();
-    let process = site.serve();
+    let name = point.map(CrashPoint::name).unwrap_or_default();
+    let process = site.serve_with(&[(VARIABLE, &name)]);
     let back = |state: &gangway::sim::pbx::PbxState| {
         let now = state.links.values().map(|link| link.logins);
         let fresh = !before.is_empty() && now.zip(&before).all(|(now, before)| now > *before);
@@ -186,6 +197,43 @@ async fn killed_at(station: Station) {
     if station == Station::Delivering {
         // What was not written down is learned from the phone's next request.
         phone.poll_once().await.unwrap();
+    }
+    records.wait_done(mac).await;
+    wait_single_sysclient(&world, mac).await;
+    assert_final_state(&world, &records, &phone);
+    let (took, exit) = process.terminate();
+    assert_eq!(exit, Some(0), "after {took:?}");
+}
+
+/// The process kills itself at a point of a phone's request, where no neighbour can hold it.
+async fn dies_at(point: CrashPoint) {
+    let world = world().start().await.unwrap();
+    let options = Options::default().redirecting(&world);
+    let site = Site::new(&options);
+    site.records(&options).await;
+    let process = serve_until(&site, &world, Some(point)).await;
+    world.connect_gateway(&site.url());
+    world.wait_gateway().await.unwrap();
+    let mac = mac(1);
+    let phone = world.add_phone(mac, model::T46U);
+    assert!(world.users.provision(ProvisionRequest::new(&mac.to_string(), "user1", TITLE)).await.unwrap().ok);
+    let records = site.records(&options).await;
+    records.wait_redirect(mac, RedirectState::Redirected).await;
+
+    let early = phone.boot().await.unwrap();
+
+    assert_eq!(process.died(), Some(9), "{point:?} is reached: {early:#?}");
+    let has_file = !early.files.is_empty() && early.registered;
+    let file_is_out = matches!(point, CrashPoint::FileSent | CrashPoint::DeliveryWritten);
+    assert_eq!(has_file, file_is_out, "{point:?}: no byte leaves before the window is bound on disk: {early:#?}");
+    let process = serve(&site, &world).await;
+    world.wait_gateway().await.unwrap();
+    let records = site.records(&options).await;
+    assert_eq!(records.phone(mac).unwrap().window.bound.is_some(), point != CrashPoint::BindWanted, "{point:?}");
+    if file_is_out {
+        phone.poll_once().await.unwrap();
+    } else {
+        assert!(phone.boot().await.unwrap().registered, "the same phone is let in again");
     }
     records.wait_done(mac).await;
     wait_single_sysclient(&world, mac).await;
@@ -271,4 +319,23 @@ stations! {
     killed_after_the_phone_has_its_file: Delivered,
     killed_before_the_flags_are_written: FlagsRequest,
     killed_after_the_flags_are_written: FlagsAnswer,
+}
+
+macro_rules! points {
+    ($($name:ident: $point:ident,)+) => {
+        $(
+            #[actix_rt::test]
+            async fn $name() {
+                dies_at(CrashPoint::$point).await;
+            }
+        )+
+    };
+}
+
+// Every other point is died in by src/provision/tests/crash.rs.
+points! {
+    dies_before_the_window_is_bound: BindWanted,
+    dies_before_the_file_leaves: Bound,
+    dies_before_the_delivery_is_written: FileSent,
+    dies_after_the_delivery_is_written: DeliveryWritten,
 }

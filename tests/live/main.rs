@@ -29,6 +29,7 @@ mod line_keys;
 mod login;
 mod messages;
 mod missing_admin;
+mod outage;
 mod pnp;
 mod redirect_away;
 mod redirect_checks;

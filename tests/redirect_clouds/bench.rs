@@ -40,6 +40,10 @@ impl History {
         std::mem::take(&mut self.0.lock().unwrap())
     }
 
+    pub fn len(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
+
     pub fn commands(&self) -> Vec<&'static str> {
         self.take().iter().map(|entry| entry.command).collect()
     }
@@ -59,6 +63,11 @@ impl Bench {
     }
 
     pub fn at(clock: SharedClock, protocol: &str, url: &str) -> Self {
+        Self::spaced(clock, Duration::ZERO, protocol, url)
+    }
+
+    /// With this time between two calls of the account.
+    pub fn spaced(clock: SharedClock, spacing: Duration, protocol: &str, url: &str) -> Self {
         let provider = gangway::net::tls::provider();
         let tls = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -68,7 +77,7 @@ impl Bench {
         let client = Client::new(Options::new(tls));
         let history = Arc::new(History::default());
         let tasks = Tasks::new();
-        let limits = Limits { spacing: Duration::ZERO, timeout: Duration::from_secs(10), max_bytes: 64 * 1024 };
+        let limits = Limits { spacing, timeout: Duration::from_secs(10), max_bytes: 64 * 1024 };
         let sink: Arc<dyn HistorySink> = Arc::<History>::clone(&history);
         let redirects = Redirects::start(client.clone(), sink, clock, &tasks, limits);
         Self { redirects, history, client, tasks, account: account(protocol, url) }

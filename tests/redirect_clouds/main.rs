@@ -1,4 +1,4 @@
-//! Snom's XML-RPC interface and Yealink's YMCS over real sockets: against independent witnesses, against the simulators,
+//! The vendors' redirect services over real sockets: against independent witnesses, against the simulators,
 //! and against a server that misbehaves in every way we could think of.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so")]
 
@@ -8,4 +8,5 @@ mod hawk_witness;
 mod snom;
 mod sraps;
 mod verify;
+mod yealink;
 mod ymcs;

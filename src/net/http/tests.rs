@@ -138,6 +138,28 @@ async fn half_an_answer_and_none_are_told_apart() {
     }
 }
 
+/// One byte now and then is no progress: the time-out is for the whole answer.
+#[actix_rt::test]
+async fn an_answer_that_trickles_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = Url::parse(&format!("http://{}/token", listener.local_addr().unwrap())).unwrap();
+    Tasks::new().spawn_local("trickle", async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        head_of(&mut stream).await;
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n").await.unwrap();
+        let mut ticks = tokio::time::interval(Duration::from_millis(20));
+        while stream.write_all(b"x").await.is_ok() {
+            ticks.tick().await;
+        }
+    });
+    let mut request = Request::new(Method::Get, url.clone());
+    request.timeout = Duration::from_millis(300);
+    request.max_bytes = 1 << 20;
+    let error = client().send(request).await.unwrap_err();
+    assert_eq!(error.label(), "timeout", "{error:?}");
+    says(&error, &url);
+}
+
 #[actix_rt::test]
 async fn nobody_there_no_name_and_silence_have_their_own_sentences() {
     let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -234,15 +234,18 @@ impl Bench {
 
     pub async fn with(outside: Outside) -> Self {
         let clock = ManualClock::new(Timestamp::from_second(1_000_000).unwrap());
+        Self::on(tempfile::tempdir().unwrap(), Arc::new(outside), clock).await
+    }
+
+    /// A gateway on this data directory, inside this world.
+    pub async fn on(dir: tempfile::TempDir, outside: Arc<Outside>, clock: ManualClock) -> Self {
         let store_tasks = Tasks::new();
-        let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path(), Arc::new(clock.clone()), &store_tasks).await.unwrap();
         let instance = store.instance("example.com", "gangway").await.unwrap();
         let instances = Instances::new(vec![tenant(instance, "example.com", "https://gw.example.com")]);
         for (name, value) in [("redirect.yealink.user", "rps"), ("redirect.yealink.password", "rps-password")] {
             store.set_setting(instance, &Scope::Instance, name, Some(&Secret::new(value))).await.unwrap();
         }
-        let outside = Arc::new(outside);
         let tasks = Tasks::new();
         let (events, provisioning) = start(&store, &instances, &outside, &clock, &tasks);
         Self { clock, store, outside, provisioning, instance, events, tasks, store_tasks, instances, conn: 0, dir }
@@ -275,6 +278,16 @@ impl Bench {
         let moved = tenant(self.instance, "example.com", url);
         self.instances = Instances::new(vec![moved]);
         self.restart().await;
+    }
+
+    /// What is left when the gateway dies on the spot: its disk and the world around it. The tasks die with their
+    /// runtime, wherever they stand.
+    pub fn remains(self) -> tempfile::TempDir {
+        self.dir
+    }
+
+    pub fn data(&self) -> &std::path::Path {
+        self.dir.path()
     }
 
     pub async fn stop(self) {

@@ -30,6 +30,15 @@ pub(super) struct Loaded {
     pub templates: Templates,
 }
 
+/// What is wrong with one manifest by itself, taken as that of the vendor `folder`: its words, tables, patterns and the
+/// templates it names. Whoever writes such a tool as an editor or a fuzzer needs no directory for it.
+#[must_use]
+pub fn judge_manifest(folder: &str, text: &str) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    load(&Files::from([(format!("vendors/{folder}/vendor.toml"), text.to_owned())]), &mut findings);
+    findings
+}
+
 pub(super) fn load(files: &Files, findings: &mut Vec<Finding>) -> Loaded {
     let mut loaded = Loaded::default();
     for (path, text) in files {

@@ -4,7 +4,7 @@ use std::{
     fs,
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
-    os::unix::fs::PermissionsExt,
+    os::unix::{fs::PermissionsExt, process::ExitStatusExt},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::{
@@ -89,11 +89,17 @@ impl Site {
 
     /// Starts `gangway serve` and waits until it answers.
     pub fn serve(&self) -> Process {
+        self.serve_with(&[])
+    }
+
+    /// The same with variables in its environment.
+    pub fn serve_with(&self, variables: &[(&str, &str)]) -> Process {
         let log = self.dir.path().join("log.txt");
         let file = fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_gangway"))
             .args(["serve", "--config"])
             .arg(self.config())
+            .envs(variables.iter().copied())
             .stdout(Stdio::null())
             .stderr(file)
             .spawn()
@@ -125,6 +131,11 @@ impl Process {
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// Waits until it has died by itself; the signal.
+    pub fn died(mut self) -> Option<i32> {
+        self.child.wait().unwrap().signal()
     }
 
     /// SIGTERM; the time it took to end and its exit code.

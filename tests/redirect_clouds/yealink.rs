@@ -1,139 +1,23 @@
-//! Redirect services over real sockets: Python's standard-library XML-RPC server as the independent witness, and a
-//! server that misbehaves in every way we could think of.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so")]
+//! Yealink's XML-RPC interface: Python's standard-library XML-RPC server as the independent witness, and a server that
+//! misbehaves in every way we could think of.
 
 use std::{
-    io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
     time::Duration,
 };
 
-use actix_web::{App, HttpResponse, HttpServer, web};
+use actix_web::{HttpResponse, web};
 use gangway::{
-    clock::{ManualClock, SharedClock, SystemClock},
-    net::http::{Client, Method, Options, Request},
+    clock::ManualClock,
     phone::{instance::InstanceId, mac::Mac, record::PhoneId},
-    redirect::{
-        Done, EntryUsed, HistoryEntry, HistorySink, Limits, Operation, Outcome, RedirectAccount, Redirects,
-        ServerEntry, Trouble,
-    },
+    redirect::{Done, EntryUsed, Operation, Outcome, RedirectAccount, Trouble},
     secret::Secret,
-    tasks::Tasks,
 };
 use serde_json::Value;
-use url::Url;
 
-const USER: &str = "reseller";
-const PASSWORD: &str = "hunter2&<";
-const TOKEN: &str = "abcdefghijklmnopqrstuvwxyz";
-const SHARED: &str = "https://boot:s3cret@gw.example.com/example.com/gangway/phone/";
+use crate::bench::{Bench, PASSWORD, Python, SHARED, TOKEN, account, entry, register, serve, server, unique_url};
 
-#[derive(Default)]
-struct History(Mutex<Vec<HistoryEntry>>);
-
-impl HistorySink for History {
-    fn record(&self, entry: HistoryEntry) {
-        self.0.lock().unwrap().push(entry);
-    }
-}
-
-impl History {
-    fn take(&self) -> Vec<HistoryEntry> {
-        std::mem::take(&mut self.0.lock().unwrap())
-    }
-
-    fn commands(&self) -> Vec<&'static str> {
-        self.take().iter().map(|entry| entry.command).collect()
-    }
-}
-
-struct Bench {
-    redirects: Redirects,
-    history: Arc<History>,
-    client: Client,
-    tasks: Tasks,
-}
-
-fn bench() -> Bench {
-    bench_at(Arc::new(SystemClock), Duration::ZERO)
-}
-
-fn bench_at(clock: SharedClock, spacing: Duration) -> Bench {
-    let provider = gangway::net::tls::provider();
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth();
-    let client = Client::new(Options::new(tls));
-    let history = Arc::new(History::default());
-    let tasks = Tasks::new();
-    let limits = Limits { spacing, timeout: Duration::from_secs(10), max_bytes: 64 * 1024 };
-    let sink: Arc<dyn HistorySink> = Arc::<History>::clone(&history);
-    let redirects = Redirects::start(client.clone(), sink, clock, &tasks, limits);
-    Bench { redirects, history, client, tasks }
-}
-
-impl Bench {
-    async fn run(&self, url: &str, operation: Operation) -> Outcome {
-        self.run_as(url, PASSWORD, operation).await
-    }
-
-    async fn run_as(&self, url: &str, password: &str, operation: Operation) -> Outcome {
-        let phone = operation.mac().map(|mac| (PhoneId(3), mac));
-        self.redirects.run(account(url, password), operation, phone).await
-    }
-}
-
-fn account(url: &str, password: &str) -> RedirectAccount {
-    RedirectAccount {
-        instance: InstanceId(7),
-        vendor: "yealink".into(),
-        protocol: "yealink-xmlrpc".into(),
-        url: url.into(),
-        user: USER.into(),
-        password: Secret::new(password),
-        server_name: None,
-        mac_only: false,
-    }
-}
-
-/// The Python service; ends with the test, whatever becomes of it.
-struct Python {
-    child: Child,
-    url: String,
-}
-
-impl Python {
-    fn start(options: &[&str]) -> Self {
-        let mut child = Command::new("python3")
-            .arg("fixtures/redirect/python_rps.py")
-            .args(["--user", USER, "--password", PASSWORD])
-            .args(options)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("python3 is needed: it plays the redirect service");
-        let mut port = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut port).unwrap();
-        assert!(!port.is_empty(), "the Python service did not start");
-        Self { child, url: format!("http://127.0.0.1:{}/xmlrpc", port.trim()) }
-    }
-
-    async fn state(&self, client: &Client) -> Value {
-        let url = Url::parse(&self.url).unwrap().join("/state").unwrap();
-        let response = client.send(Request::new(Method::Get, url)).await.unwrap();
-        serde_json::from_slice(&response.body).unwrap()
-    }
-}
-
-impl Drop for Python {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+const PROTOCOL: &str = "yealink-xmlrpc";
 
 /// The forms an answer may have.
 const FORMS: &[&[&str]] = &[&[], &["--pretty"], &["--untyped"], &["--pretty", "--untyped"]];
@@ -142,42 +26,29 @@ fn mac() -> Mac {
     "805ec0aabbcc".parse().unwrap()
 }
 
-fn unique_url() -> String {
-    format!("https://gw.example.com/example.com/gangway/phone/{TOKEN}/")
-}
-
-fn server() -> ServerEntry {
-    ServerEntry { name: "example.com".into(), url: Secret::new(SHARED) }
-}
-
-fn register() -> Operation {
-    Operation::Register { mac: mac(), unique_url: Some(Secret::new(unique_url())), server: server(), serial: None }
-}
-
-fn entry(outcome: &Outcome) -> Option<EntryUsed> {
-    match outcome {
-        Outcome::Ok(Done { entry, .. }) => entry.clone(),
-        other => panic!("{other:?}: {}", other.sentence()),
-    }
+/// The Python service, and a bench whose account is there.
+fn start(options: &[&str]) -> (Bench, Python) {
+    let python = Python::start("python_rps.py", options);
+    (Bench::new(PROTOCOL, &python.url("/xmlrpc")), python)
 }
 
 #[actix_rt::test]
 async fn a_phone_comes_and_goes() {
     for form in FORMS {
-        let (bench, python) = (bench(), Python::start(form));
-        assert_eq!(bench.run(&python.url, Operation::Probe).await.label(), "ok");
-        assert_eq!(bench.run(&python.url, Operation::EnsureServer(server())).await.label(), "ok");
-        let again = bench.run(&python.url, Operation::EnsureServer(server())).await;
+        let (bench, python) = start(form);
+        assert_eq!(bench.run(Operation::Probe).await.label(), "ok");
+        assert_eq!(bench.run(Operation::EnsureServer(server())).await.label(), "ok");
+        let again = bench.run(Operation::EnsureServer(server())).await;
         assert_eq!((again.label(), again.is_information()), ("server_name_taken", true));
-        assert_eq!(bench.run(&python.url, Operation::Check { mac: mac() }).await, Outcome::NotFound);
-        assert_eq!(entry(&bench.run(&python.url, register()).await), Some(EntryUsed::UniqueUrl));
-        assert_eq!(bench.run(&python.url, Operation::Check { mac: mac() }).await, Outcome::AlreadyMine);
-        assert_eq!(entry(&bench.run(&python.url, register()).await), Some(EntryUsed::UniqueUrl), "again is the same");
+        assert_eq!(bench.run(Operation::Check { mac: mac() }).await, Outcome::NotFound);
+        assert_eq!(entry(&bench.run(register(mac())).await), Some(EntryUsed::UniqueUrl));
+        assert_eq!(bench.run(Operation::Check { mac: mac() }).await, Outcome::AlreadyMine);
+        assert_eq!(entry(&bench.run(register(mac())).await), Some(EntryUsed::UniqueUrl), "again is the same");
         let state = python.state(&bench.client).await;
         assert_eq!(state["phones"]["805ec0aabbcc"], serde_json::json!(["ours", unique_url()]));
         assert_eq!(state["servers"]["example.com"], serde_json::json!(["ours", SHARED]));
-        assert_eq!(bench.run(&python.url, Operation::Deregister { mac: mac() }).await.label(), "ok");
-        let fresh = bench.run(&python.url, Operation::Deregister { mac: mac() }).await;
+        assert_eq!(bench.run(Operation::Deregister { mac: mac() }).await.label(), "ok");
+        let fresh = bench.run(Operation::Deregister { mac: mac() }).await;
         assert_eq!((fresh.label(), fresh.is_information()), ("not_found", true));
 
         let history = bench.history.take();
@@ -211,10 +82,10 @@ async fn a_phone_of_somebody_else_stays_as_it_is() {
     for form in FORMS {
         for (flag, calls) in [("--foreign", 1), ("--sneaky", 2)] {
             let options = [*form, &[flag, "805ec0aabbcc"]].concat();
-            let (bench, python) = (bench(), Python::start(&options));
-            bench.run(&python.url, Operation::EnsureServer(server())).await;
+            let (bench, python) = start(&options);
+            bench.run(Operation::EnsureServer(server())).await;
             bench.history.take();
-            let outcome = bench.run(&python.url, register()).await;
+            let outcome = bench.run(register(mac())).await;
             assert_eq!(outcome, Outcome::OwnedByOther);
             assert!(outcome.sentence().contains("another account") && !outcome.is_retryable());
             assert_eq!(bench.history.commands().len(), calls);
@@ -227,11 +98,11 @@ async fn a_phone_of_somebody_else_stays_as_it_is() {
 #[actix_rt::test]
 async fn a_service_without_urls_per_phone_gets_the_server_entry() {
     for form in FORMS {
-        let (bench, python) = (bench(), Python::start(&[*form, &["--no-unique-url"]].concat()));
+        let (bench, python) = start(&[*form, &["--no-unique-url"]].concat());
         let by_name = Some(EntryUsed::Server { name: "example.com".into() });
-        assert_eq!(entry(&bench.run(&python.url, register()).await), by_name);
+        assert_eq!(entry(&bench.run(register(mac())).await), by_name);
         assert_eq!(bench.history.commands(), ["CHECK DEVICE", "REDIRECT DEVICE", "ADD SERVER", "REDIRECT DEVICE"]);
-        assert_eq!(entry(&bench.run(&python.url, register()).await), by_name, "with the entry of the first time");
+        assert_eq!(entry(&bench.run(register(mac())).await), by_name, "with the entry of the first time");
         let state = python.state(&bench.client).await;
         assert_eq!(state["phones"]["805ec0aabbcc"], serde_json::json!(["ours", SHARED]));
     }
@@ -240,8 +111,8 @@ async fn a_service_without_urls_per_phone_gets_the_server_entry() {
 #[actix_rt::test]
 async fn a_server_name_of_somebody_else_is_left_to_them() {
     for unique in [&[][..], &["--no-unique-url"]] {
-        let (bench, python) = (bench(), Python::start(&[&["--taken", "example.com"], unique].concat()));
-        let outcome = bench.run(&python.url, register()).await;
+        let (bench, python) = start(&[&["--taken", "example.com"], unique].concat());
+        let outcome = bench.run(register(mac())).await;
         let Outcome::Ok(Done { renamed: Some(name), .. }) = &outcome else { panic!("{outcome:?}") };
         assert!(outcome.sentence().contains(name.as_str()));
         let state = python.state(&bench.client).await;
@@ -253,17 +124,17 @@ async fn a_server_name_of_somebody_else_is_left_to_them() {
 
 #[actix_rt::test]
 async fn an_own_phone_at_an_old_address_is_moved() {
-    let (bench, python) = (bench(), Python::start(&["--keep-existing"]));
-    bench.run(&python.url, Operation::EnsureServer(server())).await;
+    let (bench, python) = start(&["--keep-existing"]);
+    bench.run(Operation::EnsureServer(server())).await;
     let old = Operation::Register {
         mac: mac(),
         unique_url: Some(Secret::new("https://old.example.com/phone/")),
         server: server(),
         serial: None,
     };
-    bench.run(&python.url, old).await;
+    bench.run(old).await;
     bench.history.take();
-    assert_eq!(entry(&bench.run(&python.url, register()).await), Some(EntryUsed::UniqueUrl));
+    assert_eq!(entry(&bench.run(register(mac())).await), Some(EntryUsed::UniqueUrl));
     assert_eq!(bench.history.commands(), ["CHECK DEVICE", "REDIRECT DEVICE", "DEREGISTER DEVICE", "REDIRECT DEVICE"]);
     let state = python.state(&bench.client).await;
     assert_eq!(state["phones"]["805ec0aabbcc"][1], Value::from(unique_url()));
@@ -271,13 +142,15 @@ async fn an_own_phone_at_an_old_address_is_moved() {
 
 #[actix_rt::test]
 async fn operations_of_one_account_follow_one_another_and_wrong_credentials_are_said() {
-    let (bench, python) = (bench(), Python::start(&[]));
-    let outcome = bench.run_as(&python.url, "wrong", Operation::Probe).await;
+    let (bench, python) = start(&[]);
+    let outcome = bench
+        .run_as(RedirectAccount { password: Secret::new("wrong"), ..bench.account.clone() }, Operation::Probe)
+        .await;
     assert_eq!(outcome, Outcome::AuthFailed);
     assert!(!outcome.is_retryable());
     assert_eq!(bench.history.take()[0].outcome, Outcome::AuthFailed);
-    bench.run(&python.url, Operation::EnsureServer(server())).await;
-    let all = (0..20).map(|_| bench.run(&python.url, register()));
+    bench.run(Operation::EnsureServer(server())).await;
+    let all = (0..20).map(|_| bench.run(register(mac())));
     for outcome in futures_util::future::join_all(all).await {
         assert_eq!(entry(&outcome), Some(EntryUsed::UniqueUrl));
     }
@@ -292,10 +165,9 @@ async fn calls_of_one_account_keep_their_distance() {
         value
     }
     let clock = ManualClock::new(jiff::Timestamp::UNIX_EPOCH);
-    let bench = bench_at(Arc::new(clock.clone()), Duration::from_secs(1));
-    let python = Python::start(&[]);
-    let account = account(&python.url, PASSWORD);
-    let registration = is_send(bench.redirects.run(account, register(), None));
+    let python = Python::start("python_rps.py", &[]);
+    let bench = Bench::spaced(Arc::new(clock.clone()), Duration::from_secs(1), PROTOCOL, &python.url("/xmlrpc"));
+    let registration = is_send(bench.redirects.run(bench.account.clone(), register(mac()), None));
     // It has to be polled while the test watches.
     let outcome = Arc::new(Mutex::new(None));
     let kept = Arc::clone(&outcome);
@@ -305,7 +177,7 @@ async fn calls_of_one_account_keep_their_distance() {
     });
     for calls in 1..=4 {
         // One call more for every second: check, unique URL, server entry, unique URL.
-        while bench.history.0.lock().unwrap().len() < calls {
+        while bench.history.len() < calls {
             tokio::task::yield_now().await;
         }
         assert_eq!(python.state(&bench.client).await["calls"].as_array().unwrap().len(), calls);
@@ -344,18 +216,11 @@ async fn misbehave(path: web::Path<String>) -> HttpResponse {
 
 #[actix_rt::test]
 async fn every_bad_answer_has_its_own_outcome() {
-    let server = HttpServer::new(|| App::new().route("/{how}", web::post().to(misbehave)))
-        .workers(1)
-        .disable_signals()
-        .bind("127.0.0.1:0")
-        .unwrap();
-    let base = format!("http://{}", server.addrs()[0]);
-    let server = server.run();
-    let handle = server.handle();
-    let bench = bench();
-    bench.tasks.spawn_local("server", async move {
-        let _ = server.await;
-    });
+    let bench = Bench::new(PROTOCOL, "");
+    let configure = |services: &mut web::ServiceConfig| {
+        services.route("/{how}", web::post().to(misbehave));
+    };
+    let (base, handle) = serve(&bench.tasks, configure);
     let mut sentences = std::collections::HashSet::new();
     for (how, label, retryable, part) in [
         ("html", "transport", true, "something else than its protocol"),
@@ -374,7 +239,7 @@ async fn every_bad_answer_has_its_own_outcome() {
         ("502", "transport", true, "502"),
         ("503", "transport", true, "503"),
     ] {
-        let outcome = bench.run(&format!("{base}/{how}"), register()).await;
+        let outcome = bench.run_as(account(PROTOCOL, &format!("{base}/{how}")), register(mac())).await;
         let sentence = outcome.sentence();
         assert_eq!((outcome.label(), outcome.is_retryable()), (label, retryable), "{how}: {sentence}");
         assert!(sentence.contains(part) && !outcome.is_information(), "{how}: {sentence}");
@@ -386,7 +251,7 @@ async fn every_bad_answer_has_its_own_outcome() {
     }
     assert!(sentences.len() >= 14, "the sentences differ");
 
-    let outcome = bench.run(&format!("{base}/echo"), register()).await;
+    let outcome = bench.run_as(account(PROTOCOL, &format!("{base}/echo")), register(mac())).await;
     let history = bench.history.take();
     for text in [outcome.sentence(), history[0].answer.clone(), format!("{:?}", history[0].outcome)] {
         assert!(text.contains("***"), "{text}");
@@ -403,7 +268,7 @@ async fn every_bad_answer_has_its_own_outcome() {
             drop(stream);
         }
     });
-    let outcome = bench.run(&url, register()).await;
+    let outcome = bench.run_as(account(PROTOCOL, &url), register(mac())).await;
     assert!(matches!(outcome, Outcome::Transport(Trouble::Http(_))) && outcome.is_retryable(), "{outcome:?}");
     assert_eq!(bench.history.commands(), ["CHECK DEVICE", "CHECK DEVICE"]);
 
@@ -412,7 +277,7 @@ async fn every_bad_answer_has_its_own_outcome() {
 
 #[actix_rt::test]
 async fn what_is_not_configured_is_named() {
-    let bench = bench();
+    let bench = Bench::new(PROTOCOL, "http://127.0.0.1:9/");
     let account = |protocol: &str, url: &str, user: &str| RedirectAccount {
         instance: InstanceId(1),
         vendor: "yealink".into(),
@@ -436,6 +301,6 @@ async fn what_is_not_configured_is_named() {
     }
     assert!(bench.history.take().is_empty(), "nothing was sent");
     bench.tasks.finish(Duration::from_secs(5)).await;
-    let outcome = bench.run("http://127.0.0.1:9/", Operation::Probe).await;
+    let outcome = bench.run(Operation::Probe).await;
     assert_eq!(outcome, Outcome::Transport(Trouble::Stopping));
 }

@@ -1,0 +1,27 @@
+//! The storm at full strength: ten thousand phones power on within a minute over TLS, each with a new connection, after
+//! two thousand asked at the very same time, while five hundred others send a byte now and then. Part of `make bench`;
+//! `GANGWAY_STORM_PHONES=1000` makes it smaller.
+
+#![expect(clippy::expect_used, clippy::print_stdout, reason = "a measuring program")]
+
+#[path = "storm/mod.rs"]
+mod storm;
+
+use std::time::Duration;
+
+fn main() {
+    // `cargo test --benches` only asks whether it starts.
+    if std::env::args().any(|argument| argument == "--test") {
+        return;
+    }
+    let phones = std::env::var("GANGWAY_STORM_PHONES").ok().and_then(|text| text.parse().ok()).unwrap_or(10_000);
+    let scale = storm::Scale {
+        phones,
+        within: Duration::from_secs(60),
+        at_once: usize::try_from(phones / 5).unwrap_or(usize::MAX),
+        loris: usize::try_from(phones / 20).unwrap_or(usize::MAX),
+    };
+    println!("{scale:?}");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    println!("{}", runtime.block_on(storm::run(scale)));
+}

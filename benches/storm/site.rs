@@ -1,0 +1,131 @@
+//! A data directory full of phones, a certificate, and `gangway serve` as a process of its own.
+
+use std::{
+    cell::Cell,
+    fs,
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::Path,
+    process::{Child, Command, Stdio},
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use gangway::{
+    clock::{Clock, SystemClock},
+    phone::{mac::Mac, neutral::sample_phone, record::Phone as Record},
+    store::Store,
+    tasks::Tasks,
+};
+use rustls::{ClientConfig, RootCertStore, client::Resumption, pki_types::CertificateDer};
+use tempfile::TempDir;
+use tokio_rustls::TlsConnector;
+
+use super::phones::{Phone, Phones};
+
+pub struct Site {
+    pub phones: Phones,
+    pub http: SocketAddr,
+    pub https: SocketAddr,
+    pub ops: SocketAddr,
+    pub tls: TlsConnector,
+    /// The slowest answer of the operations page so far.
+    pub slowest: Cell<Duration>,
+    child: Child,
+    _dir: TempDir,
+}
+
+impl Site {
+    pub async fn start(count: u32) -> Self {
+        let dir = TempDir::new().expect("a directory");
+        let phones = fill(&dir.path().join("data"), count).await;
+        let certificate = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
+        fs::write(dir.path().join("chain.pem"), certificate.cert.pem()).expect("chain");
+        fs::write(dir.path().join("key.pem"), certificate.signing_key.serialize_pem()).expect("key");
+        let (http, https, ops) = (free(), free(), free());
+        let root = dir.path().display();
+        let text = format!(
+            "[http]\nlisten = \"{http}\"\n[https]\nlisten = \"{https}\"\ncertificate = \"{root}/chain.pem\"\n\
+             key = \"{root}/key.pem\"\n[ops]\nlisten = \"{ops}\"\n[data]\ndir = \"{root}/data\"\n[log]\nlevel = \"error\"\n\
+             [[instances]]\ndomain = \"example.com\"\nname = \"gangway\"\npassword = \"ip411\"\n\
+             public_url = \"https://{https}\"\n"
+        );
+        fs::write(dir.path().join("gangway.toml"), text).expect("the configuration");
+        let child = serve(dir.path(), ops);
+        let tls = connector(certificate.cert.der());
+        Self { phones, http, https, ops, tls, slowest: Cell::default(), child, _dir: dir }
+    }
+
+    /// A line of the process's status, in MiB.
+    pub fn memory(&self, line: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let line = status.lines().find(|text| text.starts_with(line));
+        line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).unwrap_or_default() / 1024
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn serve(dir: &Path, ops: SocketAddr) -> Child {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_gangway"))
+        .args(["serve", "--config"])
+        .arg(dir.join("gangway.toml"))
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("gangway");
+    let begun = Instant::now();
+    while TcpStream::connect(ops).is_err() {
+        assert!(child.try_wait().expect("its state").is_none(), "gangway ended");
+        assert!(begun.elapsed() < Duration::from_secs(60), "gangway does not answer");
+        std::thread::yield_now();
+    }
+    child
+}
+
+/// Nothing is remembered from one connection to the next, as with a phone that powers on.
+fn connector(root: &CertificateDer<'static>) -> TlsConnector {
+    let mut roots = RootCertStore::empty();
+    roots.add(root.clone()).expect("a root");
+    let mut config = ClientConfig::builder_with_provider(gangway::net::tls::provider())
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.resumption = Resumption::disabled();
+    TlsConnector::from(Arc::new(config))
+}
+
+fn free() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port")
+}
+
+/// Phones that have been in service for a while: each proves itself by credentials of its own.
+async fn fill(dir: &Path, count: u32) -> Phones {
+    let (clock, tasks) = (Arc::new(SystemClock), Tasks::new());
+    let store = Store::open(dir, clock.clone(), &tasks).await.expect("a store");
+    let instance = store.instance("example.com", "gangway").await.expect("an instance");
+    let mut phones = Phones::new();
+    for number in 1..=count {
+        let [_, a, b, c] = number.to_be_bytes();
+        let mac = Mac::new([0x80, 0x5e, 0xc0, a, b, c]).expect("a MAC");
+        let fresh = Record::new(instance, mac, "yealink", "yealink", clock.now());
+        let mut phone = sample_phone("yealink", "yealink", Some("T46U"), None, mac);
+        (phone.instance, phone.token, phone.own, phone.created) = (instance, fresh.token, fresh.own, fresh.created);
+        phone.own.proven = Some(clock.now());
+        phone.window.closed = Some(clock.now());
+        let phone = store.create_phone(phone, Vec::new()).await.expect("a phone");
+        phones.push(Rc::new(Phone {
+            target: format!("/example.com/gangway/phone/{mac}.cfg"),
+            agent: format!("Yealink SIP-T46U 108.86.0.70 80:5e:c0:{a:02x}:{b:02x}:{c:02x}"),
+            user: phone.own.user.clone(),
+            password: phone.own.password.expose().to_owned(),
+        }));
+    }
+    tasks.finish(Duration::from_secs(10)).await;
+    phones
+}

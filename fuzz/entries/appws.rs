@@ -1,0 +1,109 @@
+//! AppWebsocket messages, one per line, at both ends. The first byte tells which.
+
+use std::sync::Arc;
+
+use gangway::{
+    secret::Secret,
+    wire::appws::{
+        Challenge, Envelope, IN_LIMIT, Info, LoginKind, SessionKey, app_info::AppInfo, client, devices::DevicesMessage,
+        login::Login, pbx_admin, pbx_info, provisioning::ProvisioningPhone, server, services,
+    },
+};
+use jiff::Timestamp;
+
+pub fn enter(data: &[u8]) {
+    let Some((side, text)) = data.split_first() else { return };
+    let Ok(text) = std::str::from_utf8(text) else { return };
+    match side % 3 {
+        0 => asked(text),
+        1 => asking(text),
+        _ => text.lines().for_each(read),
+    }
+}
+
+/// A stranger at our door: whatever is said without the password, nothing is delivered.
+fn asked(text: &str) {
+    let instance = server::Instance {
+        domain: "example.com".into(),
+        password: Secret::new("a password nobody says"),
+        build: None,
+        apps: Box::new(|_: &str, _: LoginKind| true),
+    };
+    let now = Timestamp::UNIX_EPOCH;
+    let mut session = server::Session::new(Arc::new(instance), Challenge::from_text("0123456789abcdef"), now);
+    let mut ended = false;
+    for line in text.lines() {
+        for action in session.on_text(line, now) {
+            match action {
+                server::Action::Deliver(_) | server::Action::LoggedIn(_) => panic!("let in without the password"),
+                server::Action::Send(_) => assert!(!ended, "said something after the end"),
+                server::Action::Close(_) | server::Action::CloseAfter(_) => ended = true,
+                server::Action::Ignored(_) => {}
+            }
+        }
+    }
+    assert!(!session.is_logged_in());
+}
+
+/// A service we are a client of.
+fn asking(text: &str) {
+    let mut now = Timestamp::UNIX_EPOCH;
+    let (mut session, _) = client::Session::open(now);
+    for line in text.lines() {
+        let was_ready = session.is_ready();
+        for action in session.on_text(line, now) {
+            match action {
+                client::Action::NeedLogin { challenge } => {
+                    let login = Login::default().signed(&challenge, &Secret::new("p"));
+                    let _ = session.login(&login);
+                }
+                client::Action::Deliver(_) => assert!(was_ready, "delivered before the login"),
+                _ => {}
+            }
+        }
+        now = now.saturating_add(std::time::Duration::from_secs(1)).unwrap_or(Timestamp::MAX);
+        let _ = session.on_timer(now);
+    }
+}
+
+/// Every reader of a single message.
+fn read(line: &str) {
+    let Ok(message) = Envelope::parse(line, IN_LIMIT) else { return };
+    // An answer is a message again and goes back to whoever asked.
+    let answer = message.error_answer("Answer", "a \"sentence\"\n").text();
+    let again = Envelope::parse(&answer, usize::MAX).expect("an answer of ours is a message");
+    assert_eq!(again.src_text(), message.src_text());
+    assert_eq!(again.error().as_deref(), Some("a \"sentence\"\n"));
+    let key = SessionKey::derive("0123456789abcdef", &Secret::new("pwd"));
+    if ProvisioningPhone::is(&message)
+        && let Ok(request) = ProvisioningPhone::parse(&message, &key)
+    {
+        for text in [&request.hwid, &request.username, &request.cn, &request.domain, &request.dns] {
+            assert!(!text.chars().any(char::is_control), "a control character comes in");
+        }
+        assert!(!request.password.expose().chars().any(char::is_control));
+    }
+    if let Some(info) = message.body.get("info") {
+        let _ = Info::read(info);
+    }
+    let _ = Login::parse(line).map(|login| login.info());
+    let _ = AppInfo::parse(&message);
+    let _ = DevicesMessage::parse(&message);
+    let _ = pbx_info::PbxInfo::parse(&message);
+    let _ = pbx_admin::update_object_result(&message);
+    let _ = pbx_admin::get_regs_result(&message);
+    if let Some(Ok(object)) = pbx_admin::GetObjectResult::parse(&message) {
+        for hwid in object.devices.hwids() {
+            let flags = object.devices.flags(hwid).expect("a device that is listed has flags");
+            assert!(object.devices.with_flags(hwid, flags).is_some());
+        }
+    }
+    if let Some(services) = services::ServicesInfo::parse(&message) {
+        for service in &services.services {
+            let _ = (service.model("com.innovaphone.devices"), service.websocket(), service.sysclients());
+        }
+    }
+    if let Some(Ok(login)) = services::GetServiceLoginResult::parse(&message) {
+        let _ = (login.session_key(&key), Login::forward(&login).to_message());
+    }
+}

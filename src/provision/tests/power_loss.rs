@@ -1,0 +1,103 @@
+//! Power fails while SQLite writes: of its log any beginning may be on disk. Whatever is there opens, shows exactly what
+//! the last whole commit left, and the gateway goes on from it to the same end, though everybody outside remembers more.
+
+use std::{fs, path::Path, sync::Arc};
+
+use super::{bench::Bench, life::Around};
+use crate::{clock::ManualClock, store::Store, tasks::Tasks};
+
+/// <https://www.sqlite.org/fileformat2.html#the_write_ahead_log>: sizes of the log's head and of a frame's head.
+const HEAD: usize = 32;
+const FRAME_HEAD: usize = 24;
+/// The gateway lives on after this many of the different commits, evenly spread.
+const LIVES: usize = 10;
+
+/// The files of a data directory.
+struct Disk {
+    database: Vec<u8>,
+    log: Vec<u8>,
+    key: Vec<u8>,
+}
+
+impl Disk {
+    fn read(dir: &Path) -> Self {
+        let read = |name: &str| fs::read(dir.join(name)).unwrap();
+        Self { database: read("gangway.db"), log: read("gangway.db-wal"), key: read("seal.key") }
+    }
+
+    /// As the power left it: this much of the log.
+    fn cut(&self, length: usize) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("gangway.db"), &self.database).unwrap();
+        fs::write(dir.path().join("gangway.db-wal"), &self.log[..length]).unwrap();
+        fs::write(dir.path().join("seal.key"), &self.key).unwrap();
+        dir
+    }
+
+    fn frame(&self) -> usize {
+        FRAME_HEAD + u32::from_be_bytes(self.log[8..12].try_into().unwrap()) as usize
+    }
+
+    /// Ends of the frames, and whether a commit ends with it.
+    fn frames(&self) -> Vec<(usize, bool)> {
+        let whole = self.log[HEAD..].chunks_exact(self.frame());
+        let is_commit = |frame: &[u8]| frame[4..8] != [0; 4];
+        whole.enumerate().map(|(number, frame)| (HEAD + (number + 1) * self.frame(), is_commit(frame))).collect()
+    }
+}
+
+/// What a store shows.
+async fn shown(dir: &Path, clock: &ManualClock) -> String {
+    let tasks = Tasks::new();
+    let store = Store::open(dir, Arc::new(clock.clone()), &tasks).await.unwrap();
+    let text = format!("{:?}", store.roster().all());
+    tasks.finish(std::time::Duration::from_secs(10)).await;
+    text
+}
+
+#[tokio::test]
+async fn any_beginning_of_the_log_is_a_state_the_gateway_goes_on_from() {
+    let mut around = Around::new();
+    let dir = tempfile::tempdir().unwrap();
+    let mut bench = Bench::on(dir, around.outside.clone(), around.clock.clone()).await;
+    around.install(&mut bench).await;
+    let disk = Disk::read(bench.data());
+    let end = format!("{:?}", [bench.beside().await]);
+    bench.stop().await;
+
+    let frames = disk.frames();
+    let first = frames.iter().position(|(_, commit)| *commit).unwrap();
+    assert!(frames.len() > 20, "the life is written in {} frames", frames.len());
+    let (mut states, mut last): (Vec<(usize, String)>, String) = (Vec::new(), String::new());
+    for (number, (length, is_commit)) in frames.iter().enumerate().skip(first) {
+        let dir = disk.cut(*length);
+        let now = shown(dir.path(), &around.clock).await;
+        if *is_commit {
+            if now != last {
+                states.push((*length, now.clone()));
+            }
+            last = now;
+        } else {
+            assert_eq!(now, last, "frame {number} shows what is not committed");
+        }
+        // Somewhere inside the next frame, each time somewhere else.
+        let inside = length + 1 + (number * 997) % (disk.frame() - 1);
+        if number % 3 == 0 && inside < disk.log.len() {
+            let dir = disk.cut(inside);
+            assert_eq!(shown(dir.path(), &around.clock).await, last, "half of frame {} is read", number + 1);
+        }
+    }
+    assert_eq!(last, end, "the whole log is the whole life");
+    assert!(states.len() > 5, "only {} different states", states.len());
+
+    let step = states.len().div_ceil(LIVES);
+    for (length, _) in states.iter().step_by(step) {
+        let mut around = around.again();
+        let mut bench = Bench::on(disk.cut(*length), around.outside.clone(), around.clock.clone()).await;
+        around.install(&mut bench).await;
+        around.check_installed(&bench, &format!("power lost after {length} bytes"));
+        assert!(around.clicks <= 1, "one click heals");
+        around.remove(&mut bench).await;
+        bench.stop().await;
+    }
+}

@@ -1,0 +1,170 @@
+//! A database that can be read but not be written when the gateway starts: a full disk, a file system mounted for
+//! reading, a damaged file. What is in it is served all the same, from memory as always; nothing is written, and every
+//! few seconds it is tried whether writing works again.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use sqlx::SqliteConnection;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Store, connection,
+    error::{Attempt, StoreError, named},
+};
+
+/// Between two checks of the whole file.
+const CHECKED_EVERY: Duration = Duration::from_secs(3600);
+/// What one check may take.
+const WITHIN: Duration = Duration::from_secs(600);
+
+/// How a store is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Condition {
+    /// It is read and written.
+    #[default]
+    Well,
+    /// It is read only: it could not be opened for writing, for this reason. Tried again by itself.
+    ReadingOnly(String),
+    /// The file is damaged. Nothing is written any more where it was found at the start.
+    Damaged {
+        /// What was found.
+        what: String,
+        /// The newest copy of the database in the data directory.
+        copy: Option<PathBuf>,
+    },
+}
+
+impl Condition {
+    /// What a person has to know, and do.
+    #[must_use]
+    pub fn sentence(&self) -> Option<String> {
+        match self {
+            Self::Well => None,
+            Self::ReadingOnly(why) => Some(format!(
+                "{why}. Phones are served as they were when this was written last; nothing new is kept. It is tried \
+                 again every ten seconds"
+            )),
+            Self::Damaged { what, copy } => Some(format!(
+                "the database is damaged ({what}). Phones are served with what can be read; stop gangway, keep the files \
+                 gangway.db* for inspection and restore the last backup{}",
+                named(copy.as_deref())
+            )),
+        }
+    }
+}
+
+/// The condition as everybody sees it.
+#[derive(Debug, Default)]
+pub(super) struct Shown(Mutex<Condition>);
+
+impl Shown {
+    pub(super) fn get(&self) -> Condition {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Says it once in the log when it is another.
+    pub(super) fn set(&self, now: &Condition) {
+        let before = std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), now.clone());
+        if before == *now {
+            return;
+        }
+        match now.sentence() {
+            Some(sentence) => tracing::warn!("the database is not well: {sentence}"),
+            None => tracing::info!("the database is written again"),
+        }
+    }
+}
+
+/// Whether what is in the database may be readable though this kept it from being opened for writing.
+pub(super) fn may_be_readable(cause: &StoreError) -> bool {
+    matches!(
+        cause,
+        StoreError::DiskFull { .. }
+            | StoreError::ReadOnly { .. }
+            | StoreError::Locked { .. }
+            | StoreError::Corrupt { .. }
+            | StoreError::Database { .. }
+    )
+}
+
+/// Whether it is worth trying again without a person.
+pub(super) fn may_heal(cause: &StoreError) -> bool {
+    !matches!(cause, StoreError::Corrupt { .. })
+}
+
+pub(super) fn condition(cause: &StoreError) -> Condition {
+    match cause {
+        StoreError::Corrupt { reason, copy, .. } => Condition::Damaged { what: reason.clone(), copy: copy.clone() },
+        other => Condition::ReadingOnly(other.to_string()),
+    }
+}
+
+/// A connection that shows what is in the database, without any need to write: in place where SQLite can do that, else
+/// from a copy (a log that is not yet part of the database cannot be read without writing beside it), else the database
+/// without its log.
+pub(super) async fn look_inside(path: &Path) -> Result<SqliteConnection, StoreError> {
+    match readable(connection::reader(path).await).await {
+        Ok(connection) => return Ok(connection),
+        Err(error) => tracing::debug!(%error, "the database cannot be read in place"),
+    }
+    match copied(path).await {
+        Ok(connection) => return Ok(connection),
+        Err(error) => tracing::debug!(%error, "the database cannot be read from a copy"),
+    }
+    readable(connection::without_log(path).await).await
+}
+
+/// Looks through the whole file at the start and every hour: damage is to be known before it is needed.
+pub(super) async fn check(store: Store, stop: CancellationToken) {
+    loop {
+        match store.look_for_damage(WITHIN).await {
+            Ok(()) => {}
+            Err(cause @ StoreError::Corrupt { .. }) => store.inner.condition.set(&condition(&cause)),
+            Err(error) => tracing::debug!(%error, "the database cannot be checked"),
+        }
+        let clock = &store.inner.clock;
+        let next = clock.now().saturating_add(CHECKED_EVERY).unwrap_or(Timestamp::MAX);
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = clock.sleep_until(next) => {}
+        }
+    }
+}
+
+/// Has SQLite itself refuse whatever would write, by whichever way.
+pub(super) async fn only_read(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    sqlx::query("PRAGMA query_only = ON").execute(connection).await.attempt("guard the database")?;
+    Ok(())
+}
+
+async fn readable(opened: Result<SqliteConnection, StoreError>) -> Result<SqliteConnection, StoreError> {
+    let mut connection = opened?;
+    connection::prove_schema(&mut connection).await?;
+    Ok(connection)
+}
+
+async fn copied(path: &Path) -> Result<SqliteConnection, StoreError> {
+    let fail = |source| StoreError::File { action: "copy the database", path: path.to_owned(), source };
+    let dir = std::env::temp_dir().join(format!("gangway-{:016x}", rand::random::<u64>()));
+    super::files::prepare_directory(&dir)?;
+    let copy = dir.join(super::DATABASE);
+    let connection = async {
+        fs::copy(path, &copy).map_err(fail)?;
+        let log = |of: &Path| of.with_extension("db-wal");
+        if log(path).is_file() {
+            fs::copy(log(path), log(&copy)).map_err(fail)?;
+        }
+        // Opened for writing: the log becomes part of the copy.
+        readable(connection::writer(&copy).await).await
+    }
+    .await;
+    // An open file stays readable without its name.
+    let _ = fs::remove_dir_all(&dir);
+    connection
+}

@@ -1,0 +1,103 @@
+//! Phones that have a configuration keep being served whatever is away around the gateway or wrong with its disk, also
+//! after a restart meanwhile; and everything comes back by itself.
+
+use std::{fs, time::Instant};
+
+use gangway::{
+    phone::facet::DevicesState,
+    sim::yealink_phone::{BootReport, YealinkPhone, model},
+    store::Condition,
+};
+
+use crate::support::{bench::Bench, http, mac, records::PATIENCE};
+
+/// The interval has come: its file is as it was. And somebody pulled the plug: it gets the whole file again.
+async fn is_served(phone: &YealinkPhone, when: &str) {
+    let polled = phone.poll_once().await.unwrap();
+    assert!(polled.unchanged && !polled.given_up, "{when}, asking again: {polled:#?}");
+    let booted = phone.boot().await.unwrap();
+    assert!(got_its_file(&booted), "{when}, after power on: {booted:#?}");
+}
+
+fn got_its_file(report: &BootReport) -> bool {
+    let personal = |name: &str| name.ends_with(".cfg") && !name.starts_with("y0000");
+    !report.given_up
+        && report.requests.iter().any(|asked| personal(&asked.file) && matches!(asked.status, 200 | 304))
+        && report.requests.iter().all(|asked| asked.status < 500)
+}
+
+#[actix_rt::test]
+async fn everything_around_is_away_and_phones_are_served_also_after_a_restart() {
+    let mut bench = Bench::start().await;
+    let phone = bench.installed(mac(1), model::T46U, "user1").await;
+    is_served(&phone, "while all is well").await;
+
+    bench.world.pbx.go_away();
+    bench.world.devices.stop().await;
+    bench.world.rps.stop().await;
+    bench.records().wait_devices(mac(1), DevicesState::Lost).await;
+
+    is_served(&phone, "while all is away").await;
+    bench.gateway.restart().await;
+    is_served(&phone, "after a restart while all is away").await;
+
+    bench.world.rps.start_again().await.unwrap();
+    bench.world.devices.start_again().await.unwrap();
+    bench.world.pbx.come_back();
+    bench.world.wait_gateway().await.unwrap();
+    bench.records().wait_devices(mac(1), DevicesState::Received).await;
+    bench.installed(mac(2), model::T31P, "user2").await;
+    bench.assert_no_violation();
+}
+
+#[actix_rt::test]
+async fn a_disk_that_takes_nothing_stops_no_phone_and_is_said_to_who_provisions() {
+    let bench = Bench::start().await;
+    bench.gateway.expect_errors();
+    let phone = bench.installed(mac(1), model::T46U, "user1").await;
+    phone.poll_once().await.unwrap();
+
+    bench.records().store.refuse_writes(true).await.unwrap();
+
+    is_served(&phone, "while nothing can be written").await;
+    let answer = bench.provision(mac(2), "user2").await;
+    assert!(!answer.ok);
+    assert!(answer.error.as_deref().unwrap().contains("read-only"), "{:?}", answer.error);
+
+    bench.records().store.refuse_writes(false).await.unwrap();
+    bench.installed(mac(2), model::T31P, "user2").await;
+}
+
+/// Neither log nor any other file can be made beside the database.
+#[actix_rt::test]
+async fn after_a_restart_with_a_disk_that_takes_nothing_phones_are_served_and_it_heals() {
+    let mut bench = Bench::start().await;
+    bench.gateway.expect_errors();
+    let phone = bench.installed(mac(1), model::T46U, "user1").await;
+    phone.poll_once().await.unwrap();
+    bench.gateway.stop();
+    let log = bench.gateway.data().join("gangway.db-wal");
+    // SQLite's threads end a moment after the gateway.
+    let begun = Instant::now();
+    while log.exists() {
+        assert!(begun.elapsed() < PATIENCE, "the log stays");
+        actix_rt::task::yield_now().await;
+    }
+    fs::create_dir(&log).unwrap();
+
+    bench.gateway.start_again().await;
+
+    is_served(&phone, "after a restart with a disk that takes nothing").await;
+    let ready = http::get(&bench.gateway.ops_url("readyz"), "test");
+    assert_eq!(ready.status, 503);
+    assert!(ready.text().contains("Phones are served as they were"), "{}", ready.text());
+
+    fs::remove_dir(&log).unwrap();
+    bench.world.wait_gateway().await.unwrap();
+    let begun = Instant::now();
+    while bench.records().store.condition() != Condition::Well {
+        assert!(begun.elapsed() < PATIENCE, "it is not written again: {:?}", bench.records().store.condition());
+        actix_rt::task::yield_now().await;
+    }
+    bench.installed(mac(2), model::T31P, "user2").await;
+}

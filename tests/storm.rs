@@ -1,0 +1,19 @@
+//! The storm of `benches/storm.rs`, small: nobody is lost, the operations page answers, memory is bounded.
+
+#![expect(clippy::expect_used, reason = "a test that cannot go on says so")]
+
+#[path = "../benches/storm/mod.rs"]
+mod storm;
+
+use std::time::Duration;
+
+#[test]
+fn everybody_powers_on_at_once_and_nobody_is_lost() {
+    let scale = storm::Scale { phones: 60, within: Duration::from_secs(1), at_once: 40, loris: 20 };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let report = runtime.block_on(storm::run(scale));
+    assert_eq!((report.served, report.lost), (60, 0), "{report}");
+    assert_eq!((report.at_once.0 + report.at_once.1, report.at_once.2), (40, 0), "{report}");
+    assert!(report.memory.0 < report.memory.1 + 128, "{report}");
+    assert!(report.ready < Duration::from_secs(10), "{report}");
+}
