@@ -21,7 +21,8 @@ pub struct Problem {
     status: StatusCode,
     detail: String,
     code: Option<String>,
-    params: Option<Value>,
+    /// Boxed: a refusal is the other half of every result here.
+    params: Option<Box<Value>>,
     errors: Vec<FieldProblem>,
     headers: Vec<(HeaderName, String)>,
     close: bool,
@@ -173,7 +174,7 @@ impl Problem {
             status: self.status.as_u16(),
             detail: self.detail,
             code: self.code,
-            params: self.params,
+            params: self.params.map(|params| *params),
             errors: self.errors,
         };
         let mut answer = HttpResponse::build(self.status);
@@ -214,7 +215,7 @@ impl From<Refusal> for Problem {
         let params = serde_json::to_value(&refusal.text).ok().and_then(|mut text| Some(text.get_mut("params")?.take()));
         Self {
             code: Some(refusal.text.key().to_owned()),
-            params,
+            params: params.map(Box::new),
             ..Self::new(status_of(&refusal), refusal.text.english()).with_errors(errors)
         }
     }

@@ -1,9 +1,8 @@
 //! What happens in the gateway is on the screen within a second, and a restart of the gateway passes by itself.
 
-use std::cell::RefCell;
-
 use gangway::phone::{facet::Wanted, mac::Mac};
 use serde_json::json;
+use tokio::sync::Mutex;
 
 use crate::{
     people,
@@ -16,9 +15,9 @@ async fn changes_new_phones_and_a_restart_are_seen() {
     let gateway = Gateway::start_with(options()).await;
     people::enter(&gateway, 0..40, |phone| phone.wanted = Wanted::Blocked).await;
     let told = given(&gateway, &json!({ "mac": people::numbered(5), "new": people::numbered(40) }));
-    let gateway = RefCell::new(gateway);
+    let gateway = Mutex::new(gateway);
     play("live", &told, async |asked, with| {
-        let mut gateway = gateway.borrow_mut();
+        let mut gateway = gateway.lock().await;
         match asked {
             "firmware" => {
                 let mac: Mac = with["mac"].as_str().unwrap().parse().unwrap();

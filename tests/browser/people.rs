@@ -83,7 +83,12 @@ fn trouble(phone: &mut Phone, kind: usize, since: Timestamp) {
             phone.devices.fail(DevicesState::NotInDomain, "Devices did not answer the code within 20 s.", None, since);
         }
         2 => {
-            account.user_object.fail(UserObjectState::NotPermitted, "The app object lacks the flag Admin.", None, since)
+            account.user_object.fail(
+                UserObjectState::NotPermitted,
+                "The app object lacks the flag Admin.",
+                None,
+                since,
+            );
         }
         3 => phone.wanted = Wanted::Blocked,
         _ => account.registration.reach(RegistrationState::NotRegistered, since),
