@@ -151,29 +151,29 @@ causes! {
     RemovedWithLeftovers = "removed-with-leftovers", Gone;
 }
 
-/// A rough place, for counting and filtering.
+/// A rough place, for counting and filtering; in the order of how much it is a person's business.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stage {
+    /// A tombstone.
+    Gone,
+    /// Blocked, released or being removed.
+    Leaving,
     /// Registered.
     Working,
     /// Has its file.
     Provisioned,
     /// On its way by itself.
     Underway,
-    /// Needs a person.
-    Stuck,
     /// Silent for too long.
     Overdue,
-    /// Blocked, released or being removed.
-    Leaving,
-    /// A tombstone.
-    Gone,
+    /// Needs a person.
+    Stuck,
 }
 
 impl Stage {
-    /// Every stage.
+    /// Every stage, in that order.
     pub const ALL: &'static [Self] =
-        &[Self::Working, Self::Provisioned, Self::Underway, Self::Stuck, Self::Overdue, Self::Leaving, Self::Gone];
+        &[Self::Gone, Self::Leaving, Self::Working, Self::Provisioned, Self::Underway, Self::Overdue, Self::Stuck];
 
     /// The lasting word in messages.
     #[must_use]

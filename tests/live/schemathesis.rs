@@ -11,10 +11,16 @@ const PROGRAM: &str = "target/schemathesis/bin/schemathesis";
 
 async fn checked(bench: &Bench, token: String, checks: &'static [&'static str]) {
     assert!(Path::new(PROGRAM).exists(), "{PROGRAM} is not installed: run `make tools`");
+    let here = std::env::current_dir().unwrap();
     let base = format!("{}/api/v1", bench.gateway.instance_url());
     let done = actix_web::web::block(move || {
-        Command::new(PROGRAM)
-            .args(["--config-file", "fixtures/rest/schemathesis.toml", "run"])
+        // It leaves a cache where it runs.
+        let elsewhere = tempfile::tempdir().unwrap();
+        Command::new(here.join(PROGRAM))
+            .current_dir(elsewhere.path())
+            .arg("--config-file")
+            .arg(here.join("fixtures/rest/schemathesis.toml"))
+            .arg("run")
             .arg(format!("{base}/openapi.json"))
             .args(["--url", &base, "--header", &format!("Authorization: Bearer {token}")])
             // The same requests in every run; few enough for every test run.

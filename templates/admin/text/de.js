@@ -13,7 +13,7 @@ export default {
   "page.tab.tokens": "Skripte und Protokoll",
   "page.tab.about": "Über",
   "page.view-failed": "Diese Ansicht konnte nicht geladen werden. Laden Sie die Seite neu; hilft das nicht, wird das Gateway gerade ersetzt: warten Sie einen Moment.",
-  "page.since": "seit {since}",
+  "page.since": "(seit {since})",
   "page.severity.error": "Fehler:",
   "page.severity.warning": "Warnung:",
   "page.severity.information": "Hinweis:",

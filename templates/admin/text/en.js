@@ -13,7 +13,7 @@ export default {
   "page.tab.tokens": "Scripts and audit",
   "page.tab.about": "About",
   "page.view-failed": "This view could not be loaded. Reload the page; if that does not help, the gateway is being replaced: wait a moment.",
-  "page.since": "since {since}",
+  "page.since": "(since {since})",
   "page.severity.error": "Error:",
   "page.severity.warning": "Warning:",
   "page.severity.information": "Note:",
