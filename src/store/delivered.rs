@@ -68,6 +68,8 @@ pub(super) struct Waiting(Mutex<Files>);
 #[derive(Default)]
 struct Files {
     files: HashMap<PhoneId, DeliveredFile>,
+    /// Taken to be written: still the last ones until they are.
+    writing: HashMap<PhoneId, DeliveredFile>,
     bytes: usize,
 }
 
@@ -92,12 +94,19 @@ impl Waiting {
         let mut files = self.files();
         let phones: Vec<PhoneId> = files.files.keys().take(AT_ONCE).copied().collect();
         let taken: Vec<DeliveredFile> = phones.iter().filter_map(|phone| files.files.remove(phone)).collect();
-        files.bytes -= taken.iter().map(|file| file.body.len()).sum::<usize>();
+        files.writing = taken.iter().map(|file| (file.phone, file.clone())).collect();
         taken
     }
 
+    /// What was taken is written, or given up.
+    fn done(&self) {
+        let mut files = self.files();
+        files.bytes -= files.writing.drain().map(|(_, file)| file.body.len()).sum::<usize>();
+    }
+
     fn of(&self, phone: PhoneId) -> Option<DeliveredFile> {
-        self.files().files.get(&phone).cloned()
+        let files = self.files();
+        files.files.get(&phone).or_else(|| files.writing.get(&phone)).cloned()
     }
 }
 
@@ -161,7 +170,9 @@ impl Store {
             if batch.is_empty() {
                 return Ok(());
             }
-            self.write_files(batch).await?;
+            let written = self.write_files(batch).await;
+            self.inner.delivered.done();
+            written?;
             tokio::task::yield_now().await;
         }
     }
@@ -266,5 +277,33 @@ mod tests {
         let small = deflated(text.as_bytes()).unwrap();
         assert!(small.len() < text.len() / 10);
         assert_eq!(inflated(&small).unwrap().as_slice(), text.as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_the_last_one_also_while_it_is_written() {
+        let waiting = Waiting::default();
+        let file = |etag: &str| DeliveredFile {
+            phone: PhoneId(1),
+            name: "805ec0000001.cfg".into(),
+            at: Timestamp::UNIX_EPOCH,
+            etag: etag.to_owned(),
+            body: Bytes::from_static(b"one"),
+        };
+        let last = || waiting.of(PhoneId(1)).map(|file| file.etag);
+        waiting.put(file("a"));
+        assert_eq!(waiting.take().len(), 1);
+        assert_eq!(last().as_deref(), Some("a"));
+        waiting.put(file("b"));
+        assert_eq!(last().as_deref(), Some("b"));
+        waiting.done();
+        assert_eq!((last().as_deref(), waiting.files().bytes), (Some("b"), 3));
+        waiting.take();
+        waiting.done();
+        assert_eq!((last(), waiting.files().bytes), (None, 0));
     }
 }
