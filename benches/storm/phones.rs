@@ -97,10 +97,12 @@ impl Phone {
         let (realm, nonce) = (part("realm")?, part("nonce")?);
         let Self { target, user, password, .. } = self;
         let (secret, asked) = (md5(&format!("{user}:{realm}:{password}")), md5(&format!("GET:{target}")));
-        let response = md5(&format!("{secret}:{nonce}:00000001:0a4f113b:auth:{asked}"));
+        // Another one in every answer, as phones do: the same one again would be a captured request.
+        let cnonce = format!("{:016x}", rand::random::<u64>());
+        let response = md5(&format!("{secret}:{nonce}:00000001:{cnonce}:auth:{asked}"));
         Some(format!(
             "Authorization: Digest username=\"{user}\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{target}\", \
-             qop=auth, nc=00000001, cnonce=\"0a4f113b\", algorithm=MD5, response=\"{response}\"\r\n"
+             qop=auth, nc=00000001, cnonce=\"{cnonce}\", algorithm=MD5, response=\"{response}\"\r\n"
         ))
     }
 }
