@@ -64,7 +64,7 @@ async fn the_command_imports_what_is_good_and_names_the_lines_that_are_not() {
     let audit = bench.gateway.command(&["audit", "--json"]);
     assert!(String::from_utf8_lossy(&audit.stdout).contains("import 2 lines"), "{audit:?}");
     // Neither file nor answer stays behind.
-    assert!(bench.records().store.facts_beginning("import.").is_empty());
+    bench.records().wait_no_facts("import.").await;
 }
 
 #[test]

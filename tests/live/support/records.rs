@@ -49,6 +49,18 @@ impl Records {
         }
     }
 
+    /// Waits until no fact begins so. This process hears of another one's facts a moment late, and without a message.
+    pub async fn wait_no_facts(&self, prefix: &str) {
+        let search = async {
+            while !self.store.facts_beginning(prefix).is_empty() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, search).await.is_err() {
+            panic!("facts stay behind: {:?}", self.store.facts_beginning(prefix));
+        }
+    }
+
     /// Waits until the record of a phone is as wanted, and returns it.
     pub async fn wait_phone(&self, mac: Mac, what: &str, wanted: impl Fn(&Phone) -> bool) -> Arc<Phone> {
         let what = format!("{mac}: {what}");
