@@ -1,5 +1,6 @@
 //! The storm at full strength: ten thousand phones power on within a minute over TLS, each with a new connection, after
-//! two thousand asked at the very same time, while five hundred others send a byte now and then. Part of `make bench`;
+//! two thousand asked at the very same time, while five hundred others send a byte now and then, a hundred new phones wait
+//! for their redirect service and somebody looks at the list of all phones. Part of `make bench`;
 //! `GANGWAY_STORM_PHONES=1000` makes it smaller.
 
 #![expect(clippy::expect_used, clippy::print_stdout, reason = "a measuring program")]
@@ -20,6 +21,7 @@ fn main() {
         within: Duration::from_secs(60),
         at_once: usize::try_from(phones / 5).unwrap_or(usize::MAX),
         loris: usize::try_from(phones / 20).unwrap_or(usize::MAX),
+        registrations: 100,
     };
     println!("{scale:?}");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");

@@ -24,14 +24,28 @@ pub enum CrashPoint {
     ConfigCame,
     /// The configuration is written.
     ConfigWritten,
+    /// Devices told the administrative password; it is not written.
+    AdminPasswordCame,
+    /// It is.
+    AdminPasswordWritten,
+    /// Something of the configuration was changed in Devices; it is not written.
+    ItemCame,
+    /// It is.
+    ItemWritten,
     /// The server entry stands at the redirect service; nobody here knows.
     ServerAnswered,
+    /// Its name is written; no phone is registered by it yet.
+    ServerWritten,
     /// It is written that the phone is about to be registered.
     RegisterWritten,
     /// The redirect service has registered it; that is not written.
     RegisterAnswered,
     /// That is written.
     RegisteredWritten,
+    /// The redirect service has told what it holds; that is not written.
+    VerifyAnswered,
+    /// That is written.
+    VerifiedWritten,
     /// The phone has asked for its first file; the window is not bound.
     BindWanted,
     /// The window is bound; no byte of the file has left.
@@ -54,6 +68,10 @@ pub enum CrashPoint {
     DeregisterAnswered,
     /// That is written.
     DeregisteredWritten,
+    /// The time in which bootstrap admits is over; that is not written.
+    WindowWanted,
+    /// It is.
+    WindowClosed,
     /// A removed phone's record is about to be emptied.
     BuryWanted,
     /// It is.
@@ -71,10 +89,17 @@ impl CrashPoint {
         Self::PasswordWritten,
         Self::ConfigCame,
         Self::ConfigWritten,
+        Self::AdminPasswordCame,
+        Self::AdminPasswordWritten,
+        Self::ItemCame,
+        Self::ItemWritten,
         Self::ServerAnswered,
+        Self::ServerWritten,
         Self::RegisterWritten,
         Self::RegisterAnswered,
         Self::RegisteredWritten,
+        Self::VerifyAnswered,
+        Self::VerifiedWritten,
         Self::BindWanted,
         Self::Bound,
         Self::FileSent,
@@ -86,6 +111,8 @@ impl CrashPoint {
         Self::RegistrationWritten,
         Self::DeregisterAnswered,
         Self::DeregisteredWritten,
+        Self::WindowWanted,
+        Self::WindowClosed,
         Self::BuryWanted,
         Self::Buried,
     ];

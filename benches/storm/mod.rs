@@ -1,6 +1,8 @@
 //! A storm around one `gangway serve`: everybody powers on, while others hold connections open byte by byte and Users
-//! provisions. The same at any scale; `tests/storm.rs` runs a small one.
+//! provisions, a redirect service comes back with phones waiting for it, and an administrator looks at the list. The same
+//! at any scale; `tests/storm.rs` runs a small one.
 
+pub mod desk;
 pub mod phones;
 pub mod site;
 
@@ -13,9 +15,13 @@ use std::{
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
 use self::{
+    desk::Desk,
     phones::{Boot, Phone},
     site::Site,
 };
+
+/// Until who waits for the redirect service is given up.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// How strong.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +34,8 @@ pub struct Scale {
     pub at_once: usize,
     /// Connections that send one byte now and then, all the while.
     pub loris: usize,
+    /// Phones that wait to be registered at their redirect service, which comes back when the storm begins.
+    pub registrations: u8,
 }
 
 /// What came of it.
@@ -49,6 +57,12 @@ pub struct Report {
     pub ready: Duration,
     /// Slow connections the gateway has ended by the end.
     pub loris_ended: usize,
+    /// Phones registered at the redirect service in the end, of those that waited.
+    pub registered: (usize, usize),
+    /// From the service's return to the last of them.
+    pub registering: Duration,
+    /// Answers to who looked at the list, and how long half, 99 % and all of them took.
+    pub list: (usize, [Duration; 3]),
     /// Largest resident memory in MiB, and before the storm.
     pub memory: (u64, u64),
 }
@@ -70,18 +84,27 @@ impl fmt::Display for Report {
         writeln!(f, "at once: {served} served, {later} told to come later, {lost} lost")?;
         writeln!(f, "slow connections ended by the gateway: {}", self.loris_ended)?;
         writeln!(f, "operations page: {:.1?} at most", self.ready)?;
-        write!(f, "memory: {} MiB at most, {} MiB before", self.memory.0, self.memory.1)
+        let (done, waiting) = self.registered;
+        writeln!(f, "redirect service: {done} of {waiting} waiting phones registered, after {:.1?}", self.registering)?;
+        let (answers, [half, most, all]) = self.list;
+        writeln!(f, "admin list: {answers} answers; {half:.1?} (half), {most:.1?} (99 %), {all:.1?} at most")?;
+        let (most, before) = self.memory;
+        write!(f, "memory: {most} MiB at most, {before} MiB before: {} MiB more", most.saturating_sub(before))
     }
 }
 
 /// Raises it.
 pub async fn run(scale: Scale) -> Report {
-    let site = Rc::new(Site::start(scale.phones).await);
+    let site = Rc::new(Site::start(scale.phones, scale.registrations).await);
+    let desk = Desk::open(&site).await;
     let mut report = Report { memory: (0, site.memory("VmRSS")), ..Report::default() };
     let set = tokio::task::LocalSet::new();
     set.run_until(async {
         let loris: Vec<_> = (0..scale.loris).map(|_| tokio::task::spawn_local(loris(Rc::clone(&site)))).collect();
         let watch = tokio::task::spawn_local(watch(Rc::clone(&site)));
+        let answers = Rc::clone(&desk.answers);
+        let looking = tokio::task::spawn_local(desk.look());
+        let registering = tokio::task::spawn_local(registering(Rc::clone(&site), scale.registrations.into()));
 
         let at_once = site.phones.iter().cycle().take(scale.at_once).cloned();
         let asked: Vec<_> = at_once.map(|phone| tokio::task::spawn_local(boot(Rc::clone(&site), phone))).collect();
@@ -114,15 +137,36 @@ pub async fn run(scale: Scale) -> Report {
         }
         report.took = begun.elapsed();
         latencies.sort_unstable();
-        let at = |share: usize| latencies.get((latencies.len() * share / 100).min(latencies.len().saturating_sub(1)));
-        report.latency = [50, 99, 100].map(|share| at(share).copied().unwrap_or_default());
+        report.latency = spread(&latencies);
         report.loris_ended = loris.iter().filter(|one| one.is_finished()).count();
+        (report.registered, report.registering) = registering.await.expect("a count");
         watch.abort();
+        looking.abort();
+        let mut answers = answers.borrow().clone();
+        answers.sort_unstable();
+        report.list = (answers.len(), spread(&answers));
         report.ready = site.slowest.get();
     })
     .await;
     report.memory.0 = site.memory("VmHWM");
     report
+}
+
+/// Half, 99 % and all, of sorted times.
+fn spread(times: &[Duration]) -> [Duration; 3] {
+    let last = times.len().saturating_sub(1);
+    [50, 99, 100].map(|share| times.get((times.len() * share / 100).min(last)).copied().unwrap_or_default())
+}
+
+/// The redirect service comes back; how many of those that waited are registered in the end, and after which time.
+async fn registering(site: Rc<Site>, wanted: usize) -> ((usize, usize), Duration) {
+    let begun = Instant::now();
+    site.redirects.switch(|switches| switches.status = None);
+    let done = || site.redirects.board().read(|state| state.phones.len());
+    while done() < wanted && begun.elapsed() < PATIENCE {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    ((done(), wanted), begun.elapsed())
 }
 
 async fn boot(site: Rc<Site>, phone: Rc<Phone>) -> Boot {

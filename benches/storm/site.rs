@@ -1,4 +1,5 @@
-//! A data directory full of phones, a certificate, and `gangway serve` as a process of its own.
+//! A data directory full of phones, a certificate, a redirect service that is away, and `gangway serve` as a process of
+//! its own.
 
 use std::{
     cell::Cell,
@@ -13,7 +14,8 @@ use std::{
 
 use gangway::{
     clock::{Clock, SystemClock},
-    phone::{mac::Mac, neutral::sample_phone, record::Phone as Record},
+    phone::{instance::InstanceId, mac::Mac, neutral::sample_phone, record::Phone as Record, settings::Scope},
+    sim::{host::SimHost, snom_rps::SnomRps},
     store::Store,
     tasks::Tasks,
 };
@@ -23,8 +25,16 @@ use tokio_rustls::TlsConnector;
 
 use super::phones::{Phone, Phones};
 
+/// The instance's.
+pub const PASSWORD: &str = "ip411";
+/// The account at the redirect service.
+const ACCOUNT: (&str, &str) = ("storm", "redirect password");
+
 pub struct Site {
     pub phones: Phones,
+    pub host: SimHost,
+    /// Out of order until told otherwise; nobody is registered there.
+    pub redirects: SnomRps,
     pub http: SocketAddr,
     pub https: SocketAddr,
     pub ops: SocketAddr,
@@ -36,9 +46,12 @@ pub struct Site {
 }
 
 impl Site {
-    pub async fn start(count: u32) -> Self {
+    pub async fn start(count: u32, registrations: u8) -> Self {
+        let host = SimHost::start().expect("a thread");
+        let redirects = SnomRps::start(&host.handle(), ACCOUNT.0, ACCOUNT.1).await.expect("a redirect service");
+        redirects.switch(|switches| switches.status = Some(503));
         let dir = TempDir::new().expect("a directory");
-        let phones = fill(&dir.path().join("data"), count).await;
+        let phones = fill(&dir.path().join("data"), count, registrations, &redirects.xmlrpc_url()).await;
         let certificate = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
         fs::write(dir.path().join("chain.pem"), certificate.cert.pem()).expect("chain");
         fs::write(dir.path().join("key.pem"), certificate.signing_key.serialize_pem()).expect("key");
@@ -47,13 +60,14 @@ impl Site {
         let text = format!(
             "[http]\nlisten = \"{http}\"\n[https]\nlisten = \"{https}\"\ncertificate = \"{root}/chain.pem\"\n\
              key = \"{root}/key.pem\"\n[ops]\nlisten = \"{ops}\"\n[data]\ndir = \"{root}/data\"\n[log]\nlevel = \"error\"\n\
-             [[instances]]\ndomain = \"example.com\"\nname = \"gangway\"\npassword = \"ip411\"\n\
+             [net]\nallow = [\"127.0.0.0/8\"]\n\
+             [[instances]]\ndomain = \"example.com\"\nname = \"gangway\"\npassword = \"{PASSWORD}\"\n\
              public_url = \"https://{https}\"\n"
         );
         fs::write(dir.path().join("gangway.toml"), text).expect("the configuration");
         let child = serve(dir.path(), ops);
         let tls = connector(certificate.cert.der());
-        Self { phones, http, https, ops, tls, slowest: Cell::default(), child, _dir: dir }
+        Self { phones, host, redirects, http, https, ops, tls, slowest: Cell::default(), child, _dir: dir }
     }
 
     /// A line of the process's status, in MiB.
@@ -104,8 +118,9 @@ fn free() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port")
 }
 
-/// Phones that have been in service for a while: each proves itself by credentials of its own.
-async fn fill(dir: &Path, count: u32) -> Phones {
+/// Phones that have been in service for a while: each proves itself by credentials of its own. And some of another vendor
+/// that are new: they wait to be registered at its redirect service.
+async fn fill(dir: &Path, count: u32, registrations: u8, redirects: &str) -> Phones {
     let (clock, tasks) = (Arc::new(SystemClock), Tasks::new());
     let store = Store::open(dir, clock.clone(), &tasks).await.expect("a store");
     let instance = store.instance("example.com", "gangway").await.expect("an instance");
@@ -126,6 +141,23 @@ async fn fill(dir: &Path, count: u32) -> Phones {
             password: phone.own.password.expose().to_owned(),
         }));
     }
+    let settings = [("protocol", "snom-xmlrpc"), ("url", redirects), ("user", ACCOUNT.0), ("password", ACCOUNT.1)];
+    for (name, value) in settings {
+        let name = format!("redirect.snom.{name}");
+        store.set_setting(instance, &Scope::Instance, &name, Some(&value.into())).await.expect("a setting");
+    }
+    for number in 0..registrations {
+        let phone = fresh(instance, number, &clock);
+        store.create_phone(phone, Vec::new()).await.expect("a phone");
+    }
     tasks.finish(Duration::from_secs(10)).await;
     phones
+}
+
+/// Provisioned and configured a moment ago.
+fn fresh(instance: InstanceId, number: u8, clock: &SystemClock) -> Record {
+    let mac = Mac::new([0x00, 0x04, 0x13, 0x01, 0x00, number]).expect("a MAC");
+    let Record { token, own, created, window, .. } = Record::new(instance, mac, "snom", "snom", clock.now());
+    let phone = sample_phone("snom", "snom", Some("D785"), None, mac);
+    Record { instance, token, own, created, window, ..phone }
 }

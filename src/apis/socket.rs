@@ -18,6 +18,7 @@ use super::{
     incoming::Incoming,
     pbx_session::PbxEnd,
     provisioning,
+    pulse::Pulse,
     replies::Replies,
 };
 use crate::{
@@ -146,6 +147,7 @@ impl Socket {
         let mut login = server::Session::new(self.wire_instance(), challenge, clock.now());
         let mut ping = tokio::time::interval(PING);
         ping.reset();
+        let mut pulse = Pulse::default();
         let stop = self.apis.tasks.stop_token();
         let mut link_handle = Some(handle);
         let (code, text) = loop {
@@ -157,7 +159,7 @@ impl Socket {
                 }
             };
             let then = tokio::select! {
-                message = stream.next() => match message {
+                message = stream.next() => match message.inspect(|_| pulse.heard()) {
                     Some(Ok(AggregatedMessage::Text(text))) => {
                         let actions = login.on_text(&text, clock.now());
                         if login.is_logged_in() {
@@ -166,7 +168,10 @@ impl Socket {
                         self.act(actions, &mut link_handle, &mut end).await
                     }
                     Some(Ok(AggregatedMessage::Ping(data))) => self.write(async |session| session.pong(&data).await).await,
-                    Some(Ok(AggregatedMessage::Pong(_))) => Then::GoOn,
+                    Some(Ok(AggregatedMessage::Pong(_))) => {
+                        pulse.answered();
+                        Then::GoOn
+                    }
                     Some(Ok(AggregatedMessage::Binary(_))) => {
                         increment(Metric::MessagesIgnored, &[("reason", "binary")]);
                         Then::GoOn
@@ -180,7 +185,10 @@ impl Socket {
                     let actions = login.on_timer(clock.now());
                     self.act(actions, &mut link_handle, &mut end).await
                 }
-                _ = ping.tick() => self.write(async |session| session.ping(b"").await).await,
+                _ = ping.tick() => match pulse.ping() {
+                    true => self.write(async |session| session.ping(b"").await).await,
+                    false => Then::End(CloseCode::Policy, "pings are not answered any more".to_owned()),
+                },
                 () = stop.cancelled() => break (CloseCode::Away, "gangway stops".to_owned()),
             };
             if let Then::End(code, text) = then {

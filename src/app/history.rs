@@ -1,16 +1,24 @@
-//! The redirect runner's history, written to the store behind it.
+//! The redirect runner's history, written to the store behind it. What the disk does not take is kept and written later,
+//! in its order.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use crate::{
+    clock::SharedClock,
     redirect,
-    store::{HistoryEntry, Store},
+    store::{HistoryEntry, Store, StoreError},
     tasks::Tasks,
     telemetry::metric::{Metric, increment},
 };
 
-/// History entries waiting to be written; redirect calls are slow, so more than a few means that the disk is stuck.
+/// History entries waiting to be written, each of a few KiB at most. A service that is away is called every ten seconds,
+/// so that this is the history of a disk that took nothing for hours.
 const HISTORY_QUEUE: usize = 1024;
+/// Pause after the store failed.
+const STORE_PAUSE: Duration = Duration::from_secs(5);
 
 /// The redirect runner's history, written behind it.
 pub struct StoredHistory(mpsc::Sender<redirect::HistoryEntry>);
@@ -18,9 +26,10 @@ pub struct StoredHistory(mpsc::Sender<redirect::HistoryEntry>);
 impl StoredHistory {
     /// Writes to `store` from a task of its own.
     #[must_use]
-    pub fn start(store: Store, tasks: &Tasks) -> Self {
+    pub fn start(store: Store, clock: SharedClock, tasks: &Tasks) -> Self {
         let (sender, mut entries) = mpsc::channel::<redirect::HistoryEntry>(HISTORY_QUEUE);
         let stop = tasks.stop_token();
+        let scribe = Scribe { store, clock, tasks: tasks.clone() };
         tasks.spawn_local("redirect-history", async move {
             loop {
                 let entry = tokio::select! {
@@ -30,8 +39,10 @@ impl StoredHistory {
                     () = stop.cancelled() => entries.try_recv().ok(),
                 };
                 let Some(entry) = entry else { return };
-                if let Err(error) = store.add_history(stored(entry)).await {
-                    tracing::error!(%error, "an entry of the redirect history could not be written");
+                if let Err(error) = scribe.write(stored(entry)).await {
+                    let lost = entries.len() + 1;
+                    tracing::error!(%error, lost, "the gateway stops and the redirect history cannot be written");
+                    return;
                 }
             }
         });
@@ -49,6 +60,40 @@ impl redirect::HistorySink for StoredHistory {
     }
 }
 
+struct Scribe {
+    store: Store,
+    clock: SharedClock,
+    tasks: Tasks,
+}
+
+impl Scribe {
+    /// Writes the entry, however long that takes; fails only when the gateway stops before the disk takes it.
+    async fn write(&self, mut entry: HistoryEntry) -> Result<(), StoreError> {
+        let mut is_said = false;
+        loop {
+            let Err(error) = self.store.add_history(entry.clone()).await else { return Ok(()) };
+            if error.is_refused() {
+                // The phone's record may have gone while the entry waited.
+                if entry.phone.take().is_none() {
+                    tracing::error!(%error, "an entry of the redirect history is refused by the database and lost");
+                    return Ok(());
+                }
+                continue;
+            }
+            if !is_said {
+                tracing::error!(%error, "the redirect history cannot be written; it is kept and written later");
+                is_said = true;
+            }
+            let again = self.clock.now().saturating_add(STORE_PAUSE).unwrap_or(Timestamp::MAX);
+            tokio::select! {
+                biased;
+                () = self.tasks.stopping() => return Err(error),
+                () = self.clock.sleep_until(again) => {}
+            }
+        }
+    }
+}
+
 fn stored(entry: redirect::HistoryEntry) -> HistoryEntry {
     HistoryEntry {
         instance: entry.instance,
@@ -60,5 +105,68 @@ fn stored(entry: redirect::HistoryEntry) -> HistoryEntry {
         took: entry.took,
         outcome: entry.outcome.sentence(),
         answer: entry.answer,
+    }
+}
+
+#[cfg(all(test, feature = "sim"))]
+mod tests {
+    use std::{sync::Arc, time::Instant};
+
+    use super::*;
+    use crate::{
+        clock::{Clock, ManualClock},
+        phone::{instance::InstanceId, record::PhoneId},
+        redirect::{HistorySink, Outcome},
+        store::HistoryFilter,
+    };
+
+    async fn commands(store: &Store, instance: InstanceId) -> Vec<String> {
+        let filter = HistoryFilter { instance, mac: None, before: None, limit: 100 };
+        let mut rows = store.history(filter).await.unwrap();
+        rows.reverse();
+        rows.into_iter().map(|row| row.entry.command).collect()
+    }
+
+    #[actix_rt::test]
+    async fn what_the_disk_does_not_take_is_written_later_in_its_order() {
+        let clock = ManualClock::new(Timestamp::from_second(1_000_000).unwrap());
+        let dir = tempfile::tempdir().unwrap();
+        let tasks = Tasks::new();
+        let store = Store::open(dir.path(), Arc::new(clock.clone()), &tasks).await.unwrap();
+        let instance = store.instance("example.com", "gangway").await.unwrap();
+        let history = StoredHistory::start(store.clone(), Arc::new(clock.clone()), &tasks);
+        let entry = |command| redirect::HistoryEntry {
+            instance,
+            // Gone meanwhile.
+            phone: Some(PhoneId(77)),
+            mac: None,
+            vendor: "yealink".into(),
+            command,
+            at: clock.now(),
+            took: Duration::ZERO,
+            outcome: Outcome::NotFound,
+            answer: "answer".into(),
+        };
+
+        store.refuse_writes(true).await.unwrap();
+        history.record(entry("CHECK DEVICE"));
+        history.record(entry("REDIRECT DEVICE"));
+        for _ in 0..10 {
+            clock.advance(STORE_PAUSE);
+            // Stands in line behind what is being attempted.
+            assert!(store.set_fact(instance, "look", Some("now")).await.is_err());
+            actix_rt::task::yield_now().await;
+        }
+        assert_eq!(commands(&store, instance).await, Vec::<String>::new());
+
+        store.refuse_writes(false).await.unwrap();
+        let begun = Instant::now();
+        while commands(&store, instance).await.len() < 2 {
+            assert!(begun.elapsed() < Duration::from_secs(20), "it is never written");
+            clock.advance(STORE_PAUSE);
+            actix_rt::task::yield_now().await;
+        }
+        assert_eq!(commands(&store, instance).await, ["CHECK DEVICE", "REDIRECT DEVICE"]);
+        assert_eq!(tasks.finish(Duration::from_secs(10)).await, 0);
     }
 }

@@ -423,7 +423,7 @@ async fn start_redirects(
     let reach = Reach::public_and(config.net.allow.clone());
     on(&threads.links.handle(), move || {
         let client = Client::new(Options { proxy, reach, ..Options::new(tls) });
-        let history = Arc::new(StoredHistory::start(store, &tasks));
+        let history = Arc::new(StoredHistory::start(store, Arc::clone(&clock), &tasks));
         Redirects::start(client, history, clock, &tasks, Limits::default())
     })
     .await

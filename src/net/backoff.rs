@@ -81,6 +81,8 @@ pub struct Breaker {
 struct Away {
     since: Timestamp,
     next_probe: Timestamp,
+    /// No more than this lies between now and the next probe.
+    pause: Duration,
 }
 
 impl Default for Breaker {
@@ -102,15 +104,22 @@ impl Breaker {
     /// Asks for one attempt. [`Admission::Probe`] is used up by asking.
     #[must_use]
     pub fn admit(&mut self, now: Timestamp) -> Admission {
-        let interval = self.interval;
-        let Some(away) = &mut self.away else { return Admission::Free };
-        // A clock that was set back must not postpone the probe for longer than the interval.
-        away.next_probe = away.next_probe.min(after(now, interval));
-        if now < away.next_probe {
-            return Admission::Wait(away.next_probe);
+        if let Some(until) = self.closed_until(now) {
+            return Admission::Wait(until);
         }
-        away.next_probe = after(now, interval);
+        let Some(away) = &mut self.away else { return Admission::Free };
+        away.pause = self.interval;
+        away.next_probe = after(now, self.interval);
         Admission::Probe
+    }
+
+    /// Until when no attempt is allowed; `None` when one may be [asked for](Self::admit).
+    #[must_use]
+    pub fn closed_until(&mut self, now: Timestamp) -> Option<Timestamp> {
+        let away = self.away.as_mut()?;
+        // A clock that was set back must not postpone the probe for longer than the pause.
+        away.next_probe = away.next_probe.min(after(now, away.pause));
+        (now < away.next_probe).then_some(away.next_probe)
     }
 
     /// The endpoint answered. True when it had been away: whoever waits may be released.
@@ -124,8 +133,15 @@ impl Breaker {
             // Late failures of attempts from before must not push the next probe away.
             return false;
         }
-        self.away = Some(Away { since: now, next_probe: after(now, self.interval) });
+        self.away = Some(Away { since: now, next_probe: after(now, self.interval), pause: self.interval });
         true
+    }
+
+    /// The endpoint is there and wants no attempt for this long. True when it had been there until now.
+    pub fn asks_for(&mut self, pause: Duration, now: Timestamp) -> bool {
+        let since = self.away_since();
+        self.away = Some(Away { since: since.unwrap_or(now), next_probe: after(now, pause), pause });
+        since.is_none()
     }
 
     /// Since when the endpoint is away; `None` when it is there.
@@ -184,6 +200,17 @@ mod tests {
         breaker.failed(at(1_000_000));
         assert_eq!(breaker.admit(at(0)), Admission::Wait(at(10_000)));
         assert_eq!(breaker.admit(at(10_000)), Admission::Probe);
+    }
+
+    #[test]
+    fn an_endpoint_that_asks_for_patience_gets_it_also_from_a_clock_set_back() {
+        let mut breaker = Breaker::default();
+        assert!(breaker.asks_for(Duration::from_secs(60), at(100_000)));
+        assert_eq!(breaker.admit(at(159_999)), Admission::Wait(at(160_000)));
+        assert_eq!(breaker.admit(at(0)), Admission::Wait(at(60_000)));
+        assert_eq!(breaker.admit(at(60_000)), Admission::Probe);
+        assert_eq!(breaker.admit(at(60_000)), Admission::Wait(at(70_000)), "then it is probed as any other");
+        assert!(breaker.succeeded());
     }
 
     proptest! {

@@ -1,44 +1,148 @@
-//! Endpoints outside (redirect accounts, the PBXs of an instance): how many actions are under way at each, who waits
-//! for a turn, and whether it is away. One endpoint's trouble never holds up the phones of another.
+//! Endpoints outside (redirect accounts, the PBXs of an instance): how many actions are under way at each, who stands in
+//! line for a turn, and whether it is away. An outage is one state of the endpoint, not of every phone: while it lasts the
+//! first in line goes out as a probe, and with the first answer the line moves again. One endpoint's trouble never holds
+//! up the phones of another.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 
 use crate::{
     net::backoff::{Admission, Breaker},
     phone::{instance::InstanceId, record::PhoneId},
+    redirect::{Outcome, RedirectAccount},
 };
 
-/// Actions under way at one endpoint at most.
-const AT_ONCE: usize = 8;
-/// Of those, actions nobody waits for: a bulk move or the daily comparison never holds up a phone that is provisioned.
-const PATIENT_AT_ONCE: usize = 2;
+/// Actions under way at the PBXs of an instance at most. Redirect accounts carry out one after the other.
+const PBX_AT_ONCE: usize = 8;
+/// The pause of a service that asks for patience and does not say for how long.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Who is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum EndpointKey {
-    /// The redirect account of an instance at a vendor.
-    Redirect(InstanceId, String),
+    /// An account at a redirect service; tenants that share it share its outages.
+    Redirect { protocol: String, url: String, user: String },
     /// The PBXs of an instance.
     Pbx(InstanceId),
+}
+
+impl EndpointKey {
+    pub(super) fn redirect(account: &RedirectAccount) -> Self {
+        Self::Redirect { protocol: account.protocol.clone(), url: account.url.clone(), user: account.user.clone() }
+    }
+
+    fn at_once(&self) -> usize {
+        match self {
+            Self::Redirect { .. } => 1,
+            Self::Pbx(_) => PBX_AT_ONCE,
+        }
+    }
+}
+
+/// What an action learned about its endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// It is there, whatever it says.
+    Answered,
+    /// It cannot be reached or is out of order.
+    Away,
+    /// It wants to be left alone for this long.
+    Busy(Duration),
+}
+
+impl Seen {
+    pub(super) fn of(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::RateLimited { retry_after } => Self::Busy(patience(*retry_after)),
+            Outcome::Transport(_) => Self::Away,
+            _ => Self::Answered,
+        }
+    }
+}
+
+/// How long a service that asks for patience is left alone.
+pub(super) fn patience(retry_after: Option<Duration>) -> Duration {
+    retry_after.unwrap_or(PATIENCE).max(Duration::from_secs(1))
+}
+
+/// First come, first served; asking again keeps the place.
+#[derive(Debug, Default)]
+struct Line {
+    order: BTreeMap<u64, PhoneId>,
+    places: HashMap<PhoneId, u64>,
+    last: u64,
+}
+
+impl Line {
+    fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
+    fn join(&mut self, phone: PhoneId) {
+        if !self.places.contains_key(&phone) {
+            self.last += 1;
+            self.places.insert(phone, self.last);
+            self.order.insert(self.last, phone);
+        }
+    }
+
+    fn leave(&mut self, phone: PhoneId) {
+        if let Some(place) = self.places.remove(&phone) {
+            self.order.remove(&place);
+        }
+    }
+
+    fn next(&mut self) -> Option<PhoneId> {
+        let (_, phone) = self.order.pop_first()?;
+        self.places.remove(&phone);
+        Some(phone)
+    }
 }
 
 #[derive(Debug, Default)]
 struct Endpoint {
     breaker: Breaker,
     under_way: usize,
-    waiting: BTreeSet<PhoneId>,
-    patient_under_way: usize,
-    patient: BTreeSet<PhoneId>,
+    /// Called out of the line and not decided yet; a turn is kept for each.
+    invited: BTreeSet<PhoneId>,
+    waiting: Line,
+    /// Those nobody waits for: they go when no one else does.
+    patient: Line,
+    server_waits: bool,
+}
+
+impl Endpoint {
+    fn has_room(&self, at_once: usize) -> bool {
+        let limit = if self.breaker.away_since().is_some() { 1 } else { at_once };
+        self.under_way + self.invited.len() < limit
+    }
+
+    fn is_waited_for(&self) -> bool {
+        !self.waiting.is_empty() || !self.patient.is_empty()
+    }
+
+    /// Takes a turn if the breaker lets it.
+    fn go(&mut self, now: Timestamp) -> Result<Turn, Timestamp> {
+        let is_probe = match self.breaker.admit(now) {
+            Admission::Free => false,
+            Admission::Probe => true,
+            Admission::Wait(until) => return Err(until),
+        };
+        self.under_way += 1;
+        Ok(Turn::Go { is_probe })
+    }
 }
 
 /// May this phone go?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// Yes; [`Endpoints::done`] must follow.
-    Go,
-    /// It is woken when a turn is free.
+    /// Yes; [`Endpoints::done`] must follow. A probe finds out whether an endpoint that was away is back.
+    Go { is_probe: bool },
+    /// It is woken when its turn comes.
     Queued,
     /// Not before this time.
     Later(Timestamp),
@@ -46,89 +150,101 @@ pub(super) enum Turn {
 
 /// All endpoints.
 #[derive(Debug, Default)]
-pub(super) struct Endpoints(HashMap<EndpointKey, Endpoint>);
+pub(super) struct Endpoints {
+    all: HashMap<EndpointKey, Endpoint>,
+    /// Where phones are invited.
+    invitations: HashMap<PhoneId, Vec<EndpointKey>>,
+}
 
 impl Endpoints {
     pub(super) fn away_until(&self, key: &EndpointKey) -> Option<Timestamp> {
-        self.0.get(key).and_then(|endpoint| endpoint.breaker.next_probe())
+        self.all.get(key).and_then(|endpoint| endpoint.breaker.next_probe())
     }
 
-    /// Asks for a turn; `is_patient` where nobody waits for it.
+    /// Asks for a turn; `is_patient` where nobody waits for it. Never [`Turn::Later`]: phones stand in line.
     pub(super) fn turn(&mut self, key: &EndpointKey, phone: PhoneId, is_patient: bool, now: Timestamp) -> Turn {
-        let endpoint = self.0.entry(key.clone()).or_default();
-        let limit = if endpoint.breaker.away_since().is_some() { 1 } else { AT_ONCE };
-        let behind_others = !endpoint.waiting.is_empty() || endpoint.patient_under_way >= PATIENT_AT_ONCE;
-        if is_patient && (behind_others || endpoint.under_way >= limit) {
-            endpoint.patient.insert(phone);
-            return Turn::Queued;
+        let endpoint = self.all.entry(key.clone()).or_default();
+        let is_next = endpoint.invited.remove(&phone)
+            || (endpoint.has_room(key.at_once())
+                && endpoint.waiting.is_empty()
+                && (!is_patient || endpoint.patient.is_empty()));
+        if is_next && let Ok(turn) = endpoint.go(now) {
+            endpoint.waiting.leave(phone);
+            endpoint.patient.leave(phone);
+            return turn;
         }
-        if endpoint.under_way >= limit {
-            endpoint.waiting.insert(phone);
-            return Turn::Queued;
-        }
-        match endpoint.breaker.admit(now) {
-            Admission::Free | Admission::Probe => {
-                endpoint.under_way += 1;
-                endpoint.patient_under_way += usize::from(is_patient);
-                Turn::Go
-            }
-            Admission::Wait(until) => Turn::Later(until),
-        }
-    }
-
-    /// A turn is over. `reached` is `None` when nothing was learned about the endpoint. Returns who is to be woken.
-    pub(super) fn done(
-        &mut self,
-        key: &EndpointKey,
-        is_patient: bool,
-        reached: Option<bool>,
-        now: Timestamp,
-    ) -> Vec<PhoneId> {
-        let Some(endpoint) = self.0.get_mut(key) else { return Vec::new() };
-        endpoint.under_way = endpoint.under_way.saturating_sub(1);
-        endpoint.patient_under_way = endpoint.patient_under_way.saturating_sub(usize::from(is_patient));
-        match reached {
-            Some(true) => {
-                let _was_away = endpoint.breaker.succeeded();
-            }
-            Some(false) => {
-                let _is_news = endpoint.breaker.failed(now);
-                // Everybody learns that it is away and waits by the clock.
-                let mut woken = std::mem::take(&mut endpoint.waiting);
-                woken.append(&mut endpoint.patient);
-                return woken.into_iter().collect();
-            }
-            None => {}
-        }
-        let free = AT_ONCE.saturating_sub(endpoint.under_way);
-        let mut woken: Vec<PhoneId> = endpoint.waiting.iter().copied().take(free).collect();
-        for phone in &woken {
-            endpoint.waiting.remove(phone);
-        }
-        // Woken beside them in any case, because those may have found something else to do; each asks for its turn.
-        let free = PATIENT_AT_ONCE.saturating_sub(endpoint.patient_under_way);
-        for phone in endpoint.patient.iter().copied().take(free).collect::<Vec<_>>() {
-            endpoint.patient.remove(&phone);
-            woken.push(phone);
-        }
-        woken
-    }
-
-    /// Something that took no turn was answered, or not.
-    pub(super) fn answered(&mut self, key: &EndpointKey, reached: bool, now: Timestamp) {
-        let endpoint = self.0.entry(key.clone()).or_default();
-        if reached {
-            let _was_away = endpoint.breaker.succeeded();
+        if is_patient {
+            endpoint.patient.join(phone);
         } else {
-            let _is_news = endpoint.breaker.failed(now);
+            endpoint.patient.leave(phone);
+            endpoint.waiting.join(phone);
         }
+        Turn::Queued
+    }
+
+    /// Asks for a turn for the account's server entry, before all phones. [`Turn::Queued`] ends with [`Endpoints::done`].
+    pub(super) fn server_turn(&mut self, key: &EndpointKey, now: Timestamp) -> Turn {
+        let endpoint = self.all.entry(key.clone()).or_default();
+        if !endpoint.has_room(key.at_once()) {
+            endpoint.server_waits = true;
+            return Turn::Queued;
+        }
+        endpoint.go(now).unwrap_or_else(Turn::Later)
+    }
+
+    /// A turn is over. `seen` is `None` when nothing was learned about the endpoint. True when a server entry waits for
+    /// its turn.
+    pub(super) fn done(&mut self, key: &EndpointKey, seen: Option<Seen>, now: Timestamp) -> bool {
+        let Some(endpoint) = self.all.get_mut(key) else { return false };
+        endpoint.under_way = endpoint.under_way.saturating_sub(1);
+        let _is_news = match seen {
+            Some(Seen::Answered) => endpoint.breaker.succeeded(),
+            Some(Seen::Away) => endpoint.breaker.failed(now),
+            Some(Seen::Busy(pause)) => endpoint.breaker.asks_for(pause, now),
+            None => false,
+        };
+        std::mem::take(&mut endpoint.server_waits)
     }
 
     /// Something outside says that the endpoint is there.
     pub(super) fn is_back(&mut self, key: &EndpointKey) {
-        if let Some(endpoint) = self.0.get_mut(key) {
+        if let Some(endpoint) = self.all.get_mut(key) {
             let _was_away = endpoint.breaker.succeeded();
         }
+    }
+
+    /// Calls those out of the lines who may go now; they are to be decided, and to [leave](Self::leave) after that.
+    pub(super) fn invite(&mut self, now: Timestamp) -> Vec<PhoneId> {
+        let mut woken = Vec::new();
+        for (key, endpoint) in &mut self.all {
+            while endpoint.is_waited_for()
+                && endpoint.has_room(key.at_once())
+                && endpoint.breaker.closed_until(now).is_none()
+            {
+                let Some(phone) = endpoint.waiting.next().or_else(|| endpoint.patient.next()) else { break };
+                endpoint.invited.insert(phone);
+                self.invitations.entry(phone).or_default().push(key.clone());
+                woken.push(phone);
+            }
+        }
+        woken
+    }
+
+    /// The phone was decided: a turn it was invited to and did not take, because it found something else to do, is the
+    /// next one's.
+    pub(super) fn leave(&mut self, phone: PhoneId) {
+        for key in self.invitations.remove(&phone).unwrap_or_default() {
+            if let Some(endpoint) = self.all.get_mut(&key) {
+                endpoint.invited.remove(&phone);
+            }
+        }
+    }
+
+    /// When somebody is to be [invited](Self::invite) at the latest.
+    pub(super) fn next(&self, now: Timestamp) -> Option<Timestamp> {
+        let ready =
+            self.all.iter().filter(|(key, endpoint)| endpoint.is_waited_for() && endpoint.has_room(key.at_once()));
+        ready.map(|(_, endpoint)| endpoint.breaker.next_probe().unwrap_or(now)).min()
     }
 }
 
@@ -140,51 +256,114 @@ mod tests {
         Timestamp::from_second(seconds).unwrap()
     }
 
+    fn redirect() -> EndpointKey {
+        EndpointKey::Redirect { protocol: "yealink-xmlrpc".into(), url: String::new(), user: "us".into() }
+    }
+
+    const GO: Turn = Turn::Go { is_probe: false };
+    const PROBE: Turn = Turn::Go { is_probe: true };
+
     #[test]
-    fn turns_are_bounded_and_handed_on() {
+    fn turns_are_bounded_and_handed_on_in_the_order_of_asking() {
         let mut endpoints = Endpoints::default();
         let key = EndpointKey::Pbx(InstanceId(1));
         for id in 0..8 {
-            assert_eq!(endpoints.turn(&key, PhoneId(id), false, at(0)), Turn::Go);
+            assert_eq!(endpoints.turn(&key, PhoneId(id), false, at(0)), GO);
         }
-        assert_eq!(endpoints.turn(&key, PhoneId(9), false, at(0)), Turn::Queued);
-        assert_eq!(endpoints.done(&key, false, Some(true), at(0)), vec![PhoneId(9)]);
-        assert_eq!(endpoints.turn(&key, PhoneId(9), false, at(0)), Turn::Go);
+        for id in [12, 11, 12] {
+            assert_eq!(endpoints.turn(&key, PhoneId(id), false, at(0)), Turn::Queued);
+        }
+        assert_eq!(endpoints.next(at(0)), None, "nobody is woken in vain");
+        endpoints.done(&key, Some(Seen::Answered), at(0));
+        assert_eq!(endpoints.next(at(0)), Some(at(0)));
+        assert_eq!(endpoints.invite(at(0)), [PhoneId(12)]);
+        assert_eq!(endpoints.turn(&key, PhoneId(13), false, at(0)), Turn::Queued, "the turn is kept");
+        assert_eq!(endpoints.turn(&key, PhoneId(12), false, at(0)), GO);
+        endpoints.leave(PhoneId(12));
+        endpoints.done(&key, Some(Seen::Answered), at(0));
+        endpoints.done(&key, Some(Seen::Answered), at(0));
+        assert_eq!(endpoints.invite(at(0)), [PhoneId(11), PhoneId(13)]);
     }
 
     #[test]
-    fn an_endpoint_that_is_away_gets_one_probe() {
+    fn an_outage_is_one_for_all_and_who_probes_goes_to_the_end_of_the_line() {
         let mut endpoints = Endpoints::default();
-        let key = EndpointKey::Redirect(InstanceId(1), "yealink".into());
-        assert_eq!(endpoints.turn(&key, PhoneId(1), false, at(0)), Turn::Go);
-        endpoints.done(&key, false, Some(false), at(0));
-        assert_eq!(endpoints.turn(&key, PhoneId(1), false, at(1)), Turn::Later(at(10)));
-        assert_eq!(endpoints.turn(&key, PhoneId(1), false, at(10)), Turn::Go);
-        assert_eq!(endpoints.turn(&key, PhoneId(2), false, at(10)), Turn::Queued);
-        assert_eq!(endpoints.done(&key, false, Some(true), at(11)), vec![PhoneId(2)]);
+        let key = redirect();
+        assert_eq!(endpoints.turn(&key, PhoneId(1), false, at(0)), GO);
+        endpoints.done(&key, Some(Seen::Away), at(0));
+        for id in 1..=3 {
+            assert_eq!(endpoints.turn(&key, PhoneId(id), false, at(1)), Turn::Queued);
+        }
+        assert_eq!(endpoints.invite(at(9)), []);
+        assert_eq!(endpoints.next(at(9)), Some(at(10)));
+        assert_eq!(endpoints.invite(at(10)), [PhoneId(1)]);
+        assert_eq!(endpoints.turn(&key, PhoneId(1), false, at(10)), PROBE);
+        assert_eq!(endpoints.invite(at(10)), [], "one probe");
+        endpoints.done(&key, Some(Seen::Away), at(12));
+        assert_eq!(endpoints.turn(&key, PhoneId(1), false, at(12)), Turn::Queued);
+        assert_eq!(endpoints.next(at(12)), Some(at(20)));
+        assert_eq!(endpoints.invite(at(20)), [PhoneId(2)]);
+        assert_eq!(endpoints.turn(&key, PhoneId(2), false, at(20)), PROBE);
+        endpoints.done(&key, Some(Seen::Answered), at(21));
         assert_eq!(endpoints.away_until(&key), None);
+        assert_eq!(endpoints.invite(at(21)), [PhoneId(3)]);
+        assert_eq!(endpoints.turn(&key, PhoneId(3), false, at(21)), GO);
+        endpoints.done(&key, Some(Seen::Answered), at(21));
+        assert_eq!(endpoints.invite(at(21)), [PhoneId(1)]);
+    }
+
+    #[test]
+    fn who_is_called_and_finds_something_else_to_do_hands_the_turn_on() {
+        let mut endpoints = Endpoints::default();
+        let key = redirect();
+        assert_eq!(endpoints.turn(&key, PhoneId(1), false, at(0)), GO);
+        endpoints.turn(&key, PhoneId(2), false, at(0));
+        endpoints.turn(&key, PhoneId(3), false, at(0));
+        endpoints.done(&key, Some(Seen::Away), at(0));
+        assert_eq!(endpoints.invite(at(10)), [PhoneId(2)]);
+        endpoints.leave(PhoneId(2));
+        assert_eq!(endpoints.next(at(10)), Some(at(10)));
+        assert_eq!(endpoints.invite(at(10)), [PhoneId(3)]);
+        assert_eq!(endpoints.turn(&key, PhoneId(3), false, at(10)), PROBE, "the probe is not used up");
     }
 
     #[test]
     fn what_nobody_waits_for_holds_up_nobody() {
         let mut endpoints = Endpoints::default();
-        let key = EndpointKey::Redirect(InstanceId(1), "snom".into());
-        for id in 0..2 {
-            assert_eq!(endpoints.turn(&key, PhoneId(id), true, at(0)), Turn::Go);
-        }
+        let key = redirect();
+        assert_eq!(endpoints.turn(&key, PhoneId(1), true, at(0)), GO);
         assert_eq!(endpoints.turn(&key, PhoneId(2), true, at(0)), Turn::Queued);
-        // Who is waited for goes at once, up to all turns.
-        for id in 10..16 {
-            assert_eq!(endpoints.turn(&key, PhoneId(id), false, at(0)), Turn::Go);
-        }
-        assert_eq!(endpoints.turn(&key, PhoneId(16), false, at(0)), Turn::Queued);
-        assert_eq!(endpoints.done(&key, true, Some(true), at(0)), [PhoneId(16), PhoneId(2)]);
-        assert_eq!(endpoints.turn(&key, PhoneId(16), false, at(0)), Turn::Go);
-        assert_eq!(endpoints.turn(&key, PhoneId(2), true, at(0)), Turn::Queued, "no turn is free");
-        // The last one out wakes it.
-        for _ in 10..16 {
-            endpoints.done(&key, false, Some(true), at(0));
-        }
-        assert_eq!(endpoints.turn(&key, PhoneId(2), true, at(0)), Turn::Go);
+        assert_eq!(endpoints.turn(&key, PhoneId(3), false, at(0)), Turn::Queued);
+        endpoints.done(&key, Some(Seen::Answered), at(0));
+        assert_eq!(endpoints.invite(at(0)), [PhoneId(3)]);
+        assert_eq!(endpoints.turn(&key, PhoneId(3), false, at(0)), GO);
+        endpoints.leave(PhoneId(3));
+        endpoints.done(&key, Some(Seen::Answered), at(0));
+        assert_eq!(endpoints.invite(at(0)), [PhoneId(2)]);
+    }
+
+    #[test]
+    fn the_server_entry_comes_before_the_phones() {
+        let mut endpoints = Endpoints::default();
+        let key = redirect();
+        assert_eq!(endpoints.turn(&key, PhoneId(1), false, at(0)), GO);
+        assert_eq!(endpoints.turn(&key, PhoneId(2), false, at(0)), Turn::Queued);
+        assert_eq!(endpoints.server_turn(&key, at(0)), Turn::Queued);
+        assert!(endpoints.done(&key, Some(Seen::Away), at(0)), "the server entry waits");
+        assert_eq!(endpoints.server_turn(&key, at(1)), Turn::Later(at(10)));
+        assert_eq!(endpoints.server_turn(&key, at(10)), PROBE);
+        assert_eq!(endpoints.invite(at(10)), []);
+    }
+
+    #[test]
+    fn patience_asked_for_is_given_by_all() {
+        let mut endpoints = Endpoints::default();
+        let key = redirect();
+        assert_eq!(endpoints.turn(&key, PhoneId(1), false, at(0)), GO);
+        let limited = Outcome::RateLimited { retry_after: Some(Duration::from_secs(90)) };
+        endpoints.done(&key, Some(Seen::of(&limited)), at(0));
+        assert_eq!(endpoints.turn(&key, PhoneId(2), false, at(60)), Turn::Queued);
+        assert_eq!(endpoints.next(at(60)), Some(at(90)));
+        assert_eq!(endpoints.invite(at(90)), [PhoneId(2)]);
     }
 }

@@ -15,13 +15,14 @@ use tokio::sync::{
 };
 
 use super::{
-    endpoints::{EndpointKey, Endpoints, Turn},
+    endpoints::{EndpointKey, Endpoints, Seen, Turn},
     flow::{self, Action, Concern, Decision, Hold, ServerReadiness},
+    outcome::Pause,
     ports::{RedirectService, Sysclients},
     server::Accounts,
     steps,
     urls::{self, Named},
-    world::World,
+    world::{AccountFacts, World},
 };
 use crate::{
     phone::{
@@ -71,6 +72,10 @@ struct State {
 }
 
 impl State {
+    fn endpoint_done(&mut self, key: &EndpointKey, seen: Option<Seen>, now: Timestamp) {
+        self.accounts_dirty |= self.endpoints.done(key, seen, now);
+    }
+
     fn take_some_of_the_mass(&mut self, now: Timestamp) {
         if self.mass.is_empty() || self.mass_next.is_some_and(|at| now < at) {
             return;
@@ -167,14 +172,16 @@ impl Engine {
         self.wake.notify_one();
     }
 
-    /// An action without a turn of its own reached its endpoint, or did not.
-    pub(super) fn endpoint_answered(&self, key: &EndpointKey, reached: bool, now: Timestamp) {
-        self.state().endpoints.answered(key, reached, now);
+    /// The turn of an action that is no phone's is over.
+    pub(super) fn turn_is_over(&self, key: &EndpointKey, seen: Seen, now: Timestamp) {
+        self.state().endpoint_done(key, Some(seen), now);
+        self.wake.notify_one();
     }
 
     /// A PBX of the instance came or its rights changed.
     pub(super) fn pbx_is_back(&self, instance: InstanceId) {
         self.state().endpoints.is_back(&EndpointKey::Pbx(instance));
+        self.wake.notify_one();
     }
 
     pub(super) fn held(&self, phone: PhoneId) -> Option<Hold> {
@@ -291,6 +298,8 @@ impl Engine {
             let state = &mut *state;
             state.due.take(now, &mut state.dirty);
             state.take_some_of_the_mass(now);
+            // After the server entries, which come first.
+            state.dirty.extend(state.endpoints.invite(now));
             let batch: Vec<PhoneId> = state.dirty.iter().copied().take(BATCH).collect();
             for id in &batch {
                 state.dirty.remove(id);
@@ -300,13 +309,16 @@ impl Engine {
         };
         for id in batch {
             self.decide(id, now);
+            self.state().endpoints.leave(id);
         }
         let state = self.state();
         if !state.dirty.is_empty() {
             return Some(now);
         }
         let mass_next = state.mass_next.filter(|_| !state.mass.is_empty());
-        [state.due.next(), accounts_next, mass_next].into_iter().flatten().min()
+        // A server entry whose turn was taken meanwhile waits for its end.
+        let accounts_next = if state.accounts_dirty { Some(now) } else { accounts_next };
+        [state.due.next(), accounts_next, mass_next, state.endpoints.next(now)].into_iter().flatten().min()
     }
 
     fn decide(self: &Arc<Self>, id: PhoneId, now: Timestamp) {
@@ -318,10 +330,11 @@ impl Engine {
         }
         let mut next = None;
         let mut sooner = |at: Timestamp| next = Some(next.map_or(at, |before: Timestamp| before.min(at)));
-        for (concern, decision) in flow::decide(&phone, &self.context(&phone, held), now) {
+        let facts = self.world.account(phone.instance, &phone.vendor);
+        for (concern, decision) in flow::decide(&phone, &self.context(&phone, facts.as_ref(), held), now) {
             match decision {
                 Decision::Act(action) => {
-                    if let Some(at) = self.start(&phone, concern, action, now) {
+                    if let Some(at) = self.start(&phone, facts.as_ref(), concern, action, now) {
                         sooner(at);
                     }
                 }
@@ -332,27 +345,28 @@ impl Engine {
         self.state().due.set(id, next);
     }
 
-    fn context(&self, phone: &Phone, held: Option<Hold>) -> flow::Context {
-        let facts = self.world.account(phone.instance, &phone.vendor);
+    fn context(&self, phone: &Phone, facts: Option<&AccountFacts>, held: Option<Hold>) -> flow::Context {
         let (away, server) = {
             let state = self.state();
-            let away = state.endpoints.away_until(&redirect_of(phone));
-            let server = facts.as_ref().map_or(ServerReadiness::Pending, |facts| state.accounts.readiness(facts));
+            let away = facts.and_then(|facts| state.endpoints.away_until(&EndpointKey::redirect(&facts.account)));
+            let server = facts.map_or(ServerReadiness::Pending, |facts| state.accounts.readiness(facts));
             (away, server)
         };
-        self.world.context(phone, facts.as_ref(), held, away, server)
+        self.world.context(phone, facts, held, away, server)
     }
 
     /// Starts an action unless the same concern is busy; when it has to wait by the clock, until when.
     fn start(
         self: &Arc<Self>,
         phone: &Arc<Phone>,
+        facts: Option<&AccountFacts>,
         concern: Concern,
         action: Action,
         now: Timestamp,
     ) -> Option<Timestamp> {
         let key = (phone.id, concern);
-        let endpoint = endpoint_of(phone, &action);
+        let endpoint = endpoint_of(phone, facts, &action);
+        let mut is_probe = false;
         {
             let mut state = self.state();
             if state.under_way.contains(&key) {
@@ -370,15 +384,14 @@ impl Engine {
             }
             if let Some(endpoint) = &endpoint {
                 match state.endpoints.turn(endpoint, phone.id, is_patient(phone, &action), now) {
-                    Turn::Go => {}
+                    Turn::Go { is_probe: probe } => is_probe = probe,
                     Turn::Queued => return None,
                     Turn::Later(at) => return Some(at),
                 }
             }
             state.under_way.insert(key);
         }
-        let is_patient = is_patient(phone, &action);
-        let running = Running { engine: Arc::clone(self), key, endpoint, is_patient, reached: None };
+        let running = Running { engine: Arc::clone(self), key, endpoint, is_probe, seen: None };
         let (engine, phone) = (Arc::clone(self), Arc::clone(phone));
         self.tasks.spawn("step", async move { carry_out(engine, phone, concern, action, running).await });
         None
@@ -396,8 +409,11 @@ impl Engine {
         for instance in self.world.instances.iter() {
             for (vendor, _) in self.world.providers.vendors() {
                 let facts = self.world.account(instance.id, &vendor);
-                let away = self.state().endpoints.away_until(&EndpointKey::Redirect(instance.id, vendor.clone()));
-                let work = self.state().accounts.decide(instance.id, &vendor, facts, away, now);
+                let work = {
+                    let mut state = self.state();
+                    let State { accounts, endpoints, .. } = &mut *state;
+                    accounts.decide(instance.id, &vendor, facts, endpoints, now)
+                };
                 if let Some(work) = work {
                     let engine = Arc::clone(self);
                     self.tasks.spawn("server entry", async move { super::server::ensure(engine, work).await });
@@ -438,14 +454,19 @@ pub(super) struct Running {
     engine: Arc<Engine>,
     key: (PhoneId, Concern),
     endpoint: Option<EndpointKey>,
-    is_patient: bool,
-    reached: Option<bool>,
+    is_probe: bool,
+    seen: Option<Seen>,
 }
 
 impl Running {
     /// What the action learned about its endpoint.
-    pub(super) fn reached(&mut self, reached: bool) {
-        self.reached = Some(reached);
+    pub(super) fn saw(&mut self, seen: Seen) {
+        self.seen = Some(seen);
+    }
+
+    /// How a failure is repeated.
+    pub(super) fn pause(&self) -> Pause {
+        Pause { is_probe: self.is_probe, random: rand::random() }
     }
 }
 
@@ -457,8 +478,7 @@ impl Drop for Running {
         state_ref.under_way.remove(&self.key);
         state_ref.dirty.insert(self.key.0);
         if let Some(endpoint) = &self.endpoint {
-            let woken = state_ref.endpoints.done(endpoint, self.is_patient, self.reached, now);
-            state_ref.dirty.extend(woken);
+            state_ref.endpoint_done(endpoint, self.seen, now);
         }
         if let Some(phone) = state_ref.backlog.pop_first() {
             state_ref.dirty.insert(phone);
@@ -477,13 +497,11 @@ fn is_patient(phone: &Phone, action: &Action) -> bool {
     }
 }
 
-fn redirect_of(phone: &Phone) -> EndpointKey {
-    EndpointKey::Redirect(phone.instance, phone.vendor.clone())
-}
-
-fn endpoint_of(phone: &Phone, action: &Action) -> Option<EndpointKey> {
+fn endpoint_of(phone: &Phone, facts: Option<&AccountFacts>, action: &Action) -> Option<EndpointKey> {
     match action {
-        Action::Register { .. } | Action::Verify { .. } | Action::Deregister => Some(redirect_of(phone)),
+        Action::Register { .. } | Action::Verify { .. } | Action::Deregister => {
+            facts.map(|facts| EndpointKey::redirect(&facts.account))
+        }
         Action::WriteFlags(_) | Action::AskRegistration => Some(EndpointKey::Pbx(phone.instance)),
         _ => None,
     }

@@ -128,12 +128,14 @@ impl Inbox {
             }
             FleetEventKind::AdminPassword(password) => {
                 let copy = password.clone();
+                pass(CrashPoint::AdminPasswordCame).await;
                 let written = self.change(id, |phone| phone.device_config.admin_password = Some(password)).await;
                 if let (Err(_), Some(burst)) = (&written, self.bursts.get_mut(&id)) {
                     burst.admin = Some(copy);
                     burst.write_at = now.saturating_add(STORE_PAUSE).ok();
                 }
                 written?;
+                pass(CrashPoint::AdminPasswordWritten).await;
             }
             FleetEventKind::Item(item) => self.item(id, item, now),
             FleetEventKind::Last { opened_with } => return self.last(id, held, opened_with, now).await,
@@ -297,6 +299,7 @@ impl Inbox {
                 continue;
             }
             let copy = items.clone();
+            pass(CrashPoint::ItemCame).await;
             let written = self
                 .engine
                 .world
@@ -310,6 +313,7 @@ impl Inbox {
                     burst.write_at = now.saturating_add(DEBOUNCE).ok();
                 }
             }
+            pass(CrashPoint::ItemWritten).await;
         }
     }
 }

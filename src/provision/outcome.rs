@@ -19,7 +19,7 @@ pub use self::{
         away, burst, closed, connected, connecting, device_removed, items_changed, no_credential, no_devices, password,
         silence,
     },
-    redirect::{deregistered, no_url, registered, registering, server_refused, service_away, unconfigured},
+    redirect::{Pause, deregistered, no_url, registered, registering, server_refused, service_away, unconfigured},
     requests::{Delivered, asked, before_config, delivered, is_news, rejected},
     verified::{is_checked, verified},
 };

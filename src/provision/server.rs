@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use jiff::Timestamp;
 
 use super::{
-    endpoints::EndpointKey,
+    endpoints::{EndpointKey, Endpoints, Seen, Turn},
     engine::Engine,
     flow::{ServerContext, ServerDecision, ServerEntry, ServerReadiness, server_entry},
     urls,
@@ -87,7 +87,7 @@ impl Accounts {
         instance: InstanceId,
         vendor: &str,
         facts: Option<AccountFacts>,
-        away_until: Option<Timestamp>,
+        endpoints: &mut Endpoints,
         now: Timestamp,
     ) -> Option<Work> {
         let account = self.entries.entry((instance, vendor.to_owned())).or_default();
@@ -100,18 +100,21 @@ impl Accounts {
             configured: true,
             name: facts.server.as_ref().map(|server| server.name.clone()).unwrap_or_default(),
             url: facts.server.as_ref().map(|server| server.url.expose().to_owned()),
-            away_until,
         };
-        match server_entry(&account.entry, &context, now) {
-            ServerDecision::Write { name, url } => {
+        let (name, url) = match server_entry(&account.entry, &context) {
+            ServerDecision::Write { name, url } => (name, url),
+            ServerDecision::WaitFor(_) | ServerDecision::Settled => return None,
+        };
+        match endpoints.server_turn(&EndpointKey::redirect(&facts.account), now) {
+            Turn::Go { .. } => {
                 account.busy = true;
                 Some(Work { key: (instance, vendor.to_owned()), facts, name, url })
             }
-            ServerDecision::WaitUntil(at) => {
+            Turn::Later(at) => {
                 account.next = Some(at);
                 None
             }
-            ServerDecision::WaitFor(_) | ServerDecision::Settled => None,
+            Turn::Queued => None,
         }
     }
 }
@@ -120,6 +123,7 @@ impl Accounts {
 pub(super) async fn ensure(engine: Arc<Engine>, work: Work) {
     let Work { key, facts, name, url } = work;
     let entry = redirect::ServerEntry { name: name.clone(), url: Secret::new(url.clone()) };
+    let endpoint = EndpointKey::redirect(&facts.account);
     let call = engine.redirects.run(facts.account, Operation::EnsureServer(entry), None);
     let outcome = tokio::select! {
         biased;
@@ -138,9 +142,11 @@ pub(super) async fn ensure(engine: Arc<Engine>, work: Work) {
     {
         tracing::error!(vendor = key.1, "the server entry's name cannot be stored: {error}");
     }
+    pass(CrashPoint::ServerWritten).await;
     // The entry is the first thing said to a service: whether that is there decides for its phones too, and while it is
-    // away the entry is what is tried, at most every ten seconds.
-    engine.endpoint_answered(&EndpointKey::Redirect(key.0, key.1.clone()), !outcome.is_retryable(), now);
+    // away the entry is what is tried. What was refused for good was answered.
+    let seen = if outcome.is_retryable() { Seen::of(&outcome) } else { Seen::Answered };
+    engine.turn_is_over(&endpoint, seen, now);
     engine.with_accounts(|accounts| {
         let account = accounts.entries.entry(key.clone()).or_default();
         account.busy = false;

@@ -2,6 +2,7 @@
 //! right after; both in one change of the record each.
 
 use super::{
+    endpoints::Seen,
     engine::{Engine, Running},
     flow::{Action, Concern, Hold},
     outcome,
@@ -60,7 +61,9 @@ pub(super) async fn carry_out(
             store.change_phone(phone.id, |phone, events| outcome::overdue(phone, now, events)).await?;
         }
         Action::CloseWindow => {
+            pass(CrashPoint::WindowWanted).await;
             store.change_phone(phone.id, |phone, events| outcome::close_window(phone, now, events)).await?;
+            pass(CrashPoint::WindowClosed).await;
         }
         Action::Withhold => {
             if let Concern::Presence(line) = concern {
@@ -142,10 +145,10 @@ async fn register(
         return Ok(());
     }
     pass(CrashPoint::RegisterAnswered).await;
-    let now = engine.world.now();
+    let (now, pause) = (engine.world.now(), running.pause());
     store
         .change_phone(phone.id, |phone, events| {
-            outcome::registered(phone, &url, &outcome, now, rand::random(), events);
+            outcome::registered(phone, &url, &outcome, now, pause, events);
         })
         .await?;
     pass(CrashPoint::RegisteredWritten).await;
@@ -166,14 +169,16 @@ async fn verify(engine: &Engine, phone: &Phone, url: Secret, running: &mut Runni
     if !is_answer(&outcome, running) {
         return Ok(());
     }
-    let now = engine.world.now();
+    pass(CrashPoint::VerifyAnswered).await;
+    let (now, pause) = (engine.world.now(), running.pause());
     engine
         .world
         .store
         .change_phone(phone.id, |phone, events| {
-            outcome::verified(phone, &url, &outcome, now, rand::random(), events);
+            outcome::verified(phone, &url, &outcome, now, pause, events);
         })
         .await?;
+    pass(CrashPoint::VerifiedWritten).await;
     Ok(())
 }
 
@@ -186,11 +191,11 @@ async fn deregister(engine: &Engine, phone: &Phone, running: &mut Running) -> Re
         return Ok(());
     }
     pass(CrashPoint::DeregisterAnswered).await;
-    let now = engine.world.now();
+    let (now, pause) = (engine.world.now(), running.pause());
     engine
         .world
         .store
-        .change_phone(phone.id, |phone, events| outcome::deregistered(phone, &outcome, now, rand::random(), events))
+        .change_phone(phone.id, |phone, events| outcome::deregistered(phone, &outcome, now, pause, events))
         .await?;
     pass(CrashPoint::DeregisteredWritten).await;
     Ok(())
@@ -199,11 +204,12 @@ async fn deregister(engine: &Engine, phone: &Phone, running: &mut Running) -> Re
 /// Notes whether the service was reached; false when nothing was sent because the gateway stops.
 fn is_answer(outcome: &Outcome, running: &mut Running) -> bool {
     match outcome {
-        Outcome::Transport(Trouble::Stopping) => return false,
-        Outcome::Transport(_) => running.reached(false),
-        _ => running.reached(true),
+        Outcome::Transport(Trouble::Stopping) => false,
+        _ => {
+            running.saw(Seen::of(outcome));
+            true
+        }
     }
-    true
 }
 
 fn account_of(phone: &Phone, concern: Concern) -> Option<&Account> {
@@ -236,7 +242,7 @@ async fn write_flags(
         pbx.set_flags(phone.instance, key.clone(), account.hwid.clone(), flags).await
     }
     .await;
-    running.reached(!matches!(result, Err(PbxError::NoSession)));
+    running.saw(if matches!(result, Err(PbxError::NoSession)) { Seen::Away } else { Seen::Answered });
     pass(CrashPoint::FlagsAnswered).await;
     let now = engine.world.now();
     engine
@@ -274,7 +280,7 @@ async fn ask_registration(
     let is_set = engine.world.settings(phone).text("sip_account") == "username";
     let by_name = is_set || phone.shares_hwid(account, has_handsets);
     let result = engine.world.pbx.registration(phone.instance, key_of(account), account.hwid.clone(), by_name).await;
-    running.reached(!matches!(result, Err(PbxError::NoSession)));
+    running.saw(if matches!(result, Err(PbxError::NoSession)) { Seen::Away } else { Seen::Answered });
     pass(CrashPoint::RegistrationAnswered).await;
     let now = engine.world.now();
     engine

@@ -199,20 +199,14 @@ mod code {
     pub(super) const READONLY: i32 = 8;
     pub(super) const CORRUPT: i32 = 11;
     pub(super) const FULL: i32 = 13;
+    pub(super) const CONSTRAINT: i32 = 19;
     pub(super) const NOTADB: i32 = 26;
 }
 
 impl StoreError {
     /// Sorts what sqlx reports into the kinds a person can act on. `action` completes "cannot ...".
     pub(super) fn sort(action: &'static str, source: sqlx::Error) -> Self {
-        let primary = match &source {
-            sqlx::Error::Database(error) => {
-                error.code().and_then(|code| code.parse::<i32>().ok()).map(|extended| extended & 0xff)
-            }
-            sqlx::Error::PoolTimedOut => Some(code::BUSY),
-            _ => None,
-        };
-        match primary {
+        match primary(&source) {
             Some(code::FULL) => Self::DiskFull { action },
             Some(code::READONLY | code::PERM) => Self::ReadOnly { action },
             Some(code::BUSY | code::LOCKED) => Self::Locked { action },
@@ -222,7 +216,24 @@ impl StoreError {
     }
 }
 
+/// The primary result code of SQLite.
+fn primary(source: &sqlx::Error) -> Option<i32> {
+    match source {
+        sqlx::Error::Database(error) => {
+            error.code().and_then(|code| code.parse::<i32>().ok()).map(|extended| extended & 0xff)
+        }
+        sqlx::Error::PoolTimedOut => Some(code::BUSY),
+        _ => None,
+    }
+}
+
 impl StoreError {
+    /// True when the database will never take this, as what it refers to is not there: nothing is wrong with the disk.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        matches!(self, Self::Database { source, .. } if primary(source) == Some(code::CONSTRAINT))
+    }
+
     /// Names the newest copy in the data directory where the database is damaged.
     #[must_use]
     pub(super) fn with_copy_in(mut self, dir: &Path) -> Self {

@@ -5,6 +5,8 @@
 
 #[path = "../../fuzz/entries/appws.rs"]
 mod appws;
+#[path = "../../fuzz/entries/config.rs"]
+mod config;
 #[path = "../../fuzz/entries/csv.rs"]
 mod csv;
 #[path = "../../fuzz/entries/digest.rs"]
@@ -95,4 +97,10 @@ fn tables() {
 #[test]
 fn authorization_headers() {
     run("digest", MUTATIONS, digest::enter);
+}
+
+/// Fewer: each renders two files.
+#[test]
+fn configurations() {
+    run("config", MUTATIONS / 4, config::enter);
 }

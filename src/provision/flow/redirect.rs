@@ -36,11 +36,11 @@ pub(super) fn decide(phone: &Phone, context: &RedirectContext, now: Timestamp) -
         Err(error) => return without_url(phone, error),
     };
     match phone.redirect.state {
-        RedirectState::Redirected if !needs_moving(phone, url) => return check(phone, context, url, now),
+        RedirectState::Redirected if !needs_moving(phone, url) => return check(phone, url, now),
         // Needs a person, who may do it at the service: then the next comparison shows it.
         RedirectState::ForeignOwner | RedirectState::Refused => {
             return match phone.redirect.next_attempt {
-                Some(_) => check(phone, context, url, now),
+                Some(_) => check(phone, url, now),
                 None => Decision::WaitFor(Awaited::Person),
             };
         }
@@ -49,7 +49,7 @@ pub(super) fn decide(phone: &Phone, context: &RedirectContext, now: Timestamp) -
     if phone.device_config.received.is_none() && !in_back_off(phone) {
         return Decision::WaitFor(Awaited::Configuration);
     }
-    if let Some(decision) = away(phone, context, now) {
+    if let Some(decision) = note_away(phone, context, now) {
         return decision;
     }
     when_due(retry_at(phone), now, || match &context.server {
@@ -59,17 +59,18 @@ pub(super) fn decide(phone: &Phone, context: &RedirectContext, now: Timestamp) -
     })
 }
 
-/// When a failed attempt is repeated. The time a redirected phone is looked at again does not hold up anything else.
+/// When an attempt that failed for the phone's own sake is repeated. One that failed because the service is away holds
+/// up nothing: the phone stands in line there. Nor does the time a redirected phone is looked at again.
 fn retry_at(phone: &Phone) -> Option<Timestamp> {
-    phone.redirect.next_attempt.filter(|_| phone.redirect.state == RedirectState::Pending)
+    let is_own = phone.redirect.state == RedirectState::Pending && phone.redirect.attempts > 0;
+    phone.redirect.next_attempt.filter(|_| is_own)
 }
 
 /// Compares what the service holds with what it should, once a day. It is no matter of urgency: while the service is
-/// away it waits without a word.
-fn check(phone: &Phone, context: &RedirectContext, url: &Secret, now: Timestamp) -> Decision {
+/// away it stands in line without a word.
+fn check(phone: &Phone, url: &Secret, now: Timestamp) -> Decision {
     let next = phone.redirect.next_attempt;
     let due = next.or_else(|| phone.redirect.since.saturating_add(CHECKED_EVERY).ok()).unwrap_or(Timestamp::MAX);
-    let due = context.away_until.map_or(due, |until| due.max(until));
     if due > now {
         return Decision::WaitUntil(due);
     }
@@ -102,18 +103,15 @@ fn withdraw(phone: &Phone, context: &RedirectContext, now: Timestamp) -> Decisio
     if phone.redirect.state == RedirectState::Refused && phone.redirect.next_attempt.is_none() {
         return Decision::Settled;
     }
-    if let Some(decision) = away(phone, context, now) {
+    if let Some(decision) = note_away(phone, context, now) {
         return decision;
     }
     when_due(retry_at(phone), now, || Decision::Act(Action::Deregister))
 }
 
-/// While the service is away the record says so once and then waits with all others.
-fn away(phone: &Phone, context: &RedirectContext, now: Timestamp) -> Option<Decision> {
+/// While the service is away the record says so once. Then the phone stands in line with all others.
+fn note_away(phone: &Phone, context: &RedirectContext, now: Timestamp) -> Option<Decision> {
     let until = context.away_until.filter(|until| *until > now)?;
-    Some(if phone.redirect.error.is_some() && phone.redirect.next_attempt.is_some() {
-        Decision::WaitUntil(until)
-    } else {
-        Decision::Act(Action::NoteRedirectAway(until))
-    })
+    let is_noted = phone.redirect.error.is_some() && phone.redirect.next_attempt.is_some();
+    (!is_noted).then_some(Decision::Act(Action::NoteRedirectAway(until)))
 }

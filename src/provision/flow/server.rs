@@ -1,8 +1,6 @@
 //! The server entry of a redirect account: one per instance and vendor, not per phone. `ADD SERVER` is sent at every
 //! start and whenever the URL changes, as the original app does; "has been used" is no error.
 
-use jiff::Timestamp;
-
 use super::{Awaited, ServerReadiness};
 
 /// How far the server entry is; kept in memory, so that a start always sends it again.
@@ -23,8 +21,6 @@ pub struct ServerContext {
     pub name: String,
     /// Its URL; `None` while the own URL is unknown.
     pub url: Option<String>,
-    /// The service is away until then.
-    pub away_until: Option<Timestamp>,
 }
 
 /// What comes next for a server entry.
@@ -37,8 +33,6 @@ pub enum ServerDecision {
         /// With this URL.
         url: String,
     },
-    /// Nothing before this time.
-    WaitUntil(Timestamp),
     /// Nothing until this happens.
     WaitFor(Awaited),
     /// Nothing to do.
@@ -47,7 +41,7 @@ pub enum ServerDecision {
 
 /// Decides about the entry.
 #[must_use]
-pub fn server_entry(entry: &ServerEntry, context: &ServerContext, now: Timestamp) -> ServerDecision {
+pub fn server_entry(entry: &ServerEntry, context: &ServerContext) -> ServerDecision {
     if !context.configured {
         return ServerDecision::Settled;
     }
@@ -55,13 +49,9 @@ pub fn server_entry(entry: &ServerEntry, context: &ServerContext, now: Timestamp
         return ServerDecision::WaitFor(Awaited::PhoneUrl);
     };
     match entry.readiness(&context.name, url) {
-        ServerReadiness::Ready(_) => return ServerDecision::Settled,
-        ServerReadiness::Refused(_) => return ServerDecision::WaitFor(Awaited::Person),
-        ServerReadiness::Pending => {}
-    }
-    match context.away_until.filter(|at| *at > now) {
-        Some(at) => ServerDecision::WaitUntil(at),
-        None => ServerDecision::Write { name: context.name.clone(), url: url.clone() },
+        ServerReadiness::Ready(_) => ServerDecision::Settled,
+        ServerReadiness::Refused(_) => ServerDecision::WaitFor(Awaited::Person),
+        ServerReadiness::Pending => ServerDecision::Write { name: context.name.clone(), url: url.clone() },
     }
 }
 

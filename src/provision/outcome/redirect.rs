@@ -1,18 +1,16 @@
 //! What the redirect service answered.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 
 use super::{later, verified::next_check};
 use crate::{
-    net::backoff::Backoff,
+    net::backoff::{Backoff, Breaker},
     phone::{
         facet::{RedirectState, Wanted},
         record::{Phone, RedirectEntry},
         urls::UrlError,
     },
-    provision::events::Happened,
+    provision::{endpoints::patience, events::Happened},
     redirect::{Confirmation, Done, EntryUsed, Outcome},
     secret::Secret,
     store::NewEvent,
@@ -31,13 +29,39 @@ pub fn registering(phone: &mut Phone, url: &Secret, now: Timestamp) {
     }
 }
 
-/// The answer to a registration. `random` (0..1) spreads the next attempt.
+/// How an attempt that failed is repeated.
+#[derive(Debug, Clone, Copy)]
+pub struct Pause {
+    /// The service was away already. Then that is what failed and no matter of the phone: its own pauses do not grow.
+    pub is_probe: bool,
+    /// 0..1, spreads next attempts.
+    pub random: f64,
+}
+
+impl Pause {
+    /// Notes a failure that can heal and when it is repeated. While its service is away the phone then stands in line
+    /// there; the first failure may as well be its own.
+    pub(super) fn fail(self, phone: &mut Phone, state: RedirectState, outcome: &Outcome, now: Timestamp) {
+        let attempts = phone.redirect.attempts;
+        let pause = match outcome {
+            Outcome::RateLimited { retry_after } => patience(*retry_after),
+            _ if self.is_probe => Breaker::INTERVAL,
+            _ => Backoff::PHONE.pause(attempts.saturating_add(1), self.random),
+        };
+        phone.redirect.fail(state, outcome.sentence(), Some(later(now, pause)), now);
+        if self.is_probe {
+            phone.redirect.attempts = attempts;
+        }
+    }
+}
+
+/// The answer to a registration.
 pub fn registered(
     phone: &mut Phone,
     url: &Secret,
     outcome: &Outcome,
     now: Timestamp,
-    random: f64,
+    pause: Pause,
     events: &mut Vec<NewEvent>,
 ) {
     // Provisioned anew or removed while the call was under way: the next decision brings the entry up to date.
@@ -58,7 +82,7 @@ pub fn registered(
             };
             phone.redirect_entry = Some(RedirectEntry { url: url.clone(), server_name, at: now });
             phone.redirect.reach(RedirectState::Redirected, now);
-            phone.redirect.next_attempt = Some(next_check(now, random));
+            phone.redirect.next_attempt = Some(next_check(now, pause.random));
             events.push(Happened::Redirected.into());
             if let Outcome::Ok(Done { confirmation: Some(confirmation), .. }) = outcome {
                 let pin = match confirmation {
@@ -73,16 +97,13 @@ pub fn registered(
             refuse(phone, RedirectState::ForeignOwner, outcome, None, now, events);
         }
         Outcome::NotConfigured(_) => refuse(phone, RedirectState::NotConfigured, outcome, None, now, events),
-        _ if outcome.is_retryable() => {
-            let next = later(now, pause(phone, outcome, random));
-            phone.redirect.fail(RedirectState::Pending, outcome.sentence(), Some(next), now);
-        }
+        _ if outcome.is_retryable() => pause.fail(phone, RedirectState::Pending, outcome, now),
         _ => refuse(phone, RedirectState::Refused, outcome, None, now, events),
     }
 }
 
 /// The answer to taking the entry back.
-pub fn deregistered(phone: &mut Phone, outcome: &Outcome, now: Timestamp, random: f64, events: &mut Vec<NewEvent>) {
+pub fn deregistered(phone: &mut Phone, outcome: &Outcome, now: Timestamp, pause: Pause, events: &mut Vec<NewEvent>) {
     match outcome {
         // Not there, or not ours: nothing of ours is left.
         Outcome::Ok(_) | Outcome::AlreadyMine | Outcome::NotFound | Outcome::InvalidMac | Outcome::OwnedByOther => {
@@ -90,22 +111,21 @@ pub fn deregistered(phone: &mut Phone, outcome: &Outcome, now: Timestamp, random
             phone.redirect.reach(RedirectState::Pending, now);
             events.push(Happened::Deregistered.into());
         }
-        _ if outcome.is_retryable() => {
-            let next = later(now, pause(phone, outcome, random));
-            phone.redirect.fail(RedirectState::Pending, outcome.sentence(), Some(next), now);
-        }
+        _ if outcome.is_retryable() => pause.fail(phone, RedirectState::Pending, outcome, now),
         _ => refuse(phone, RedirectState::Refused, outcome, None, now, events),
     }
 }
 
-/// The service is away, known from another phone.
+/// The service is away or asks for patience, known from another phone.
 pub fn service_away(phone: &mut Phone, until: Timestamp, now: Timestamp) {
+    let attempts = phone.redirect.attempts;
     phone.redirect.fail(
         RedirectState::Pending,
-        "The redirect service cannot be reached at the moment; it is tried again by itself.",
+        "The redirect service cannot be reached or wants no calls at the moment; it is tried again by itself.",
         Some(until),
         now,
     );
+    phone.redirect.attempts = attempts;
 }
 
 /// The account's server entry was refused, so no phone of it can be registered.
@@ -135,12 +155,4 @@ fn refuse(
     let sentence = outcome.sentence();
     events.push(Happened::RedirectRefused { sentence: &sentence }.into());
     phone.redirect.fail(state, sentence, next, now);
-}
-
-/// What the service asks for, else growing.
-pub(super) fn pause(phone: &Phone, outcome: &Outcome, random: f64) -> Duration {
-    match outcome {
-        Outcome::RateLimited { retry_after: Some(pause) } => (*pause).max(Duration::from_secs(1)),
-        _ => Backoff::PHONE.pause(phone.redirect.attempts.saturating_add(1), random),
-    }
 }

@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::{later, redirect::pause};
+use super::{later, redirect::Pause};
 use crate::{
     phone::{
         facet::{RedirectState, Wanted},
@@ -31,7 +31,7 @@ pub fn verified(
     url: &Secret,
     outcome: &Outcome,
     now: Timestamp,
-    random: f64,
+    pause: Pause,
     events: &mut Vec<NewEvent>,
 ) {
     // Provisioned anew, moved or removed while the call was under way: that counts.
@@ -41,7 +41,7 @@ pub fn verified(
     if !is_current {
         return;
     }
-    let next = Some(next_check(now, random));
+    let next = Some(next_check(now, pause.random));
     match outcome {
         Outcome::Ok(_) | Outcome::AlreadyMine => {
             phone.redirect.reach(RedirectState::Redirected, now);
@@ -58,10 +58,8 @@ pub fn verified(
             differs(phone, RedirectState::Refused, sentence, next, now, events);
         }
         // Nothing was learned of the phone: where it stood it stands.
-        _ => {
-            let again = if outcome.is_retryable() { Some(later(now, pause(phone, outcome, random))) } else { next };
-            phone.redirect.fail(phone.redirect.state, outcome.sentence(), again, now);
-        }
+        _ if outcome.is_retryable() => pause.fail(phone, phone.redirect.state, outcome, now),
+        _ => phone.redirect.fail(phone.redirect.state, outcome.sentence(), next, now),
     }
 }
 

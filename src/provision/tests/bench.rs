@@ -1,5 +1,5 @@
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -50,6 +50,10 @@ pub struct Outside {
     pub calls: Mutex<Vec<Operation>>,
     /// What a registration or deregistration answers.
     pub service: Mutex<Outcome>,
+    /// How many more operations it carries out before it is away again; `None` = it does not tire.
+    pub tires_after: Mutex<Option<usize>>,
+    /// The service breaks down over these.
+    pub poison: Mutex<HashSet<Mac>>,
     pub providers: Mutex<HashMap<String, ProviderFacts>>,
     /// Accounts of every base.
     pub accounts: Mutex<u16>,
@@ -74,6 +78,8 @@ impl Default for Outside {
             entries: Mutex::default(),
             calls: Mutex::default(),
             service: Mutex::new(Outcome::Ok(Default::default())),
+            tires_after: Mutex::default(),
+            poison: Mutex::default(),
             providers: Mutex::new(HashMap::from([("yealink".into(), provider), ("yealink-dect".into(), base)])),
             accounts: Mutex::new(3),
             ouis: Mutex::default(),
@@ -93,6 +99,20 @@ impl Outside {
 
     pub fn deregistrations(&self) -> usize {
         self.calls.lock().unwrap().iter().filter(|call| matches!(call, Operation::Deregister { .. })).count()
+    }
+
+    fn answer(&self, operation: &Operation) -> Outcome {
+        let mut service = self.service.lock().unwrap();
+        if operation.mac().is_some_and(|mac| self.poison.lock().unwrap().contains(&mac)) {
+            return Self::away();
+        }
+        if let Some(left) = self.tires_after.lock().unwrap().as_mut() {
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                return std::mem::replace(&mut *service, Self::away());
+            }
+        }
+        service.clone()
     }
 
     pub fn servers(&self) -> usize {
@@ -160,7 +180,7 @@ impl Sysclients for Fake {
 
 impl RedirectService for Fake {
     fn run(&self, _account: RedirectAccount, operation: Operation, _phone: Option<(PhoneId, Mac)>) -> Reply<Outcome> {
-        let outcome = self.0.service.lock().unwrap().clone();
+        let outcome = self.0.answer(&operation);
         let outcome = match (&operation, outcome) {
             // Only phones are refused; the server entry stands.
             (Operation::EnsureServer(_), outcome) if !outcome.is_retryable() => Outcome::Ok(Default::default()),
@@ -375,6 +395,28 @@ impl Bench {
         until("the sysclient is held", || outside.holds.lock().unwrap().len() > before).await;
         self.conn += 1;
         self.outside.holds.lock().unwrap().last().cloned().unwrap()
+    }
+
+    /// So many phones are provisioned, and Devices has sent everything for each; their numbers.
+    pub async fn provision_many(&mut self, count: usize) -> Vec<Mac> {
+        let mut macs = Vec::new();
+        for number in 0..count {
+            let mac: Mac = format!("0015650001{number:02x}").parse().unwrap();
+            macs.push(mac);
+            let before = self.outside.holds.lock().unwrap().len();
+            let wish = ProvisionRequest { mac, ..self.wish(&format!("user{number}"), &format!("code{number}")) };
+            drop(self.request(wish));
+            let hold = self.held(before).await;
+            let (conn, code) = (self.conn, hold.credential.code().cloned());
+            let (stored, is_stored) = oneshot::channel();
+            let password = FleetEventKind::Password { password: "p".into(), sent: code.clone(), stored };
+            let item = FleetEventKind::Item(json!({"type": "NTP", "ntp1": "10.0.0.1"}));
+            for kind in [FleetEventKind::Connected, password, item, FleetEventKind::Last { opened_with: code }] {
+                self.events.send(FleetEvent { phone: hold.phone, conn, kind }).await.unwrap();
+            }
+            is_stored.await.unwrap();
+        }
+        macs
     }
 
     /// Devices accepts the code and sends everything.

@@ -16,6 +16,8 @@ use crate::{
     secret::Secret,
 };
 
+const PAUSE: outcome::Pause = outcome::Pause { is_probe: false, random: 0.5 };
+
 async fn redirected() -> Bench {
     let mut bench = Bench::new().await;
     let answer = bench.request(bench.wish("anna", "1"));
@@ -151,15 +153,15 @@ fn what_a_phone_will_ask_for_is_shown_until_it_has_come() {
     phone.redirect_entry = Some(RedirectEntry { url: url.clone(), server_name: None, at: now });
     let asks = Outcome::Ok(Done { confirmation: Some(Confirmation::Pin("4711".into())), ..Done::default() });
     let mut events = Vec::new();
-    outcome::verified(&mut phone, &url, &asks, now, 0.5, &mut events);
+    outcome::verified(&mut phone, &url, &asks, now, PAUSE, &mut events);
     assert!(phone.redirect.error.as_ref().unwrap().contains("4711"));
     assert_eq!(phone.redirect.state, RedirectState::Redirected);
     // An answer about another URL than the present one says nothing.
     let before = phone.clone();
-    outcome::verified(&mut phone, &"https://old/".into(), &Outcome::NotFound, now, 0.5, &mut events);
+    outcome::verified(&mut phone, &"https://old/".into(), &Outcome::NotFound, now, PAUSE, &mut events);
     assert_eq!(phone, before);
     phone.delivery = Some(crate::phone::record::Delivery { at: now, revision: 1, provisioning: 1, etag: "e".into() });
-    outcome::verified(&mut phone, &url, &asks, now, 0.5, &mut events);
+    outcome::verified(&mut phone, &url, &asks, now, PAUSE, &mut events);
     assert_eq!(phone.redirect.error, None);
     assert!(events.is_empty());
 }

@@ -40,6 +40,8 @@ fn die_at(point: CrashPoint) {
         if !is_being_removed {
             around.install(&mut bench).await;
             around.check_installed(&bench, &what);
+            around.stay(&mut bench).await;
+            around.check_installed(&bench, &what);
         }
         around.remove(&mut bench).await;
         assert!(around.outside.entries.lock().unwrap().is_empty(), "{what}: nothing is left at the service");

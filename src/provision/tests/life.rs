@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
 use tokio::sync::oneshot;
 
 use super::bench::{Bench, Outside, user};
@@ -120,6 +121,24 @@ impl Around {
         bench.settle().await;
     }
 
+    /// A day in service: something is changed in Devices, the window closes, the service is asked what it holds.
+    pub async fn stay(&mut self, bench: &mut Bench) {
+        assert!(bench.holding().is_some(), "a sysclient is held");
+        bench.send(FleetEventKind::AdminPassword("of the day".into())).await;
+        bench.devices_sends().await;
+        bench.send(FleetEventKind::Item(json!({"type": "NTP", "ntp1": "10.0.0.9"}))).await;
+        reach(bench, "changed", |phone| {
+            phone.device_config.admin_password == Some("of the day".into())
+                && phone.device_config.items["NTP"]["ntp1"] == "10.0.0.9"
+        })
+        .await;
+        bench.pass(32 * 3600);
+        reach(bench, "looked at", |phone| {
+            phone.redirect.next_attempt.is_some_and(|next| next > bench.now()) && phone.window.closed.is_some()
+        })
+        .await;
+    }
+
     /// Until nothing but the tombstone is left.
     pub async fn remove(&mut self, bench: &mut Bench) {
         intents::want(&bench.store, bench.record().id, Wanted::Removed).await.unwrap();
@@ -132,6 +151,7 @@ impl Around {
             return self.remove(bench).await;
         }
         self.install(bench).await;
+        self.stay(bench).await;
         self.remove(bench).await;
     }
 

@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::bench::{Bench, Outside, until};
 use crate::{
-    phone::facet::{DevicesState, RedirectState, RegistrationState, UserObjectState},
-    provision::ports::PbxError,
+    phone::facet::{DevicesState, RedirectState, RegistrationState, UserObjectState, Wanted},
+    provision::{intents, ports::PbxError},
     redirect::Outcome,
     sysclients::FleetEventKind,
 };
@@ -23,51 +23,157 @@ async fn live_on(bench: &Bench, seconds: u64) {
     }
 }
 
+/// Calls at the redirect service in every five seconds of a time; what was lived on from is not counted.
+async fn watch(bench: &Bench, seconds: u64) -> Vec<usize> {
+    let count = || bench.outside.calls.lock().unwrap().len();
+    let mut calls = Vec::new();
+    for _ in 0..seconds / 5 {
+        let before = count();
+        bench.pass(5);
+        bench.settle().await;
+        calls.push(count() - before);
+    }
+    calls
+}
+
+/// No two calls lie within ten seconds.
+fn are_probes(calls: &[usize]) -> bool {
+    calls.windows(2).all(|two| two.iter().sum::<usize>() <= 1)
+}
+
+fn redirected(bench: &Bench) -> usize {
+    let all = bench.store.roster().all();
+    all.iter().filter(|phone| phone.redirect.state == RedirectState::Redirected).count()
+}
+
+fn serve(bench: &Bench, outcome: Outcome) {
+    *bench.outside.service.lock().unwrap() = outcome;
+}
+
+const MANY: usize = 100;
+
 #[tokio::test]
-async fn a_redirect_service_away_for_eleven_minutes_is_probed_politely_and_heals() {
+async fn a_redirect_service_away_for_eleven_minutes_is_probed_by_one_and_comes_back_for_all() {
     let mut bench = Bench::new().await;
     until("the server entry stands", || bench.outside.servers() == 1).await;
-    *bench.outside.service.lock().unwrap() = Outside::away();
+    serve(&bench, Outside::away());
     let answer = bench.request(bench.wish("anna", "1"));
     bench.held(0).await;
     bench.devices_accepts().await;
     assert_eq!(answer.await.unwrap(), Ok(()), "Users need not wait for it");
-    let before = bench.outside.calls.lock().unwrap().len();
+    bench.provision_many(MANY - 1).await;
+    bench.settle().await;
 
+    let calls = watch(&bench, MINUTES_11).await;
+
+    assert!(are_probes(&calls), "{calls:?}");
+    let probes: usize = calls.iter().sum();
+    assert!(
+        probes >= usize::try_from(MINUTES_11 / PROBE).unwrap() - 1,
+        "{probes} probes: it is looked for all the time"
+    );
+    for phone in bench.store.roster().all() {
+        assert_eq!(phone.redirect.state, RedirectState::Pending);
+        assert!(phone.redirect.error.is_some() && phone.redirect.next_attempt.is_some(), "{:?}", phone.redirect);
+    }
+
+    serve(&bench, Outcome::Ok(Default::default()));
+    let before = bench.outside.registrations();
+    live_on(&bench, PROBE).await;
+    assert_eq!(redirected(&bench), MANY, "ten seconds later all are redirected");
+    assert_eq!(bench.outside.entries.lock().unwrap().len(), MANY);
     live_on(&bench, MINUTES_11).await;
+    assert_eq!(bench.outside.registrations() - before, MANY, "each once");
+    bench.stop().await;
+}
 
-    let probes = bench.outside.calls.lock().unwrap().len() - before;
-    let most = usize::try_from(MINUTES_11 / PROBE).unwrap() + 1;
-    assert!((1..=most).contains(&probes), "{probes} calls in eleven minutes");
-    let phone = bench.record();
-    assert_eq!(phone.redirect.state, RedirectState::Pending);
-    assert!(phone.redirect.error.is_some() && phone.redirect.next_attempt.is_some(), "{:?}", phone.redirect);
-
-    *bench.outside.service.lock().unwrap() = Outcome::Ok(Default::default());
-    // The phone's own pause has grown to five minutes at most.
-    live_on(&bench, 305).await;
-    assert_eq!(bench.record().redirect.state, RedirectState::Redirected, "{:?}", bench.record().redirect);
+/// It comes back for a few calls and is away again; and again.
+#[tokio::test]
+async fn a_redirect_service_that_flaps_takes_a_few_phones_each_time() {
+    let mut bench = Bench::new().await;
+    until("the server entry stands", || bench.outside.servers() == 1).await;
+    serve(&bench, Outside::away());
+    bench.provision_many(MANY).await;
+    bench.settle().await;
+    let mut rounds = 0;
+    while redirected(&bench) < MANY {
+        rounds += 1;
+        assert!(rounds <= MANY / 7 + 1, "{} after {rounds} times", redirected(&bench));
+        serve(&bench, Outcome::Ok(Default::default()));
+        *bench.outside.tires_after.lock().unwrap() = Some(7);
+        live_on(&bench, PROBE).await;
+        let calls = watch(&bench, 60).await;
+        assert!(are_probes(&calls), "{rounds}: {calls:?}");
+    }
+    assert_eq!(bench.outside.entries.lock().unwrap().len(), MANY);
     bench.stop().await;
 }
 
 #[tokio::test]
-async fn a_redirect_service_that_flaps_ends_with_one_entry() {
+async fn a_gateway_started_again_during_the_outage_probes_no_more_and_heals_as_soon() {
     let mut bench = Bench::new().await;
     until("the server entry stands", || bench.outside.servers() == 1).await;
-    *bench.outside.service.lock().unwrap() = Outside::away();
+    let gone = bench.provision_many(3).await;
+    bench.settle().await;
+    assert_eq!(redirected(&bench), 3);
+    serve(&bench, Outside::away());
     drop(bench.request(bench.wish("anna", "1")));
-    bench.held(0).await;
+    bench.held(3).await;
     bench.devices_accepts().await;
-    for round in 0..20 {
-        let outcome = if round % 2 == 0 { Outside::away() } else { Outcome::RateLimited { retry_after: None } };
-        *bench.outside.service.lock().unwrap() = outcome;
-        live_on(&bench, 15).await;
+    // Taking back waits for no server entry, and is said no more often either.
+    for mac in gone {
+        let phone = bench.store.roster().by_mac(bench.instance, mac).unwrap();
+        intents::want(&bench.store, phone.id, Wanted::Removed).await.unwrap();
     }
-    *bench.outside.service.lock().unwrap() = Outcome::Ok(Default::default());
-    // A service that asks for patience gets it: up to five minutes.
-    live_on(&bench, 305).await;
+    live_on(&bench, 60).await;
+
+    for _ in 0..3 {
+        bench.restart().await;
+        bench.settle().await;
+        let calls = watch(&bench, 100).await;
+        assert!(are_probes(&calls) && calls.iter().sum::<usize>() >= 9, "{calls:?}");
+    }
+
+    serve(&bench, Outcome::Ok(Default::default()));
+    live_on(&bench, PROBE).await;
     assert_eq!(bench.record().redirect.state, RedirectState::Redirected, "{:?}", bench.record().redirect);
-    assert_eq!(bench.outside.entries.lock().unwrap().len(), 1);
+    assert_eq!(bench.outside.entries.lock().unwrap().len(), 1, "the others are taken back");
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_service_that_asks_for_patience_is_left_alone_by_all() {
+    for (asked, seconds) in [(Some(120), 120), (None, 60)] {
+        let mut bench = Bench::new().await;
+        until("the server entry stands", || bench.outside.servers() == 1).await;
+        serve(&bench, Outcome::RateLimited { retry_after: asked.map(std::time::Duration::from_secs) });
+        bench.provision_many(3).await;
+        bench.settle().await;
+        assert_eq!(bench.outside.registrations(), 1, "the first is told, the others wait as well");
+        let calls = watch(&bench, seconds - 5).await;
+        assert_eq!(calls.iter().sum::<usize>(), 0, "{asked:?}: {calls:?}");
+        serve(&bench, Outcome::Ok(Default::default()));
+        live_on(&bench, 5).await;
+        assert_eq!(redirected(&bench), 3);
+        bench.stop().await;
+    }
+}
+
+/// A service that breaks down over one phone is not away.
+#[tokio::test]
+async fn one_phone_the_service_cannot_digest_holds_up_no_other() {
+    let mut bench = Bench::new().await;
+    until("the server entry stands", || bench.outside.servers() == 1).await;
+    serve(&bench, Outside::away());
+    let macs = bench.provision_many(20).await;
+    bench.settle().await;
+    bench.outside.poison.lock().unwrap().insert(macs[0]);
+    serve(&bench, Outcome::Ok(Default::default()));
+    live_on(&bench, 2 * PROBE).await;
+    assert_eq!(redirected(&bench), 19);
+    bench.outside.poison.lock().unwrap().clear();
+    live_on(&bench, 2 * PROBE).await;
+    assert_eq!(redirected(&bench), 20);
     bench.stop().await;
 }
 
@@ -169,7 +275,7 @@ async fn a_clock_that_jumps_forward_leaves_nothing_behind() {
         bench.devices_accepts().await;
         bench.pass(jump);
         *bench.outside.service.lock().unwrap() = Outcome::Ok(Default::default());
-        live_on(&bench, 305).await;
+        live_on(&bench, PROBE).await;
         assert_eq!(bench.record().redirect.state, RedirectState::Redirected, "{jump}: {:?}", bench.record().redirect);
         bench.fetch().await;
         live_on(&bench, 10).await;

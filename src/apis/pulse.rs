@@ -1,0 +1,61 @@
+//! Whether a peer is still there: a machine that lost its power or its way says no goodbye. Not every peer answers
+//! websocket pings (RFC 6455 demands it), so that only one that has answered before is expected to answer again.
+
+/// Pings in a row without any sign of life after which the peer is gone.
+const UNANSWERED: u8 = 3;
+
+/// What was heard between pings.
+#[derive(Debug, Default)]
+pub(super) struct Pulse {
+    answers_pings: bool,
+    unanswered: u8,
+}
+
+impl Pulse {
+    /// Something came.
+    pub(super) fn heard(&mut self) {
+        self.unanswered = 0;
+    }
+
+    /// The answer to a ping came.
+    pub(super) fn answered(&mut self) {
+        self.answers_pings = true;
+        self.unanswered = 0;
+    }
+
+    /// It is time for the next ping; false when the peer is gone instead.
+    pub(super) fn ping(&mut self) -> bool {
+        if self.answers_pings && self.unanswered >= UNANSWERED {
+            return false;
+        }
+        self.unanswered = self.unanswered.saturating_add(1);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_answered_once_and_is_silent_for_three_pings_is_gone() {
+        let mut pulse = Pulse::default();
+        assert!(pulse.ping());
+        pulse.answered();
+        assert!((0..3).all(|_| pulse.ping()));
+        assert!(!pulse.ping());
+        pulse.heard();
+        assert!((0..3).all(|_| pulse.ping()), "any sign of life counts");
+        assert!(!pulse.ping());
+    }
+
+    #[test]
+    fn who_never_answers_pings_is_not_expected_to() {
+        let mut pulse = Pulse::default();
+        for _ in 0..1_000 {
+            assert!(pulse.ping());
+        }
+        pulse.heard();
+        assert!(pulse.ping());
+    }
+}
