@@ -90,7 +90,7 @@ async fn every_command_that_changes_something_is_written_down() {
     let mut bench = Bench::start_in(world().users(9).start().await.unwrap(), options).await;
     let phone = mac(1);
     bench.provisioned(phone, "user1").await;
-    bench.world.add_phone(phone, model::T46U);
+    let _phone = bench.world.add_phone(phone, model::T46U);
     let (data, config) = (bench.gateway.data(), bench.gateway.config());
     let filled = |arguments: &[&str]| -> Vec<String> {
         let file = table.display().to_string();
@@ -135,7 +135,6 @@ async fn every_command_that_changes_something_is_written_down() {
         let all = [&[file.to_str().unwrap(), "--passphrase-file", words.to_str().unwrap()], more].concat();
         all.iter().map(|word| (*word).to_owned()).collect()
     };
-    let restore = |more: &[&str]| run("restore", &secret(more));
     // Serving is not what this is about: its port is taken, so that it ends at once.
     let _taken = TcpListener::bind(bench.gateway.address()).unwrap();
     let steps: [(&str, Vec<String>, &[&str]); 5] = [
