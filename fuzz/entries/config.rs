@@ -96,8 +96,10 @@ fn marked(value: Value) -> Value {
         }
         Value::Array(values) => Value::Array(values.into_iter().map(self::marked).collect()),
         Value::Object(members) => {
-            let is_kind = |name: &str| name == "type";
-            let marked = |(name, value)| if is_kind(&name) { (name, value) } else { (name, self::marked(value)) };
+            let marked = |(name, value): (String, Value)| {
+                let value = if name == "type" { value } else { self::marked(value) };
+                (name, value)
+            };
             Value::Object(members.into_iter().map(marked).collect())
         }
         other => other,
