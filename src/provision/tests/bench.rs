@@ -377,6 +377,14 @@ impl Bench {
         self.outside.holds.lock().unwrap().last().cloned().unwrap()
     }
 
+    /// anna's phone is asked for, and Devices accepts it: what most stories begin with.
+    pub async fn provisioned(&mut self) {
+        let answer = self.request(self.wish("anna", "1"));
+        self.held(0).await;
+        self.devices_accepts().await;
+        answer.await.unwrap().unwrap();
+    }
+
     /// Devices accepts the code and sends everything.
     pub async fn devices_accepts(&mut self) {
         self.devices_gives_a_password().await;

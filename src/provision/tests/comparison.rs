@@ -18,10 +18,7 @@ use crate::{
 
 async fn redirected() -> Bench {
     let mut bench = Bench::new().await;
-    let answer = bench.request(bench.wish("anna", "1"));
-    bench.held(0).await;
-    bench.devices_accepts().await;
-    answer.await.unwrap().unwrap();
+    bench.provisioned().await;
     bench
 }
 
