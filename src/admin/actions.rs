@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ipnet::IpNet;
-use serde::Deserialize;
+use serde::{Deserialize, de::IntoDeserializer};
 use serde_json::{Value, json};
 
 use super::{
@@ -22,6 +22,43 @@ use crate::{
     provision::intents,
     wire::appws::Envelope,
 };
+
+/// What can be done to a phone: what the page and scripts send as `action`, and what the document of the api lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schema(as = ActionName)]
+pub enum Action {
+    /// Registers at the redirect service once more.
+    RedirectAgain,
+    /// Opens the window again.
+    Allow,
+    /// Fetches a new code of Devices.
+    NewCode,
+    /// Gives the phone new credentials of its own.
+    RotateCredentials,
+    /// Asks the PBXs whether the phone is registered.
+    AskRegistration,
+    /// Has the phone told to come now.
+    Resync,
+    /// One more file with all accounts off, then nothing.
+    Release,
+    /// Delivers nothing any more.
+    Block,
+    /// Takes the phone out.
+    Remove,
+    /// Takes a release or a block back.
+    Activate,
+}
+
+impl Action {
+    fn parse(word: &str) -> Result<Self, Problem> {
+        let read: Result<Self, serde::de::value::Error> = Self::deserialize(word.into_deserializer());
+        read.map_err(|_unknown| {
+            let action: String = word.chars().take(40).collect();
+            Text::new("unknown-action").with("action", action).into()
+        })
+    }
+}
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -61,22 +98,22 @@ pub async fn act(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
         intents::want(store, phone.id, wanted).await?;
         Ok(Text::new(will))
     };
-    let will = match act.action.as_str() {
-        "release" => want(Wanted::Released, "Release", "will.release").await?,
-        "block" => want(Wanted::Blocked, "Block", "will.block").await?,
-        "remove" => want(Wanted::Removed, "Remove", "will.remove").await?,
-        "activate" => want(Wanted::Active, "Activate", "will.activate").await?,
-        "ask-registration" => {
+    let will = match Action::parse(&act.action)? {
+        Action::Release => want(Wanted::Released, "Release", "will.release").await?,
+        Action::Block => want(Wanted::Blocked, "Block", "will.block").await?,
+        Action::Remove => want(Wanted::Removed, "Remove", "will.remove").await?,
+        Action::Activate => want(Wanted::Active, "Activate", "will.activate").await?,
+        Action::AskRegistration => {
             audit::note(store, person, phone.id, "Ask the PBXs for the registration").await?;
             intents::ask_registration(store, phone.id, now).await?;
             Text::new("will.ask-registration")
         }
-        "resync" => {
+        Action::Resync => {
             audit::note(store, person, phone.id, "Have the phone come now").await?;
             (deps.resync)(Arc::clone(&phone)).await?;
             Text::new("will.resync")
         }
-        "redirect-again" => {
+        Action::RedirectAgain => {
             let state = phone.redirect.state;
             if state == RedirectState::NotConfigured {
                 return Err(Text::new("nothing-to-redirect").with("state", state.text()).into());
@@ -90,7 +127,7 @@ pub async fn act(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
                 .await?;
             Text::new("will.redirect-again")
         }
-        "rotate-credentials" => {
+        Action::RotateCredentials => {
             if phone.former.is_some() {
                 return Err(Text::new("rotation-under-way").into());
             }
@@ -98,12 +135,8 @@ pub async fn act(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
             intents::rotate(store, phone.id).await?;
             Text::new("will.rotate-credentials")
         }
-        "allow" => allow(deps, person, &phone, &act.first_contact).await?,
-        "new-code" => new_code(deps, person, &phone, &act).await?,
-        other => {
-            let action: String = other.chars().take(40).collect();
-            return Err(Text::new("unknown-action").with("action", action).into());
-        }
+        Action::Allow => allow(deps, person, &phone, &act.first_contact).await?,
+        Action::NewCode => new_code(deps, person, &phone, &act).await?,
     };
     one(result(message).field("will", will))
 }

@@ -44,6 +44,7 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
 pub use self::{
+    actions::Action,
     assets::page_english,
     build::build,
     import::MOST_BYTES as IMPORT_BYTES,

@@ -1,5 +1,5 @@
 //! The flight recorder: where a phone is stuck, said in one sentence with the button that helps; and what a person does
-//! is written down (requirement 7.G bar 73).
+//! is written down.
 
 use gangway::{
     phone::{
@@ -189,7 +189,16 @@ async fn what_would_change_at_a_phone_is_shown_beside_what_it_fetched() {
     assert!(phone.boot().await.unwrap().registered);
     bench.records().wait_request(mac, RequestState::Provisioned).await;
 
-    let same = page.parts("Diff", json!({ "mac": mac })).await;
+    // The file is kept a moment after the delivery is on record.
+    let held = async {
+        loop {
+            let same = page.parts("Diff", json!({ "mac": mac })).await;
+            if same[0]["code"]["key"] != "nothing-delivered" {
+                return same;
+            }
+        }
+    };
+    let same = tokio::time::timeout(crate::support::records::PATIENCE, held).await.expect("the file is held");
     assert_eq!(
         (&same[0]["added"], &same[0]["removed"], &same[0]["held"]["last"]),
         (&json!(0), &json!(0), &json!(true))

@@ -1,6 +1,9 @@
 //! A DECT base: one phone, a user per handset.
 
-use super::bench::{Bench, MAC, rest, until, user};
+use super::{
+    bench::{Bench, MAC, rest, until},
+    outside::user,
+};
 use crate::{
     phone::{
         facet::{DevicesState, RedirectState, RegistrationState, UserObjectState},

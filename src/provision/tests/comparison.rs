@@ -1,6 +1,9 @@
 //! What the redirect service holds is compared with what it was given: once a day and when asked.
 
-use super::bench::{Bench, Outside, until};
+use super::{
+    bench::{Bench, until},
+    outside::Outside,
+};
 use crate::{
     phone::{
         facet::RedirectState,

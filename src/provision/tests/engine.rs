@@ -1,6 +1,9 @@
 use std::time::Duration;
 
-use super::bench::{Bench, Outside, rest, until};
+use super::{
+    bench::{Bench, rest, until},
+    outside::Outside,
+};
 use crate::{
     phone::{
         facet::{DevicesState, RedirectState, RegistrationState, RequestState, UserObjectState, Wanted},

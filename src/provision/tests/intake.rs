@@ -1,4 +1,7 @@
-use super::bench::{Bench, MAC, Outside, rest, until, user};
+use super::{
+    bench::{Bench, MAC, rest, until},
+    outside::{Outside, user},
+};
 use crate::{
     phone::{
         facet::{DevicesState, RedirectState, RequestState, Wanted},

@@ -3,7 +3,10 @@
 
 use serde_json::json;
 
-use super::bench::{Bench, Outside, until};
+use super::{
+    bench::{Bench, until},
+    outside::Outside,
+};
 use crate::{
     phone::facet::{DevicesState, RedirectState, RegistrationState, UserObjectState},
     provision::ports::PbxError,

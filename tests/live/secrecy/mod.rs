@@ -99,8 +99,7 @@ impl Scene {
         options.settings.extend(more.map(|(name, value)| (name.to_owned(), value.to_owned())));
         options.settings.push(("provisioning_password".into(), SHARED.into()));
         let site = Site::new(&options);
-        let text = fs::read_to_string(site.config()).unwrap().replace("info,gangway=debug", "trace");
-        fs::write(site.config(), text).unwrap();
+        site.log_everything();
         let records = site.records(&options).await;
         let process = site.serve();
         world.connect_gateway(&site.url());
