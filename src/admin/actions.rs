@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use ipnet::IpNet;
-use serde::{Deserialize, de::IntoDeserializer};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Deps, audit, codes,
+    Deps,
+    action::Action,
+    audit, codes,
     reply::{Answer, Problem, mac, one, read, result},
     text::Text,
 };
@@ -22,43 +24,6 @@ use crate::{
     provision::intents,
     wire::appws::Envelope,
 };
-
-/// What can be done to a phone: what the page and scripts send as `action`, and what the document of the api lists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "kebab-case")]
-#[schema(as = ActionName)]
-pub enum Action {
-    /// Registers at the redirect service once more.
-    RedirectAgain,
-    /// Opens the window again.
-    Allow,
-    /// Fetches a new code of Devices.
-    NewCode,
-    /// Gives the phone new credentials of its own.
-    RotateCredentials,
-    /// Asks the PBXs whether the phone is registered.
-    AskRegistration,
-    /// Has the phone told to come now.
-    Resync,
-    /// One more file with all accounts off, then nothing.
-    Release,
-    /// Delivers nothing any more.
-    Block,
-    /// Takes the phone out.
-    Remove,
-    /// Takes a release or a block back.
-    Activate,
-}
-
-impl Action {
-    fn parse(word: &str) -> Result<Self, Problem> {
-        let read: Result<Self, serde::de::value::Error> = Self::deserialize(word.into_deserializer());
-        read.map_err(|_unknown| {
-            let action: String = word.chars().take(40).collect();
-            Text::new("unknown-action").with("action", action).into()
-        })
-    }
-}
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -98,7 +63,11 @@ pub async fn act(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
         intents::want(store, phone.id, wanted).await?;
         Ok(Text::new(will))
     };
-    let will = match Action::parse(&act.action)? {
+    let Some(action) = Action::named(&act.action) else {
+        let action: String = act.action.chars().take(40).collect();
+        return Err(Text::new("unknown-action").with("action", action).into());
+    };
+    let will = match action {
         Action::Release => want(Wanted::Released, "Release", "will.release").await?,
         Action::Block => want(Wanted::Blocked, "Block", "will.block").await?,
         Action::Remove => want(Wanted::Removed, "Remove", "will.remove").await?,

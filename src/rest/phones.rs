@@ -13,7 +13,6 @@ use super::{
         ResyncResult, Timeline,
     },
 };
-use crate::admin::Action;
 
 /// Phones of one answer at most.
 const WINDOW: u32 = 200;
@@ -182,8 +181,25 @@ pub async fn config(call: Call) -> Result<Answer, Problem> {
     call.pass::<Config>("Config", body).await
 }
 
+/// What can be done to a phone.
+#[derive(Debug, utoipa::ToSchema)]
+#[schema(rename_all = "kebab-case")]
+#[expect(dead_code, reason = "the desk reads the word; this is its place in the document")]
+pub enum ActionName {
+    RedirectAgain,
+    Allow,
+    NewCode,
+    AskRegistration,
+    Resync,
+    RotateCredentials,
+    Release,
+    Block,
+    Remove,
+    Activate,
+}
+
 /// Does something to a phone; the time line tells what comes of it.
-#[utoipa::path(post, path = "/phones/{mac}/actions/{action}", tag = "phones", params(("mac" = String, Path, pattern = "^(?!0{12}$)[0-9a-fA-F][02468aceACE][0-9a-fA-F]{10}$", description = "MAC address; every other usual spelling does, too"), ("action" = Action, Path, description = "What to do")), request_body = PhoneActions, responses((status = 202, body = Accepted, description = "It will happen"), (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "No such phone or action")))]
+#[utoipa::path(post, path = "/phones/{mac}/actions/{action}", tag = "phones", params(("mac" = String, Path, pattern = "^(?!0{12}$)[0-9a-fA-F][02468aceACE][0-9a-fA-F]{10}$", description = "MAC address; every other usual spelling does, too"), ("action" = ActionName, Path, description = "What to do")), request_body = PhoneActions, responses((status = 202, body = Accepted, description = "It will happen"), (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "No such phone or action")))]
 pub async fn act(mut call: Call) -> Result<Answer, Problem> {
     let wish: PhoneActions = call.json()?;
     let mut body = json!({ "mac": call.param(0), "action": call.param(1), "rollout": wish.rollout });
