@@ -11,7 +11,7 @@ use gangway::sim::yealink_phone::model;
 use serde_json::Value;
 
 use crate::support::{
-    bench::Bench,
+    bench::{Bench, comes_up},
     mac,
     options::Options,
     process::{Site, mode, run},
@@ -252,7 +252,7 @@ async fn the_log_holds_no_secret() {
     assert!(world.users.provision(request).await.unwrap().ok);
     records.wait_redirect(mac, gangway::phone::facet::RedirectState::Redirected).await;
     let phone = world.add_phone(mac, model::T46U);
-    assert!(phone.boot().await.unwrap().registered);
+    comes_up(&phone).await;
     let record = records.wait_done(mac).await;
     phone.poll_once().await.unwrap();
 

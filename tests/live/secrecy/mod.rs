@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use self::marks::Marks;
 use crate::support::{
-    bench::{TITLE, world},
+    bench::{TITLE, comes_up, world},
     http, mac,
     options::{Options, PASSWORD},
     page::Page,
@@ -131,7 +131,7 @@ impl Scene {
         self.out.add("ProvisioningPhoneResult", answer.raw.to_string());
         self.records.wait_redirect(mac, RedirectState::Redirected).await;
         let phone = self.world.add_phone(mac, model::T46U);
-        assert!(phone.boot().await.unwrap().registered);
+        comes_up(&phone).await;
         let record = self.records.wait_done(mac).await;
         phone.poll_once().await.unwrap();
         self.records.wait_phone(mac, "the window is closed", |phone| phone.window.closed.is_some()).await;
