@@ -15,6 +15,7 @@ use gangway::{
     },
     phone::{
         facet::RequestState,
+        firmware::FirmwareState,
         mac::Mac,
         record::{Phone, PhoneId},
     },
@@ -35,7 +36,7 @@ fn row(number: u32, requested: RequestState) -> Arc<Row> {
     phone.request.state = requested;
     let facts = Facts { around: &Around::default(), request: None, known_model: true, manual_url: None };
     let now = phone.created;
-    Arc::new(Row::new(Arc::new(phone), None, &facts, now))
+    Arc::new(Row::new(Arc::new(phone), None, FirmwareState::default(), &facts, now))
 }
 
 fn main() {

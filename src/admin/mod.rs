@@ -1,6 +1,7 @@
 //! The admin app's backend: what its page is told and what people may do, over the api `gangway` of `docs/admin-api.md`.
 //! Everything runs on a thread of its own; phones' requests share no lock with it but those they have anyway.
 
+pub mod action;
 mod actions;
 mod assets;
 pub mod audit;
@@ -19,6 +20,7 @@ mod history;
 mod import;
 mod import_check;
 mod inquiry;
+pub mod message;
 mod notices;
 mod pages;
 mod query;

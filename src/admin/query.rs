@@ -239,3 +239,49 @@ impl Counts {
         self.0.values().flat_map(BTreeMap::values).sum()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::{
+        admin::cause::{Around, Facts},
+        phone::{
+            facet::{DevicesState, Wanted},
+            firmware::FirmwareState,
+            record::Phone,
+        },
+    };
+
+    fn row(number: u8, change: impl FnOnce(&mut Phone)) -> Row {
+        let mut phone = Phone::sample();
+        phone.id = PhoneId(i64::from(number));
+        phone.mac = Mac::new([0x80, 0x5e, 0xc0, 0, 0, number]).unwrap();
+        change(&mut phone);
+        let around = Around { pbx: true, services: true, devices: true, own_url: true, ..Around::default() };
+        let facts = Facts { around: &around, request: None, known_model: true, manual_url: None };
+        Row::new(Arc::new(phone), None, FirmwareState::default(), &facts, Timestamp::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn by_state_descending_whoever_needs_a_person_comes_first() {
+        let stuck = |phone: &mut Phone| phone.devices.state = DevicesState::NotInDomain;
+        let rows = [
+            row(1, |phone| phone.wanted = Wanted::Blocked),
+            row(2, |_| {}),
+            row(3, stuck),
+            row(4, |phone| (phone.wanted, phone.buried) = (Wanted::Removed, Some(Timestamp::UNIX_EPOCH))),
+            row(5, stuck),
+        ];
+        let order = |descending| {
+            let sort = Sort { by: By::Stage, descending };
+            let mut keys: Vec<Key> = rows.iter().map(|row| sort.key(row)).collect();
+            keys.sort_by(|a, b| sort.compare(a, b));
+            keys.iter().map(|key| key.id.0).collect::<Vec<_>>()
+        };
+        // Equal ones by MAC, both ways.
+        assert_eq!(order(true), [3, 5, 2, 1, 4]);
+        assert_eq!(order(false), [4, 1, 2, 3, 5]);
+    }
+}

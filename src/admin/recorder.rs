@@ -15,7 +15,6 @@ use super::{
 use crate::{
     phone::{
         admission::FirstContact,
-        firmware::FirmwareState,
         record::Phone,
         settings::{Defaults, Lookup},
         urls::Scheme,
@@ -54,8 +53,7 @@ pub fn details(deps: &Deps, shelf: &Shelf, phone: &std::sync::Arc<Phone>) -> (Va
     let bases = (deps.bases)(phone.instance);
     let settings = deps.store.layers(phone.instance);
     let lookup = Lookup::of(phone, Defaults::Table);
-    let names = ["provisioning_scheme", "firmware_url", "firmware_version"];
-    let scheme = settings.effective_of(&names, &lookup, Some(&phone.device_config));
+    let scheme = settings.effective_of(&["provisioning_scheme"], &lookup, Some(&phone.device_config));
     let manual = if scheme.scheme() == Scheme::Http { &bases.plain } else { &bases.https };
     let known_model = knows_model(deps, phone);
     let facts = Facts {
@@ -70,9 +68,6 @@ pub fn details(deps: &Deps, shelf: &Shelf, phone: &std::sync::Arc<Phone>) -> (Va
         (details.as_object_mut(), more(phone, row.last.as_ref(), manual, known_model))
     {
         members.extend(more);
-        let firmware = FirmwareState::of(&scheme, phone.firmware.as_deref());
-        members.insert("firmwareWanted".to_owned(), json!(firmware.wanted));
-        members.insert("firmwareCurrent".to_owned(), json!(firmware.current));
         members.insert("holdsCurrentFile".to_owned(), json!(file::holds_current(deps, phone)));
     }
     (details, sentence)

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     phone::{
         facet::{Facet, RegistrationState, UserObjectState},
+        firmware::FirmwareState,
         record::Phone,
     },
     store::RequestFacts,
@@ -35,6 +36,8 @@ pub struct Row {
     pub cause: Cause,
     /// The same, roughly.
     pub stage: Stage,
+    /// The firmware it reports and the one it should.
+    pub firmware: FirmwareState,
     /// Everything that is searched, in lower case, a line for each.
     search: Box<str>,
 }
@@ -42,11 +45,17 @@ pub struct Row {
 impl Row {
     /// Made anew whenever something of it changes.
     #[must_use]
-    pub fn new(phone: Arc<Phone>, last: Option<RequestFacts>, facts: &Facts<'_>, now: Timestamp) -> Self {
+    pub fn new(
+        phone: Arc<Phone>,
+        last: Option<RequestFacts>,
+        firmware: FirmwareState,
+        facts: &Facts<'_>,
+        now: Timestamp,
+    ) -> Self {
         let cause = cause::cause(&phone, facts, now);
         let stage = cause::stage(cause, &phone, now);
-        let search = searched(&phone, last.as_ref());
-        Self { phone, last, cause, stage, search }
+        let search = searched(&phone, last.as_ref(), &firmware);
+        Self { phone, last, cause, stage, firmware, search }
     }
 
     /// Whether every word occurs.
@@ -98,6 +107,8 @@ impl Row {
             "provider": phone.provider,
             "model": phone.model,
             "firmware": phone.firmware,
+            "firmwareWanted": self.firmware.wanted,
+            "firmwareCurrent": self.firmware.current,
             "category": phone.category,
             "name": self.name(),
             "users": users.collect::<Vec<_>>(),
@@ -136,7 +147,7 @@ pub fn facet<S>(facet: &Facet<S>, state: &str) -> Value {
     })
 }
 
-fn searched(phone: &Phone, last: Option<&RequestFacts>) -> Box<str> {
+fn searched(phone: &Phone, last: Option<&RequestFacts>, firmware: &FirmwareState) -> Box<str> {
     let mut text = phone.mac.to_string();
     let mut add = |part: &str| {
         if !part.is_empty() {
@@ -149,7 +160,7 @@ fn searched(phone: &Phone, last: Option<&RequestFacts>) -> Box<str> {
         add(account.registered_address.as_deref().unwrap_or_default());
     }
     add(&phone.vendor);
-    for part in [&phone.model, &phone.firmware, &phone.category] {
+    for part in [&phone.model, &phone.firmware, &firmware.wanted, &phone.category] {
         add(part.as_deref().unwrap_or_default());
     }
     add(last.map(|last| last.address.as_str()).unwrap_or_default());
@@ -233,7 +244,9 @@ mod tests {
         };
         let facts = Facts { around: &Around::default(), request: None, known_model: true, manual_url: None };
         let now = phone.created;
-        Row::new(Arc::new(phone), Some(last), &facts, now)
+        let firmware =
+            FirmwareState { wanted: Some("108.87.0.5".into()), reported: phone.firmware.clone(), current: Some(false) };
+        Row::new(Arc::new(phone), Some(last), firmware, &facts, now)
     }
 
     #[test]
@@ -251,6 +264,7 @@ mod tests {
             "80 5E C0 12 34 56",
             "t46u",
             "108.86",
+            "108.87.0.5",
             "yealink",
             "büro",
             "192.0.2.77",
@@ -260,7 +274,7 @@ mod tests {
         ] {
             assert!(row.matches(&Search::new(typed)), "{typed}");
         }
-        for typed in ["bob", "805ec0123457", "t46u bob", "108.87", "192.0.3", "34.56", "80 5e c0 99"] {
+        for typed in ["bob", "805ec0123457", "t46u bob", "108.88", "192.0.3", "34.56", "80 5e c0 99"] {
             assert!(!row.matches(&Search::new(typed)), "{typed}");
         }
     }
@@ -275,7 +289,7 @@ mod tests {
         phone.accounts = vec![account; 300];
         let facts = Facts { around: &Around::default(), request: None, known_model: true, manual_url: None };
         let now = phone.created;
-        let json = Row::new(Arc::new(phone), None, &facts, now).json();
+        let json = Row::new(Arc::new(phone), None, FirmwareState::default(), &facts, now).json();
         assert_eq!(json["userCount"], 300);
         let length = json.to_string().len();
         assert!(length < crate::wire::appws::envelope::OUT_LIMIT - 1_000, "{length}");

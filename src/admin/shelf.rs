@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     phone::{
+        firmware::FirmwareState,
         instance::InstanceId,
         record::{Phone, PhoneId},
     },
@@ -101,7 +102,8 @@ impl Shelf {
         let last = self.deps.store.request_facts(phone.id);
         let known_model = knows_model(&self.deps, &phone);
         let facts = Facts { around, request: last.as_ref(), known_model, manual_url: None };
-        let row = Row::new(phone, last.clone(), &facts, now);
+        let firmware = FirmwareState::of_phone(&self.deps.store.layers(phone.instance), &phone);
+        let row = Row::new(phone, last.clone(), firmware, &facts, now);
         Arc::new(row)
     }
 
@@ -110,6 +112,7 @@ impl Shelf {
         let deps = Arc::clone(&self.deps);
         let mut changes = deps.store.changes();
         let mut requests = deps.store.request_changes();
+        let mut settings = deps.store.settings_changes();
         let mut pbxs = deps.sessions.changes();
         let mut refusals = deps.failures.changes();
         let mut news = News::default();
@@ -125,6 +128,11 @@ impl Shelf {
                 },
                 asked = requests.recv() => match asked {
                     Ok(ids) => news.note(ids.iter().copied(), deps.clock.now()),
+                    Err(RecvError::Lagged(_)) => news.everything(deps.clock.now()),
+                    Err(RecvError::Closed) => return,
+                },
+                changed = settings.recv() => match changed {
+                    Ok(instance) => news.note(self.other_firmware(instance), deps.clock.now()),
                     Err(RecvError::Lagged(_)) => news.everything(deps.clock.now()),
                     Err(RecvError::Closed) => return,
                 },
@@ -161,6 +169,15 @@ impl Shelf {
             )
         };
         rows.filter(by_time).map(|row| row.phone.id).collect()
+    }
+
+    /// Phones that should run another firmware than their rows say: most settings concern no row at all.
+    fn other_firmware(&self, instance: InstanceId) -> Vec<PhoneId> {
+        let layers = self.deps.store.layers(instance);
+        let loaded = self.lock();
+        let rows = loaded.get(&instance).into_iter().flat_map(|shelf| shelf.rows.values());
+        let others = rows.filter(|row| FirmwareState::of_phone(&layers, &row.phone) != row.firmware);
+        others.map(|row| row.phone.id).collect()
     }
 
     fn look_around(&self, instance: Option<InstanceId>, news: &mut News) {

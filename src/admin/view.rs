@@ -184,7 +184,7 @@ mod tests {
             cause::{Around, Facts},
             query::Wish,
         },
-        phone::{facet::Wanted, mac::Mac, record::Phone},
+        phone::{facet::Wanted, firmware::FirmwareState, mac::Mac, record::Phone},
     };
 
     fn row(number: u8, name: u8, removed: bool) -> Arc<Row> {
@@ -196,7 +196,7 @@ mod tests {
             (phone.wanted, phone.buried) = (Wanted::Removed, Some(Timestamp::UNIX_EPOCH));
         }
         let facts = Facts { around: &Around::default(), request: None, known_model: true, manual_url: None };
-        Arc::new(Row::new(Arc::new(phone), None, &facts, Timestamp::UNIX_EPOCH))
+        Arc::new(Row::new(Arc::new(phone), None, FirmwareState::default(), &facts, Timestamp::UNIX_EPOCH))
     }
 
     fn list(rows: Vec<Arc<Row>>, search: &str, descending: bool) -> View {

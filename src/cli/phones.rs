@@ -29,7 +29,6 @@ use crate::{
         firmware::FirmwareState,
         mac::Mac,
         record::Phone,
-        settings::{Defaults, Lookup},
     },
     provision::intents,
     sip::resync,
@@ -240,10 +239,7 @@ fn facet<S: Copy + PartialEq>(facet: &Facet<S>, text: &str) -> Value {
 
 /// What the settings want and what the phone reported.
 fn firmware(store: &Store, phone: &Phone) -> FirmwareState {
-    let lookup = Lookup::of(phone, Defaults::Table);
-    let names = ["firmware_url", "firmware_version"];
-    let settings = store.layers(phone.instance).effective_of(&names, &lookup, Some(&phone.device_config));
-    FirmwareState::of(&settings, phone.firmware.as_deref())
+    FirmwareState::of_phone(&store.layers(phone.instance), phone)
 }
 
 fn summary(store: &Store, phone: &Phone) -> Value {

@@ -2,10 +2,16 @@
 
 use serde::Serialize;
 
-use super::settings::Effective;
+use super::{
+    record::Phone,
+    settings::{Defaults, Effective, Layers, Lookup},
+};
+
+/// What a phone should report is made of these.
+const SETTINGS: [&str; 2] = ["firmware_url", "firmware_version"];
 
 /// Where a phone stands with its firmware.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct FirmwareState {
     /// The version phones like this should report; `None` when nobody wants a certain one.
     pub wanted: Option<String>,
@@ -24,6 +30,13 @@ impl FirmwareState {
         let wanted = settings.nonempty("firmware_version").or(named).map(str::to_owned);
         let current = wanted.as_deref().zip(reported).map(|(wanted, reported)| same(wanted, reported));
         Self { wanted, reported: reported.map(str::to_owned), current }
+    }
+
+    /// The same for a phone of the records.
+    #[must_use]
+    pub fn of_phone(layers: &Layers, phone: &Phone) -> Self {
+        let lookup = Lookup::of(phone, Defaults::Table);
+        Self::of(&layers.effective_of(&SETTINGS, &lookup, Some(&phone.device_config)), phone.firmware.as_deref())
     }
 
     /// As a sentence for people.

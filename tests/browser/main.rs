@@ -21,4 +21,5 @@ mod pictures;
 mod settings;
 mod story;
 mod stuck;
+mod tokens;
 mod words;

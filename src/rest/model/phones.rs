@@ -51,6 +51,10 @@ pub struct Phone {
     pub model: Option<String>,
     /// As it told.
     pub firmware: Option<String>,
+    /// The version it should report.
+    pub firmware_wanted: Option<String>,
+    /// Whether it does.
+    pub firmware_current: Option<bool>,
     /// Category in Devices.
     pub category: Option<String>,
     /// Names of its users.
@@ -229,10 +233,6 @@ pub struct PhoneDetails {
     pub manual_url: Option<String>,
     /// Whether the vendor's folder lists its model.
     pub known_model: bool,
-    /// The version it should report.
-    pub firmware_wanted: Option<String>,
-    /// Whether it does.
-    pub firmware_current: Option<bool>,
     /// Whether it has its present file; null before the first one.
     pub holds_current_file: Option<bool>,
 }

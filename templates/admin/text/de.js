@@ -93,6 +93,7 @@ export default {
   "page.column.registered": "Registriert",
   "page.column.last": "Last Config Request",
   "page.column.firmware": "Firmware",
+  "page.firmware.both": "gemeldet {reported}, gewünscht {wanted}",
   "page.column.address": "Adresse",
   "page.column.category": "Kategorie",
   "page.column.pbx": "PBX",

@@ -93,6 +93,7 @@ export default {
   "page.column.registered": "Registered",
   "page.column.last": "Last Config Request",
   "page.column.firmware": "Firmware",
+  "page.firmware.both": "reported {reported}, wanted {wanted}",
   "page.column.address": "Address",
   "page.column.category": "Category",
   "page.column.pbx": "PBX",

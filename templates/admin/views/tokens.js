@@ -2,7 +2,7 @@
 
 import { html, nothing, render } from "../lit/lit-html.js";
 import { repeat } from "../lit/directives/repeat.js";
-import { moment, t } from "../text/index.js";
+import { moment, reason, t, told } from "../text/index.js";
 
 const OLDER = 50;
 const DOCS = new URL("../../../api/v1/docs", import.meta.url).href;
@@ -16,7 +16,7 @@ export const view = {
 
     const show = () => closed || render(page(), element);
     const failed = (error) => {
-      [now.error, now.fields] = [said(error), error.fields ?? {}];
+      [now.error, now.fields] = [reason(error), error.fields ?? {}];
       show();
     };
 
@@ -74,7 +74,7 @@ export const view = {
     }
 
     const wrong = (name) =>
-      now.fields[name] ? html`<span class="note bad" id=${`wrong-${name}`}>${said(now.fields[name])}</span>` : nothing;
+      now.fields[name] ? html`<span class="note bad" id=${`wrong-${name}`}>${told(now.fields[name])}</span>` : nothing;
     const ends = (token) => {
       if (!token.expires) return t("page.tokens.never");
       return token.expired ? t("page.tokens.over", { at: token.expires }) : moment(token.expires, true);
@@ -99,14 +99,14 @@ export const view = {
         <div class="scrolled" tabindex="0" role="region" aria-label=${t("page.tab.tokens")}><table class="plain-table">
           <thead><tr>${["name", "scope", "created", "by", "ends"].map((name) => html`<th scope="col">${t(`page.tokens.${name}`)}</th>`)}<th></th></tr></thead>
           <tbody>${repeat(now.tokens, (token) => token.id, (token) => html`<tr>
-            <td>${token.name}</td><td>${t(`page.tokens.${token.scope}`)}</td><td>${moment(token.created, true)}</td><td>${token.createdBy}</td><td>${ends(token)}</td>
+            <td data-token=${token.name}>${token.name}</td><td>${t(`page.tokens.${token.scope}`)}</td><td>${moment(token.created, true)}</td><td>${token.createdBy}</td><td>${ends(token)}</td>
             <td><button @click=${() => end(token)}>${t(now.ending === token.id ? "page.tokens.sure" : "page.tokens.end")}<span class="unseen"> ${token.name}</span></button></td>
           </tr>`)}</tbody>
         </table></div>`}
       <h2>${t("page.audit.title")}</h2>
       <div class="scrolled" tabindex="0" role="region" aria-label=${t("page.audit.title")}><table class="plain-table">
         <thead><tr>${["at", "who", "source", "target", "deed"].map((name) => html`<th scope="col">${t(`page.audit.${name}`)}</th>`)}</tr></thead>
-        <tbody>${repeat(now.rows, (row) => row.id, (row) => html`<tr><td>${moment(row.at, true)}</td><td>${row.who}</td><td>${row.source || t("page.audit.command")}</td><td class="mono">${row.target}</td><td>${row.deed}</td></tr>`)}</tbody>
+        <tbody>${repeat(now.rows, (row) => row.id, (row) => html`<tr class="audit"><td>${moment(row.at, true)}</td><td>${row.who}</td><td>${row.source || t("page.audit.command")}</td><td class="mono">${row.target}</td><td>${row.deed}</td></tr>`)}</tbody>
       </table></div>
       ${now.more ? html`<p><button @click=${older}>${t("page.audit.older")}</button></p>` : nothing}
     `;
@@ -115,10 +115,4 @@ export const view = {
     read();
     return { close: () => { closed = true; } };
   },
-};
-
-/** An error, or one text of it, in the page's language. */
-const said = (of) => {
-  const { key, params } = of.code ?? of;
-  return key ? t(key, params) : String(of.error ?? of.message ?? of);
 };

@@ -64,6 +64,22 @@ await story(async (browser) => {
   await page.click("[role=columnheader].col-mac button");
   await until(page, (last) => document.querySelector("#row-0")?.dataset.mac === last, "805ec0000077");
 
+  // By state: whoever needs a person comes first, and last when asked the other way round.
+  await page.click("[role=columnheader].col-state button");
+  await until(page, () => document.querySelector("[role=columnheader].col-state").getAttribute("aria-sort") === "descending");
+  await until(page, () => document.querySelector("#row-0[data-mac].is-stuck"));
+  const stages = (page) => page.$$eval(".grid .row[data-mac]", (rows) => rows.sort((a, b) => a.ariaRowIndex - b.ariaRowIndex).map((row) => [...row.classList].find((name) => name.startsWith("is-"))));
+  const worst = await stages(page);
+  const stuck = worst.lastIndexOf("is-stuck");
+  assert.ok(stuck > 1 && stuck < worst.length - 1 && worst.slice(0, stuck).every((stage) => stage === "is-stuck"), worst.join());
+  await page.click("[role=columnheader].col-state button");
+  await until(page, () => document.querySelector("[role=columnheader].col-state").getAttribute("aria-sort") === "ascending");
+  await until(page, () => document.querySelector("#row-0[data-mac]:not(.is-stuck)"));
+  assert.ok(!(await stages(page)).slice(0, 10).includes("is-stuck"));
+  await page.click("[role=columnheader].col-mac button");
+  await page.click("[role=columnheader].col-mac button");
+  await until(page, (last) => document.querySelector("#row-0")?.dataset.mac === last, "805ec0000077");
+
   // By keyboard alone: to the list, down, to the end, open, back to the same place.
   await page.focus("input[name=search]");
   for (let i = 0; i < 40 && !(await page.evaluate(() => document.activeElement.classList.contains("grid"))); i += 1) await page.keyboard.press("Tab");

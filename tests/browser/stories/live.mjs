@@ -21,6 +21,18 @@ await story(async (browser) => {
   await until(page, (mac) => document.querySelector(`[data-mac="${mac}"] .col-firmware`)?.textContent.includes("108.86.0.99"), given.mac, SECOND);
   assert.deepEqual(await page.evaluate(() => [...window.touched]), [given.mac]);
 
+  // A setting that wants another firmware of it: beside the one it reports, and found.
+  await page.evaluate(() => window.touched.clear());
+  await world("wanted", { mac: given.mac, firmware: "108.87.0.5" });
+  await until(page, (mac) => document.querySelector(`[data-mac="${mac}"] .col-firmware .bad`)?.textContent === "108.86.0.99 / 108.87.0.5", given.mac, SECOND);
+  assert.deepEqual(await page.evaluate(() => [...window.touched]), [given.mac]);
+  await page.fill("input[name=search]", "108.87.0");
+  await until(page, (mac) => [...document.querySelectorAll(".row[data-mac]")].map((row) => row.dataset.mac).join() === mac, given.mac);
+  await page.fill("input[name=search]", "");
+  await until(page, () => document.querySelectorAll(".row[data-mac]").length > 5);
+  await world("firmware", { mac: given.mac, firmware: "108.87.0.5" });
+  await until(page, (mac) => document.querySelector(`[data-mac="${mac}"] .col-firmware .good`)?.textContent === "108.87.0.5 / 108.87.0.5", given.mac, SECOND);
+
   await world("enter");
   await until(page, (mac) => document.querySelector("#row-0")?.dataset.mac === mac, given.new, SECOND);
   await until(page, () => /^\s*41 phones/.test(document.querySelector(".found").textContent));

@@ -30,11 +30,21 @@ function users(row) {
 
 const state = (row) =>
   html`<span class="stage ${row.stage}">${icon(row.stage)}<span>${t(`cause.${row.cause}.state`)}</span></span>`;
+
+/** What it reports and, where somebody wants a certain one, that. */
+function firmware(row) {
+  const { firmware: reported, firmwareWanted: wanted, firmwareCurrent: current } = row;
+  if (!wanted) return plain(reported);
+  const both = t("page.firmware.both", { reported: reported ?? "–", wanted });
+  const tone = current === null ? "calm" : current ? "good" : "bad";
+  return html`<span class="tone ${tone}" title=${both}>${reported ?? "–"} / ${wanted}</span>`;
+}
 const plain = (value) => html`<span title=${value || ""}>${value || "–"}</span>`;
 
-/** `name` is the cell's class, `by` what the gateway sorts by. */
+/** `name` is the cell's class, `by` what the gateway sorts by, the largest first at the first press where it `descends`. */
 export const COLUMNS = [
-  { name: "state", by: "stage", cell: state },
+  // Whoever needs a person comes first.
+  { name: "state", by: "stage", descends: true, cell: state },
   { name: "user", by: "name", cell: (row) => html`<a tabindex="-1" href=${address("devices", row.mac)} title=${users(row)}>${users(row)}</a>` },
   { name: "mac", by: "mac", cell: (row) => html`<span class="mono">${mac(row.mac)}</span>` },
   { name: "model", by: "model", cell: (row) => plain([row.vendor, row.model].filter(Boolean).join(" ")) },
@@ -44,7 +54,7 @@ export const COLUMNS = [
   { name: "flags", by: "flags", cell: facet("flags") },
   { name: "registered", by: "registered", cell: facet("registered") },
   { name: "last", by: "lastRequest", cell: (row) => html`<time datetime=${row.lastRequest ?? ""} title=${moment(row.lastRequest, true)}>${moment(row.lastRequest)}</time>` },
-  { name: "firmware", by: "firmware", cell: (row) => plain(row.firmware) },
+  { name: "firmware", by: "firmware", cell: firmware },
   { name: "address", by: "address", cell: (row) => plain(row.address) },
   { name: "category", by: "category", cell: (row) => plain(row.category) },
   { name: "pbx", by: null, cell: (row) => plain([...new Set(row.users.map((user) => user.pbx).filter(Boolean))].join(", ")) },

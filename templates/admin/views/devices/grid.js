@@ -81,10 +81,10 @@ export class Grid {
     return [Math.max(0, first), Math.min(total, Math.max(0, first) + seen)];
   }
 
-  #head({ name, by }, sort) {
+  #head({ name, by, descends = false }, sort) {
     const here = by !== null && sort.by === by;
     const order = here ? (sort.descending ? "descending" : "ascending") : "none";
-    const turn = () => this.#sort({ by, descending: here && !sort.descending });
+    const turn = () => this.#sort({ by, descending: here ? !sort.descending : descends });
     return html`<div class="col-${name}" role="columnheader" aria-sort=${by ? order : nothing}>
       ${by
         ? html`<button class="plain" @click=${turn}>${t(`page.column.${name}`)}${here ? icon(sort.descending ? "down" : "up") : ""}</button>`

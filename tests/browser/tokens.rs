@@ -1,0 +1,16 @@
+//! Tokens of scripts, made, used and ended, and who did what.
+
+use serde_json::json;
+
+use crate::{
+    people,
+    story::{given, options, watch},
+    support::gateway::Gateway,
+};
+
+#[actix_rt::test]
+async fn a_token_is_shown_once_opens_the_api_and_ends_at_a_click() {
+    let gateway = Gateway::start_with(options()).await;
+    people::enter(&gateway, 0..3, |_| {}).await;
+    watch("tokens", &given(&gateway, &json!({ "mac": people::numbered(1) }))).await;
+}
