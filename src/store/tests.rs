@@ -124,6 +124,16 @@ async fn a_record_comes_back_as_it_was() {
     assert_eq!(again.instance("EXAMPLE.com", "gangway").await.unwrap(), fixture.instance);
 }
 
+/// Who judged a request by the record in memory binds the window of the record read from disk: it is the same one.
+#[tokio::test]
+async fn a_window_opened_at_any_moment_is_the_same_in_memory_and_on_disk() {
+    let fixture = Fixture::new().await;
+    let mut phone = fixture.phone("805ec0000001");
+    phone.window.open(now() + jiff::SignedDuration::from_nanos(123_456_789), 7);
+    let stored = fixture.store.create_phone(phone, Vec::new()).await.unwrap();
+    assert_eq!(fixture.again().await.roster().get(stored.id).unwrap().window, stored.window);
+}
+
 #[tokio::test]
 async fn nothing_secret_is_readable_in_the_files() {
     let fixture = Fixture::new().await;

@@ -35,8 +35,10 @@ pub fn is_ahead(stored: Timestamp, now: Timestamp) -> bool {
 }
 
 impl Window {
-    /// Opens anew for `days`: binding and first delivery are forgotten.
+    /// Opens anew for `days`: binding and first delivery are forgotten. In whole milliseconds, as the store keeps it: by
+    /// this time it is told whether the window that is bound is still the one that was judged.
     pub fn open(&mut self, now: Timestamp, days: u32) {
+        let now = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
         let until = now
             .saturating_add(Duration::from_secs(u64::from(days) * 86_400).min(LONGEST_WINDOW))
             .unwrap_or(Timestamp::MAX);
