@@ -6,7 +6,10 @@ use std::sync::Arc;
 use serde_json::json;
 use tokio::sync::oneshot;
 
-use super::bench::{Bench, Outside, user};
+use super::{
+    bench::Bench,
+    outside::{Outside, user},
+};
 use crate::{
     clock::ManualClock,
     phone::{
