@@ -15,6 +15,7 @@ use tokio::sync::{
 };
 
 use super::{
+    due::Due,
     endpoints::{EndpointKey, Endpoints, Seen, Turn},
     flow::{self, Action, Concern, Decision, Hold, ServerReadiness},
     outcome::Pause,
@@ -85,38 +86,6 @@ impl State {
             self.dirty.insert(phone);
         }
         self.mass_next = now.saturating_add(MASS_PAUSE).ok();
-    }
-}
-
-/// When each phone is to be decided again.
-#[derive(Default)]
-struct Due {
-    order: BTreeSet<(Timestamp, PhoneId)>,
-    times: HashMap<PhoneId, Timestamp>,
-}
-
-impl Due {
-    fn set(&mut self, phone: PhoneId, at: Option<Timestamp>) {
-        if let Some(old) = self.times.remove(&phone) {
-            self.order.remove(&(old, phone));
-        }
-        if let Some(at) = at {
-            self.times.insert(phone, at);
-            self.order.insert((at, phone));
-        }
-    }
-
-    fn take(&mut self, now: Timestamp, into: &mut BTreeSet<PhoneId>) {
-        while let Some(&(at, phone)) = self.order.first()
-            && at <= now
-        {
-            self.set(phone, None);
-            into.insert(phone);
-        }
-    }
-
-    fn next(&self) -> Option<Timestamp> {
-        self.order.first().map(|(at, _)| *at)
     }
 }
 

@@ -3,6 +3,7 @@
 
 pub mod adapters;
 pub mod bootstrap;
+mod due;
 mod endpoints;
 mod engine;
 pub(crate) mod events;
