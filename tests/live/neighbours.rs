@@ -51,6 +51,8 @@ struct Stage {
     bench: Bench,
     yealink_door: String,
     snom_door: String,
+    /// The older service, whose answers the simulated Snom phone does not read: it is told by hand what stands there.
+    snom_rps: Option<SnomRps>,
     proxies: Vec<(&'static str, Proxy)>,
 }
 
@@ -85,7 +87,7 @@ impl Stage {
         proxies.push(("PBX", proxy));
         world.wait_gateway().await.unwrap();
         let [yealink_door, snom_door] = services.map(|service| service.door);
-        Self { bench: Bench { gateway, world }, yealink_door, snom_door, proxies }
+        Self { bench: Bench { gateway, world }, yealink_door, snom_door, snom_rps: None, proxies }
     }
 
     async fn provision(&self, mac: Mac, user: &str, title: &str) {
@@ -132,6 +134,9 @@ impl Stage {
         let yealink = YealinkPhone::new(&host, one, yealink_phone::model::T46U, door, network.clone());
         let door = Some(self.snom_door.clone());
         let snom = SnomPhone::new(&host, other, snom_phone::model::D785, door, network);
+        if let Some(rps) = &self.snom_rps {
+            snom.set_server(&rps.target(other).expect("an entry"));
+        }
         let booted = yealink.boot().await.unwrap();
         assert!(booted.registered, "{booted:#?}");
         let booted = snom.boot().await.unwrap();
@@ -225,7 +230,8 @@ async fn with_the_services_of_ymcs_and_snom_xmlrpc_every_neighbour_may_fail_in_e
         account: ("snom-user", "snom-password"),
         door: rps.phone_url(),
     };
-    let stage = Stage::set_up(world, [yealink, snom]).await;
+    let mut stage = Stage::set_up(world, [yealink, snom]).await;
+    stage.snom_rps = Some(rps);
     for number in [1, 2] {
         let serial = format!("{SERIAL}{number}");
         ymcs.print_serial(mac(number), &serial);
