@@ -21,7 +21,7 @@ pub enum Fault {
     None,
     /// Every connection is closed.
     Away,
-    /// Every second connection is closed at once, every other one after a second.
+    /// Every other connection is closed at once, from the first, and the rest after a second.
     Flapping,
     /// Whatever the neighbour says is replaced by noise of the same length.
     Garbage,
@@ -32,7 +32,8 @@ pub enum Fault {
 }
 
 impl Fault {
-    pub const ALL: [Self; 5] = [Self::Away, Self::Flapping, Self::Garbage, Self::Trickling, Self::Silent];
+    /// Through which nobody gets.
+    pub const LASTING: [Self; 4] = [Self::Away, Self::Garbage, Self::Trickling, Self::Silent];
 }
 
 /// Who speaks to whom.
@@ -110,7 +111,8 @@ impl Link {
     /// Until the proxy is dropped.
     async fn serve(mut self, listener: TcpListener) {
         let mut connections = JoinSet::new();
-        for number in 0_usize.. {
+        let mut flaps = 0_usize;
+        loop {
             let client = loop {
                 tokio::select! {
                     accepted = listener.accept() => if let Ok((client, _)) = accepted { break client },
@@ -119,7 +121,8 @@ impl Link {
                 }
             };
             let fault = *self.fault.borrow();
-            if fault == Fault::Away || fault == Fault::Flapping && number.is_multiple_of(2) {
+            flaps = if fault == Fault::Flapping { flaps + 1 } else { 0 };
+            if fault == Fault::Away || flaps % 2 == 1 {
                 self.meets(fault);
                 continue;
             }
