@@ -2,6 +2,7 @@
 //! Everything runs on a thread of its own; phones' requests share no lock with it but those they have anyway.
 
 mod actions;
+mod ancestors;
 mod assets;
 pub mod audit;
 mod build;
@@ -10,6 +11,7 @@ mod chart;
 mod codes;
 mod config;
 pub mod csv;
+mod deeds;
 mod diff;
 pub mod english;
 mod file;
@@ -19,6 +21,7 @@ mod history;
 mod import;
 mod import_check;
 mod inquiry;
+mod line_keys;
 mod notices;
 mod pages;
 mod query;
@@ -157,6 +160,7 @@ impl Desk {
         deps.tasks.spawn("delivered files", writing);
         let absences = Absences::new(deps.clock.now());
         let sip_trust = Arc::new(sip_trust::Known::default());
+        deps.tasks.spawn("frame ancestors", ancestors::follow(Arc::clone(&deps)));
         deps.tasks.spawn("sip trust", sip_trust::follow(Arc::clone(&sip_trust), Arc::clone(&deps)));
         let runtime = tokio::runtime::Handle::current();
         let desk = Self(Arc::new(Inner { deps, shelf, imports: Imports::default(), absences, sip_trust, runtime }));

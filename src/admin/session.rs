@@ -11,7 +11,7 @@ use tokio::sync::{broadcast::error::RecvError, mpsc};
 use super::{
     Deps, Desk, Inner, actions, audit, chart, config, diff, hello, history,
     import::{self, Upload},
-    notices,
+    line_keys, notices,
     query::{Counts, Sort, Wish},
     recorder::{self, Told},
     reply::{Answer, read, refusal, result},
@@ -229,6 +229,7 @@ impl Session {
             }
             "Tokens" => tokens::tokens(self.deps(), instance, message),
             "Vendors" => vendors::vendors(self.deps(), instance, message),
+            "LineKeys" => line_keys::line_keys(self.deps(), instance, message),
             "Settings" => {
                 self.settings = Some((message.clone(), self.deps().store.layers(instance).revision()));
                 settings::settings(self.deps(), instance, message)

@@ -13,6 +13,7 @@ use super::{
     identity::{Authorization, Certificate, Evidence, Proof, Token},
     mac::Mac,
     record::{Account, Phone, Window, is_ahead},
+    saying::Saying,
 };
 
 /// A window closes at the latest this long after its first delivery.
@@ -146,7 +147,13 @@ macro_rules! reasons {
             /// What happened and what to do, for people.
             #[must_use]
             pub fn sentence(self) -> &'static str {
-                match self { $(Self::$variant => $sentence,)+ }
+                self.saying().english
+            }
+
+            /// The same, with the key by which pages know it.
+            #[must_use]
+            pub fn saying(self) -> Saying {
+                match self { $(Self::$variant => Saying { key: concat!("rule.", $word), english: $sentence },)+ }
             }
         }
     };

@@ -87,7 +87,7 @@ impl Gone {
 
     /// For people: what is gone and what to do.
     #[must_use]
-    pub fn sentence(self) -> &'static str {
+    pub const fn sentence(self) -> &'static str {
         match self {
             Self::Device => "Devices removed the phone: provision it again or remove it.",
             Self::User => "No connected PBX knows this user any more: remove the account or provision another user.",
