@@ -7,7 +7,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Deps, audit, codes, deeds,
+    Deps,
+    action::Action,
+    audit, codes, deeds,
     reply::{Answer, Problem, mac, one, read, result},
     text::Text,
 };
@@ -62,22 +64,26 @@ pub async fn act(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
         intents::want(store, phone.id, wanted).await?;
         Ok(Text::new(will))
     };
-    let will = match act.action.as_str() {
-        "release" => want(Wanted::Released, deeds::RELEASE, "will.release").await?,
-        "block" => want(Wanted::Blocked, deeds::BLOCK, "will.block").await?,
-        "remove" => want(Wanted::Removed, deeds::REMOVE, "will.remove").await?,
-        "activate" => want(Wanted::Active, deeds::ACTIVATE, "will.activate").await?,
-        "ask-registration" => {
+    let Some(action) = Action::named(&act.action) else {
+        let action: String = act.action.chars().take(40).collect();
+        return Err(Text::new("unknown-action").with("action", action).into());
+    };
+    let will = match action {
+        Action::Release => want(Wanted::Released, deeds::RELEASE, "will.release").await?,
+        Action::Block => want(Wanted::Blocked, deeds::BLOCK, "will.block").await?,
+        Action::Remove => want(Wanted::Removed, deeds::REMOVE, "will.remove").await?,
+        Action::Activate => want(Wanted::Active, deeds::ACTIVATE, "will.activate").await?,
+        Action::AskRegistration => {
             audit::note(store, person, phone.id, &deeds::ASK_REGISTRATION.said()).await?;
             intents::ask_registration(store, phone.id, now).await?;
             Text::new("will.ask-registration")
         }
-        "resync" => {
+        Action::Resync => {
             audit::note(store, person, phone.id, &deeds::RESYNC.said()).await?;
             (deps.resync)(Arc::clone(&phone)).await?;
             Text::new("will.resync")
         }
-        "redirect-again" => {
+        Action::RedirectAgain => {
             let state = phone.redirect.state;
             if state == RedirectState::NotConfigured {
                 return Err(Text::new("nothing-to-redirect").with("state", state.text()).into());
@@ -91,7 +97,7 @@ pub async fn act(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
                 .await?;
             Text::new("will.redirect-again")
         }
-        "rotate-credentials" => {
+        Action::RotateCredentials => {
             if phone.former.is_some() {
                 return Err(Text::new("rotation-under-way").into());
             }
@@ -99,12 +105,8 @@ pub async fn act(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
             intents::rotate(store, phone.id).await?;
             Text::new("will.rotate-credentials")
         }
-        "allow" => allow(deps, person, &phone, &act.first_contact).await?,
-        "new-code" => new_code(deps, person, &phone, &act).await?,
-        other => {
-            let action: String = other.chars().take(40).collect();
-            return Err(Text::new("unknown-action").with("action", action).into());
-        }
+        Action::Allow => allow(deps, person, &phone, &act.first_contact).await?,
+        Action::NewCode => new_code(deps, person, &phone, &act).await?,
     };
     one(result(message).field("will", will))
 }

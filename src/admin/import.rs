@@ -229,6 +229,16 @@ pub async fn start(
     Ok(answer)
 }
 
+/// Carries `ImportStop` out.
+///
+/// # Errors
+/// When it cannot be written down.
+pub async fn stop(desk: &Desk, person: &Person) -> Result<(), Problem> {
+    audit::entry(&desk.0.deps.store, person, "", "end the import").await?;
+    desk.0.imports.stop(person.instance.id);
+    Ok(())
+}
+
 struct Work {
     desk: Desk,
     person: Arc<Person>,

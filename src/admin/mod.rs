@@ -1,6 +1,7 @@
 //! The admin app's backend: what its page is told and what people may do, over the api `gangway` of `docs/admin-api.md`.
 //! Everything runs on a thread of its own; phones' requests share no lock with it but those they have anyway.
 
+pub mod action;
 mod actions;
 mod ancestors;
 mod assets;
@@ -22,6 +23,7 @@ mod import;
 mod import_check;
 mod inquiry;
 mod line_keys;
+pub mod message;
 mod notices;
 mod pages;
 mod query;

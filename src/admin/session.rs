@@ -11,7 +11,9 @@ use tokio::sync::{broadcast::error::RecvError, mpsc};
 use super::{
     Deps, Desk, Inner, actions, audit, chart, config, diff, hello, history,
     import::{self, Upload},
-    line_keys, notices,
+    line_keys,
+    message::Message,
+    notices,
     query::{Counts, Sort, Wish},
     recorder::{self, Told},
     reply::{Answer, read, refusal, result},
@@ -175,22 +177,24 @@ impl Session {
     }
 
     async fn message(&mut self, message: Envelope, open: &mut FuturesUnordered<Open>) -> Option<()> {
-        if let Some(answer) = self.at_once(&message).await {
+        let Some(kind) = Message::named(&message.mt) else {
+            increment(Metric::MessagesIgnored, &[("reason", "unknown")]);
+            return Some(());
+        };
+        if let Some(answer) = self.at_once(kind, &message).await {
             return self.answer(&message, answer).await;
         }
-        match beside(Arc::clone(self.inner()), Arc::clone(&self.person), message) {
-            Some(work) => open.push(work),
-            None => increment(Metric::MessagesIgnored, &[("reason", "unknown")]),
-        }
+        open.extend(beside(Arc::clone(self.inner()), Arc::clone(&self.person), kind, message));
         Some(())
     }
 
     /// The answer to one question, for somebody who waits for it; `None` when nobody knows the message.
     pub async fn answer_of(&mut self, message: Envelope) -> Option<Answer> {
-        if let Some(answer) = self.at_once(&message).await {
+        let kind = Message::named(&message.mt)?;
+        if let Some(answer) = self.at_once(kind, &message).await {
             return Some(answer);
         }
-        let work = beside(Arc::clone(self.inner()), Arc::clone(&self.person), message)?;
+        let work = beside(Arc::clone(self.inner()), Arc::clone(&self.person), kind, message)?;
         Some(work.await.1)
     }
 
@@ -205,59 +209,59 @@ impl Session {
     }
 
     /// Requests that are answered from memory, or that change what the page follows.
-    async fn at_once(&mut self, message: &Envelope) -> Option<Answer> {
+    async fn at_once(&mut self, kind: Message, message: &Envelope) -> Option<Answer> {
         let inner = Arc::clone(self.inner());
         let person = Arc::clone(&self.person);
         let instance = person.instance.id;
-        Some(match message.mt.as_str() {
-            "Hello" => hello::hello(self.deps(), &person, message),
-            "Devices" => self.devices(message),
-            "DevicesStop" => {
+        Some(match kind {
+            Message::Hello => hello::hello(self.deps(), &person, message),
+            Message::Devices => self.devices(message),
+            Message::DevicesStop => {
                 self.list = None;
                 Ok(vec![result(message).text()])
             }
-            "Phone" => self.show_phone(message).await,
-            "PhoneStop" => {
+            Message::Phone => self.show_phone(message).await,
+            Message::PhoneStop => {
                 self.phone = None;
                 Ok(vec![result(message).text()])
             }
-            "Notices" => {
+            Message::Notices => {
                 let now = notices::notices(&inner, instance);
                 let answer = result(message).field("notices", &now).text();
                 self.notices = Some((message.clone(), now));
                 Ok(vec![answer])
             }
-            "Tokens" => tokens::tokens(self.deps(), instance, message),
-            "Vendors" => vendors::vendors(self.deps(), instance, message),
-            "LineKeys" => line_keys::line_keys(self.deps(), instance, message),
-            "Settings" => {
+            Message::Tokens => tokens::tokens(self.deps(), instance, message),
+            Message::Vendors => vendors::vendors(self.deps(), instance, message),
+            Message::LineKeys => line_keys::line_keys(self.deps(), instance, message),
+            Message::Settings => {
                 self.settings = Some((message.clone(), self.deps().store.layers(instance).revision()));
                 settings::settings(self.deps(), instance, message)
             }
-            "HistorySubscribe" => match history::newest(self.deps(), instance).await {
+            Message::HistorySubscribe => match history::newest(self.deps(), instance).await {
                 Ok(newest) => {
                     self.history = Some((message.clone(), newest));
                     Ok(vec![result(message).text()])
                 }
                 Err(problem) => Err(problem),
             },
-            "ImportData" => self.upload.take(&inner.deps, instance, message),
-            "ImportStart" => match import::start(&self.desk, &person, &mut self.upload, message).await {
+            Message::ImportData => self.upload.take(&inner.deps, instance, message),
+            Message::ImportStart => match import::start(&self.desk, &person, &mut self.upload, message).await {
                 Ok(answer) => {
                     self.import = Some((message.clone(), Value::Null));
                     Ok(vec![answer])
                 }
                 Err(problem) => Err(problem),
             },
-            "ImportState" => {
+            Message::ImportState => {
                 let state = inner.imports.state(instance);
                 self.import = Some((message.clone(), state.clone()));
                 Ok(vec![import::progress(result(message), &state)])
             }
-            "ImportStop" => {
-                inner.imports.stop(instance);
-                Ok(vec![result(message).text()])
-            }
+            Message::ImportStop => match import::stop(&self.desk, &person).await {
+                Ok(()) => Ok(vec![result(message).text()]),
+                Err(problem) => Err(problem),
+            },
             _ => return None,
         })
     }
@@ -402,7 +406,7 @@ fn delta_texts(message: &Envelope, view: &View, delta: &Delta) -> Vec<String> {
 }
 
 /// Requests that wait for the store, a PBX, Devices or a redirect service.
-fn beside(inner: Arc<Inner>, person: Arc<Person>, message: Envelope) -> Option<Open> {
+fn beside(inner: Arc<Inner>, person: Arc<Person>, kind: Message, message: Envelope) -> Option<Open> {
     macro_rules! work {
         ($answer:expr) => {
             Some(Box::pin(async move {
@@ -412,23 +416,38 @@ fn beside(inner: Arc<Inner>, person: Arc<Person>, message: Envelope) -> Option<O
         };
     }
     let instance = person.instance.id;
-    match message.mt.as_str() {
-        "Act" => work!(actions::act(&inner.deps, &person, &message)),
-        "Categories" => work!(actions::categories(&inner.deps, instance, &message)),
-        "Chart" => work!(chart::chart(&inner.deps, instance, &message)),
-        "Diff" => work!(diff::diff(&inner.deps, instance, &message)),
-        "Config" => work!(config::config(&inner.deps, instance, &message)),
-        "Reveal" => work!(config::reveal(&inner.deps, &person, &message)),
-        "SettingsSet" => work!(settings_write::set(&inner.deps, &person, &message)),
-        "SettingsPending" => work!(settings::pending(&inner.deps, instance, &message)),
-        "RedirectTest" => work!(settings::redirect_test(&inner.deps, instance, &message)),
-        "History" => work!(history::history(&inner.deps, instance, &message)),
-        "HistoryExport" => work!(history::export(&inner.deps, instance, &message)),
-        "HistoryPrune" => work!(history::prune(&inner.deps, &person, &message)),
-        "Audit" => work!(audit::audit(&inner.deps, &person, &message)),
-        "TokenCreate" => work!(tokens::create_message(&inner.deps, &person, &message)),
-        "TokenRevoke" => work!(tokens::revoke_message(&inner.deps, &person, &message)),
-        "Snapshot" => work!(snapshot::snapshot(&inner, &person, &message)),
-        _ => None,
+    match kind {
+        Message::Act => work!(actions::act(&inner.deps, &person, &message)),
+        Message::Categories => work!(actions::categories(&inner.deps, instance, &message)),
+        Message::Chart => work!(chart::chart(&inner.deps, instance, &message)),
+        Message::Diff => work!(diff::diff(&inner.deps, instance, &message)),
+        Message::Config => work!(config::config(&inner.deps, instance, &message)),
+        Message::Reveal => work!(config::reveal(&inner.deps, &person, &message)),
+        Message::SettingsSet => work!(settings_write::set(&inner.deps, &person, &message)),
+        Message::SettingsPending => work!(settings::pending(&inner.deps, instance, &message)),
+        Message::RedirectTest => work!(settings::redirect_test(&inner.deps, &person, &message)),
+        Message::History => work!(history::history(&inner.deps, instance, &message)),
+        Message::HistoryExport => work!(history::export(&inner.deps, instance, &message)),
+        Message::HistoryPrune => work!(history::prune(&inner.deps, &person, &message)),
+        Message::Audit => work!(audit::audit(&inner.deps, &person, &message)),
+        Message::TokenCreate => work!(tokens::create_message(&inner.deps, &person, &message)),
+        Message::TokenRevoke => work!(tokens::revoke_message(&inner.deps, &person, &message)),
+        Message::Snapshot => work!(snapshot::snapshot(&inner, &person, &message)),
+        // Answered at once.
+        Message::Hello
+        | Message::Devices
+        | Message::DevicesStop
+        | Message::Phone
+        | Message::PhoneStop
+        | Message::Notices
+        | Message::Tokens
+        | Message::Vendors
+        | Message::LineKeys
+        | Message::Settings
+        | Message::HistorySubscribe
+        | Message::ImportData
+        | Message::ImportStart
+        | Message::ImportState
+        | Message::ImportStop => None,
     }
 }

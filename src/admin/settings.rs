@@ -9,11 +9,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Deps, file,
+    Deps, audit, file,
     reply::{Answer, Problem, one, read, result},
     text::Text,
 };
 use crate::{
+    apis::admin::Person,
     phone::{
         instance::InstanceId,
         record::Phone,
@@ -252,14 +253,15 @@ fn is_of(phone: &Phone, scope: &Scope) -> bool {
 /// The answer to `RedirectTest`.
 ///
 /// # Errors
-/// When there is no such vendor or no account.
-pub async fn redirect_test(deps: &Deps, instance: InstanceId, message: &Envelope) -> Answer {
+/// When there is no such vendor or no account, or it cannot be written down.
+pub async fn redirect_test(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
     let request: Test = read(message)?;
     let vendor: String = request.vendor.chars().take(60).collect();
     if deps.registry.load().vendor(&vendor).is_none() {
         return Err(Text::new("unknown-vendor").with("vendor", vendor).into());
     }
-    let Some(outcome) = deps.provisioning.probe_redirect(instance, &vendor).await else {
+    audit::entry(&deps.store, person, &format!("vendor:{vendor}"), "try the account at the redirect service").await?;
+    let Some(outcome) = deps.provisioning.probe_redirect(person.instance.id, &vendor).await else {
         return Err(Text::new("no-redirect-account").with("vendor", vendor).into());
     };
     let ok = matches!(outcome, crate::redirect::Outcome::Ok(_) | crate::redirect::Outcome::AlreadyMine);

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::{
     Global,
-    context::{block_on, load_config, refuse_foreign_owner},
+    context::{block_on, load_config, refuse_foreign_owner, user},
     output,
     passphrase::Passphrase,
 };
@@ -59,6 +59,9 @@ impl Backup {
         let passphrase = self.passphrase.choose()?;
         let contents = block_on(async |tasks| {
             let store = open(&dir, &tasks).await?;
+            // Also of one that fails: whoever tried wanted every secret there is.
+            let deed = format!("write everything into the backup {}", self.file.display());
+            store.add_audit_everywhere(&user()?, &deed).await?;
             let bar = bar();
             let written = store.back_up(&self.file, &passphrase, |progress| show(&bar, progress)).await;
             bar.finish_and_clear();
@@ -113,6 +116,7 @@ impl Restore {
             dir,
             credentials: credentials.as_deref(),
             replace: self.replace,
+            by: user()?,
             clock: Arc::new(SystemClock),
         };
         block_on(async |_tasks| {
@@ -130,6 +134,9 @@ pub fn take_over(dir: &Path) -> anyhow::Result<bool> {
     block_on(async |tasks| {
         let store = open(dir, &tasks).await?;
         let _claim = store.claim()?;
+        if store.restoration().is_some_and(|restoration| restoration.taken_over.is_none()) {
+            store.add_audit_everywhere(&user()?, "take over the phones of the restored backup").await?;
+        }
         Ok(store.leave_passive().await?)
     })
 }

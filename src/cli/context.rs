@@ -68,7 +68,8 @@ impl Context {
     }
 }
 
-fn user() -> anyhow::Result<String> {
+/// The user of this process, by name where the system knows one.
+pub fn user() -> anyhow::Result<String> {
     let me = std::fs::metadata("/proc/self").context("cannot tell which user runs this command")?.uid();
     let known = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     let name = known.lines().find_map(|line| {

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{
     Global,
-    context::{block_on, load_config, refuse_foreign_owner},
+    context::{block_on, load_config, refuse_foreign_owner, user},
     output,
 };
 use crate::{
@@ -39,6 +39,7 @@ impl Keys {
             let store = Store::open(&dir, Arc::new(SystemClock), &tasks)
                 .await
                 .with_context(|| format!("the data directory {} cannot be opened", dir.display()))?;
+            store.add_audit_everywhere(&user()?, "make a new sealing key").await?;
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
             let rotation = store
                 .rotate_keys(|step| {

@@ -50,10 +50,12 @@ impl Check {
     pub async fn run(&self, context: &Context, as_json: bool) -> anyhow::Result<ExitCode> {
         let phones = self.phones(context)?;
         let asked = SystemClock.now();
-        if self.repair {
-            let target = self.mac.map(|mac| mac.to_string()).unwrap_or_default();
-            context.audit(&target, "Register at the redirect service what differs there").await?;
-        }
+        let target = self.mac.map(|mac| mac.to_string()).unwrap_or_default();
+        let deed = match self.repair {
+            true => "Register at the redirect service what differs there",
+            false => "Compare with the redirect service",
+        };
+        context.audit(&target, deed).await?;
         for phone in &phones {
             intents::check_redirect(&context.store, phone.id, self.repair, asked)
                 .await

@@ -33,6 +33,9 @@ impl Rotate {
         if phone.buried.is_some() {
             bail!("{mac} has been removed: it has no credentials. Provision it again");
         }
+        if phone.former.is_none() {
+            context.audit(&mac.to_string(), "Change the phone's own credentials").await?;
+        }
         let rotated = intents::rotate(store, phone.id).await;
         let rotated = rotated.with_context(|| format!("the record of {mac} cannot be changed"))?;
         if !rotated && !self.wait {

@@ -4,6 +4,7 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
+use rand::RngExt as _;
 use tokio::sync::Semaphore;
 
 use super::{
@@ -33,6 +34,11 @@ const PAUSE: Duration = Duration::from_secs(60);
 const PAUSE_OF_STRANGERS: Duration = Duration::from_secs(3600);
 /// What a phone's certificate is worth is noted once in this time: it shows it with every request.
 const PAUSE_OF_CERTIFICATES: Duration = Duration::from_secs(24 * 3600);
+/// Refusals that wait to be written at once.
+const REFUSALS_WAITING: usize = 1024;
+/// How long a refusal waits, in milliseconds, drawn for each: writing at once would keep the machine busy just when a known
+/// phone's answer leaves, and an unknown one's leaves undisturbed.
+const REFUSALS_WAIT: std::ops::Range<u64> = 200..1200;
 /// Refusals remembered: the table of strangers holds every reason of ten thousand phones.
 const REMEMBERED: usize = 4096;
 const REMEMBERED_OF_STRANGERS: usize = 1 << 16;
@@ -43,6 +49,7 @@ pub struct Consequences {
     deliveries: Arc<dyn Deliveries>,
     tasks: Tasks,
     room: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
     noted: Seldom<(PhoneId, Reason)>,
     strangers: Seldom<(PhoneId, Reason)>,
     certificates: Seldom<(PhoneId, &'static str)>,
@@ -57,6 +64,7 @@ impl Consequences {
             deliveries,
             tasks,
             room: Arc::new(Semaphore::new(UNDER_WAY)),
+            waiting: Arc::new(Semaphore::new(REFUSALS_WAITING)),
             noted: Seldom::new(REMEMBERED, PAUSE),
             strangers: Seldom::new(REMEMBERED_OF_STRANGERS, PAUSE_OF_STRANGERS),
             certificates: Seldom::new(REMEMBERED_OF_STRANGERS, PAUSE_OF_CERTIFICATES),
@@ -171,12 +179,25 @@ impl Consequences {
     /// As [`Self::withheld`], with everything that was seen of who asked.
     pub fn withheld_from(&self, phone: &Phone, reason: Reason, seen: String, now: Timestamp) {
         let seldom = if takes_a_mac_only(reason) { &self.strangers } else { &self.noted };
-        if !is_notable(reason) || !seldom.lets((phone.id, reason), now) {
+        if !is_notable(reason) {
             return;
         }
-        let Ok(place) = self.room.clone().try_acquire_owned() else { return };
+        let Ok(place) = self.waiting.clone().try_acquire_owned() else { return };
+        if !seldom.lets((phone.id, reason), now) {
+            return;
+        }
         let (records, deliveries, id) = (self.records.clone(), self.deliveries.clone(), phone.id);
+        // A phone that waits for its configuration shows nothing to anybody else: Devices is told at once.
+        let wait = match reason {
+            Reason::BeforeConfig => Duration::ZERO,
+            _ => Duration::from_millis(rand::rng().random_range(REFUSALS_WAIT)),
+        };
+        let stop = self.tasks.stop_token();
         self.tasks.spawn("record refusal", async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
             let change = move |record: &mut Phone, events: &mut Vec<NewEvent>| {
                 note_withheld(record, reason, &seen, now, events);
             };

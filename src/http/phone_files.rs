@@ -1,7 +1,7 @@
 //! `phone/<token>/<file>` and `phone/<file>`: recognise, judge, answer, and only then note. The way of an ordinary GET
 //! holds no lock, waits for nothing and writes nothing.
 
-use std::{rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc, time::Duration};
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -10,6 +10,7 @@ use actix_web::{
 };
 use futures_util::StreamExt;
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::{
     Deps, answer,
@@ -41,6 +42,10 @@ use crate::{
 /// Characters of a User-Agent in the time line.
 const SHOWN: usize = 200;
 
+/// Every refusal leaves this long after its request came (the timer adds up to a millisecond), whatever was looked up
+/// and noted for it: many times what the slowest of them takes, so that the time does not tell whether a phone exists.
+const REFUSALS_TAKE: Duration = Duration::from_millis(2);
+
 /// One request on its way.
 struct Visit<'a> {
     deps: &'a Arc<Deps>,
@@ -71,7 +76,7 @@ pub async fn handle(
         Method::PUT => Purpose::Upload,
         _ => return answer::wrong_method(),
     };
-    let now = deps.clock.now();
+    let (began, now) = (Instant::now(), deps.clock.now());
     let Some(peer) = request.peer_addr() else { return answer::not_found() };
     let client = client(peer.ip(), is_over_tls(request), request.headers(), &deps.trusted_proxies);
     let user_agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
@@ -127,6 +132,9 @@ pub async fn handle(
     visit.note_certificate(&shown, phone.as_deref());
     let (answer, outcome) = visit.answer(decision, phone.as_ref(), payload).await;
     visit.note(phone.as_deref(), token, outcome);
+    if matches!(outcome, Outcome::Refused(_)) {
+        tokio::time::sleep_until(began + REFUSALS_TAKE).await;
+    }
     answer
 }
 

@@ -191,6 +191,7 @@ pub enum ActionName {
     NewCode,
     AskRegistration,
     Resync,
+    RotateCredentials,
     Release,
     Block,
     Remove,

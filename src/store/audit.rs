@@ -1,6 +1,7 @@
 //! Table `audit`: who did what, by page, REST or command.
 
 use jiff::Timestamp;
+use sqlx::SqliteConnection;
 
 use super::{
     Store,
@@ -48,6 +49,32 @@ pub struct AuditRow {
     pub deed: String,
 }
 
+async fn add(connection: &mut SqliteConnection, at: i64, entry: &AuditEntry) -> Result<(), StoreError> {
+    sqlx::query!(
+        "INSERT INTO audit (instance_id, at, who, way, source, target, deed) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        entry.instance.0,
+        at,
+        entry.who,
+        entry.way,
+        entry.source,
+        entry.target,
+        entry.deed
+    )
+    .execute(&mut *connection)
+    .await
+    .attempt("write down who does what")?;
+    sqlx::query!(
+        "DELETE FROM audit WHERE instance_id = ?1 AND id <=
+                (SELECT id FROM audit WHERE instance_id = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+        entry.instance.0,
+        AUDIT_KEPT
+    )
+    .execute(connection)
+    .await
+    .attempt("forget the oldest deeds")?;
+    Ok(())
+}
+
 impl Store {
     /// Adds an entry and drops what is beyond [`AUDIT_KEPT`].
     ///
@@ -56,28 +83,32 @@ impl Store {
     pub async fn add_audit(&self, entry: &AuditEntry) -> Result<(), StoreError> {
         let at = ms(self.inner.clock.now());
         let mut transaction = self.inner.writer.begin("write down who does what").await?;
-        sqlx::query!(
-            "INSERT INTO audit (instance_id, at, who, way, source, target, deed) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            entry.instance.0,
-            at,
-            entry.who,
-            entry.way,
-            entry.source,
-            entry.target,
-            entry.deed
-        )
-        .execute(&mut *transaction)
-        .await
-        .attempt("write down who does what")?;
-        sqlx::query!(
-            "DELETE FROM audit WHERE instance_id = ?1 AND id <=
-                (SELECT id FROM audit WHERE instance_id = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
-            entry.instance.0,
-            AUDIT_KEPT
-        )
-        .execute(&mut *transaction)
-        .await
-        .attempt("forget the oldest deeds")?;
+        add(&mut transaction, at, entry).await?;
+        transaction.commit().await.map(drop)
+    }
+
+    /// Adds an entry to every instance, for what a command on this machine does to all of them at once.
+    ///
+    /// # Errors
+    /// When the database cannot be written; then nothing must be done either.
+    pub async fn add_audit_everywhere(&self, who: &str, deed: &str) -> Result<(), StoreError> {
+        let at = ms(self.inner.clock.now());
+        let mut transaction = self.inner.writer.begin("write down who does what").await?;
+        let instances: Vec<i64> = sqlx::query_scalar("SELECT id FROM instance ORDER BY id")
+            .fetch_all(&mut *transaction)
+            .await
+            .attempt("look which instances there are")?;
+        for instance in instances {
+            let entry = AuditEntry {
+                instance: InstanceId(instance),
+                who: who.to_owned(),
+                way: "command",
+                source: String::new(),
+                target: String::new(),
+                deed: deed.to_owned(),
+            };
+            add(&mut transaction, at, &entry).await?;
+        }
         transaction.commit().await.map(drop)
     }
 

@@ -10,6 +10,7 @@ mod admin_data;
 mod admin_phones;
 mod again;
 mod attacks;
+mod audit;
 mod backup;
 mod bootstrap;
 mod commands;

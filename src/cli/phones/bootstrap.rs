@@ -67,6 +67,7 @@ pub(super) async fn run(global: &Global, context: &Context, wish: &Wish) -> anyh
     }
     let change = Change { mac, wait: false };
     act(context, &change, Intent::Allow(FirstContact::Allowed(wish.from))).await?;
+    context.audit(&mac.to_string(), "Make a one-time plain-HTTP URL for it").await?;
     let token = bootstrap::make(&context.store, context.instance, mac, &base, SystemClock.now()).await?;
     let url = format!("{base}{}/", token.expose());
     output::line(&url);

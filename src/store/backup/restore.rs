@@ -44,6 +44,8 @@ pub struct Restore<'a> {
     pub credentials: Option<&'a Path>,
     /// Take the place of the database that is there, which is kept beside.
     pub replace: bool,
+    /// Who restores, for the audit.
+    pub by: String,
     /// The time.
     pub clock: SharedClock,
 }
@@ -201,6 +203,8 @@ impl Restore<'_> {
         // One that was ended since would let somebody in again.
         let tokens = sqlx::query("DELETE FROM token").execute(&mut *store.inner.writer.take().await).await;
         let tokens = tokens.attempt("end the tokens of scripts")?.rows_affected();
+        let file = self.file.display();
+        store.add_audit_everywhere(&self.by, &format!("restore {file}, a backup of {made:.0}")).await?;
         store.is_restored(made).await?;
         let ready = staging.join("ready");
         DirBuilder::new().mode(0o700).create(&ready).map_err(failed("create the directory", &ready))?;

@@ -67,7 +67,7 @@ impl Site {
 }
 
 fn restore<'a>(file: &'a Path, dir: &'a Path) -> Restore<'a> {
-    Restore { file, dir, credentials: None, replace: false, clock: clock() }
+    Restore { file, dir, credentials: None, replace: false, by: "root".into(), clock: clock() }
 }
 
 async fn carry_out(restore: Restore<'_>) -> Result<Restored, RestoreError> {

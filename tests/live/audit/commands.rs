@@ -1,0 +1,160 @@
+//! Every command.
+
+use std::{collections::BTreeSet, fs, net::TcpListener, process::Output, sync::Arc};
+
+use clap::CommandFactory;
+use gangway::{cli::CommandLine, clock::SystemClock, sim::yealink_phone::model, store::Store, tasks::Tasks};
+
+use super::{Audit, tables::dump};
+use crate::support::{
+    bench::{Bench, world},
+    mac,
+    options::{DOMAIN, INSTANCE, Options},
+};
+
+/// What a command does.
+enum Does {
+    /// It looks: no row of the database is another one after it.
+    Looks(&'static [&'static str]),
+    /// It changes something; what the audit tells. `MAC` stands for the phone.
+    Changes(&'static [&'static str], &'static str),
+    /// It has a data directory of its own.
+    Elsewhere,
+    /// It is shown apart, as it ends or replaces the gateway.
+    Apart,
+}
+
+fn does(command: &str) -> Does {
+    use Does::{Apart, Changes, Elsewhere, Looks};
+    match command {
+        "serve" | "backup" | "restore" => Apart,
+        "demo" => Elsewhere,
+        "check" | "openapi" | "vendors" | "audit" => Looks(&[]),
+        "recognise" => Looks(&["--user-agent", "Yealink SIP-T46U 108.86.0.90"]),
+        "render" => Looks(&["--mac", "MAC"]),
+        "phones list" | "settings list" | "tokens list" => Looks(&["--json"]),
+        "phones show" => Looks(&["MAC"]),
+        "settings get" => Looks(&["ldap_password"]),
+        "phones import" => Changes(&["FILE", "--wait", "--category", "1"], "import 1 lines"),
+        "phones allow" => Changes(&["MAC"], "Allow once"),
+        "phones bootstrap" => Changes(&["MAC", "--http-base", "http://gw.example.com:8080"], "one-time plain-HTTP URL"),
+        "phones rotate" => Changes(&["MAC"], "Change the phone's own credentials"),
+        "phones release" => Changes(&["MAC"], "Want it released"),
+        "phones block" => Changes(&["MAC"], "Want it blocked"),
+        "phones check" => Changes(&["MAC"], "Compare with the redirect service"),
+        "phones remove" => Changes(&["MAC"], "Want it removed"),
+        "phones resync" => Changes(&["MAC"], "Have the phone come now"),
+        "settings set" => Changes(&["ldap_password", "canary"], "set ldap_password to ***"),
+        "keys rotate" => Changes(&[], "make a new sealing key"),
+        "tokens create" => Changes(&["robot"], "make the read token robot"),
+        "tokens revoke" => Changes(&["robot"], "revoke the token robot"),
+        other => panic!("gangway {other}: say here what the audit tells of it"),
+    }
+}
+
+/// Every command that can be typed, subcommands with their parent's name.
+fn commands() -> Vec<String> {
+    fn leaves(command: &clap::Command, path: &str, found: &mut Vec<String>) {
+        for below in command.get_subcommands().filter(|below| below.get_name() != "help") {
+            let path = format!("{path} {}", below.get_name());
+            match below.has_subcommands() {
+                true => leaves(below, &path, found),
+                false => found.push(path.trim().to_owned()),
+            }
+        }
+    }
+    let mut found = Vec::new();
+    leaves(&CommandLine::command(), "", &mut found);
+    // What takes a phone out of service comes last, and the end of all last of these.
+    let last = ["phones block", "phones release", "phones remove"];
+    found.sort_by_key(|command| last.iter().position(|one| one == command));
+    found
+}
+
+fn said(done: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr))
+}
+
+#[actix_rt::test]
+async fn every_command_that_changes_something_is_written_down() {
+    let here = tempfile::tempdir().unwrap();
+    let (ca, table) = (here.path().join("ca.pem"), here.path().join("phones.csv"));
+    let made = rcgen::generate_simple_self_signed(vec!["gw.example.com".to_owned()]).unwrap();
+    fs::write(&ca, made.cert.pem()).unwrap();
+    fs::write(&table, "mac;user;password\n805ec0123409;user5;secret-5\n").unwrap();
+    let options = Options {
+        sections: format!("[https]\nphone_ca = {:?}\n", ca.display().to_string()),
+        instance: "phone_url = \"https://gw.example.com/\"".into(),
+        ..Options::default()
+    };
+    let mut bench = Bench::start_in(world().users(9).start().await.unwrap(), options).await;
+    let phone = mac(1);
+    bench.provisioned(phone, "user1").await;
+    let _phone = bench.world.add_phone(phone, model::T46U);
+    let (data, config) = (bench.gateway.data(), bench.gateway.config());
+    let filled = |arguments: &[&str]| -> Vec<String> {
+        let file = table.display().to_string();
+        arguments.iter().map(|word| word.replace("MAC", &phone.to_string()).replace("FILE", &file)).collect()
+    };
+    let run = |command: &str, arguments: &[String]| {
+        let words: Vec<&str> = command.split(' ').chain(arguments.iter().map(String::as_str)).collect();
+        crate::support::process::run(&config, &words)
+    };
+    let (store, instance) = (bench.records().store.clone(), bench.records().instance);
+    let mut audit = Audit::new(&store, instance).await;
+    let user =
+        format!("{}", String::from_utf8_lossy(&std::process::Command::new("id").arg("-un").output().unwrap().stdout));
+    let me = (user.trim(), "command", "");
+    for command in commands() {
+        if let Does::Changes(arguments, deed) = does(&command) {
+            let done = run(&command, &filled(arguments));
+            assert!(done.status.success(), "{command}: {}", said(&done));
+            audit.assert_has(&command, deed, me).await;
+        }
+    }
+    drop((audit, store));
+    bench.gateway.stop();
+
+    // Nobody else writes now: what looks leaves every table as it was.
+    for command in commands() {
+        if let Does::Looks(arguments) = does(&command) {
+            let before = dump(&data.join("gangway.db")).await;
+            let done = run(&command, &filled(arguments));
+            assert!(done.status.success() || command == "check", "{command}: {}", said(&done));
+            let after = dump(&data.join("gangway.db")).await;
+            let changed: BTreeSet<&String> =
+                before.keys().filter(|table| before.get(*table) != after.get(*table)).collect();
+            assert!(changed.is_empty(), "{command} changes {changed:?}");
+        }
+    }
+
+    // The whole gateway at once.
+    let (file, words) = (here.path().join("site.backup"), here.path().join("words"));
+    fs::write(&words, "correct horse battery").unwrap();
+    let secret = |more: &[&str]| -> Vec<String> {
+        let all = [&[file.to_str().unwrap(), "--passphrase-file", words.to_str().unwrap()], more].concat();
+        all.iter().map(|word| (*word).to_owned()).collect()
+    };
+    // Serving is not what this is about: its port is taken, so that it ends at once.
+    let _taken = TcpListener::bind(bench.gateway.address()).unwrap();
+    let steps: [(&str, Vec<String>, &[&str]); 5] = [
+        ("backup", secret(&[]), &["write everything into the backup"]),
+        ("restore", secret(&["--replace"]), &["write everything into the backup", "restore "]),
+        ("restore", vec!["--take-over".to_owned()], &["take over the phones"]),
+        ("restore", secret(&["--replace"]), &["restore "]),
+        ("serve", vec!["--take-over".to_owned()], &["take over the phones"]),
+    ];
+    for (command, arguments, deeds) in steps {
+        let done = run(command, &arguments);
+        assert_eq!(done.status.success(), command != "serve", "{command}: {}", said(&done));
+        let store = Store::open(&data, Arc::new(SystemClock), &Tasks::new()).await.unwrap();
+        let instance = store.instance(DOMAIN, INSTANCE).await.unwrap();
+        let what = format!("{command} {arguments:?}");
+        for deed in deeds {
+            Audit { store: store.clone(), instance, seen: 0 }.assert_has(&what, deed, me).await;
+        }
+        // The newest entry is of what was done last.
+        let newest = store.audit(instance, None, 1).await.unwrap().remove(0);
+        assert!(newest.deed.contains(deeds[deeds.len() - 1]), "{what}: {newest:?}");
+    }
+}

@@ -1,0 +1,113 @@
+//! Every message of the page.
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use gangway::{
+    admin::{
+        action::Action,
+        message::{Effect, Message},
+    },
+    phone::{facet::DevicesState, mac::Mac},
+    sim::yealink_phone::model,
+};
+use serde_json::{Value, json};
+
+use super::Audit;
+use crate::support::{
+    bench::{Bench, world},
+    mac,
+    options::Options,
+    page::Page,
+};
+
+const ANNA: (&str, &str, &str) = ("Anna Admin (anna.admin)", "page", "127.0.0.1");
+
+/// A request, and what the audit is to say of it. A message without a line here does not compile.
+fn request(message: Message, mac: Mac, token: &Value) -> (Value, &'static str) {
+    let file = BASE64_STANDARD.encode("mac;user;password\n805ec0123409;user5;secret-5\n");
+    match message {
+        Message::Hello
+        | Message::Devices
+        | Message::DevicesStop
+        | Message::PhoneStop
+        | Message::Notices
+        | Message::Tokens
+        | Message::Vendors
+        | Message::Settings
+        | Message::HistorySubscribe
+        | Message::ImportState
+        | Message::Categories
+        | Message::Chart
+        | Message::SettingsPending
+        | Message::History
+        | Message::HistoryExport
+        | Message::Audit
+        | Message::Snapshot => (json!({}), ""),
+        Message::LineKeys => (json!({ "scope": "instance" }), ""),
+        Message::Phone | Message::Diff | Message::Config => (json!({ "mac": mac }), ""),
+        Message::ImportData => (json!({ "data": file, "last": true }), ""),
+        Message::ImportStart => (json!({ "category": "1" }), "import 1 lines"),
+        Message::ImportStop => (json!({}), "end the import"),
+        Message::Act => (json!({ "mac": mac, "action": "resync" }), "Have the phone come now"),
+        Message::Reveal => (json!({ "mac": mac, "line": 1 }), "Show line 1 of the configuration unmasked"),
+        Message::SettingsSet => {
+            (json!({ "scope": "instance", "values": { "ldap_password": "canary" } }), "set ldap_password to ***")
+        }
+        Message::RedirectTest => (json!({ "vendor": "yealink" }), "try the account at the redirect service"),
+        Message::HistoryPrune => (json!({ "days": 30 }), "drop the redirect history older than 30 days"),
+        Message::TokenCreate => (json!({ "name": "robot", "scope": "read" }), "make the read token robot"),
+        Message::TokenRevoke => (json!({ "id": token["id"] }), "revoke the token robot"),
+    }
+}
+
+fn deed(action: Action) -> &'static str {
+    match action {
+        Action::RedirectAgain => "Redirect again",
+        Action::Allow => "Allow once",
+        Action::NewCode => "Fetch a new code",
+        Action::AskRegistration => "Ask the PBXs for the registration",
+        Action::Resync => "Have the phone come now",
+        Action::RotateCredentials => "Change the phone's own credentials",
+        Action::Release => "Release",
+        Action::Block => "Block",
+        Action::Remove => "Remove",
+        Action::Activate => "Activate",
+    }
+}
+
+#[actix_rt::test]
+async fn every_change_and_every_secret_shown_on_the_page_is_written_down() {
+    let bench = Bench::start_in(world().users(9).start().await.unwrap(), Options::default()).await;
+    let first = mac(1);
+    bench.installed(first, model::T46U, "user1").await;
+    let mut page = Page::open(&bench.world, &bench.gateway.socket_url()).await;
+    page.until_devices().await;
+    let records = bench.records();
+    let mut audit = Audit::new(&records.store, records.instance).await;
+
+    let mut token = Value::Null;
+    for message in Message::ALL.iter().copied() {
+        let (body, deed) = request(message, first, &token);
+        let answer = page.ask(message.name(), body).await;
+        assert_eq!(answer.get("error"), None, "{message:?}: {answer}");
+        match message.effect() {
+            Effect::Looks => audit.assert_nothing(message.name()).await,
+            Effect::Changes | Effect::Reveals => audit.assert_has(message.name(), deed, ANNA).await,
+        }
+        if message == Message::TokenCreate {
+            token = answer;
+        }
+    }
+
+    // What can be done to a phone: a new code for one that Devices does not know any more; nothing for a removed one.
+    bench.world.devices.forget(&first.to_string());
+    records.wait_phone(first, "removed in Devices", |phone| phone.devices.state == DevicesState::NotInDomain).await;
+    let mut actions = Action::ALL.to_vec();
+    actions.sort_by_key(|action| (*action != Action::NewCode, *action == Action::Remove));
+    for action in actions {
+        page.act(first, action.name(), json!({ "category": "1" })).await;
+        audit.assert_has(action.name(), deed(action), ANNA).await;
+        let told =
+            page.timeline(first).await.iter().any(|entry| entry["text"].as_str().unwrap().contains(deed(action)));
+        assert!(told, "{action:?} is not in the phone's time line");
+    }
+}
