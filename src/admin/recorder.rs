@@ -199,7 +199,7 @@ fn of_call(call: HistoryRow) -> Entry {
 
 fn of_request(last: &RequestFacts) -> Entry {
     let reason = Reason::ALL.iter().find(|reason| reason.as_str() == last.outcome.as_str());
-    let outcome = reason.map_or_else(|| Said::plain(last.outcome.clone()), |reason| reason.saying().said());
+    let outcome = reason.map_or_else(|| Said::plain(last.outcome.clone()), |reason| reason.said());
     let said = deeds::ASKED.with("address", last.address.as_str()).with("file", last.file.as_str());
     let said = said.with("outcome", outcome.nested());
     let json = json!({

@@ -18,7 +18,7 @@ impl Saying {
     /// With nothing in its places yet.
     #[must_use]
     pub fn said(self) -> Said {
-        Said { of: Some(self), params: Map::new(), plain: Cow::Borrowed("") }
+        Said { key: Some(Cow::Borrowed(self.key)), english: Cow::Borrowed(self.english), params: Map::new() }
     }
 
     /// With something in its first place to fill.
@@ -42,16 +42,23 @@ pub(crate) use sayings;
 /// A sentence, ready to be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said {
-    of: Option<Saying>,
+    /// Without one the sentence exists in English only, and nothing in it is a place.
+    key: Option<Cow<'static, str>>,
+    english: Cow<'static, str>,
     params: Map<String, Value>,
-    plain: Cow<'static, str>,
 }
 
 impl Said {
     /// One that exists in English only: what a service or a peer said.
     #[must_use]
     pub fn plain(sentence: impl Into<Cow<'static, str>>) -> Self {
-        Self { of: None, params: Map::new(), plain: sentence.into() }
+        Self { key: None, english: sentence.into(), params: Map::new() }
+    }
+
+    /// One of a list that makes its keys itself.
+    #[must_use]
+    pub fn keyed(key: String, english: &'static str) -> Self {
+        Self { key: Some(Cow::Owned(key)), english: Cow::Borrowed(english), params: Map::new() }
     }
 
     /// With something more in its places: data, never markup.
@@ -64,24 +71,24 @@ impl Said {
     /// In English.
     #[must_use]
     pub fn text(&self) -> String {
-        match self.of {
-            Some(saying) => filled(saying.english, |name| self.params.get(name)),
-            None => self.plain.clone().into_owned(),
+        match self.key {
+            Some(_) => filled(&self.english, |name| self.params.get(name)),
+            None => self.english.clone().into_owned(),
         }
     }
 
     /// Key and parameters, as they are kept; nothing for a plain sentence.
     #[must_use]
     pub fn kept(&self) -> Option<String> {
-        self.of.map(|saying| json!({ "key": saying.key, "params": self.params }).to_string())
+        self.key.as_ref().map(|key| json!({ "key": key, "params": self.params }).to_string())
     }
 
     /// As a parameter of another sentence.
     #[must_use]
     pub fn nested(&self) -> Value {
-        match self.of {
-            Some(saying) => json!({ "key": saying.key, "params": self.params, "text": self.text() }),
-            None => Value::String(self.plain.clone().into_owned()),
+        match &self.key {
+            Some(key) => json!({ "key": key, "params": self.params, "text": self.text() }),
+            None => Value::String(self.english.clone().into_owned()),
         }
     }
 }

@@ -279,7 +279,7 @@ impl Happened<'_> {
             Self::Delivered { source } => sayings::DELIVERED.with("source", *source),
             Self::TooEarly => sayings::TOO_EARLY.said(),
             Self::Refused { reason, seen } => {
-                sayings::REFUSED.with("reason", reason.saying().said().nested()).with("seen", *seen)
+                sayings::REFUSED.with("reason", reason.said().nested()).with("seen", *seen)
             }
             Self::Overdue => sayings::OVERDUE.said(),
             Self::Allowed { without_passwords: false } => sayings::ALLOWED.said(),

@@ -69,7 +69,8 @@ await story(async (browser) => {
 
   await page.focus(".save button[type=submit]");
   await page.keyboard.press("Enter");
-  await page.waitForSelector(".save .outcome.good");
+  await page.waitForSelector(".save .outcome");
+  assert.match(await page.getAttribute(".save .outcome", "class"), /good/, await page.textContent("[data-setting=line_keys]"));
   await page.reload();
   await page.waitForSelector("#password");
   await page.fill("#password", given.password);

@@ -19,7 +19,7 @@ export function rowsOf(value) {
 /** Keeps what the gateway says of the list that is being edited; `changed()` has it drawn. */
 export class KeyCheck {
   constructor(app, scope, changed) {
-    Object.assign(this, { app, scope, changed, told: null, asked: null, due: 0, turn: 0 });
+    Object.assign(this, { app, scope, changed, told: null, of: null, asked: null, due: 0, turn: 0 });
   }
 
   /** Asks about a list, a moment after the last change. */
@@ -35,7 +35,7 @@ export class KeyCheck {
     try {
       const told = await this.app.talk.ask("LineKeys", { scope: this.scope, value });
       if (turn !== this.turn) return;
-      this.told = told;
+      [this.told, this.of] = [told, value];
       this.changed();
     } catch {
       // Saving says what is wrong.
@@ -43,9 +43,9 @@ export class KeyCheck {
     }
   }
 
-  /** How many rows have a fault, of the list that is being edited. */
+  /** How many rows have a fault; none while nobody knows of the list as it is now: then saving tells. */
   get faults() {
-    return this.told?.rows.length ?? 0;
+    return this.of === this.asked ? (this.told?.rows.length ?? 0) : 0;
   }
 
   close() {
