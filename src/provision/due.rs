@@ -1,0 +1,39 @@
+//! Who is to be looked at when.
+
+use std::collections::{BTreeSet, HashMap};
+
+use jiff::Timestamp;
+
+use crate::phone::record::PhoneId;
+
+/// When each phone is to be decided again.
+#[derive(Default)]
+pub(super) struct Due {
+    order: BTreeSet<(Timestamp, PhoneId)>,
+    times: HashMap<PhoneId, Timestamp>,
+}
+
+impl Due {
+    pub(super) fn set(&mut self, phone: PhoneId, at: Option<Timestamp>) {
+        if let Some(old) = self.times.remove(&phone) {
+            self.order.remove(&(old, phone));
+        }
+        if let Some(at) = at {
+            self.times.insert(phone, at);
+            self.order.insert((at, phone));
+        }
+    }
+
+    pub(super) fn take(&mut self, now: Timestamp, into: &mut BTreeSet<PhoneId>) {
+        while let Some(&(at, phone)) = self.order.first()
+            && at <= now
+        {
+            self.set(phone, None);
+            into.insert(phone);
+        }
+    }
+
+    pub(super) fn next(&self) -> Option<Timestamp> {
+        self.order.first().map(|(at, _)| *at)
+    }
+}
