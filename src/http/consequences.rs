@@ -1,5 +1,5 @@
-//! What a request changes in the record. Only three things wait on the answer's path: binding a window, closing it, and
-//! nothing else; the rest is written behind it, seldom and in bounded number. An ordinary GET writes nothing.
+//! What a request changes in the record. Only two things wait on the answer's path: binding a window, and closing it with
+//! the end of former credentials. The rest is written behind it, seldom and in bounded number. An ordinary GET writes nothing.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -159,12 +159,12 @@ impl Consequences {
     }
 
     /// Notes what the certificate shown for a known phone is worth, at most once a day per outcome. `word` is the outcome.
-    pub fn certificate(&self, phone: &Phone, word: &'static str, sentence: String, now: Timestamp) {
+    pub fn certificate(&self, phone: &Phone, word: &'static str, sentence: impl FnOnce() -> String, now: Timestamp) {
         if !self.certificates.lets((phone.id, word), now) {
             return;
         }
         let Ok(place) = self.room.clone().try_acquire_owned() else { return };
-        let (records, id) = (self.records.clone(), phone.id);
+        let (records, id, sentence) = (self.records.clone(), phone.id, sentence());
         self.tasks.spawn("record certificate", async move {
             let change = move |_: &mut Phone, events: &mut Vec<NewEvent>| {
                 events.push(NewEvent::new("certificate", sentence));
@@ -179,11 +179,11 @@ impl Consequences {
     /// Notes that a known phone did not get what it asked for: in the time line, at most once a minute per reason, at
     /// most once an hour where anybody can bring the refusal about.
     pub fn withheld(&self, phone: &Phone, reason: Reason, source: IpAddr, now: Timestamp) {
-        self.withheld_from(phone, reason, source.to_canonical().to_string(), now);
+        self.withheld_from(phone, reason, || source.to_canonical().to_string(), now);
     }
 
     /// As [`Self::withheld`], with everything that was seen of who asked.
-    pub fn withheld_from(&self, phone: &Phone, reason: Reason, seen: String, now: Timestamp) {
+    pub fn withheld_from(&self, phone: &Phone, reason: Reason, seen: impl FnOnce() -> String, now: Timestamp) {
         let seldom = if takes_a_mac_only(reason) { &self.strangers } else { &self.noted };
         if !is_notable(reason) {
             return;
@@ -192,7 +192,7 @@ impl Consequences {
         if !seldom.lets((phone.id, reason), now) {
             return;
         }
-        let (records, deliveries, id) = (self.records.clone(), self.deliveries.clone(), phone.id);
+        let (records, deliveries, id, seen) = (self.records.clone(), self.deliveries.clone(), phone.id, seen());
         // A phone that waits for its configuration shows nothing to anybody else: Devices is told at once.
         let wait = match reason {
             Reason::BeforeConfig => Duration::ZERO,

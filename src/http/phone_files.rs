@@ -174,8 +174,8 @@ impl Visit<'_> {
         if *shown == Shown::None {
             return;
         }
-        let sentence = shown.sentence(asked);
-        tracing::debug!(address = %self.client.address, file = %self.known.file, certificate = word, "{sentence}");
+        let sentence = || shown.sentence(asked);
+        tracing::debug!(address = %self.client.address, file = %self.known.file, certificate = word, "{}", sentence());
         let proved = matches!(shown, Shown::Trusted { mac, .. } if Some(*mac) == phone.map(|phone| phone.mac));
         if let Some(phone) = phone.filter(|_| proved || self.token.is_some()) {
             self.deps.consequences.certificate(phone, word, sentence, self.now);
@@ -204,9 +204,11 @@ impl Visit<'_> {
         }
         let given = matches!(decision.verdict, Verdict::Open | Verdict::Personal(_));
         if let Some(phone) = phone.filter(|phone| given && !self.speaks_as(phone)) {
-            let agent: String = self.known.user_agent.as_deref().unwrap_or_default().chars().take(SHOWN).collect();
-            let address = self.client.address.to_canonical();
-            let seen = format!("User-Agent '{agent}', file {}, from {address}", self.known.file);
+            let seen = || {
+                let agent: String = self.known.user_agent.as_deref().unwrap_or_default().chars().take(SHOWN).collect();
+                let address = self.client.address.to_canonical();
+                format!("User-Agent '{agent}', file {}, from {address}", self.known.file)
+            };
             self.deps.consequences.withheld_from(phone, Reason::UnknownModel, seen, self.now);
             return (answer::not_found(), Outcome::Refused(Reason::UnknownModel));
         }
