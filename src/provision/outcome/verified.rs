@@ -52,7 +52,7 @@ pub fn verified(
             differs(phone, RedirectState::ForeignOwner, outcome.sentence(), next, now, events);
         }
         Outcome::NotFound => {
-            differs(phone, RedirectState::Refused, sayings::REDIRECT_GONE.english.to_owned(), next, now, events)
+            differs(phone, RedirectState::Refused, sayings::REDIRECT_GONE.english.to_owned(), next, now, events);
         }
         Outcome::SentElsewhere(_) => {
             let sentence = format!("{} {CURE}", outcome.sentence());
