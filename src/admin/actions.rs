@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{
     Deps,
     action::Action,
-    audit, codes,
+    audit, codes, deeds,
     reply::{Answer, Problem, mac, one, read, result},
     text::Text,
 };
@@ -20,6 +20,7 @@ use crate::{
         facet::{DevicesState, RedirectState, Wanted},
         instance::InstanceId,
         record::Phone,
+        saying::Saying,
     },
     provision::intents,
     wire::appws::Envelope,
@@ -58,8 +59,8 @@ pub async fn act(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
         return Err(Text::new("phone-is-gone").with("mac", phone.mac.to_string()).into());
     }
     let (store, now) = (&deps.store, deps.clock.now());
-    let want = async |wanted: Wanted, deed: &str, will: &'static str| -> Result<Text, Problem> {
-        audit::note(store, person, phone.id, deed).await?;
+    let want = async |wanted: Wanted, deed: Saying, will: &'static str| -> Result<Text, Problem> {
+        audit::note(store, person, phone.id, &deed.said()).await?;
         intents::want(store, phone.id, wanted).await?;
         Ok(Text::new(will))
     };
@@ -68,17 +69,17 @@ pub async fn act(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
         return Err(Text::new("unknown-action").with("action", action).into());
     };
     let will = match action {
-        Action::Release => want(Wanted::Released, "Release", "will.release").await?,
-        Action::Block => want(Wanted::Blocked, "Block", "will.block").await?,
-        Action::Remove => want(Wanted::Removed, "Remove", "will.remove").await?,
-        Action::Activate => want(Wanted::Active, "Activate", "will.activate").await?,
+        Action::Release => want(Wanted::Released, deeds::RELEASE, "will.release").await?,
+        Action::Block => want(Wanted::Blocked, deeds::BLOCK, "will.block").await?,
+        Action::Remove => want(Wanted::Removed, deeds::REMOVE, "will.remove").await?,
+        Action::Activate => want(Wanted::Active, deeds::ACTIVATE, "will.activate").await?,
         Action::AskRegistration => {
-            audit::note(store, person, phone.id, "Ask the PBXs for the registration").await?;
+            audit::note(store, person, phone.id, &deeds::ASK_REGISTRATION.said()).await?;
             intents::ask_registration(store, phone.id, now).await?;
             Text::new("will.ask-registration")
         }
         Action::Resync => {
-            audit::note(store, person, phone.id, "Have the phone come now").await?;
+            audit::note(store, person, phone.id, &deeds::RESYNC.said()).await?;
             (deps.resync)(Arc::clone(&phone)).await?;
             Text::new("will.resync")
         }
@@ -87,7 +88,7 @@ pub async fn act(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
             if state == RedirectState::NotConfigured {
                 return Err(Text::new("nothing-to-redirect").with("state", state.text()).into());
             }
-            audit::note(store, person, phone.id, "Redirect again").await?;
+            audit::note(store, person, phone.id, &deeds::REDIRECT_AGAIN.said()).await?;
             store
                 .change_phone(phone.id, |phone, _| {
                     // Also an entry the service is thought to hold: somebody may have deleted it there.
@@ -100,7 +101,7 @@ pub async fn act(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
             if phone.former.is_some() {
                 return Err(Text::new("rotation-under-way").into());
             }
-            audit::note(store, person, phone.id, "Change the phone's own credentials").await?;
+            audit::note(store, person, phone.id, &deeds::ROTATE.said()).await?;
             intents::rotate(store, phone.id).await?;
             Text::new("will.rotate-credentials")
         }
@@ -129,14 +130,15 @@ async fn allow(deps: &Deps, person: &Person, phone: &Phone, choice: &Value) -> R
         .effective_of(&["window_days"], &crate::phone::settings::Lookup::instance(), None)
         .u32("window_days");
     let (deed, will) = match first_contact {
-        FirstContact::Refused => ("Allow once".to_owned(), Text::new("will.allow").with("days", days)),
+        FirstContact::Refused => (deeds::ALLOW.said(), Text::new("will.allow").with("days", days)),
         FirstContact::Allowed(network) => {
             let from = network.map_or_else(|| "anywhere".to_owned(), |network| network.to_string());
             let will = Text::new("will.allow-first-contact")
                 .with("days", days)
                 .with("mac", phone.mac.to_string())
                 .with("from", from.clone());
-            (format!("Allow once, also without the redirect URL, from {from}"), will)
+            let deed = network.map_or_else(|| deeds::ALLOW_ANYWHERE.said(), |_| deeds::ALLOW_FROM.with("from", from));
+            (deed, will)
         }
     };
     audit::note(&deps.store, person, phone.id, &deed).await?;
@@ -150,7 +152,7 @@ async fn new_code(deps: &Deps, person: &Person, phone: &Phone, act: &Act) -> Res
     }
     let category = codes::choose(deps, phone.instance, act.category.as_deref(), phone.category.as_deref()).await?;
     let sip = phone.accounts.first().map(|account| account.username.as_str());
-    audit::note(&deps.store, person, phone.id, "Fetch a new code").await?;
+    audit::note(&deps.store, person, phone.id, &deeds::NEW_CODE.said()).await?;
     let code = codes::fetch(deps, phone.instance, &category, sip, act.rollout).await?;
     intents::new_code(&deps.store, phone.id, code, deps.clock.now()).await?;
     Ok(Text::new("will.new-code").with("category", category.name))

@@ -5,13 +5,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Deps,
+    Deps, deeds,
     reply::{Answer, read, result},
     row::time,
 };
 use crate::{
     apis::admin::{Person, Who},
-    phone::record::PhoneId,
+    phone::{record::PhoneId, saying::Said},
     store::{AuditEntry, NewEvent, Store, StoreError},
     wire::appws::{Envelope, LoginKind},
 };
@@ -70,9 +70,9 @@ pub async fn entry(store: &Store, person: &Person, target: &str, deed: &str) -> 
 ///
 /// # Errors
 /// When the store cannot be written; then nothing must be done.
-pub async fn note(store: &Store, person: &Person, phone: PhoneId, deed: &str) -> Result<(), StoreError> {
+pub async fn note(store: &Store, person: &Person, phone: PhoneId, deed: &Said) -> Result<(), StoreError> {
     let mac = store.roster().get(phone).map(|phone| phone.mac.to_string()).unwrap_or_default();
-    entry(store, person, &mac, deed).await?;
+    entry(store, person, &mac, &deed.text()).await?;
     event(store, person, phone, deed).await
 }
 
@@ -80,9 +80,9 @@ pub async fn note(store: &Store, person: &Person, phone: PhoneId, deed: &str) ->
 ///
 /// # Errors
 /// When the store cannot be written.
-pub async fn event(store: &Store, person: &Person, phone: PhoneId, deed: &str) -> Result<(), StoreError> {
-    let text = format!("{deed}, by {}.", name(person));
-    let event = NewEvent { kind: KIND, text, detail: Some(deed.to_owned()) };
+pub async fn event(store: &Store, person: &Person, phone: PhoneId, deed: &Said) -> Result<(), StoreError> {
+    let by = deeds::BY.with("deed", deed.nested()).with("name", name(person));
+    let event = NewEvent { detail: Some(deed.text()), ..NewEvent::said(KIND, &by) };
     store.change_phone(phone, |_, events| events.push(event)).await?;
     Ok(())
 }

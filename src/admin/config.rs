@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Deps, actions, audit,
+    Deps, actions, audit, deeds,
     file::{self, File},
     reply::{Answer, clip, one, read, result},
     text::Text,
@@ -72,8 +72,7 @@ pub async fn reveal(deps: &Deps, person: &Person, message: &Envelope) -> Answer 
     let Some(line) = line else {
         return Err(Text::new("no-such-line").with("line", request.line).into());
     };
-    audit::note(&deps.store, person, phone.id, &format!("Show line {} of the configuration unmasked", request.line))
-        .await?;
+    audit::note(&deps.store, person, phone.id, &deeds::REVEAL.with("line", request.line)).await?;
     one(result(message).field("text", clip(line, LINE)))
 }
 

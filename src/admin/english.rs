@@ -1,9 +1,14 @@
 //! Every text of the admin api in English. Places for parameters stand in braces. A page has a list of the same keys per
 //! language.
 
-use crate::phone::{
-    admission::Reason,
-    settings::{REDIRECT_SETTINGS, TABLE},
+use super::deeds;
+use crate::{
+    phone::{
+        admission::Reason,
+        saying::Saying,
+        settings::{REDIRECT_SETTINGS, TABLE},
+    },
+    provision,
 };
 
 /// The template of a key.
@@ -20,7 +25,16 @@ pub fn template(key: &str) -> Option<&'static str> {
     if let Some(name) = key.strip_prefix("help.") {
         return helped().find(|(known, _)| known == name).map(|(_, help)| help);
     }
+    if key.starts_with("happened.") {
+        return sayings().find(|saying| saying.key == key).map(|saying| saying.english);
+    }
     OTHERS.iter().find(|(known, _)| *known == key).map(|(_, text)| *text)
+}
+
+/// The sentences of time lines.
+fn sayings() -> impl Iterator<Item = Saying> {
+    let all = provision::sayings::SAYINGS.iter().chain(deeds::SAYINGS).copied();
+    all.chain([deeds::ASKED, crate::store::RESTORED])
 }
 
 /// Every key, for pages that check their translations.
@@ -28,7 +42,8 @@ pub fn keys() -> impl Iterator<Item = String> {
     let causes = CAUSES.iter().flat_map(|(word, _)| PARTS.iter().map(move |part| format!("cause.{word}.{part}")));
     let rules = Reason::ALL.iter().map(|reason| format!("rule.{}", reason.as_str()));
     let help = helped().map(|(name, _)| format!("help.{name}"));
-    causes.chain(rules).chain(help).chain(OTHERS.iter().map(|(key, _)| (*key).to_owned()))
+    let happened = sayings().map(|saying| saying.key.to_owned());
+    causes.chain(rules).chain(help).chain(happened).chain(OTHERS.iter().map(|(key, _)| (*key).to_owned()))
 }
 
 /// What every setting does; those of redirect services are the same for all vendors.
@@ -427,6 +442,10 @@ const OTHERS: &[(&str, &str)] = &[
         "The app object {object} at the PBX {pbx} lacks the flag {flag}: tick it in the PBX Manager.",
     ),
     ("notice.redirect-away", "The redirect service of {vendor} is away for {phones} phones: {error}"),
+    (
+        "notice.redirect-demo",
+        "{account} is an account {vendor} lends out for trying its redirect service: everybody who has it can redirect these phones. Use one of your own; it comes from the distributor.",
+    ),
     (
         "notice.redirect-unconfigured",
         "There is no account at the redirect service of {vendor}: phones out of their box do not find gangway by themselves. The account comes from the distributor.",

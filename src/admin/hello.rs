@@ -30,6 +30,7 @@ pub fn hello(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
                 "providers": providers.collect::<Vec<_>>(),
                 "protocols": vendor.redirect.protocols,
                 "defaultProtocol": vendor.redirect.default,
+                "demoAccounts": vendor.redirect.demo_accounts,
                 "models": vendor.manifest.models.iter().map(|model| &model.name).collect::<Vec<_>>(),
             })
         })

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use super::{
-    Deps, Desk, audit, codes,
+    Deps, Desk, audit, codes, deeds,
     import_check::{Checked, Line, changes_nothing, check},
     reply::{Answer, Problem, clip, list, one, read, result},
     text::Text,
@@ -298,7 +298,7 @@ impl Work {
         };
         let outcome = deps.provisioning.request(request).await;
         if let Some(phone) = deps.store.roster().by_mac(instance, line.mac) {
-            let deed = format!("Imported for {} (line {})", line.user, line.line);
+            let deed = deeds::IMPORTED.with("user", line.user.clone()).with("line", line.line);
             if let Err(error) = audit::event(&deps.store, &self.person, phone.id, &deed).await {
                 tracing::error!(%error, "an import could not be written down");
             }

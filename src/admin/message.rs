@@ -56,6 +56,7 @@ messages! {
     Notices Looks;
     Tokens Looks;
     Vendors Looks;
+    LineKeys Looks;
     Settings Looks;
     HistorySubscribe Looks;
     // A file that is only checked stays in memory.

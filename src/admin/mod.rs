@@ -3,6 +3,7 @@
 
 pub mod action;
 mod actions;
+mod ancestors;
 mod assets;
 pub mod audit;
 mod build;
@@ -11,6 +12,7 @@ mod chart;
 mod codes;
 mod config;
 pub mod csv;
+mod deeds;
 mod diff;
 pub mod english;
 mod file;
@@ -20,6 +22,7 @@ mod history;
 mod import;
 mod import_check;
 mod inquiry;
+mod line_keys;
 pub mod message;
 mod notices;
 mod pages;
@@ -159,6 +162,7 @@ impl Desk {
         deps.tasks.spawn("delivered files", writing);
         let absences = Absences::new(deps.clock.now());
         let sip_trust = Arc::new(sip_trust::Known::default());
+        deps.tasks.spawn("frame ancestors", ancestors::follow(Arc::clone(&deps)));
         deps.tasks.spawn("sip trust", sip_trust::follow(Arc::clone(&sip_trust), Arc::clone(&deps)));
         let runtime = tokio::runtime::Handle::current();
         let desk = Self(Arc::new(Inner { deps, shelf, imports: Imports::default(), absences, sip_trust, runtime }));

@@ -17,9 +17,11 @@ use crate::{
     phone::{
         facet::{RedirectState, Wanted},
         instance::InstanceId,
+        settings::Layers,
         urls::Scheme,
     },
     provision::urls::conflict_key,
+    vendor::Vendor,
     wire::appws::{pbx_admin, services},
 };
 
@@ -198,6 +200,9 @@ fn redirects(inner: &Inner, instance: InstanceId, all: &mut Vec<Notice>) {
             "" => matches!(vendor.redirect.default.as_str(), "" | "none"),
             chosen => chosen == "none",
         };
+        if in_use && !wants_none {
+            all.extend(demo(vendor, &layers));
+        }
         if in_use && !wants_none && !deps.provisioning.has_redirect_account(instance, &vendor.name) {
             let text = Text::new("notice.redirect-unconfigured").with("vendor", vendor.title.clone());
             all.push(notice("redirect-unconfigured", "warning", text));
@@ -206,6 +211,13 @@ fn redirects(inner: &Inner, instance: InstanceId, all: &mut Vec<Notice>) {
     if relayed > 0 {
         all.push(notice("media-relay", "information", Text::new("notice.media-relay").with("phones", relayed)));
     }
+}
+
+/// An account that is not the administrator's alone.
+fn demo(vendor: &Vendor, layers: &Layers) -> Option<Notice> {
+    let user = layers.get(&format!("redirect.{}.user", vendor.name))?;
+    let text = Text::new("notice.redirect-demo").with("vendor", vendor.title.clone()).with("account", user.expose());
+    vendor.redirect.is_demo(user.expose()).then(|| notice("redirect-demo", "warning", text))
 }
 
 fn urls_and_schemes(deps: &Deps, instance: InstanceId, all: &mut Vec<Notice>) {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{
     Deps,
     cause::Facts,
-    file,
+    deeds, file,
     reply::clip,
     row::{facet, time},
     sentence::{Sentence, sentence},
@@ -14,8 +14,9 @@ use super::{
 };
 use crate::{
     phone::{
-        admission::FirstContact,
+        admission::{FirstContact, Reason},
         record::Phone,
+        saying::Said,
         settings::{Defaults, Lookup},
         urls::Scheme,
     },
@@ -178,6 +179,7 @@ fn of_event(event: EventRow) -> Entry {
     let json = json!({
         "at": time(event.at), "source": "event", "kind": event.kind, "text": clip(&event.text, ANSWER),
         "detail": event.detail.map(|detail| clip(&detail, ANSWER)),
+        "said": event.said.and_then(|said| serde_json::from_str::<Value>(&said).ok()),
     });
     Entry { at: event.at, json }
 }
@@ -196,9 +198,13 @@ fn of_call(call: HistoryRow) -> Entry {
 }
 
 fn of_request(last: &RequestFacts) -> Entry {
+    let reason = Reason::ALL.iter().find(|reason| reason.as_str() == last.outcome.as_str());
+    let outcome = reason.map_or_else(|| Said::plain(last.outcome.clone()), |reason| reason.said());
+    let said = deeds::ASKED.with("address", last.address.as_str()).with("file", last.file.as_str());
+    let said = said.with("outcome", outcome.nested());
     let json = json!({
         "at": time(last.at), "source": "request", "kind": "last-request",
-        "text": format!("{} asked for {}: {}", last.address, last.file, last.outcome),
+        "text": said.text(), "said": said.nested(),
         "detail": {
             "address": last.address, "userAgent": last.user_agent, "file": last.file, "outcome": last.outcome,
             "requests": last.requests,

@@ -11,6 +11,7 @@ use tokio::sync::{broadcast::error::RecvError, mpsc};
 use super::{
     Deps, Desk, Inner, actions, audit, chart, config, diff, hello, history,
     import::{self, Upload},
+    line_keys,
     message::Message,
     notices,
     query::{Counts, Sort, Wish},
@@ -232,6 +233,7 @@ impl Session {
             }
             Message::Tokens => tokens::tokens(self.deps(), instance, message),
             Message::Vendors => vendors::vendors(self.deps(), instance, message),
+            Message::LineKeys => line_keys::line_keys(self.deps(), instance, message),
             Message::Settings => {
                 self.settings = Some((message.clone(), self.deps().store.layers(instance).revision()));
                 settings::settings(self.deps(), instance, message)
@@ -440,6 +442,7 @@ fn beside(inner: Arc<Inner>, person: Arc<Person>, kind: Message, message: Envelo
         | Message::Notices
         | Message::Tokens
         | Message::Vendors
+        | Message::LineKeys
         | Message::Settings
         | Message::HistorySubscribe
         | Message::ImportData

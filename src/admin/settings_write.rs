@@ -5,14 +5,17 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{
-    Deps, audit,
+    Deps, audit, deeds,
     reply::{Answer, Problem, one, read, result},
     settings::{of_scope, scope},
     text::Text,
 };
 use crate::{
     apis::admin::Person,
-    phone::settings::{Kind, SettingError, setting, validate},
+    phone::{
+        line_keys::LineKeys,
+        settings::{Kind, Scope, SettingError, setting, validate},
+    },
     secret::Secret,
     wire::appws::Envelope,
 };
@@ -50,9 +53,10 @@ pub async fn set(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
             continue;
         }
         match validate(name, value.expose(), &scope) {
-            Ok(value) => match reachable(deps, name, &value) {
+            Ok(value) => match reachable(deps, name, &value).and_then(|()| no_room(deps, person, name, &value, &scope))
+            {
                 Ok(()) => changes.push((name.clone(), Some(Secret::new(value)))),
-                Err(reason) => wrong.push((short(), Text::new("url-not-allowed").with("sentence", reason))),
+                Err(text) => wrong.push((short(), text)),
             },
             Err(error) => wrong.push((short(), Text::new("setting-refused").with("sentence", error.to_string()))),
         }
@@ -66,11 +70,11 @@ pub async fn set(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
     }
     let deeds: Vec<String> = changes.iter().map(|(name, value)| deed(name, value.as_ref())).collect();
     audit::entry(&deps.store, person, &scope.to_string(), &deeds.join(", ")).await?;
-    if let crate::phone::settings::Scope::Phone(mac) = &scope
+    if let Scope::Phone(mac) = &scope
         && let Some(phone) = deps.store.roster().by_mac(person.instance.id, *mac)
     {
         let names: Vec<&str> = changes.iter().map(|(name, _)| name.as_str()).collect();
-        audit::event(&deps.store, person, phone.id, &format!("Change {}", names.join(", "))).await?;
+        audit::event(&deps.store, person, phone.id, &deeds::CHANGE.with("names", names.join(", "))).await?;
     }
     for (name, value) in &changes {
         deps.store.set_setting(person.instance.id, &scope, name, value.as_ref()).await?;
@@ -80,12 +84,30 @@ pub async fn set(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
 
 /// Whether the gateway may connect to what a setting would have it connect to: the addresses of redirect services. What
 /// names resolve to is looked at when the connection is made.
-fn reachable(deps: &Deps, name: &str, value: &str) -> Result<(), String> {
+fn reachable(deps: &Deps, name: &str, value: &str) -> Result<(), Text> {
     let is_called = name.starts_with("redirect.") && setting(name).is_some_and(|setting| setting.kind == Kind::Url);
     let host = url::Url::parse(value).ok().and_then(|url| url.host_str().map(str::to_owned));
     match host.filter(|_| is_called) {
-        Some(host) => deps.reach.host(&host).map_err(|error| error.to_string()),
+        Some(host) => {
+            deps.reach.host(&host).map_err(|error| Text::new("url-not-allowed").with("sentence", error.to_string()))
+        }
         None => Ok(()),
+    }
+}
+
+/// Whether phones of the scope have the keys of a list, where their model is known.
+fn no_room(deps: &Deps, person: &Person, name: &str, value: &str, scope: &Scope) -> Result<(), Text> {
+    if setting(name).is_none_or(|setting| setting.kind != Kind::LineKeys) {
+        return Ok(());
+    }
+    let phone = match scope {
+        Scope::Phone(mac) => deps.store.roster().by_mac(person.instance.id, *mac),
+        _ => None,
+    };
+    let list = LineKeys::read(value).unwrap_or_default();
+    match deps.registry.load().refused_keys(scope, phone.as_deref(), &list) {
+        refused if refused.is_empty() => Ok(()),
+        refused => Err(Text::new("setting-refused").with("sentence", refused.join("; "))),
     }
 }
 

@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
 
 use super::english;
+use crate::phone::saying::filled;
 
 /// One sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,21 +51,7 @@ impl Text {
     /// In English. A key without an English text shows itself.
     #[must_use]
     pub fn english(&self) -> String {
-        let mut text = String::new();
-        let mut rest = english::template(&self.key).unwrap_or(&self.key);
-        // One pass over the template: what stands in a parameter is never taken for a place of another one.
-        while let Some((before, place)) = rest.split_once('{') {
-            let Some((name, after)) = place.split_once('}') else { break };
-            text.push_str(before);
-            match self.param(name) {
-                Some(Value::String(value)) => text.push_str(value),
-                Some(value) => text.push_str(&value.to_string()),
-                None => text.push_str(&format!("{{{name}}}")),
-            }
-            rest = after;
-        }
-        text.push_str(rest);
-        text
+        filled(english::template(&self.key).unwrap_or(&self.key), |name| self.param(name))
     }
 }
 

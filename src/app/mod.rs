@@ -207,8 +207,11 @@ impl Application {
         }
         let (instances_of_phones, pnp_clock) = (instances.clone(), Arc::clone(&clock));
         let rest = Rest::new(desk, store.clone(), Arc::clone(&clock), config.net.trusted_proxies.clone());
-        let pages: Arc<dyn Pages> =
-            Arc::new(AdminPages { sessions: sessions.clone(), trusted_proxies: config.net.trusted_proxies.clone() });
+        let pages: Arc<dyn Pages> = Arc::new(AdminPages {
+            sessions: sessions.clone(),
+            store: store.clone(),
+            trusted_proxies: config.net.trusted_proxies.clone(),
+        });
         let deps = http::Deps::new(http::Parts {
             instances: instances.clone(),
             records: Arc::new(Stored(store.clone())),

@@ -95,10 +95,7 @@ impl Consequences {
                 record.model = model.as_deref().map(str::to_owned);
             }
             if bound.is_ok() && first {
-                events.push(NewEvent::new(
-                    "first-delivery",
-                    format!("The first personal file goes to {source} ({family}); only this source may repeat it."),
-                ));
+                events.push(Happened::FirstDelivery { source, family: &family }.into());
             }
             // The receiver waits below; it cannot be full.
             let _ = verdict.try_send(bound);
@@ -128,10 +125,7 @@ impl Consequences {
             }
             if record.window.is_open(now) {
                 record.window.closed = Some(now);
-                events.push(NewEvent::new(
-                    "window-closed",
-                    "The phone proved its own credentials; what travelled through the redirect service is spent.",
-                ));
+                events.push(Happened::Proved.into());
             }
         };
         self.records.change(phone, Box::new(change)).await
@@ -167,7 +161,7 @@ impl Consequences {
         let (records, id, sentence) = (self.records.clone(), phone.id, sentence());
         self.tasks.spawn("record certificate", async move {
             let change = move |_: &mut Phone, events: &mut Vec<NewEvent>| {
-                events.push(NewEvent::new("certificate", sentence));
+                events.push(Happened::Certificate { sentence: &sentence }.into());
             };
             if let Err(error) = records.change_later(id, Box::new(change)).await {
                 tracing::warn!(phone = id.0, %error, "what a certificate is worth could not be recorded");
@@ -221,8 +215,7 @@ fn note_withheld(record: &mut Phone, reason: Reason, seen: &str, now: Timestamp,
         outcome::before_config(record, now, events);
         return;
     }
-    let kind = if reason.is_alarm() { "alarm" } else { "withheld" };
-    events.push(NewEvent::new(kind, format!("{} ({seen})", reason.sentence())));
+    events.push(Happened::Refused { reason, seen }.into());
     // A phone that works stays provisioned whatever strangers try; the time line tells of them.
     outcome::rejected(record, reason.sentence(), now);
 }

@@ -13,6 +13,7 @@ use super::{
     identity::{Authorization, Certificate, Evidence, Proof, Token},
     mac::Mac,
     record::{Account, Phone, Window, is_ahead},
+    saying::Said,
 };
 use crate::telemetry::labelled::labelled;
 
@@ -185,6 +186,12 @@ labelled! {
 }
 
 impl Reason {
+    /// Its sentence, with the key by which pages know it.
+    #[must_use]
+    pub fn said(self) -> Said {
+        Said::keyed(format!("rule.{}", self.as_str()), self.sentence())
+    }
+
     /// Whether a person should look: somebody used what is not theirs.
     #[must_use]
     pub fn is_alarm(self) -> bool {

@@ -68,7 +68,7 @@ macro_rules! states {
 
             /// The text in the user interface.
             #[must_use]
-            pub fn text(self) -> &'static str {
+            pub const fn text(self) -> &'static str {
                 match self { $(Self::$variant => $text,)+ }
             }
 

@@ -113,6 +113,16 @@ impl KeyType {
         Self::ALL.into_iter().find(|one| one.word() == word)
     }
 
+    /// Whether a key of this type has a value: `must`, `may` or `never`.
+    #[must_use]
+    pub fn value_word(self) -> &'static str {
+        match self.value() {
+            Need::Must => "must",
+            Need::May => "may",
+            Need::Never => "never",
+        }
+    }
+
     fn value(self) -> Need {
         match self {
             Self::Blf | Self::SpeedDial | Self::Intercom | Self::Park | Self::Dtmf | Self::Pickup | Self::Url => {
@@ -180,18 +190,24 @@ impl LineKeys {
     /// The first fault, with the entry it is in.
     pub fn read(text: &str) -> Result<Self, LineKeysError> {
         let mut keys: Vec<LineKey> = Vec::new();
-        let mut places = BTreeMap::new();
-        for (index, entry) in entries(text)?.into_iter().enumerate() {
-            let fault = |reason: String| LineKeysError(format!("entry {}: {reason}", index + 1));
-            let next = keys.last().map_or(1, |key| key.key.saturating_add(1));
-            let key = one(&entry, next).map_err(fault)?;
-            if let Some(other) = places.insert(key.key, index + 1) {
-                return Err(fault(format!("key {} stands in entry {other} already", key.key)));
-            }
-            keys.push(key);
+        for (index, entry) in each(text)?.into_iter().enumerate() {
+            keys.push(entry.map_err(|reason| LineKeysError(format!("entry {}: {reason}", index + 1)))?);
         }
         keys.sort_by_key(|key| key.key);
         Ok(Self(keys))
+    }
+
+    /// Every fault of a list, with the entry it is in, from 1; where there is a `room`, also what it has no room for.
+    ///
+    /// # Errors
+    /// When the text is no list at all.
+    pub fn faults(text: &str, room: Option<&Room<'_>>) -> Result<Vec<(usize, String)>, LineKeysError> {
+        let fault = |entry: Result<LineKey, String>| match entry {
+            Ok(key) => room.and_then(|room| room.refuses(&key)),
+            Err(reason) => Some(reason),
+        };
+        let entries = each(text)?.into_iter().enumerate();
+        Ok(entries.filter_map(|(index, entry)| Some((index + 1, fault(entry)?))).collect())
     }
 
     /// The keys, ascending.
@@ -264,6 +280,23 @@ impl Room<'_> {
         }
         None
     }
+}
+
+/// The keys of a list as written, or what is wrong with each.
+fn each(text: &str) -> Result<Vec<Result<LineKey, String>>, LineKeysError> {
+    let mut last = 0_u16;
+    let mut places = BTreeMap::new();
+    let entries = entries(text)?.into_iter().enumerate();
+    Ok(entries
+        .map(|(index, entry)| {
+            let key = one(&entry, last.saturating_add(1))?;
+            last = key.key;
+            match places.insert(key.key, index + 1) {
+                Some(other) => Err(format!("key {} stands in entry {other} already", key.key)),
+                None => Ok(key),
+            }
+        })
+        .collect())
 }
 
 fn entries(text: &str) -> Result<Vec<Value>, LineKeysError> {

@@ -10,6 +10,7 @@ pub mod line_keys;
 pub mod mac;
 pub mod neutral;
 pub mod record;
+pub mod saying;
 pub mod settings;
 pub mod time_zone;
 pub mod urls;

@@ -1,6 +1,12 @@
 //! The time line of a phone: every kind of event and its sentence, in one place.
 
-use crate::store::NewEvent;
+use std::net::IpAddr;
+
+use super::sayings;
+use crate::{
+    phone::{admission::Reason, saying::Said},
+    store::NewEvent,
+};
 
 /// Something worth remembering about a phone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,8 +72,8 @@ pub enum Happened<'a> {
     },
     /// Devices or the sysclient is away.
     DevicesAway {
-        /// What is wrong and what to do.
-        sentence: &'a str,
+        /// What was tried, and what came of it.
+        reason: &'a str,
     },
     /// Registered at the redirect service.
     Redirected,
@@ -84,7 +90,7 @@ pub enum Happened<'a> {
     /// It was told to come.
     Resync {
         /// What came of it.
-        sentence: &'a str,
+        end: &'a Said,
     },
     /// It asked by multicast and was told its URL.
     ToldByPnp {
@@ -127,6 +133,13 @@ pub enum Happened<'a> {
         /// From where.
         source: &'a str,
     },
+    /// The window is bound to the first source that got the personal file.
+    FirstDelivery {
+        /// From where.
+        source: IpAddr,
+        /// Of which family of phones it is.
+        family: &'a str,
+    },
     /// A complete delivery.
     Delivered {
         /// Where the phone asked from.
@@ -135,8 +148,15 @@ pub enum Happened<'a> {
     /// Asked before there was anything to deliver.
     TooEarly,
     /// A request was refused.
-    Rejected {
-        /// What is wrong and what to do.
+    Refused {
+        /// By which rule.
+        reason: Reason,
+        /// What was seen of who asked.
+        seen: &'a str,
+    },
+    /// What the certificate it showed is worth.
+    Certificate {
+        /// That.
         sentence: &'a str,
     },
     /// The phone has not asked for too long.
@@ -150,6 +170,8 @@ pub enum Happened<'a> {
     CredentialsRotated,
     /// It has proven the new ones.
     CredentialsProven,
+    /// The phone proved its own credentials: the window closes for good.
+    Proved,
     /// The window closed; unused or not.
     WindowClosed {
         /// Nobody came through it.
@@ -196,15 +218,18 @@ impl Happened<'_> {
             Self::FlagsFailed { .. } => "flags-failed",
             Self::Registered { .. } => "registered",
             Self::NotRegistered { .. } => "not-registered",
+            Self::FirstDelivery { .. } => "first-delivery",
             Self::Delivered { .. } => "delivered",
             Self::Held { .. } => "unchanged",
             Self::TooEarly => "too-early",
-            Self::Rejected { .. } => "rejected",
+            Self::Refused { reason, .. } if reason.is_alarm() => "alarm",
+            Self::Refused { .. } => "withheld",
+            Self::Certificate { .. } => "certificate",
             Self::Overdue => "overdue",
             Self::Allowed { .. } => "allowed",
             Self::CredentialsRotated => "credentials-rotated",
             Self::CredentialsProven => "credentials-proven",
-            Self::WindowClosed { .. } => "window-closed",
+            Self::WindowClosed { .. } | Self::Proved => "window-closed",
             Self::Wanted { .. } => "wanted",
             Self::Buried { .. } => "buried",
         }
@@ -212,79 +237,67 @@ impl Happened<'_> {
 
     /// The sentence people read.
     #[must_use]
-    pub fn sentence(&self) -> String {
+    pub fn said(&self) -> Said {
         match self {
-            Self::Requested { user, repeated: false } => format!("Provisioning requested for {user}."),
-            Self::Requested { user, repeated: true } => format!("Provisioning requested again for {user}."),
-            Self::HandedOver { user } => format!(
-                "Handed over to {user}: the former user's token and credentials are dead. Reset the phone to factory \
-                 settings unless it shows a factory certificate."
-            ),
-            Self::Joined => "Devices accepted the code and gave the phone its password.".to_owned(),
-            Self::HandsetAdded { user, line } => format!("{user} got account {line} of this base."),
-            Self::HandsetHandedOver { user, line } => format!("Account {line} of this base went to {user}."),
-            Self::AccountRemoved { user } => format!("The account of {user} was taken off."),
-            Self::Orphaned { user, sentence } => format!("Account of {user}: {sentence}"),
-            Self::Found { user } => format!("Account of {user}: user and device are there again."),
-            Self::Withheld { user } => {
-                format!("The account of {user} was gone for 7 days: it is switched off with the phone's next file.")
+            Self::Requested { user, repeated: false } => sayings::REQUESTED.with("user", *user),
+            Self::Requested { user, repeated: true } => sayings::REQUESTED_AGAIN.with("user", *user),
+            Self::HandedOver { user } => sayings::HANDED_OVER.with("user", *user),
+            Self::HandsetAdded { user, line } => sayings::HANDSET_ADDED.with("user", *user).with("line", *line),
+            Self::HandsetHandedOver { user, line } => {
+                sayings::HANDSET_HANDED_OVER.with("user", *user).with("line", *line)
             }
-            Self::ConfigReceived => "The device configuration arrived.".to_owned(),
-            Self::ConfigChanged => "Devices changed the device configuration.".to_owned(),
+            Self::AccountRemoved { user } => sayings::ACCOUNT_REMOVED.with("user", *user),
+            Self::Orphaned { user, sentence } => {
+                sayings::ORPHANED.with("user", *user).with("sentence", sayings::part(sentence))
+            }
+            Self::Found { user } => sayings::FOUND.with("user", *user),
+            Self::Withheld { user } => sayings::WITHHELD.with("user", *user),
+            Self::Joined => sayings::JOINED.said(),
+            Self::ConfigReceived => sayings::CONFIG_RECEIVED.said(),
+            Self::ConfigChanged => sayings::CONFIG_CHANGED.said(),
+            Self::DevicesAway { reason } => sayings::DEVICES_AWAY.with("reason", *reason),
             Self::NotInDomain { sentence }
-            | Self::DevicesAway { sentence }
             | Self::RedirectDiffers { sentence }
             | Self::RedirectRefused { sentence }
-            | Self::Rejected { sentence } => (*sentence).to_owned(),
-            Self::Redirected => "The redirect service sends the phone to us.".to_owned(),
-            Self::Resync { sentence } => (*sentence).to_owned(),
-            Self::ToldByPnp { source } => format!("It asked by multicast from {source} and was told its URL."),
-            Self::AsksPerson { pin: Some(pin) } => {
-                format!(
-                    "At its first start the phone asks for the PIN {pin} or the last five digits of its serial number."
-                )
+            | Self::Certificate { sentence } => sayings::known(sentence),
+            Self::Resync { end } => (*end).clone(),
+            Self::Redirected => sayings::REDIRECTED.said(),
+            Self::AsksPerson { pin: Some(pin) } => sayings::ASKS_PIN.with("pin", *pin),
+            Self::AsksPerson { pin: None } => sayings::ASKS_SERIAL.said(),
+            Self::ToldByPnp { source } => sayings::TOLD_BY_PNP.with("source", *source),
+            Self::Deregistered => sayings::DEREGISTERED.said(),
+            Self::FlagsWritten { user } => sayings::FLAGS_WRITTEN.with("user", *user),
+            Self::FlagsFailed { user, sentence } => {
+                sayings::FLAGS_FAILED.with("user", *user).with("sentence", sayings::part(sentence))
             }
-            Self::AsksPerson { pin: None } => {
-                "At its first start the phone asks for the last five digits of its serial number.".to_owned()
+            Self::Registered { user, address } => sayings::REGISTERED.with("user", *user).with("address", *address),
+            Self::NotRegistered { user } => sayings::NOT_REGISTERED.with("user", *user),
+            Self::Held { source } => sayings::UNCHANGED.with("source", *source),
+            Self::FirstDelivery { source, family } => {
+                sayings::FIRST_DELIVERY.with("source", source.to_string()).with("family", *family)
             }
-            Self::Deregistered => "Taken off the redirect service.".to_owned(),
-            Self::FlagsWritten { user } => format!("Flags written on the device of {user}."),
-            Self::FlagsFailed { user, sentence } => format!("Flags on the device of {user}: {sentence}."),
-            Self::Registered { user, address } => format!("{user} is registered from {address}."),
-            Self::NotRegistered { user } => {
-                format!("{user} has not registered within ten minutes of the delivery.")
+            Self::Delivered { source } => sayings::DELIVERED.with("source", *source),
+            Self::TooEarly => sayings::TOO_EARLY.said(),
+            Self::Refused { reason, seen } => {
+                sayings::REFUSED.with("reason", reason.said().nested()).with("seen", *seen)
             }
-            Self::Held { source } => format!("The phone at {source} has its present configuration already."),
-            Self::Delivered { source } => format!("Configuration delivered to {source}."),
-            Self::TooEarly => "The phone asked before its configuration was there.".to_owned(),
-            Self::Overdue => "The phone has not asked for its configuration as often as it should.".to_owned(),
-            Self::Allowed { without_passwords: false } => {
-                "The phone may fetch its file without credentials once more.".to_owned()
-            }
-            Self::Allowed { without_passwords: true } => {
-                "The phone may come without credentials once more, but gets the open part only: its users' passwords were \
-                 dropped when its time ran out. Provision it again."
-                    .to_owned()
-            }
-            Self::CredentialsRotated => {
-                "New credentials of the phone's own: its next request brings them to it, and the former ones are good until it \
-                 has used the new ones."
-                    .to_owned()
-            }
-            Self::CredentialsProven => "The phone has proven its new credentials: the former ones are dead.".to_owned(),
-            Self::WindowClosed { unused: false } => "The time for the first contact is over.".to_owned(),
-            Self::WindowClosed { unused: true } => {
-                "The phone never came: redirect entry and password are withdrawn. Provision it again.".to_owned()
-            }
-            Self::Wanted { what } => format!("Wanted: {what}."),
-            Self::Buried { left: None } => "Removed completely.".to_owned(),
-            Self::Buried { left: Some(left) } => format!("Removed, but something is left to do by hand: {left}"),
+            Self::Overdue => sayings::OVERDUE.said(),
+            Self::Allowed { without_passwords: false } => sayings::ALLOWED.said(),
+            Self::Allowed { without_passwords: true } => sayings::ALLOWED_OPEN_PART.said(),
+            Self::CredentialsRotated => sayings::CREDENTIALS_ROTATED.said(),
+            Self::CredentialsProven => sayings::CREDENTIALS_PROVEN.said(),
+            Self::Proved => sayings::PROVED.said(),
+            Self::WindowClosed { unused: false } => sayings::WINDOW_OVER.said(),
+            Self::WindowClosed { unused: true } => sayings::WINDOW_UNUSED.said(),
+            Self::Wanted { what } => sayings::WANTED.with("what", sayings::part(what)),
+            Self::Buried { left: None } => sayings::BURIED.said(),
+            Self::Buried { left: Some(left) } => sayings::BURIED_WITH_REST.with("left", sayings::part(left)),
         }
     }
 }
 
 impl From<Happened<'_>> for NewEvent {
     fn from(happened: Happened<'_>) -> Self {
-        Self { kind: happened.kind(), text: happened.sentence(), detail: None }
+        Self::said(happened.kind(), &happened.said())
     }
 }

@@ -17,6 +17,7 @@ pub mod ports;
 mod presence;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod sayings;
 mod server;
 mod steps;
 #[cfg(test)]

@@ -23,7 +23,7 @@ pub use self::{
     requests::{Delivered, asked, before_config, delivered, is_news, rejected},
     verified::{is_checked, verified},
 };
-use super::events::Happened;
+use super::{events::Happened, sayings};
 use crate::{
     phone::{facet::Wanted, record::Phone},
     store::NewEvent,
@@ -62,11 +62,10 @@ pub fn bury(phone: &mut Phone, now: Timestamp, events: &mut Vec<NewEvent>) {
     if phone.wanted != Wanted::Removed {
         return;
     }
-    let left = phone.redirect_entry.as_ref().map(|_| {
-        phone.redirect.error.clone().unwrap_or_else(|| {
-            "the entry at the redirect service, because no redirect account is configured any more.".to_owned()
-        })
-    });
+    let left = phone
+        .redirect_entry
+        .as_ref()
+        .map(|_| phone.redirect.error.clone().unwrap_or_else(|| sayings::ENTRY_LEFT.english.to_owned()));
     events.push(Happened::Buried { left: left.as_deref() }.into());
     phone.buried = Some(now);
     phone.code = None;

@@ -19,9 +19,10 @@ use crate::{
         facet::Wanted,
         mac::Mac,
         record::{Phone, PhoneId},
+        saying::Said,
         settings::{Defaults, Lookup},
     },
-    provision::events::Happened,
+    provision::{events::Happened, sayings},
     store::{RequestFacts, Store, StoreError},
     tasks::Tasks,
     wire::sip::{Message, Start, Told, check_sync},
@@ -121,8 +122,8 @@ fn lock(set: &Mutex<HashSet<PhoneId>>) -> std::sync::MutexGuard<'_, HashSet<Phon
 
 async fn carry_out(store: &Store, clock: &SharedClock, phone: &Phone, wait: bool) -> Result<(), StoreError> {
     let end = tell(store, clock, phone).await;
-    let sentence = end.sentence();
-    store.change_phone(phone.id, |_, events| events.push(Happened::Resync { sentence: &sentence }.into())).await?;
+    let (said, sentence) = (end.said(), end.said().text());
+    store.change_phone(phone.id, |_, events| events.push(Happened::Resync { end: &said }.into())).await?;
     let word = if matches!(end, End::Came | End::CameUnchanged) { "came" } else { "silent" };
     let kept = wait.then(|| format!("{word} {sentence}"));
     store.set_fact(phone.instance, &fact_of(phone.mac), kept.as_deref()).await
@@ -154,39 +155,34 @@ enum Next {
 }
 
 impl Next {
-    fn text(self) -> String {
+    fn said(self) -> Said {
         match self {
-            Self::At(at) => format!("it comes by itself at {at:.0}"),
-            Self::Overdue => "it should have come by itself already: look whether it is plugged in".to_owned(),
-            Self::WhenItStarts => "it comes by itself when it starts: have somebody restart it".to_owned(),
+            Self::At(at) => sayings::COMES_AT.with("at", format!("{at:.0}")),
+            Self::Overdue => sayings::SHOULD_HAVE_COME.said(),
+            Self::WhenItStarts => sayings::COMES_WHEN_IT_STARTS.said(),
         }
     }
 }
 
 impl End {
-    fn sentence(&self) -> String {
-        match self {
-            Self::Came => "The phone was told to come and fetched its present file.".to_owned(),
-            Self::CameUnchanged => "The phone was told to come and has its present file already.".to_owned(),
-            Self::Refused { outcome } => {
-                format!("The phone was told to come, came, and did not get its file ({outcome}).")
-            }
-            Self::Silent { answered: None, next } => {
-                format!("The phone was told to come and neither answered nor came; {}.", next.text())
-            }
-            Self::Silent { answered: Some(status @ 200..=299), next } => {
-                format!("The phone was told to come, said yes ({status}) and did not come; {}.", next.text())
-            }
-            Self::Silent { answered: Some(status @ (401 | 407)), next } => format!(
-                "The phone was told to come and wants proof first ({status}); {}. Let it trust NOTIFY from this gateway.",
-                next.text()
-            ),
+    fn said(&self) -> Said {
+        let (said, next) = match self {
+            Self::Came => return sayings::CAME.said(),
+            Self::CameUnchanged => return sayings::CAME_UNCHANGED.said(),
+            Self::NotActive => return sayings::NOT_ACTIVE.said(),
+            Self::Refused { outcome } => return sayings::CAME_REFUSED.with("outcome", outcome.as_str()),
+            Self::Silent { answered: None, next } => (sayings::STAYED_SILENT.said(), next),
             Self::Silent { answered: Some(status), next } => {
-                format!("The phone was told to come and refused ({status}); {}.", next.text())
+                let saying = match status {
+                    200..=299 => sayings::STAYED,
+                    401 | 407 => sayings::WANTS_PROOF,
+                    _ => sayings::REFUSES,
+                };
+                (saying.with("status", *status), next)
             }
-            Self::Unreachable { why, next } => format!("The phone cannot be told to come: {why}; {}.", next.text()),
-            Self::NotActive => "Nothing is delivered to this phone, so it is not told to come.".to_owned(),
-        }
+            Self::Unreachable { why, next } => (sayings::UNREACHABLE.with("why", *why), next),
+        };
+        said.with("next", next.said().nested())
     }
 }
 
@@ -379,7 +375,7 @@ mod tests {
             (End::Silent { answered: Some(489), next: Next::WhenItStarts }, "restart"),
             (End::Unreachable { why: "x", next: at }, "cannot be told"),
         ] {
-            assert!(end.sentence().contains(part), "{}", end.sentence());
+            assert!(end.said().text().contains(part), "{}", end.said().text());
         }
     }
 }

@@ -8,7 +8,7 @@ use super::{
     columns::{ms, time},
     error::{Attempt, StoreError},
 };
-use crate::phone::record::PhoneId;
+use crate::phone::{record::PhoneId, saying::Said};
 
 /// Events kept per phone, the newest ones.
 pub const EVENTS_KEPT: u32 = 500;
@@ -22,13 +22,21 @@ pub struct NewEvent {
     pub text: String,
     /// More, where there is more to say.
     pub detail: Option<String>,
+    /// Key and parameters of the sentence, where it has them: JSON as [`Said::kept`] makes it.
+    pub said: Option<String>,
 }
 
 impl NewEvent {
-    /// An event without detail.
+    /// An event whose sentence pages know in their languages.
+    #[must_use]
+    pub fn said(kind: &'static str, said: &Said) -> Self {
+        Self { kind, text: said.text(), detail: None, said: said.kept() }
+    }
+
+    /// An event with an English sentence only, without detail.
     #[must_use]
     pub fn new(kind: &'static str, text: impl Into<String>) -> Self {
-        Self { kind, text: text.into(), detail: None }
+        Self { kind, text: text.into(), detail: None, said: None }
     }
 }
 
@@ -45,6 +53,8 @@ pub struct EventRow {
     pub text: String,
     /// See [`NewEvent::detail`].
     pub detail: Option<String>,
+    /// See [`NewEvent::said`].
+    pub said: Option<String>,
 }
 
 /// Appends events and drops what is beyond [`EVENTS_KEPT`].
@@ -57,12 +67,13 @@ pub(super) async fn add(
     let at = ms(at);
     for event in events {
         sqlx::query!(
-            "INSERT INTO event (phone_id, at, kind, text, detail) VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO event (phone_id, at, kind, text, detail, said) VALUES (?, ?, ?, ?, ?, ?)",
             phone.0,
             at,
             event.kind,
             event.text,
-            event.detail
+            event.detail,
+            event.said
         )
         .execute(&mut *connection)
         .await
@@ -89,7 +100,7 @@ impl Store {
     /// When the database cannot be read.
     pub async fn events(&self, phone: PhoneId, limit: u32) -> Result<Vec<EventRow>, StoreError> {
         let rows = sqlx::query!(
-            r#"SELECT id AS "id!", at, kind, text, detail FROM event WHERE phone_id = ? ORDER BY id DESC LIMIT ?"#,
+            r#"SELECT id AS "id!", at, kind, text, detail, said FROM event WHERE phone_id = ? ORDER BY id DESC LIMIT ?"#,
             phone.0,
             limit
         )
@@ -98,7 +109,14 @@ impl Store {
         .attempt("read the events of the phone")?;
         Ok(rows
             .into_iter()
-            .map(|row| EventRow { id: row.id, at: time(row.at), kind: row.kind, text: row.text, detail: row.detail })
+            .map(|row| EventRow {
+                id: row.id,
+                at: time(row.at),
+                kind: row.kind,
+                text: row.text,
+                detail: row.detail,
+                said: row.said,
+            })
             .collect())
     }
 }

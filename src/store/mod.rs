@@ -60,7 +60,9 @@ pub use self::{
     activity::Activity,
     ailing::Condition,
     audit::{AUDIT_KEPT, AuditEntry, AuditRow},
-    backup::{Contents, Damage, PASSPHRASE_LEAST, Progress, Restore, RestoreError, Restored, finish_restoration},
+    backup::{
+        Contents, Damage, PASSPHRASE_LEAST, Progress, RESTORED, Restore, RestoreError, Restored, finish_restoration,
+    },
     change::PhoneChanged,
     delivered::{DeliveredFile, KeptFile},
     error::StoreError,

@@ -19,7 +19,7 @@ macro_rules! labelled {
 
             /// What happened, for people.
             #[must_use]
-            pub fn sentence(self) -> &'static str {
+            pub const fn sentence(self) -> &'static str {
                 match self { $(Self::$variant => $sentence,)+ }
             }
         }

@@ -55,19 +55,26 @@ impl Registry {
     /// says for itself what it refuses.
     #[must_use]
     pub fn refused_keys(&self, scope: &Scope, phone: Option<&Phone>, list: &LineKeys) -> Vec<String> {
+        let refused = |room: &Room<'_>| list.keys().iter().filter_map(|key| room.refuses(key)).collect();
+        self.in_room(scope, phone, refused).unwrap_or_default()
+    }
+
+    /// Does something with the room line keys have where a list is to be set; `None` where nobody knows it. Of a vendor
+    /// the largest model counts.
+    pub fn in_room<T>(&self, scope: &Scope, phone: Option<&Phone>, work: impl FnOnce(&Room<'_>) -> T) -> Option<T> {
         let (vendor, model) = match scope {
             Scope::Vendor(vendor) => (vendor.as_str(), None),
             Scope::Model(name) => match name.split_once('/') {
                 Some((vendor, model)) => (vendor, Some(model)),
-                None => return Vec::new(),
+                None => return None,
             },
             Scope::Phone(_) => match phone {
                 Some(phone) => (phone.vendor.as_str(), phone.model.as_deref()),
-                None => return Vec::new(),
+                None => return None,
             },
-            Scope::Instance | Scope::Category(_) => return Vec::new(),
+            Scope::Instance | Scope::Category(_) => return None,
         };
-        let Some(vendor) = self.vendor(vendor) else { return Vec::new() };
+        let vendor = self.vendor(vendor)?;
         let models = &vendor.manifest.models;
         let title = format!("the largest model of {}", vendor.title);
         let room = match model.and_then(|name| vendor.model(name)) {
@@ -82,7 +89,7 @@ impl Registry {
                 codes: &vendor.key_codes,
             },
         };
-        list.keys().iter().filter_map(|key| room.refuses(key)).collect()
+        Some(work(&room))
     }
 }
 

@@ -91,6 +91,18 @@ pub struct Redirect {
     /// Protocols its services speak.
     #[serde(default)]
     pub protocols: Vec<String>,
+    /// Accounts the vendor lends out for trying its service: everybody has them, so nobody's phones belong there.
+    #[serde(default)]
+    pub demo_accounts: Vec<String>,
+}
+
+impl Redirect {
+    /// Whether an account is one of the vendor's for trying. Letter case does not matter.
+    #[must_use]
+    pub fn is_demo(&self, user: &str) -> bool {
+        let user = user.trim().to_lowercase();
+        self.demo_accounts.iter().any(|demo| demo.trim().to_lowercase() == user)
+    }
 }
 
 /// What the password of a phone's web page may be.

@@ -1,6 +1,10 @@
 //! Settings on the page, and what they do to a phone's file.
 
-use gangway::sim::yealink_phone::model;
+use gangway::{
+    phone::record::Phone,
+    sim::yealink_phone::model,
+    store::{DeliveredFile, NewEvent},
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -20,8 +24,31 @@ async fn settings_are_checked_layered_and_seen_in_the_file() {
     let secrets = ["secret-1", record.own.password.expose(), record.token.expose()];
     let told = given(&bench.gateway, &json!({ "mac": mac, "secrets": secrets }));
     play("settings", &told, async |asked, _| {
-        assert_eq!(asked, "polls");
-        phone.poll_once().await.unwrap();
+        let store = &bench.records().store;
+        match asked {
+            "polls" => {
+                phone.poll_once().await.unwrap();
+            }
+            // Told to have been delivered, and not kept yet.
+            "half delivered" => {
+                let change = |phone: &mut Phone, _: &mut Vec<NewEvent>| {
+                    phone.revision += 1;
+                    phone.delivery.as_mut().unwrap().etag = "the newest".into();
+                };
+                store.change_phone(record.id, change).await.unwrap();
+            }
+            "kept" => {
+                let kept = store.delivered_file(record.id).await.unwrap().unwrap();
+                store.file_delivered(DeliveredFile {
+                    phone: record.id,
+                    name: kept.name.as_str().into(),
+                    at: kept.at,
+                    etag: "the newest".into(),
+                    body: kept.body.to_vec().into(),
+                });
+            }
+            other => panic!("{other}"),
+        }
         Value::Null
     })
     .await;

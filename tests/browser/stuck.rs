@@ -10,6 +10,7 @@ use gangway::{
         users::ProvisionRequest,
         yealink_phone::{YealinkPhone, model},
     },
+    store::NewEvent,
 };
 use serde_json::{Value, json};
 
@@ -58,6 +59,11 @@ async fn act(bench: &Bench, installed: &mut Option<YealinkPhone>, asked: &str, w
             assert!(phone.boot().await.unwrap().registered);
         }
         ("forgotten", _) => bench.world.devices.forget(&mac.to_string()),
+        ("written long ago", _) => {
+            let id = bench.records().phone(mac).unwrap().id;
+            let event = NewEvent::new("registered", "Written long ago.");
+            bench.records().store.change_phone(id, |_, events| events.push(event)).await.unwrap();
+        }
         ("polls", Some(phone)) => {
             phone.poll_once().await.unwrap();
         }

@@ -4,15 +4,15 @@
 use std::{process::Output, time::Duration};
 
 use gangway::sim::yealink_phone::model;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::support::{bench::Bench, mac};
+use crate::support::{bench::Bench, mac, page::Page};
 
 fn err(done: &Output) -> String {
     String::from_utf8_lossy(&done.stderr).into_owned()
 }
 
-fn json(done: &Output) -> Value {
+fn json_of(done: &Output) -> Value {
     assert!(done.status.success(), "{}", err(done));
     serde_json::from_slice(&done.stdout).unwrap()
 }
@@ -48,7 +48,7 @@ async fn a_list_of_keys_reaches_the_phone_and_a_shorter_one_as_well() {
     assert_eq!(kept("linekey.3.type").as_deref(), Some("5"));
     assert_eq!(kept("linekey.2.type"), None);
 
-    let explained = json(&bench.gateway.command(&["render", "--mac", &own, "--explain", "--json"]));
+    let explained = json_of(&bench.gateway.command(&["render", "--mac", &own, "--explain", "--json"]));
     let lines = explained["lines"].as_array().unwrap();
     let line = lines.iter().find(|line| line["line"] == "linekey.3.type = 5").unwrap();
     let origin = format!("line_keys (key 3) from phone:{own}, beats instance 2 keys, beats default (empty)");
@@ -74,9 +74,24 @@ async fn keys_a_phone_cannot_have_are_refused_with_the_reason() {
         assert!(!done.status.success(), "{arguments:?}");
         assert!(err(&done).contains(said), "{}", err(&done));
     }
+    // On the page: what there can be, every fault by its row, and the same refusal.
+    let mut page = Page::open(&bench.world, &bench.gateway.socket_url()).await;
+    let value = r#"[{"key":1,"type":"blf"},{"key":2,"type":"line"},{"key":28,"type":"dnd"}]"#;
+    let told = page.ask("LineKeys", json!({ "scope": format!("phone:{own}"), "value": value })).await;
+    let rows: Vec<_> = told["rows"].as_array().unwrap().iter().map(|one| one["row"].as_u64().unwrap()).collect();
+    assert_eq!((rows, &told["keys"], &told["model"]), (vec![1, 3], &json!(27), &json!("T46U")), "{told}");
+    assert!(told["types"].as_array().unwrap().contains(&json!({ "word": "blf", "value": "must" })), "{told}");
+    let all = page.ask("LineKeys", json!({ "scope": "instance", "value": value })).await;
+    assert_eq!((all["rows"].as_array().unwrap().len(), &all["keys"]), (1, &Value::Null), "{all}");
+    let list = r#"[{"key":28,"type":"dnd"}]"#;
+    let wish = json!({ "scope": format!("phone:{own}"), "values": { "line_keys": list } });
+    let refused = page.ask("SettingsSet", wish).await;
+    let reason = refused["fields"]["line_keys"]["text"].as_str().unwrap();
+    assert!(reason.contains("T46U has 27 line keys"), "{refused}");
+
     // A list for all may be longer than a phone: it says which keys it refuses.
     set(&bench, &["line_keys", r#"[{"key":1,"type":"line"},{"key":28,"type":"dnd"}]"#]).await;
-    let file = json(&bench.gateway.command(&["render", "--mac", &own, "--json"]));
+    let file = json_of(&bench.gateway.command(&["render", "--mac", &own, "--json"]));
     let notes = file["notes"].to_string();
     assert!(notes.contains("line key 28 (dnd) is refused: T46U has 27 line keys"), "{notes}");
 }
@@ -86,7 +101,7 @@ async fn the_wanted_firmware_stands_beside_the_reported_one() {
     let bench = Bench::start().await;
     let mac = mac(1);
     bench.installed(mac, model::T46U, "user1").await;
-    let show = || json(&bench.gateway.command(&["phones", "show", &mac.to_string(), "--json"]));
+    let show = || json_of(&bench.gateway.command(&["phones", "show", &mac.to_string(), "--json"]));
     let reported = show()["firmware"].as_str().unwrap().to_owned();
     assert_eq!(show()["firmware_current"], Value::Null);
     set(&bench, &["firmware_version", &reported]).await;
@@ -101,7 +116,7 @@ async fn the_wanted_firmware_stands_beside_the_reported_one() {
 async fn programs_learn_what_a_setting_is() {
     let bench = Bench::start().await;
     set(&bench, &["sip_transport", "tcp", "--vendor", "yealink"]).await;
-    let list = json(&bench.gateway.command(&["settings", "list", "--vendor", "yealink", "--json"]));
+    let list = json_of(&bench.gateway.command(&["settings", "list", "--vendor", "yealink", "--json"]));
     let row = list.as_array().unwrap().iter().find(|row| row["name"] == "sip_transport").unwrap();
     for (field, value) in [
         ("type", Value::from("choice")),

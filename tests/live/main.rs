@@ -23,6 +23,7 @@ mod early_request;
 mod editions;
 mod expired_code;
 mod foreign_mac;
+mod framed;
 mod happy_path;
 mod http_admission;
 mod import;

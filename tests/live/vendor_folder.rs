@@ -10,12 +10,14 @@ use gangway::{
     },
     sim::users::ProvisionRequest,
 };
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::{
     bench::{Bench, world},
     http::{self, Answer},
     options::Options,
+    page::Page,
 };
 
 const TITLE: &str = "Kestrel";
@@ -211,4 +213,41 @@ async fn a_phone_that_nobody_recognises_ends_in_unknown_model_with_what_was_seen
     // Its own User-Agent is all it takes.
     assert_eq!(folder.fetch(mac, &name, AGENT).status, 200);
     records.wait_request(mac, RequestState::Provisioned).await;
+}
+
+#[actix_rt::test]
+async fn an_account_the_vendor_lends_out_is_warned_of_until_another_one_is_set() {
+    let dir = copied();
+    rewrite(&dir, "vendors/kestrel/vendor.toml", |text| {
+        let redirect = "protocols = [\"yealink-xmlrpc\"]\ndemo_accounts = [\"Kestrel-Trial\"]\n";
+        text.replacen("default = \"none\"\n", &format!("default = \"yealink-xmlrpc\"\n{redirect}"), 1)
+    });
+    let folder = Folder::start_in(dir).await;
+    let mut page = Page::open(&folder.bench.world, &folder.bench.gateway.socket_url()).await;
+    let of = |told: &Value, key: &str| {
+        let notices = told["notices"].as_array().unwrap();
+        notices.iter().find(|notice| notice["key"] == key).cloned()
+    };
+    let hello = page.ask("Hello", json!({})).await;
+    let kestrel = hello["vendors"].as_array().unwrap().iter().find(|vendor| vendor["name"] == "kestrel").unwrap();
+    assert_eq!(kestrel["demoAccounts"], json!(["Kestrel-Trial"]));
+    let now = page.ask("Notices", json!({})).await;
+    assert!(of(&now, "redirect-unconfigured").is_some() && of(&now, "redirect-demo").is_none(), "{now}");
+
+    let account = |user: &str| {
+        json!({ "scope": "instance", "values": {
+            "redirect.kestrel.user": user, "redirect.kestrel.password": "pw", "redirect.kestrel.url": "http://127.0.0.1:9/",
+        } })
+    };
+    let set = page.ask("SettingsSet", account("kestrel-TRIAL")).await;
+    assert!(set["error"].is_null(), "{set}");
+    let told = page.told("NoticesChanged", |told| of(told, "redirect-demo").is_some()).await;
+    let notice = of(&told, "redirect-demo").unwrap();
+    assert_eq!(
+        (&notice["severity"], &notice["text"]["params"]["account"]),
+        (&json!("warning"), &json!("kestrel-TRIAL"))
+    );
+    assert!(of(&told, "redirect-unconfigured").is_none(), "{told}");
+    page.ask("SettingsSet", account("ours")).await;
+    page.told("NoticesChanged", |told| of(told, "redirect-demo").is_none()).await;
 }

@@ -30,6 +30,20 @@ fn lists_are_brought_into_form() {
 }
 
 #[test]
+fn every_fault_is_told_with_its_row() {
+    let codes = BTreeMap::from([(KeyType::Line, "15".to_owned()), (KeyType::Blf, "16".to_owned())]);
+    let room = Room { model: "T31P", keys: 2, accounts: 2, codes: &codes };
+    let list =
+        r#"[{"type":"blf"},{"type":"line"},{"key":1,"type":"line"},{"key":9,"type":"line"},{"key":2,"type":"dnd"}]"#;
+    let rows = |room| LineKeys::faults(list, room).unwrap().into_iter().map(|(row, _)| row).collect::<Vec<_>>();
+    // The second key takes number 1, as the one before it has none that counts.
+    assert_eq!(rows(None), [1, 3]);
+    assert_eq!(rows(Some(&room)), [1, 3, 4, 5]);
+    assert_eq!(LineKeys::faults("[]", Some(&room)), Ok(Vec::new()));
+    assert!(LineKeys::faults("blf 1002", None).is_err());
+}
+
+#[test]
 fn a_wrong_list_is_refused_with_entry_and_cure() {
     let many = format!("[{}]", vec![r#"{"type":"line"}"#; 401].join(","));
     for (typed, said) in [

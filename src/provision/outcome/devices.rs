@@ -11,7 +11,7 @@ use crate::{
         facet::DevicesState,
         record::{Gone, Phone},
     },
-    provision::events::Happened,
+    provision::{events::Happened, sayings},
     secret::Secret,
     store::NewEvent,
 };
@@ -22,9 +22,8 @@ const NO_DEVICES: &str = "No PBX has announced a Devices app yet: check that the
                           Services and that the Devices app is installed.";
 const NO_CREDENTIAL: &str =
     "There is neither a provisioning code nor a Devices password for this phone: provision it again.";
-const CODE_REFUSED: &str = "Devices did not accept the provisioning code (expired, used or unknown): provision the \
-                            phone again to get a new one.";
-const FORGOTTEN: &str = "Devices does not know this phone any more (removed there?): provision it again.";
+const CODE_REFUSED: &str = sayings::CODE_REFUSED.english;
+const FORGOTTEN: &str = sayings::FORGOTTEN.english;
 
 /// The sysclient is being opened.
 pub fn connecting(phone: &mut Phone, product: &str, version: &str, url: &str, now: Timestamp) {
@@ -127,9 +126,9 @@ pub fn closed(phone: &mut Phone, reason: &str, now: Timestamp) {
 
 /// Devices cannot be reached.
 pub fn away(phone: &mut Phone, reason: &str, now: Timestamp, events: &mut Vec<NewEvent>) {
-    let sentence = format!("Devices cannot be reached ({reason}); it is tried again at least every 10 s.");
-    if down(phone, &sentence, now) {
-        events.push(Happened::DevicesAway { sentence: &sentence }.into());
+    let away = Happened::DevicesAway { reason };
+    if down(phone, &away.said().text(), now) {
+        events.push(away.into());
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
         facet::{RedirectState, Wanted},
         record::Phone,
     },
-    provision::{events::Happened, flow::CHECKED_EVERY},
+    provision::{events::Happened, flow::CHECKED_EVERY, sayings},
     redirect::{Confirmation, Done, Outcome},
     secret::Secret,
     store::NewEvent,
@@ -17,7 +17,6 @@ use crate::{
 
 /// What can be done about a difference.
 const CURE: &str = "Correct it there, or have the phone registered anew with `gangway phones check MAC --repair`.";
-const GONE: &str = "The redirect service does not know the phone any more: somebody removed it there.";
 
 /// When a phone is looked at next: a day from now, give or take six hours, so that phones provisioned together are not
 /// for ever asked about together. `random` is 0..1.
@@ -52,7 +51,9 @@ pub fn verified(
             phone.redirect_entry = None;
             differs(phone, RedirectState::ForeignOwner, outcome.sentence(), next, now, events);
         }
-        Outcome::NotFound => differs(phone, RedirectState::Refused, format!("{GONE} {CURE}"), next, now, events),
+        Outcome::NotFound => {
+            differs(phone, RedirectState::Refused, sayings::REDIRECT_GONE.english.to_owned(), next, now, events);
+        }
         Outcome::SentElsewhere(_) => {
             let sentence = format!("{} {CURE}", outcome.sentence());
             differs(phone, RedirectState::Refused, sentence, next, now, events);
@@ -87,7 +88,7 @@ fn asked_for(phone: &Phone, outcome: &Outcome) -> Option<String> {
         Confirmation::Pin(pin) => Some(pin.expose()),
         Confirmation::SerialEnd => None,
     };
-    phone.delivery.is_none().then(|| Happened::AsksPerson { pin }.sentence())
+    phone.delivery.is_none().then(|| Happened::AsksPerson { pin }.said().text())
 }
 
 /// Whether what was asked for then has come to something: every answer plans the next look, or waits for a person.

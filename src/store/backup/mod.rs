@@ -2,6 +2,7 @@
 
 mod archive;
 mod quiet;
+pub use self::quiet::RESTORED;
 mod restore;
 mod swap;
 mod wrap;

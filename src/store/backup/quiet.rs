@@ -4,7 +4,16 @@
 
 use jiff::Timestamp;
 
-use crate::{phone::record::Phone, store::NewEvent};
+use crate::{
+    phone::{record::Phone, saying::Saying},
+    store::NewEvent,
+};
+
+/// What its time line says of it.
+pub const RESTORED: Saying = Saying {
+    key: "happened.restored",
+    english: "Restored from a backup of {made}: what happened to the phone since then is not known here.",
+};
 
 /// Ends it in one record, and says so in its time line.
 pub(super) fn quieten(phone: &mut Phone, made: Timestamp, now: Timestamp, events: &mut Vec<NewEvent>) {
@@ -22,8 +31,7 @@ pub(super) fn quieten(phone: &mut Phone, made: Timestamp, now: Timestamp, events
     if phone.redirect_entry.is_some() && phone.redirect.next_attempt.is_none_or(|next| next > now) {
         phone.redirect.next_attempt = Some(now);
     }
-    let text = format!("Restored from a backup of {made:.0}: what happened to the phone since then is not known here.");
-    events.push(NewEvent::new("restored", text));
+    events.push(NewEvent::said("restored", &RESTORED.with("made", format!("{made:.0}"))));
 }
 
 #[cfg(test)]

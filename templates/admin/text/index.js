@@ -37,6 +37,8 @@ export function onLanguage(listener) {
 const MOMENT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z$/;
 
 function shown(value) {
+  // A sentence in a sentence.
+  if (typeof value?.key === "string") return told(value);
   if (typeof value === "number") return value.toLocaleString(language);
   if (typeof value === "string" && MOMENT.test(value)) return moment(value);
   return String(value ?? "");

@@ -120,6 +120,7 @@ class Recorder {
   }
 
   close() {
+    this.config.close();
     this.following.stop();
   }
 }

@@ -6,6 +6,7 @@ import { address } from "../shell/routes.js";
 import { refused, said, word } from "./parts/said.js";
 import { wrong } from "./settings/check.js";
 import { field, zoneList } from "./settings/field.js";
+import { KeyCheck } from "./settings/keys.js";
 import { account } from "./settings/redirect.js";
 import { chooser, named } from "./settings/scope.js";
 
@@ -29,6 +30,7 @@ class Settings {
       search: "",
       ended: false,
     });
+    this.keys = new KeyCheck(app, scope, () => this.draw());
     this.following = app.talk.follow(
       "Settings",
       { scope },
@@ -100,6 +102,7 @@ class Settings {
     if (told) return said(this.app, told);
     const draft = this.drafts.get(setting.name);
     if (draft === undefined || draft === null) return null;
+    if (setting.kind.type === "line-keys" && this.keys.faults) return this.app.t("keys.wrong", { count: this.keys.faults });
     const found = wrong(setting, draft);
     return found && this.app.t(found[0], found[1]);
   }
@@ -136,6 +139,7 @@ class Settings {
       pending: this.pending?.fields?.[setting.name] ?? 0,
       set: (value) => this.set(setting, value),
       forget: () => this.forget(setting.name),
+      keys: this.keys,
     });
   }
 
@@ -215,6 +219,7 @@ class Settings {
 
   close() {
     this.ended = true;
+    this.keys.close();
     this.following.stop();
   }
 }

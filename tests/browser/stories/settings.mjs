@@ -86,6 +86,12 @@ await story(async (browser) => {
   await world("polls");
   await page.waitForSelector("[data-summary]:has-text('Nothing would change')");
 
+  // A file that was delivered a moment ago is not kept yet: the page asks again until it is, without being told.
+  await world("half delivered");
+  await page.waitForSelector(".config .hint:has-text('was not kept')");
+  await world("kept");
+  await page.waitForSelector(".config .hint:not(:has-text('was not kept'))");
+
   // The redirect account: tried without a change at the service; while there is none, a warning stands there.
   await go(page, "#/settings/instance", "[data-test=yealink]");
   await page.click("[data-test=yealink]");

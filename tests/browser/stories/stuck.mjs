@@ -20,7 +20,7 @@ async function newCode(page) {
 
 await story(async (browser) => {
   const page = await open(browser);
-  const { waits, foreign, late, lonely, works, bare } = given;
+  const { waits, foreign: taken, late, lonely, works, bare } = given;
 
   // 1: redirected, but it has not come.
   await world("provision", { mac: waits, user: "user1" });
@@ -29,10 +29,10 @@ await story(async (browser) => {
   assert.equal(await remedy(page), "redirect-again");
 
   // 2: another account holds it; once it is released there, one click redirects it.
-  await world("foreign", { mac: foreign, user: "user2" });
-  await phone(page, foreign);
+  await world("foreign", { mac: taken, user: "user2" });
+  await phone(page, taken);
   assert.match(await says(page, "redirect-foreign-owner"), /Another account/);
-  await world("released elsewhere", { mac: foreign });
+  await world("released elsewhere", { mac: taken });
   await press(page, "redirect-again");
   await says(page, "redirected-not-asked");
   await page.waitForSelector(".entry.person:has-text('Redirect again')");
@@ -90,12 +90,32 @@ await story(async (browser) => {
   const left = await page.locator(".entry").evaluateAll((all) => all.map((one) => one.className));
   assert.ok(left.length > 3 && left.every((one) => one.includes("person")), left.join());
 
+  // In German: every sentence but what a service said and what an older gateway wrote down.
+  await world("written long ago", { mac: works });
+  const german = await open(browser, { locale: "de-DE" });
+  await phone(german, works);
+  await german.waitForSelector(".entry:has-text('Written long ago.')");
+  for (const sentence of ["Provisionierung angefordert für user5.", "Devices hat den Code angenommen", "Der Redirect-Dienst schickt das Telefon zu uns.",
+    "Konfiguration ausgeliefert an 127.0.0.1", "Gesperrt, durch Admin", "Gewünscht: Gesperrt.", "Devices kennt dieses Telefon nicht mehr"]) {
+    await german.locator(".entry p:not([lang])", { hasText: sentence }).first().waitFor();
+  }
+  const foreign = await german.$$eval(".entry:not(.redirect) p[lang=en]", (all) => all.map((one) => one.textContent.trim()));
+  assert.deepEqual(foreign, ["Written long ago."]);
+  await page.locator(".entry p:not([lang])", { hasText: "Block, by Admin" }).first().waitFor();
+  await german.context().close();
+
   // 11: no redirect account; the button leads to where it is entered, and a warning stands there.
   await world("no account", { mac: bare, user: "user6" });
   await phone(page, bare);
   await says(page, "redirect-not-configured");
   await page.click(".sentence [data-act=open-settings]");
   await page.waitForSelector(".settings-view [data-warning=yealink]");
+
+  // Removed while there is no account to undo its entry with: what is left to do by hand is said, here and in the time line.
+  await phone(page, waits);
+  await press(page, "remove");
+  assert.match(await says(page, "removed-with-leftovers"), /redirect/);
+  await page.waitForSelector(".entry:has-text('something is left to do by hand: the entry at the redirect service')");
 
   // 12: gone for good; nothing is left to press.
   await phone(page, works);

@@ -1,7 +1,7 @@
 // Tokens of scripts: made on the page, shown once, good for what they may until they are revoked; the audit names who did it.
 
 import { assert, audit, given, story } from "./browser.mjs";
-import { go, open, phone, press } from "./views.mjs";
+import { go, open, phone, press, says } from "./views.mjs";
 
 const api = (token, path, init = {}) =>
   fetch(`${given.url}/api/v1${path}`, { ...init, headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" } });
@@ -68,6 +68,7 @@ await story(async (browser) => {
   // The audit names it all: who, from where, on what; also what a script did and what was done to a phone.
   await phone(page, given.mac);
   await press(page, "block");
+  await says(page, "blocked");
   await go(page, "#/tokens", "tr.audit");
   const rows = await page.$$eval("tr.audit", (all) => all.map((one) => one.textContent));
   for (const [deed, who] of [[/make the read token report/, /password/], [/revoke the token report/, /127\.0\.0\.1/], [/window_days/, /token </], [new RegExp(given.mac), /127\.0\.0\.1/]]) {

@@ -42,6 +42,7 @@ fn request(message: Message, mac: Mac, token: &Value) -> (Value, &'static str) {
         | Message::HistoryExport
         | Message::Audit
         | Message::Snapshot => (json!({}), ""),
+        Message::LineKeys => (json!({ "scope": "instance" }), ""),
         Message::Phone | Message::Diff | Message::Config => (json!({ "mac": mac }), ""),
         Message::ImportData => (json!({ "data": file, "last": true }), ""),
         Message::ImportStart => (json!({ "category": "1" }), "import 1 lines"),

@@ -7,14 +7,17 @@ import { refused } from "../parts/said.js";
 import { moment } from "../parts/when.js";
 
 const KINDS = ["now", "diff", "open"];
+/** The phone is told to have fetched a file a moment before that file is kept: so often, and after so long, it is asked for again. */
+const AGAIN = [250, 500, 1000, 2000, 4000, 8000];
 
 export class Config {
   constructor(app, mac, redraw) {
     Object.assign(this, { app, mac, redraw, kind: "now", told: null, error: null, search: "", shown: new Map(), all: false, turn: 0 });
   }
 
-  async load(kind = this.kind) {
+  async load(kind = this.kind, tries = 0) {
     const turn = ++this.turn;
+    clearTimeout(this.due);
     Object.assign(this, { kind, error: null, told: kind === this.kind ? this.told : null });
     this.redraw();
     try {
@@ -25,10 +28,18 @@ export class Config {
       if (turn !== this.turn) return;
       this.told = told;
       this.shown.clear();
+      if (kind === "diff" && !told.held.last && tries < AGAIN.length && !this.closed) {
+        this.due = setTimeout(() => this.load(kind, tries + 1), AGAIN[tries]);
+      }
     } catch (error) {
       if (turn === this.turn) Object.assign(this, { error, told: null });
     }
     this.redraw();
+  }
+
+  close() {
+    this.closed = true;
+    clearTimeout(this.due);
   }
 
   async reveal(line) {

@@ -2,6 +2,7 @@
 
 import { html, nothing } from "../../lit/lit-html.js";
 import { repeat } from "../../lit/directives/repeat.js";
+import { knows, told } from "../../text/index.js";
 import { word } from "../parts/said.js";
 import { day, moment, time } from "../parts/when.js";
 import { SOURCES, source, tone } from "./sources.js";
@@ -25,6 +26,11 @@ function detail(app, entry) {
   </details>`;
 }
 
+/** In the page's language where it is known there; older entries, and what a service said, are in English. */
+function sentence({ said: text, text: english }) {
+  return text && knows(text.key) ? html`<p>${told({ ...text, text: english })}</p>` : html`<p lang="en">${english}</p>`;
+}
+
 function line(app, entry) {
   return html`<li class="entry ${entry.of} ${tone(entry)}">
     <time datetime=${entry.at} title=${moment(entry.at)}>${time(entry.at)}</time>
@@ -32,7 +38,7 @@ function line(app, entry) {
     <div>
       <strong>${word(app, `event.${entry.kind}`, entry.kind)}</strong>
       <span class="source">${app.t(`timeline.source.${entry.of}`)}</span>
-      <p lang="en">${entry.text}</p>
+      ${sentence(entry)}
       ${detail(app, entry)}
     </div>
   </li>`;

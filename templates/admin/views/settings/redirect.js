@@ -11,6 +11,12 @@ export function configured(settings, vendor) {
   return !!value("user")?.effective && !!value("password")?.set;
 }
 
+/** Whether the account is one the vendor lends out for trying: everybody has it. */
+function isDemo(settings, vendor) {
+  const user = settings.find((one) => one.name === `redirect.${vendor.name}.user`)?.effective ?? "";
+  return (vendor.demoAccounts ?? []).some((demo) => demo.trim().toLowerCase() === user.trim().toLowerCase());
+}
+
 /** Warning and test button of one vendor. */
 export function account(app, settings, vendor, tests, changed, redraw) {
   const state = tests.get(vendor.name);
@@ -25,10 +31,11 @@ export function account(app, settings, vendor, tests, changed, redraw) {
     }
     redraw();
   };
+  const lacks = !configured(settings, vendor) ? "none" : isDemo(settings, vendor) ? "demo" : null;
   return html`${
-    configured(settings, vendor)
-      ? nothing
-      : html`<p class="warning" data-warning=${vendor.name}><span aria-hidden="true">⚠</span> ${app.t("settings.redirect.none", { vendor: vendor.title })}</p>`
+    lacks
+      ? html`<p class="warning" data-warning=${vendor.name}><span aria-hidden="true">⚠</span> ${app.t(`settings.redirect.${lacks}`, { vendor: vendor.title })}</p>`
+      : nothing
   }
     <p class="test"><button type="button" data-test=${vendor.name} ?disabled=${state?.busy || changed} @click=${test}>${app.t("settings.redirect.test")}</button>
       ${changed ? html`<span class="hint">${app.t("settings.redirect.save-first")}</span>` : nothing}

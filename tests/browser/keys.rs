@@ -1,0 +1,14 @@
+//! Line keys are edited as a table, by keyboard alone, and what is wrong stands beside its row.
+
+use serde_json::json;
+
+use crate::{
+    story::{given, options, watch},
+    support::gateway::Gateway,
+};
+
+#[actix_rt::test]
+async fn line_keys_are_edited_row_by_row() {
+    let gateway = Gateway::start_with(options()).await;
+    watch("keys", &given(&gateway, &json!({}))).await;
+}

@@ -1,0 +1,38 @@
+//! What concerns everybody stands above every view, with what to do, and goes when its reason does.
+
+use gangway::{provision::urls::conflict_key, sim::yealink_phone::model};
+use serde_json::{Value, json};
+
+use crate::{
+    story::{given, options, play},
+    support::{
+        bench::{Bench, world},
+        mac,
+    },
+};
+
+#[actix_rt::test]
+async fn notices_name_what_is_wrong_and_go_with_it() {
+    let bench = Bench::start_in(world().users(3).start().await.unwrap(), options()).await;
+    bench.installed(mac(1), model::T46U, "user1").await;
+    let mark = |services: bool| {
+        bench.world.pbx.edit_app("gangway-yealink", |app| app.services = services);
+        // A PBX opens the websocket of a changed object anew.
+        bench.world.pbx.drop_link("gangway-yealink");
+    };
+    let (store, instance) = (&bench.records().store, bench.records().instance);
+    let conflict = async |urls: Option<&str>| store.set_fact(instance, &conflict_key("yealink"), urls).await.unwrap();
+    play("notices", &given(&bench.gateway, &json!({})), async |asked, _| {
+        match asked {
+            "tick away" => mark(false),
+            "tick back" => mark(true),
+            "two urls" => conflict(Some("https://a.example, https://b.example")).await,
+            "one url" => conflict(None).await,
+            "pbx away" => bench.world.pbx.go_away(),
+            "pbx back" => bench.world.pbx.come_back(),
+            other => panic!("{other}"),
+        }
+        Value::Null
+    })
+    .await;
+}
