@@ -92,5 +92,6 @@ function say(text) {
 }
 
 myapps.start();
+stage.prepare();
 if (login.ready) talk.start();
 else login.ask();

@@ -18,6 +18,11 @@ export class Stage {
     window.addEventListener("hashchange", () => this.show());
   }
 
+  /** Fetches the view that the address names, while somebody still logs in. What fails is said when it is shown. */
+  prepare() {
+    load(read(location.hash).view).catch(() => {});
+  }
+
   /** Shows what the address names. */
   async show() {
     const route = read(location.hash);
