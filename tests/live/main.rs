@@ -31,7 +31,6 @@ mod line_keys;
 mod login;
 mod messages;
 mod missing_admin;
-mod neighbours;
 mod outage;
 mod pnp;
 mod redirect_away;
