@@ -2,6 +2,7 @@
 
 mod ailing;
 mod delivered;
+mod frozen;
 mod rotate;
 mod schemas;
 mod together;
