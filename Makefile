@@ -52,10 +52,10 @@ tools: ## cargo-nextest, cargo-deny, python3, curl, openssl, node, Chromium and 
 	  || (apt-get update -q && apt-get install -qy python3 curl openssl)
 	@command -v npm >/dev/null || (apt-get update -q && apt-get install -qy npm)
 	@command -v chromium >/dev/null || (apt-get update -q && apt-get install -qy chromium)
-	@fixtures/redirect/hawk/install.sh
+	@tests/npm.sh fixtures/redirect/hawk target/hawk hawk
 	@python3 -c 'import ensurepip' 2>/dev/null || (apt-get update -q && apt-get install -qy python3-venv)
 	@fixtures/rest/install.sh
-	@tests/browser/install.sh
+	@tests/npm.sh tests/browser target/browser playwright-core
 
 bench-tools:
 	@command -v nginx >/dev/null && command -v wrk >/dev/null || (apt-get update -q && apt-get install -qy nginx-light wrk)

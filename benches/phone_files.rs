@@ -12,6 +12,8 @@
     reason = "a measuring program"
 )]
 
+#[path = "phone_files/fleet.rs"]
+mod fleet;
 #[path = "phone_files/load.rs"]
 mod load;
 #[path = "phone_files/servers.rs"]
@@ -28,7 +30,7 @@ use std::{
 };
 
 use gangway::{
-    clock::{Clock, SharedClock, SystemClock},
+    clock::{Clock, SystemClock},
     phone::{
         mac::Mac,
         neutral::{sample_layers, sample_phone},
@@ -37,12 +39,11 @@ use gangway::{
     },
     render::{FileRequest, Renderer, Stage},
     secret::Secret,
-    store::Store,
-    tasks::Tasks,
     vendor::{Registry, SharedRegistry},
 };
 
 use self::{
+    fleet::{Fleet, mac},
     load::{Answer, Asker, Connection, Digest, Done, Plan},
     servers::Server,
 };
@@ -100,14 +101,9 @@ fn agent(mac: Mac) -> String {
     format!("Yealink SIP-T46U 108.86.0.90 {}", pairs.join(":"))
 }
 
-fn mac(block: u8, index: u32) -> Mac {
-    let [_, _, c, d] = index.to_be_bytes();
-    Mac::new([0x80, 0x5e, 0xc0, block, c, d]).unwrap()
-}
-
 /// A phone that was configured and has been served: nothing left to do for it.
-fn settled(phone: &mut Phone, way: Way, clock: &dyn Clock) {
-    let now = clock.now();
+fn settled(phone: &mut Phone, way: Way) {
+    let now = SystemClock.now();
     phone.window.open(now, 7);
     phone.window.first_delivery = Some(now);
     let source = "127.0.0.1".parse().unwrap();
@@ -116,32 +112,6 @@ fn settled(phone: &mut Phone, way: Way, clock: &dyn Clock) {
         phone.own.proven = Some(now);
         phone.window.closed = Some(now);
     }
-}
-
-struct Fleet {
-    store: Store,
-    tasks: Tasks,
-    phones: Vec<Arc<Phone>>,
-}
-
-async fn fill(dir: &Path, phones: impl Iterator<Item = (Mac, Way)>) -> Fleet {
-    let clock: SharedClock = Arc::new(SystemClock);
-    let tasks = Tasks::new();
-    let store = Store::open(&dir.join("data"), clock.clone(), &tasks).await.unwrap();
-    let instance = store.instance("example.com", "gangway").await.unwrap();
-    for row in sample_layers().rows() {
-        store.set_setting(instance, &Scope::Instance, &row.name, Some(&row.value)).await.unwrap();
-    }
-    store.set_setting(instance, &Scope::Instance, "provisioning_scheme", Some(&Secret::new("http"))).await.unwrap();
-    let mut filled = Vec::new();
-    for (mac, way) in phones {
-        let fresh = Phone::new(instance, mac, "yealink", "yealink", clock.now());
-        let mut phone = sample_phone("yealink", "yealink", Some("T46U"), None, mac);
-        (phone.instance, phone.token, phone.own, phone.created) = (instance, fresh.token, fresh.own, fresh.created);
-        settled(&mut phone, way, &*clock);
-        filled.push(store.create_phone(phone, Vec::new()).await.unwrap());
-    }
-    Fleet { store, tasks, phones: filled }
 }
 
 fn rendered(renderer: &Renderer, registry: &SharedRegistry, phone: &Phone, layers: &Layers) -> usize {
@@ -204,8 +174,8 @@ async fn deliveries() {
     fill_template(dir.path());
     let ways = (0..PHONES).map(|index| (mac(1, index), Way::Token));
     let ways = ways.chain((0..PHONES).map(|index| (mac(2, index), Way::Own)));
-    let fleet = fill(dir.path(), ways).await;
-    fleet.tasks.finish(Duration::from_secs(5)).await;
+    let fleet = Fleet::new(dir.path(), ways, settled).await;
+    fleet.close().await;
     let server = servers::gangway(dir.path());
 
     let (with_token, with_own) = fleet.phones.split_at(PHONES as usize);
@@ -290,8 +260,8 @@ async fn deliveries() {
 async fn over_tls() {
     let dir = tempfile::tempdir().unwrap();
     fill_template(dir.path());
-    let fleet = fill(dir.path(), (0..PHONES).map(|index| (mac(1, index), Way::Token))).await;
-    fleet.tasks.finish(Duration::from_secs(5)).await;
+    let fleet = Fleet::new(dir.path(), (0..PHONES).map(|index| (mac(1, index), Way::Token)), settled).await;
+    fleet.close().await;
     let target = |phone: &Arc<Phone>| format!("{INSTANCE}/{}/{}.cfg", phone.token.expose(), phone.mac);
     let root = dir.path().join("files");
     {
@@ -345,7 +315,7 @@ async fn best(title: &str, server: &Server, askers: &Rc<Vec<Asker>>, plan: Plan,
 /// Ten thousand phones come in turn; in every other round a setting that stands in every file changes meanwhile.
 async fn changed_setting() {
     let dir = tempfile::tempdir().unwrap();
-    let fleet = fill(dir.path(), (0..MANY_PHONES).map(|index| (mac(3, index), Way::Token))).await;
+    let fleet = Fleet::new(dir.path(), (0..MANY_PHONES).map(|index| (mac(3, index), Way::Token)), settled).await;
     let instance = fleet.store.instance("example.com", "gangway").await.unwrap();
     let server = servers::gangway(dir.path());
     let askers: Rc<Vec<Asker>> = Rc::new(
@@ -377,7 +347,7 @@ async fn changed_setting() {
         changed.push((done.quantile(0.999), done.quantile(0.5)));
         cpus = [cpus[0] + (between - before), cpus[1] + (server.cpu() - between)];
     }
-    fleet.tasks.finish(Duration::from_secs(5)).await;
+    fleet.close().await;
     println!(
         "\n| {MANY_PHONES} phones, {PACE} requests/s, best of {PACED_ROUNDS} | p50 | p99.9 | p99.9 of all rounds | core |"
     );

@@ -10,6 +10,9 @@
     reason = "a measuring program"
 )]
 
+#[path = "phone_files/fleet.rs"]
+#[expect(dead_code, reason = "this one changes no setting")]
+mod fleet;
 #[path = "phone_files/servers.rs"]
 #[expect(dead_code, reason = "this one needs no nginx and no CPU time")]
 mod servers;
@@ -20,26 +23,17 @@ use std::{
     io::{Read, Write},
     net::TcpStream,
     process::ExitCode,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
-use gangway::{
-    clock::{SharedClock, SystemClock},
-    phone::{
-        mac::Mac,
-        neutral::{sample_layers, sample_phone},
-        record::Phone,
-        settings::Scope,
-    },
-    secret::Secret,
-    store::Store,
-    tasks::Tasks,
-};
+use gangway::phone::mac::Mac;
 use md5::{Digest, Md5};
 use rand::RngExt;
 
-use self::statistics::{Comparison, compare};
+use self::{
+    fleet::{Fleet, mac},
+    statistics::{Comparison, compare},
+};
 
 /// Of each kind.
 const SAMPLES: usize = 10_000;
@@ -51,35 +45,10 @@ const AGENT: &str = "Yealink SIP-T46U 108.86.0.90";
 /// Alike means: a known phone's refusal takes longer in 48 to 52 of 100 pairs.
 const TOLERANCE: f64 = 0.02;
 
-fn mac(block: u8, index: u32) -> Mac {
-    let [_, _, c, d] = index.to_be_bytes();
-    Mac::new([0x80, 0x5e, 0xc0, block, c, d]).unwrap()
-}
-
 /// Far apart, as random guesses are.
 fn unknown(index: u32) -> Mac {
     let [_, b, c, d] = (index.wrapping_mul(40_503) | 0x80_0000).to_be_bytes();
     Mac::new([0x80, 0x5e, 0xc1, b, c, d]).unwrap()
-}
-
-async fn fill(dir: &std::path::Path) -> Vec<Arc<Phone>> {
-    let clock: SharedClock = Arc::new(SystemClock);
-    let tasks = Tasks::new();
-    let store = Store::open(&dir.join("data"), clock.clone(), &tasks).await.unwrap();
-    let instance = store.instance("example.com", "gangway").await.unwrap();
-    for row in sample_layers().rows() {
-        store.set_setting(instance, &Scope::Instance, &row.name, Some(&row.value)).await.unwrap();
-    }
-    store.set_setting(instance, &Scope::Instance, "provisioning_scheme", Some(&Secret::new("http"))).await.unwrap();
-    let mut phones = Vec::new();
-    for index in 0..NAMES {
-        let fresh = Phone::new(instance, mac(1, index), "yealink", "yealink", clock.now());
-        let mut phone = sample_phone("yealink", "yealink", Some("T46U"), None, fresh.mac);
-        (phone.instance, phone.token, phone.own, phone.created) = (instance, fresh.token, fresh.own, fresh.created);
-        phones.push(store.create_phone(phone, Vec::new()).await.unwrap());
-    }
-    tasks.finish(Duration::from_secs(5)).await;
-    phones
 }
 
 struct Connection {
@@ -146,7 +115,11 @@ fn main() -> ExitCode {
     }
     assert!(servers::pin_load(), "two cores and taskset are needed");
     let dir = tempfile::tempdir().unwrap();
-    let phones = actix_rt::System::new().block_on(fill(dir.path()));
+    let phones = actix_rt::System::new().block_on(async {
+        let fleet = Fleet::new(dir.path(), (0..NAMES).map(|index| (mac(1, index), ())), |_, ()| ()).await;
+        fleet.close().await;
+        fleet.phones
+    });
     let server = servers::gangway(dir.path());
     let stream = TcpStream::connect(server.address).unwrap();
     stream.set_nodelay(true).unwrap();

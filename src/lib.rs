@@ -20,16 +20,18 @@ pub mod vendor;
 pub mod links;
 pub mod redirect;
 pub mod render;
-pub mod rest;
 pub mod sysclients;
 
 pub mod provision;
 
 pub mod apis;
 
-pub mod admin;
 pub mod http;
 pub mod sip;
+
+pub mod admin;
+
+pub mod rest;
 
 pub mod app;
 pub mod cli;

@@ -50,6 +50,8 @@ const PAPERS: &[&str] = &[
     "innovaphone-protocols",
     "redirect-services",
     "requirements.md",
+    "7.A bar",
+    "7.G bar",
 ];
 /// Beginnings of the requirements' numbers (`ABC-12`).
 const REQUIREMENTS: &[&str] = &[

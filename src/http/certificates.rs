@@ -105,7 +105,7 @@ impl Certificates {
         let builder = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?;
         let mut config =
-            builder.with_client_cert_verifier(Possession::new(provider())).with_cert_resolver(self.clone());
+            builder.with_client_cert_verifier(Possession::new(&provider())).with_cert_resolver(self.clone());
         config.alpn_protocols = vec![ALPN.to_vec()];
         config.ticketer = ticketer()?;
         // Phones fetch one file after the other: each connection needs one ticket and brings the next.

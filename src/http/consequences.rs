@@ -1,9 +1,10 @@
-//! What a request changes in the record. Only three things wait on the answer's path: binding a window, closing it, and
-//! nothing else; the rest is written behind it, seldom and in bounded number. An ordinary GET writes nothing.
+//! What a request changes in the record. Only two things wait on the answer's path: binding a window, and closing it with
+//! the end of former credentials. The rest is written behind it, seldom and in bounded number. An ordinary GET writes nothing.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
+use rand::RngExt as _;
 use tokio::sync::Semaphore;
 
 use super::{
@@ -33,6 +34,11 @@ const PAUSE: Duration = Duration::from_secs(60);
 const PAUSE_OF_STRANGERS: Duration = Duration::from_secs(3600);
 /// What a phone's certificate is worth is noted once in this time: it shows it with every request.
 const PAUSE_OF_CERTIFICATES: Duration = Duration::from_secs(24 * 3600);
+/// Refusals that wait to be written at once.
+const REFUSALS_WAITING: usize = 1024;
+/// How long a refusal waits, in milliseconds, drawn for each: writing at once would keep the machine busy just when a known
+/// phone's answer leaves, and an unknown one's leaves undisturbed.
+const REFUSALS_WAIT: std::ops::Range<u64> = 200..1200;
 /// Refusals remembered: the table of strangers holds every reason of ten thousand phones.
 const REMEMBERED: usize = 4096;
 const REMEMBERED_OF_STRANGERS: usize = 1 << 16;
@@ -43,6 +49,7 @@ pub struct Consequences {
     deliveries: Arc<dyn Deliveries>,
     tasks: Tasks,
     room: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
     noted: Seldom<(PhoneId, Reason)>,
     strangers: Seldom<(PhoneId, Reason)>,
     certificates: Seldom<(PhoneId, &'static str)>,
@@ -57,6 +64,7 @@ impl Consequences {
             deliveries,
             tasks,
             room: Arc::new(Semaphore::new(UNDER_WAY)),
+            waiting: Arc::new(Semaphore::new(REFUSALS_WAITING)),
             noted: Seldom::new(REMEMBERED, PAUSE),
             strangers: Seldom::new(REMEMBERED_OF_STRANGERS, PAUSE_OF_STRANGERS),
             certificates: Seldom::new(REMEMBERED_OF_STRANGERS, PAUSE_OF_CERTIFICATES),
@@ -151,12 +159,12 @@ impl Consequences {
     }
 
     /// Notes what the certificate shown for a known phone is worth, at most once a day per outcome. `word` is the outcome.
-    pub fn certificate(&self, phone: &Phone, word: &'static str, sentence: String, now: Timestamp) {
+    pub fn certificate(&self, phone: &Phone, word: &'static str, sentence: impl FnOnce() -> String, now: Timestamp) {
         if !self.certificates.lets((phone.id, word), now) {
             return;
         }
         let Ok(place) = self.room.clone().try_acquire_owned() else { return };
-        let (records, id) = (self.records.clone(), phone.id);
+        let (records, id, sentence) = (self.records.clone(), phone.id, sentence());
         self.tasks.spawn("record certificate", async move {
             let change = move |_: &mut Phone, events: &mut Vec<NewEvent>| {
                 events.push(NewEvent::new("certificate", sentence));
@@ -171,18 +179,31 @@ impl Consequences {
     /// Notes that a known phone did not get what it asked for: in the time line, at most once a minute per reason, at
     /// most once an hour where anybody can bring the refusal about.
     pub fn withheld(&self, phone: &Phone, reason: Reason, source: IpAddr, now: Timestamp) {
-        self.withheld_from(phone, reason, source.to_canonical().to_string(), now);
+        self.withheld_from(phone, reason, || source.to_canonical().to_string(), now);
     }
 
     /// As [`Self::withheld`], with everything that was seen of who asked.
-    pub fn withheld_from(&self, phone: &Phone, reason: Reason, seen: String, now: Timestamp) {
+    pub fn withheld_from(&self, phone: &Phone, reason: Reason, seen: impl FnOnce() -> String, now: Timestamp) {
         let seldom = if takes_a_mac_only(reason) { &self.strangers } else { &self.noted };
-        if !is_notable(reason) || !seldom.lets((phone.id, reason), now) {
+        if !is_notable(reason) {
             return;
         }
-        let Ok(place) = self.room.clone().try_acquire_owned() else { return };
-        let (records, deliveries, id) = (self.records.clone(), self.deliveries.clone(), phone.id);
+        let Ok(place) = self.waiting.clone().try_acquire_owned() else { return };
+        if !seldom.lets((phone.id, reason), now) {
+            return;
+        }
+        let (records, deliveries, id, seen) = (self.records.clone(), self.deliveries.clone(), phone.id, seen());
+        // A phone that waits for its configuration shows nothing to anybody else: Devices is told at once.
+        let wait = match reason {
+            Reason::BeforeConfig => Duration::ZERO,
+            _ => Duration::from_millis(rand::rng().random_range(REFUSALS_WAIT)),
+        };
+        let stop = self.tasks.stop_token();
         self.tasks.spawn("record refusal", async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
             let change = move |record: &mut Phone, events: &mut Vec<NewEvent>| {
                 note_withheld(record, reason, &seen, now, events);
             };

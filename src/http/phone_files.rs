@@ -1,7 +1,7 @@
 //! `phone/<token>/<file>` and `phone/<file>`: recognise, judge, answer, and only then note. The way of an ordinary GET
 //! holds no lock, waits for nothing and writes nothing.
 
-use std::{rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc, time::Duration};
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -10,6 +10,7 @@ use actix_web::{
 };
 use futures_util::StreamExt;
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::{
     Deps, answer,
@@ -41,6 +42,10 @@ use crate::{
 /// Characters of a User-Agent in the time line.
 const SHOWN: usize = 200;
 
+/// Every refusal leaves this long after its request came (the timer adds up to a millisecond), whatever was looked up
+/// and noted for it: many times what the slowest of them takes, so that the time does not tell whether a phone exists.
+const REFUSALS_TAKE: Duration = Duration::from_millis(2);
+
 /// One request on its way.
 struct Visit<'a> {
     deps: &'a Arc<Deps>,
@@ -71,7 +76,7 @@ pub async fn handle(
         Method::PUT => Purpose::Upload,
         _ => return answer::wrong_method(),
     };
-    let now = deps.clock.now();
+    let (began, now) = (Instant::now(), deps.clock.now());
     let Some(peer) = request.peer_addr() else { return answer::not_found() };
     let client = client(peer.ip(), is_over_tls(request), request.headers(), &deps.trusted_proxies);
     let user_agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
@@ -127,6 +132,9 @@ pub async fn handle(
     visit.note_certificate(&shown, phone.as_deref());
     let (answer, outcome) = visit.answer(decision, phone.as_ref(), payload).await;
     visit.note(phone.as_deref(), token, outcome);
+    if matches!(outcome, Outcome::Refused(_)) {
+        tokio::time::sleep_until(began + REFUSALS_TAKE).await;
+    }
     answer
 }
 
@@ -166,8 +174,8 @@ impl Visit<'_> {
         if *shown == Shown::None {
             return;
         }
-        let sentence = shown.sentence(asked);
-        tracing::debug!(address = %self.client.address, file = %self.known.file, certificate = word, "{sentence}");
+        let sentence = || shown.sentence(asked);
+        tracing::debug!(address = %self.client.address, file = %self.known.file, certificate = word, "{}", sentence());
         let proved = matches!(shown, Shown::Trusted { mac, .. } if Some(*mac) == phone.map(|phone| phone.mac));
         if let Some(phone) = phone.filter(|_| proved || self.token.is_some()) {
             self.deps.consequences.certificate(phone, word, sentence, self.now);
@@ -196,9 +204,11 @@ impl Visit<'_> {
         }
         let given = matches!(decision.verdict, Verdict::Open | Verdict::Personal(_));
         if let Some(phone) = phone.filter(|phone| given && !self.speaks_as(phone)) {
-            let agent: String = self.known.user_agent.as_deref().unwrap_or_default().chars().take(SHOWN).collect();
-            let address = self.client.address.to_canonical();
-            let seen = format!("User-Agent '{agent}', file {}, from {address}", self.known.file);
+            let seen = || {
+                let agent: String = self.known.user_agent.as_deref().unwrap_or_default().chars().take(SHOWN).collect();
+                let address = self.client.address.to_canonical();
+                format!("User-Agent '{agent}', file {}, from {address}", self.known.file)
+            };
             self.deps.consequences.withheld_from(phone, Reason::UnknownModel, seen, self.now);
             return (answer::not_found(), Outcome::Refused(Reason::UnknownModel));
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustls::{
     DigitallySignedStruct, DistinguishedName, Error, SignatureScheme,
     client::danger::HandshakeSignatureValid,
-    crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
+    crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, UnixTime},
     server::{
         ParsedCertificate,
@@ -24,15 +24,13 @@ const SHORTEST_RSA: usize = 2048;
 
 /// Asks, and has possession proved.
 #[derive(Debug)]
-pub struct Possession {
-    provider: Arc<CryptoProvider>,
-}
+pub struct Possession(WebPkiSupportedAlgorithms);
 
 impl Possession {
     /// With the signature algorithms of `provider`.
     #[must_use]
-    pub fn new(provider: Arc<CryptoProvider>) -> Arc<Self> {
-        Arc::new(Self { provider })
+    pub fn new(provider: &CryptoProvider) -> Arc<Self> {
+        Arc::new(Self(provider.signature_verification_algorithms))
     }
 }
 
@@ -87,8 +85,7 @@ impl ClientCertVerifier for Possession {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        pass_worthless(certificate, verify_tls12_signature(message, certificate, signed, algorithms))
+        pass_worthless(certificate, verify_tls12_signature(message, certificate, signed, &self.0))
     }
 
     fn verify_tls13_signature(
@@ -97,11 +94,10 @@ impl ClientCertVerifier for Possession {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        pass_worthless(certificate, verify_tls13_signature(message, certificate, signed, algorithms))
+        pass_worthless(certificate, verify_tls13_signature(message, certificate, signed, &self.0))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.0.supported_schemes()
     }
 }

@@ -13,57 +13,35 @@ use rustls::{AlertDescription, Error, PeerIncompatible};
 use tokio::sync::watch;
 
 use super::client_hello::ClientHello;
-use crate::phone::identity::network;
+use crate::{phone::identity::network, telemetry::labelled::labelled};
 
 /// How many are remembered.
 pub const KEPT: usize = 1024;
 /// How many of them may be of one source: nobody pushes the others out.
 pub const KEPT_OF_ONE: usize = 16;
 
-macro_rules! failures {
-    ($($(#[$doc:meta])* $variant:ident = $word:literal, $sentence:literal;)+) => {
-        /// Why a handshake failed, roughly.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum Failure { $($(#[$doc])* $variant,)+ }
-
-        impl Failure {
-            /// Every one.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
-
-            /// The label in metrics.
-            #[must_use]
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word,)+ }
-            }
-
-            /// What happened, for people.
-            #[must_use]
-            pub fn sentence(self) -> &'static str {
-                match self { $(Self::$variant => $sentence,)+ }
-            }
-        }
-    };
-}
-
-failures! {
-    /// The client does not accept our certificate.
-    CertificateRefused = "certificate-refused", "it refuses our certificate";
-    /// It broke off with another alert.
-    Alert = "alert", "it broke off with an alert";
-    /// It offers nothing newer than TLS 1.1.
-    Version = "version", "it offers neither TLS 1.2 nor 1.3";
-    /// Nothing it offers is anything we have.
-    Incompatible = "incompatible", "it offers no cipher or key exchange we have: TLS 1.2 needs ECDHE with AES-GCM or ChaCha20";
-    /// It showed a certificate and could not prove that it is its own.
-    ClientCertificate = "client-certificate", "it did not prove to own the certificate it showed";
-    /// It spoke something else, most likely plain HTTP.
-    NotTls = "not-tls", "it does not speak TLS: http:// on the port of https://";
-    /// It went away without a word, as some phones do that do not accept a certificate.
-    Closed = "closed", "it closed the connection in the middle of the handshake";
-    /// It took too long.
-    Slow = "slow", "it did not finish the handshake in time";
-    /// Something else.
-    Other = "other", "the handshake went wrong";
+labelled! {
+    /// Why a handshake failed, roughly.
+    Failure {
+        /// The client does not accept our certificate.
+        CertificateRefused = "certificate-refused", "it refuses our certificate";
+        /// It broke off with another alert.
+        Alert = "alert", "it broke off with an alert";
+        /// It offers nothing newer than TLS 1.1.
+        Version = "version", "it offers neither TLS 1.2 nor 1.3";
+        /// Nothing it offers is anything we have.
+        Incompatible = "incompatible", "it offers no cipher or key exchange we have: TLS 1.2 needs ECDHE with AES-GCM or ChaCha20";
+        /// It showed a certificate and could not prove that it is its own.
+        ClientCertificate = "client-certificate", "it did not prove to own the certificate it showed";
+        /// It spoke something else, most likely plain HTTP.
+        NotTls = "not-tls", "it does not speak TLS: http:// on the port of https://";
+        /// It went away without a word, as some phones do that do not accept a certificate.
+        Closed = "closed", "it closed the connection in the middle of the handshake";
+        /// It took too long.
+        Slow = "slow", "it did not finish the handshake in time";
+        /// Something else.
+        Other = "other", "the handshake went wrong";
+    }
 }
 
 /// One that failed.

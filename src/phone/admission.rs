@@ -14,6 +14,7 @@ use super::{
     mac::Mac,
     record::{Account, Phone, Window, is_ahead},
 };
+use crate::telemetry::labelled::labelled;
 
 /// A window closes at the latest this long after its first delivery.
 pub const AFTER_FIRST_DELIVERY: Duration = Duration::from_secs(15 * 60);
@@ -127,82 +128,60 @@ pub struct Decision {
     pub strike: bool,
 }
 
-macro_rules! reasons {
-    ($($(#[$doc:meta])* $variant:ident = $word:literal, $sentence:literal;)+) => {
-        /// The rule that decided; the label in metrics, the sentence in the phone's time line.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum Reason { $($(#[$doc])* $variant,)+ }
-
-        impl Reason {
-            /// Every reason.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
-
-            /// The label in metrics and in the request facts.
-            #[must_use]
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word,)+ }
-            }
-
-            /// What happened and what to do, for people.
-            #[must_use]
-            pub fn sentence(self) -> &'static str {
-                match self { $(Self::$variant => $sentence,)+ }
-            }
-        }
-    };
-}
-
-reasons! {
-    /// The personal stage was admitted.
-    Admitted = "admitted", "The phone was admitted.";
-    /// A common file.
-    CommonFile = "common-file", "A file for all phones of a model, without secrets.";
-    /// Released: the file with all accounts off.
-    Released = "released", "The phone is released: it got the file with all accounts off.";
-    /// The configuration has not come yet.
-    BeforeConfig = "before-config", "The phone asked before its configuration was there; it asks again by itself.";
-    /// Plain HTTP where TLS is asked for.
-    Insecure = "insecure", "The request came over plain HTTP, but the setting provisioning_scheme is https: only the open part was given, with the https URL.";
-    /// All users are gone from the PBX for a week.
-    Orphaned = "orphaned", "All users of this phone are gone from the PBX for 7 days: the personal part is withheld. Provision it again or remove it.";
-    /// No phone has this token here.
-    UnknownToken = "unknown-token", "No phone has this token.";
-    /// The token belongs to a phone with another MAC.
-    WrongMac = "wrong-mac", "The token of this phone was used to ask for the file of another phone.";
-    /// A name nobody serves.
-    ForbiddenName = "forbidden-name", "No such file.";
-    /// No such phone (no token).
-    UnknownPhone = "unknown-phone", "No phone with this MAC address is known here.";
-    /// Blocked by a person.
-    Blocked = "blocked", "The phone is blocked: it gets nothing.";
-    /// Removed, or released and already switched off.
-    Gone = "gone", "The phone was removed or released and asked again.";
-    /// No credentials yet; what every request with Digest or Basic starts with.
-    MissingCredentials = "missing-credentials", "The phone was asked for its credentials.";
-    /// The window is closed.
-    WindowClosed = "window-closed", "The phone asks without its own credentials, as after a factory reset, and its window is closed: allow it once if it is yours.";
-    /// The window is bound to another source.
-    OtherSource = "other-source", "Somebody else asked with what travelled through the redirect service while the window was open, and was refused. If the phone moved or was exchanged, allow it once.";
-    /// The nonce was too old.
-    StaleNonce = "stale-nonce", "The phone was asked for its credentials again.";
-    /// Checked and wrong.
-    WrongCredentials = "wrong-credentials", "Wrong credentials. If the phone was provisioned for another user, reset it to factory defaults.";
-    /// The source is locked out.
-    LockedOut = "locked-out", "Too many wrong credentials from this address: only the phone's own credentials are looked at for some minutes.";
-    /// The source tried one MAC after the other.
-    SourceFrozen = "source-frozen", "From this address one MAC address after the other was tried: until that is over, only the phone's own credentials, its redirect URL and its certificate count from there.";
-    /// The settings ask for a factory certificate.
-    CertificateRequired = "certificate-required", "The setting require_certificate is on and the phone showed no certificate: does it reach the TLS listener itself, not through a proxy that ends TLS?";
-    /// The same, and its certificate's time is over.
-    CertificateExpired = "certificate-expired", "The setting require_certificate is on and the phone's factory certificate has expired or is not valid yet: check its dates and the clock of this computer, or switch the setting off for this phone.";
-    /// The same, and nobody knows who issued its certificate.
-    CertificateUnknownIssuer = "certificate-unknown-issuer", "The setting require_certificate is on and nobody here knows the issuer of the phone's certificate: put the vendor's CA into [https] client_ca, or switch the setting off for this phone.";
-    /// The same, and its certificate names no MAC.
-    CertificateNoMac = "certificate-no-mac", "The setting require_certificate is on and the phone's certificate names no MAC address: its model has no certificate of its own. Switch the setting off for this model.";
-    /// Nothing but a MAC says whose phone asks, or it is another vendor's.
-    UnknownModel = "unknown-model", "Unknown model: the request does not say that a phone of this vendor asks, so no file is given that might be another's. If the phone is right, add its User-Agent to the vendor's folder (docs/vendors.md).";
-    /// A valid certificate of another phone.
-    OtherCertificate = "other-certificate", "A phone with another MAC address in its factory certificate asked for this file and was refused.";
+labelled! {
+    /// The rule that decided; the label in metrics, the sentence in the phone's time line.
+    Reason {
+        /// The personal stage was admitted.
+        Admitted = "admitted", "The phone was admitted.";
+        /// A common file.
+        CommonFile = "common-file", "A file for all phones of a model, without secrets.";
+        /// Released: the file with all accounts off.
+        Released = "released", "The phone is released: it got the file with all accounts off.";
+        /// The configuration has not come yet.
+        BeforeConfig = "before-config", "The phone asked before its configuration was there; it asks again by itself.";
+        /// Plain HTTP where TLS is asked for.
+        Insecure = "insecure", "The request came over plain HTTP, but the setting provisioning_scheme is https: only the open part was given, with the https URL.";
+        /// All users are gone from the PBX for a week.
+        Orphaned = "orphaned", "All users of this phone are gone from the PBX for 7 days: the personal part is withheld. Provision it again or remove it.";
+        /// No phone has this token here.
+        UnknownToken = "unknown-token", "No phone has this token.";
+        /// The token belongs to a phone with another MAC.
+        WrongMac = "wrong-mac", "The token of this phone was used to ask for the file of another phone.";
+        /// A name nobody serves.
+        ForbiddenName = "forbidden-name", "No such file.";
+        /// No such phone (no token).
+        UnknownPhone = "unknown-phone", "No phone with this MAC address is known here.";
+        /// Blocked by a person.
+        Blocked = "blocked", "The phone is blocked: it gets nothing.";
+        /// Removed, or released and already switched off.
+        Gone = "gone", "The phone was removed or released and asked again.";
+        /// No credentials yet; what every request with Digest or Basic starts with.
+        MissingCredentials = "missing-credentials", "The phone was asked for its credentials.";
+        /// The window is closed.
+        WindowClosed = "window-closed", "The phone asks without its own credentials, as after a factory reset, and its window is closed: allow it once if it is yours.";
+        /// The window is bound to another source.
+        OtherSource = "other-source", "Somebody else asked with what travelled through the redirect service while the window was open, and was refused. If the phone moved or was exchanged, allow it once.";
+        /// The nonce was too old.
+        StaleNonce = "stale-nonce", "The phone was asked for its credentials again.";
+        /// Checked and wrong.
+        WrongCredentials = "wrong-credentials", "Wrong credentials. If the phone was provisioned for another user, reset it to factory defaults.";
+        /// The source is locked out.
+        LockedOut = "locked-out", "Too many wrong credentials from this address: only the phone's own credentials are looked at for some minutes.";
+        /// The source tried one MAC after the other.
+        SourceFrozen = "source-frozen", "From this address one MAC address after the other was tried: until that is over, only the phone's own credentials, its redirect URL and its certificate count from there.";
+        /// The settings ask for a factory certificate.
+        CertificateRequired = "certificate-required", "The setting require_certificate is on and the phone showed no certificate: does it reach the TLS listener itself, not through a proxy that ends TLS?";
+        /// The same, and its certificate's time is over.
+        CertificateExpired = "certificate-expired", "The setting require_certificate is on and the phone's factory certificate has expired or is not valid yet: check its dates and the clock of this computer, or switch the setting off for this phone.";
+        /// The same, and nobody knows who issued its certificate.
+        CertificateUnknownIssuer = "certificate-unknown-issuer", "The setting require_certificate is on and nobody here knows the issuer of the phone's certificate: put the vendor's CA into [https] client_ca, or switch the setting off for this phone.";
+        /// The same, and its certificate names no MAC.
+        CertificateNoMac = "certificate-no-mac", "The setting require_certificate is on and the phone's certificate names no MAC address: its model has no certificate of its own. Switch the setting off for this model.";
+        /// Nothing but a MAC says whose phone asks, or it is another vendor's.
+        UnknownModel = "unknown-model", "Unknown model: the request does not say that a phone of this vendor asks, so no file is given that might be another's. If the phone is right, add its User-Agent to the vendor's folder (docs/vendors.md).";
+        /// A valid certificate of another phone.
+        OtherCertificate = "other-certificate", "A phone with another MAC address in its factory certificate asked for this file and was refused.";
+    }
 }
 
 impl Reason {

@@ -2,21 +2,26 @@
 //! rendered from it.
 
 mod account;
+mod credentials;
 #[cfg(any(test, feature = "sim"))]
 mod sample;
+mod shared;
 mod spent;
+mod window;
 
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
 pub use self::{
     account::{Account, AccountUser, Flags, Gone, Orphaned},
+    credentials::{Credentials, new_token},
+    shared::Shared,
     spent::SpentCodes,
+    window::{Binding, Window, is_ahead},
 };
 use super::{
-    admission::FirstContact,
     facet::{DevicesState, Facet, RedirectState, RequestState, Wanted},
     instance::InstanceId,
     mac::Mac,
@@ -86,79 +91,6 @@ pub struct Phone {
     pub accounts: Vec<Account>,
 }
 
-/// A user name and password.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Credentials {
-    /// Not secret by itself.
-    pub user: String,
-    /// Secret.
-    pub password: Secret,
-    /// When the phone first proved to have them.
-    pub proven: Option<Timestamp>,
-}
-
-/// The time in which bootstrap (token, redirect credentials) admits.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Window {
-    /// When it was opened last; `None` = never.
-    pub opened: Option<Timestamp>,
-    /// When it closes at the latest.
-    pub until: Option<Timestamp>,
-    /// First personal delivery inside this window.
-    pub first_delivery: Option<Timestamp>,
-    /// Source that delivery bound it to.
-    pub bound: Option<Binding>,
-    /// When it was closed before `until`.
-    pub closed: Option<Timestamp>,
-    /// Whether a person let the phone come without a token too (DHCP, a URL typed by hand), and from where.
-    pub first_contact: FirstContact,
-}
-
-/// How long a window is open at most, whatever a setting or a stored record says.
-const LONGEST_WINDOW: Duration = Duration::from_secs(7 * 86_400);
-/// What is this far ahead of the clock was written before somebody set it back: how old it is nobody knows.
-const CLOCK_SKEW: Duration = Duration::from_secs(3_600);
-
-/// Whether a stored time cannot be trusted, because the clock stands before it.
-#[must_use]
-pub fn is_ahead(stored: Timestamp, now: Timestamp) -> bool {
-    now.saturating_add(CLOCK_SKEW).is_ok_and(|soon| soon < stored)
-}
-
-impl Window {
-    /// Opens anew for `days`: binding and first delivery are forgotten.
-    pub fn open(&mut self, now: Timestamp, days: u32) {
-        let until = now
-            .saturating_add(Duration::from_secs(u64::from(days) * 86_400).min(LONGEST_WINDOW))
-            .unwrap_or(Timestamp::MAX);
-        *self = Self { opened: Some(now), until: Some(until), ..Self::default() };
-    }
-
-    /// When it ends if nothing closes it before.
-    #[must_use]
-    pub fn ends(&self) -> Option<Timestamp> {
-        let longest = self.opened?.saturating_add(LONGEST_WINDOW).unwrap_or(Timestamp::MAX);
-        Some(self.until?.min(longest))
-    }
-
-    /// Whether bootstrap admits now. A clock that was set back closes it.
-    #[must_use]
-    pub fn is_open(&self, now: Timestamp) -> bool {
-        self.closed.is_none()
-            && self.ends().is_some_and(|end| now < end)
-            && self.opened.is_some_and(|opened| !is_ahead(opened, now))
-    }
-}
-
-/// What the first delivery binds a window to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Binding {
-    /// Source address.
-    pub source: IpAddr,
-    /// User-Agent family (vendor and model, without firmware).
-    pub family: String,
-}
-
 /// What the sysclient needs to come back.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sysclient {
@@ -173,43 +105,6 @@ pub struct Sysclient {
     /// The provisioning codes that a repeated request must not send again; written in one transaction with what they
     /// brought.
     pub spent: SpentCodes,
-}
-
-/// A value that many records have alike and that is therefore held once. Reads like the value itself; changing it makes
-/// a copy of one's own first.
-#[derive(Debug, Clone, Default)]
-pub struct Shared<T>(Arc<T>);
-
-impl<T> std::ops::Deref for Shared<T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        &self.0
-    }
-}
-
-impl<T: Clone> std::ops::DerefMut for Shared<T> {
-    fn deref_mut(&mut self) -> &mut T {
-        Arc::make_mut(&mut self.0)
-    }
-}
-
-impl<T> From<T> for Shared<T> {
-    fn from(value: T) -> Self {
-        Self(Arc::new(value))
-    }
-}
-
-impl<T: PartialEq> PartialEq for Shared<T> {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
-    }
-}
-
-impl<T: PartialEq> PartialEq<T> for Shared<T> {
-    fn eq(&self, other: &T) -> bool {
-        *self.0 == *other
-    }
 }
 
 /// What Devices deployed, item by item as received.
@@ -354,35 +249,6 @@ impl Phone {
     }
 }
 
-/// 128 random bits in lower-case base32 (RFC 4648 alphabet, no padding): 26 characters, the token of a phone's URL.
-#[must_use]
-pub fn new_token() -> Secret {
-    const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-    let bits = zeroize::Zeroizing::new(rand::random::<u128>());
-    Secret::new(
-        (0..26)
-            .map(|place| {
-                // 26 * 5 = 130: the first character carries the topmost three bits only.
-                let index = (*bits >> (125 - 5 * place)) & 31;
-                char::from(ALPHABET[usize::try_from(index).unwrap_or_default()])
-            })
-            .collect::<String>(),
-    )
-}
-
-impl Credentials {
-    /// Fresh credentials of one phone: its MAC as user, 20 characters A-Za-z0-9 as password (a Snom takes no more).
-    #[must_use]
-    pub fn generate(mac: Mac) -> Self {
-        Self { user: mac.to_string(), password: Secret::generate(20), proven: None }
-    }
-
-    /// What of them can appear in a file.
-    fn rendered(&self) -> (&str, &Secret) {
-        (&self.user, &self.password)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -486,28 +352,6 @@ mod tests {
         ];
         for (field, change) in changes {
             assert!(!changed(change), "{field}");
-        }
-    }
-
-    #[test]
-    fn a_shared_value_is_copied_by_who_changes_it() {
-        let first = Shared::from(BTreeMap::from([(1, "one")]));
-        let mut second = first.clone();
-        assert!(Arc::ptr_eq(&first.0, &second.0));
-        second.insert(2, "two");
-        assert_eq!((first.len(), second.len()), (1, 2));
-        assert_eq!(first, BTreeMap::from([(1, "one")]));
-    }
-
-    #[test]
-    fn tokens_are_128_bits_of_base32() {
-        let tokens: std::collections::HashSet<String> = (0..1000).map(|_| new_token().expose().to_owned()).collect();
-        assert_eq!(tokens.len(), 1000);
-        for token in tokens {
-            assert_eq!(token.len(), 26);
-            assert!(token.bytes().all(|byte| byte.is_ascii_lowercase() || (b'2'..=b'7').contains(&byte)));
-            // 130 bits of room: the first character has its two highest bits clear.
-            assert!((b'a'..=b'h').contains(&token.as_bytes()[0]));
         }
     }
 }

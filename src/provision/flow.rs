@@ -28,7 +28,7 @@ use crate::{
 pub use self::{
     account::{FLAGS_SLOWLY, PATIENCE_AFTER_DELIVERY, flags_written, registration_pause},
     devices::{credential, hold_wanted, in_back_off},
-    life::{AFTER_FIRST_DELIVERY, overdue_at, release_is_delivered, unused},
+    life::{AFTER_FIRST_DELIVERY, ends_window, overdue_at, release_is_delivered, unused},
     redirect::{CHECKED_EVERY, needs_moving},
     server::{ServerContext, ServerDecision, ServerEntry, server_entry},
 };

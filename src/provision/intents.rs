@@ -152,21 +152,6 @@ pub async fn new_code(store: &Store, phone: PhoneId, code: Secret, now: Timestam
     Ok(())
 }
 
-/// Tries the redirect service once more after a refusal somebody has cleared.
-///
-/// # Errors
-/// When the store cannot write it.
-pub async fn retry_redirect(store: &Store, phone: PhoneId, now: Timestamp) -> Result<(), StoreError> {
-    store
-        .change_phone(phone, |phone, _| {
-            if matches!(phone.redirect.state, RedirectState::Refused | RedirectState::ForeignOwner) {
-                phone.redirect.reach(RedirectState::Pending, now);
-            }
-        })
-        .await?;
-    Ok(())
-}
-
 /// Compares now what the redirect service holds with what it should. What was never registered, or was refused, is
 /// tried again instead; with `repair` a difference found before is overwritten.
 ///

@@ -24,10 +24,17 @@ pub use self::{
     verified::{is_checked, verified},
 };
 use super::events::Happened;
-use crate::{phone::record::Phone, store::NewEvent};
+use crate::{
+    phone::{facet::Wanted, record::Phone},
+    store::NewEvent,
+};
 
-/// Closes the window. Of a phone that never came the users' passwords are dropped with it.
+/// Closes the window, unless it was opened anew since that was decided. Of a phone that never came the users' passwords are
+/// dropped with it.
 pub fn close_window(phone: &mut Phone, now: Timestamp, events: &mut Vec<NewEvent>) {
+    if !super::flow::ends_window(phone, now) {
+        return;
+    }
     let unused = super::flow::unused(phone, now);
     phone.window.closed = Some(now);
     if unused {
@@ -49,8 +56,12 @@ pub fn overdue(phone: &mut Phone, now: Timestamp, events: &mut Vec<NewEvent>) {
     events.push(Happened::Overdue.into());
 }
 
-/// Turns a removed phone into a tombstone: nothing secret is left, the history stays.
+/// Turns a removed phone into a tombstone: nothing secret is left, the history stays. One that was provisioned again since
+/// that was decided lives on.
 pub fn bury(phone: &mut Phone, now: Timestamp, events: &mut Vec<NewEvent>) {
+    if phone.wanted != Wanted::Removed {
+        return;
+    }
     let left = phone.redirect_entry.as_ref().map(|_| {
         phone.redirect.error.clone().unwrap_or_else(|| {
             "the entry at the redirect service, because no redirect account is configured any more.".to_owned()
@@ -75,4 +86,29 @@ pub fn bury(phone: &mut Phone, now: Timestamp, events: &mut Vec<NewEvent>) {
 
 fn later(at: Timestamp, by: Duration) -> Timestamp {
     at.saturating_add(by).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_decided_of_the_record_before_is_not_done_to_the_one_after() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let mut events = Vec::new();
+        let mut phone = Phone::sample();
+        phone.window.open(at(100), 7);
+        phone.window.first_delivery = Some(at(100));
+        let over = at(100 + 15 * 60);
+        let mut again = phone.clone();
+        again.window.open(over, 7);
+        close_window(&mut again, over, &mut events);
+        bury(&mut again, over, &mut events);
+        assert_eq!((again.window.closed, again.buried, events.len()), (None, None, 0));
+
+        close_window(&mut phone, over, &mut events);
+        phone.wanted = Wanted::Removed;
+        bury(&mut phone, over, &mut events);
+        assert_eq!((phone.window.closed, phone.buried, events.len()), (Some(over), Some(over), 2));
+    }
 }

@@ -9,6 +9,7 @@ mod engine;
 mod intake;
 mod life;
 mod outage;
+mod outside;
 mod power_loss;
 mod random;
 mod restart;

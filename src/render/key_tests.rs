@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::*;
+use super::{tests::whole, *};
 use crate::{
     clock::ManualClock,
     phone::{
@@ -42,15 +42,7 @@ impl Bench {
         };
         let layers = Layers::new(lists.iter().map(row).collect(), 1);
         let recognition = self.registry.load().recognise(Some(agent), Some("/805ec0123456.cfg"));
-        act(&FileRequest {
-            phone: Some(&self.phone),
-            recognition: &recognition,
-            stage: Stage::Personal,
-            phone_base: "http://gw.example.com/phone/",
-            https_base: "https://gw.example.com/phone/",
-            token: None,
-            layers: &layers,
-        })
+        act(&whole(&self.phone, &recognition, &layers))
     }
 
     /// The keys of the file, `number.parameter` -> value, and what was said of it.
@@ -174,15 +166,7 @@ fn snom_phones_get_function_keys() {
             value: Secret::new(validate("line_keys", list, &Scope::Instance).unwrap()),
         };
         let recognition = bench.registry.load().recognise(Some(SNOM), Some("/snomD735-000413123456.htm"));
-        let file = bench.renderer.file(&FileRequest {
-            phone: Some(&bench.phone),
-            recognition: &recognition,
-            stage: Stage::Personal,
-            phone_base: "http://gw.example.com/phone/",
-            https_base: "https://gw.example.com/phone/",
-            token: None,
-            layers: &Layers::new(vec![row], 1),
-        });
+        let file = bench.renderer.file(&whole(&bench.phone, &recognition, &Layers::new(vec![row], 1)));
         let file = file.unwrap();
         (String::from_utf8(file.body.to_vec()).unwrap(), file.notes.clone())
     };

@@ -19,7 +19,7 @@ use crate::{
         settings::{Layers, SettingRow},
     },
     secret::Secret,
-    vendor::{Recognition, Registry, SharedRegistry},
+    vendor::{Basis, FileKind, Recognition, Registry, SharedRegistry, Vendor},
 };
 
 const BASE: &str = "http://gw.example.com/example.com/gangway/phone/";
@@ -48,21 +48,42 @@ impl Bench {
 
     fn render(&self, phone: &Phone, agent: &str, stage: Stage, layers: &Layers) -> Result<String, RenderError> {
         let recognition = self.seen(Some(agent), &format!("/{}.cfg", phone.mac));
-        let rendered = self.renderer.file(&FileRequest {
-            phone: Some(phone),
-            recognition: &recognition,
-            stage,
-            phone_base: BASE,
-            https_base: HTTPS,
-            token: Some(TOKEN),
-            layers,
-        })?;
+        let request = FileRequest { stage, token: Some(TOKEN), ..whole(phone, &recognition, layers) };
+        let rendered = self.renderer.file(&request)?;
         Ok(String::from_utf8(rendered.body.to_vec()).unwrap())
     }
 }
 
 const NEW: &str = "Yealink SIP-T46U 108.86.0.90 80:5e:c0:12:34:56";
 const OLD: &str = "Yealink SIP-T46G 28.72.0.1 80:5e:c0:12:34:56";
+
+/// The whole file, as a phone asks for it that proved to be itself.
+pub(super) fn whole<'a>(phone: &'a Phone, recognition: &'a Recognition, layers: &'a Layers) -> FileRequest<'a> {
+    FileRequest {
+        phone: Some(phone),
+        recognition,
+        stage: Stage::Personal,
+        phone_base: BASE,
+        https_base: HTTPS,
+        token: None,
+        layers,
+    }
+}
+
+/// A request that leaves nothing open: this model with this firmware, by its User-Agent.
+fn recognised(vendor: &Vendor, model: Option<&str>, firmware: &str, kind: FileKind) -> Recognition {
+    Recognition {
+        vendor: Some(Arc::clone(&vendor.name)),
+        model: model.map(Arc::from),
+        firmware: Some(Arc::from(firmware)),
+        mac: Some("805ec0123456".parse().unwrap()),
+        agent_mac: None,
+        kind,
+        name: None,
+        file_vendor: None,
+        basis: Basis::Agent,
+    }
+}
 
 fn phone() -> Phone {
     let mac: Mac = "805ec0123456".parse().unwrap();
@@ -187,15 +208,7 @@ fn the_open_stage_holds_no_secret() {
         assert!(!open.contains("CANARY"), "{open}");
         assert!(open.contains(&format!("{HTTPS}{TOKEN}/")));
         let recognition = bench.seen(None, "/y000000000108.cfg");
-        let request = FileRequest {
-            phone: Some(&phone),
-            recognition: &recognition,
-            stage: Stage::Personal,
-            phone_base: BASE,
-            https_base: HTTPS,
-            token: Some(TOKEN),
-            layers: &all,
-        };
+        let request = FileRequest { token: Some(TOKEN), ..whole(&phone, &recognition, &all) };
         let common = bench.renderer.file(&request).unwrap();
         assert_eq!(&common.body[..], b"#!version:1.0.0.1\n");
         let personal = bench.render(&phone, agent, Stage::Personal, &all).unwrap();
@@ -210,15 +223,7 @@ fn same_inputs_same_bytes_and_a_keyed_tag() {
     let recognition = one.seen(Some(NEW), "/805ec0123456.cfg");
     let phone = phone();
     let layers = sample_layers();
-    let request = FileRequest {
-        phone: Some(&phone),
-        recognition: &recognition,
-        stage: Stage::Personal,
-        phone_base: BASE,
-        https_base: HTTPS,
-        token: None,
-        layers: &layers,
-    };
+    let request = whole(&phone, &recognition, &layers);
     let first = one.renderer.file(&request).unwrap();
     let again = two.renderer.file(&request).unwrap();
     assert_eq!((&first.body, &first.etag), (&again.body, &again.etag));
@@ -338,15 +343,8 @@ fn nothing_half_is_rendered() {
     assert!(matches!(error, RenderError::NoConfiguration(_)));
     assert!(bench.render(&early, NEW, Stage::Open, &Layers::default()).is_ok());
     let recognition = bench.seen(Some(NEW), "/805ec0123456.boot");
-    let request = FileRequest {
-        phone: Some(&early),
-        recognition: &recognition,
-        stage: Stage::Open,
-        phone_base: BASE,
-        https_base: HTTPS,
-        token: None,
-        layers: &Layers::default(),
-    };
+    let none = Layers::default();
+    let request = FileRequest { stage: Stage::Open, ..whole(&early, &recognition, &none) };
     assert!(matches!(bench.renderer.file(&request), Err(RenderError::Kind("boot-personal"))));
 }
 
@@ -362,15 +360,7 @@ fn every_line_has_its_origin() {
         ("ldap_server", "l"),
         ("ldap_password", "CANARY"),
     ]);
-    let request = FileRequest {
-        phone: Some(&phone),
-        recognition: &recognition,
-        stage: Stage::Personal,
-        phone_base: BASE,
-        https_base: HTTPS,
-        token: None,
-        layers: &set,
-    };
+    let request = whole(&phone, &recognition, &set);
     let lines = bench.renderer.explain(&request).unwrap();
     let of = |key: &str| {
         let line = lines.iter().find(|line| line.line.starts_with(&format!("{key} ="))).unwrap();

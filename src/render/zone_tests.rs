@@ -14,7 +14,7 @@ use jiff::{
 };
 use serde::Serialize;
 
-use super::*;
+use super::{tests::whole, *};
 use crate::{
     clock::ManualClock,
     phone::{
@@ -179,15 +179,11 @@ impl Bench {
         let row = SettingRow { scope: "instance".parse().unwrap(), name, value: Secret::new(zone) };
         let recognition = self.registry.load().recognise(Some(agent), Some(path));
         let clock = Arc::new(ManualClock::new(day));
-        let rendered = Renderer::new(Arc::clone(&self.registry), [7; 32], 0, clock).file(&FileRequest {
-            phone: Some(&phone),
-            recognition: &recognition,
-            stage: Stage::Personal,
-            phone_base: "http://gw.example.com/phone/",
-            https_base: "https://gw.example.com/phone/",
-            token: None,
-            layers: &Layers::new(vec![row], 1),
-        });
+        let rendered = Renderer::new(Arc::clone(&self.registry), [7; 32], 0, clock).file(&whole(
+            &phone,
+            &recognition,
+            &Layers::new(vec![row], 1),
+        ));
         let rendered = rendered.unwrap();
         assert_eq!(rendered.notes, Vec::<String>::new(), "{zone}");
         String::from_utf8(rendered.body.to_vec()).unwrap()

@@ -87,7 +87,8 @@ impl Store {
         let counter = phone::next_change(&mut transaction).await?;
         phone::write(&mut transaction, &inner.keyring, inner.roster.tokens(), &phone, counter).await?;
         self.write_parts(&mut transaction, Some(&before), &phone, &events).await?;
-        transaction.commit().await?;
+        // Kept until it is published: the next change starts from this record, not from what the disk has of it.
+        let _writing = transaction.commit().await?;
         Ok((self.publish(phone, counter), result))
     }
 

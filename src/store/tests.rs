@@ -2,13 +2,15 @@
 
 mod ailing;
 mod delivered;
+mod failures;
 mod frozen;
+mod requests;
 mod rotate;
 mod schemas;
 mod together;
 mod tokens;
 
-use std::{fs, net::Ipv4Addr, path::Path, sync::Arc, time::Duration};
+use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -121,6 +123,16 @@ async fn a_record_comes_back_as_it_was() {
     assert_eq!(again.roster().by_token(stored.token.expose()).unwrap().id, stored.id);
     assert!(again.roster().by_token("abcdefghijklmnopqrstuvwxy2").is_none());
     assert_eq!(again.instance("EXAMPLE.com", "gangway").await.unwrap(), fixture.instance);
+}
+
+/// Who judged a request by the record in memory binds the window of the record read from disk: it is the same one.
+#[tokio::test]
+async fn a_window_opened_at_any_moment_is_the_same_in_memory_and_on_disk() {
+    let fixture = Fixture::new().await;
+    let mut phone = fixture.phone("805ec0000001");
+    phone.window.open(now() + jiff::SignedDuration::from_nanos(123_456_789), 7);
+    let stored = fixture.store.create_phone(phone, Vec::new()).await.unwrap();
+    assert_eq!(fixture.again().await.roster().get(stored.id).unwrap().window, stored.window);
 }
 
 #[tokio::test]
@@ -318,43 +330,6 @@ async fn settings_of_every_scope_come_back() {
 }
 
 #[tokio::test]
-async fn a_transaction_left_behind_is_undone() {
-    let fixture = Fixture::new().await;
-    let phone = fixture.store.create_phone(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
-    let mut transaction = fixture.store.inner.writer.begin("test").await.unwrap();
-    sqlx::query("UPDATE phone SET provisioning = 9, change = 99").execute(&mut *transaction).await.unwrap();
-    drop(transaction);
-    let (after, ()) = fixture.store.change_phone(phone.id, |phone, _| phone.provisioning += 1).await.unwrap();
-    assert_eq!(after.provisioning, 1);
-    assert_eq!(fixture.again().await.roster().get(phone.id).unwrap().provisioning, 1);
-}
-
-#[tokio::test]
-async fn a_change_dropped_on_the_way_happens_as_a_whole_or_not_at_all() {
-    let fixture = Fixture::new().await;
-    let phone = fixture.store.create_phone(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
-    for polls in 0..30 {
-        let before = fixture.again().await.roster().get(phone.id).unwrap();
-        let mut changing = Box::pin(fixture.store.change_phone(phone.id, |phone, _| {
-            phone.provisioning += 100;
-            phone.accounts[0].flags_provisioning += 100;
-        }));
-        // As when the other end of a request goes away, at any point of the way.
-        for _ in 0..polls {
-            if futures_util::poll!(&mut changing).is_ready() {
-                break;
-            }
-        }
-        drop(changing);
-        let (after, ()) = fixture.store.change_phone(phone.id, |phone, _| phone.provisioning += 1).await.unwrap();
-        let happened = after.accounts[0].flags_provisioning - before.accounts[0].flags_provisioning;
-        assert!(matches!(happened, 0 | 100));
-        assert_eq!(after.provisioning - before.provisioning, happened + 1, "both tables or none");
-        assert_eq!(*fixture.again().await.roster().get(phone.id).unwrap(), *after, "memory and disk agree");
-    }
-}
-
-#[tokio::test]
 async fn facts_are_open_or_sealed() {
     let fixture = Fixture::new().await;
     let (store, instance) = (&fixture.store, fixture.instance);
@@ -369,61 +344,6 @@ async fn facts_are_open_or_sealed() {
     assert_ne!(store.facts_revision(), before);
     assert_eq!(store.fact(instance, "url"), None);
     assert_eq!(fixture.again().await.fact(instance, "url"), None);
-}
-
-fn note(instance: InstanceId, phone: Option<PhoneId>, file: &str) -> RequestNote {
-    RequestNote {
-        instance,
-        phone,
-        mac: None,
-        at: now(),
-        address: Ipv4Addr::LOCALHOST.into(),
-        user_agent: Some("ü".repeat(1000).into()),
-        file: file.into(),
-        outcome: "delivered",
-    }
-}
-
-#[tokio::test]
-async fn requests_are_known_at_once_and_on_disk_when_the_gateway_ends() {
-    let fixture = Fixture::new().await;
-    let phone = fixture.store.create_phone(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
-    for _ in 0..3 {
-        fixture.store.request_seen(note(fixture.instance, Some(phone.id), "805ec0000001.cfg"));
-    }
-    let facts = fixture.store.request_facts(phone.id).unwrap();
-    assert_eq!((facts.requests, facts.file.as_str()), (3, "805ec0000001.cfg"));
-    assert!(facts.user_agent.as_ref().unwrap().len() <= 256);
-    assert_eq!(fixture.again().await.request_facts(phone.id), None);
-    assert_eq!(fixture.tasks.finish(Duration::from_secs(5)).await, 0);
-    assert_eq!(fixture.again().await.request_facts(phone.id), Some(facts));
-}
-
-#[tokio::test]
-async fn facts_that_could_not_be_written_wait_each_once() {
-    let fixture = Fixture::new().await;
-    let phone = fixture.store.create_phone(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
-    let requests = &fixture.store.inner.requests;
-    let seen = || fixture.store.request_seen(note(fixture.instance, Some(phone.id), "805ec0000001.cfg"));
-    seen();
-    let batch = requests.take_unwritten();
-    assert_eq!(batch.iter().map(|(id, facts)| (*id, facts.requests)).collect::<Vec<_>>(), [(phone.id, 1)]);
-    assert!(requests.take_unwritten().is_empty());
-    seen();
-    requests.put_back(&batch);
-    let again = requests.take_unwritten();
-    assert_eq!(again.iter().map(|(id, facts)| (*id, facts.requests)).collect::<Vec<_>>(), [(phone.id, 2)]);
-}
-
-#[tokio::test]
-async fn unknown_devices_fill_a_ring_and_nothing_more() {
-    let fixture = Fixture::new().await;
-    for count in 0..UNKNOWN_KEPT + 10 {
-        fixture.store.request_seen(note(fixture.instance, None, &count.to_string()));
-    }
-    let unknown = fixture.store.unknown_requests(fixture.instance);
-    assert_eq!((unknown.len(), &*unknown[0].file), (UNKNOWN_KEPT, (UNKNOWN_KEPT + 9).to_string().as_str()));
-    assert!(fixture.store.unknown_requests(InstanceId(99)).is_empty());
 }
 
 #[tokio::test]
@@ -466,53 +386,6 @@ async fn events_uploads_and_history_are_bounded() {
     assert_eq!(fixture.store.history(page).await.unwrap().len(), 1);
 }
 
-#[tokio::test]
-async fn a_truncated_log_opens_with_what_was_committed_before() {
-    let fixture = Fixture::new().await;
-    let phone = fixture.store.create_phone(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
-    for _ in 0..5 {
-        fixture.store.change_phone(phone.id, |phone, _| phone.provisioning += 1).await.unwrap();
-    }
-    let wal = fs::read(fixture.dir.path().join("gangway.db-wal")).unwrap();
-    // The first copy has the whole log: nothing was closed, as after a power loss.
-    let mut last = u32::MAX;
-    for cut in [0, 1, 4096, 9000, 17_000, 30_001, wal.len() / 2] {
-        let dir = tempfile::tempdir().unwrap();
-        for file in ["gangway.db", "seal.key"] {
-            fs::copy(fixture.dir.path().join(file), dir.path().join(file)).unwrap();
-        }
-        fs::write(dir.path().join("gangway.db-wal"), &wal[..wal.len().saturating_sub(cut)]).unwrap();
-        let store = open(dir.path()).await;
-        let found = store.roster().get(phone.id).map_or(0, |phone| phone.provisioning);
-        assert!(found <= last, "a shorter log cannot know more");
-        assert!(cut != 0 || found == 5, "everything answered is there");
-        last = found;
-    }
-}
-
-#[tokio::test]
-async fn what_is_wrong_with_the_files_is_said() {
-    let fixture = Fixture::new().await;
-    let key = fixture.dir.path().join("seal.key");
-    let tasks = Tasks::new();
-    let open = || Store::open_with(fixture.dir.path(), None, Arc::new(SystemClock), &tasks);
-    let good = fs::read(&key).unwrap();
-    fs::write(&key, format!("1 {}\n", "ab".repeat(32))).unwrap();
-    assert!(matches!(open().await, Err(StoreError::WrongKey)));
-    fs::write(&key, good).unwrap();
-
-    let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
-        VALUES (9999, 'later', TRUE, x'00', 0)";
-    sqlx::query(newer).execute(&mut *fixture.store.inner.writer.take().await).await.unwrap();
-    assert!(matches!(open().await, Err(StoreError::NewerSchema { found: 9999, .. })));
-
-    let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join(DATABASE), vec![b'x'; 8192]).unwrap();
-    fs::copy(&key, dir.path().join("seal.key")).unwrap();
-    let error = Store::open_with(dir.path(), None, Arc::new(SystemClock), &tasks).await.unwrap_err();
-    assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
-}
-
 /// A database of the first schema keeps what it knew: accounts of the phone's present provisioning, orphans of Devices.
 #[tokio::test]
 async fn a_database_of_the_first_schema_is_brought_forward() {
@@ -535,46 +408,6 @@ async fn a_database_of_the_first_schema_is_brought_forward() {
     assert_eq!(found.accounts[0].username, phone.accounts[0].username);
 }
 
-#[tokio::test]
-async fn a_full_disk_a_lock_and_a_read_only_file_are_told_apart() {
-    let fixture = Fixture::new().await;
-    let phone = fixture.store.create_phone(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
-    let run = async |sql: &'static str| {
-        sqlx::query(sql).execute(&mut *fixture.store.inner.writer.take().await).await.unwrap();
-    };
-    let grow = || fixture.store.save_upload(phone.id, "x", &[7; UPLOAD_LIMIT]);
-    run("PRAGMA max_page_count = 1").await;
-    let error = grow().await.unwrap_err();
-    assert!(matches!(error, StoreError::DiskFull { .. }), "{error:?}");
-    run("PRAGMA max_page_count = 1000000").await;
-    run("PRAGMA query_only = ON").await;
-    let error = grow().await.unwrap_err();
-    assert!(matches!(error, StoreError::ReadOnly { .. }), "{error:?}");
-    run("PRAGMA query_only = OFF").await;
-    run("PRAGMA busy_timeout = 1").await;
-    let other = fixture.again().await;
-    let mut blocking = other.inner.writer.take().await;
-    sqlx::query("BEGIN IMMEDIATE").execute(&mut *blocking).await.unwrap();
-    assert!(matches!(grow().await, Err(StoreError::Locked { .. })));
-    let refused = fixture.store.change_phone(phone.id, |phone, _| phone.provisioning = 7).await;
-    assert!(matches!(refused, Err(StoreError::Locked { .. })));
-    assert_eq!(fixture.store.roster().get(phone.id).unwrap().provisioning, 0, "what is not written is not shown");
-    sqlx::query("ROLLBACK").execute(&mut *blocking).await.unwrap();
-    grow().await.unwrap();
-}
-
-#[tokio::test]
-async fn a_damaged_row_takes_no_other_phone_with_it() {
-    let fixture = Fixture::new().await;
-    let first = fixture.store.create_phone(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
-    let second = fixture.store.create_phone(fixture.phone("805ec0000002"), Vec::new()).await.unwrap();
-    let swap = "UPDATE phone SET secrets = (SELECT secrets FROM phone WHERE id = 2) WHERE id = 1";
-    sqlx::query(swap).execute(&mut *fixture.store.inner.writer.take().await).await.unwrap();
-    let again = fixture.again().await;
-    assert!(again.roster().get(first.id).is_none(), "secrets of another row do not open here");
-    assert!(again.roster().get(second.id).is_some());
-}
-
 /// How long ten thousand phones take; prints, asserts nothing about time.
 #[tokio::test]
 async fn ten_thousand_phones_load() {
@@ -590,7 +423,7 @@ async fn ten_thousand_phones_load() {
             phone.device_config.items.insert(item.into(), json!({"type": item, "a": "x".repeat(120), "b": 1}));
         }
         fixture.store.create_phone(phone, Vec::new()).await.unwrap();
-        fixture.store.request_seen(note(fixture.instance, Some(PhoneId(count.cast_signed())), &mac));
+        fixture.store.request_seen(requests::note(fixture.instance, Some(PhoneId(count.cast_signed())), &mac));
     }
     fixture.store.flush_requests().await.unwrap();
     let resident = || {

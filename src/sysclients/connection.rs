@@ -12,7 +12,7 @@ use super::{
     event::{FleetEvent, FleetEventKind},
     fleet::Core,
     schedule::{Ended, Open},
-    shared::{Shared, Status},
+    shared::Status,
 };
 use crate::{
     clock::SharedClock,
@@ -24,7 +24,8 @@ use crate::{
     },
     phone::mac::Mac,
     secret::Secret,
-    wire::sysclient::{Action, Credentials, DeviceIdentity, Event, Session},
+    telemetry::metric::{Metric, increment},
+    wire::sysclient::{Action, Credentials, DeviceIdentity, Event, Ignored, Session},
 };
 
 /// What a browser gets that reaches the phone through Devices.
@@ -44,7 +45,6 @@ pub(super) struct Job {
     pub(super) connector: WsConnector,
     pub(super) clock: SharedClock,
     pub(super) sink: mpsc::Sender<FleetEvent>,
-    pub(super) shared: std::sync::Arc<Shared>,
     pub(super) core: Rc<RefCell<Core>>,
 }
 
@@ -179,7 +179,7 @@ impl<T: Future<Output = ()> + Unpin> Line<T> {
                     Some(Ok(WsFrame::Binary(bytes))) => session.on_frame(&bytes, clock.now()),
                     Some(Ok(WsFrame::Pong(_))) => { session.on_pong(clock.now()); continue }
                     Some(Ok(WsFrame::Ping(_))) => continue,
-                    Some(Ok(WsFrame::Text(_))) => { self.job.shared.count_ignored(); continue }
+                    Some(Ok(WsFrame::Text(_))) => { ignored("text"); continue }
                     Some(Ok(WsFrame::Close(reason))) => return Err(Left::Lost(goodbye(ws.host(), reason.as_ref()))),
                     Some(Err(error)) => return Err(Left::Lost(error.to_string())),
                     None => return Err(Left::Lost(format!("{} closed the connection", ws.host()))),
@@ -221,7 +221,7 @@ impl<T: Future<Output = ()> + Unpin> Line<T> {
             Event::PasswordReceived(_) => return Ok(()),
             Event::Ignored(why) => {
                 tracing::debug!(mac = %self.job.mac, ?why, "frame of Devices ignored");
-                self.job.shared.count_ignored();
+                ignored(label(why));
                 return Ok(());
             }
         };
@@ -293,6 +293,21 @@ impl Timer {
 
     fn pause(clock: &SharedClock, at: Option<Timestamp>) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
         at.map_or_else(|| Box::pin(std::future::pending()) as _, |at| clock.sleep_until(at))
+    }
+}
+
+fn ignored(reason: &'static str) {
+    increment(Metric::MessagesIgnored, &[("reason", reason)]);
+}
+
+/// The label in metrics.
+fn label(ignored: Ignored) -> &'static str {
+    match ignored {
+        Ignored::Malformed => "malformed",
+        Ignored::UnknownType => "unknown",
+        Ignored::NoPassword => "no-password",
+        Ignored::Undecryptable => "undecryptable",
+        Ignored::Closed => "closed",
     }
 }
 

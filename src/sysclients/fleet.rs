@@ -1,12 +1,6 @@
 //! The shell: a thread of its own that holds the sockets, and the handle the rest of the gateway has.
 
-use std::{
-    cell::RefCell,
-    collections::HashMap,
-    rc::Rc,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -59,7 +53,6 @@ impl Fleet {
     /// When the system refuses the thread.
     pub fn start(deps: FleetDeps, sink: mpsc::Sender<FleetEvent>) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::default());
-        shared.rate.store(deps.connects_per_second, Ordering::Relaxed);
         let of_thread = Arc::clone(&shared);
         std::thread::Builder::new().name("sysclients".to_owned()).spawn(move || {
             actix_rt::System::new().block_on(async move {
@@ -86,12 +79,6 @@ impl Fleet {
         self.shared.wish(phone, None);
     }
 
-    /// Changes the greatest number of connects per second.
-    pub fn set_connects_per_second(&self, connects: u32) {
-        self.shared.rate.store(connects, Ordering::Relaxed);
-        self.shared.wake.notify_one();
-    }
-
     /// How a phone is doing; `None` when it is not held.
     #[must_use]
     pub fn status(&self, phone: PhoneId) -> Option<Status> {
@@ -102,12 +89,6 @@ impl Fleet {
     #[must_use]
     pub fn counts(&self) -> Counts {
         self.shared.counts()
-    }
-
-    /// Number of frames from Devices that meant nothing to us, since the start.
-    #[must_use]
-    pub fn ignored_frames(&self) -> u64 {
-        self.shared.ignored.load(Ordering::Relaxed)
     }
 }
 
@@ -275,8 +256,6 @@ fn step(
     now: Timestamp,
 ) -> Option<Timestamp> {
     let mut this = core.borrow_mut();
-    let rate = this.shared.rate.load(Ordering::Relaxed);
-    this.schedule.set_rate(rate);
     for (phone, wish) in this.shared.take_wishes() {
         this.wish(phone, wish);
     }
@@ -303,7 +282,6 @@ fn step(
             connector,
             clock: Arc::clone(&this.clock),
             sink: sink.clone(),
-            shared: Arc::clone(&this.shared),
             core: Rc::clone(core),
         };
         this.status(open, Status::Connecting);

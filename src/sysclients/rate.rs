@@ -23,11 +23,6 @@ impl Rate {
         Self { per_second: usize::try_from(per_second.max(1)).unwrap_or(usize::MAX), log: VecDeque::new() }
     }
 
-    /// Changes the rate; what went out in the last second still counts.
-    pub fn set(&mut self, per_second: u32) {
-        self.per_second = usize::try_from(per_second.max(1)).unwrap_or(usize::MAX);
-    }
-
     /// When the next one may go out; `now` or earlier means at once.
     pub fn free_at(&mut self, now: Timestamp) -> Timestamp {
         // A clock that was set back would otherwise hold everything until it has caught up.

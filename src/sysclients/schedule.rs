@@ -89,11 +89,6 @@ impl Schedule {
         }
     }
 
-    /// Changes the number of connects per second.
-    pub fn set_rate(&mut self, per_second: u32) {
-        self.rate.set(per_second);
-    }
-
     /// Holds a phone at an endpoint, anew: earlier pauses are forgotten. Returns the connection to close first.
     pub fn hold(&mut self, phone: PhoneId, endpoint: &str) -> Option<u64> {
         let endpoint: Arc<str> =

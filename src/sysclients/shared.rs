@@ -3,10 +3,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU32, AtomicU64, Ordering},
-    },
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use tokio::sync::Notify;
@@ -54,8 +51,6 @@ pub(super) struct Shared {
     /// The last wish per phone (`None` = drop). Bounded by the number of phones, since a newer wish replaces an older.
     wishes: Mutex<HashMap<PhoneId, Option<HoldSpec>>>,
     statuses: Mutex<HashMap<PhoneId, Status>>,
-    pub(super) rate: AtomicU32,
-    pub(super) ignored: AtomicU64,
     pub(super) wake: Notify,
 }
 
@@ -87,10 +82,6 @@ impl Shared {
             *counts.entry(*status).or_default() += 1;
         }
         counts
-    }
-
-    pub(super) fn count_ignored(&self) {
-        self.ignored.fetch_add(1, Ordering::Relaxed);
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the gateway tells about itself: the log, with secrets taken out, and metrics under names listed in one place.
 
+pub(crate) mod labelled;
 pub mod log;
 pub mod metric;
 pub mod redact;

@@ -1,4 +1,4 @@
-//! The tab "RPS history" (requirement 7.G bar 72).
+//! The tab "RPS history".
 
 use std::time::Duration;
 

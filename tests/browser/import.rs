@@ -1,4 +1,4 @@
-//! Phones provisioned from the page: one, and whole files (requirement 7.G bar 79).
+//! Phones provisioned from the page: one, and whole files.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Settings on the page, and what they do to a phone's file (requirement 7.G bar 76).
+//! Settings on the page, and what they do to a phone's file.
 
 use gangway::sim::yealink_phone::model;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Where a phone is stuck is said on its page, with the button that helps (requirement 7.G bar 73).
+//! Where a phone is stuck is said on its page, with the button that helps.
 
 use gangway::{
     phone::{

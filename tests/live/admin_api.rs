@@ -1,5 +1,5 @@
 //! The admin page's list over a real socket: a thousand phones found, sorted, shown in windows and followed live; and
-//! who gets nothing of it (requirement 7.G bars 74, 75, 77).
+//! who gets nothing of it.
 
 use gangway::{
     phone::{facet::Wanted, mac::Mac, record::Phone},

@@ -1,4 +1,4 @@
-//! Settings, history, import and notices on the admin page (requirement 7.G bars 76 to 80).
+//! Settings, history, import and notices on the admin page.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use gangway::{

@@ -1,5 +1,5 @@
 //! The flight recorder: where a phone is stuck, said in one sentence with the button that helps; and what a person does
-//! is written down (requirement 7.G bar 73).
+//! is written down.
 
 use gangway::{
     phone::{
@@ -11,7 +11,7 @@ use gangway::{
 use serde_json::json;
 
 use crate::support::{
-    bench::{Bench, TITLE, world},
+    bench::{Bench, TITLE, comes_up, world},
     mac,
     options::Options,
     page::Page,
@@ -102,7 +102,7 @@ async fn phones_in_service_say_what_happened_to_them() {
     page.act(mac, "allow", json!({})).await;
     page.until_cause(mac, "allowed-not-asked").await;
     phone.factory_reset();
-    assert!(phone.boot().await.unwrap().registered);
+    comes_up(&phone).await;
     page.until_cause(mac, "working").await;
     assert_audit(&mut page, mac, "Allow once").await;
 
@@ -186,10 +186,19 @@ async fn what_would_change_at_a_phone_is_shown_beside_what_it_fetched() {
     assert_eq!(refused["code"]["key"], "nothing-delivered", "{refused}");
     let record = bench.records().wait_redirect(mac, RedirectState::Redirected).await;
     let phone = bench.world.add_phone(mac, model::T46U);
-    assert!(phone.boot().await.unwrap().registered);
+    comes_up(&phone).await;
     bench.records().wait_request(mac, RequestState::Provisioned).await;
 
-    let same = page.parts("Diff", json!({ "mac": mac })).await;
+    // The file is kept a moment after the delivery is on record.
+    let held = async {
+        loop {
+            let same = page.parts("Diff", json!({ "mac": mac })).await;
+            if same[0]["code"]["key"] != "nothing-delivered" {
+                return same;
+            }
+        }
+    };
+    let same = tokio::time::timeout(crate::support::records::PATIENCE, held).await.expect("the file is held");
     assert_eq!(
         (&same[0]["added"], &same[0]["removed"], &same[0]["held"]["last"]),
         (&json!(0), &json!(0), &json!(true))

@@ -2,7 +2,10 @@
 
 use gangway::{phone::facet::RedirectState, sim::yealink_phone::model};
 
-use crate::support::{bench::Bench, http, mac};
+use crate::support::{
+    bench::{Bench, comes_up},
+    http, mac,
+};
 
 #[actix_rt::test]
 async fn the_same_user_again_keeps_the_url_and_the_credentials() {
@@ -26,7 +29,7 @@ async fn the_same_user_again_keeps_the_url_and_the_credentials() {
     phone.factory_reset();
     bench.provisioned(mac, "user1").await;
     bench.records().wait_redirect(mac, RedirectState::Redirected).await;
-    assert!(phone.boot().await.unwrap().registered);
+    comes_up(&phone).await;
     bench.records().wait_done(mac).await;
     bench.assert_no_violation();
 }

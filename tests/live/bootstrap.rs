@@ -2,7 +2,6 @@
 //! with them it comes by https and gets its file.
 
 use std::{
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -11,6 +10,7 @@ use crate::support::{
     bench::{Bench, world},
     mac,
     options::Options,
+    process::free_port,
 };
 
 const AGENT: &str = "Yealink SIP-T46U 108.86.0.90";
@@ -65,7 +65,7 @@ async fn curl(arguments: &[&str]) -> (u16, String) {
 async fn a_one_time_url_brings_the_ca_and_the_https_url_and_no_secret() {
     let dir = tempfile::tempdir().unwrap();
     let (ca, chain, key) = authority(dir.path());
-    let https = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).unwrap();
+    let https = free_port();
     let (chain, key) = (chain.display(), key.display());
     let sections = format!(
         "[https]\nlisten = \"{https}\"\ncertificate = \"{chain}\"\nkey = \"{key}\"\nphone_ca = \"{}\"\n",

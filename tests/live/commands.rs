@@ -11,7 +11,7 @@ use gangway::sim::yealink_phone::model;
 use serde_json::Value;
 
 use crate::support::{
-    bench::Bench,
+    bench::{Bench, comes_up},
     mac,
     options::Options,
     process::{Site, mode, run},
@@ -38,16 +38,26 @@ async fn a_setting_takes_effect_in_the_running_gateway_within_a_second() {
     assert_eq!(phone.board().read(|flash| flash.settings.repeat_minutes(false)), Some(1440));
     let mut changes = bench.records().store.settings_changes();
 
-    let done = bench.gateway.command(&["settings", "set", "update_interval_minutes", "77"]);
-    let since = Instant::now();
-    assert!(done.status.success(), "{}", err(&done));
-    tokio::time::timeout(Duration::from_secs(20), changes.recv()).await.expect("the change is seen").unwrap();
-    assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
+    // A busy machine may delay one; a gateway that looks too seldom is late every time.
+    let mut set = "";
+    for minutes in ["75", "76", "77"] {
+        set = minutes;
+        let done = bench.gateway.command(&["settings", "set", "update_interval_minutes", minutes]);
+        let since = Instant::now();
+        assert!(done.status.success(), "{}", err(&done));
+        tokio::time::timeout(Duration::from_secs(20), changes.recv()).await.expect("the change is seen").unwrap();
+        if since.elapsed() < Duration::from_secs(1) {
+            break;
+        }
+        assert_ne!(minutes, "77", "not once within a second");
+    }
 
     assert!(!phone.poll_once().await.unwrap().unchanged);
-    assert_eq!(phone.board().read(|flash| flash.settings.repeat_minutes(false)), Some(77));
+    let minutes =
+        || phone.board().read(|flash| flash.settings.repeat_minutes(false)).map(|minutes| minutes.to_string());
+    assert_eq!(minutes().as_deref(), Some(set));
     let got = bench.gateway.command(&["settings", "get", "update_interval_minutes"]);
-    assert!(out(&got).contains("77"), "{}", out(&got));
+    assert!(out(&got).contains(set), "{}", out(&got));
     // One phone may differ from all others.
     let own = mac.to_string();
     let done = bench.gateway.command(&["settings", "set", "update_interval_minutes", "78", "--phone", &own]);
@@ -228,8 +238,7 @@ async fn the_log_holds_no_secret() {
     let world = crate::support::bench::world().start().await.unwrap();
     let options = Options::default().redirecting(&world);
     let site = Site::new(&options);
-    let text = fs::read_to_string(site.config()).unwrap().replace("info,gangway=debug", "trace");
-    fs::write(site.config(), text).unwrap();
+    site.log_everything();
     let records = site.records(&options).await;
     let process = site.serve();
     world.connect_gateway(&site.url());
@@ -243,7 +252,7 @@ async fn the_log_holds_no_secret() {
     assert!(world.users.provision(request).await.unwrap().ok);
     records.wait_redirect(mac, gangway::phone::facet::RedirectState::Redirected).await;
     let phone = world.add_phone(mac, model::T46U);
-    assert!(phone.boot().await.unwrap().registered);
+    comes_up(&phone).await;
     let record = records.wait_done(mac).await;
     phone.poll_once().await.unwrap();
 

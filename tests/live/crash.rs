@@ -17,7 +17,7 @@ use gangway::{
 };
 
 use crate::support::{
-    bench::{TITLE, wait_single_sysclient, world},
+    bench::{TITLE, comes_up, wait_single_sysclient, world},
     in_background, mac,
     options::Options,
     process::{Process, Site},
@@ -192,7 +192,7 @@ async fn killed_at(station: Station) {
     heal(&world, &records, station, &request, mac).await;
     if !station.lies_behind_delivery() {
         records.wait_redirect(mac, RedirectState::Redirected).await;
-        assert!(phone.boot().await.unwrap().registered);
+        comes_up(&phone).await;
     }
     if station == Station::Delivering {
         // What was not written down is learned from the phone's next request.

@@ -16,7 +16,7 @@ use gangway::{
 use serde_json::Value;
 
 use crate::support::{
-    bench::{Bench, world},
+    bench::{Bench, comes_up, world},
     mac,
     options::Options,
 };
@@ -186,7 +186,7 @@ async fn a_mac_keeps_its_manufacturer_and_a_model_its_limit() {
         provisioned(&bench, mac, &user, Some(&format!("handset-{number}"))).await;
         if number == 1 {
             bench.records().wait_redirect(mac, RedirectState::Redirected).await;
-            assert!(base.boot().await.unwrap().registered);
+            comes_up(&base).await;
             bench.records().wait_phone(mac, "the model", |phone: &Phone| phone.model.is_some()).await;
         }
     }

@@ -7,7 +7,7 @@ use gangway::{
 };
 
 use crate::support::{
-    bench::{Bench, world},
+    bench::{Bench, comes_up, world},
     mac,
     options::Options,
 };
@@ -59,7 +59,7 @@ async fn a_flag_that_does_not_stick_is_said() {
     bench.world.pbx.switch(|switches| switches.mr_does_not_stick = true);
     bench.provisioned(mac, "user1").await;
     bench.records().wait_redirect(mac, RedirectState::Redirected).await;
-    assert!(bench.world.add_phone(mac, model::T46U).boot().await.unwrap().registered);
+    comes_up(&bench.world.add_phone(mac, model::T46U)).await;
 
     let record = bench.records().wait_flags(mac, UserObjectState::DidNotStick).await;
 

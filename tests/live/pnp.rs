@@ -9,7 +9,7 @@ use gangway::{
 };
 
 use crate::support::{
-    bench::{Bench, world},
+    bench::{Bench, comes_up, world},
     gateway::Gateway,
     mac,
     options::Options,
@@ -44,7 +44,7 @@ async fn an_expected_phone_is_told_its_url_and_rings() {
     assert_eq!(sip.board().read(|heard| heard.statuses.clone()), [200]);
     let phone = bench.world.add_phone(mac, model::T46U);
     phone.set_server(&url, None);
-    assert!(phone.boot().await.unwrap().registered);
+    comes_up(&phone).await;
     let told = bench.records().events(mac).await;
     let told: Vec<_> = told.iter().filter(|event| event.kind == "told-by-pnp").collect();
     assert_eq!(told.len(), 1, "{told:#?}");

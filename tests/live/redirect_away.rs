@@ -9,7 +9,7 @@ use gangway::{
 };
 
 use crate::support::{
-    bench::{Bench, world},
+    bench::{Bench, comes_up, world},
     gateway::Gateway,
     mac,
     options::Options,
@@ -33,7 +33,7 @@ async fn users_is_told_ok_at_once_and_the_phone_is_redirected_later() {
 
     let record = bench.records().wait_redirect(mac, RedirectState::Redirected).await;
     assert_eq!(record.redirect.error, None);
-    assert!(bench.world.add_phone(mac, model::T46U).boot().await.unwrap().registered);
+    comes_up(&bench.world.add_phone(mac, model::T46U)).await;
     bench.records().wait_done(mac).await;
     bench.assert_no_violation();
 }
@@ -92,6 +92,6 @@ async fn wrong_credentials_are_said_and_right_ones_heal() {
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 
     bench.records().wait_redirect(mac, RedirectState::Redirected).await;
-    assert!(bench.world.add_phone(mac, model::T46U).boot().await.unwrap().registered);
+    comes_up(&bench.world.add_phone(mac, model::T46U)).await;
     bench.records().wait_done(mac).await;
 }

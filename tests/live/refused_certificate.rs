@@ -1,7 +1,7 @@
 //! A phone that does not trust our certificate never asks. The page says so all the same, and so does `gangway check`.
 
 use std::{
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -11,6 +11,7 @@ use crate::support::{
     mac,
     options::Options,
     page::Page,
+    process::free_port,
 };
 
 fn pair(dir: &Path, name: &str) -> (PathBuf, PathBuf) {
@@ -40,7 +41,7 @@ async fn refuse(address: SocketAddr, ca: PathBuf) {
 async fn a_phone_that_refuses_our_certificate_is_named_with_address_and_alert() {
     let dir = tempfile::tempdir().unwrap();
     let ((chain, key), (other, _)) = (pair(dir.path(), "own"), pair(dir.path(), "other"));
-    let https = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).unwrap();
+    let https = free_port();
     let sections =
         format!("[https]\nlisten = \"{https}\"\ncertificate = \"{}\"\nkey = \"{}\"\n", chain.display(), key.display());
     let world = world().users(2).start().await.unwrap();

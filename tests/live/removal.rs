@@ -6,7 +6,10 @@ use gangway::{
 };
 use serde_json::Value;
 
-use crate::support::{bench::Bench, http, mac};
+use crate::support::{
+    bench::{Bench, comes_up},
+    http, mac,
+};
 
 /// `gangway phones <what> <mac> --wait` beside the running gateway.
 fn command(bench: &Bench, what: &str, mac: Mac) {
@@ -67,7 +70,7 @@ async fn a_removed_phone_can_be_provisioned_again() {
         user.devices.retain(|device| device["hw"] != mac.to_string());
     });
     phone.factory_reset();
-    assert!(phone.boot().await.unwrap().registered);
+    comes_up(&phone).await;
 
     let after = bench.records().wait_done(mac).await;
     assert_ne!(after.token, before.token);

@@ -14,7 +14,10 @@ use gangway::{
     },
 };
 
-use crate::support::{bench::Bench, in_background, mac, process};
+use crate::support::{
+    bench::{Bench, comes_up},
+    in_background, mac, process,
+};
 
 /// A phone in service that listens for SIP where the PBX sees it.
 async fn in_service(bench: &Bench, mac: Mac, seen_at: Option<&str>) -> (YealinkPhone, SipPhone) {
@@ -25,7 +28,7 @@ async fn in_service(bench: &Bench, mac: Mac, seen_at: Option<&str>) -> (YealinkP
     phone.board().change(|flash| flash.sip_address = Some(address));
     bench.provisioned(mac, "user1").await;
     bench.records().wait_redirect(mac, gangway::phone::facet::RedirectState::Redirected).await;
-    assert!(phone.boot().await.unwrap().registered);
+    comes_up(&phone).await;
     bench.records().wait_done(mac).await;
     (phone, sip)
 }

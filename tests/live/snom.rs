@@ -1,4 +1,4 @@
-//! Snom desk phones and DECT bases beside Yealink (7.A bars 2 and 4): a factory-fresh phone rings without a hand on it, a
+//! Snom desk phones and DECT bases beside Yealink: a factory-fresh phone rings without a hand on it, a
 //! change reaches its next poll, it proves itself with its own credentials, a removed one gets nothing, and a base
 //! has one handset per user.
 

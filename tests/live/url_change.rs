@@ -2,7 +2,10 @@
 
 use gangway::{phone::mac::Mac, sim::yealink_phone::model};
 
-use crate::support::{bench::Bench, mac};
+use crate::support::{
+    bench::{Bench, comes_up},
+    mac,
+};
 
 async fn wait_moved(bench: &Bench, mac: Mac, base: &str) {
     let moved = |state: &gangway::sim::yealink_rps::RpsState| {
@@ -49,7 +52,7 @@ async fn a_configured_new_url_moves_every_phone() {
     let reset = bench.world.phones()[0].clone();
     reset.factory_reset();
     bench.provisioned(phones[0], "user1").await;
-    assert!(reset.boot().await.unwrap().registered);
+    comes_up(&reset).await;
 }
 
 #[actix_rt::test]

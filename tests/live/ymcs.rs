@@ -10,7 +10,7 @@ use gangway::{
 };
 
 use crate::support::{
-    bench::{Bench, world},
+    bench::{Bench, comes_up, world},
     gateway::Gateway,
     mac,
     options::Options,
@@ -98,7 +98,7 @@ async fn without_it_a_person_is_told_and_entering_it_is_enough() {
     set(&bench, &["serial_number", SERIAL, "--phone", &mac.to_string()]).await;
 
     bench.records().wait_redirect(mac, RedirectState::Redirected).await;
-    assert!(unpack(&bench, &ymcs, 1).boot().await.unwrap().registered);
+    comes_up(&unpack(&bench, &ymcs, 1)).await;
     bench.records().wait_done(mac).await;
 }
 
@@ -117,7 +117,7 @@ async fn by_mac_alone_where_a_person_wants_it_and_the_pin_is_shown() {
     assert!(String::from_utf8_lossy(&shown.stdout).contains(&pin), "the PIN {pin} is not shown");
     let kept = format!("{:?}", bench.records().history(None).await);
     assert!(!kept.contains(&pin), "{kept}");
-    assert!(unpack(&bench, &ymcs, 1).boot().await.unwrap().registered);
+    comes_up(&unpack(&bench, &ymcs, 1)).await;
     bench.records().wait_done(mac).await;
 }
 

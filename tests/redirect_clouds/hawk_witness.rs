@@ -26,7 +26,7 @@ struct Node {
 
 impl Node {
     fn start(secret: &str, ahead: i64) -> Self {
-        let installed = Command::new("fixtures/redirect/hawk/install.sh").arg(PLACE).status();
+        let installed = Command::new("tests/npm.sh").args(["fixtures/redirect/hawk", PLACE, "hawk"]).status();
         assert!(
             installed.as_ref().is_ok_and(std::process::ExitStatus::success),
             "node, npm and its package hawk are needed as the witness of our signatures: run `make tools` once with the \

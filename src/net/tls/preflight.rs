@@ -2,7 +2,6 @@
 //! port of a PBX or reverse proxy. Nothing is sent beyond the handshake, so it does not matter who answers.
 
 use std::{
-    fmt,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -13,7 +12,7 @@ use rustls::{
         ResolvesClientCert,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
-    crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
+    crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime},
     sign::CertifiedKey,
 };
@@ -132,25 +131,20 @@ fn readable(der: &[u8]) -> Option<String> {
 }
 
 /// Believes whoever proves to own the certificate it shows: for questions whose answer is no secret and no order.
-pub struct Anybody(Arc<CryptoProvider>);
+#[derive(Debug)]
+pub struct Anybody(WebPkiSupportedAlgorithms);
 
 impl Anybody {
     /// For a connection over which nothing is said.
     #[must_use]
     pub fn new() -> Self {
-        Self(provider())
+        Self(provider().signature_verification_algorithms)
     }
 }
 
 impl Default for Anybody {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-impl fmt::Debug for Anybody {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Anybody")
     }
 }
 
@@ -172,7 +166,7 @@ impl ServerCertVerifier for Anybody {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+        verify_tls12_signature(message, certificate, signed, &self.0)
     }
 
     fn verify_tls13_signature(
@@ -181,11 +175,11 @@ impl ServerCertVerifier for Anybody {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+        verify_tls13_signature(message, certificate, signed, &self.0)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.0.supported_schemes()
     }
 }
 

@@ -94,17 +94,7 @@ fn a_pinned_certificate_without_its_key_does_not_pass() {
 
 #[test]
 fn an_extra_ca_is_trusted_and_the_name_is_checked() {
-    let mut params = rcgen::CertificateParams::new(vec!["ap.example.com".to_owned()]).unwrap();
-    params.is_ca = rcgen::IsCa::NoCa;
-    let mut ca = rcgen::CertificateParams::new(vec![]).unwrap();
-    ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let ca_key = rcgen::KeyPair::generate().unwrap();
-    let ca_cert = ca.self_signed(&ca_key).unwrap();
-    let issuer = rcgen::Issuer::new(ca, ca_key);
-    let signing_key = rcgen::KeyPair::generate().unwrap();
-    let server = CertifiedKey { cert: params.signed_by(&signing_key, &issuer).unwrap(), signing_key };
-    let mut file = tempfile::NamedTempFile::new().unwrap();
-    file.write_all(ca_cert.pem().as_bytes()).unwrap();
+    let (file, server) = issued(2020, 2100);
     handshake(client_config(Some(file.path()), None).unwrap(), &server, "ap.example.com").unwrap();
     handshake(client_config(Some(file.path()), None).unwrap(), &server, "other.example.com").unwrap_err();
 }

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use crate::{
     phone::facet::{Facet, RegistrationState, UserObjectState},
     secret::Secret,
+    telemetry::labelled::labelled,
 };
 
 /// One user on one phone.
@@ -54,48 +55,23 @@ pub struct Orphaned {
     pub gone: Gone,
 }
 
-/// What of an account is gone outside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Gone {
-    /// Devices removed the phone.
-    Device,
-    /// No connected PBX knows the user.
-    User,
-    /// The user object has no device with this HW-ID.
-    Entry,
+labelled! {
+    /// What of an account is gone outside; the sentence says what to do too.
+    Gone {
+        /// Devices removed the phone.
+        Device = "device", "Devices removed the phone: provision it again or remove it.";
+        /// No connected PBX knows the user.
+        User = "user", "No connected PBX knows this user any more: remove the account or provision another user.";
+        /// The user object has no device with this HW-ID.
+        Entry = "entry", "The user object has no device with this hardware id any more: provision the user again or remove the account.";
+    }
 }
 
 impl Gone {
-    /// Every kind.
-    pub const ALL: &'static [Self] = &[Self::Device, Self::User, Self::Entry];
-
-    /// The name in the database and in JSON.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Device => "device",
-            Self::User => "user",
-            Self::Entry => "entry",
-        }
-    }
-
     /// Reads [`Self::as_str`] back.
     #[must_use]
     pub fn parse(stored: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|gone| gone.as_str() == stored)
-    }
-
-    /// For people: what is gone and what to do.
-    #[must_use]
-    pub fn sentence(self) -> &'static str {
-        match self {
-            Self::Device => "Devices removed the phone: provision it again or remove it.",
-            Self::User => "No connected PBX knows this user any more: remove the account or provision another user.",
-            Self::Entry => {
-                "The user object has no device with this hardware id any more: provision the user again or remove the \
-                 account."
-            }
-        }
     }
 }
 

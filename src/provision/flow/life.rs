@@ -34,6 +34,12 @@ pub(super) fn window(phone: &Phone, now: Timestamp) -> Decision {
     if closes <= now || is_over(phone) { Decision::Act(Action::CloseWindow) } else { Decision::WaitUntil(closes) }
 }
 
+/// Whether the window is to be closed now.
+#[must_use]
+pub fn ends_window(phone: &Phone, now: Timestamp) -> bool {
+    window(phone, now) == Decision::Act(Action::CloseWindow)
+}
+
 /// Whether the window ran out without the phone ever having got its file: then the entry at the redirect service is
 /// withdrawn and the user's password dropped. A new provisioning brings both back.
 #[must_use]

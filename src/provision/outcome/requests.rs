@@ -88,9 +88,28 @@ pub fn before_config(phone: &mut Phone, now: Timestamp, events: &mut Vec<NewEven
     events.push(Happened::TooEarly.into());
 }
 
-/// It was refused. A phone that has its file keeps `Provisioned`: others may ask in its name.
-pub fn rejected(phone: &mut Phone, sentence: &str, now: Timestamp) {
-    if !matches!(phone.request.state, RequestState::Provisioned | RequestState::Overdue) {
-        phone.request.fail(RequestState::Rejected, sentence, None, now);
+/// It was refused at `at`. A phone that has its file keeps `Provisioned`: others may ask in its name. What is written down
+/// late says nothing of a user who has the phone since then.
+pub fn rejected(phone: &mut Phone, sentence: &str, at: Timestamp) {
+    let is_of_this_state = phone.request.since <= at;
+    if is_of_this_state && !matches!(phone.request.state, RequestState::Provisioned | RequestState::Overdue) {
+        phone.request.fail(RequestState::Rejected, sentence, None, at);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::phone::facet::Facet;
+
+    #[test]
+    fn a_refusal_written_late_says_nothing_of_the_next_user() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let mut phone = Phone::sample();
+        phone.request = Facet::new(RequestState::NotYet, at(100));
+        rejected(&mut phone, "The window is closed.", at(99));
+        assert_eq!(phone.request.state, RequestState::NotYet);
+        rejected(&mut phone, "The window is closed.", at(100));
+        assert_eq!(phone.request.state, RequestState::Rejected);
     }
 }

@@ -1,6 +1,9 @@
 //! A DECT base: one phone, a user per handset.
 
-use super::bench::{Bench, MAC, rest, until, user};
+use super::{
+    bench::{Bench, MAC, rest, until},
+    outside::user,
+};
 use crate::{
     phone::{
         facet::{DevicesState, RedirectState, RegistrationState, UserObjectState},
@@ -362,10 +365,7 @@ async fn a_mac_of_another_manufacturer_is_refused_with_the_right_entry() {
     bench.outside.providers.lock().unwrap().insert("snom".into(), snom);
     bench.outside.ouis.lock().unwrap().insert("snom".into(), vec![MAC[..6].to_owned()]);
     // Nobody can choose what no app object offers: then it is a hint and no more.
-    let answer = bench.request(bench.wish("anna", "1"));
-    bench.held(0).await;
-    bench.devices_accepts().await;
-    answer.await.unwrap().unwrap();
+    bench.provisioned().await;
     bench.provisioning.app_url(bench.instance, "snom", "https://gw.example.com/x/gangway".parse().unwrap());
     let learned = || bench.store.fact(bench.instance, "learned_url.snom").is_some();
     until("the app object is known", learned).await;

@@ -1,6 +1,9 @@
 //! What the redirect service holds is compared with what it was given: once a day and when asked.
 
-use super::bench::{Bench, Outside, until};
+use super::{
+    bench::{Bench, until},
+    outside::Outside,
+};
 use crate::{
     phone::{
         facet::RedirectState,
@@ -18,10 +21,7 @@ use crate::{
 
 async fn redirected() -> Bench {
     let mut bench = Bench::new().await;
-    let answer = bench.request(bench.wish("anna", "1"));
-    bench.held(0).await;
-    bench.devices_accepts().await;
-    answer.await.unwrap().unwrap();
+    bench.provisioned().await;
     bench
 }
 

@@ -1,6 +1,9 @@
 use std::time::Duration;
 
-use super::bench::{Bench, Outside, rest, until};
+use super::{
+    bench::{Bench, rest, until},
+    outside::Outside,
+};
 use crate::{
     phone::{
         facet::{DevicesState, RedirectState, RegistrationState, RequestState, UserObjectState, Wanted},
@@ -131,10 +134,7 @@ async fn a_phone_that_does_not_register_is_asked_for_ten_minutes() {
 #[tokio::test]
 async fn removal_undoes_everything_and_leaves_a_tombstone() {
     let mut bench = Bench::new().await;
-    let answer = bench.request(bench.wish("anna", "1"));
-    bench.held(0).await;
-    bench.devices_accepts().await;
-    answer.await.unwrap().unwrap();
+    bench.provisioned().await;
     let id = bench.record().id;
     intents::want(&bench.store, id, Wanted::Removed).await.unwrap();
     bench.until("buried", |phone| phone.buried.is_some()).await;
@@ -155,10 +155,7 @@ async fn removal_undoes_everything_and_leaves_a_tombstone() {
 #[tokio::test]
 async fn an_unused_phone_is_withdrawn_after_a_week() {
     let mut bench = Bench::new().await;
-    let answer = bench.request(bench.wish("anna", "1"));
-    bench.held(0).await;
-    bench.devices_accepts().await;
-    answer.await.unwrap().unwrap();
+    bench.provisioned().await;
     bench.pass(7 * 86_400);
     bench.until("withdrawn", |phone| phone.redirect_entry.is_none() && phone.window.closed.is_some()).await;
     assert!(bench.record().accounts[0].password.is_empty());
@@ -175,10 +172,7 @@ async fn an_unused_phone_is_withdrawn_after_a_week() {
 #[tokio::test]
 async fn a_changed_public_url_moves_every_phone_and_is_announced() {
     let mut bench = Bench::new().await;
-    let answer = bench.request(bench.wish("anna", "1"));
-    bench.held(0).await;
-    bench.devices_accepts().await;
-    answer.await.unwrap().unwrap();
+    bench.provisioned().await;
     assert_eq!(bench.outside.servers(), 1);
     bench.move_to("https://new.example.com").await;
     let moved = |phone: &crate::phone::record::Phone| {
@@ -196,10 +190,7 @@ async fn a_learned_url_is_used_and_a_conflict_moves_nobody() {
     bench.move_to("").await;
     let learned = |url: &str| url.parse::<url::Url>().unwrap();
     bench.provisioning.app_url(bench.instance, "yealink", learned("https://a.example.com/example.com/gangway"));
-    let answer = bench.request(bench.wish("anna", "1"));
-    bench.held(0).await;
-    bench.devices_accepts().await;
-    answer.await.unwrap().unwrap();
+    bench.provisioned().await;
     assert!(bench.record().redirect_entry.as_ref().unwrap().url.expose().starts_with("https://a.example.com/"));
     bench.provisioning.app_url(bench.instance, "yealink", learned("https://b.example.com/example.com/gangway"));
     let conflict = || bench.store.fact(bench.instance, &urls::conflict_key("yealink")).is_some();
@@ -278,10 +269,7 @@ async fn a_service_that_is_away_is_probed_and_heals() {
 #[tokio::test]
 async fn devices_that_moved_are_followed() {
     let mut bench = Bench::new().await;
-    let answer = bench.request(bench.wish("anna", "1"));
-    bench.held(0).await;
-    bench.devices_accepts().await;
-    answer.await.unwrap().unwrap();
+    bench.provisioned().await;
     *bench.outside.devices_url.lock().unwrap() = Some("wss://other.example.com/sysclients".parse().unwrap());
     bench.provisioning.devices_changed(bench.instance);
     let hold = bench.held(1).await;

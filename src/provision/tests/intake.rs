@@ -1,4 +1,7 @@
-use super::bench::{Bench, MAC, Outside, rest, until, user};
+use super::{
+    bench::{Bench, MAC, rest, until},
+    outside::{Outside, user},
+};
 use crate::{
     phone::{
         facet::{DevicesState, RedirectState, RequestState, Wanted},
@@ -116,10 +119,7 @@ async fn a_code_that_comes_while_another_is_answered_is_not_spent() {
 #[tokio::test]
 async fn a_spent_code_stays_spent_when_the_phone_is_removed() {
     let mut bench = Bench::new().await;
-    let answer = bench.request(bench.wish("anna", "1"));
-    bench.held(0).await;
-    bench.devices_accepts().await;
-    answer.await.unwrap().unwrap();
+    bench.provisioned().await;
     let removed =
         |phone: &mut crate::phone::record::Phone, _: &mut Vec<_>| phone.wanted = crate::phone::facet::Wanted::Removed;
     bench.store.change_phone(bench.record().id, removed).await.unwrap();
@@ -177,10 +177,7 @@ async fn nothing_from_devices_is_told_at_the_deadline() {
 #[tokio::test]
 async fn the_same_user_again_keeps_token_and_credentials() {
     let mut bench = Bench::new().await;
-    let answer = bench.request(bench.wish("anna", "1"));
-    bench.held(0).await;
-    bench.devices_accepts().await;
-    answer.await.unwrap().unwrap();
+    bench.provisioned().await;
     bench.fetch().await;
     let before = bench.record();
     bench.pass(3600);
@@ -225,10 +222,7 @@ async fn a_burst_of_the_old_connection_leaves_a_newer_code_alone() {
 #[tokio::test]
 async fn another_user_gets_a_new_token_and_the_phone_is_moved() {
     let mut bench = Bench::new().await;
-    let answer = bench.request(bench.wish("anna", "1"));
-    bench.held(0).await;
-    bench.devices_accepts().await;
-    answer.await.unwrap().unwrap();
+    bench.provisioned().await;
     bench.fetch().await;
     let before = bench.record();
     let answer = bench.request(bench.wish("berta", "2"));
@@ -333,10 +327,7 @@ async fn an_unknown_provider_is_refused() {
 #[tokio::test]
 async fn a_user_made_anew_under_the_same_name_is_another_one() {
     let mut bench = Bench::new().await;
-    let answer = bench.request(bench.wish("anna", "1"));
-    bench.held(0).await;
-    bench.devices_accepts().await;
-    answer.await.unwrap().unwrap();
+    bench.provisioned().await;
     bench.fetch().await;
     bench.until("the guid", |phone| phone.accounts[0].user_guid.is_some()).await;
     let before = bench.record();

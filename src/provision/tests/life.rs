@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::bench::{Bench, Outside, user};
+use super::{
+    bench::Bench,
+    outside::{Outside, user},
+};
 use crate::{
     clock::ManualClock,
     phone::{

@@ -3,7 +3,10 @@
 
 use serde_json::json;
 
-use super::bench::{Bench, Outside, until};
+use super::{
+    bench::{Bench, until},
+    outside::Outside,
+};
 use crate::{
     phone::facet::{DevicesState, RedirectState, RegistrationState, UserObjectState},
     provision::ports::PbxError,
@@ -76,10 +79,7 @@ async fn a_pbx_away_for_eleven_minutes_gets_the_flags_when_it_comes() {
     let mut bench = Bench::new().await;
     *bench.outside.grant.lock().unwrap() = Err(PbxError::NoSession);
     *bench.outside.registered.lock().unwrap() = None;
-    let answer = bench.request(bench.wish("anna", "1"));
-    bench.held(0).await;
-    bench.devices_accepts().await;
-    answer.await.unwrap().unwrap();
+    bench.provisioned().await;
     bench.fetch().await;
 
     live_on(&bench, MINUTES_11).await;
@@ -104,10 +104,7 @@ async fn a_pbx_away_for_eleven_minutes_gets_the_flags_when_it_comes() {
 #[tokio::test]
 async fn devices_away_for_eleven_minutes_keeps_the_configuration_there_was() {
     let mut bench = Bench::new().await;
-    let answer = bench.request(bench.wish("anna", "1"));
-    bench.held(0).await;
-    bench.devices_accepts().await;
-    answer.await.unwrap().unwrap();
+    bench.provisioned().await;
     bench.settle().await;
     let before = bench.record();
     bench.send(FleetEventKind::Closed { reason: "gone".into() }).await;

@@ -5,7 +5,10 @@ use std::fmt::Write as _;
 
 use tokio::sync::oneshot;
 
-use super::bench::{Bench, MAC, Outside, until};
+use super::{
+    bench::{Bench, MAC, until},
+    outside::Outside,
+};
 use crate::{
     phone::{
         admission::{Ask, FileAsked, FirstContact, Policy, Purpose, Verdict, admit, bind, window_admits},

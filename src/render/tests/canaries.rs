@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::{
     phone::{facet::Wanted, record::Credentials},
-    vendor::{Basis, FileKind, Vendor, family::Generation},
+    vendor::{FileKind, Vendor, family::Generation},
 };
 
 /// What only the phone itself may read.
@@ -88,20 +88,6 @@ pub(super) fn version(generation: &Generation) -> String {
     format!("{}.{}.0.1", number(generation.first_number), number(generation.second_number))
 }
 
-fn recognition(vendor: &Vendor, model: Option<&str>, firmware: &str, kind: FileKind) -> Recognition {
-    Recognition {
-        vendor: Some(Arc::clone(&vendor.name)),
-        model: model.map(Arc::from),
-        firmware: Some(Arc::from(firmware)),
-        mac: Some("805ec0123456".parse().unwrap()),
-        agent_mac: None,
-        kind,
-        name: None,
-        file_vendor: None,
-        basis: Basis::Agent,
-    }
-}
-
 fn holds(text: &str, canaries: &[&str]) -> Vec<String> {
     canaries.iter().filter(|canary| text.contains(**canary)).map(|canary| (*canary).to_owned()).collect()
 }
@@ -129,7 +115,7 @@ fn no_stage_holds_a_secret_of_another() {
                     other.own.password = Secret::new("OtherOwn");
                     other.accounts.iter_mut().for_each(|account| account.password = Secret::new("OtherUser"));
                     let render = |phone: Option<&Phone>, kind, stage, token| {
-                        let recognition = recognition(vendor, model, &firmware, kind);
+                        let recognition = recognised(vendor, model, &firmware, kind);
                         let request = FileRequest {
                             phone,
                             recognition: &recognition,

@@ -4,7 +4,7 @@
 use super::{canaries::version, *};
 use crate::{
     phone::settings::{Kind, TABLE},
-    vendor::{Basis, FileKind, Format, Vendor},
+    vendor::{FileKind, Format},
 };
 
 /// Whatever ends a line, a value, an attribute or an element somewhere.
@@ -70,20 +70,6 @@ fn variants(phone: &Phone) -> Vec<(String, Phone, Layers)> {
     all
 }
 
-fn recognition(vendor: &Vendor, model: Option<&str>, firmware: &str) -> Recognition {
-    Recognition {
-        vendor: Some(Arc::clone(&vendor.name)),
-        model: model.map(Arc::from),
-        firmware: Some(Arc::from(firmware)),
-        mac: Some("805ec0123456".parse().unwrap()),
-        agent_mac: None,
-        kind: FileKind::Personal,
-        name: None,
-        file_vendor: None,
-        basis: Basis::Agent,
-    }
-}
-
 #[test]
 fn no_value_of_any_field_adds_a_name_to_any_file() {
     let bench = Bench::new();
@@ -102,17 +88,9 @@ fn no_value_of_any_field_adds_a_name_to_any_file() {
                 let mac: Mac = "805ec0123456".parse().unwrap();
                 let provider = vendor.provider_of(model).map_or(&*vendor.name, |provider| provider.name.as_str());
                 let phone = sample_phone(provider, &vendor.name, model, Some(&firmware), mac);
-                let recognition = recognition(vendor, model, &firmware);
+                let recognition = recognised(vendor, model, &firmware, FileKind::Personal);
                 for (place, phone, layers) in variants(&phone) {
-                    let request = FileRequest {
-                        phone: Some(&phone),
-                        recognition: &recognition,
-                        stage: Stage::Personal,
-                        phone_base: BASE,
-                        https_base: HTTPS,
-                        token: None,
-                        layers: &layers,
-                    };
+                    let request = whole(&phone, &recognition, &layers);
                     let place = format!("{} {model:?} {firmware}: {place}", vendor.name);
                     let file = match bench.renderer.file(&request) {
                         Ok(file) => file,

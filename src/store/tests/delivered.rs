@@ -57,7 +57,7 @@ async fn what_was_going_on_is_counted_by_the_hour() {
     let phone = fixture.store.create_phone(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
     let hours = |count| jiff::SignedDuration::from_hours(count);
     let seen = |at, outcome| {
-        let note = RequestNote { at, outcome, ..note(fixture.instance, Some(phone.id), "x.cfg") };
+        let note = RequestNote { at, outcome, ..super::requests::note(fixture.instance, Some(phone.id), "x.cfg") };
         fixture.store.request_seen(note);
     };
     seen(now(), "delivered");

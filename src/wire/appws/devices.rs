@@ -35,11 +35,6 @@ pub fn get_devices(src: &str, updates: bool, domains: &[u64]) -> Outgoing {
         .maybe("domainIds", (!list.is_empty()).then_some(list))
 }
 
-/// Asks which device used a provisioning code.
-pub fn get_provisioned_device(src: &str, domain: Option<u64>, code: &str) -> Outgoing {
-    Outgoing::request(None, "GetProvisionedDevice", src).maybe("domainId", domain).field("code", code)
-}
-
 /// Asks for the categories phones can be provisioned into.
 pub fn get_provisioning_categories(src: &str, domain: Option<u64>) -> Outgoing {
     Outgoing::request(None, "GetProvisioningCategories", src).maybe("domainId", domain).field("type", "PHONE")

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use self::marks::Marks;
 use crate::support::{
-    bench::{TITLE, world},
+    bench::{TITLE, comes_up, world},
     http, mac,
     options::{Options, PASSWORD},
     page::Page,
@@ -100,8 +100,7 @@ impl Scene {
         options.settings.extend(more.map(|(name, value)| (name.to_owned(), value.to_owned())));
         options.settings.push(("provisioning_password".into(), SHARED.into()));
         let site = Site::new(&options);
-        let text = fs::read_to_string(site.config()).unwrap().replace("info,gangway=debug", "trace");
-        fs::write(site.config(), text).unwrap();
+        site.log_everything();
         let records = site.records(&options).await;
         let process = site.serve();
         world.connect_gateway(&site.url());
@@ -136,7 +135,7 @@ impl Scene {
         self.out.add("ProvisioningPhoneResult", answer.raw.to_string());
         self.records.wait_redirect(mac, RedirectState::Redirected).await;
         let phone = self.world.add_phone(mac, model::T46U);
-        assert!(phone.boot().await.unwrap().registered);
+        comes_up(&phone).await;
         let record = self.records.wait_done(mac).await;
         phone.poll_once().await.unwrap();
         self.records.wait_phone(mac, "the window is closed", |phone| phone.window.closed.is_some()).await;

@@ -68,8 +68,7 @@ impl Bench {
         self.provisioned(mac, user).await;
         self.records().wait_redirect(mac, RedirectState::Redirected).await;
         let phone = self.world.add_phone(mac, model);
-        let report = phone.boot().await.unwrap();
-        assert!(report.registered, "the phone does not register: {report:#?}");
+        comes_up(&phone).await;
         self.records().wait_done(mac).await;
         phone
     }
@@ -89,6 +88,12 @@ impl Bench {
     pub fn assert_no_violation(&self) {
         assert_eq!(self.world.pbx.violations(), Vec::<String>::new());
     }
+}
+
+/// Powers the phone on: it must find its file and register.
+pub async fn comes_up(phone: &YealinkPhone) {
+    let report = phone.boot().await.unwrap();
+    assert!(report.registered, "the phone does not register: {report:#?}");
 }
 
 /// See [`Bench::wait_single_sysclient`].

@@ -13,6 +13,8 @@ use gangway::{
 };
 
 /// Domain, instance and shared password of every world and every gateway here.
+/// Log directives of every site.
+pub const LOG: &str = "info,gangway=debug";
 pub const DOMAIN: &str = "example.com";
 pub const INSTANCE: &str = "gangway";
 pub const PASSWORD: &str = "shared password";
@@ -82,7 +84,7 @@ impl Options {
         let vendors = vendors.unwrap_or_default();
         let text = format!(
             "{vendors}{}[http]\nlisten = \"{http}\"\n[ops]\nlisten = \"{ops}\"\n[data]\ndir = \"{}\"\n\
-             [log]\nlevel = \"info,gangway=debug\"\n[net]\nallow = {:?}\ntrusted_proxies = {:?}\nconnects_per_second = {}\n[pnp]\n{}\n\
+             [log]\nlevel = \"{LOG}\"\n[net]\nallow = {:?}\ntrusted_proxies = {:?}\nconnects_per_second = {}\n[pnp]\n{}\n\
              [[instances]]\ndomain = \"{DOMAIN}\"\nname = \"{INSTANCE}\"\npassword = \"{PASSWORD}\"\n{}\n",
             self.sections,
             dir.join("data").display(),

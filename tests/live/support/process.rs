@@ -18,7 +18,7 @@ use gangway::{clock::SystemClock, store::Store, tasks::Tasks};
 use tempfile::TempDir;
 
 use super::{
-    options::{DOMAIN, INSTANCE, Options},
+    options::{DOMAIN, INSTANCE, LOG, Options},
     records::Records,
 };
 
@@ -72,6 +72,13 @@ impl Site {
         let instance = store.instance(DOMAIN, INSTANCE).await.unwrap();
         options.write_settings(&store, instance).await;
         Records { store, instance }
+    }
+
+    /// The most talkative log there is.
+    pub fn log_everything(&self) {
+        let text = fs::read_to_string(self.config()).unwrap();
+        assert!(text.contains(LOG), "the configuration has another log level by now");
+        fs::write(self.config(), text.replace(LOG, "trace")).unwrap();
     }
 
     pub fn config(&self) -> PathBuf {

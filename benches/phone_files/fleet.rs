@@ -1,0 +1,57 @@
+//! A data directory with configured phones in it.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use gangway::{
+    clock::{SharedClock, SystemClock},
+    phone::{
+        mac::Mac,
+        neutral::{sample_layers, sample_phone},
+        record::Phone,
+        settings::Scope,
+    },
+    secret::Secret,
+    store::Store,
+    tasks::Tasks,
+};
+
+/// What was written, and the store it was written with.
+pub struct Fleet {
+    pub store: Store,
+    tasks: Tasks,
+    pub phones: Vec<Arc<Phone>>,
+}
+
+impl Fleet {
+    /// T46U at `example.com/gangway`, which may ask over plain HTTP; `prepare` says how each stands.
+    pub async fn new<W>(dir: &Path, phones: impl Iterator<Item = (Mac, W)>, prepare: impl Fn(&mut Phone, W)) -> Self {
+        let clock: SharedClock = Arc::new(SystemClock);
+        let tasks = Tasks::new();
+        let store = Store::open(&dir.join("data"), clock.clone(), &tasks).await.unwrap();
+        let instance = store.instance("example.com", "gangway").await.unwrap();
+        for row in sample_layers().rows() {
+            store.set_setting(instance, &Scope::Instance, &row.name, Some(&row.value)).await.unwrap();
+        }
+        store.set_setting(instance, &Scope::Instance, "provisioning_scheme", Some(&Secret::new("http"))).await.unwrap();
+        let mut filled = Vec::new();
+        for (mac, way) in phones {
+            let fresh = Phone::new(instance, mac, "yealink", "yealink", clock.now());
+            let mut phone = sample_phone("yealink", "yealink", Some("T46U"), None, mac);
+            (phone.instance, phone.token, phone.own, phone.created) = (instance, fresh.token, fresh.own, fresh.created);
+            prepare(&mut phone, way);
+            filled.push(store.create_phone(phone, Vec::new()).await.unwrap());
+        }
+        Self { store, tasks, phones: filled }
+    }
+
+    /// Ends what the store does by itself.
+    pub async fn close(&self) {
+        self.tasks.finish(Duration::from_secs(5)).await;
+    }
+}
+
+/// The `index`th of a block of addresses.
+pub fn mac(block: u8, index: u32) -> Mac {
+    let [_, _, c, d] = index.to_be_bytes();
+    Mac::new([0x80, 0x5e, 0xc0, block, c, d]).unwrap()
+}

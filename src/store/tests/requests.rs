@@ -1,0 +1,60 @@
+//! Requests of phones: in memory at once, on disk a little later.
+
+use std::net::Ipv4Addr;
+
+use super::*;
+
+pub(super) fn note(instance: InstanceId, phone: Option<PhoneId>, file: &str) -> RequestNote {
+    RequestNote {
+        instance,
+        phone,
+        mac: None,
+        at: now(),
+        address: Ipv4Addr::LOCALHOST.into(),
+        user_agent: Some("ü".repeat(1000).into()),
+        file: file.into(),
+        outcome: "delivered",
+    }
+}
+
+#[tokio::test]
+async fn requests_are_known_at_once_and_on_disk_when_the_gateway_ends() {
+    let fixture = Fixture::new().await;
+    let phone = fixture.store.create_phone(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
+    for _ in 0..3 {
+        fixture.store.request_seen(note(fixture.instance, Some(phone.id), "805ec0000001.cfg"));
+    }
+    let facts = fixture.store.request_facts(phone.id).unwrap();
+    assert_eq!((facts.requests, facts.file.as_str()), (3, "805ec0000001.cfg"));
+    assert!(facts.user_agent.as_ref().unwrap().len() <= 256);
+    assert_eq!(fixture.again().await.request_facts(phone.id), None);
+    assert_eq!(fixture.tasks.finish(Duration::from_secs(5)).await, 0);
+    assert_eq!(fixture.again().await.request_facts(phone.id), Some(facts));
+}
+
+#[tokio::test]
+async fn facts_that_could_not_be_written_wait_each_once() {
+    let fixture = Fixture::new().await;
+    let phone = fixture.store.create_phone(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
+    let requests = &fixture.store.inner.requests;
+    let seen = || fixture.store.request_seen(note(fixture.instance, Some(phone.id), "805ec0000001.cfg"));
+    seen();
+    let batch = requests.take_unwritten();
+    assert_eq!(batch.iter().map(|(id, facts)| (*id, facts.requests)).collect::<Vec<_>>(), [(phone.id, 1)]);
+    assert!(requests.take_unwritten().is_empty());
+    seen();
+    requests.put_back(&batch);
+    let again = requests.take_unwritten();
+    assert_eq!(again.iter().map(|(id, facts)| (*id, facts.requests)).collect::<Vec<_>>(), [(phone.id, 2)]);
+}
+
+#[tokio::test]
+async fn unknown_devices_fill_a_ring_and_nothing_more() {
+    let fixture = Fixture::new().await;
+    for count in 0..UNKNOWN_KEPT + 10 {
+        fixture.store.request_seen(note(fixture.instance, None, &count.to_string()));
+    }
+    let unknown = fixture.store.unknown_requests(fixture.instance);
+    assert_eq!((unknown.len(), &*unknown[0].file), (UNKNOWN_KEPT, (UNKNOWN_KEPT + 9).to_string().as_str()));
+    assert!(fixture.store.unknown_requests(InstanceId(99)).is_empty());
+}
