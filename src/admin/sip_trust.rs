@@ -215,6 +215,7 @@ mod tests {
             let mut phone = Phone::sample();
             phone.instance = instance;
             phone.mac = crate::phone::mac::Mac::new([0x80, 0x5e, 0xc0, 0, 0, number]).unwrap();
+            phone.token = format!("token{number}").as_str().into();
             phone.accounts[0].hwid = phone.mac.to_string();
             phone.accounts[0].dns = format!("127.0.0.1:{port}");
             phone

@@ -74,7 +74,7 @@ async fn text(connection: &mut SqliteConnection, version: i64) -> String {
             .unwrap();
         let values = columns.iter().map(|column| format!("quote({column})")).collect::<Vec<_>>().join(" || ', ' || ");
         let rows: Vec<String> =
-            sqlx::query_scalar(AssertSqlSafe(format!("SELECT {values} FROM {name} ORDER BY rowid")))
+            sqlx::query_scalar(AssertSqlSafe(format!("SELECT {values} FROM {name} ORDER BY 1")))
                 .fetch_all(&mut *connection)
                 .await
                 .unwrap();
