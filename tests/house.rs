@@ -246,6 +246,7 @@ fn the_tutorial_shows_the_folder_that_is_tested() {
 /// Where a certificate is judged by code of our own, and by what. There is no switch that turns it off.
 const OWN_JUDGEMENT: &[(&str, &str)] = &[
     ("src/net/tls.rs", "the pinned key of a peer, else a trusted issuer"),
+    ("src/net/tls/peers.rs", "whom tls.rs trusts, chosen by the host's name"),
     (
         "src/net/tls/preflight.rs",
         "not at all: it reads what a port asks phones for, and says nothing over the connection",

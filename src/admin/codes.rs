@@ -15,6 +15,9 @@ fn failed(error: DevicesError) -> Problem {
 /// # Errors
 /// When Devices cannot be asked.
 pub async fn categories(deps: &Deps, instance: InstanceId) -> Result<Vec<Category>, Problem> {
+    if let Some(sentence) = deps.store.restoration().and_then(|restoration| restoration.passive_sentence()) {
+        return Err(Text::new("passive").with("sentence", sentence).into());
+    }
     deps.devices.categories(instance).await.map_err(failed)
 }
 

@@ -343,6 +343,7 @@ const OTHERS: &[(&str, &str)] = &[
     ("bad-mac", "This is no MAC address: {sentence}"),
     ("no-phone", "No phone has the MAC address {mac}."),
     ("phone-is-gone", "The phone {mac} has been removed: provision it again."),
+    ("passive", "Nothing is done. {sentence}"),
     ("unknown-action", "There is no action '{action}'."),
     ("store-failed", "Nothing has been changed: {sentence}"),
     ("will.redirect-again", "The phone is registered at the redirect service once more."),

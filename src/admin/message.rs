@@ -1,13 +1,15 @@
 //! What a page or a script may ask the desk: one row for each message. A message that changes something or shows a secret
-//! is written down in the audit; a test walks through all of them.
+//! is written down in the audit; a test walks through all of them, another one through what a passive gateway refuses.
 
 /// What comes of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     /// Somebody is told something, without secrets.
     Looks,
-    /// Something is changed or tried in the gateway's name: the audit has it.
+    /// Something is changed in this gateway alone: the audit has it.
     Changes,
+    /// Something is done to phones or said to a service: the audit has it, and a passive gateway refuses it.
+    Acts,
     /// A secret is shown: the audit has it.
     Reveals,
 }
@@ -61,10 +63,10 @@ messages! {
     HistorySubscribe Looks;
     // A file that is only checked stays in memory.
     ImportData Looks;
-    ImportStart Changes;
+    ImportStart Acts;
     ImportState Looks;
-    ImportStop Changes;
-    Act Changes;
+    ImportStop Acts;
+    Act Acts;
     Categories Looks;
     Chart Looks;
     Diff Looks;
@@ -73,7 +75,7 @@ messages! {
     SettingsSet Changes;
     SettingsPending Looks;
     // Logs in at the service with the instance's account.
-    RedirectTest Changes;
+    RedirectTest Acts;
     History Looks;
     HistoryExport Looks;
     HistoryPrune Changes;

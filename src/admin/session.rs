@@ -12,11 +12,11 @@ use super::{
     Deps, Desk, Inner, actions, audit, chart, config, diff, hello, history,
     import::{self, Upload},
     line_keys,
-    message::Message,
+    message::{Effect, Message},
     notices,
     query::{Counts, Sort, Wish},
     recorder::{self, Told},
-    reply::{Answer, read, refusal, result},
+    reply::{Answer, Problem, read, refusal, result},
     settings, settings_write,
     shelf::{Batch, Shelf},
     snapshot,
@@ -181,6 +181,9 @@ impl Session {
             increment(Metric::MessagesIgnored, &[("reason", "unknown")]);
             return Some(());
         };
+        if let Some(problem) = self.passive(kind) {
+            return self.answer(&message, Err(problem)).await;
+        }
         if let Some(answer) = self.at_once(kind, &message).await {
             return self.answer(&message, answer).await;
         }
@@ -191,11 +194,20 @@ impl Session {
     /// The answer to one question, for somebody who waits for it; `None` when nobody knows the message.
     pub async fn answer_of(&mut self, message: Envelope) -> Option<Answer> {
         let kind = Message::named(&message.mt)?;
+        if let Some(problem) = self.passive(kind) {
+            return Some(Err(problem));
+        }
         if let Some(answer) = self.at_once(kind, &message).await {
             return Some(answer);
         }
         let work = beside(Arc::clone(self.inner()), Arc::clone(&self.person), kind, message)?;
         Some(work.await.1)
+    }
+
+    /// Why nothing is done to phones by a gateway that was restored and has not taken over.
+    fn passive(&self, kind: Message) -> Option<Problem> {
+        let sentence = self.deps().store.restoration()?.passive_sentence()?;
+        (kind.effect() == Effect::Acts).then(|| Text::new("passive").with("sentence", sentence).into())
     }
 
     /// Takes a whole file for an import and checks it.

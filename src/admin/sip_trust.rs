@@ -118,22 +118,20 @@ impl Known {
     }
 
     /// Asks what was not asked lately, and forgets ports nobody registers at.
-    async fn round(&self, deps: &Deps) {
-        let now = deps.clock.now();
-        let registry = deps.registry.load_full();
+    async fn round(&self, registry: &Registry, store: &Store, instances: &[InstanceId], now: Timestamp) {
         let mut present = BTreeSet::new();
-        for instance in deps.instances.iter() {
-            for ((host, port), vendors) in ports(&registry, &deps.store, instance.id, false) {
-                let key = (instance.id, host.clone(), port);
+        for instance in instances.iter().copied() {
+            for ((host, port), vendors) in ports(registry, store, instance, false) {
+                let key = (instance, host.clone(), port);
                 let lately = {
                     let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
                     known.get(&key).is_some_and(|(at, _)| now.duration_since(*at) < AGAIN)
                 };
-                present.insert((instance.id.0, host.clone(), port));
+                present.insert((instance.0, host.clone(), port));
                 if lately {
                     continue;
                 }
-                let answer = ask(&registry, (&host, port), &vendors).await;
+                let answer = ask(registry, (&host, port), &vendors).await;
                 if let Err(error) = &answer {
                     tracing::debug!(%error, "the SIP/TLS port could not be asked what it wants of phones");
                 }
@@ -154,10 +152,92 @@ pub async fn follow(known: Arc<Known>, deps: Arc<Deps>) {
             () = deps.clock.sleep_until(next) => {}
             () = deps.tasks.stopping() => return,
         }
+        let (registry, now) = (deps.registry.load_full(), deps.clock.now());
+        let instances: Vec<InstanceId> = deps.instances.iter().map(|instance| instance.id).collect();
         tokio::select! {
-            () = known.round(&deps) => {}
+            () = known.round(&registry, &deps.store, &instances, now) => {}
             () = deps.tasks.stopping() => return,
         }
         pause = ROUND;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use rustls::{RootCertStore, ServerConfig, pki_types::PrivateKeyDer, server::WebPkiClientVerifier};
+    use tokio_rustls::TlsAcceptor;
+
+    use super::*;
+    use crate::{clock::ManualClock, net::tls::provider, phone::record::Phone, tasks::Tasks};
+
+    /// A SIP/TLS port that asks for a certificate of this CA, and how often it was asked.
+    async fn sip_port(issuer: &str, tasks: &Tasks) -> (u16, Arc<AtomicU32>) {
+        let mut ca = rcgen::CertificateParams::default();
+        ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        ca.distinguished_name = rcgen::DistinguishedName::new();
+        ca.distinguished_name.push(rcgen::DnType::CommonName, issuer);
+        let ca = ca.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(ca.der().clone()).unwrap();
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider()).build().unwrap();
+        let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let key = PrivateKeyDer::try_from(own.signing_key.serialize_der()).unwrap();
+        let config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(vec![own.cert.der().clone()], key)
+            .unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (asked, acceptor) = (Arc::<AtomicU32>::default(), TlsAcceptor::from(Arc::new(config)));
+        let count = Arc::clone(&asked);
+        tasks.spawn("sip port", async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                count.fetch_add(1, Ordering::Relaxed);
+                let _ = acceptor.accept(stream).await;
+            }
+        });
+        (port, asked)
+    }
+
+    #[tokio::test]
+    async fn a_port_that_lacks_the_vendors_ca_is_said_before_any_phone_fails() {
+        let (dir, tasks, registry) = (tempfile::tempdir().unwrap(), Tasks::new(), Registry::load(None).unwrap());
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let store = Store::open(dir.path(), Arc::new(ManualClock::new(now)), &tasks).await.unwrap();
+        let instance = store.instance("example.com", "gangway").await.unwrap();
+        let (bad, asked) = sip_port("innovaphone Device Certification Authority", &tasks).await;
+        let (good, _) = sip_port("Yealink Root CA", &tasks).await;
+        let phone = |number: u8, port: u16| {
+            let mut phone = Phone::sample();
+            phone.instance = instance;
+            phone.mac = crate::phone::mac::Mac::new([0x80, 0x5e, 0xc0, 0, 0, number]).unwrap();
+            phone.token = format!("token{number}").as_str().into();
+            phone.accounts[0].hwid = phone.mac.to_string();
+            phone.accounts[0].dns = format!("127.0.0.1:{port}");
+            phone
+        };
+        let id = store.create_phone(phone(1, bad), Vec::new()).await.unwrap().id;
+        store.create_phone(phone(2, good), Vec::new()).await.unwrap();
+        let known = Known::default();
+
+        known.round(&registry, &store, &[instance], now).await;
+
+        let missing = known.missing(instance);
+        assert_eq!(missing.len(), 1, "{missing:?}");
+        assert_eq!(missing[0].address, format!("127.0.0.1:{bad}"));
+        assert_eq!(missing[0].missing[0].0, "Yealink");
+        assert!(missing[0].missing[0].1.contains(&"Yealink Root CA".to_owned()), "{missing:?}");
+        // Not asked again and again, but after some hours; and forgotten with the last phone there.
+        known.round(&registry, &store, &[instance], now + Duration::from_secs(3600)).await;
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+        known.round(&registry, &store, &[instance], now + Duration::from_secs(7 * 3600)).await;
+        assert_eq!(asked.load(Ordering::Relaxed), 2);
+        store.change_phone(id, |phone, _| phone.wanted = Wish::Removed).await.unwrap();
+        known.round(&registry, &store, &[instance], now + Duration::from_secs(7 * 3600)).await;
+        assert_eq!(known.missing(instance), Vec::new());
     }
 }

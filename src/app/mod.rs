@@ -421,7 +421,7 @@ async fn start_redirects(
         true => None,
         false => Some(Proxy::parse(config.net.proxy.expose())?),
     };
-    let tls = crate::net::tls::client_config(None, None)?;
+    let tls = crate::net::tls::client_config_for(&config.net.trust)?;
     let (store, clock, tasks) = (store.clone(), Arc::clone(clock), tasks.clone());
     let reach = Reach::public_and(config.net.allow.clone());
     on(&threads.links.handle(), move || {

@@ -62,6 +62,14 @@ impl Context {
         user()
     }
 
+    /// Refuses to do anything to a phone while the gateway is passive.
+    pub fn refuse_passive(&self) -> anyhow::Result<()> {
+        match self.store.restoration().and_then(|restoration| restoration.passive_sentence()) {
+            Some(sentence) => bail!("nothing is done. {sentence}"),
+            None => Ok(()),
+        }
+    }
+
     /// Writes down what a command is about to do.
     pub async fn audit(&self, target: &str, deed: &str) -> anyhow::Result<()> {
         Ok(audit::entry(&self.store, &self.person()?, target, deed).await?)

@@ -106,6 +106,9 @@ impl Phones {
     pub fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
         block_on(async |tasks| {
             let context = Context::open(global, &tasks).await?;
+            if !matches!(self, Self::List { .. } | Self::Show { .. }) {
+                context.refuse_passive()?;
+            }
             match self {
                 Self::List { removed } => {
                     list(&context, removed, global.json);

@@ -26,7 +26,7 @@ pub use http::HttpConfig;
 pub use https::HttpsConfig;
 pub use instances::InstanceConfig;
 pub use log::{LogConfig, LogFormat};
-pub use net::NetConfig;
+pub use net::{NetConfig, PeerTrust};
 pub use ops::OpsConfig;
 pub use pnp::PnpConfig;
 pub use vendors::VendorsConfig;

@@ -1,5 +1,7 @@
 //! `[net]`
 
+use std::path::PathBuf;
+
 use ipnet::IpNet;
 use serde::Deserialize;
 
@@ -21,8 +23,22 @@ pub struct NetConfig {
     /// public: an own redirect service on the local network. Everything else that settings can name must be public.
     #[serde(deserialize_with = "super::list::one_or_many")]
     pub allow: Vec<super::Allowed>,
+    /// `[[net.trust]]`: whom connections to single hosts (redirect services) trust besides the system's CAs.
+    pub trust: Vec<PeerTrust>,
     /// Sysclients opened per second at most.
     pub connects_per_second: u32,
+}
+
+/// A host with a certificate no public CA has issued; a CA, a pin or both.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PeerTrust {
+    /// Name or address, as it stands in the URL, without a port.
+    pub host: String,
+    /// PEM file with its CA; trusted for this host only.
+    pub ca: PathBuf,
+    /// `sha256:...` of its certificate's public key: trusts this key, whoever issued the certificate.
+    pub pin: String,
 }
 
 impl Default for NetConfig {
@@ -32,6 +48,7 @@ impl Default for NetConfig {
             client_subject_header: String::new(),
             proxy: Secret::default(),
             allow: Vec::new(),
+            trust: Vec::new(),
             connects_per_second: 50,
         }
     }

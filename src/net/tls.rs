@@ -2,6 +2,7 @@
 //! with a self-signed certificate). The handshake's own signature is verified in every case.
 
 pub mod names;
+mod peers;
 pub mod preflight;
 
 use std::{
@@ -23,6 +24,8 @@ use rustls::{
 };
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+
+pub use self::peers::client_config_for;
 
 /// Why outgoing TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -130,16 +133,11 @@ impl fmt::Debug for Pin {
 /// `pin` trusts a certificate with exactly this key, whoever issued it and whatever name it carries (other
 /// certificates still need a trusted issuer). ALPN offers only HTTP/1.1: with h2 the websocket upgrade fails.
 pub fn client_config(extra_ca: Option<&Path>, pin: Option<&str>) -> Result<ClientConfig, TlsError> {
-    let provider = provider();
-    let pin = pin.map(str::trim).filter(|pin| !pin.is_empty()).map(str::parse::<Pin>).transpose()?;
-    let roots = Arc::new(roots(extra_ca)?);
-    // A container may come without roots; then only the pin can trust somebody.
-    let issuers = (!roots.is_empty())
-        .then(|| WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider)).build())
-        .transpose()
-        .map_err(|error| TlsError::Setup(rustls::Error::General(error.to_string())))?;
-    let verifier = Arc::new(Trust { issuers, pin, provider: Arc::clone(&provider) });
-    let mut config = ClientConfig::builder_with_provider(provider)
+    configured(Arc::new(Trust::new(extra_ca, pin)?))
+}
+
+fn configured(verifier: Arc<dyn ServerCertVerifier>) -> Result<ClientConfig, TlsError> {
+    let mut config = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(TlsError::Setup)?
         .dangerous()
@@ -178,6 +176,20 @@ struct Trust {
     issuers: Option<Arc<WebPkiServerVerifier>>,
     pin: Option<Pin>,
     provider: Arc<CryptoProvider>,
+}
+
+impl Trust {
+    fn new(extra_ca: Option<&Path>, pin: Option<&str>) -> Result<Self, TlsError> {
+        let provider = provider();
+        let pin = pin.map(str::trim).filter(|pin| !pin.is_empty()).map(str::parse::<Pin>).transpose()?;
+        let roots = Arc::new(roots(extra_ca)?);
+        // A container may come without roots; then only the pin can trust somebody.
+        let issuers = (!roots.is_empty())
+            .then(|| WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider)).build())
+            .transpose()
+            .map_err(|error| TlsError::Setup(rustls::Error::General(error.to_string())))?;
+        Ok(Self { issuers, pin, provider })
+    }
 }
 
 impl ServerCertVerifier for Trust {

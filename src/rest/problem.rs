@@ -197,7 +197,7 @@ fn status_of(refusal: &Refusal) -> StatusCode {
         "no-phone" | "unknown-vendor" | "unknown-category" | "unknown-action" => StatusCode::NOT_FOUND,
         "phone-is-gone" => StatusCode::GONE,
         "import.too-large" => StatusCode::PAYLOAD_TOO_LARGE,
-        "store-failed" | "busy" => StatusCode::SERVICE_UNAVAILABLE,
+        "store-failed" | "busy" | "passive" => StatusCode::SERVICE_UNAVAILABLE,
         "devices-failed" => StatusCode::BAD_GATEWAY,
         "settings-refused" => StatusCode::UNPROCESSABLE_ENTITY,
         // What is asked for makes sense, but not as things stand.

@@ -3,6 +3,7 @@
 mod ailing;
 mod delivered;
 mod failures;
+mod frozen;
 mod requests;
 mod rotate;
 mod schemas;

@@ -164,6 +164,9 @@ fn configuration(
             findings.push(Finding::error(format!("{}: {error}", instance.label()), "correct devices_ca / devices_pin"));
         }
     }
+    if let Err(error) = crate::net::tls::client_config_for(&config.net.trust) {
+        findings.push(Finding::error(error.to_string(), "correct [[net.trust]]"));
+    }
     files::modes(file, config, findings);
     (offered, loaded)
 }

@@ -6,7 +6,11 @@ use std::collections::HashSet;
 use base64::Engine as _;
 use url::Url;
 
-use crate::config::{Config, InstanceConfig};
+use crate::config::{Allowed, Config, InstanceConfig, host_name};
+
+/// How a pin is written.
+const PIN: &str = "write sha256: and then the SHA-256 of the certificate's public key, 44 characters base64 or 64 hex digits; \
+                   the error of a refused connection names it";
 
 impl Config {
     pub(super) fn check(&self, wrong: &mut impl FnMut(String, String)) {
@@ -56,6 +60,7 @@ impl Config {
         if self.net.connects_per_second == 0 {
             wrong("net.connects_per_second".to_owned(), "0 would never connect a phone: write at least 1".to_owned());
         }
+        self.check_trust(wrong);
         if self.cache.mib == 0 {
             wrong("cache.mib".to_owned(), "0 would render every file anew: write at least 1".to_owned());
         }
@@ -73,6 +78,29 @@ impl Config {
             instance.check(index, wrong);
             if !seen.insert(instance.label().to_ascii_lowercase()) {
                 wrong(format!("instances[{index}]"), format!("{} is configured twice", instance.label()));
+            }
+        }
+    }
+
+    fn check_trust(&self, wrong: &mut impl FnMut(String, String)) {
+        let mut hosts = HashSet::new();
+        for (index, peer) in self.net.trust.iter().enumerate() {
+            let key = |name: &str| format!("net.trust[{index}].{name}");
+            let is_host = matches!(peer.host.parse::<Allowed>(), Ok(Allowed::Host(_)))
+                || peer.host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok();
+            if !is_host {
+                wrong(key("host"), format!("'{}' is no host: write the name in its URL, without a port", peer.host));
+            } else if !hosts.insert(host_name(&peer.host)) {
+                wrong(key("host"), format!("{} is listed twice", peer.host));
+            }
+            if peer.ca.as_os_str().is_empty() && peer.pin.is_empty() {
+                wrong(
+                    key("ca"),
+                    "neither ca nor pin is set: name the PEM file of its CA, or the key in pin".to_owned(),
+                );
+            }
+            if !peer.pin.is_empty() && !is_pin(&peer.pin) {
+                wrong(key("pin"), PIN.to_owned());
             }
         }
     }
@@ -112,12 +140,7 @@ impl InstanceConfig {
             }
         }
         if !self.devices_pin.is_empty() && !is_pin(&self.devices_pin) {
-            wrong(
-                key("devices_pin"),
-                "write sha256: and then the SHA-256 of the certificate's public key, 44 characters base64 or 64 hex digits; \
-                 the error of a refused connection names it"
-                    .to_owned(),
-            );
+            wrong(key("devices_pin"), PIN.to_owned());
         }
         for origin in self.frame_ancestors.iter().filter(|origin| !is_origin(origin)) {
             wrong(

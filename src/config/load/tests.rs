@@ -158,6 +158,31 @@ fn pins_and_origins_in_every_accepted_form() {
 }
 
 #[test]
+fn trust_of_single_hosts_is_complete_or_refused() {
+    let with = |peer: &str| load(&format!("[[net.trust]]\n{peer}\n{SMALLEST}"), &[]);
+    let pin = format!("sha256:{}", "ab".repeat(32));
+    for peer in [
+        "host = \"dm.example.com\"\nca = \"/etc/ca.pem\"".to_owned(),
+        format!("host = \"10.0.0.7\"\npin = \"{pin}\""),
+        format!("host = \"[fd00::1]\"\npin = \"{pin}\""),
+    ] {
+        assert_eq!(with(&peer).unwrap().net.trust.len(), 1, "{peer}");
+    }
+    for (peer, key) in [
+        ("host = \"dm.example.com\"".to_owned(), "net.trust[0].ca"),
+        (format!("pin = \"{pin}\""), "net.trust[0].host"),
+        (format!("host = \"https://dm.example.com\"\npin = \"{pin}\""), "net.trust[0].host"),
+        (format!("host = \"dm.example.com:8443\"\npin = \"{pin}\""), "net.trust[0].host"),
+        ("host = \"dm.example.com\"\npin = \"sha1:00\"".to_owned(), "net.trust[0].pin"),
+        (format!("host = \"a\"\npin = \"{pin}\"\n[[net.trust]]\nhost = \"A\"\npin = \"{pin}\""), "net.trust[1].host"),
+        (format!("host = \"a\"\npin = \"{pin}\"\nverify = false"), "net.trust"),
+    ] {
+        let said = with(&peer).unwrap_err().to_string();
+        assert!(said.contains(key), "{peer}: {said}");
+    }
+}
+
+#[test]
 fn a_password_may_come_from_a_file_and_is_never_shown() {
     let dir = tempfile::tempdir().unwrap();
     let secret = dir.path().join("password");

@@ -61,7 +61,7 @@ pub enum HttpError {
     #[error("{target} was not reached, {reason}")]
     Proxy { target: String, reason: String },
     #[error(
-        "no secure connection to {target} ({reason}): check the certificate there and the clock here; a private CA belongs into the certificate store of this machine"
+        "no secure connection to {target} ({reason}): check the certificate there and the clock here; a private CA, or exactly this key after comparing it with the one there, is trusted with [[net.trust]]"
     )]
     Tls { target: String, reason: String },
     #[error(

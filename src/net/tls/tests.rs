@@ -4,6 +4,7 @@ use rcgen::{CertifiedKey, PublicKeyData as _, generate_simple_self_signed};
 use rustls::{ClientConnection, ServerConfig, ServerConnection};
 
 use super::*;
+use crate::config::PeerTrust;
 
 fn certificate(name: &str) -> CertifiedKey<rcgen::KeyPair> {
     generate_simple_self_signed(vec![name.to_owned()]).unwrap()
@@ -148,6 +149,34 @@ fn wrong_name_expired_not_yet_valid_self_signed_and_wrong_pin_are_refused() {
     handshake(client_config(None, Some(&pin)).unwrap(), &own, name).unwrap();
     // A pin is for one key; it opens nothing else.
     refused(client_config(None, Some(&pin)).unwrap(), &certificate(name), name, "not the pinned one");
+}
+
+#[test]
+fn what_one_host_is_trusted_with_opens_no_other() {
+    let (ca, good) = issued(2020, 2100);
+    let own = certificate("pinned.example.com");
+    let peers = [
+        PeerTrust { host: "AP.example.com.".into(), ca: ca.path().into(), pin: String::new() },
+        PeerTrust { host: "[::1]".into(), pin: Pin::of(own.cert.der()).unwrap().to_string(), ..PeerTrust::default() },
+        PeerTrust { host: "both.example.com".into(), ca: ca.path().into(), pin: Pin([7; 32]).to_string() },
+    ];
+    let ask = |server: &CertifiedKey<rcgen::KeyPair>, name: &str| {
+        handshake(client_config_for(&peers).unwrap(), server, name).map_err(|error| reason(&error))
+    };
+    assert_eq!(ask(&good, "ap.example.com"), Ok(()));
+    assert_eq!(ask(&own, "::1"), Ok(()), "a pinned key needs no name");
+    for (server, name, word) in [
+        (&good, "other.example.com", "not trusted"),
+        (&good, "::1", "not the pinned one"),
+        (&good, "both.example.com", "not the pinned one"),
+        (&own, "ap.example.com", "not trusted"),
+        (&own, "pinned.example.com", "not trusted"),
+    ] {
+        let said = ask(server, name).unwrap_err();
+        assert!(said.contains(word) && said.contains("sha256:"), "{name}: {said}");
+    }
+    let nowhere = PeerTrust { host: "a".into(), ca: "/nowhere.pem".into(), pin: String::new() };
+    assert!(client_config_for(&[nowhere]).unwrap_err().to_string().contains("/nowhere.pem"));
 }
 
 #[test]

@@ -236,6 +236,7 @@ export default {
   "bad-mac": "Das ist keine MAC-Adresse: {sentence}",
   "no-phone": "Kein Telefon hat die MAC-Adresse {mac}.",
   "phone-is-gone": "Das Telefon {mac} ist entfernt: Provisionieren Sie es erneut.",
+  "passive": "Nichts wird getan. {sentence}",
   "unknown-action": "Es gibt keine Aktion „{action}“.",
   "store-failed": "Nichts wurde geändert: {sentence}",
   "will.redirect-again": "Das Telefon wird noch einmal beim Redirect-Dienst eingetragen.",

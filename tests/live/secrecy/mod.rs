@@ -1,6 +1,7 @@
 //! The whole way of a phone with every secret a marked value, at the most talkative log level; afterwards everything that
 //! comes out of the gateway is searched for the marks, in every spelling.
 
+mod channels;
 mod marks;
 
 use std::{fs, path::Path, process::Output};
@@ -85,7 +86,7 @@ struct Scene {
 
 impl Scene {
     async fn start() -> Self {
-        let world = world().start().await.unwrap();
+        let world = world().providers(&["yealink", "snom"]).start().await.unwrap();
         let _ = world.pbx.add_user(PbxUser::new("marked", CONTROL, USER));
         world.devices.set_admin_password(ADMIN);
         world.rps.board().change(|rps| rps.accounts.insert(World::RPS_USER.into(), RPS.into()));
@@ -118,7 +119,10 @@ impl Scene {
         ] {
             marks.add(name, secret);
         }
-        Self { world, site, process, records, marks, out: Let::default() }
+        let mut scene = Self { world, site, process, records, marks, out: Let::default() };
+        scene.further_marks();
+        scene.deploy();
+        scene
     }
 
     /// From the MAC on the box to the first call, and what only this phone knows.
@@ -279,6 +283,10 @@ async fn no_secret_comes_out_anywhere_but_where_it_belongs() {
     scene.page(first).await;
     scene.installed(second, "user2").await;
     scene.records.store.save_upload(scene.records.phone(first).unwrap().id, "a.log", UPLOAD.as_bytes()).await.unwrap();
+    scene.rotated(first, &phone).await;
+    scene.snom(Mac::new([0x00, 0x04, 0x13, 0x12, 0x34, 1]).unwrap()).await;
+    let table = scene.imported(mac(6)).await;
+    scene.scripts(first, &table).await;
     let refused = scene.site.run(&["settings", "set", "update_interval_minutes", USER]);
     assert!(!refused.status.success());
     scene.commands(first);
@@ -292,6 +300,7 @@ async fn no_secret_comes_out_anywhere_but_where_it_belongs() {
         .unwrap();
     phone.poll_once().await.unwrap();
     scene.redirect_errors(third, "user3").await;
+    scene.ymcs(mac(4)).await;
     let words = scene.site.data().with_file_name("words");
     fs::write(&words, PASSPHRASE).unwrap();
     let backup = scene.site.data().with_file_name("site.backup");
@@ -304,6 +313,7 @@ async fn no_secret_comes_out_anywhere_but_where_it_belongs() {
     let key = fs::read_to_string(scene.site.data().join("seal.key")).unwrap();
     scene.marks.add("the new sealing key", key.trim().split(' ').next_back().unwrap());
     scene.records_and_debug().await;
+    scene.debug_of_instances();
     for page in ["/metrics", "/readyz", "/healthz", "/debug"] {
         scene.out.add(page, get(scene.site.ops, page).unwrap());
     }
@@ -325,6 +335,16 @@ async fn no_secret_comes_out_anywhere_but_where_it_belongs() {
         let hit =
             scene.out.out.iter().any(|(name, bytes)| name.contains(place) && !control.find(name, bytes).is_empty());
         assert!(hit, "the control is not found in {place}: the search would miss a secret there, too");
+    }
+    // What is planted is found: each secret, where it would stand.
+    for (name, secret) in [("the user's password", USER), ("the redirect account's password", RPS)] {
+        for (place, bytes) in
+            scene.out.out.iter().filter(|(place, _)| place == "the log" || place.contains("gangway.db"))
+        {
+            let planted = [bytes.as_slice(), secret.as_bytes()].concat();
+            let found = scene.marks.find(place, &planted);
+            assert!(found.iter().any(|hit| hit.contains(name)), "{name} is not found in {place}");
+        }
     }
     scene.out.assert_clean(&scene.marks);
     assert_eq!(scene.process.terminate().1, Some(0));

@@ -125,6 +125,11 @@ impl Gateway {
         self.running.as_ref().unwrap().pnp[0]
     }
 
+    /// All places where phones could ask so.
+    pub fn pnps(&self) -> &[SocketAddr] {
+        &self.running.as_ref().unwrap().pnp
+    }
+
     pub fn port(&self) -> u16 {
         self.http.port()
     }

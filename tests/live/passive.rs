@@ -1,0 +1,145 @@
+//! A restored gateway does nothing to any phone until it takes over: every way in is refused with a sentence that says
+//! what to do, and nothing goes out, to whomever.
+
+use std::{collections::BTreeSet, fs};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use gangway::{
+    admin::{
+        action::Action,
+        message::{Effect, Message},
+    },
+    sim::{pbx::Direction, users::ProvisionRequest, yealink_phone::model},
+    store::TokenScope,
+};
+use serde_json::{Value, json};
+
+use crate::support::{
+    bench::{Bench, TITLE, world},
+    http, mac,
+    options::Options,
+    page::Page,
+    script::{Script, body, problem},
+};
+
+/// What a gateway says to a PBX that has connected, before anybody wants anything.
+const GREETINGS: [&str; 5] = ["AppChallengeResult", "AppLoginResult", "AppInfoResult", "SubscribeServices", "PbxInfo"];
+const CURE: &str = "gangway serve --take-over";
+const TABLE: &str = "mac;user;password\n805ec0123409;user5;secret-5\n";
+
+fn said(done: &std::process::Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr))
+}
+
+#[actix_rt::test]
+async fn every_way_to_a_phone_is_refused_and_nothing_goes_out() {
+    let options = Options { pnp: "listen = \"127.0.0.1:0\"".into(), ..Options::default() };
+    let mut bench = Bench::start_in(world().users(9).start().await.unwrap(), options).await;
+    let (first, second) = (mac(1), mac(2));
+    bench.installed(first, model::T46U, "user1").await;
+    let here = tempfile::tempdir().unwrap();
+    let (file, words) = (here.path().join("site.backup"), here.path().join("words"));
+    fs::write(&words, "correct horse battery").unwrap();
+    let (file, words) = (file.to_str().unwrap(), words.to_str().unwrap());
+    let done = bench.gateway.command(&["backup", file, "--passphrase-file", words]);
+    assert!(done.status.success(), "{}", said(&done));
+    let url = format!("{}{first}.cfg", bench.phone_url(first));
+    bench.gateway.stop();
+    let done = bench.gateway.command(&["restore", file, "--replace", "--passphrase-file", words]);
+    assert!(done.status.success(), "{}", said(&done));
+    let calls = || bench.world.rps.board().read(|state| state.calls.len());
+    let sent = || bench.world.pbx.board().read(|state| state.recorded.len());
+    let (calls_before, sent_before) = (calls(), sent());
+    bench.gateway.start_again().await;
+    bench.world.wait_gateway().await.unwrap();
+    let record = bench.records().phone(first).unwrap();
+
+    // The page: it shows everything, and does nothing.
+    let mut page = Page::open(&bench.world, &bench.gateway.socket_url()).await;
+    let notices = page.rows("Notices", json!({}), "notices").await;
+    assert!(notices.iter().any(|notice| notice["key"] == "passive"), "{notices:?}");
+    let refused = |what: &str, answer: &Value| {
+        let is_told = answer["error"].as_str().is_some_and(|text| text.contains(CURE));
+        assert!(answer["code"]["key"] == "passive" && is_told, "{what}: {answer}");
+    };
+    assert!(page.ask("Phone", json!({ "mac": first })).await["error"].is_null());
+    let data = json!({ "data": BASE64_STANDARD.encode(TABLE), "last": true });
+    assert!(page.ask("ImportData", data).await["error"].is_null());
+    for message in Message::ALL.iter().filter(|message| message.effect() == Effect::Acts) {
+        let body = json!({ "mac": first, "action": "allow", "vendor": "yealink", "category": "1" });
+        refused(message.name(), &page.ask(message.name(), body).await);
+    }
+    for action in Action::ALL {
+        let body = json!({ "mac": first, "action": action.name(), "category": "1" });
+        refused(action.name(), &page.ask("Act", body).await);
+    }
+    refused("Categories", &page.ask("Categories", json!({})).await);
+
+    // Scripts.
+    let script = Script::new(&bench.gateway, "robot", TokenScope::Write).await;
+    for (method, path) in [
+        ("POST", format!("/phones/{first}/actions/allow")),
+        ("POST", "/vendors/yealink/redirect-test".to_owned()),
+        ("DELETE", "/import".to_owned()),
+    ] {
+        let told = problem(&script.change(method, &path, &json!({})).await, 503);
+        assert!(told["code"] == "passive" && told["detail"].as_str().unwrap().contains(CURE), "{path}: {told}");
+    }
+    let imported = script.send("POST", "/import?category=1", &[("Content-Type", "text/csv")], TABLE.as_bytes()).await;
+    assert_eq!(problem(&imported, 503)["code"], "passive");
+    let told = body(&script.change("POST", "/resync", &json!({ "macs": [first] })).await);
+    assert_eq!((&told["accepted"], &told["refused"][0]["code"]), (&json!(0), &json!("passive")), "{told}");
+
+    // Commands.
+    let (own, table) = (first.to_string(), here.path().join("phones.csv"));
+    fs::write(&table, TABLE).unwrap();
+    for arguments in [
+        &["phones", "allow", &own][..],
+        &["phones", "release", &own],
+        &["phones", "block", &own],
+        &["phones", "remove", &own],
+        &["phones", "remove", &own, "--user", "user1"],
+        &["phones", "rotate", &own],
+        &["phones", "resync", &own, "--wait"],
+        &["phones", "check", &own, "--repair"],
+        &["phones", "check", "--all"],
+        &["phones", "bootstrap", &own, "--http-base", "http://gw.example.com"],
+        &["phones", "import", table.to_str().unwrap()],
+    ] {
+        let done = bench.gateway.command(arguments);
+        assert!(!done.status.success() && said(&done).contains(CURE), "{arguments:?}: {}", said(&done));
+    }
+    let shown = bench.gateway.command(&["phones", "show", &own]);
+    assert!(shown.status.success(), "what was restored can be looked at: {}", said(&shown));
+
+    // Users, phones, SIP PnP.
+    let answer = bench.ask(ProvisionRequest::new(&second.to_string(), "user2", TITLE)).await;
+    assert!(!answer.ok && answer.error.as_deref().is_some_and(|text| text.contains(CURE)), "{answer:?}");
+    let answer = http::get(&url, &model::T46U.user_agent(first));
+    assert!(answer.status == 503 && answer.header("retry-after").is_some(), "{answer:?}");
+    assert!(bench.gateway.pnps().is_empty(), "nobody answers SIP PnP");
+
+    // Nothing went out, nothing was written down to be done later.
+    assert_eq!(calls(), calls_before, "nothing was said to the redirect service");
+    assert_eq!(bench.world.devices.board().read(|state| state.connections.len()), 0, "no sysclient is open");
+    let told: BTreeSet<String> = bench.world.pbx.board().read(|state| {
+        let new = state.recorded.iter().skip(sent_before).filter(|one| one.direction == Direction::Received);
+        new.filter_map(|one| one.message["mt"].as_str().map(str::to_owned)).collect()
+    });
+    let unexpected: Vec<&String> = told.iter().filter(|mt| !GREETINGS.contains(&mt.as_str())).collect();
+    assert!(unexpected.is_empty(), "the PBX was told {unexpected:?}");
+    assert_eq!(bench.records().phone(first).unwrap().as_ref(), record.as_ref());
+    assert!(bench.records().phone(second).is_none());
+    assert!(bench.records().store.facts_beginning("resync.").is_empty());
+    bench.assert_no_violation();
+
+    // It can be made ready meanwhile, and after taking over everything goes on.
+    assert_eq!(script.change("PATCH", "/settings", &json!({ "values": { "language": "de" } })).await.status, 204);
+    bench.gateway.stop();
+    let done = bench.gateway.command(&["restore", "--take-over"]);
+    assert!(done.status.success(), "{}", said(&done));
+    bench.gateway.start_again().await;
+    bench.world.wait_gateway().await.unwrap();
+    let script = Script::new(&bench.gateway, "again", TokenScope::Write).await;
+    assert_eq!(script.change("POST", &format!("/phones/{first}/actions/allow"), &json!({})).await.status, 202);
+}
