@@ -108,7 +108,8 @@ fn stored(entry: redirect::HistoryEntry) -> HistoryEntry {
     }
 }
 
-#[cfg(all(test, feature = "sim"))]
+#[cfg(test)]
+#[cfg(feature = "sim")]
 mod tests {
     use std::{sync::Arc, time::Instant};
 

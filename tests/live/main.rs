@@ -31,6 +31,7 @@ mod line_keys;
 mod login;
 mod messages;
 mod missing_admin;
+mod neighbours;
 mod old_schemas;
 mod outage;
 mod passive;

@@ -73,11 +73,10 @@ async fn text(connection: &mut SqliteConnection, version: i64) -> String {
             .await
             .unwrap();
         let values = columns.iter().map(|column| format!("quote({column})")).collect::<Vec<_>>().join(" || ', ' || ");
-        let rows: Vec<String> =
-            sqlx::query_scalar(AssertSqlSafe(format!("SELECT {values} FROM {name} ORDER BY 1")))
-                .fetch_all(&mut *connection)
-                .await
-                .unwrap();
+        let rows: Vec<String> = sqlx::query_scalar(AssertSqlSafe(format!("SELECT {values} FROM {name} ORDER BY 1")))
+            .fetch_all(&mut *connection)
+            .await
+            .unwrap();
         for row in rows {
             text += &format!("INSERT INTO {name} ({}) VALUES ({row});\n", columns.join(", "));
         }

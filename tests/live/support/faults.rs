@@ -1,0 +1,241 @@
+//! A neighbour's bad days: a proxy on loopback that passes on what is said, or does it badly. It runs on a thread of its
+//! own, so that it goes on whatever the test waits for.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream, tcp},
+    sync::watch,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+
+/// Longer than any pause of the gateway, of a call that is never answered and of the one after it.
+const PATIENCE: Duration = Duration::from_secs(100);
+
+/// How badly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Not at all.
+    None,
+    /// Every connection is closed.
+    Away,
+    /// Every other connection is closed at once, from the first, and the rest after a second.
+    Flapping,
+    /// Whatever the neighbour says is replaced by noise of the same length.
+    Garbage,
+    /// One byte a second.
+    Trickling,
+    /// Connections stand, and nothing arrives on either side until it is over.
+    Silent,
+}
+
+impl Fault {
+    /// Through which nobody gets.
+    pub const LASTING: [Self; 4] = [Self::Away, Self::Garbage, Self::Trickling, Self::Silent];
+}
+
+/// Who speaks to whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Neighbour {
+    /// It is called; a connection on which nothing is asked has not met a fault.
+    Called,
+    /// A websocket is held to it.
+    Held,
+    /// It holds a websocket to the gateway.
+    Holding,
+}
+
+/// Stands between the gateway and one neighbour.
+pub struct Proxy {
+    address: SocketAddr,
+    fault: watch::Sender<Fault>,
+    met: watch::Receiver<Vec<Fault>>,
+}
+
+impl Proxy {
+    /// Listens on a free port and passes on to `upstream`.
+    pub fn start(neighbour: Neighbour, upstream: SocketAddr) -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (fault, faults) = watch::channel(Fault::None);
+        let (met, seen) = watch::channel(Vec::new());
+        let link = Link { neighbour, upstream, fault: faults, met: Arc::new(met) };
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async move { link.serve(TcpListener::from_std(listener).unwrap()).await });
+        });
+        Self { address, fault, met: seen }
+    }
+
+    /// The same URL through this proxy.
+    pub fn url(&self, url: &str) -> String {
+        let mut url: url::Url = url.parse().unwrap();
+        url.set_port(Some(self.address.port())).unwrap();
+        url.into()
+    }
+
+    pub fn set(&self, fault: Fault) {
+        self.fault.send_replace(fault);
+    }
+
+    /// Waits until a connection has suffered from it.
+    pub async fn met(&self, fault: Fault, who: &str) {
+        let mut met = self.met.clone();
+        let seen = timeout(PATIENCE, met.wait_for(|met| met.contains(&fault))).await;
+        assert!(seen.is_ok_and(|seen| seen.is_ok()), "{who} has never been {fault:?}");
+    }
+}
+
+#[derive(Clone)]
+struct Link {
+    neighbour: Neighbour,
+    upstream: SocketAddr,
+    fault: watch::Receiver<Fault>,
+    met: Arc<watch::Sender<Vec<Fault>>>,
+}
+
+impl Link {
+    fn meets(&self, fault: Fault) {
+        self.met.send_if_modified(|met| {
+            let is_news = !met.contains(&fault);
+            if is_news {
+                met.push(fault);
+            }
+            is_news
+        });
+    }
+
+    /// Until the proxy is dropped.
+    async fn serve(mut self, listener: TcpListener) {
+        let mut connections = JoinSet::new();
+        let mut flaps = 0_usize;
+        loop {
+            let client = loop {
+                tokio::select! {
+                    accepted = listener.accept() => if let Ok((client, _)) = accepted { break client },
+                    changed = self.fault.changed() => if changed.is_err() { return },
+                    Some(_) = connections.join_next() => {}
+                }
+            };
+            let fault = *self.fault.borrow();
+            flaps = if fault == Fault::Flapping { flaps + 1 } else { 0 };
+            if fault == Fault::Away || flaps % 2 == 1 {
+                self.meets(fault);
+                continue;
+            }
+            connections.spawn(self.clone().connect(client));
+        }
+    }
+
+    async fn connect(self, client: TcpStream) {
+        let Ok(server) = TcpStream::connect(self.upstream).await else { return };
+        let (from_client, to_client) = client.into_split();
+        let (from_server, to_server) = server.into_split();
+        let is_client = self.neighbour == Neighbour::Holding;
+        tokio::select! {
+            () = self.clone().pass(from_client, to_server, is_client) => {}
+            () = self.clone().pass(from_server, to_client, !is_client) => {}
+            () = self.clone().cut() => {}
+        }
+    }
+
+    /// Returns when the connection is to end.
+    async fn cut(mut self) {
+        loop {
+            let fault = *self.fault.borrow_and_update();
+            let patience = match fault {
+                Fault::Away => Duration::ZERO,
+                Fault::Flapping => Duration::from_secs(1),
+                _ => Duration::MAX,
+            };
+            match timeout(patience, self.fault.changed()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return,
+                Err(_) => return self.meets(fault),
+            }
+        }
+    }
+
+    async fn pass(mut self, mut from: tcp::OwnedReadHalf, mut to: tcp::OwnedWriteHalf, is_neighbour: bool) {
+        let mut bytes = [0; 4096];
+        loop {
+            let count = tokio::select! {
+                read = from.read(&mut bytes) => match read {
+                    Ok(0) | Err(_) => return,
+                    Ok(count) => count,
+                },
+                changed = self.fault.changed() => {
+                    let fault = *self.fault.borrow();
+                    if changed.is_err() {
+                        return;
+                    }
+                    if self.neighbour == Neighbour::Called || !is_neighbour {
+                        continue;
+                    }
+                    // Out of the blue.
+                    if fault == Fault::Garbage && to.write_all(&noise(64)).await.is_err() {
+                        return;
+                    }
+                    if matches!(fault, Fault::Garbage | Fault::Trickling | Fault::Silent) {
+                        self.meets(fault);
+                    }
+                    continue;
+                }
+            };
+            let Some(said) = bytes.get(..count) else { return };
+            if !self.say(said, &mut to, is_neighbour).await {
+                return;
+            }
+        }
+    }
+
+    /// False when the connection has ended.
+    async fn say(&mut self, mut said: &[u8], to: &mut tcp::OwnedWriteHalf, is_neighbour: bool) -> bool {
+        while let Some(first) = said.get(..1) {
+            let fault = *self.fault.borrow_and_update();
+            let result = match fault {
+                Fault::Silent => {
+                    self.meets(fault);
+                    if self.fault.changed().await.is_err() {
+                        return false;
+                    }
+                    continue;
+                }
+                Fault::Trickling if is_neighbour => {
+                    self.meets(fault);
+                    let result = to.write_all(first).await;
+                    said = said.get(1..).unwrap_or_default();
+                    tokio::select! {
+                        () = sleep(Duration::from_secs(1)) => {}
+                        _ = self.fault.changed() => {}
+                    }
+                    result
+                }
+                Fault::Garbage if is_neighbour => {
+                    self.meets(fault);
+                    to.write_all(&noise(std::mem::take(&mut said).len())).await
+                }
+                _ => to.write_all(std::mem::take(&mut said)).await,
+            };
+            if result.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+/// The same every time; neither HTTP nor a frame.
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_u32;
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state.to_be_bytes()[0] | 0x80
+    };
+    std::iter::repeat_with(next).take(length).collect()
+}
