@@ -1,7 +1,12 @@
 //! How a task starts and how it learns that it must end. Every background task of the gateway is spawned here, so
 //! that shutdown can wait for all of them by name; `lifecycle` decides when.
 
-use std::{future::Future, time::Duration};
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
@@ -11,6 +16,26 @@ use tracing::Instrument;
 pub struct Tasks {
     stop: CancellationToken,
     tracker: TaskTracker,
+    /// How many of each name run.
+    running: Arc<Mutex<BTreeMap<&'static str, usize>>>,
+}
+
+/// Takes the task off the list however it ends.
+struct Listed {
+    name: &'static str,
+    running: Arc<Mutex<BTreeMap<&'static str, usize>>>,
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = running.get_mut(self.name) {
+            *count -= 1;
+            if *count == 0 {
+                running.remove(self.name);
+            }
+        }
+    }
 }
 
 impl Tasks {
@@ -22,12 +47,34 @@ impl Tasks {
 
     /// Spawns onto the current thread's arbiter; for futures that are not `Send` (awc, actix).
     pub fn spawn_local(&self, name: &'static str, task: impl Future<Output = ()> + 'static) {
+        let listed = self.list(name);
+        let task = async move {
+            let _listed = listed;
+            task.await;
+        };
         self.tracker.spawn_local(task.instrument(tracing::info_span!("task", name)));
     }
 
     /// Spawns onto the current runtime.
     pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let listed = self.list(name);
+        let task = async move {
+            let _listed = listed;
+            task.await;
+        };
         self.tracker.spawn(task.instrument(tracing::info_span!("task", name)));
+    }
+
+    fn list(&self, name: &'static str) -> Listed {
+        *self.running.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default() += 1;
+        Listed { name, running: Arc::clone(&self.running) }
+    }
+
+    /// The names of the tasks that run, with how many of each.
+    #[must_use]
+    pub fn running(&self) -> Vec<(&'static str, usize)> {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.iter().map(|(name, count)| (*name, *count)).collect()
     }
 
     /// Completes when the gateway stops. Tasks that wait for anything also wait for this.

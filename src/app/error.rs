@@ -48,9 +48,9 @@ pub enum ServingError {
     /// A listener ended though nobody asked.
     #[error("a listener ended by itself")]
     Ended,
-    /// Some tasks did not end in time.
-    #[error("{0} tasks did not end within ten seconds and were dropped")]
-    Unfinished(usize),
+    /// Some tasks did not end in time: their names.
+    #[error("not everything ended within ten seconds; dropped were: {0}")]
+    Unfinished(String),
 }
 
 fn lines(findings: &[Finding]) -> String {

@@ -108,7 +108,7 @@ pub struct Sysclient {
 }
 
 /// What Devices deployed, item by item as received.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct DeviceConfig {
     /// Items by `type` (`NTP`, `MEDIA`, ...), passwords already decrypted into `turnPassword` / `logPassword`.
     /// Phones of one category have the same ones: what the store loads equal is held once.
@@ -117,6 +117,17 @@ pub struct DeviceConfig {
     pub admin_password: Option<Secret>,
     /// When the first complete burst arrived.
     pub received: Option<Timestamp>,
+}
+
+/// Items hold passwords: only their types are told.
+impl std::fmt::Debug for DeviceConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DeviceConfig")
+            .field("items", &self.items.keys())
+            .field("admin_password", &self.admin_password)
+            .field("received", &self.received)
+            .finish()
+    }
 }
 
 /// What the redirect service holds for this phone.

@@ -44,12 +44,12 @@ impl EndpointKey {
 }
 
 /// What an action learned about its endpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Seen {
     /// It is there, whatever it says.
     Answered,
-    /// It cannot be reached or is out of order.
-    Away,
+    /// It cannot be reached or is out of order; the sentence says how, where one is known.
+    Away(Option<String>),
     /// It wants to be left alone for this long.
     Busy(Duration),
 }
@@ -58,7 +58,7 @@ impl Seen {
     pub(super) fn of(outcome: &Outcome) -> Self {
         match outcome {
             Outcome::RateLimited { retry_after } => Self::Busy(patience(*retry_after)),
-            Outcome::Transport(_) => Self::Away,
+            Outcome::Transport(_) => Self::Away(Some(outcome.sentence())),
             _ => Self::Answered,
         }
     }
@@ -106,6 +106,8 @@ impl Line {
 #[derive(Debug, Default)]
 struct Endpoint {
     breaker: Breaker,
+    /// What the last one who tried was told while it is away.
+    why: Option<String>,
     under_way: usize,
     /// Called out of the line and not decided yet; a turn is kept for each.
     invited: BTreeSet<PhoneId>,
@@ -161,6 +163,11 @@ impl Endpoints {
         self.all.get(key).and_then(|endpoint| endpoint.breaker.next_probe())
     }
 
+    /// In what way it is away, as the last one who tried was told.
+    pub(super) fn away_why(&self, key: &EndpointKey) -> Option<String> {
+        self.all.get(key).filter(|endpoint| endpoint.breaker.away_since().is_some())?.why.clone()
+    }
+
     /// Asks for a turn; `is_patient` where nobody waits for it. Never [`Turn::Later`]: phones stand in line.
     pub(super) fn turn(&mut self, key: &EndpointKey, phone: PhoneId, is_patient: bool, now: Timestamp) -> Turn {
         let endpoint = self.all.entry(key.clone()).or_default();
@@ -199,8 +206,14 @@ impl Endpoints {
         endpoint.under_way = endpoint.under_way.saturating_sub(1);
         let _is_news = match seen {
             Some(Seen::Answered) => endpoint.breaker.succeeded(),
-            Some(Seen::Away) => endpoint.breaker.failed(now),
-            Some(Seen::Busy(pause)) => endpoint.breaker.asks_for(pause, now),
+            Some(Seen::Away(why)) => {
+                endpoint.why = why;
+                endpoint.breaker.failed(now)
+            }
+            Some(Seen::Busy(pause)) => {
+                endpoint.why = None;
+                endpoint.breaker.asks_for(pause, now)
+            }
             None => false,
         };
         std::mem::take(&mut endpoint.server_waits)
@@ -290,7 +303,7 @@ mod tests {
         let mut endpoints = Endpoints::default();
         let key = redirect();
         assert_eq!(endpoints.turn(&key, PhoneId(1), false, at(0)), GO);
-        endpoints.done(&key, Some(Seen::Away), at(0));
+        endpoints.done(&key, Some(Seen::Away(None)), at(0));
         for id in 1..=3 {
             assert_eq!(endpoints.turn(&key, PhoneId(id), false, at(1)), Turn::Queued);
         }
@@ -299,7 +312,7 @@ mod tests {
         assert_eq!(endpoints.invite(at(10)), [PhoneId(1)]);
         assert_eq!(endpoints.turn(&key, PhoneId(1), false, at(10)), PROBE);
         assert_eq!(endpoints.invite(at(10)), [], "one probe");
-        endpoints.done(&key, Some(Seen::Away), at(12));
+        endpoints.done(&key, Some(Seen::Away(None)), at(12));
         assert_eq!(endpoints.turn(&key, PhoneId(1), false, at(12)), Turn::Queued);
         assert_eq!(endpoints.next(at(12)), Some(at(20)));
         assert_eq!(endpoints.invite(at(20)), [PhoneId(2)]);
@@ -319,7 +332,7 @@ mod tests {
         assert_eq!(endpoints.turn(&key, PhoneId(1), false, at(0)), GO);
         endpoints.turn(&key, PhoneId(2), false, at(0));
         endpoints.turn(&key, PhoneId(3), false, at(0));
-        endpoints.done(&key, Some(Seen::Away), at(0));
+        endpoints.done(&key, Some(Seen::Away(None)), at(0));
         assert_eq!(endpoints.invite(at(10)), [PhoneId(2)]);
         endpoints.leave(PhoneId(2));
         assert_eq!(endpoints.next(at(10)), Some(at(10)));
@@ -349,7 +362,7 @@ mod tests {
         assert_eq!(endpoints.turn(&key, PhoneId(1), false, at(0)), GO);
         assert_eq!(endpoints.turn(&key, PhoneId(2), false, at(0)), Turn::Queued);
         assert_eq!(endpoints.server_turn(&key, at(0)), Turn::Queued);
-        assert!(endpoints.done(&key, Some(Seen::Away), at(0)), "the server entry waits");
+        assert!(endpoints.done(&key, Some(Seen::Away(None)), at(0)), "the server entry waits");
         assert_eq!(endpoints.server_turn(&key, at(1)), Turn::Later(at(10)));
         assert_eq!(endpoints.server_turn(&key, at(10)), PROBE);
         assert_eq!(endpoints.invite(at(10)), []);

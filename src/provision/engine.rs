@@ -147,6 +147,12 @@ impl Engine {
         self.wake.notify_one();
     }
 
+    /// In what way the phone's redirect service is away.
+    pub(super) fn away_why(&self, phone: &Phone) -> Option<String> {
+        let facts = self.world.account(phone.instance, &phone.vendor)?;
+        self.state().endpoints.away_why(&EndpointKey::redirect(&facts.account))
+    }
+
     /// A PBX of the instance came or its rights changed.
     pub(super) fn pbx_is_back(&self, instance: InstanceId) {
         self.state().endpoints.is_back(&EndpointKey::Pbx(instance));
@@ -447,7 +453,7 @@ impl Drop for Running {
         state_ref.under_way.remove(&self.key);
         state_ref.dirty.insert(self.key.0);
         if let Some(endpoint) = &self.endpoint {
-            state_ref.endpoint_done(endpoint, self.seen, now);
+            state_ref.endpoint_done(endpoint, self.seen.take(), now);
         }
         if let Some(phone) = state_ref.backlog.pop_first() {
             state_ref.dirty.insert(phone);

@@ -50,7 +50,8 @@ pub(super) async fn carry_out(
             store.change_phone(phone.id, |phone, _| outcome::no_url(phone, &error, now)).await?;
         }
         Action::NoteRedirectAway(until) => {
-            store.change_phone(phone.id, |phone, _| outcome::service_away(phone, until, now)).await?;
+            let why = engine.away_why(phone);
+            store.change_phone(phone.id, |phone, _| outcome::service_away(phone, why, until, now)).await?;
         }
         Action::NoteServerRefused(sentence) => {
             store
@@ -242,7 +243,7 @@ async fn write_flags(
         pbx.set_flags(phone.instance, key.clone(), account.hwid.clone(), flags).await
     }
     .await;
-    running.saw(if matches!(result, Err(PbxError::NoSession)) { Seen::Away } else { Seen::Answered });
+    running.saw(if matches!(result, Err(PbxError::NoSession)) { Seen::Away(None) } else { Seen::Answered });
     pass(CrashPoint::FlagsAnswered).await;
     let now = engine.world.now();
     engine
@@ -280,7 +281,7 @@ async fn ask_registration(
     let is_set = engine.world.settings(phone).text("sip_account") == "username";
     let by_name = is_set || phone.shares_hwid(account, has_handsets);
     let result = engine.world.pbx.registration(phone.instance, key_of(account), account.hwid.clone(), by_name).await;
-    running.saw(if matches!(result, Err(PbxError::NoSession)) { Seen::Away } else { Seen::Answered });
+    running.saw(if matches!(result, Err(PbxError::NoSession)) { Seen::Away(None) } else { Seen::Answered });
     pass(CrashPoint::RegistrationAnswered).await;
     let now = engine.world.now();
     engine

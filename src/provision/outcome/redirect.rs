@@ -116,15 +116,13 @@ pub fn deregistered(phone: &mut Phone, outcome: &Outcome, now: Timestamp, pause:
     }
 }
 
-/// The service is away or asks for patience, known from another phone.
-pub fn service_away(phone: &mut Phone, until: Timestamp, now: Timestamp) {
+/// The service is away or asks for patience, known from another phone; `why` is what that one was told.
+pub fn service_away(phone: &mut Phone, why: Option<String>, until: Timestamp, now: Timestamp) {
+    const AWAY: &str =
+        "The redirect service cannot be reached or wants no calls at the moment; it is tried again by itself.";
     let attempts = phone.redirect.attempts;
-    phone.redirect.fail(
-        RedirectState::Pending,
-        "The redirect service cannot be reached or wants no calls at the moment; it is tried again by itself.",
-        Some(until),
-        now,
-    );
+    let why = why.unwrap_or_else(|| AWAY.to_owned());
+    phone.redirect.fail(RedirectState::Pending, why, Some(until), now);
     phone.redirect.attempts = attempts;
 }
 
