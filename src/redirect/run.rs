@@ -31,6 +31,8 @@ use crate::{
 
 /// More calls than any operation needs.
 const LONGEST: usize = 32;
+/// How long a gateway that stops still waits for an answer.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 /// Accounts whose pace is remembered.
 const MOST_ACCOUNTS: usize = 1024;
 
@@ -271,7 +273,7 @@ impl Runner {
         Outcome::Unknown(format!("no end after {LONGEST} calls"))
     }
 
-    /// Sends a call, once more when the connection broke; `None` when the gateway stops before it was sent.
+    /// Sends a call, once more when the connection broke; `None` when the gateway stops before it was sent or answered.
     async fn call(
         &self,
         call: &Call,
@@ -279,14 +281,27 @@ impl Runner {
         context: &Context,
     ) -> Option<(Timestamp, Result<Response, HttpError>)> {
         let at = self.own_moment(gate).await?;
-        match self.client.send(self.sealed(call, at)).await {
+        match self.send(self.sealed(call, at)).await? {
             Err(error) if error.is_momentary() => {
                 let outcome = Outcome::Transport(Trouble::Http(error));
                 self.record(call, at, context, outcome.clone(), &outcome.sentence());
                 let at = self.own_moment(gate).await?;
-                Some((at, self.client.send(self.sealed(call, at)).await))
+                Some((at, self.send(self.sealed(call, at)).await?))
             }
             result => Some((at, result)),
+        }
+    }
+
+    /// `None` when the gateway stops and the answer does not come soon: as if it had died here.
+    async fn send(&self, request: Request) -> Option<Result<Response, HttpError>> {
+        let given_up = async {
+            self.tasks.stopping().await;
+            tokio::time::sleep(LAST_WORDS).await;
+        };
+        tokio::select! {
+            biased;
+            result = self.client.send(request) => Some(result),
+            () = given_up => None,
         }
     }
 
