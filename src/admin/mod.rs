@@ -53,6 +53,7 @@ pub use self::{
     build::build,
     import::MOST_BYTES as IMPORT_BYTES,
     inquiry::Inquiry,
+    notices::of_certificate,
     pages::AdminPages,
     query::{Query, Sort, Wish},
     reply::Problem,

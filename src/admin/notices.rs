@@ -269,6 +269,12 @@ fn sip_trust(inner: &Inner, instance: InstanceId, all: &mut Vec<Notice>) {
     }
 }
 
+/// What there is to say of the certificate of a file in the log: that it ends within seven weeks, or cannot be read.
+#[must_use]
+pub fn of_certificate(file: &Path, now: Timestamp) -> Option<String> {
+    certificate(file, now).map(|notice| notice.text.english())
+}
+
 /// What there is to say of one certificate.
 fn certificate(file: &Path, now: Timestamp) -> Option<Notice> {
     let unreadable = |error: String| {

@@ -1,6 +1,6 @@
 //! Renewed certificates and CAs are taken without anybody's help.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
@@ -16,6 +16,14 @@ use crate::{
 
 /// How often the files are read again. They are small, and a renewal is never in a hurry.
 const ROUND: Duration = Duration::from_secs(60);
+
+/// The certificates phones see, as files.
+pub(super) fn files(config: &Config) -> Vec<PathBuf> {
+    match config.https.listen.is_empty() {
+        true => Vec::new(),
+        false => config.https.pairs().into_iter().map(|(chain, _)| chain).collect(),
+    }
+}
 
 /// What the TLS listeners need; `None` where nobody listens.
 pub(super) fn open(

@@ -40,10 +40,7 @@ pub(super) struct Parts {
 pub(super) async fn open(config: &Config, threads: &Threads, parts: Parts) -> Result<Desk, StartError> {
     let Parts { store, instances, registry, sessions, devices, provisioning, failures, clock, scanners, tasks } = parts;
     let of_instance = bases::of(store.clone(), instances.clone());
-    let certificates = match config.https.listen.is_empty() {
-        true => Vec::new(),
-        false => config.https.pairs().into_iter().map(|(chain, _)| chain).collect(),
-    };
+    let certificates = super::certificates::files(config);
     let deps = Deps {
         renderer: Renderer::new(Arc::clone(&registry), store.derive_key("etag"), 0, Arc::clone(&clock)),
         bases: Box::new(move |id| {

@@ -192,6 +192,9 @@ impl Application {
         tasks.spawn_local("pbx-changes", follow_pbxs(sessions.clone(), provisioning.clone(), tasks.clone()));
         tasks.spawn_local("upkeep", upkeep::prune(store.clone(), instances.clone(), Arc::clone(&clock), tasks.clone()));
 
+        let warn = |sentence: String| tracing::warn!("{sentence}");
+        let reminder = upkeep::remind(certificates::files(&config), warn, Arc::clone(&clock), tasks.clone());
+        tasks.spawn_local("reminder", reminder);
         tasks.spawn_local(
             "daily copy",
             upkeep::copy(store.clone(), config.data.copies, Arc::clone(&clock), tasks.clone()),

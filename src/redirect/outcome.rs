@@ -128,6 +128,17 @@ pub enum Outcome {
     NotConfigured(String),
 }
 
+/// Characters of a service's own words in a sentence; the history has them all.
+const WORDS: usize = 300;
+
+fn shortened(text: &str) -> String {
+    let mut short: String = text.chars().take(WORDS).collect();
+    if short.len() < text.len() {
+        short.push_str(" ...");
+    }
+    short
+}
+
 impl Outcome {
     /// Done, nothing else to say.
     pub(super) fn done() -> Self {
@@ -176,8 +187,9 @@ impl Outcome {
                  the phone: compare serial_number of this phone with the label."
                 .to_owned(),
             Self::NotPermitted(text) => format!(
-                "The redirect service does not permit this to our account ({text}): have the distributor extend the \
-                 account's rights."
+                "The redirect service does not permit this to our account ({}): have the distributor extend the \
+                 account's rights.",
+                shortened(text)
             ),
             Self::AuthFailed => "The redirect service refuses user or password of the redirect account: enter them \
                  again in the settings."
@@ -190,7 +202,9 @@ impl Outcome {
                 "The redirect service wants fewer calls; it is tried again later.".to_owned()
             }
             Self::Transport(trouble) => trouble.sentence(),
-            Self::Unknown(text) => format!("The redirect service answered something unknown: \"{text}\"."),
+            Self::Unknown(text) => {
+                format!("The redirect service answered something unknown: \"{}\".", shortened(text))
+            }
             Self::NotConfigured(what) => format!("The redirect service is not configured: {what}."),
         }
     }
@@ -355,5 +369,20 @@ impl Trouble {
             ),
             Self::Stopping => "The gateway is stopping; it goes on after the next start.".to_owned(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_for_an_answer_makes_no_page_of_a_sentence() {
+        let sentence = Outcome::Unknown("\u{fffd}".repeat(5_000)).sentence();
+        assert!(sentence.chars().count() < 400 && sentence.ends_with(" ...\"."), "{sentence}");
+        assert_eq!(
+            Outcome::Unknown("hm".into()).sentence(),
+            "The redirect service answered something unknown: \"hm\"."
+        );
     }
 }

@@ -13,6 +13,7 @@ use crate::support::{
     mac,
     options::Options,
     page::Page,
+    records::Records,
 };
 
 async fn bench() -> (Bench, Page) {
@@ -178,6 +179,44 @@ async fn a_file_of_phones_is_checked_by_line_imported_and_changes_nothing_twice(
     let done = page.told("ImportProgress", |told| told["finished"] == true && told["unchanged"] == 2).await;
     assert_eq!(done["changed"], 0, "{done}");
     assert_eq!((times(1), times(2)), (1, 1));
+}
+
+#[actix_rt::test]
+async fn an_import_cut_off_by_a_restart_goes_on_with_the_same_file() {
+    const LINES: u8 = 60;
+    let world = world().users(LINES.into()).start().await.unwrap();
+    let mut bench = Bench::start_in(world, Options::default()).await;
+    let mut page = Page::open(&bench.world, &bench.gateway.socket_url()).await;
+    let mut file = b"mac,user,password\n".to_vec();
+    for number in 1..=LINES {
+        file.extend(format!("{},user{number},secret-{number}\n", mac(number)).bytes());
+    }
+    let checked = import(&mut page, &file).await;
+    assert_eq!(checked[0]["good"], LINES, "{checked:#?}");
+    page.until_devices().await;
+    let started = page.ask("ImportStart", json!({ "category": "1" })).await;
+    assert_eq!(started["lines"], LINES, "{started}");
+    let begun = |records: &Records| (records.store.roster().len() >= 3).then_some(());
+    bench.records().wait_for("the first lines", begun).await;
+    drop(page);
+    bench.gateway.restart().await;
+    bench.world.wait_gateway().await.unwrap();
+    let before = bench.records().store.roster().len();
+    assert!(before < usize::from(LINES), "the restart came too late to cut anything off");
+
+    let mut page = Page::open(&bench.world, &bench.gateway.socket_url()).await;
+    import(&mut page, &file).await;
+    page.until_devices().await;
+    page.ask("ImportStart", json!({ "category": "1" })).await;
+    let done = page.told("ImportProgress", |told| told["finished"] == true).await;
+    assert_eq!(done["failed"], 0, "{done}");
+    assert_eq!(done["changed"].as_u64().unwrap() + done["unchanged"].as_u64().unwrap(), u64::from(LINES), "{done}");
+    let phones = bench.records().store.roster().all();
+    assert_eq!(phones.len(), usize::from(LINES));
+    for phone in phones {
+        bench.records().wait_devices(phone.mac, DevicesState::Received).await;
+    }
+    bench.assert_no_violation();
 }
 
 #[actix_rt::test]

@@ -65,8 +65,12 @@ impl Envelope {
         if text.len() > limit {
             return Err(EnvelopeError::TooLarge { size: text.len(), limit });
         }
+        let body: Value = serde_json::from_str(text).map_err(EnvelopeError::Json)?;
+        // An array would be taken for the members in their order.
+        if !body.is_object() {
+            return Err(EnvelopeError::Json(serde::de::Error::custom("no object")));
+        }
         let head: Head<'_> = serde_json::from_str(text).map_err(EnvelopeError::Json)?;
-        let body = serde_json::from_str(text).map_err(EnvelopeError::Json)?;
         // An empty api addresses nobody else.
         let api = head.api.filter(|api| !api.is_empty());
         Ok(Self { mt: head.mt, api, src: head.src.map(ToOwned::to_owned), body, raw: text.to_owned() })
@@ -256,7 +260,16 @@ mod tests {
 
     #[test]
     fn what_is_no_message_is_refused() {
-        for text in ["", "[]", "1", r#"{"mt":1}"#, r#"{"api":"x"}"#, r#"{"mt":"a","mt":"b"}"#, r#"{"mt":"a"} x"#] {
+        for text in [
+            "",
+            "[]",
+            "1",
+            r#"["Do","X","7"]"#,
+            r#"{"mt":1}"#,
+            r#"{"api":"x"}"#,
+            r#"{"mt":"a","mt":"b"}"#,
+            r#"{"mt":"a"} x"#,
+        ] {
             assert!(Envelope::parse(text, IN_LIMIT).is_err(), "{text}");
         }
         assert!(matches!(Envelope::parse(r#"{"mt":"a"}"#, 5), Err(EnvelopeError::TooLarge { size: 10, limit: 5 })));

@@ -80,8 +80,11 @@ impl Message {
             if line.starts_with([' ', '\t']) {
                 // A folded line goes on with the one before.
                 let (_, value) = headers.last_mut().ok_or(Malformed::Header)?;
-                value.push(' ');
-                value.push_str(line.trim());
+                let more = line.trim();
+                if !value.is_empty() && !more.is_empty() {
+                    value.push(' ');
+                }
+                value.push_str(more);
                 continue;
             }
             let (name, value) = line.split_once(':').ok_or(Malformed::Header)?;
@@ -182,6 +185,9 @@ mod tests {
         assert_eq!(message.header("Event"), Some("check-sync; reboot=false"));
         assert_eq!(message.body, b"ab");
         assert_eq!(Message::read(&message.write()).unwrap().body, b"ab");
+        // Folds with nothing in them leave no space behind.
+        let message = Message::read(b"NOTIFY sip:a@b SIP/2.0\r\na:\r\n x\r\n\t\r\n y\r\nb: z\r\n \r\n\r\n").unwrap();
+        assert_eq!((message.header("a"), message.header("b")), (Some("x y"), Some("z")));
     }
 
     #[test]
