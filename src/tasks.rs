@@ -47,27 +47,23 @@ impl Tasks {
 
     /// Spawns onto the current thread's arbiter; for futures that are not `Send` (awc, actix).
     pub fn spawn_local(&self, name: &'static str, task: impl Future<Output = ()> + 'static) {
-        let listed = self.list(name);
-        let task = async move {
-            let _listed = listed;
-            task.await;
-        };
-        self.tracker.spawn_local(task.instrument(tracing::info_span!("task", name)));
+        self.tracker.spawn_local(self.listed(name, task));
     }
 
     /// Spawns onto the current runtime.
     pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-        let listed = self.list(name);
+        self.tracker.spawn(self.listed(name, task));
+    }
+
+    /// The task, on the list while it runs.
+    fn listed<T: Future<Output = ()>>(&self, name: &'static str, task: T) -> impl Future<Output = ()> + use<T> {
+        *self.running.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default() += 1;
+        let listed = Listed { name, running: Arc::clone(&self.running) };
         let task = async move {
             let _listed = listed;
             task.await;
         };
-        self.tracker.spawn(task.instrument(tracing::info_span!("task", name)));
-    }
-
-    fn list(&self, name: &'static str) -> Listed {
-        *self.running.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default() += 1;
-        Listed { name, running: Arc::clone(&self.running) }
+        task.instrument(tracing::info_span!("task", name))
     }
 
     /// The names of the tasks that run, with how many of each.

@@ -370,7 +370,7 @@ impl Application {
             };
             let _ = tokio::time::timeout(SHUTDOWN_PATIENCE, stopped).await;
         }
-        let left = tasks.finish(SHUTDOWN_PATIENCE).await;
+        tasks.finish(SHUTDOWN_PATIENCE).await;
         let unfinished = tasks.running();
         // What was asked while the tasks ended.
         if let Err(error) = store.flush_requests().await {
@@ -380,7 +380,7 @@ impl Application {
         match ended {
             Some(Err(error)) => Err(ServingError::Listener(error)),
             Some(Ok(())) => Err(ServingError::Ended),
-            None if left > 0 => {
+            None if !unfinished.is_empty() => {
                 let names: Vec<String> = unfinished.iter().map(|(name, count)| format!("{name} ({count})")).collect();
                 Err(ServingError::Unfinished(names.join(", ")))
             }
