@@ -243,7 +243,8 @@ impl Application {
             nonce_key: store.derive_key("http nonces"),
             passive: !is_active,
             scanners,
-        });
+        })
+            .map_err(StartError::Io)?;
         let public = listeners::listen(
             &listeners::Addresses {
                 http: config.http.listen.clone(),

@@ -10,6 +10,7 @@ pub mod conditional;
 pub mod connections;
 pub mod consequences;
 pub mod decoys;
+pub mod departures;
 pub mod gate;
 pub mod handshakes;
 pub mod issuers;
@@ -40,6 +41,7 @@ use ipnet::IpNet;
 use self::{
     authorization::{Entrances, Used},
     consequences::Consequences,
+    departures::Departures,
     limits::Strikes,
     memo::Memo,
     meter::Meter,
@@ -100,16 +102,20 @@ pub struct Deps {
     strikes: Strikes,
     scanners: Arc<Scanners>,
     consequences: Consequences,
+    departures: Departures,
     meter: Meter,
     passive: bool,
 }
 
 impl Deps {
     /// Puts the parts together. Call it after the metrics recorder is installed.
-    #[must_use]
-    pub fn new(parts: Parts) -> Arc<Self> {
+    ///
+    /// # Errors
+    /// When the system refuses the thread that holds refusals back.
+    pub fn new(parts: Parts) -> std::io::Result<Arc<Self>> {
         let consequences = Consequences::new(parts.records.clone(), parts.deliveries, parts.tasks);
-        Arc::new(Self {
+        Ok(Arc::new(Self {
+            departures: Departures::start()?,
             entrances: Entrances::new(&parts.instances, &parts.nonce_key),
             instances: parts.instances,
             records: parts.records,
@@ -127,7 +133,7 @@ impl Deps {
             consequences,
             meter: Meter::default(),
             passive: parts.passive,
-        })
+        }))
     }
 }
 

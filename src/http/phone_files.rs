@@ -1,7 +1,7 @@
 //! `phone/<token>/<file>` and `phone/<file>`: recognise, judge, answer, and only then note. The way of an ordinary GET
 //! holds no lock, waits for nothing and writes nothing.
 
-use std::{rc::Rc, sync::Arc, time::Duration};
+use std::{rc::Rc, sync::Arc, time::Instant};
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -10,7 +10,6 @@ use actix_web::{
 };
 use futures_util::StreamExt;
 use jiff::Timestamp;
-use tokio::time::Instant;
 
 use super::{
     Deps, answer,
@@ -41,10 +40,6 @@ use crate::{
 
 /// Characters of a User-Agent in the time line.
 const SHOWN: usize = 200;
-
-/// Every refusal leaves this long after its request came (the timer adds up to a millisecond), whatever was looked up
-/// and noted for it: many times what the slowest of them takes, so that the time does not tell whether a phone exists.
-const REFUSALS_TAKE: Duration = Duration::from_millis(2);
 
 /// One request on its way.
 struct Visit<'a> {
@@ -133,7 +128,7 @@ pub async fn handle(
     let (answer, outcome) = visit.answer(decision, phone.as_ref(), payload).await;
     visit.note(phone.as_deref(), token, outcome);
     if matches!(outcome, Outcome::Refused(_)) {
-        tokio::time::sleep_until(began + REFUSALS_TAKE).await;
+        deps.departures.wait(began).await;
     }
     answer
 }

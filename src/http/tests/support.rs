@@ -319,7 +319,8 @@ impl House {
             nonce_key: [7; 32],
             passive: false,
             scanners: Arc::new(Scanners::new(&[7; 32])),
-        });
+        })
+        .unwrap();
         let addresses = Addresses {
             http: vec!["127.0.0.1:0".to_owned()],
             https: tls.iter().map(|_| "127.0.0.1:0".to_owned()).collect(),
