@@ -12,12 +12,8 @@ use super::{
 };
 use crate::{
     apis::admin::Person,
-    phone::{
-        instance::InstanceId,
-        record::Phone,
-        settings::{Defaults, Lookup},
-    },
-    render::{Stage, mask},
+    phone::{instance::InstanceId, record::Phone},
+    render::{Stage, mask, secrets_of},
     secret::Secret,
     wire::appws::Envelope,
 };
@@ -91,22 +87,5 @@ pub(super) fn masked(file: &File, secrets: &[Secret]) -> Vec<(String, bool)> {
 
 /// Everything of a phone that must not be read over a shoulder, wherever it stands in the file.
 pub(super) fn secrets(deps: &Deps, phone: &Phone) -> Vec<Secret> {
-    const SETTINGS: &[&str] = &["phone_admin_password", "provisioning_password", "ldap_password"];
-    let registry = deps.registry.load();
-    let family = registry
-        .vendor(&phone.vendor)
-        .and_then(|vendor| vendor.manifest.family_of(phone.model.as_deref(), Some(&phone.provider)));
-    let lookup = Lookup::of(phone, family.map_or(Defaults::Table, |family| Defaults::Family(&family.settings)));
-    let settings = deps.store.layers(phone.instance).effective_of(SETTINGS, &lookup, Some(&phone.device_config));
-    let mut secrets = vec![phone.token.clone(), phone.own.password.clone()];
-    secrets.extend(phone.former.clone());
-    secrets.extend(phone.bootstrap.iter().map(|bootstrap| bootstrap.password.clone()));
-    secrets.extend(phone.accounts.iter().map(|account| account.password.clone()));
-    secrets.extend(phone.device_config.admin_password.clone());
-    secrets.extend(SETTINGS.iter().map(|name| settings.secret(name)));
-    let items = phone.device_config.items.values();
-    let passwords = items.flat_map(|item| ["turnPassword", "logPassword"].map(|name| item.get(name)));
-    secrets.extend(passwords.flatten().filter_map(Value::as_str).map(Secret::new));
-    secrets.retain(|secret| !secret.is_empty());
-    secrets
+    secrets_of(&deps.registry.load(), phone, &deps.store.layers(phone.instance))
 }

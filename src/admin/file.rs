@@ -3,11 +3,8 @@
 use super::{Deps, text::Text};
 use crate::{
     phone::record::Phone,
-    render::{ExplainedLine, FileRequest, RenderError, Stage},
-    vendor::{
-        FileKind, Recognition,
-        format::{Format, Shape},
-    },
+    render::{ExplainedLine, FileRequest, RenderError, Stage, recognition_of},
+    vendor::format::{Format, Shape},
 };
 
 /// A file and its lines.
@@ -24,21 +21,9 @@ pub struct File {
     pub shape: Shape,
 }
 
-/// Who this phone is, as its next request will most probably tell.
-fn recognition(deps: &Deps, phone: &Phone) -> Recognition {
-    let last = deps.store.request_facts(phone.id);
-    let agent = last.as_ref().and_then(|last| last.user_agent.as_deref());
-    let registry = deps.registry.load();
-    let asked = last.as_ref().map(|last| registry.recognise(agent, Some(&last.file)));
-    match asked {
-        Some(asked) if asked.kind == FileKind::Personal => asked,
-        // The last file was another one; whatever the vendor calls the personal file, its content is the same.
-        _ => Recognition { kind: FileKind::Personal, mac: Some(phone.mac), ..registry.recognise(agent, None) },
-    }
-}
-
 fn with_request<R>(deps: &Deps, phone: &Phone, stage: Stage, then: impl FnOnce(&FileRequest<'_>) -> R) -> R {
-    let recognition = recognition(deps, phone);
+    let last = deps.store.request_facts(phone.id);
+    let recognition = recognition_of(&deps.registry.load(), phone, last.as_ref());
     let bases = (deps.bases)(phone.instance);
     let layers = deps.store.layers(phone.instance);
     then(&FileRequest {

@@ -23,13 +23,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, SystemClock},
-    phone::{
-        admission::FirstContact,
-        facet::{Facet, Wanted},
-        firmware::FirmwareState,
-        mac::Mac,
-        record::Phone,
-    },
+    phone::{admission::FirstContact, facet::Wanted, firmware::FirmwareState, mac::Mac, record::Phone, shown::shown},
     provision::intents,
     sip::resync,
     store::Store,
@@ -231,15 +225,6 @@ fn all(phone: &Phone, text: impl Fn(&crate::phone::record::Account) -> &'static 
     }
 }
 
-fn facet<S: Copy + PartialEq>(facet: &Facet<S>, text: &str) -> Value {
-    json!({
-        "state": text,
-        "since": facet.since.to_string(),
-        "error": facet.error,
-        "next_attempt": facet.next_attempt.map(|at| at.to_string()),
-    })
-}
-
 /// What the settings want and what the phone reported.
 fn firmware(store: &Store, phone: &Phone) -> FirmwareState {
     FirmwareState::of_phone(&store.layers(phone.instance), phone)
@@ -247,44 +232,8 @@ fn firmware(store: &Store, phone: &Phone) -> FirmwareState {
 
 fn summary(store: &Store, phone: &Phone) -> Value {
     let asked = store.request_facts(phone.id);
-    let firmware = firmware(store, phone);
-    json!({
-        "mac": phone.mac,
-        "provider": phone.provider,
-        "vendor": phone.vendor,
-        "model": phone.model,
-        "firmware": phone.firmware,
-        "firmware_wanted": firmware.wanted,
-        "firmware_current": firmware.current,
-        "category": phone.category,
-        "wanted": phone.wanted.as_str(),
-        "removed_at": phone.buried.map(|at| at.to_string()),
-        "created": phone.created.to_string(),
-        "credentials_changing": phone.former.is_some(),
-        "window_until": phone.window.until.filter(|_| phone.window.closed.is_none()).map(|at| at.to_string()),
-        "device_config": facet(&phone.devices, phone.devices.state.text()),
-        "redirect": facet(&phone.redirect, phone.redirect.state.text()),
-        "phone_requests": facet(&phone.request, phone.request.state.text()),
-        "last_request": asked.as_ref().map(|facts| facts.at.to_string()),
-        "address": asked.as_ref().map(|facts| facts.address.to_string()),
-        "delivered_at": phone.delivery.as_ref().map(|delivery| delivery.at.to_string()),
-        "accounts": phone.accounts.iter().map(|account| json!({
-            "line": account.line,
-            "hwid": account.hwid,
-            "user": account.username,
-            "name": account.cn,
-            "pbx": account.dns,
-            "pbx_flags": facet(&account.user_object, account.user_object.state.text()),
-            "registered": facet(&account.registration, account.registration.state.text()),
-            "registered_address": account.registered_address,
-            "orphaned": account.orphaned.map(|orphaned| json!({
-                "since": orphaned.since.to_string(),
-                "gone": orphaned.gone.as_str(),
-                "sentence": orphaned.gone.sentence(),
-            })),
-            "withheld_since": account.withheld.map(|at| at.to_string()),
-        })).collect::<Vec<_>>(),
-    })
+    let asked = asked.as_ref().map(|facts| (facts.at, facts.address.as_str()));
+    shown(phone, &firmware(store, phone), asked)
 }
 
 async fn show(context: &Context, mac: Mac, as_json: bool) -> anyhow::Result<()> {

@@ -18,10 +18,9 @@ use crate::{
     clock::SystemClock,
     phone::{
         mac::Mac,
-        record::Phone,
         settings::{Scope, SettingRow, validate},
     },
-    render::{ExplainedLine, FileRequest, Renderer, Stage, mask, render_sample},
+    render::{ExplainedLine, FileRequest, Renderer, Stage, mask, render_sample, secrets_of},
     secret::Secret,
     vendor::{
         FileKind, SharedRegistry,
@@ -151,6 +150,7 @@ impl Render {
                 token: Some(phone.token.expose()),
                 layers: &layers,
             };
+            let secrets = secrets_of(&registry.load(), &phone, &layers);
             let shape = registry.load().vendor(&phone.vendor).map(|vendor| vendor.manifest.lines.clone());
             let renderer = Renderer::new(registry, context.store.derive_key("etag"), 0, Arc::new(SystemClock));
             let rendered = renderer.file(&request)?;
@@ -159,18 +159,10 @@ impl Render {
                 lines,
                 text: String::from_utf8_lossy(&rendered.body).into_owned(),
                 notes: rendered.notes.clone(),
-                secrets: secrets_of(&phone),
+                secrets,
                 format: rendered.format,
                 shape: shape.unwrap_or_default(),
             })
         })
     }
-}
-
-fn secrets_of(phone: &Phone) -> Vec<Secret> {
-    let mut secrets = vec![phone.token.clone(), phone.own.password.clone()];
-    secrets.extend(phone.former.clone());
-    secrets.extend(phone.accounts.iter().map(|account| account.password.clone()));
-    secrets.extend(phone.device_config.admin_password.clone());
-    secrets
 }

@@ -121,10 +121,6 @@ fn value_at(layers: &Layers, name: &str, scope: &Scope) -> Option<Secret> {
     layers.rows().iter().rev().find(|row| row.name == name && row.scope == *scope).map(|row| row.value.clone())
 }
 
-fn shown(setting: &Setting, value: &Secret) -> String {
-    if setting.secret && !value.is_empty() { "***".to_owned() } else { value.expose().to_owned() }
-}
-
 /// The settings of a vendor's redirect account.
 fn redirect_names(vendor: &str) -> impl Iterator<Item = String> {
     REDIRECT_SETTINGS.iter().map(move |setting| format!("redirect.{vendor}.{}", setting.name))
@@ -136,12 +132,12 @@ fn list(context: &Context, vendors: &[String], scope: &Scope, only_set: bool, as
         let rows = layers.rows().iter().filter_map(|row| Some((row, setting(&row.name)?)));
         if as_json {
             let rows = rows.map(|(row, setting)| {
-                json!({"scope": row.scope.to_string(), "name": row.name, "value": shown(setting, &row.value)})
+                json!({"scope": row.scope.to_string(), "name": row.name, "value": setting.shown(&row.value)})
             });
             output::json(&rows.collect());
         } else {
             let rows: Vec<Vec<String>> = rows
-                .map(|(row, setting)| vec![row.scope.to_string(), row.name.clone(), shown(setting, &row.value)])
+                .map(|(row, setting)| vec![row.scope.to_string(), row.name.clone(), setting.shown(&row.value)])
                 .collect();
             output::table(&["Scope", "Setting", "Value"], &rows);
         }
@@ -155,7 +151,7 @@ fn list(context: &Context, vendors: &[String], scope: &Scope, only_set: bool, as
         .filter_map(|name| {
             let setting = setting(&name)?;
             Some(match value_at(&layers, &name, scope) {
-                Some(value) => (name, setting, shown(setting, &value), true),
+                Some(value) => (name, setting, setting.shown(&value), true),
                 None => (name, setting, setting.default.to_owned(), false),
             })
         })
@@ -186,7 +182,7 @@ fn known(name: &str) -> anyhow::Result<&'static Setting> {
 fn get(context: &Context, name: &str, scope: &Scope, as_json: bool) -> anyhow::Result<()> {
     let setting = known(name)?;
     let set = value_at(&context.store.layers(context.instance), name, scope);
-    let value = set.clone().map_or_else(|| setting.default.to_owned(), |value| shown(setting, &value));
+    let value = set.clone().map_or_else(|| setting.default.to_owned(), |value| setting.shown(&value));
     if as_json {
         output::json(&json!({"name": name, "scope": scope.to_string(), "value": value, "set": set.is_some()}));
     } else {

@@ -12,5 +12,6 @@ pub mod neutral;
 pub mod record;
 pub mod saying;
 pub mod settings;
+pub mod shown;
 pub mod time_zone;
 pub mod urls;

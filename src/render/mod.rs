@@ -2,6 +2,7 @@
 //! origin of every line.
 
 mod cache;
+mod current;
 mod explain;
 #[cfg(test)]
 mod key_tests;
@@ -13,6 +14,7 @@ mod tests;
 #[cfg(test)]
 mod zone_tests;
 
+pub use current::{recognition_of, secrets_of};
 pub use explain::ExplainedLine;
 pub use mask::mask;
 pub use renderer::{CACHE_BYTES, FileRequest, RenderError, Rendered, Renderer, Stage};

@@ -238,11 +238,8 @@ impl Layers {
         let deployed = devices.and_then(|config| devices::value_from(config, setting.name));
         found.extend(deployed.map(|value| (Layer::Devices, value)));
         found.extend(sources.own.iter().filter_map(set));
-        let shown = |value: Secret| {
-            if setting.secret && !value.is_empty() { "***".to_owned() } else { value.expose().to_owned() }
-        };
         let layer = found.pop().map_or(Layer::Default, |(layer, _)| layer);
-        Origin { layer, beaten: found.into_iter().rev().map(|(layer, value)| (layer, shown(value))).collect() }
+        Origin { layer, beaten: found.into_iter().rev().map(|(layer, value)| (layer, setting.shown(&value))).collect() }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The one table of settings: help, validation, pages and documentation are made from it.
 
 use super::scope::Scope;
+use crate::secret::Secret;
 
 /// What a value may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +49,14 @@ pub struct Setting {
     pub effect: Effect,
     /// What it does.
     pub help: &'static str,
+}
+
+impl Setting {
+    /// A value of it as people may see it.
+    #[must_use]
+    pub fn shown(&self, value: &Secret) -> String {
+        if self.secret && !value.is_empty() { "***".to_owned() } else { value.expose().to_owned() }
+    }
 }
 
 /// When a changed value shows.
