@@ -3,6 +3,7 @@
 use std::{net::IpAddr, str::FromStr};
 
 use ipnet::IpNet;
+use serde::{Serialize, Serializer};
 
 /// One entry of `[net] allow`: a network, an address or a host name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +12,15 @@ pub enum Allowed {
     Network(IpNet),
     /// This name, whatever it resolves to.
     Host(String),
+}
+
+impl Serialize for Allowed {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Network(network) => serializer.collect_str(network),
+            Self::Host(host) => serializer.serialize_str(host),
+        }
+    }
 }
 
 /// Why a text is no entry of `[net] allow`.

@@ -1,9 +1,9 @@
 //! `[cache]`
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Rendered files kept in memory.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CacheConfig {
     /// MiB at most.

@@ -1,9 +1,9 @@
 //! `[http]`
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Plain HTTP listeners for PBXs, phones and people (usually behind a reverse proxy).
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HttpConfig {
     /// Addresses `host:port`; a text or a list, empty = none.

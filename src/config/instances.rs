@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use ipnet::IpNet;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::secret::Secret;
 
 /// One tenant.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct InstanceConfig {
     /// The PBX's system name; first component of the instance's path.
@@ -16,6 +16,7 @@ pub struct InstanceConfig {
     /// The instance's name; second component.
     pub name: String,
     /// Shared secret of the app objects; this or `password_file`.
+    #[serde(serialize_with = "crate::secret::masked")]
     pub password: Secret,
     /// File that holds the secret (its first line).
     pub password_file: PathBuf,

@@ -1,9 +1,9 @@
 //! `[log]`
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The log on standard error.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogConfig {
     /// A level or tracing directives (`info,gangway::redirect=debug`).
@@ -13,7 +13,7 @@ pub struct LogConfig {
 }
 
 /// How lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// For people.

@@ -16,7 +16,7 @@ mod ops;
 mod pnp;
 mod vendors;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub use allowed::{Allowed, NotAllowed, host_name};
 pub use cache::CacheConfig;
@@ -32,7 +32,7 @@ pub use pnp::PnpConfig;
 pub use vendors::VendorsConfig;
 
 /// Everything the process is configured with.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Plain HTTP listeners.

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use ipnet::IpNet;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::secret::Secret;
 
 /// Proxies before us, a proxy behind us, and how fast we connect.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NetConfig {
     /// Networks (CIDR) of reverse proxies whose forwarding headers are believed.
@@ -18,6 +18,7 @@ pub struct NetConfig {
     /// `X-SSL-Client-S-DN`; empty = none. They must remove it from what clients send.
     pub client_subject_header: String,
     /// Outgoing HTTP proxy `http://[user:password@]host[:port]`; empty = none. May hold credentials.
+    #[serde(serialize_with = "crate::secret::masked")]
     pub proxy: Secret,
     /// Networks, addresses and host names the gateway may connect to when a setting names them although they are not
     /// public: an own redirect service on the local network. Everything else that settings can name must be public.
@@ -30,7 +31,7 @@ pub struct NetConfig {
 }
 
 /// A host with a certificate no public CA has issued; a CA, a pin or both.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PeerTrust {
     /// Name or address, as it stands in the URL, without a port.

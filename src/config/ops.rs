@@ -1,9 +1,9 @@
 //! `[ops]`
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The operator's listener: `/metrics`, `/readyz`, `/healthz`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OpsConfig {
     /// Addresses `host:port`; a text or a list, empty = none.

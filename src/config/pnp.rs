@@ -1,11 +1,11 @@
 //! `[pnp]`
 
 use ipnet::IpNet;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// SIP PnP: a phone without configuration asks by multicast (224.0.1.75) and is told its URL, while its window is open.
 /// Whoever is in these networks and knows the MAC of such a phone can ask as well, as with a redirect service.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PnpConfig {
     /// Addresses `ip:port`, usually `0.0.0.0:5060`; a text or a list, empty = off. With the address of an interface the
