@@ -25,6 +25,7 @@ pub mod sysclients;
 pub mod provision;
 
 pub mod apis;
+pub mod diagnostics;
 
 pub mod http;
 pub mod sip;

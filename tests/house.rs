@@ -17,7 +17,7 @@ const ROWS: &[&[&str]] = &[
     &["net", "store", "vendor"],
     &["links", "render", "sysclients", "redirect"],
     &["provision"],
-    &["apis"],
+    &["apis", "diagnostics"],
     &["http", "sip"],
     &["admin"],
     &["rest"],

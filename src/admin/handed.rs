@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{Desk, Inquiry};
+use super::{Desk, Inquiry, told};
 use crate::{
     apis::admin::{Person, Who},
     phone::instance::InstanceId,
@@ -91,7 +91,8 @@ pub async fn forget(store: &Store, instance: InstanceId, key: &str) -> Result<()
 pub async fn follow(desk: Desk) {
     let deps = std::sync::Arc::clone(&desk.0.deps);
     // Answers of an earlier life: whoever waited for them is gone.
-    for (instance, key, _) in deps.store.facts_beginning(ANSWERED) {
+    let old = [ANSWERED, told::ANSWERED].map(|answered| deps.store.facts_beginning(answered));
+    for (instance, key, _) in old.into_iter().flatten() {
         if let Err(error) = deps.store.set_fact(instance, &key, None).await {
             tracing::warn!(%error, "an old answer to a command stays");
         }
@@ -101,6 +102,7 @@ pub async fn follow(desk: Desk) {
         let revision = deps.store.facts_revision();
         if seen != Some(revision) {
             seen = Some(revision);
+            told::answer(&desk).await;
             for (instance, key, asked) in deps.store.facts_beginning(ASKED) {
                 let Some(key) = key.strip_prefix(ASKED) else { continue };
                 // Taken before it is begun: nothing is imported twice.

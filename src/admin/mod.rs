@@ -40,6 +40,7 @@ pub mod sip_trust;
 mod snapshot;
 mod text;
 pub mod tokens;
+pub mod told;
 mod vendors;
 mod view;
 

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     apis::admin::Person,
-    phone::facet::DevicesState,
+    phone::{facet::DevicesState, instance::InstanceId},
     wire::appws::{Envelope, services},
 };
 
@@ -18,7 +18,29 @@ use crate::{
 /// # Errors
 /// None.
 pub async fn snapshot(inner: &Inner, person: &Person, message: &Envelope) -> Answer {
-    let instance = person.instance.id;
+    let rows = rows(inner, person.instance.id);
+    let text: Vec<String> = rows
+        .iter()
+        .map(|row| {
+            let part = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or("-").to_owned();
+            format!(
+                "{} {}: {} since {} ({}; {})",
+                part("kind"),
+                part("name"),
+                part("state"),
+                part("since"),
+                part("error"),
+                part("detail")
+            )
+        })
+        .collect();
+    tracing::info!(instance = %person.instance.label(), person = %audit::name(person), "service connections: {}", text.join(" | "));
+    list(result(message), "connections", &rows)
+}
+
+/// Every connection at this moment.
+#[must_use]
+pub fn rows(inner: &Inner, instance: InstanceId) -> Vec<Value> {
     let mut rows: Vec<Value> = Vec::new();
     for session in inner.deps.sessions.of(instance) {
         let identity = &session.identity;
@@ -59,22 +81,5 @@ pub async fn snapshot(inner: &Inner, person: &Person, message: &Envelope) -> Ans
             "since": Value::Null, "error": Value::Null, "detail": vendor.redirect.default,
         }));
     }
-    drop(registry);
-    let text: Vec<String> = rows
-        .iter()
-        .map(|row| {
-            let part = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or("-").to_owned();
-            format!(
-                "{} {}: {} since {} ({}; {})",
-                part("kind"),
-                part("name"),
-                part("state"),
-                part("since"),
-                part("error"),
-                part("detail")
-            )
-        })
-        .collect();
-    tracing::info!(instance = %person.instance.label(), person = %audit::name(person), "service connections: {}", text.join(" | "));
-    list(result(message), "connections", &rows)
+    rows
 }

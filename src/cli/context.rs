@@ -97,9 +97,23 @@ pub fn refused(problem: &Problem) -> anyhow::Error {
     }
 }
 
+/// The instance named on the command line, or all of them.
+pub fn choose_instances<'a>(config: &'a Config, wanted: Option<&str>) -> anyhow::Result<Vec<&'a InstanceConfig>> {
+    let is_it = |instance: &&InstanceConfig| wanted.is_none_or(|wanted| instance.label().eq_ignore_ascii_case(wanted));
+    let chosen: Vec<&InstanceConfig> = config.instances.iter().filter(is_it).collect();
+    if wanted.is_some() && chosen.is_empty() {
+        bail!("there is no such instance; configured: {}", labels(config).join(", "));
+    }
+    Ok(chosen)
+}
+
+fn labels(config: &Config) -> Vec<String> {
+    config.instances.iter().map(InstanceConfig::label).collect()
+}
+
 /// The instance named on the command line, or the only one.
 fn choose_instance(config: Config, wanted: Option<&str>) -> anyhow::Result<InstanceConfig> {
-    let all: Vec<String> = config.instances.iter().map(InstanceConfig::label).collect();
+    let all = labels(&config);
     if wanted.is_none() && all.len() != 1 {
         bail!("several instances are configured; say which with --instance: {}", all.join(", "));
     }

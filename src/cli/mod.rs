@@ -7,6 +7,7 @@ mod check;
 mod context;
 #[cfg(feature = "sim")]
 mod demo;
+mod diagnostics;
 mod import;
 mod keys;
 mod output;
@@ -82,6 +83,8 @@ enum Command {
     Backup(backup::Backup),
     /// Put a backup in place; the gateway is passive then until it is told to take over
     Restore(backup::Restore),
+    /// Write one archive for a support ticket: records, settings, logs, without secrets and with aliases for names
+    Diagnostics(diagnostics::Diagnostics),
     /// Make, list and end the tokens scripts show at the REST api
     #[command(subcommand)]
     Tokens(tokens::Tokens),
@@ -112,6 +115,7 @@ impl CommandLine {
             Command::Keys(keys) => keys.run(global),
             Command::Backup(backup) => backup.run(global),
             Command::Restore(restore) => restore.run(global),
+            Command::Diagnostics(diagnostics) => diagnostics.run(global),
             Command::Tokens(tokens) => tokens.run(global),
             Command::Openapi => {
                 output::json(&crate::rest::document(""));

@@ -19,6 +19,7 @@ mod config_gone;
 mod crash;
 mod dect;
 mod devices_restart;
+mod diagnostics;
 mod early_request;
 mod editions;
 mod expired_code;

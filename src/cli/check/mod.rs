@@ -78,7 +78,7 @@ pub fn run(global: &Global) -> anyhow::Result<ExitCode> {
     match Config::load(Some(&global.config)) {
         Ok(config) => {
             findings.push(Finding::fine(format!("configuration {}", global.config.display())));
-            findings.extend(config.remarks().into_iter().map(|remark| Finding::warning(remark, "use a shorter one")));
+            findings.extend(remarks(&config));
             let (offered, registry) = configuration(&config, &global.config, &mut findings);
             block_on(async |tasks| {
                 running(&config, &tasks, &offered, registry.as_ref(), &mut findings).await;
@@ -95,6 +95,19 @@ pub fn run(global: &Global) -> anyhow::Result<ExitCode> {
     print(&findings, global.json);
     let bad = findings.iter().any(|finding| finding.level == Level::Error);
     Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// What can be told without the store and without asking anybody.
+#[must_use]
+pub fn offline(config: &Config, file: &std::path::Path) -> Vec<Finding> {
+    let mut findings = vec![Finding::fine(format!("configuration {}", file.display()))];
+    findings.extend(remarks(config));
+    configuration(config, file, &mut findings);
+    findings
+}
+
+fn remarks(config: &Config) -> impl Iterator<Item = Finding> {
+    config.remarks().into_iter().map(|remark| Finding::warning(remark, "use a shorter one"))
 }
 
 fn print(findings: &[Finding], as_json: bool) {

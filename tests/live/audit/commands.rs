@@ -16,7 +16,7 @@ use crate::support::{
 enum Does {
     /// It looks: no row of the database is another one after it.
     Looks(&'static [&'static str]),
-    /// It changes something; what the audit tells. `MAC` stands for the phone.
+    /// It changes something; what the audit tells. `MAC` stands for the phone, `NEW` for a file that is not there.
     Changes(&'static [&'static str], &'static str),
     /// It has a data directory of its own.
     Elsewhere,
@@ -45,6 +45,7 @@ fn does(command: &str) -> Does {
         "phones remove" => Changes(&["MAC"], "Want it removed"),
         "phones resync" => Changes(&["MAC"], "Have the phone come now"),
         "settings set" => Changes(&["ldap_password", "canary"], "set ldap_password to ***"),
+        "diagnostics" => Changes(&["--to", "NEW"], "write the diagnostics bundle"),
         "keys rotate" => Changes(&[], "make a new sealing key"),
         "tokens create" => Changes(&["robot"], "make the read token robot"),
         "tokens revoke" => Changes(&["robot"], "revoke the token robot"),
@@ -93,8 +94,9 @@ async fn every_command_that_changes_something_is_written_down() {
     let _phone = bench.world.add_phone(phone, model::T46U);
     let (data, config) = (bench.gateway.data(), bench.gateway.config());
     let filled = |arguments: &[&str]| -> Vec<String> {
-        let file = table.display().to_string();
-        arguments.iter().map(|word| word.replace("MAC", &phone.to_string()).replace("FILE", &file)).collect()
+        let (file, new) = (table.display().to_string(), here.path().join("new.zip").display().to_string());
+        let word = |word: &str| word.replace("MAC", &phone.to_string()).replace("FILE", &file).replace("NEW", &new);
+        arguments.iter().map(|argument| word(argument)).collect()
     };
     let run = |command: &str, arguments: &[String]| {
         let words: Vec<&str> = command.split(' ').chain(arguments.iter().map(String::as_str)).collect();

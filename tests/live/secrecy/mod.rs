@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 use self::marks::Marks;
 use crate::support::{
     bench::{TITLE, comes_up, world},
+    bundle::unpack,
     http, mac,
     options::{Options, PASSWORD},
     page::Page,
@@ -65,6 +66,13 @@ impl Let {
             } else if path.file_name().is_some_and(|name| name != "seal.key") {
                 self.add(path.display().to_string(), fs::read(&path).unwrap());
             }
+        }
+    }
+
+    /// What a diagnostics bundle holds, unpacked.
+    fn bundle(&mut self, name: &str, file: &Path) {
+        for (part, text) in unpack(file) {
+            self.add(format!("{name}: {part}"), text);
         }
     }
 
@@ -247,6 +255,20 @@ impl Scene {
         self.out.add("check", [checked.stdout, checked.stderr].concat());
     }
 
+    /// What is given to others: with names and without, each with the whole log.
+    fn bundles(&mut self, log: &str) {
+        let beside = |name: &str| self.site.data().with_file_name(name);
+        let (file, named, journal) = (beside("bundle.zip"), beside("named.zip"), beside("journal"));
+        fs::write(&journal, log).unwrap();
+        for (name, file, more) in [("diagnostics", file, None), ("diagnostics --names", named, Some("--names"))] {
+            let (to, journal) = (file.to_str().unwrap(), journal.to_str().unwrap());
+            let all = ["diagnostics", "--limit", "64", "--to", to, "--log", journal];
+            let made = self.site.run(&all.into_iter().chain(more).collect::<Vec<_>>());
+            self.out.command(name, &made);
+            self.out.bundle(name, &file);
+        }
+    }
+
     async fn records_and_debug(&mut self) {
         for phone in self.records.store.roster().all() {
             self.out.add("Debug of a record", format!("{phone:?} {phone:#?}"));
@@ -321,6 +343,7 @@ async fn no_secret_comes_out_anywhere_but_where_it_belongs() {
     scene.out.add("the backup", fs::read(&backup).unwrap());
     let log = scene.process.log();
     assert!(log.contains("TRACE"), "the log is at its most talkative");
+    scene.bundles(&log);
     scene.out.add("the log", log);
 
     // The search finds what is there: in the file of the phone, and a name that is no secret.
@@ -331,11 +354,22 @@ async fn no_secret_comes_out_anywhere_but_where_it_belongs() {
     }
     let mut control = Marks::default();
     control.add("the name", CONTROL);
-    for place in ["gangway.db", "phones show", "admin page: Devices", "Debug of an account"] {
+    for place in [
+        "gangway.db",
+        "phones show",
+        "admin page: Devices",
+        "Debug of an account",
+        "diagnostics --names: instance-1/phones.json",
+    ] {
         let hit =
             scene.out.out.iter().any(|(name, bytes)| name.contains(place) && !control.find(name, bytes).is_empty());
         assert!(hit, "the control is not found in {place}: the search would miss a secret there, too");
     }
+    // In a bundle with aliases there is no name either.
+    let aliased: Vec<_> = scene.out.out.iter().filter(|(name, _)| name.starts_with("diagnostics: ")).collect();
+    assert!(aliased.iter().any(|(name, _)| name.contains("log-1.txt")), "the bundle has its log");
+    let named: Vec<String> = aliased.iter().flat_map(|(name, bytes)| control.find(name, bytes)).collect();
+    assert!(named.is_empty(), "names came out:\n{}", named.join("\n"));
     // What is planted is found: each secret, where it would stand.
     for (name, secret) in [("the user's password", USER), ("the redirect account's password", RPS)] {
         for (place, bytes) in

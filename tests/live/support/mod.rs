@@ -2,6 +2,7 @@
 //! ways to wait for what the gateway records. Nothing here sleeps; everything waits for a condition.
 
 pub mod bench;
+pub mod bundle;
 pub mod faults;
 pub mod gateway;
 pub mod http;

@@ -1,0 +1,198 @@
+//! `gangway diagnostics`: one archive for a support ticket.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, bail, ensure};
+use clap::Args;
+use jiff::tz::TimeZone;
+use serde_json::{Value, json};
+
+use super::{
+    Global, check,
+    context::{block_on, choose_instances, load_config, refuse_foreign_owner, user},
+    output,
+};
+use crate::{
+    admin::{self, told},
+    app::bases_of,
+    clock::{Clock, SystemClock},
+    config::{Config, InstanceConfig},
+    diagnostics::{self, Bundle, Sources, Tenant, Wish},
+    phone::{instance::InstanceId, mac::Mac},
+    store::{AuditEntry, Store},
+    vendor::{Registry, SharedRegistry},
+};
+
+/// How long a serving gateway may take to tell of its connections.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Between two looks whether it has.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// `gangway diagnostics`
+#[derive(Debug, Args)]
+pub struct Diagnostics {
+    /// The file to write, a zip archive; it must not exist. gangway-diagnostics-<time>.zip when not given
+    #[arg(long, value_name = "FILE")]
+    to: Option<PathBuf>,
+    /// Only this phone
+    #[arg(long, value_name = "MAC")]
+    phone: Option<Mac>,
+    /// A log to put in, e.g. of `journalctl -u gangway > log.txt`; may be given several times
+    #[arg(long, value_name = "FILE")]
+    log: Vec<PathBuf>,
+    /// The largest size of the archive; what is older has no room
+    #[arg(long, value_name = "MIB", default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=1024))]
+    limit: u64,
+    /// Leave users, MAC addresses, numbers and hosts as they are instead of giving each an alias
+    #[arg(long)]
+    names: bool,
+}
+
+impl Diagnostics {
+    /// Carries the command out.
+    pub fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
+        let config = load_config(global)?;
+        let dir = &config.data.dir;
+        refuse_foreign_owner(dir)?;
+        ensure!(dir.exists(), "there is no data directory {}: nothing can be said of a gateway yet", dir.display());
+        let file = self.to.clone().unwrap_or_else(usual_name);
+        ensure!(!file.exists(), "{} exists already: choose another name (--to FILE)", file.display());
+        let bundle = block_on(async |tasks| {
+            let store = Store::open(dir, Arc::new(SystemClock), &tasks)
+                .await
+                .with_context(|| format!("the data directory {} cannot be opened", dir.display()))?;
+            self.bundle(global, &config, &store, &file).await
+        })?;
+        diagnostics::write_new(&file, &bundle.bytes)
+            .with_context(|| format!("the bundle {} cannot be written", file.display()))?;
+        self.tell(&file, &bundle, global.json);
+        Ok(ExitCode::SUCCESS)
+    }
+
+    async fn bundle(&self, global: &Global, config: &Config, store: &Store, file: &Path) -> anyhow::Result<Bundle> {
+        let mut remarks = Vec::new();
+        let registry = registry(config, &mut remarks)?;
+        let mut tenants = Vec::new();
+        for configured in choose_instances(config, global.instance.as_deref())? {
+            let id = store.instance(&configured.domain, &configured.name).await?;
+            if let Err(error) = self.write_down(store, id, file).await {
+                // A gateway whose disk is full is one that needs a bundle, and no secret is in it.
+                remarks.push(format!("That it was made could not be written into the audit: {error}."));
+            }
+            tenants.push(tenant(configured, store, id).await);
+        }
+        if let Some(mac) = self.phone {
+            let is_known = |tenant: &Tenant| store.roster().by_mac(tenant.id, mac).is_some();
+            if !tenants.iter().any(is_known) {
+                bail!("there is no phone {mac}: `gangway phones list` shows what there is");
+            }
+        }
+        for remark in &remarks {
+            output::note(remark);
+        }
+        let sources = Sources {
+            config,
+            store,
+            registry,
+            tenants,
+            build: admin::build(),
+            findings: check::offline(config, &global.config).iter().map(ToString::to_string).collect(),
+            remarks,
+            clock: Arc::new(SystemClock),
+        };
+        let wish = Wish { phone: self.phone, logs: self.log.clone(), limit: self.limit << 20, names: self.names };
+        Ok(diagnostics::make(&sources, &wish).await?)
+    }
+
+    async fn write_down(&self, store: &Store, instance: InstanceId, file: &Path) -> anyhow::Result<()> {
+        let names = if self.names { ", with names" } else { "" };
+        let entry = AuditEntry {
+            instance,
+            who: user()?,
+            way: "command",
+            source: String::new(),
+            target: self.phone.map(|mac| mac.to_string()).unwrap_or_default(),
+            deed: format!("write the diagnostics bundle {}{names}", file.display()),
+        };
+        Ok(store.add_audit(&entry).await?)
+    }
+
+    fn tell(&self, file: &Path, bundle: &Bundle, as_json: bool) {
+        if as_json {
+            output::json(&json!({
+                "file": file, "bytes": bundle.bytes.len(), "files": bundle.files, "left_out": bundle.left_out,
+                "names": self.names,
+            }));
+            return;
+        }
+        output::line(&format!(
+            "{}: {} files, {} KiB",
+            file.display(),
+            bundle.files.len(),
+            bundle.bytes.len().div_ceil(1024)
+        ));
+        for left_out in &bundle.left_out {
+            output::line(&format!("left out, for want of room (--limit): {left_out}"));
+        }
+        output::line(match self.names {
+            true => "Names are in it as they are (--names): hand it only to somebody who may know them.",
+            false => "Names have aliases; IP addresses are as they are. Look through it before you hand it out.",
+        });
+        output::line("Answer what questions.txt asks, in it or in the ticket.");
+    }
+}
+
+/// Named by the time, in the working directory.
+fn usual_name() -> PathBuf {
+    let now = SystemClock.now().to_zoned(TimeZone::UTC);
+    format!("gangway-diagnostics-{}.zip", now.strftime("%Y%m%d-%H%M%S")).into()
+}
+
+/// The vendors as configured; broken folders are part of what somebody may want help with.
+fn registry(config: &Config, remarks: &mut Vec<String>) -> anyhow::Result<SharedRegistry> {
+    let failed = |findings: Vec<crate::vendor::Finding>| {
+        let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        lines.join("\n  ")
+    };
+    match Registry::load_shared(config.vendors.overrides()) {
+        Ok(registry) => Ok(registry),
+        Err(_) if config.vendors.overrides().is_some() => {
+            remarks.push(
+                "The own vendor folders cannot be used (see offline-check.txt): files are those of the built-in ones."
+                    .to_owned(),
+            );
+            Registry::load_shared(None).map_err(|findings| anyhow::anyhow!(failed(findings)))
+        }
+        Err(findings) => bail!("the vendor folders cannot be used:\n  {}", failed(findings)),
+    }
+}
+
+async fn tenant(configured: &InstanceConfig, store: &Store, id: InstanceId) -> Tenant {
+    let live = ask(store, id).await;
+    let bases = bases_of(configured, store, id);
+    Tenant { id, label: configured.label(), plain: bases.plain.clone(), https: bases.https.clone(), live }
+}
+
+/// What the serving gateway says of its connections, if there is one.
+async fn ask(store: &Store, id: InstanceId) -> Result<Value, String> {
+    let key = uuid::Uuid::new_v4().simple().to_string();
+    let failed = |error: crate::store::StoreError| format!("the serving gateway cannot be asked: {error}");
+    told::ask(store, id, &key).await.map_err(failed)?;
+    let since = Instant::now();
+    let answer = loop {
+        match told::answered(store, id, &key) {
+            Some(answer) => break Ok(json!({ "notices": answer.notices, "connections": answer.connections })),
+            None if since.elapsed() > PATIENCE => {
+                break Err(format!("no gateway serves, or none that answers within {} s", PATIENCE.as_secs()));
+            }
+            None => tokio::time::sleep(LOOK).await,
+        }
+    };
+    told::forget(store, id, &key).await.map_err(failed)?;
+    answer
+}

@@ -1,0 +1,16 @@
+//! What is in a diagnostics bundle.
+
+use std::{collections::BTreeMap, fs::File, io::Read, path::Path};
+
+/// Its files, by their path.
+pub fn unpack(path: &Path) -> BTreeMap<String, String> {
+    let mut archive = zip::ZipArchive::new(File::open(path).unwrap()).unwrap();
+    let mut files = BTreeMap::new();
+    for place in 0..archive.len() {
+        let mut file = archive.by_index(place).unwrap();
+        let mut text = String::new();
+        file.read_to_string(&mut text).unwrap();
+        files.insert(file.name().unwrap().into_owned(), text);
+    }
+    files
+}
