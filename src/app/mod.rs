@@ -190,19 +190,7 @@ impl Application {
             start_devices(&devices, &apis, &trust, &threads).await?;
         }
         tasks.spawn_local("pbx-changes", follow_pbxs(sessions.clone(), provisioning.clone(), tasks.clone()));
-        tasks.spawn_local("upkeep", upkeep::prune(store.clone(), instances.clone(), Arc::clone(&clock), tasks.clone()));
-
-        let warn = |sentence: String| tracing::warn!("{sentence}");
-        let reminder = upkeep::remind(certificates::files(&config), warn, Arc::clone(&clock), tasks.clone());
-        tasks.spawn_local("reminder", reminder);
-        tasks.spawn_local(
-            "daily copy",
-            upkeep::copy(store.clone(), config.data.copies, Arc::clone(&clock), tasks.clone()),
-        );
-        if is_active {
-            tasks.spawn_local("resync", crate::sip::resync::follow(store.clone(), Arc::clone(&clock), tasks.clone()));
-            tasks.spawn_local("acknowledge", provision::intents::acknowledge(store.clone(), tasks.clone()));
-        }
+        start_upkeep(&config, &store, &instances, &clock, &tasks, is_active);
 
         let tls = certificates::open(&config, &registry, &failures)?;
         if let Some(tls) = tls.clone() {
@@ -244,7 +232,7 @@ impl Application {
             passive: !is_active,
             scanners,
         })
-            .map_err(StartError::Io)?;
+        .map_err(StartError::Io)?;
         let public = listeners::listen(
             &listeners::Addresses {
                 http: config.http.listen.clone(),
@@ -438,6 +426,26 @@ async fn start_redirects(
         Redirects::start(client, history, clock, &tasks, Limits::default())
     })
     .await
+}
+
+/// What goes on beside everything else: tidying, reminders, the daily copy; on an active gateway also what waits on the record.
+fn start_upkeep(
+    config: &Config,
+    store: &Store,
+    instances: &Instances,
+    clock: &SharedClock,
+    tasks: &Tasks,
+    is_active: bool,
+) {
+    let clock = || Arc::clone(clock);
+    let warn = |sentence: String| tracing::warn!("{sentence}");
+    tasks.spawn_local("upkeep", upkeep::prune(store.clone(), instances.clone(), clock(), tasks.clone()));
+    tasks.spawn_local("reminder", upkeep::remind(certificates::files(config), warn, clock(), tasks.clone()));
+    tasks.spawn_local("daily copy", upkeep::copy(store.clone(), config.data.copies, clock(), tasks.clone()));
+    if is_active {
+        tasks.spawn_local("resync", crate::sip::resync::follow(store.clone(), clock(), tasks.clone()));
+        tasks.spawn_local("acknowledge", provision::intents::acknowledge(store.clone(), tasks.clone()));
+    }
 }
 
 /// Phones that ask by multicast; the bound addresses.

@@ -2,23 +2,38 @@
 //! when the work was done, which shows how much work it was; this clock ticks by itself.
 
 use std::{
-    collections::BTreeMap,
+    cell::RefCell,
+    collections::{BTreeMap, HashMap},
+    rc::Rc,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use tokio::sync::oneshot;
+use rand::RngExt as _;
+use tokio::sync::{Notify, oneshot};
+
+use crate::tasks::Tasks;
 
 /// From a request's arrival to its refusal, rounded up to the next tick: many times what the slowest one takes.
 const TAKE: Duration = Duration::from_millis(2);
-/// All that leave within one tick leave together: a flood of refusals wakes this clock 2,000 times a second, no more. It
+/// All that leave within one tick leave together: a flood of refusals wakes this clock 500 times a second, no more. It
 /// divides a second.
-const TICK: Duration = Duration::from_micros(500);
+const TICK: Duration = Duration::from_millis(2);
+/// Ticks an answer waits for beyond that, drawn for each: in this spread drown the microseconds by which a machine wakes
+/// sooner or later for what it did before.
+const SPREAD: std::ops::Range<u32> = 0..3;
 
-/// Holds refusals back, on a thread of its own that sleeps while nobody waits.
+/// The clock, a thread of its own that sleeps while nobody waits.
 pub struct Departures {
     start: Instant,
+    tasks: Tasks,
     shared: Arc<Shared>,
+}
+
+/// Those of one worker who wait, by when they leave: the clock wakes each worker once a tick, not each of them.
+#[derive(Default)]
+pub struct Gate {
+    leaving: Rc<RefCell<HashMap<Instant, Rc<Notify>>>>,
 }
 
 #[derive(Default)]
@@ -38,19 +53,39 @@ impl Departures {
     ///
     /// # Errors
     /// When the system refuses the thread.
-    pub fn start() -> std::io::Result<Self> {
+    pub fn start(tasks: Tasks) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let of_thread = Arc::clone(&shared);
         std::thread::Builder::new().name("departures".to_owned()).spawn(move || of_thread.run())?;
-        Ok(Self { start: Instant::now(), shared })
+        Ok(Self { start: Instant::now(), tasks, shared })
     }
 
     /// Returns when the answer to what arrived at `began` may leave.
-    pub async fn wait(&self, began: Instant) {
-        let (leave, departed) = oneshot::channel();
-        self.shared.add(departure(self.start, began, began.elapsed()), leave);
-        // Released, or nobody is there to release it.
-        let _ = departed.await;
+    pub async fn wait(&self, gate: &Gate, began: Instant) {
+        let common = departure(self.start, began, began.elapsed());
+        let leave = gate.at(common + TICK * rand::rng().random_range(SPREAD), self);
+        leave.notified().await;
+    }
+}
+
+impl Gate {
+    /// Told when this moment has come.
+    fn at(&self, moment: Instant, departures: &Departures) -> Rc<Notify> {
+        if let Some(leave) = self.leaving.borrow().get(&moment) {
+            return Rc::clone(leave);
+        }
+        let leave = Rc::new(Notify::new());
+        self.leaving.borrow_mut().insert(moment, Rc::clone(&leave));
+        let (sender, departed) = oneshot::channel();
+        departures.shared.add(moment, sender);
+        let (leaving, all) = (Rc::clone(&self.leaving), Rc::clone(&leave));
+        departures.tasks.spawn_local("departure", async move {
+            // Released, or nobody is there to release it.
+            let _ = departed.await;
+            leaving.borrow_mut().remove(&moment);
+            all.notify_waiters();
+        });
+        leave
     }
 }
 
@@ -61,7 +96,7 @@ impl Drop for Departures {
     }
 }
 
-/// The moment for what arrived at `began` and is `done` after so long. Whoever has missed the common moment waits for as long
+/// The earliest moment for what arrived at `began` and is `done` after so long. Whoever has missed the common moment waits for as long
 /// again, so that every answer comes at one of few moments.
 fn departure(start: Instant, began: Instant, done: Duration) -> Instant {
     let missed = u32::try_from(done.as_nanos() / TAKE.as_nanos()).unwrap_or(u32::MAX - 1);
@@ -80,9 +115,9 @@ impl Shared {
 
     fn add(&self, departure: Instant, leave: oneshot::Sender<()>) {
         let mut waiting = self.lock();
-        let asleep = waiting.by_departure.is_empty();
+        let first = waiting.by_departure.keys().next().is_none_or(|next| departure < *next);
         waiting.by_departure.entry(departure).or_default().push(leave);
-        if asleep {
+        if first {
             self.changed.notify_one();
         }
     }
@@ -101,13 +136,8 @@ impl Shared {
                         let _ = leave.send(());
                     }
                     self.lock()
-                },
-                // Nobody who comes meanwhile leaves before the first of those who wait.
-                Some(pause) => {
-                    drop(waiting);
-                    std::thread::sleep(pause);
-                    self.lock()
-                },
+                }
+                Some(pause) => self.changed.wait_timeout(waiting, pause).unwrap_or_else(PoisonError::into_inner).0,
             };
         }
     }
@@ -119,31 +149,33 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test]
+    #[actix_rt::test]
     async fn nobody_leaves_early_and_all_leave() {
-        let departures = Departures::start().unwrap();
+        let (departures, gate) = (Departures::start(Tasks::new()).unwrap(), Gate::default());
         let began = Instant::now();
-        let all = (0..50).map(|_| departures.wait(began));
-        futures_util::future::join_all(all).await;
+        futures_util::future::join_all((0..50).map(|_| departures.wait(&gate, began))).await;
         assert!(began.elapsed() >= TAKE);
         // The clock was asleep; it wakes for the next one.
         let began = Instant::now();
-        departures.wait(began).await;
+        departures.wait(&gate, began).await;
         assert!(began.elapsed() >= TAKE);
+        assert!(gate.leaving.borrow().is_empty());
     }
 
-    #[tokio::test]
+    #[actix_rt::test]
     async fn who_hangs_up_holds_nobody() {
-        let departures = Departures::start().unwrap();
+        let (departures, gate) = (Departures::start(Tasks::new()).unwrap(), Gate::default());
         let began = Instant::now();
-        let gone = departures.wait(began);
-        tokio::select! { biased; () = std::future::ready(()) => {}, () = gone => {} }
-        departures.wait(began).await;
+        for _ in 0..20 {
+            let mut gone = Box::pin(departures.wait(&gate, began));
+            assert!(futures_util::poll!(&mut gone).is_pending());
+        }
+        futures_util::future::join_all((0..20).map(|_| departures.wait(&gate, began))).await;
     }
 
     #[test]
     fn the_thread_ends_with_its_owner() {
-        let departures = Departures::start().unwrap();
+        let departures = Departures::start(Tasks::new()).unwrap();
         let shared = Arc::downgrade(&departures.shared);
         drop(departures);
         while shared.strong_count() > 0 {

@@ -41,7 +41,7 @@ use ipnet::IpNet;
 use self::{
     authorization::{Entrances, Used},
     consequences::Consequences,
-    departures::Departures,
+    departures::{Departures, Gate},
     limits::Strikes,
     memo::Memo,
     meter::Meter,
@@ -113,9 +113,9 @@ impl Deps {
     /// # Errors
     /// When the system refuses the thread that holds refusals back.
     pub fn new(parts: Parts) -> std::io::Result<Arc<Self>> {
-        let consequences = Consequences::new(parts.records.clone(), parts.deliveries, parts.tasks);
+        let consequences = Consequences::new(parts.records.clone(), parts.deliveries, parts.tasks.clone());
         Ok(Arc::new(Self {
-            departures: Departures::start()?,
+            departures: Departures::start(parts.tasks)?,
             entrances: Entrances::new(&parts.instances, &parts.nonce_key),
             instances: parts.instances,
             records: parts.records,
@@ -137,18 +137,25 @@ impl Deps {
     }
 }
 
+/// What one worker has for itself.
+#[derive(Default)]
+struct Worker {
+    memo: Memo,
+    gate: Gate,
+}
+
 /// The service of one worker: call it in the factory of the listener, once per worker.
 pub fn configure(deps: Arc<Deps>) -> impl FnOnce(&mut ServiceConfig) {
     move |config| {
         // Paths are read by hand: a phone's GET is the one that counts, and it needs no pattern matching.
-        let memo = Rc::new(Memo::default());
+        let worker = Rc::new(Worker::default());
         config.default_service(web::to(move |request: HttpRequest, payload: Payload| {
-            dispatch(deps.clone(), memo.clone(), request, payload)
+            dispatch(deps.clone(), worker.clone(), request, payload)
         }));
     }
 }
 
-async fn dispatch(deps: Arc<Deps>, memo: Rc<Memo>, request: HttpRequest, mut payload: Payload) -> HttpResponse {
+async fn dispatch(deps: Arc<Deps>, worker: Rc<Worker>, request: HttpRequest, mut payload: Payload) -> HttpResponse {
     let (domain, name, below) = match path::read(request.uri().path()) {
         Target::Health => return ops::healthy(),
         Target::Nothing => return answer::not_found(),
@@ -168,7 +175,7 @@ async fn dispatch(deps: Arc<Deps>, memo: Rc<Memo>, request: HttpRequest, mut pay
             {
                 return answer;
             }
-            phone_files::handle(&deps, &memo, &request, &mut payload, instance, token.as_deref(), &file).await
+            phone_files::handle(&deps, &worker, &request, &mut payload, instance, token.as_deref(), &file).await
         }
         Below::NoFile => answer::not_found(),
         Below::Api(path) => {

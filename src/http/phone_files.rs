@@ -1,5 +1,5 @@
 //! `phone/<token>/<file>` and `phone/<file>`: recognise, judge, answer, and only then note. The way of an ordinary GET
-//! holds no lock, waits for nothing and writes nothing.
+//! waits for nothing and writes nothing.
 
 use std::{rc::Rc, sync::Arc, time::Instant};
 
@@ -12,7 +12,7 @@ use futures_util::StreamExt;
 use jiff::Timestamp;
 
 use super::{
-    Deps, answer,
+    Deps, Worker, answer,
     answer::{Form, Wish, form},
     authorization::{Accounts, judge},
     challenges::{Challenges, Kind},
@@ -56,9 +56,9 @@ struct Visit<'a> {
 }
 
 /// Answers a request for a phone's file.
-pub async fn handle(
+pub(super) async fn handle(
     deps: &Arc<Deps>,
-    memo: &Memo,
+    worker: &Worker,
     request: &HttpRequest,
     payload: &mut Payload,
     instance: &Instance,
@@ -76,7 +76,7 @@ pub async fn handle(
     let client = client(peer.ip(), is_over_tls(request), request.headers(), &deps.trusted_proxies);
     let user_agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
     let (known, phone) =
-        memo.look(&*deps.files, Key { instance: instance.id, user_agent, file }, |recognised| match token {
+        worker.memo.look(&*deps.files, Key { instance: instance.id, user_agent, file }, |recognised| match token {
             Some(token) => deps.records.by_token(token).filter(|phone| phone.instance == instance.id),
             // A MAC that only the User-Agent claims names nobody.
             None if matches!(recognised.kind, FileKind::Personal | FileKind::Upload) => {
@@ -87,7 +87,7 @@ pub async fn handle(
     let vendor = phone.as_ref().map(|phone| phone.vendor.as_str());
     let header = deps.subject_header.as_ref();
     let shown = subject::shown(request, peer.ip(), header, &deps.trusted_proxies, vendor);
-    let mut visit = Visit { deps, memo, request, instance, known, token, client, now, spent: false };
+    let mut visit = Visit { deps, memo: &worker.memo, request, instance, known, token, client, now, spent: false };
     let token = match (token, &phone) {
         (None, _) => Token::None,
         (Some(_), Some(_)) => Token::Known,
@@ -128,7 +128,7 @@ pub async fn handle(
     let (answer, outcome) = visit.answer(decision, phone.as_ref(), payload).await;
     visit.note(phone.as_deref(), token, outcome);
     if matches!(outcome, Outcome::Refused(_)) {
-        deps.departures.wait(began).await;
+        deps.departures.wait(&worker.gate, began).await;
     }
     answer
 }

@@ -74,7 +74,7 @@ async fn a_yealink_phone_gets_its_file_from_the_store() {
         passive: false,
         scanners: Arc::new(crate::http::scanners::Scanners::new(&store.derive_key("decoys"))),
     })
-        .unwrap();
+    .unwrap();
     let addresses = Addresses {
         http: vec!["127.0.0.1:0".to_owned()],
         https: Vec::new(),
