@@ -126,6 +126,7 @@ impl Diagnostics {
         if as_json {
             output::json(&json!({
                 "file": file, "bytes": bundle.bytes.len(), "files": bundle.files, "left_out": bundle.left_out,
+                "unread": bundle.unread,
                 "names": self.names,
             }));
             return;
@@ -136,6 +137,9 @@ impl Diagnostics {
             bundle.files.len(),
             bundle.bytes.len().div_ceil(1024)
         ));
+        for unread in &bundle.unread {
+            output::line(unread);
+        }
         for left_out in &bundle.left_out {
             output::line(&format!("left out, for want of room (--limit): {left_out}"));
         }

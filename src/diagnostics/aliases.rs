@@ -60,7 +60,13 @@ impl Names {
             return;
         }
         if let Ok(mac) = text.parse::<Mac>() {
-            self.insert(Kind::Phone, &mac.to_string());
+            let digits = mac.to_string();
+            self.insert(Kind::Phone, &digits);
+            let (first, last) = digits.split_at(digits.len() / 2);
+            let halves = format!("{first}-{last}");
+            if let Some((_, ways)) = self.0.get_mut(&digits) {
+                ways.insert(halves);
+            }
             return;
         }
         if kind != Kind::Host {
@@ -167,15 +173,20 @@ impl Aliases {
         let Some(macs) = &*MACS else { return Vec::new() };
         let judged = macs.find_iter(text).filter_map(|found| {
             let mut range = found.range();
-            if found.as_str().bytes().all(|byte| byte.is_ascii_hexdigit()) {
-                // The digits of an escape before them are not theirs.
-                let behind = range.start + 2;
-                if range.len() == 14 && text.get(..behind).is_some_and(ends_an_escape) {
-                    range.start = behind;
-                }
-                if range.len() != 12 || !stands_alone(text, &range) {
-                    return None;
-                }
+            let is_bare = found.as_str().bytes().all(|byte| byte.is_ascii_hexdigit());
+            // The digits of an escape before them are not theirs.
+            let behind = range.start + 2;
+            if is_bare && range.len() == 14 && text.get(..behind).is_some_and(ends_an_escape) {
+                range.start = behind;
+            }
+            // Digits with few separators or none also stand in times, hashes and numbers.
+            let few = is_bare || range.len() <= 14;
+            let in_halves = range.len() == 13;
+            if few && !stands_alone(text, &range)
+                || is_bare && range.len() != 12
+                || in_halves && !found.as_str().contains(|c: char| c.is_ascii_alphabetic())
+            {
+                return None;
             }
             let spelled = text.get(range.clone())?.to_lowercase().replace("%3a", ":");
             let mac: Mac = spelled.parse().ok()?;
@@ -233,6 +244,7 @@ mod tests {
         assert_eq!(spans.len(), 8, "{spans:?}");
         assert!(spans.iter().all(|span| span.meaning == aliases.of(Kind::Phone, "805ec0123456")), "{spans:?}");
         assert!(aliases.spans("d5b1f5c0805ec0123456aa 0123456789ab7 10:11:12 2001:db8::1").is_empty());
+        assert!(aliases.spans("x-20261121-180314.zip 261121-180314 a00413.c012.3456").is_empty());
     }
 
     #[test]

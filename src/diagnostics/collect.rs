@@ -20,7 +20,7 @@ use crate::{
         settings::{Scope, setting},
     },
     provision::urls::LEARNED,
-    store::{AUDIT_KEPT, AuditRow, HistoryFilter, HistoryRow},
+    store::{AUDIT_KEPT, AuditRow, HistoryFilter, HistoryRow, StoreError},
 };
 
 /// Text packs to about a twelfth: what is read of logs and of single phones at most, in bytes for each byte of the bundle.
@@ -38,6 +38,24 @@ pub(super) struct Collected {
     pub redaction: Redaction,
     /// Time lines and files that were not even read.
     pub phones_left_out: usize,
+    /// What could not be read, a sentence each.
+    pub unread: Vec<String>,
+}
+
+/// What could not be read: a gateway whose database is ailing is one that needs a bundle.
+#[derive(Default)]
+struct Unread(Vec<String>);
+
+impl Unread {
+    fn taken<T>(&mut self, what: &str, read: Result<Vec<T>, StoreError>) -> Vec<T> {
+        read.unwrap_or_else(|error| {
+            let sentence = format!("{what} could not be read: {error}");
+            if !self.0.contains(&sentence) {
+                self.0.push(sentence);
+            }
+            Vec::new()
+        })
+    }
 }
 
 /// What one instance says, as it is.
@@ -56,17 +74,17 @@ pub(super) async fn everything(sources: &Sources<'_>, wish: &Wish) -> Result<Col
         let tail = logs::tail(path, most);
         tails.push(tail.map_err(|source| DiagnosticsError::Log { path: path.clone(), source })?);
     }
-    let mut instances = Vec::new();
+    let (mut instances, mut unread) = (Vec::new(), Unread::default());
     for tenant in &sources.tenants {
         let instance = tenant.id;
         let filter = HistoryFilter { instance, mac: wish.phone, before: None, limit: CALLS };
-        let history = store.history(filter).await?;
-        let mut audit = store.audit(instance, None, AUDIT_KEPT).await?;
+        let history = unread.taken("the redirect history", store.history(filter).await);
+        let mut audit = unread.taken("the audit", store.audit(instance, None, AUDIT_KEPT).await);
         let of_others = |row: &AuditRow| row.target.parse::<Mac>().is_ok_and(|mac| wish.phone != Some(mac));
         audit.retain(|row| wish.phone.is_none() || !of_others(row));
         instances.push(OfInstance { tenant, history, audit });
     }
-    let (of_phones, phones_left_out) = phones::read(sources, wish, most).await?;
+    let (of_phones, phones_left_out) = phones::read(sources, wish, most, &mut unread).await;
 
     let ids: Vec<_> = sources.tenants.iter().map(|tenant| tenant.id).collect();
     let known = secrets::known(config, &ids, store, &sources.registry.load());
@@ -100,7 +118,7 @@ pub(super) async fn everything(sources: &Sources<'_>, wish: &Wish) -> Result<Col
         let place = sources.tenants.iter().position(|tenant| tenant.id == of.phone.instance).unwrap_or_default();
         parts.extend(of.parts(&format!("instance-{}", place + 1), &redaction));
     }
-    Ok(Collected { parts, redaction, phones_left_out })
+    Ok(Collected { parts, redaction, phones_left_out, unread: unread.0 })
 }
 
 /// Everybody and everything that is named anywhere.

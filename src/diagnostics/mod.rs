@@ -29,7 +29,7 @@ use crate::{
     clock::SharedClock,
     config::Config,
     phone::{instance::InstanceId, mac::Mac},
-    store::{Store, StoreError},
+    store::Store,
     vendor::SharedRegistry,
 };
 
@@ -94,14 +94,13 @@ pub struct Bundle {
     pub files: Vec<String>,
     /// What had no room, a sentence each.
     pub left_out: Vec<String>,
+    /// What could not be read, a sentence each.
+    pub unread: Vec<String>,
 }
 
 /// Why there is none.
 #[derive(Debug, thiserror::Error)]
 pub enum DiagnosticsError {
-    /// The records cannot be read.
-    #[error(transparent)]
-    Store(#[from] StoreError),
     /// A log cannot be read.
     #[error("the log {} cannot be read: {source}", path.display())]
     Log {
@@ -131,14 +130,14 @@ pub enum DiagnosticsError {
 /// # Errors
 /// See [`DiagnosticsError`].
 pub async fn make(sources: &Sources<'_>, wish: &Wish) -> Result<Bundle, DiagnosticsError> {
-    let Collected { parts, redaction, phones_left_out } = collect::everything(sources, wish).await?;
+    let Collected { parts, redaction, phones_left_out, unread } = collect::everything(sources, wish).await?;
     let at = sources.clock.now();
     let mut room = wish.limit.saturating_sub(OVERVIEW);
     loop {
         let kept = parts::fit(&parts, room)
             .map_err(|basics| DiagnosticsError::TooSmall { limit: wish.limit, needed: basics + OVERVIEW })?;
         let left_out = left_out(&kept, phones_left_out);
-        let overview = redaction.text(&overview::text(sources, wish, &kept, &left_out));
+        let overview = redaction.text(&overview::text(sources, wish, &kept, (&left_out, &unread)));
         let files: Vec<(&str, &str)> = std::iter::once((OVERVIEW_NAME, overview.as_str()))
             .chain(kept.iter().filter_map(|kept| Some((kept.name.as_str(), kept.text.as_deref()?))))
             .collect();
@@ -146,7 +145,7 @@ pub async fn make(sources: &Sources<'_>, wish: &Wish) -> Result<Bundle, Diagnost
         let over = (bytes.len() as u64).saturating_sub(wish.limit);
         if over == 0 {
             let files = files.iter().map(|(name, _)| (*name).to_owned()).collect();
-            return Ok(Bundle { bytes, files, left_out });
+            return Ok(Bundle { bytes, files, left_out, unread });
         }
         // The estimate was a little too good.
         room = room.saturating_sub(over + 1024);

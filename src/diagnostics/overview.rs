@@ -21,7 +21,12 @@ const MEANINGS: &[(&str, &str)] = &[
 ];
 
 /// The page. What is cut is said here and where it is cut.
-pub(super) fn text(sources: &Sources<'_>, wish: &Wish, kept: &[Kept], left_out: &[String]) -> String {
+pub(super) fn text(
+    sources: &Sources<'_>,
+    wish: &Wish,
+    kept: &[Kept],
+    (left_out, unread): (&[String], &[String]),
+) -> String {
     let mut text = format!(
         "Diagnostics bundle of gangway {} (build {}), made {:.0}\n",
         env!("CARGO_PKG_VERSION"),
@@ -49,7 +54,7 @@ pub(super) fn text(sources: &Sources<'_>, wish: &Wish, kept: &[Kept], left_out: 
         }
     });
     line("Secrets are *** in either case.");
-    for remark in &sources.remarks {
+    for remark in sources.remarks.iter().chain(unread) {
         line(remark);
     }
     line("");

@@ -21,6 +21,7 @@ use crate::support::{
     options::{DOMAIN, Options, PASSWORD},
     page::Page,
     process::{Site, mode},
+    records::PATIENCE,
 };
 
 fn said(done: &Output) -> String {
@@ -274,4 +275,28 @@ fn the_limit_is_kept_and_what_is_cut_is_said() {
     assert!(kept.contains("line 99999 ") && !kept.contains("line 0 "), "the newest lines are kept");
     let gone = site.run(&["diagnostics", "--to", "/nowhere/x.zip", "--log", "/nowhere.log"]);
     assert!(!gone.status.success() && said(&gone).contains("/nowhere.log"), "{}", said(&gone));
+}
+
+/// Nobody can write, whoever they are; what can be read is told, and that it stands in no audit.
+#[actix_rt::test]
+async fn a_gateway_whose_disk_takes_nothing_gets_a_bundle_all_the_same() {
+    let mut scene = Scene::start().await;
+    scene.bench.gateway.stop();
+    let log = scene.bench.gateway.data().join("gangway.db-wal");
+    let closed = async {
+        while log.exists() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, closed).await.expect("the store is closed");
+    fs::create_dir(&log).unwrap();
+    let (told, files) = made(&scene.bench, &scene.file("ailing.zip"), &[]);
+    fs::remove_dir(&log).unwrap();
+    assert!(told.contains("could not be written into the audit"), "{told}");
+    assert!(files["overview.txt"].contains("could not be written into the audit"), "{}", files["overview.txt"]);
+    let version = value(&files, "version.json");
+    assert!(version["database"].as_str().unwrap().contains("served as they were"), "{version}");
+    assert_eq!(rows(&files, "instance-1/phones.json").len(), 2);
+    let words = names(&[scene.first, scene.second]);
+    assert!(holding(&files, &words).is_empty(), "{:?}", holding(&files, &words));
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::Unread;
 use crate::{
     diagnostics::{
-        DiagnosticsError, Sources, Tenant, Wish,
+        Sources, Tenant, Wish,
         aliases::Kind,
         parts::{Body, Group, Part},
         redaction::Redaction,
@@ -62,7 +63,7 @@ pub fn table(sources: &Sources<'_>, wish: &Wish, tenant: &Tenant) -> Vec<Value> 
 }
 
 /// Time lines and files of the phones with the newest news, in so many bytes, and how many of them were not read.
-pub async fn read(sources: &Sources<'_>, wish: &Wish, most: usize) -> Result<(Vec<OfPhone>, usize), DiagnosticsError> {
+pub async fn read(sources: &Sources<'_>, wish: &Wish, most: usize, unread: &mut Unread) -> (Vec<OfPhone>, usize) {
     let store = sources.store;
     let renderer =
         Renderer::new(Arc::clone(&sources.registry), store.derive_key("etag"), 0, Arc::clone(&sources.clock));
@@ -74,7 +75,7 @@ pub async fn read(sources: &Sources<'_>, wish: &Wish, most: usize) -> Result<(Ve
     let (mut read, mut bytes) = (Vec::new(), 0);
     let all = phones.len();
     for (_, phone, tenant) in phones {
-        let events = store.events(phone.id, EVENTS_KEPT).await?;
+        let events = unread.taken("time lines", store.events(phone.id, EVENTS_KEPT).await);
         let file = file(sources, tenant, &renderer, &phone);
         bytes += file.len() + events.iter().map(|event| event.text.len() + 48).sum::<usize>();
         if bytes > most && !read.is_empty() {
@@ -83,7 +84,7 @@ pub async fn read(sources: &Sources<'_>, wish: &Wish, most: usize) -> Result<(Ve
         read.push(OfPhone { phone, events, file });
     }
     let left = 2 * (all - read.len());
-    Ok((read, left))
+    (read, left)
 }
 
 /// The file it would get now, secrets masked, below what there is to say of it.
