@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::{Desk, Inquiry, told};
 use crate::{
     apis::admin::{Person, Who},
+    crash_point::{CrashPoint, pass},
     phone::instance::InstanceId,
     store::{Store, StoreError},
 };
@@ -20,6 +21,8 @@ const LOOK: Duration = Duration::from_millis(300);
 const ASKED: &str = "import.asked.";
 /// What came of it.
 const ANSWERED: &str = "import.answered.";
+/// What a command is told whose gateway has died over its file.
+const RESTARTED: &str = "gangway was started again in the middle of it; the same file once more goes on with the rest";
 
 /// What a command asks for.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -90,10 +93,17 @@ pub async fn forget(store: &Store, instance: InstanceId, key: &str) -> Result<()
 /// Carries out what commands ask for until the gateway stops.
 pub async fn follow(desk: Desk) {
     let deps = std::sync::Arc::clone(&desk.0.deps);
-    // Answers of an earlier life: whoever waited for them is gone.
-    let old = [ANSWERED, told::ANSWERED].map(|answered| deps.store.facts_beginning(answered));
-    for (instance, key, _) in old.into_iter().flatten() {
-        if let Err(error) = deps.store.set_fact(instance, &key, None).await {
+    // Answers of an earlier life: whoever still waits for an import is told, and a last one nobody took is nobody's any
+    // more.
+    let mut old: Vec<_> = Vec::new();
+    for (instance, key, text) in deps.store.facts_beginning(ANSWERED) {
+        let open = serde_json::from_str::<Answered>(&text).ok().filter(|answer| !answer.finished);
+        let word = open.map(|answer| Answered { refused: Some(RESTARTED.to_owned()), finished: true, ..answer });
+        old.push((instance, key, word.and_then(|answer| serde_json::to_string(&answer).ok())));
+    }
+    old.extend(deps.store.facts_beginning(told::ANSWERED).into_iter().map(|(instance, key, _)| (instance, key, None)));
+    for (instance, key, word) in old {
+        if let Err(error) = deps.store.set_fact(instance, &key, word.as_deref()).await {
             tracing::warn!(%error, "an old answer to a command stays");
         }
     }
@@ -105,9 +115,12 @@ pub async fn follow(desk: Desk) {
             told::answer(&desk).await;
             for (instance, key, asked) in deps.store.facts_beginning(ASKED) {
                 let Some(key) = key.strip_prefix(ASKED) else { continue };
+                let promised = promise(&deps.store, instance, key).await;
                 // Taken before it is begun: nothing is imported twice.
                 let taken = deps.store.take_over(instance, key).await;
-                let forgotten = deps.store.set_fact(instance, &format!("{ASKED}{key}"), None).await;
+                pass(CrashPoint::ImportTaken).await;
+                let forgotten = deps.store.set_fact(instance, &format!("{ASKED}{key}"), None).await.and(promised);
+                pass(CrashPoint::ImportBegun).await;
                 match (taken, forgotten, serde_json::from_str::<Asked>(&asked)) {
                     (Ok(Some(bytes)), Ok(()), Ok(asked)) => {
                         let work = carry_out(desk.clone(), instance, key.to_owned(), asked, bytes);
@@ -126,6 +139,16 @@ pub async fn follow(desk: Desk) {
             () = deps.clock.sleep_until(next) => {}
         }
     }
+}
+
+/// From here on a gateway that dies leaves its next life a word that somebody waits. What that one has told stands.
+async fn promise(store: &Store, instance: InstanceId, key: &str) -> Result<(), StoreError> {
+    let answer = format!("{ANSWERED}{key}");
+    if store.fact(instance, &answer).is_some() {
+        return Ok(());
+    }
+    let open = serde_json::to_string(&Answered::default()).unwrap_or_default();
+    store.set_fact(instance, &answer, Some(&open)).await
 }
 
 async fn carry_out(desk: Desk, instance: InstanceId, key: String, asked: Asked, bytes: zeroize::Zeroizing<Vec<u8>>) {

@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     apis::admin::Person,
+    crash_point::{CrashPoint, pass},
     phone::instance::InstanceId,
     provision::{
         ProvisionRequest,
@@ -213,13 +214,17 @@ pub async fn start(
         Some(checked) => checked.lines.clone(),
         None => return Err(Text::new("import.nothing").into()),
     };
+    // Of lines that change nothing none needs a category, and Devices need not be there.
     let categories = match lines.iter().all(|line| line.known) {
         true => Vec::new(),
-        false => codes::categories(&desk.0.deps, instance).await?,
+        false => {
+            let categories = codes::categories(&desk.0.deps, instance).await?;
+            if let Some(chosen) = request.category.as_deref().filter(|chosen| !chosen.is_empty()) {
+                codes::pick(categories.clone(), Some(chosen), None)?;
+            }
+            categories
+        }
     };
-    if let Some(chosen) = request.category.as_deref().filter(|chosen| !chosen.is_empty()) {
-        codes::pick(categories.clone(), Some(chosen), None)?;
-    }
     audit::entry(&desk.0.deps.store, person, "", &format!("import {} lines", lines.len())).await?;
     let import = desk.0.imports.enter(instance, lines.len())?;
     upload.checked = None;
@@ -284,6 +289,7 @@ impl Work {
             return Err(Text::said(error));
         }
         let code = codes::fetch(deps, instance, &category, Some(&line.user), self.request.rollout).await;
+        pass(CrashPoint::ImportCodeCame).await;
         let request = ProvisionRequest {
             instance,
             provider: line.provider.clone(),
@@ -297,11 +303,13 @@ impl Work {
             dns: line.pbx.clone(),
         };
         let outcome = deps.provisioning.request(request).await;
+        pass(CrashPoint::ImportLineDone).await;
         if let Some(phone) = deps.store.roster().by_mac(instance, line.mac) {
             let deed = deeds::IMPORTED.with("user", line.user.clone()).with("line", line.line);
             if let Err(error) = audit::event(&deps.store, &self.person, phone.id, &deed).await {
                 tracing::error!(%error, "an import could not be written down");
             }
+            pass(CrashPoint::ImportLineWritten).await;
         }
         outcome.map(|()| true).map_err(Text::said)
     }

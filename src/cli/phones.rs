@@ -314,8 +314,10 @@ async fn act(context: &Context, change: &Change, intent: Intent) -> anyhow::Resu
         output::note("Written; a running gateway carries it out now.");
         return Ok(());
     }
-    let waited = wait(context, &phone, &awaited).await;
-    if waited.is_err() {
+    // What was so already makes no change the serving process could see.
+    let is_known = context.store.roster().get(phone.id).as_ref() == Some(&phone);
+    let waited = wait(context, &phone, &awaited, is_known).await;
+    if waited.is_err() || is_known {
         context.store.set_fact(context.instance, &awaited, None).await?;
     }
     waited
@@ -347,10 +349,10 @@ async fn resync(context: &Context, change: &Change) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Follows until the serving process has seen the change and nothing is left to do for it.
-async fn wait(context: &Context, phone: &Phone, awaited: &str) -> anyhow::Result<()> {
+/// Follows until the serving process has seen the change (or `seen` it before) and nothing is left to do for it.
+async fn wait(context: &Context, phone: &Phone, awaited: &str, mut seen: bool) -> anyhow::Result<()> {
     let store = &context.store;
-    let (mut seen, started) = (false, Instant::now());
+    let started = Instant::now();
     loop {
         seen = seen || store.fact(context.instance, awaited).is_none();
         let done = store.roster().get(phone.id).is_none_or(|now| intents::is_carried_out(&now));

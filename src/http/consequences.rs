@@ -128,7 +128,10 @@ impl Consequences {
                 events.push(Happened::Proved.into());
             }
         };
-        self.records.change(phone, Box::new(change)).await
+        pass(CrashPoint::ProofCame).await;
+        let record = self.records.change(phone, Box::new(change)).await;
+        pass(CrashPoint::ProofWritten).await;
+        record
     }
 
     /// Records a delivery behind the answer, and keeps its file unless a newer one has been delivered meanwhile.
@@ -163,7 +166,10 @@ impl Consequences {
             let change = move |_: &mut Phone, events: &mut Vec<NewEvent>| {
                 events.push(Happened::Certificate { sentence: &sentence }.into());
             };
-            if let Err(error) = records.change_later(id, Box::new(change)).await {
+            pass(CrashPoint::CertificateWanted).await;
+            let written = records.change_later(id, Box::new(change)).await;
+            pass(CrashPoint::CertificateWritten).await;
+            if let Err(error) = written {
                 tracing::warn!(phone = id.0, %error, "what a certificate is worth could not be recorded");
             }
             drop(place);
@@ -201,7 +207,10 @@ impl Consequences {
             let change = move |record: &mut Phone, events: &mut Vec<NewEvent>| {
                 note_withheld(record, reason, &seen, now, events);
             };
-            match records.change_later(id, Box::new(change)).await {
+            pass(CrashPoint::RefusalWanted).await;
+            let written = records.change_later(id, Box::new(change)).await;
+            pass(CrashPoint::RefusalWritten).await;
+            match written {
                 Ok(_) => deliveries.asked(id, reason),
                 Err(error) => tracing::warn!(phone = id.0, %error, "a refusal could not be recorded"),
             }

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
+    crash_point::{CrashPoint, pass},
     phone::{instance::InstanceId, mac::Mac, record::new_token},
     secret::Secret,
     store::{Store, StoreError},
@@ -63,14 +64,19 @@ pub async fn make(
     base: &str,
     now: Timestamp,
 ) -> Result<Secret, StoreError> {
+    pass(CrashPoint::TicketWanted).await;
     if let Some(former) = store.fact(instance, &key_of(mac)) {
         store.set_fact(instance, &former, None).await?;
+        pass(CrashPoint::FormerTicketGone).await;
     }
     let token = new_token();
     let until = now.saturating_add(LIFETIME).unwrap_or(Timestamp::MAX);
     let key = key(token.expose());
-    store.set_fact(instance, &key, Some(&Ticket { mac, until, used: false, base: base.to_owned() }.text())).await?;
+    // In this order: whoever is killed between the two leaves nothing behind that opens anything and that nobody knows of.
     store.set_fact(instance, &key_of(mac), Some(&key)).await?;
+    pass(CrashPoint::TicketNamed).await;
+    store.set_fact(instance, &key, Some(&Ticket { mac, until, used: false, base: base.to_owned() }.text())).await?;
+    pass(CrashPoint::TicketWritten).await;
     Ok(token)
 }
 
@@ -86,7 +92,10 @@ pub fn find(store: &Store, instance: InstanceId, token: &str, now: Timestamp) ->
 /// # Errors
 /// When it cannot be written: the file must not be given then.
 pub async fn spend(store: &Store, instance: InstanceId, token: &str, ticket: Ticket) -> Result<(), StoreError> {
-    store.set_fact(instance, &key(token), Some(&Ticket { used: true, ..ticket }.text())).await
+    pass(CrashPoint::TicketCame).await;
+    store.set_fact(instance, &key(token), Some(&Ticket { used: true, ..ticket }.text())).await?;
+    pass(CrashPoint::TicketSpent).await;
+    Ok(())
 }
 
 #[cfg(test)]

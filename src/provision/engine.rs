@@ -181,10 +181,7 @@ impl Engine {
             }
         }
         for instance in self.world.instances.iter() {
-            for (vendor, _) in self.world.providers.vendors() {
-                let account = self.world.account(instance.id, &vendor).map(|facts| facts.account);
-                self.state().accounts.is_new(instance.id, &vendor, account);
-            }
+            self.retry_refused(instance.id);
         }
         loop {
             let next = self.turn();
@@ -220,42 +217,6 @@ impl Engine {
                 () = timer, if next.is_some() => {}
             }
         }
-    }
-
-    /// A person changed a redirect account or a phone's serial number: what was refused because of it may work now.
-    /// Another owner of a phone is no matter of either.
-    fn retry_refused(self: &Arc<Self>, instance: InstanceId) {
-        let mut changed = HashSet::new();
-        for (vendor, _) in self.world.providers.vendors() {
-            let account = self.world.account(instance, &vendor).map(|facts| facts.account);
-            if self.state().accounts.is_new(instance, &vendor, account) {
-                changed.insert(vendor);
-            }
-        }
-        let mut refused = self.world.store.roster().in_instance(instance);
-        refused.retain(|phone| phone.redirect.state == RedirectState::Refused);
-        refused.retain(|phone| {
-            let serial = self.world.serial(phone);
-            // Asked in any case: it is remembered.
-            self.state().accounts.serial_is_new(phone.id, serial) || changed.contains(&phone.vendor)
-        });
-        if refused.is_empty() {
-            return;
-        }
-        let engine = Arc::clone(self);
-        self.tasks.spawn("retry refused", async move {
-            let now = engine.world.now();
-            for phone in refused {
-                let again = |phone: &mut Phone, _: &mut Vec<_>| {
-                    if phone.redirect.state == RedirectState::Refused {
-                        phone.redirect.reach(RedirectState::Pending, now);
-                    }
-                };
-                if let Err(error) = engine.world.store.change_phone(phone.id, again).await {
-                    tracing::error!(mac = %phone.mac, "cannot be tried again: {error}");
-                }
-            }
-        });
     }
 
     fn wake_all(&self) {
@@ -396,6 +357,11 @@ impl Engine {
             }
         }
         self.state().accounts.next()
+    }
+
+    /// Whether the refused phone has another serial number than when this was asked last.
+    pub(super) fn serial_is_new(&self, phone: &Phone) -> bool {
+        self.state().accounts.serial_is_new(phone.id, self.world.serial(phone))
     }
 
     /// For the result of a server entry.

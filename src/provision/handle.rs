@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     clock::SharedClock,
+    crash_point::{CrashPoint, pass},
     phone::{
         facet::{RequestState, UserObjectState},
         instance::{InstanceId, Instances},
@@ -121,12 +122,15 @@ impl Provisioning {
         let engine = Arc::clone(&self.engine);
         self.spawn("pbx changed", async move {
             let now = engine.world.now();
+            pass(CrashPoint::PbxCame).await;
             for phone in engine.world.store.roster().in_instance(instance) {
-                if phone.accounts.iter().any(waits_for_pbx)
-                    && let Err(error) = engine.world.store.change_phone(phone.id, |phone, _| hurry(phone, now)).await
-                {
+                if !phone.accounts.iter().any(waits_for_pbx) {
+                    continue;
+                }
+                if let Err(error) = engine.world.store.change_phone(phone.id, |phone, _| hurry(phone, now)).await {
                     tracing::error!(mac = %phone.mac, "cannot be tried again: {error}");
                 }
+                pass(CrashPoint::Hurried).await;
             }
             engine.wake_instance(instance);
         });
@@ -143,6 +147,7 @@ impl Provisioning {
         let engine = Arc::clone(&self.engine);
         self.spawn("device removed", async move {
             let now = engine.world.now();
+            pass(CrashPoint::RemovalTold).await;
             let Some(phone) = engine
                 .world
                 .store
@@ -161,6 +166,7 @@ impl Provisioning {
             if let Err(error) = result {
                 tracing::error!(mac = %phone.mac, "its removal in Devices cannot be recorded: {error}");
             }
+            pass(CrashPoint::RemovalWritten).await;
         });
     }
 
@@ -200,7 +206,9 @@ impl Provisioning {
         let engine = Arc::clone(&self.engine);
         self.spawn("note", async move {
             let now = engine.world.now();
+            pass(CrashPoint::SignOfLifeCame).await;
             let result = engine.world.store.change_phone(phone, |phone, events| change(phone, now, events)).await;
+            pass(CrashPoint::SignOfLifeWritten).await;
             if let Err(error) = result {
                 tracing::error!(phone = phone.0, "what the phone asked cannot be recorded: {error}");
             }

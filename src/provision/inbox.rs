@@ -121,7 +121,9 @@ impl Inbox {
             // The record says `Connecting` since the sysclient is wanted.
             FleetEventKind::Connecting => {}
             FleetEventKind::Connected => {
+                pass(CrashPoint::LineNewsCame).await;
                 self.change(id, |phone| outcome::connected(phone, now)).await?;
+                pass(CrashPoint::LineNewsWritten).await;
             }
             FleetEventKind::Password { password, sent, stored } => {
                 return self.password(id, held, password, sent, stored).await;
@@ -155,10 +157,14 @@ impl Inbox {
                     self.engine.set_held(id, None);
                     return Ok(());
                 }
+                pass(CrashPoint::LineNewsCame).await;
                 self.change(id, |phone| outcome::closed(phone, &reason, now)).await?;
+                pass(CrashPoint::LineNewsWritten).await;
             }
             FleetEventKind::EndpointAway { reason, .. } => {
+                pass(CrashPoint::LineNewsCame).await;
                 store.change_phone(id, |phone, events| outcome::away(phone, &reason, now, events)).await?;
+                pass(CrashPoint::LineNewsWritten).await;
             }
         }
         Ok(())
@@ -261,7 +267,9 @@ impl Inbox {
 
     async fn silence(&self, id: PhoneId, sent: Option<Secret>, now: Timestamp) -> Result<(), StoreError> {
         let store = &self.engine.world.store;
+        pass(CrashPoint::LineNewsCame).await;
         store.change_phone(id, |phone, events| outcome::silence(phone, sent.as_ref(), now, events)).await?;
+        pass(CrashPoint::LineNewsWritten).await;
         Ok(())
     }
 

@@ -113,7 +113,10 @@ pub(super) async fn request(engine: &Engine, locks: &MacLocks, request: Provisio
             return Err(format!("Somebody changed the phone meanwhile: {}.", phone.wanted.text()));
         }
         let waiting_for = match verdict(&phone) {
-            Verdict::Ok => return Ok(()),
+            Verdict::Ok => {
+                pass(CrashPoint::VerdictReached).await;
+                return Ok(());
+            }
             // The code that was refused is not this one: it gets its own chance.
             Verdict::Failed(_) if written.has_code_left && phone.devices.state == DevicesState::NotInDomain => {
                 written = serialised().await?;

@@ -6,9 +6,11 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::{events::Happened, flow::release_is_delivered};
 use crate::{
+    crash_point::{CrashPoint, pass},
     phone::{
         admission::FirstContact,
         facet::{DevicesState, RedirectState, Wanted},
+        instance::InstanceId,
         mac::Mac,
         record::{Account, Credentials, Phone, PhoneId},
     },
@@ -17,13 +19,24 @@ use crate::{
     tasks::Tasks,
 };
 
+/// Writes down what is wanted.
+async fn write<R>(
+    store: &Store,
+    phone: PhoneId,
+    change: impl FnOnce(&mut Phone, &mut Vec<NewEvent>) -> R,
+) -> Result<R, StoreError> {
+    pass(CrashPoint::IntentWanted).await;
+    let (_, result) = store.change_phone(phone, change).await?;
+    pass(CrashPoint::IntentWritten).await;
+    Ok(result)
+}
+
 /// Wants it active, released, blocked or removed.
 ///
 /// # Errors
 /// When the store cannot write it.
 pub async fn want(store: &Store, phone: PhoneId, wanted: Wanted) -> Result<(), StoreError> {
-    store.change_phone(phone, |phone, events| apply_want(phone, wanted, events)).await?;
-    Ok(())
+    write(store, phone, |phone, events| apply_want(phone, wanted, events)).await
 }
 
 fn apply_want(phone: &mut Phone, wanted: Wanted, events: &mut Vec<NewEvent>) {
@@ -54,8 +67,7 @@ pub async fn allow(
 ) -> Result<(), StoreError> {
     let Some(instance) = store.roster().get(phone).map(|record| record.instance) else { return Ok(()) };
     let days = store.layers(instance).effective(&crate::phone::settings::Lookup::instance(), None).u32("window_days");
-    store.change_phone(phone, |phone, events| apply_allow(phone, days, first_contact, now, events)).await?;
-    Ok(())
+    write(store, phone, |phone, events| apply_allow(phone, days, first_contact, now, events)).await
 }
 
 /// Whether the phone would get the open part only, because its users' passwords were dropped when an earlier window ended
@@ -85,8 +97,7 @@ fn apply_allow(phone: &mut Phone, days: u32, first_contact: FirstContact, now: T
 /// # Errors
 /// When the store cannot write it.
 pub async fn rotate(store: &Store, phone: PhoneId) -> Result<bool, StoreError> {
-    let (_, rotated) = store.change_phone(phone, apply_rotate).await?;
-    Ok(rotated)
+    write(store, phone, apply_rotate).await
 }
 
 fn apply_rotate(phone: &mut Phone, events: &mut Vec<NewEvent>) -> bool {
@@ -119,21 +130,19 @@ pub enum TakeOffError {
 /// # Errors
 /// When there is no such user, no other one, or the store cannot write it.
 pub async fn take_off(store: &Store, phone: PhoneId, user: &str) -> Result<(), TakeOffError> {
-    let (_, result) = store
-        .change_phone(phone, |phone, events| {
-            let is_own = |account: &Account| account.username.eq_ignore_ascii_case(user);
-            if !phone.accounts.iter().any(is_own) {
-                return Err(TakeOffError::Unknown(user.to_owned()));
-            }
-            if phone.accounts.iter().all(is_own) {
-                return Err(TakeOffError::Last(user.to_owned()));
-            }
-            phone.accounts.retain(|account| !is_own(account));
-            events.push(Happened::AccountRemoved { user }.into());
-            Ok(())
-        })
-        .await?;
-    result
+    write(store, phone, |phone, events| {
+        let is_own = |account: &Account| account.username.eq_ignore_ascii_case(user);
+        if !phone.accounts.iter().any(is_own) {
+            return Err(TakeOffError::Unknown(user.to_owned()));
+        }
+        if phone.accounts.iter().all(is_own) {
+            return Err(TakeOffError::Last(user.to_owned()));
+        }
+        phone.accounts.retain(|account| !is_own(account));
+        events.push(Happened::AccountRemoved { user }.into());
+        Ok(())
+    })
+    .await?
 }
 
 /// Gives the phone a new Devices code.
@@ -141,15 +150,13 @@ pub async fn take_off(store: &Store, phone: PhoneId, user: &str) -> Result<(), T
 /// # Errors
 /// When the store cannot write it.
 pub async fn new_code(store: &Store, phone: PhoneId, code: Secret, now: Timestamp) -> Result<(), StoreError> {
-    store
-        .change_phone(phone, |phone, _| {
-            phone.code = Some(code);
-            if phone.devices.state == DevicesState::NotInDomain {
-                phone.devices.reach(DevicesState::Connecting, now);
-            }
-        })
-        .await?;
-    Ok(())
+    write(store, phone, |phone, _| {
+        phone.code = Some(code);
+        if phone.devices.state == DevicesState::NotInDomain {
+            phone.devices.reach(DevicesState::Connecting, now);
+        }
+    })
+    .await
 }
 
 /// Compares now what the redirect service holds with what it should. What was never registered, or was refused, is
@@ -158,8 +165,7 @@ pub async fn new_code(store: &Store, phone: PhoneId, code: Secret, now: Timestam
 /// # Errors
 /// When the store cannot write it.
 pub async fn check_redirect(store: &Store, phone: PhoneId, repair: bool, now: Timestamp) -> Result<(), StoreError> {
-    store.change_phone(phone, |phone, _| apply_check(phone, repair, now)).await?;
-    Ok(())
+    write(store, phone, |phone, _| apply_check(phone, repair, now)).await
 }
 
 fn apply_check(phone: &mut Phone, repair: bool, now: Timestamp) {
@@ -182,27 +188,33 @@ fn apply_check(phone: &mut Phone, repair: bool, now: Timestamp) {
 /// # Errors
 /// When the store cannot write it.
 pub async fn ask_registration(store: &Store, phone: PhoneId, now: Timestamp) -> Result<(), StoreError> {
-    store
-        .change_phone(phone, |phone, _| {
-            for account in &mut phone.accounts {
-                account.registration.next_attempt = Some(now);
-            }
-        })
-        .await?;
-    Ok(())
+    write(store, phone, |phone, _| {
+        for account in &mut phone.accounts {
+            account.registration.next_attempt = Some(now);
+        }
+    })
+    .await
 }
+
+const AWAITED: &str = "awaited.";
 
 /// The fact with which a command asks the serving process to say that it has seen a change of this phone. The serving
 /// process takes it back.
 #[must_use]
 pub fn awaited_fact(mac: Mac) -> String {
-    format!("awaited.{mac}")
+    format!("{AWAITED}{mac}")
 }
 
 /// Takes back what commands wait for, as soon as this process has seen their changes. Runs until the gateway stops.
 pub async fn acknowledge(store: Store, tasks: Tasks) {
     let mut changes = store.changes();
+    // What was written before this life has been read: whoever waited for the one before is told now.
+    let mut standing: Vec<_> =
+        store.facts_beginning(AWAITED).into_iter().map(|(instance, key, _)| (instance, key)).collect();
     loop {
+        for (instance, fact) in std::mem::take(&mut standing) {
+            tell(&store, instance, &fact).await;
+        }
         let seen = tokio::select! {
             seen = changes.recv() => match seen {
                 Ok(seen) => vec![(seen.instance, seen.mac)],
@@ -215,13 +227,19 @@ pub async fn acknowledge(store: Store, tasks: Tasks) {
         };
         for (instance, mac) in seen {
             let fact = awaited_fact(mac);
-            if store.fact(instance, &fact).is_some()
-                && let Err(error) = store.set_fact(instance, &fact, None).await
-            {
-                tracing::error!(%mac, %error, "a waiting command cannot be answered");
+            if store.fact(instance, &fact).is_some() {
+                standing.push((instance, fact));
             }
         }
     }
+}
+
+async fn tell(store: &Store, instance: InstanceId, fact: &str) {
+    pass(CrashPoint::AwaitedSeen).await;
+    if let Err(error) = store.set_fact(instance, fact, None).await {
+        tracing::error!(fact, %error, "a waiting command cannot be answered");
+    }
+    pass(CrashPoint::AwaitedTold).await;
 }
 
 /// Whether nothing is left to do for what is wanted of it.

@@ -16,6 +16,7 @@ pub mod moving;
 pub mod outcome;
 pub mod ports;
 mod presence;
+mod retry;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod sayings;

@@ -11,6 +11,7 @@ use super::{
     ports::{PbxError, UserKey},
 };
 use crate::{
+    crash_point::{CrashPoint, pass},
     phone::{
         facet::Wanted,
         record::{Account, Gone, Phone, PhoneId},
@@ -98,6 +99,7 @@ async fn look(engine: &Engine, id: PhoneId, line: u16) -> Result<(), StoreError>
             return Ok(());
         }
     };
+    pass(CrashPoint::PresenceAnswered).await;
     let is_news = match gone {
         Some(gone) => account.orphaned.is_none_or(|orphaned| orphaned.gone != gone),
         None => account.user_guid.is_none() || account.orphaned.is_some_and(|known| known.gone != Gone::Device),
@@ -125,6 +127,7 @@ async fn look(engine: &Engine, id: PhoneId, line: u16) -> Result<(), StoreError>
             }
         })
         .await?;
+    pass(CrashPoint::PresenceWritten).await;
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     crash_point::{CrashPoint, pass},
     phone::{instance::InstanceId, record::PhoneId},
-    redirect::{self, Operation, Outcome, RedirectAccount},
+    redirect::{self, Operation, Outcome},
     secret::Secret,
 };
 
@@ -24,8 +24,6 @@ type Key = (InstanceId, String);
 #[derive(Default)]
 pub(super) struct Accounts {
     entries: HashMap<Key, Account>,
-    /// The accounts as seen last, to notice that a person changed one.
-    known: HashMap<Key, Option<RedirectAccount>>,
     /// The serial numbers of refused phones as seen last, to notice that a person changed one.
     serials: HashMap<PhoneId, String>,
 }
@@ -52,12 +50,6 @@ impl Accounts {
             (Some(server), Some(account)) => account.entry.readiness(&server.name, server.url.expose()),
             _ => ServerReadiness::Pending,
         }
-    }
-
-    /// Whether this is another account than the one seen before; it is remembered.
-    pub(super) fn is_new(&mut self, instance: InstanceId, vendor: &str, account: Option<RedirectAccount>) -> bool {
-        let known = self.known.insert((instance, vendor.to_owned()), account.clone());
-        known != Some(account)
     }
 
     /// Whether a refused phone has another serial number than the one seen before (none, before the first look); it is

@@ -1,6 +1,8 @@
 //! Carries actions out: one function per action. What is meant to happen is on disk before it leaves, what came of it
 //! right after; both in one change of the record each.
 
+use jiff::Timestamp;
+
 use super::{
     endpoints::Seen,
     engine::{Engine, Running},
@@ -10,10 +12,10 @@ use super::{
 };
 use crate::{
     crash_point::{CrashPoint, pass},
-    phone::record::{Account, Flags, Phone},
+    phone::record::{Account, Flags, Phone, PhoneId},
     redirect::{Operation, Outcome, ServerEntry, Trouble},
     secret::Secret,
-    store::StoreError,
+    store::{NewEvent, StoreError},
     sysclients::HoldSpec,
 };
 
@@ -24,60 +26,76 @@ pub(super) async fn carry_out(
     action: Action,
     running: &mut Running,
 ) -> Result<(), StoreError> {
-    let store = &engine.world.store;
-    let now = engine.world.now();
     match action {
         Action::Hold(hold) => return self::hold(engine, phone, hold).await,
         Action::Drop => {
             engine.fleet.drop_phone(phone.id);
             engine.set_held(phone.id, None);
+            pass(CrashPoint::Dropped).await;
+            return Ok(());
         }
         Action::Register { url, server_name } => return register(engine, phone, url, server_name, running).await,
         Action::Verify { url } => return verify(engine, phone, url, running).await,
         Action::Deregister => return deregister(engine, phone, running).await,
         Action::WriteFlags(flags) => return write_flags(engine, phone, concern, flags, running).await,
         Action::AskRegistration => return ask_registration(engine, phone, concern, running).await,
-        Action::NoteNoDevices => {
-            store.change_phone(phone.id, |phone, _| outcome::no_devices(phone, now)).await?;
-        }
-        Action::NoteNoCredential => {
-            store.change_phone(phone.id, |phone, _| outcome::no_credential(phone, now)).await?;
-        }
-        Action::NoteNotConfigured => {
-            store.change_phone(phone.id, |phone, _| outcome::unconfigured(phone, now)).await?;
-        }
-        Action::NoteNoUrl(error) => {
-            store.change_phone(phone.id, |phone, _| outcome::no_url(phone, &error, now)).await?;
-        }
-        Action::NoteRedirectAway(until) => {
-            let why = engine.away_why(phone);
-            store.change_phone(phone.id, |phone, _| outcome::service_away(phone, why, until, now)).await?;
-        }
-        Action::NoteServerRefused(sentence) => {
-            store
-                .change_phone(phone.id, |phone, events| outcome::server_refused(phone, &sentence, now, events))
-                .await?;
-        }
-        Action::MarkOverdue => {
-            store.change_phone(phone.id, |phone, events| outcome::overdue(phone, now, events)).await?;
-        }
-        Action::CloseWindow => {
-            pass(CrashPoint::WindowWanted).await;
-            store.change_phone(phone.id, |phone, events| outcome::close_window(phone, now, events)).await?;
-            pass(CrashPoint::WindowClosed).await;
-        }
-        Action::Withhold => {
-            if let Concern::Presence(line) = concern {
-                store.change_phone(phone.id, |phone, events| outcome::withhold(phone, line, now, events)).await?;
-            }
-        }
-        Action::Bury => {
-            pass(CrashPoint::BuryWanted).await;
-            store.change_phone(phone.id, |phone, events| outcome::bury(phone, now, events)).await?;
-            pass(CrashPoint::Buried).await;
-        }
+        Action::NoteNoDevices
+        | Action::NoteNoCredential
+        | Action::NoteNotConfigured
+        | Action::NoteNoUrl(_)
+        | Action::NoteRedirectAway(_)
+        | Action::NoteServerRefused(_)
+        | Action::MarkOverdue
+        | Action::CloseWindow
+        | Action::Withhold
+        | Action::Bury => {}
     }
+    note(engine, phone.id, concern, &action).await
+}
+
+/// Writes down what a decision comes to that concerns the record alone.
+pub(super) async fn note(engine: &Engine, phone: PhoneId, concern: Concern, action: &Action) -> Result<(), StoreError> {
+    let (wanted, written) = match action {
+        Action::MarkOverdue => (CrashPoint::OverdueWanted, CrashPoint::OverdueWritten),
+        Action::CloseWindow => (CrashPoint::WindowWanted, CrashPoint::WindowClosed),
+        Action::Withhold => (CrashPoint::WithholdWanted, CrashPoint::WithholdWritten),
+        Action::Bury => (CrashPoint::BuryWanted, CrashPoint::Buried),
+        _ => (CrashPoint::NoteWanted, CrashPoint::NoteWritten),
+    };
+    let now = engine.world.now();
+    pass(wanted).await;
+    engine
+        .world
+        .store
+        .change_phone(phone, |record, events| write_down(engine, record, concern, action, now, events))
+        .await?;
+    pass(written).await;
     Ok(())
+}
+
+fn write_down(
+    engine: &Engine,
+    phone: &mut Phone,
+    concern: Concern,
+    action: &Action,
+    now: Timestamp,
+    events: &mut Vec<NewEvent>,
+) {
+    match (action, concern) {
+        (Action::NoteNoDevices, _) => outcome::no_devices(phone, now),
+        (Action::NoteNoCredential, _) => outcome::no_credential(phone, now),
+        (Action::NoteNotConfigured, _) => outcome::unconfigured(phone, now),
+        (Action::NoteNoUrl(error), _) => outcome::no_url(phone, error, now),
+        (Action::NoteRedirectAway(until), _) => {
+            outcome::service_away(phone, engine.away_why(phone), *until, now);
+        }
+        (Action::NoteServerRefused(sentence), _) => outcome::server_refused(phone, sentence, now, events),
+        (Action::MarkOverdue, _) => outcome::overdue(phone, now, events),
+        (Action::CloseWindow, _) => outcome::close_window(phone, now, events),
+        (Action::Withhold, Concern::Presence(line)) => outcome::withhold(phone, line, now, events),
+        (Action::Bury, _) => outcome::bury(phone, now, events),
+        _ => {}
+    }
 }
 
 /// Opens (or replaces) the sysclient. Product and version are written first: they are part of the digest.

@@ -6,6 +6,8 @@ mod comparison;
 #[cfg(feature = "sim")]
 mod crash;
 mod engine;
+#[cfg(feature = "sim")]
+mod hard_times;
 mod intake;
 mod life;
 mod outage;

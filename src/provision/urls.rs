@@ -9,6 +9,7 @@ use url::Url;
 
 use super::world::same_base;
 use crate::{
+    crash_point::{CrashPoint, pass},
     phone::{instance::InstanceId, settings::Effective},
     secret::Secret,
     store::{Store, StoreError},
@@ -62,7 +63,10 @@ pub async fn ensure_shared_account(store: &Store, instance: InstanceId) -> Resul
     if store.secret_fact(instance, BOOTSTRAP_PASSWORD).is_some() {
         return Ok(());
     }
-    store.set_secret_fact(instance, BOOTSTRAP_PASSWORD, Some(&Secret::generate(20))).await
+    pass(CrashPoint::SharedAccountWanted).await;
+    store.set_secret_fact(instance, BOOTSTRAP_PASSWORD, Some(&Secret::generate(20))).await?;
+    pass(CrashPoint::SharedAccountWritten).await;
+    Ok(())
 }
 
 fn server_key(vendor: &str) -> String {
@@ -130,13 +134,17 @@ async fn learn(store: &Store, instance: InstanceId, provider: &str, named: &[Str
     match named {
         [] => Ok(false),
         [url] => {
+            pass(CrashPoint::UrlNamed).await;
             store.set_fact(instance, &conflict_key(provider), None).await?;
+            pass(CrashPoint::ConflictOver).await;
             if known.as_deref().is_some_and(|known| same(known, url)) && store.fact(instance, LEARNED).is_some() {
                 return Ok(false);
             }
             // In this order: whoever is killed between the two learns the URL again.
             store.set_fact(instance, LEARNED, Some(url)).await?;
+            pass(CrashPoint::InstanceUrlWritten).await;
             store.set_fact(instance, &learned_key(provider), Some(url)).await?;
+            pass(CrashPoint::UrlWritten).await;
             tracing::info!(provider, "the PBX names a new URL for this app");
             Ok(true)
         }
@@ -144,7 +152,9 @@ async fn learn(store: &Store, instance: InstanceId, provider: &str, named: &[Str
             let text = several.join(" ");
             if store.fact(instance, &conflict_key(provider)).as_deref() != Some(text.as_str()) {
                 tracing::warn!(provider, "app objects name different URLs for this app; no phone is moved: {text}");
+                pass(CrashPoint::ConflictNamed).await;
                 store.set_fact(instance, &conflict_key(provider), Some(&text)).await?;
+                pass(CrashPoint::ConflictWritten).await;
             }
             Ok(false)
         }

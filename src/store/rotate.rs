@@ -20,6 +20,7 @@ use super::{
     key_file,
     sealed::{SEALED, SealedColumn},
 };
+use crate::crash_point::{CrashPoint, pass};
 
 /// Values sealed anew in one transaction: some milliseconds in which nobody else writes.
 const PORTION: i64 = 256;
@@ -85,12 +86,14 @@ impl Store {
             was_interrupted: begun.was_interrupted,
             old_key_stays: begun.is_credential,
         };
+        pass(CrashPoint::KeyWritten).await;
         if watch(RotationStep::Written).is_break() {
             return Ok(rotation);
         }
         let mut transaction = inner.writer.begin("admit the new sealing key").await?;
         connection::admit(&mut transaction, &inner.keyring, begun.key).await?;
         transaction.commit().await?;
+        pass(CrashPoint::KeyAdmitted).await;
         if watch(RotationStep::Admitted).is_break() {
             return Ok(rotation);
         }
@@ -105,6 +108,7 @@ impl Store {
                 if done == 0 {
                     break;
                 }
+                pass(CrashPoint::Resealed).await;
                 rotation.resealed += done;
                 let step = RotationStep::Resealed(rotation.resealed, total.max(rotation.resealed));
                 if watch(step).is_break() {
@@ -115,16 +119,20 @@ impl Store {
             }
         }
         self.leave_alone(begun.key).await?;
+        pass(CrashPoint::KeyAlone).await;
         if watch(RotationStep::Alone).is_break() {
             return Ok(rotation);
         }
         self.forget_what_was().await;
+        pass(CrashPoint::OldSealsGone).await;
         if let (false, Some(path), Some(text)) =
             (begun.is_credential, inner.keyring.file(), inner.keyring.text_of(begun.key))
         {
             key_file::replace(path, &text)?;
         }
+        pass(CrashPoint::OldKeyGone).await;
         self.renew_copies().await?;
+        pass(CrashPoint::CopiesRenewed).await;
         Ok(rotation)
     }
 

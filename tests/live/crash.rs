@@ -3,7 +3,7 @@
 //! by provisioning again. The real binary dies here by SIGKILL.
 
 use gangway::{
-    crash_point::{CrashPoint, VARIABLE},
+    crash_point::{CrashPoint, Story, VARIABLE},
     phone::{
         facet::{DevicesState, RedirectState},
         mac::Mac,
@@ -20,7 +20,7 @@ use crate::support::{
     bench::{TITLE, comes_up, wait_single_sysclient, world},
     in_background, mac,
     options::Options,
-    process::{Process, Site},
+    process::{Process, Site, run},
     records::Records,
 };
 
@@ -221,15 +221,23 @@ async fn dies_at(point: CrashPoint) {
     records.wait_redirect(mac, RedirectState::Redirected).await;
 
     let early = phone.boot().await.unwrap();
+    let is_proof = matches!(point, CrashPoint::ProofCame | CrashPoint::ProofWritten);
+    if is_proof {
+        // With the credentials that stand in its file.
+        let proof = phone.poll_once().await.unwrap();
+        assert!(!proof.unchanged, "{point:?}: no byte leaves before the window is closed on disk: {proof:#?}");
+    }
 
     assert_eq!(process.died(), Some(9), "{point:?} is reached: {early:#?}");
     let has_file = !early.files.is_empty() && early.registered;
-    let file_is_out = matches!(point, CrashPoint::FileSent | CrashPoint::DeliveryWritten);
+    let file_is_out = is_proof || matches!(point, CrashPoint::FileSent | CrashPoint::DeliveryWritten);
     assert_eq!(has_file, file_is_out, "{point:?}: no byte leaves before the window is bound on disk: {early:#?}");
     let process = serve(&site, &world).await;
     world.wait_gateway().await.unwrap();
     let records = site.records(&options).await;
-    assert_eq!(records.phone(mac).unwrap().window.bound.is_some(), point != CrashPoint::BindWanted, "{point:?}");
+    let window = records.phone(mac).unwrap().window.clone();
+    assert_eq!(window.bound.is_some(), point != CrashPoint::BindWanted, "{point:?}");
+    assert_eq!(window.closed.is_some(), point == CrashPoint::ProofWritten, "{point:?}");
     if file_is_out {
         phone.poll_once().await.unwrap();
     } else {
@@ -238,6 +246,67 @@ async fn dies_at(point: CrashPoint) {
     records.wait_done(mac).await;
     wait_single_sysclient(&world, mac).await;
     assert_final_state(&world, &records, &phone);
+    let (took, exit) = process.terminate();
+    assert_eq!(exit, Some(0), "after {took:?}");
+}
+
+const SHEET: &str = "mac;user;name;password\n805ec0123401;user1;One;secret-1\n805ec0123402;user2;Two;secret-2\n";
+
+/// The process kills itself while a file of phones is imported; the same file again goes on with the rest.
+async fn dies_importing_at(point: CrashPoint) {
+    let world = world().start().await.unwrap();
+    let options = Options::default().redirecting(&world);
+    let site = Site::new(&options);
+    site.records(&options).await;
+    let process = serve_until(&site, &world, Some(point)).await;
+    world.connect_gateway(&site.url());
+    world.wait_gateway().await.unwrap();
+    let file = site.config().with_file_name("phones.csv");
+    std::fs::write(&file, SHEET).unwrap();
+    let (config, file) = (site.config(), file.to_str().unwrap().to_owned());
+    let import = move || {
+        let (config, file) = (config.clone(), file.clone());
+        std::thread::spawn(move || run(&config, &["phones", "import", &file, "--wait", "--category", "1"]))
+    };
+    let links = |state: &gangway::sim::devices::DevicesState| {
+        state.requests.iter().filter(|asked| asked["mt"] == "GetDevices").count()
+    };
+    let linked = async |before: usize| {
+        let more = |state: &_| (links(state) > before).then_some(());
+        world.devices.board().wait("the link to Devices", more).await.unwrap();
+    };
+    linked(0).await;
+    let before = world.devices.board().read(links);
+
+    let told = import();
+    let again = import.clone();
+    let died = actix_web::web::block(move || process.died()).await.unwrap();
+    assert_eq!(died, Some(9), "{point:?} is reached");
+
+    let process = serve(&site, &world).await;
+    world.wait_gateway().await.unwrap();
+    linked(before).await;
+    let done = actix_web::web::block(move || {
+        let first = told.join().unwrap();
+        let said = String::from_utf8_lossy(&first.stderr).into_owned();
+        assert!(!first.status.success() && said.contains("started again"), "{first:?}");
+        again().join().unwrap()
+    });
+    let done = done.await.unwrap();
+    assert!(done.status.success(), "{point:?}: {done:?}");
+    let records = site.records(&options).await;
+    for number in [1, 2] {
+        records.wait_devices(mac(number), DevicesState::Received).await;
+        records.wait_redirect(mac(number), RedirectState::Redirected).await;
+        wait_single_sysclient(&world, mac(number)).await;
+    }
+    assert_eq!(records.store.roster().len(), 2, "{point:?}: one record each");
+    let entries = world.rps.board().read(|state| {
+        let ours = state.phones.values().filter(|entry| entry.owner == World::RPS_USER).count();
+        (ours, state.servers.len())
+    });
+    assert_eq!(entries, (2, 1), "{point:?}: one entry each, one server entry");
+    records.wait_no_facts("import.").await;
     let (took, exit) = process.terminate();
     assert_eq!(exit, Some(0), "after {took:?}");
 }
@@ -322,20 +391,37 @@ stations! {
 }
 
 macro_rules! points {
-    ($($name:ident: $point:ident,)+) => {
+    ($list:ident, $dies:ident: $($name:ident: $point:ident,)+) => {
+        const $list: &[CrashPoint] = &[$(CrashPoint::$point,)+];
         $(
             #[actix_rt::test]
             async fn $name() {
-                dies_at(CrashPoint::$point).await;
+                $dies(CrashPoint::$point).await;
             }
         )+
     };
 }
 
-// Every other point is died in by src/provision/tests/crash.rs.
-points! {
+// Every other point is died in by tests inside the library: `crash_point::Story` and src/provision/tests/crash.rs.
+points! { OF_REQUESTS, dies_at:
     dies_before_the_window_is_bound: BindWanted,
     dies_before_the_file_leaves: Bound,
     dies_before_the_delivery_is_written: FileSent,
     dies_after_the_delivery_is_written: DeliveryWritten,
+    dies_before_the_proof_is_written: ProofCame,
+    dies_after_the_proof_is_written: ProofWritten,
+}
+
+points! { OF_IMPORTS, dies_importing_at:
+    dies_after_it_took_a_file_of_phones: ImportTaken,
+    dies_before_the_first_line_of_an_import: ImportBegun,
+    dies_with_a_code_for_a_line_of_an_import: ImportCodeCame,
+    dies_after_a_line_of_an_import: ImportLineDone,
+    dies_when_it_is_written_who_imported_a_line: ImportLineWritten,
+}
+
+#[test]
+fn no_point_of_these_stories_is_left_out() {
+    assert!(CrashPoint::of(Story::Requests).eq(OF_REQUESTS.iter().copied()));
+    assert!(CrashPoint::of(Story::Import).eq(OF_IMPORTS.iter().copied()));
 }

@@ -58,7 +58,7 @@ async fn the_command_imports_what_is_good_and_names_the_lines_that_are_not() {
     let record = bench.records().wait_devices(mac(1), DevicesState::Received).await;
     assert_eq!(record.accounts[0].cn, "Jürgen");
 
-    let again = command(&bench.gateway, &["phones", "import", good, "--wait"]).await;
+    let again = command(&bench.gateway, &["phones", "import", good, "--wait", "--category", "1"]).await;
     assert_eq!(again.status.code(), Some(0), "{again:?}");
     assert!(String::from_utf8_lossy(&again.stderr).contains("2 unchanged"), "{again:?}");
     let audit = bench.gateway.command(&["audit", "--json"]);

@@ -140,3 +140,13 @@ async fn a_reset_phone_is_let_in_again_by_a_click_and_only_then() {
     assert!(report.registered, "{report:#?}");
     bench.records().wait_done(mac).await;
 }
+
+/// It makes no change that the serving process could see.
+#[actix_rt::test]
+async fn a_wish_that_is_fulfilled_already_is_not_waited_for() {
+    let bench = Bench::start().await;
+    bench.provisioned(mac(1), "user1").await;
+    command(&bench, "block", mac(1));
+    command(&bench, "block", mac(1));
+    bench.records().wait_no_facts("awaited.").await;
+}

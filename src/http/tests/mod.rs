@@ -4,6 +4,8 @@ mod certificates;
 mod digest;
 mod handshakes;
 mod refusals;
+#[cfg(feature = "sim")]
+mod remarks;
 mod serving;
 pub(super) mod support;
 mod tls;

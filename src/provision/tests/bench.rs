@@ -58,11 +58,20 @@ impl Bench {
 
     /// A gateway on this data directory, inside this world.
     pub async fn on(dir: tempfile::TempDir, outside: Arc<Outside>, clock: ManualClock) -> Self {
+        Self::at("https://gw.example.com", dir, outside, clock).await
+    }
+
+    /// The same with this public URL; without one it is learned from the PBX.
+    pub async fn at(url: &str, dir: tempfile::TempDir, outside: Arc<Outside>, clock: ManualClock) -> Self {
         let store_tasks = Tasks::new();
         let store = Store::open(dir.path(), Arc::new(clock.clone()), &store_tasks).await.unwrap();
         let instance = store.instance("example.com", "gangway").await.unwrap();
-        let instances = Instances::new(vec![tenant(instance, "example.com", "https://gw.example.com")]);
+        let instances = Instances::new(vec![tenant(instance, "example.com", url)]);
         for (name, value) in [("redirect.yealink.user", "rps"), ("redirect.yealink.password", "rps-password")] {
+            // As somebody has changed it since.
+            if store.layers(instance).get(name).is_some_and(|known| !known.is_empty()) {
+                continue;
+            }
             store.set_setting(instance, &Scope::Instance, name, Some(&Secret::new(value))).await.unwrap();
         }
         let tasks = Tasks::new();

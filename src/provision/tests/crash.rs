@@ -2,13 +2,27 @@
 //! committed: it ends where a gateway that never died ends, nothing is there twice at any neighbour, and what could not
 //! be saved ends in a named state that one click heals.
 
-use super::{bench::Bench, life::Around};
-use crate::crash_point::{CrashPoint, set_trap};
+use super::{
+    bench::Bench,
+    life::{Around, reach},
+};
+use crate::{
+    crash_point::{CrashPoint, Story, set_trap},
+    phone::facet::{RedirectState, Wanted},
+    provision::intents,
+};
 
-/// Points on the way of a phone's request; `tests/live/crash.rs` dies in them.
-fn lies_in_http(point: CrashPoint) -> bool {
-    use CrashPoint as P;
-    matches!(point, P::BindWanted | P::Bound | P::FileSent | P::DeliveryWritten)
+/// No story passes a point more often.
+const MOST: u32 = 60;
+
+/// Who tells the other stories, and dies in them.
+fn told_elsewhere(story: Story) -> Option<&'static str> {
+    match story {
+        Story::Life | Story::Outage | Story::Absence | Story::Refusal | Story::Move | Story::People => None,
+        Story::Keys => Some("src/store/tests/rotate.rs"),
+        Story::Remarks => Some("src/http/tests/remarks.rs"),
+        Story::Requests | Story::Import => Some("tests/live/crash.rs"),
+    }
 }
 
 /// A runtime whose end is the death of everything on it.
@@ -17,56 +31,163 @@ fn mortal<T>(work: impl Future<Output = T>) -> T {
     runtime.block_on(work)
 }
 
-fn die_at(point: CrashPoint) {
+async fn gateway(story: Story, dir: tempfile::TempDir, around: &Around) -> Bench {
+    let url = if story == Story::Move { "" } else { "https://gw.example.com" };
+    let bench = Bench::at(url, dir, around.outside.clone(), around.clock.clone()).await;
+    if story == Story::People {
+        let tasks = bench.stopping();
+        tasks.spawn("acknowledge", intents::acknowledge(bench.store.clone(), tasks.clone()));
+    }
+    bench
+}
+
+async fn tell(story: Story, around: &mut Around, bench: &mut Bench) {
+    match story {
+        Story::Life => around.live(bench).await,
+        Story::Outage => around.outlive_outages(bench).await,
+        Story::Absence => around.be_absent(bench).await,
+        Story::Refusal => around.be_refused(bench).await,
+        Story::Move => around.follow_the_url(bench).await,
+        Story::People => around.be_wanted(bench).await,
+        Story::Keys | Story::Remarks | Story::Requests | Story::Import => {}
+    }
+}
+
+/// False when the point is not passed so often.
+fn die_at(story: Story, point: CrashPoint, spared: u32) -> bool {
     let mut around = Around::new();
-    let caught = set_trap(Some(point));
+    let caught = set_trap(Some((point, spared)));
     let disk = mortal(async {
         let dir = tempfile::tempdir().unwrap();
-        let mut bench = Bench::on(dir, around.outside.clone(), around.clock.clone()).await;
+        let mut bench = gateway(story, dir, &around).await;
         let died = tokio::select! {
             biased;
             () = caught.notified() => true,
-            () = around.live(&mut bench) => false,
+            () = tell(story, &mut around, &mut bench) => false,
         };
-        assert!(died, "{point:?} is never reached");
-        bench.remains()
+        died.then(|| bench.remains())
     });
     let _ = set_trap(None);
+    let Some(disk) = disk else { return false };
     around.outside.held.lock().unwrap().clear();
+    let what = format!("{point:?}, passed {spared} times before");
     mortal(async {
-        let mut bench = Bench::on(disk, around.outside.clone(), around.clock.clone()).await;
-        let what = format!("{point:?}");
-        let is_being_removed = bench.phone().is_some_and(|phone| phone.wanted == crate::phone::facet::Wanted::Removed);
-        if !is_being_removed {
-            around.install(&mut bench).await;
-            around.check_installed(&bench, &what);
-            around.stay(&mut bench).await;
-            around.check_installed(&bench, &what);
+        let mut bench = gateway(story, disk, &around).await;
+        match story {
+            Story::Life => lives_on(point, &what, &mut around, &mut bench).await,
+            _ => goes_on(story, point, &what, &mut around, &mut bench).await,
         }
-        around.remove(&mut bench).await;
-        assert!(around.outside.entries.lock().unwrap().is_empty(), "{what}: nothing is left at the service");
-        assert!(around.outside.held.lock().unwrap().is_empty(), "{what}: nor in the fleet");
-        // What Devices says once and nobody wrote down needs a person; nothing else does.
-        assert_eq!(around.clicks, u32::from(point == CrashPoint::PasswordCame), "{what}: provisioned anew");
-        // What was answered and not written down is said once more, the very same; flags and registration are looked
-        // after at the same time, so that either may die with the other.
-        let most = |twice: CrashPoint| if point == twice { 2 } else { 1 };
-        {
-            use CrashPoint as P;
-            let at_the_same_time = matches!(point, P::FlagsAnswered | P::RegistrationAnswered | P::RegistrationWritten);
-            let flags = around.outside.flags.lock().unwrap();
-            assert!(flags.len() <= if at_the_same_time { 2 } else { 1 }, "{what}: flags {flags:?}");
-            assert!(flags.windows(2).all(|two| two[0] == two[1]), "{what}: flags {flags:?}");
-        }
-        assert!(around.outside.registrations() <= most(CrashPoint::RegisterAnswered), "{what}: registrations");
-        assert!(around.outside.deregistrations() <= most(CrashPoint::DeregisterAnswered), "{what}: deregistrations");
         bench.stop().await;
     });
+    true
+}
+
+async fn lives_on(point: CrashPoint, what: &str, around: &mut Around, bench: &mut Bench) {
+    let is_being_removed = bench.phone().is_some_and(|phone| phone.wanted == Wanted::Removed);
+    if !is_being_removed {
+        around.install(bench).await;
+        around.check_installed(bench, what);
+        around.stay(bench).await;
+        around.check_installed(bench, what);
+    }
+    ends_well(what, around, bench).await;
+    // What Devices says once and nobody wrote down needs a person; nothing else does.
+    assert_eq!(around.clicks, u32::from(point == CrashPoint::PasswordCame), "{what}: provisioned anew");
+    // What was answered and not written down is said once more, the very same; flags and registration are looked
+    // after at the same time, so that either may die with the other.
+    let most = |twice: CrashPoint| if point == twice { 2 } else { 1 };
+    {
+        use CrashPoint as P;
+        let at_the_same_time = matches!(point, P::FlagsAnswered | P::RegistrationAnswered | P::RegistrationWritten);
+        let flags = around.outside.flags.lock().unwrap();
+        assert!(flags.len() <= if at_the_same_time { 2 } else { 1 }, "{what}: flags {flags:?}");
+        assert!(flags.windows(2).all(|two| two[0] == two[1]), "{what}: flags {flags:?}");
+    }
+    assert!(around.outside.registrations() <= most(CrashPoint::RegisterAnswered), "{what}: registrations");
+    // The sysclient is closed at the same time.
+    let deregistrations = if point == CrashPoint::Dropped { 2 } else { most(CrashPoint::DeregisterAnswered) };
+    assert!(around.outside.deregistrations() <= deregistrations, "{what}: deregistrations");
+}
+
+/// The story is told from its beginning, with the record as it was left.
+async fn goes_on(story: Story, point: CrashPoint, what: &str, around: &mut Around, bench: &mut Bench) {
+    use CrashPoint as P;
+    around.calm(bench);
+    if matches!(point, P::RetryWanted | P::RetryWritten | P::RetriesWritten)
+        && bench.phone().is_some_and(|phone| phone.delivery.is_some())
+    {
+        reach(bench, "tried again by itself", |phone| phone.redirect.state == RedirectState::Redirected).await;
+    }
+    if matches!(point, P::AwaitedSeen | P::AwaitedTold) {
+        bench.settle().await;
+        assert!(bench.store.facts_beginning("awaited.").is_empty(), "{what}: the command is told");
+    }
+    tell(story, around, bench).await;
+    around.check_installed(bench, what);
+    ends_well(what, around, bench).await;
+}
+
+async fn ends_well(what: &str, around: &mut Around, bench: &mut Bench) {
+    around.remove(bench).await;
+    assert!(around.outside.entries.lock().unwrap().is_empty(), "{what}: nothing is left at the service");
+    assert!(around.outside.held.lock().unwrap().is_empty(), "{what}: nor in the fleet");
+}
+
+/// At these points of a story, every time it passes them.
+fn dies_in(story: Story, points: impl Iterator<Item = CrashPoint>) {
+    for point in points {
+        let times = (0..MOST).take_while(|spared| die_at(story, point, *spared)).count();
+        assert!((1..60).contains(&times), "{point:?} is reached {times} times in {story:?}");
+    }
 }
 
 #[test]
 fn whenever_the_gateway_dies_it_comes_back_to_the_same_end() {
-    for point in CrashPoint::ALL.iter().copied().filter(|point| !lies_in_http(*point)) {
-        die_at(point);
+    dies_in(Story::Life, CrashPoint::of(Story::Life));
+}
+
+#[test]
+fn whenever_it_dies_in_an_outage() {
+    dies_in(Story::Outage, CrashPoint::of(Story::Outage));
+}
+
+#[test]
+fn whenever_it_dies_while_user_and_phone_are_gone() {
+    dies_in(Story::Absence, CrashPoint::of(Story::Absence));
+}
+
+#[test]
+fn whenever_it_dies_over_a_refusal() {
+    dies_in(Story::Refusal, CrashPoint::of(Story::Refusal));
+}
+
+#[test]
+fn whenever_it_dies_while_phones_are_moved() {
+    use CrashPoint as P;
+    let moving = [
+        P::ServerAnswered,
+        P::ServerWritten,
+        P::RegisterWritten,
+        P::RegisterAnswered,
+        P::RegisteredWritten,
+        P::NoteWanted,
+        P::NoteWritten,
+    ];
+    dies_in(Story::Move, CrashPoint::of(Story::Move).chain(moving));
+}
+
+#[test]
+fn whenever_it_dies_over_what_people_want() {
+    dies_in(Story::People, CrashPoint::of(Story::People));
+}
+
+/// Every story passes points, and where it is not told here somebody else does.
+#[test]
+fn no_point_is_without_a_story() {
+    for story in Story::ALL {
+        assert!(CrashPoint::of(*story).next().is_some(), "{story:?}");
+        let Some(place) = told_elsewhere(*story) else { continue };
+        let text = std::fs::read_to_string(place).unwrap();
+        assert!(text.contains(&format!("Story::{story:?}")), "{place} does not tell {story:?}");
     }
 }

@@ -62,7 +62,7 @@ impl Around {
     }
 
     /// Devices answers the sysclient that is held.
-    async fn devices(&mut self, bench: &mut Bench) {
+    pub async fn devices(&mut self, bench: &mut Bench) {
         let Some(hold) = bench.holding() else { return };
         bench.send(FleetEventKind::Connected).await;
         match hold.credential.code().cloned() {
@@ -86,7 +86,7 @@ impl Around {
 
     /// Users provisions until the phone has its configuration: the same request again where the gateway died, a new one
     /// where it says that it needs one.
-    async fn provision(&mut self, bench: &mut Bench) {
+    pub async fn provision(&mut self, bench: &mut Bench) {
         let is_there = |phone: &Phone| phone.devices.state == DevicesState::Received;
         if bench.phone().is_some_and(|phone| is_there(&phone)) {
             return;
@@ -175,7 +175,7 @@ impl Around {
 }
 
 /// Waits, with the clock going on where somebody waits for it.
-async fn reach(bench: &Bench, what: &str, is_so: impl Fn(&Phone) -> bool) {
+pub async fn reach(bench: &Bench, what: &str, is_so: impl Fn(&Phone) -> bool) {
     for _ in 0..ROUNDS {
         if bench.phone().is_some_and(|phone| is_so(&phone)) {
             return;

@@ -252,3 +252,41 @@ async fn nobody_seals_with_a_key_that_is_not_admitted() {
     let error = fixture.store.change_phone(phone.id, |phone, _| phone.code = None).await.unwrap_err();
     assert!(matches!(error, StoreError::KeyUnreadable { .. }), "{error}");
 }
+
+/// The same at every point, every time it is passed: also between two steps, and in the middle of one.
+#[cfg(feature = "sim")]
+#[tokio::test]
+async fn whenever_a_rotation_dies_the_next_one_ends_it() {
+    use crate::crash_point::{CrashPoint, Story, set_trap};
+
+    for point in CrashPoint::of(Story::Keys) {
+        let mut times = 0;
+        loop {
+            let (fixture, phone) = furnished().await;
+            let dying = fixture.again().await;
+            let caught = set_trap(Some((point, times)));
+            let died = tokio::select! {
+                biased;
+                () = caught.notified() => true,
+                done = dying.rotate_keys(|_| ()) => done.map(|_| false).unwrap(),
+            };
+            let _ = set_trap(None);
+            if !died {
+                break;
+            }
+            times += 1;
+            drop(dying);
+            let restarted = fixture.again().await;
+            assert_intact(&restarted, fixture.instance, &phone).await;
+            let was_unfinished = restarted.rotation_is_unfinished();
+
+            let ended = restarted.rotate_keys(|_| ()).await.unwrap();
+
+            assert_eq!(ended.was_interrupted, was_unfinished, "{point:?}");
+            assert_eq!(key_text(&fixture).lines().count(), 1, "{point:?}");
+            assert!(sealed_values(fixture.dir.path()).await.iter().all(|sealed| sealed[0] == ended.key), "{point:?}");
+            assert_intact(&fixture.again().await, fixture.instance, &phone).await;
+        }
+        assert!(times > 0, "{point:?} is never reached");
+    }
+}
