@@ -49,15 +49,16 @@ fn asked(text: &str) {
 fn asking(text: &str) {
     let mut now = Timestamp::UNIX_EPOCH;
     let (mut session, _) = client::Session::open(now);
+    let mut is_ready = false;
     for line in text.lines() {
-        let was_ready = session.is_ready();
         for action in session.on_text(line, now) {
             match action {
                 client::Action::NeedLogin { challenge } => {
                     let login = Login::default().signed(&challenge, &Secret::new("p"));
                     let _ = session.login(&login);
                 }
-                client::Action::Deliver(_) => assert!(was_ready, "delivered before the login"),
+                client::Action::Ready { .. } => is_ready = true,
+                client::Action::Deliver(_) => assert!(is_ready, "delivered before the login"),
                 _ => {}
             }
         }

@@ -10,7 +10,6 @@ mod password_logins;
 pub mod pbx_admin;
 pub mod pbx_session;
 pub mod provisioning;
-mod pulse;
 mod replies;
 pub mod services;
 pub mod socket;

@@ -18,7 +18,6 @@ use super::{
     incoming::Incoming,
     pbx_session::PbxEnd,
     provisioning,
-    pulse::Pulse,
     replies::Replies,
 };
 use crate::{
@@ -28,12 +27,11 @@ use crate::{
     wire::appws::{
         Envelope, Identity, LoginKind,
         login::Challenge,
+        pulse::{PING, Pulse},
         server::{self, Action},
     },
 };
 
-/// Websocket ping, so that a dead peer is noticed and middleboxes keep the connection.
-const PING: Duration = Duration::from_secs(30);
 /// Sockets one source may have open without having logged in.
 const STRANGERS_PER_SOURCE: u32 = 16;
 /// Sockets that have not logged in, of all sources.

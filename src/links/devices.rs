@@ -238,7 +238,14 @@ impl Keeper {
                 frame = socket.next() => match frame {
                     Some(Ok(WsFrame::Text(text))) => session.on_text(&text, now),
                     // Pings are answered by the connection itself; binary messages are not of this protocol.
-                    Some(Ok(WsFrame::Binary(_) | WsFrame::Ping(_) | WsFrame::Pong(_))) => Vec::new(),
+                    Some(Ok(WsFrame::Binary(_) | WsFrame::Ping(_))) => {
+                        session.heard();
+                        Vec::new()
+                    }
+                    Some(Ok(WsFrame::Pong(_))) => {
+                        session.on_pong();
+                        Vec::new()
+                    }
                     Some(Ok(WsFrame::Close(_))) => return "Devices closed the connection".to_owned(),
                     Some(Err(error)) => return error.to_string(),
                     None => return "Devices closed the connection".to_owned(),
@@ -281,6 +288,7 @@ impl Keeper {
                 Action::Send(text) => {
                     socket.send(WsFrame::Text(text.into())).await.map_err(|error| error.to_string())?;
                 }
+                Action::Ping => socket.ping().await.map_err(|error| error.to_string())?,
                 Action::NeedLogin { challenge } => {
                     let login = self.login(&challenge).await?;
                     todo.extend(session.login(&login));

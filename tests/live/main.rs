@@ -25,6 +25,7 @@ mod editions;
 mod expired_code;
 mod foreign_mac;
 mod framed;
+mod half_open;
 mod happy_path;
 mod http_admission;
 mod import;

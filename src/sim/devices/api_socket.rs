@@ -43,6 +43,7 @@ pub(super) async fn converse(inside: Inside, mut session: Session, mut stream: A
                 Some(Ok(AggregatedMessage::Text(text))) => text,
                 Some(Ok(AggregatedMessage::Ping(ping))) => {
                     let _ = session.pong(&ping).await;
+                    inside.board.change(|state| state.api_pings += 1);
                     continue;
                 }
                 Some(Ok(AggregatedMessage::Close(reason))) => {

@@ -190,6 +190,10 @@ pub struct DevicesState {
     pub goodbyes: Vec<(Option<String>, u16)>,
     /// Frames that made no sense.
     pub odd_frames: usize,
+    /// Websocket pings answered on AppWebsockets.
+    pub api_pings: usize,
+    /// The same on sysclients.
+    pub pings: usize,
     /// Messages received on AppWebsockets.
     pub requests: Vec<Value>,
     /// Behaviours.
@@ -226,6 +230,8 @@ impl DevicesState {
             seen: Vec::new(),
             goodbyes: Vec::new(),
             odd_frames: 0,
+            api_pings: 0,
+            pings: 0,
             requests: Vec::new(),
             switches: DevicesSwitches::default(),
             subscribers: BTreeMap::new(),

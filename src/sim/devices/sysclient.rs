@@ -47,6 +47,7 @@ pub(super) async fn converse(inside: Inside, mut session: Session, mut stream: A
                 Some(Ok(AggregatedMessage::Binary(bytes))) => take(&inside, &tasks, connection.id, &bytes),
                 Some(Ok(AggregatedMessage::Ping(ping))) => {
                     let _ = session.pong(&ping).await;
+                    inside.board.change(|state| state.pings += 1);
                 }
                 Some(Ok(AggregatedMessage::Pong(_))) => {}
                 Some(Ok(AggregatedMessage::Text(_))) => inside.board.change(|state| state.odd_frames += 1),

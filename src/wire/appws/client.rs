@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::{
     envelope::{Envelope, EnvelopeError, IN_LIMIT, Outgoing},
     login::Login,
+    pulse::{PING, Pulse},
 };
 use crate::wire::shape;
 
@@ -21,6 +22,8 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(60);
 pub enum Action {
     /// Send a text message.
     Send(String),
+    /// Send a websocket ping.
+    Ping,
     /// Get a login for this challenge from the PBX, then call [`Session::login`].
     NeedLogin {
         /// The other service's challenge.
@@ -51,6 +54,9 @@ pub enum CloseReason {
     /// A message longer than allowed.
     #[error("the service sent a message longer than allowed")]
     TooLarge,
+    /// Neither pings nor KeepAlives are answered any more.
+    #[error("the service does not answer any more")]
+    Dead,
 }
 
 /// One socket.
@@ -59,6 +65,10 @@ pub struct Session {
     phase: Phase,
     /// End of the login, or time of the next KeepAlive.
     timer: Timestamp,
+    /// Time of the next websocket ping.
+    ping: Timestamp,
+    pings: Pulse,
+    keep_alives: Pulse,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +84,13 @@ impl Session {
     /// A socket that was just opened, and what to say first.
     #[must_use]
     pub fn open(now: Timestamp) -> (Self, Vec<Action>) {
-        let session = Self { phase: Phase::WaitForChallenge, timer: later(now, LOGIN_TIME) };
+        let session = Self {
+            phase: Phase::WaitForChallenge,
+            timer: later(now, LOGIN_TIME),
+            ping: later(now, PING),
+            pings: Pulse::default(),
+            keep_alives: Pulse::default(),
+        };
         (session, vec![Action::Send(Outgoing::new(None, "AppChallenge").text())])
     }
 
@@ -87,16 +103,10 @@ impl Session {
         vec![Action::Send(login.to_message())]
     }
 
-    /// May requests be sent?
-    #[must_use]
-    pub fn is_ready(&self) -> bool {
-        self.phase == Phase::Ready
-    }
-
     /// When [`Session::on_timer`] wants to be called; `None` = never.
     #[must_use]
     pub fn timer(&self) -> Option<Timestamp> {
-        (self.phase != Phase::Closed).then_some(self.timer)
+        (self.phase != Phase::Closed).then_some(self.timer.min(self.ping))
     }
 
     /// We sent something ourselves: puts off the KeepAlive.
@@ -106,15 +116,40 @@ impl Session {
 
     /// The time of [`Session::timer`] may have come.
     pub fn on_timer(&mut self, now: Timestamp) -> Vec<Action> {
-        match self.phase {
-            Phase::Closed => Vec::new(),
-            _ if now < self.timer => Vec::new(),
-            Phase::Ready => {
-                self.traffic(now);
-                vec![Action::Send(Outgoing::new(None, "KeepAlive").text())]
-            }
-            _ => self.close(CloseReason::LoginTime),
+        if self.phase == Phase::Closed {
+            return Vec::new();
         }
+        let mut actions = Vec::new();
+        if now >= self.timer {
+            if self.phase != Phase::Ready {
+                return self.close(CloseReason::LoginTime);
+            }
+            if !self.keep_alives.ping() {
+                return self.close(CloseReason::Dead);
+            }
+            self.traffic(now);
+            actions.push(Action::Send(Outgoing::new(None, "KeepAlive").text()));
+        }
+        if now >= self.ping {
+            if !self.pings.ping() {
+                return self.close(CloseReason::Dead);
+            }
+            self.ping = later(now, PING);
+            actions.push(Action::Ping);
+        }
+        actions
+    }
+
+    /// The answer to a ping came.
+    pub fn on_pong(&mut self) {
+        self.pings.answered();
+        self.keep_alives.heard();
+    }
+
+    /// Something came that is no message of this protocol: whoever sent it is there.
+    pub fn heard(&mut self) {
+        self.pings.heard();
+        self.keep_alives.heard();
     }
 
     /// A text message came.
@@ -123,6 +158,7 @@ impl Session {
             return vec![Action::Ignored];
         }
         self.traffic(now);
+        self.heard();
         let message = match Envelope::parse(text, IN_LIMIT) {
             Ok(message) => message,
             Err(EnvelopeError::TooLarge { .. }) => return self.close(CloseReason::TooLarge),
@@ -130,7 +166,10 @@ impl Session {
         };
         match (self.phase, message.mt.as_str()) {
             // An answer to a KeepAlive is never answered: two polite ends would not stop.
-            (_, "KeepAlive") => Vec::new(),
+            (_, "KeepAlive") => {
+                self.keep_alives.answered();
+                Vec::new()
+            }
             (Phase::WaitForChallenge, "AppChallengeResult") => {
                 let Some(challenge) = shape::text(&message.body, "challenge") else { return vec![Action::Ignored] };
                 self.phase = Phase::WaitForLogin;

@@ -30,6 +30,7 @@ fn both_ends_understand_each_other() {
     };
     let mut serving = server::Session::new(Arc::new(instance), Challenge::random(&mut rand::rng()), at(0));
     let (mut asking, mut todo) = Session::open(at(0));
+    let mut is_ready = false;
     while let Some(action) = todo.pop() {
         match action {
             Action::Send(text) => {
@@ -48,21 +49,56 @@ fn both_ends_understand_each_other() {
                 };
                 todo.extend(asking.login(&login.signed(&challenge, &"pwd".into())));
             }
+            Action::Ready { .. } => is_ready = true,
             _ => {}
         }
     }
-    assert!(asking.is_ready() && serving.is_logged_in());
+    assert!(is_ready && serving.is_logged_in());
 }
 
 #[test]
 fn a_keep_alive_follows_a_quiet_minute_and_is_never_answered() {
     let mut session = ready();
-    assert!(session.on_timer(at(61)).is_empty());
+    assert!(session.on_timer(at(29)).is_empty());
     session.sent(at(50));
+    assert!(matches!(session.on_timer(at(60))[..], [Action::Ping]));
+    assert!(matches!(session.on_timer(at(90))[..], [Action::Ping]));
     assert_eq!(session.timer(), Some(at(110)));
     assert!(matches!(&session.on_timer(at(110))[..], [Action::Send(text)] if text == r#"{"mt":"KeepAlive"}"#));
     assert!(session.on_text(r#"{"mt":"KeepAlive"}"#, at(111)).is_empty());
     assert!(matches!(session.on_text(r#"{"mt":"GetDomainsResult"}"#, at(112))[..], [Action::Deliver(_)]));
+}
+
+/// Goes on with the timer from `from`, without a word of the service; when it was given up.
+fn left_alone(mut session: Session, from: i64) -> Option<i64> {
+    (from..from + 1_000).find(|second| {
+        let due = session.timer().is_some_and(|timer| timer <= at(*second));
+        due && matches!(session.on_timer(at(*second))[..], [Action::Close(CloseReason::Dead)])
+    })
+}
+
+#[test]
+fn a_service_that_has_answered_pings_and_is_silent_is_gone_after_two_minutes() {
+    let mut session = ready();
+    assert!(matches!(session.on_timer(at(30))[..], [Action::Ping]));
+    session.on_pong();
+    // Pings at 60, 90 and 120 s; at 150 s it is given up.
+    assert_eq!(left_alone(session, 31), Some(150));
+}
+
+#[test]
+fn one_that_answers_keep_alives_alone_is_gone_after_four() {
+    let mut session = ready();
+    let said = (31..=62).flat_map(|second| session.on_timer(at(second))).collect::<Vec<_>>();
+    assert!(said.iter().any(|action| matches!(action, Action::Send(_))), "{said:?}");
+    session.on_text(r#"{"mt":"KeepAlive"}"#, at(63));
+    // KeepAlives 60, 120 and 180 s after its last word; after 240 s it is given up.
+    assert_eq!(left_alone(session, 64), Some(63 + 240));
+}
+
+#[test]
+fn one_that_answers_neither_is_not_expected_to() {
+    assert_eq!(left_alone(ready(), 2), None);
 }
 
 #[test]

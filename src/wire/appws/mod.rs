@@ -13,6 +13,7 @@ pub mod login;
 pub mod pbx_admin;
 pub mod pbx_info;
 pub mod provisioning;
+pub mod pulse;
 pub mod server;
 pub mod services;
 

@@ -11,7 +11,14 @@ use std::{
     thread::JoinHandle,
 };
 
-use gangway::{app::Application, clock::SystemClock, config::Config, sim::world::World, store::Store, tasks::Tasks};
+use gangway::{
+    app::Application,
+    clock::{SharedClock, SystemClock},
+    config::Config,
+    sim::world::World,
+    store::Store,
+    tasks::Tasks,
+};
 use tempfile::TempDir;
 use tracing_subscriber::{
     Layer,
@@ -84,6 +91,11 @@ impl Gateway {
     /// Errors in the log are part of this test.
     pub fn expect_errors(&self) {
         EXPECTED.store(true, Ordering::Relaxed);
+    }
+
+    /// What was logged as an error so far, by any gateway of this process.
+    pub fn errors(&self) -> Vec<String> {
+        ERRORS.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub fn data(&self) -> PathBuf {
@@ -164,11 +176,13 @@ impl Gateway {
     async fn run(&mut self, configure: bool) {
         self.options.write(self.dir.path(), self.http, self.ops);
         let file = self.config();
+        let clock = self.options.clock.clone();
+        let clock = clock.map_or_else(|| Arc::new(SystemClock) as SharedClock, |clock| Arc::new(clock));
         let (started, waiting) = tokio::sync::oneshot::channel::<Result<(Store, Tasks, Vec<SocketAddr>), String>>();
         let thread = std::thread::Builder::new().name("gateway".into()).spawn(move || {
             actix_rt::System::new().block_on(async move {
                 let config = Config::load(Some(&file)).unwrap();
-                let application = match Application::build(config, Arc::new(SystemClock)).await {
+                let application = match Application::build(config, clock).await {
                     Ok(application) => application,
                     Err(error) => {
                         let _ = started.send(Err(error.to_string()));

@@ -7,6 +7,7 @@ use std::{
 };
 
 use gangway::{
+    clock::ManualClock,
     phone::{instance::InstanceId, settings::Scope},
     sim::world::World,
     store::Store,
@@ -38,6 +39,8 @@ pub struct Options {
     pub sections: String,
     /// Settings of the instance, written before the PBX connects.
     pub settings: Vec<(String, String)>,
+    /// Another clock than the computer's, for a gateway in this process.
+    pub clock: Option<ManualClock>,
 }
 
 impl Default for Options {
@@ -52,6 +55,7 @@ impl Default for Options {
             pnp: String::new(),
             sections: String::new(),
             settings: vec![("provisioning_scheme".into(), "http".into())],
+            clock: None,
         }
     }
 }

@@ -1,30 +1,37 @@
 //! Whether a peer is still there: a machine that lost its power or its way says no goodbye. Not every peer answers
-//! websocket pings (RFC 6455 demands it), so that only one that has answered before is expected to answer again.
+//! websocket pings (RFC 6455 demands it) or KeepAlives, so that only one that has answered before is expected to answer
+//! again.
+
+use std::time::Duration;
+
+/// Between two websocket pings, so that a dead peer is noticed and middleboxes keep the connection.
+pub const PING: Duration = Duration::from_secs(30);
 
 /// Pings in a row without any sign of life after which the peer is gone.
 const UNANSWERED: u8 = 3;
 
 /// What was heard between pings.
 #[derive(Debug, Default)]
-pub(super) struct Pulse {
+pub struct Pulse {
     answers_pings: bool,
     unanswered: u8,
 }
 
 impl Pulse {
     /// Something came.
-    pub(super) fn heard(&mut self) {
+    pub fn heard(&mut self) {
         self.unanswered = 0;
     }
 
-    /// The answer to a ping came.
-    pub(super) fn answered(&mut self) {
+    /// The answer to a ping (or a KeepAlive) came.
+    pub fn answered(&mut self) {
         self.answers_pings = true;
         self.unanswered = 0;
     }
 
-    /// It is time for the next ping; false when the peer is gone instead.
-    pub(super) fn ping(&mut self) -> bool {
+    /// It is time for the next question; false when the peer is gone instead.
+    #[must_use]
+    pub fn ping(&mut self) -> bool {
         if self.answers_pings && self.unanswered >= UNANSWERED {
             return false;
         }

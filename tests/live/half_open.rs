@@ -1,0 +1,71 @@
+//! A connection to Devices that stands and on which nothing arrives any more, as after a router that forgot it or a machine
+//! that lost its power: it is noticed without anybody asking for anything, and made anew.
+
+use std::time::{Duration, Instant};
+
+use gangway::{
+    clock::{Clock, ManualClock, SystemClock},
+    phone::facet::DevicesState,
+    sim::{devices::DevicesState as Devices, users::ProvisionRequest},
+};
+
+use crate::support::{
+    bench::{Bench, TITLE, world},
+    faults::{Fault, Neighbour, Proxy},
+    http, mac,
+    options::Options,
+    records::PATIENCE,
+};
+
+/// As far as the gateway's clock goes on at once; shorter than the time between two pings.
+const STEP: Duration = Duration::from_secs(10);
+
+/// Waits while the gateway's time goes on; how much of it passed.
+async fn until(clock: &ManualClock, what: &str, is_so: impl Fn() -> bool) -> Duration {
+    let (begun, from) = (Instant::now(), clock.now());
+    while !is_so() {
+        assert!(begun.elapsed() < PATIENCE, "not within {PATIENCE:?} and {}: {what}", clock.now() - from);
+        clock.advance(STEP);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Duration::try_from(clock.now() - from).unwrap()
+}
+
+#[actix_rt::test]
+async fn a_silent_devices_is_noticed_on_its_app_websocket_and_on_the_phones_sysclients() {
+    let clock = ManualClock::new(SystemClock.now());
+    let world = world().start().await.unwrap();
+    let app = world.devices.app_url().parse::<url::Url>().unwrap();
+    let upstream = format!("{}:{}", app.host_str().unwrap(), app.port().unwrap()).parse().unwrap();
+    let proxy = Proxy::start(Neighbour::Held, upstream);
+    world.pbx.edit_app("devices-api", |app| app.url = proxy.url(&app.url));
+    let bench = Bench::start_in(world, Options { clock: Some(clock.clone()), ..Options::default() }).await;
+    let board = bench.world.devices.board();
+    let ready = || http::get(&bench.gateway.ops_url("readyz"), "test").text();
+    let is_up = || !ready().contains("Devices at");
+    let logins = || board.read(|state| state.requests.iter().filter(|asked| asked["mt"] == "GetDevices").count());
+    let state = || bench.records().phone(mac(1)).map(|phone| phone.devices.state);
+    let users = bench.world.users.clone();
+    let asked = crate::support::in_background(async move {
+        users.provision(ProvisionRequest::new(&mac(1).to_string(), "user1", TITLE)).await
+    });
+    until(&clock, "the configuration", || state() == Some(DevicesState::Received)).await;
+    drop(asked);
+    let answered = |state: &Devices| state.api_pings >= 4 && state.pings >= 4;
+    until(&clock, "pings that are answered", || board.read(answered)).await;
+    assert!(is_up(), "{}", ready());
+    let before = logins();
+
+    proxy.set(Fault::Silent);
+
+    until(&clock, "the AppWebsocket is given up", || !is_up()).await;
+    assert!(ready().contains("Devices at"), "{}", ready());
+    until(&clock, "the sysclient is given up", || state() == Some(DevicesState::Lost)).await;
+    assert_eq!(logins(), before);
+
+    proxy.set(Fault::None);
+
+    until(&clock, "the AppWebsocket is up again", || is_up() && logins() > before).await;
+    until(&clock, "the configuration again", || state() == Some(DevicesState::Received)).await;
+    bench.assert_no_violation();
+}
