@@ -51,11 +51,9 @@ pub async fn answer(
     let ticket = bootstrap::find(&here.store, instance.id, token, now)?;
     let mac = ticket.mac;
     let given = match file {
-        CA_FILE => {
-            fs::read_to_string(&here.ca).map_err(|error| format!("the CA {}: {error}", here.ca.display())).map(|pem| {
-                Some(HttpResponse::Ok().insert_header((header::CONTENT_TYPE, "application/x-pem-file")).body(pem))
-            })
-        }
+        CA_FILE => fs::read_to_string(&here.ca).map_err(|error| here.unreadable(&error)).map(|pem| {
+            Some(HttpResponse::Ok().insert_header((header::CONTENT_TYPE, "application/x-pem-file")).body(pem))
+        }),
         _ => here.file(deps, request, instance, token, file, ticket).await,
     };
     Some(match given {
@@ -69,6 +67,10 @@ pub async fn answer(
 }
 
 impl Bootstraps {
+    fn unreadable(&self, error: &dyn std::fmt::Display) -> String {
+        format!("the CA in [https] phone_ca, {}, cannot be read: {error}", self.ca.display())
+    }
+
     async fn file(
         &self,
         deps: &Deps,
@@ -93,7 +95,7 @@ impl Bootstraps {
         else {
             return Ok(None);
         };
-        let der = CertificateDer::from_pem_file(&self.ca).map_err(|error| format!("{}: {error}", self.ca.display()))?;
+        let der = CertificateDer::from_pem_file(&self.ca).map_err(|error| self.unreadable(&error))?;
         let bases = (self.bases)(instance.id);
         let values = json!({
             "provisioning": { "url": bases.https, "interval_minutes": 1 },

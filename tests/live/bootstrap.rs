@@ -2,6 +2,7 @@
 //! with them it comes by https and gets its file.
 
 use std::{
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -61,11 +62,9 @@ async fn curl(arguments: &[&str]) -> (u16, String) {
     (status.parse().unwrap(), body.to_owned())
 }
 
-#[actix_rt::test]
-async fn a_one_time_url_brings_the_ca_and_the_https_url_and_no_secret() {
-    let dir = tempfile::tempdir().unwrap();
-    let (ca, chain, key) = authority(dir.path());
-    let https = free_port();
+/// A gateway whose phones come by https only, one of them provisioned.
+async fn gateway(dir: &Path, https: SocketAddr) -> (Bench, PathBuf) {
+    let (ca, chain, key) = authority(dir);
     let (chain, key) = (chain.display(), key.display());
     let sections = format!(
         "[https]\nlisten = \"{https}\"\ncertificate = \"{chain}\"\nkey = \"{key}\"\nphone_ca = \"{}\"\n",
@@ -79,21 +78,57 @@ async fn a_one_time_url_brings_the_ca_and_the_https_url_and_no_secret() {
     };
     let world = world().users(2).start().await.unwrap();
     let bench = Bench::start_in(world, options).await;
-    let phone = mac(1);
-    bench.provisioned(phone, "user1").await;
+    bench.provisioned(mac(1), "user1").await;
+    (bench, ca)
+}
 
+fn one_time_url(bench: &Bench) -> String {
     let base = bench.gateway.base();
-    let made = bench.gateway.command(&["phones", "bootstrap", &phone.to_string(), "--http-base", &base]);
+    let made = bench.gateway.command(&["phones", "bootstrap", &mac(1).to_string(), "--http-base", &base]);
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let url = String::from_utf8(made.stdout).unwrap().trim().to_owned();
     assert!(url.starts_with(&base) && url.ends_with('/'), "{url}");
+    url
+}
+
+/// The first answer that is another than 404: the serving process sees what the command wrote within a second.
+async fn first_answer(file: &str) -> (u16, String) {
+    loop {
+        let answer = curl(&[file]).await;
+        if answer.0 != 404 {
+            return answer;
+        }
+    }
+}
+
+#[actix_rt::test]
+async fn a_ca_that_cannot_be_read_is_named_with_its_key_in_the_configuration() {
+    let dir = tempfile::tempdir().unwrap();
+    let (bench, ca) = gateway(dir.path(), free_port()).await;
+    bench.gateway.expect_errors();
+    let url = one_time_url(&bench);
+    std::fs::write(&ca, [0xff, 0xfe]).unwrap();
+
+    let files = [format!("{url}{}.cfg", mac(1)), format!("{url}ca.pem")];
+    for (asked, file) in files.iter().enumerate() {
+        assert_eq!(first_answer(file).await.0, 503, "{file}");
+        let errors = bench.gateway.errors();
+        assert_eq!(errors.len(), asked + 1, "{errors:?}");
+        let said = errors.last().unwrap();
+        assert!(said.contains("[https] phone_ca") && said.contains(&ca.display().to_string()), "{said}");
+    }
+}
+
+#[actix_rt::test]
+async fn a_one_time_url_brings_the_ca_and_the_https_url_and_no_secret() {
+    let dir = tempfile::tempdir().unwrap();
+    let https = free_port();
+    let (bench, ca) = gateway(dir.path(), https).await;
+    let phone = mac(1);
+    let url = one_time_url(&bench);
     let file = format!("{url}{phone}.cfg");
 
-    // The serving process sees what the command wrote within a second.
-    let mut first = curl(&[&file]).await;
-    while first.0 == 404 {
-        first = curl(&[&file]).await;
-    }
+    let first = first_answer(&file).await;
     assert_eq!(first.0, 200, "{}", first.1);
     let lines: Vec<&str> = first.1.lines().collect();
     let next = format!("https://{https}/example.com/gangway/phone/");
