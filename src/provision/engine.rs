@@ -4,6 +4,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
+    mem::discriminant,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -289,6 +290,16 @@ impl Engine {
             (away, server)
         };
         self.world.context(phone, facts, held, away, server)
+    }
+
+    /// What a decision comes to now, with what is known by now; nothing where its record asks for it no more.
+    pub(super) fn still_wants(&self, phone: &Phone, concern: Concern, decided: &Action) -> Option<Action> {
+        let facts = self.world.account(phone.instance, &phone.vendor);
+        let context = self.context(phone, facts.as_ref(), self.held(phone.id));
+        match flow::decide_one(concern, phone, &context, self.world.now()) {
+            Decision::Act(action) if discriminant(&action) == discriminant(decided) => Some(action),
+            _ => None,
+        }
     }
 
     /// Starts an action unless the same concern is busy; when it has to wait by the clock, until when.

@@ -55,7 +55,7 @@ pub struct Deps {
 /// The handle. Cheap to clone, usable from any thread.
 #[derive(Clone)]
 pub struct Provisioning {
-    engine: Arc<Engine>,
+    pub(super) engine: Arc<Engine>,
     locks: Arc<MacLocks>,
     passive: Option<Arc<str>>,
     runtime: tokio::runtime::Handle,

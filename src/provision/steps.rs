@@ -67,7 +67,12 @@ pub(super) async fn note(engine: &Engine, phone: PhoneId, concern: Concern, acti
     engine
         .world
         .store
-        .change_phone(phone, |record, events| write_down(engine, record, concern, action, now, events))
+        .change_phone(phone, |record, events| {
+            // Provisioned anew, moved or taken back since that was decided: what its record says now counts.
+            if let Some(action) = engine.still_wants(record, concern, action) {
+                write_down(engine, record, concern, &action, now, events);
+            }
+        })
         .await?;
     pass(written).await;
     Ok(())

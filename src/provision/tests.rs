@@ -9,6 +9,7 @@ mod engine;
 #[cfg(feature = "sim")]
 mod hard_times;
 mod intake;
+mod late;
 mod life;
 mod outage;
 mod outside;
