@@ -65,6 +65,7 @@ sayings! { "happened.":
     REDIRECT_FOREIGN = "redirect-foreign", "The phone is registered to another account at the redirect service: have its former owner or the distributor release it there, then try again.";
     REDIRECT_BAD_MAC = "redirect-bad-mac", "The redirect service does not accept this MAC address: compare it with the label of the phone, and the phone with the vendor.";
     REDIRECT_GONE = "redirect-gone", "The redirect service does not know the phone any more: somebody removed it there. Correct it there, or have the phone registered anew with `gangway phones check MAC --repair`.";
+    SERVICE_AWAY = "service-away", "The redirect service cannot be reached or wants no calls at the moment; it is tried again by itself.";
     CAME = "came", "The phone was told to come and fetched its present file.";
     CAME_UNCHANGED = "came-unchanged", "The phone was told to come and has its present file already.";
     CAME_REFUSED = "came-refused", "The phone was told to come, came, and did not get its file ({outcome}).";
@@ -96,8 +97,21 @@ pub(super) fn part(sentence: &str) -> Value {
 mod tests {
     use std::collections::HashSet;
 
+    use jiff::Timestamp;
+
     use super::*;
-    use crate::{provision::ports::PbxError, redirect::Outcome};
+    use crate::{
+        phone::record::Phone,
+        provision::{outcome, ports::PbxError},
+        redirect::Outcome,
+    };
+
+    /// What a phone's record says while it waits for a service nobody has said anything about.
+    fn away() -> String {
+        let (mut phone, now) = (Phone::sample(), Timestamp::UNIX_EPOCH);
+        outcome::service_away(&mut phone, None, now, now);
+        phone.redirect.error.unwrap_or_default()
+    }
 
     #[test]
     fn keys_are_unique_and_sentences_of_others_are_recognised() {
@@ -113,7 +127,8 @@ mod tests {
         let sentences = errors
             .iter()
             .map(ToString::to_string)
-            .chain([Outcome::OwnedByOther.sentence(), Outcome::InvalidMac.sentence()]);
+            .chain([Outcome::OwnedByOther.sentence(), Outcome::InvalidMac.sentence()])
+            .chain([away()]);
         for sentence in sentences {
             assert!(known(&sentence).kept().is_some(), "{sentence}");
         }

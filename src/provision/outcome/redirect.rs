@@ -10,7 +10,7 @@ use crate::{
         record::{Phone, RedirectEntry},
         urls::UrlError,
     },
-    provision::{endpoints::patience, events::Happened},
+    provision::{endpoints::patience, events::Happened, sayings},
     redirect::{Confirmation, Done, EntryUsed, Outcome},
     secret::Secret,
     store::NewEvent,
@@ -118,10 +118,8 @@ pub fn deregistered(phone: &mut Phone, outcome: &Outcome, now: Timestamp, pause:
 
 /// The service is away or asks for patience, known from another phone; `why` is what that one was told.
 pub fn service_away(phone: &mut Phone, why: Option<String>, until: Timestamp, now: Timestamp) {
-    const AWAY: &str =
-        "The redirect service cannot be reached or wants no calls at the moment; it is tried again by itself.";
     let attempts = phone.redirect.attempts;
-    let why = why.unwrap_or_else(|| AWAY.to_owned());
+    let why = why.unwrap_or_else(|| sayings::SERVICE_AWAY.english.to_owned());
     phone.redirect.fail(RedirectState::Pending, why, Some(until), now);
     phone.redirect.attempts = attempts;
 }

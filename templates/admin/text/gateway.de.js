@@ -57,6 +57,7 @@ export default {
   "happened.redirect-foreign": "Das Telefon ist beim Redirect-Dienst für ein anderes Konto eingetragen: Lassen Sie es dort vom bisherigen Besitzer oder vom Distributor freigeben, und versuchen Sie es dann noch einmal.",
   "happened.redirect-bad-mac": "Der Redirect-Dienst nimmt diese MAC-Adresse nicht an: Vergleichen Sie sie mit dem Etikett des Telefons, und das Telefon mit dem Hersteller.",
   "happened.redirect-gone": "Der Redirect-Dienst kennt das Telefon nicht mehr: Jemand hat es dort entfernt. Berichtigen Sie es dort, oder lassen Sie das Telefon mit `gangway phones check MAC --repair` neu eintragen.",
+  "happened.service-away": "Der Redirect-Dienst ist nicht zu erreichen oder möchte zurzeit nicht gefragt werden; es wird von selbst wieder versucht.",
   "happened.came": "Das Telefon wurde gerufen und hat seine gegenwärtige Datei geholt.",
   "happened.came-unchanged": "Das Telefon wurde gerufen und hat seine gegenwärtige Datei schon.",
   "happened.came-refused": "Das Telefon wurde gerufen, kam und bekam seine Datei nicht ({outcome}).",
