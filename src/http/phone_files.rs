@@ -382,11 +382,9 @@ impl Visit<'_> {
         self.deps.records.seen(Seen {
             instance: self.instance.id,
             phone: phone.map(|phone| phone.id),
-            mac: self.known.recognised.mac,
             at: self.now,
             address: self.client.address,
             user_agent: self.known.user_agent.clone(),
-            firmware: self.known.recognised.firmware.clone(),
             file: self.known.file.clone(),
             outcome,
         });

@@ -36,18 +36,14 @@ pub struct RecordError(pub String);
 pub struct Seen {
     /// The tenant.
     pub instance: InstanceId,
-    /// The phone, where it is known; unknown devices leave an entry in a bounded ring only.
+    /// The phone, where it is known; unknown devices are counted only.
     pub phone: Option<PhoneId>,
-    /// The MAC the request named.
-    pub mac: Option<Mac>,
     /// When.
     pub at: Timestamp,
     /// From where.
     pub address: IpAddr,
     /// What it called itself.
     pub user_agent: Option<Arc<str>>,
-    /// The firmware it told.
-    pub firmware: Option<Arc<str>>,
     /// The file name, without token.
     pub file: Arc<str>,
     /// How it ended.

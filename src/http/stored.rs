@@ -49,7 +49,6 @@ impl Records for Stored {
         self.0.request_seen(RequestNote {
             instance: note.instance,
             phone: note.phone,
-            mac: note.mac,
             at: note.at,
             address: note.address,
             user_agent: note.user_agent,

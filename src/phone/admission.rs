@@ -104,14 +104,6 @@ pub enum Verdict {
     RetryLater,
 }
 
-impl Verdict {
-    /// Whether something was withheld for want of proof.
-    #[must_use]
-    pub fn is_refusal(self) -> bool {
-        matches!(self, Self::Challenge { .. } | Self::NotFound | Self::ToTls)
-    }
-}
-
 /// A verdict, why, and what it changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decision {

@@ -233,12 +233,6 @@ impl Outcome {
         }
     }
 
-    /// Nothing is wrong: success, or a refusal that says that things are as they should be.
-    #[must_use]
-    pub fn is_information(&self) -> bool {
-        matches!(self, Self::Ok(_) | Self::AlreadyMine | Self::NotFound | Self::ServerNameTaken { foreign: false, .. })
-    }
-
     /// What was remembered of the account may be what went wrong: it is not used for the next operation. A verdict
     /// about the phone says nothing against it.
     pub(super) fn casts_doubt(&self) -> bool {

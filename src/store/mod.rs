@@ -70,7 +70,7 @@ pub use self::{
     files::{Claim, DATABASE},
     handover::HANDOVER_LIMIT,
     history::{HistoryEntry, HistoryFilter, HistoryRow},
-    request::{RequestFacts, RequestNote, UNKNOWN_KEPT},
+    request::{RequestFacts, RequestNote},
     roster::Roster,
     rotate::{Rotation, RotationStep},
     setting_change::SettingChange,

@@ -1,9 +1,9 @@
 //! Table `request_facts`: the last request of every phone. In memory at once, on disk a moment later in one
-//! transaction for all, so that no answer ever waits for the disk. Also what unknown devices asked, in memory only.
+//! transaction for all, so that no answer ever waits for the disk. Unknown devices leave a count and nothing else.
 
 use std::{
     borrow::Cow,
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     net::{IpAddr, Ipv4Addr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -18,10 +18,7 @@ use super::{
     columns::{ms, signed, time, unsigned},
     error::{Attempt, StoreError},
 };
-use crate::phone::{instance::InstanceId, mac::Mac, record::PhoneId};
-
-/// Requests of unknown devices that are remembered.
-pub const UNKNOWN_KEPT: usize = 512;
+use crate::phone::{instance::InstanceId, record::PhoneId};
 
 /// The longest text of a request that is kept, in bytes.
 const TEXT_KEPT: usize = 256;
@@ -45,8 +42,6 @@ pub struct RequestNote {
     pub instance: InstanceId,
     /// The phone, when it is known which.
     pub phone: Option<PhoneId>,
-    /// The MAC it named, known or not.
-    pub mac: Option<Mac>,
     /// When.
     pub at: Timestamp,
     /// From where.
@@ -109,7 +104,6 @@ struct Memory {
     unwritten: Vec<PhoneId>,
     /// Requests by the hour, not on disk yet.
     hours: activity::Counts,
-    unknown: VecDeque<RequestNote>,
 }
 
 /// The facts of all phones.
@@ -150,21 +144,15 @@ impl Requests {
     }
 
     /// Costs no copy of a text and, for a phone that asked before, no allocation: it is part of every answer.
-    fn note(&self, mut note: RequestNote) {
-        if let Some(agent) = &mut note.user_agent {
+    fn note(&self, note: RequestNote) {
+        let RequestNote { instance, phone, at, address, mut user_agent, mut file, outcome } = note;
+        let mut memory = self.memory();
+        memory.hours.add(instance, at, outcome == DELIVERED);
+        let Some(phone) = phone else { return };
+        if let Some(agent) = &mut user_agent {
             shorten(agent);
         }
-        shorten(&mut note.file);
-        let mut memory = self.memory();
-        memory.hours.add(note.instance, note.at, note.outcome == DELIVERED);
-        let Some(phone) = note.phone else {
-            if memory.unknown.len() == UNKNOWN_KEPT {
-                memory.unknown.pop_front();
-            }
-            memory.unknown.push_back(note);
-            return;
-        };
-        let RequestNote { at, address, user_agent, file, outcome, .. } = note;
+        shorten(&mut file);
         let memory = &mut *memory;
         let before = memory.last.get(&phone).map(|last| (last.requests, last.unwritten));
         let (requests, unwritten) = before.unwrap_or_default();
@@ -174,6 +162,11 @@ impl Requests {
         if !unwritten {
             memory.unwritten.push(phone);
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.memory().last.is_empty()
     }
 
     pub(super) fn take_unwritten(&self) -> Vec<(PhoneId, RequestFacts)> {
@@ -272,13 +265,6 @@ impl Store {
     #[must_use]
     pub fn request_facts(&self, phone: PhoneId) -> Option<RequestFacts> {
         self.inner.requests.memory().last.get(&phone).map(Last::facts)
-    }
-
-    /// What unknown devices asked an instance last, newest first. In memory only, [`UNKNOWN_KEPT`] over all.
-    #[must_use]
-    pub fn unknown_requests(&self, instance: InstanceId) -> Vec<RequestNote> {
-        let memory = self.inner.requests.memory();
-        memory.unknown.iter().rev().filter(|note| note.instance == instance).cloned().collect()
     }
 
     /// Writes the facts that are not on disk yet; the last thing before the process ends.

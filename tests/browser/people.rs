@@ -120,7 +120,6 @@ pub fn seen(gateway: &Gateway, phone: &Phone, address: IpAddr, at: Timestamp) {
     gateway.records().store.request_seen(RequestNote {
         instance: phone.instance,
         phone: Some(phone.id),
-        mac: Some(phone.mac),
         at,
         address,
         user_agent: None,

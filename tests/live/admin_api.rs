@@ -51,7 +51,6 @@ async fn a_thousand_phones_are_found_sorted_and_followed() {
     store.request_seen(RequestNote {
         instance,
         phone: Some(asked.id),
-        mac: Some(asked.mac),
         at: asked.created,
         address: [192, 0, 2, 99].into(),
         user_agent: None,

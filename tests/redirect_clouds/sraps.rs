@@ -77,7 +77,7 @@ async fn a_phone_comes_and_goes() {
         assert_eq!(bench.run(Operation::Deregister { mac: mac() }).await.label(), "ok");
         assert_eq!(sraps.target(mac()), None);
         let gone = bench.run(Operation::Deregister { mac: mac() }).await;
-        assert_eq!((gone.label(), gone.is_information()), ("not_found", true));
+        assert_eq!(gone.label(), "not_found");
         assert_eq!(bench.run(verify()).await, Outcome::NotFound);
         assert!(sraps.board().read(|state| state.refused.is_empty()));
         let kept = format!("{:?}", bench.history.take());
@@ -129,7 +129,7 @@ async fn what_a_person_entered_beside_our_url_is_kept() {
     });
     let outcome = bench.run(verify()).await;
     assert_eq!(outcome, Outcome::SentElsewhere("https://elsewhere.example/p/".into()));
-    assert!(!outcome.is_information() && !outcome.is_retryable() && outcome.sentence().contains("elsewhere.example"));
+    assert!(!outcome.is_retryable() && outcome.sentence().contains("elsewhere.example"));
     assert_eq!(entry(&bench.run(register(mac())).await), Some(EntryUsed::UniqueUrl));
     let body = sraps.board().read(|state| state.endpoints["000413aabbcc"].body.clone());
     assert_eq!(body["name"], "Reception");

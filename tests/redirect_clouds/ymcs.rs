@@ -56,7 +56,7 @@ async fn a_phone_comes_and_goes_with_one_token() {
     assert_eq!(ymcs.target(mac()).as_deref(), Some("https://gw.example.com/new/"));
     assert_eq!(bench.run(Operation::Deregister { mac: mac() }).await.label(), "ok");
     let gone = bench.run(Operation::Deregister { mac: mac() }).await;
-    assert_eq!((gone.label(), gone.is_information()), ("not_found", true));
+    assert_eq!(gone.label(), "not_found");
     assert_eq!(
         ymcs.paths(),
         [
@@ -98,7 +98,7 @@ async fn without_a_serial_number_a_person_is_asked_for_it() {
     let Site { ymcs, bench, _host } = site().await;
     let outcome = bench.run(register(None)).await;
     assert_eq!(outcome, Outcome::NeedsSerial(SerialTrouble::Missing));
-    assert!(!outcome.is_retryable() && !outcome.is_information());
+    assert!(!outcome.is_retryable());
     for part in ["serial_number", "--phone", "mac_only"] {
         assert!(outcome.sentence().contains(part), "{}", outcome.sentence());
     }
