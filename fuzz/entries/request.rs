@@ -55,7 +55,10 @@ fn datagram(data: &[u8]) {
     if let Ok(message) = sip::Message::read(data) {
         let _ = sip::asked(&message);
         let written = message.write();
-        let again = sip::Message::read(&written).expect("a message of ours is a message");
-        assert_eq!(again.write(), written);
+        match sip::Message::read(&written) {
+            Ok(again) => assert_eq!(again.write(), written),
+            // White space and a length were added to one that was as long as may be.
+            Err(error) => assert_eq!(error, sip::Malformed::Long, "a message of ours is a message"),
+        }
     }
 }

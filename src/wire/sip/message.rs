@@ -2,7 +2,7 @@
 
 /// Longest datagram that is read.
 const LARGEST: usize = 8192;
-/// Most header lines.
+/// Most headers, `Content-Length` not counted: what is read can be written with it.
 const MOST_HEADERS: usize = 64;
 
 /// The first line.
@@ -74,7 +74,7 @@ impl Message {
         let start = start(lines.next().unwrap_or_default()).ok_or(Malformed::Start)?;
         let mut headers: Vec<(String, String)> = Vec::new();
         for line in lines {
-            if line.contains(['\r', '\n']) || headers.len() >= MOST_HEADERS {
+            if line.contains(['\r', '\n']) {
                 return Err(Malformed::Header);
             }
             if line.starts_with([' ', '\t']) {
@@ -94,8 +94,11 @@ impl Message {
             }
             headers.push((long_name(name), value.trim().to_owned()));
         }
+        if headers.iter().filter(|(name, _)| !is_length(name)).count() > MOST_HEADERS {
+            return Err(Malformed::Header);
+        }
         let body = rest.get(4..).unwrap_or_default();
-        let announced = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("Content-Length"));
+        let announced = headers.iter().find(|(name, _)| is_length(name));
         let body = match announced {
             Some((_, length)) => {
                 let length: usize = length.parse().map_err(|_error| Malformed::Header)?;
@@ -124,7 +127,7 @@ impl Message {
             Start::Request { method, uri } => format!("{method} {uri} SIP/2.0\r\n"),
             Start::Response { status, reason } => format!("SIP/2.0 {status} {reason}\r\n"),
         };
-        for (name, value) in self.headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("Content-Length")) {
+        for (name, value) in self.headers.iter().filter(|(name, _)| !is_length(name)) {
             text.push_str(&format!("{name}: {value}\r\n"));
         }
         text.push_str(&format!("Content-Length: {}\r\n\r\n", self.body.len()));
@@ -148,6 +151,10 @@ fn start(line: &str) -> Option<Start> {
         }
         _ => None,
     }
+}
+
+fn is_length(name: &str) -> bool {
+    name.eq_ignore_ascii_case("Content-Length")
 }
 
 fn is_token(c: char) -> bool {
@@ -207,6 +214,10 @@ mod tests {
             assert_eq!(Message::read(datagram), Err(why), "{:?}", String::from_utf8_lossy(datagram));
         }
         assert_eq!(Message::read(&vec![b'a'; LARGEST + 1]), Err(Malformed::Long));
+        let many = |count: usize| format!("NOTIFY sip:a@b SIP/2.0\r\n{}\r\n", "a: b\r\n".repeat(count));
+        assert_eq!(Message::read(many(MOST_HEADERS + 1).as_bytes()), Err(Malformed::Header));
+        let most = Message::read(many(MOST_HEADERS).as_bytes()).unwrap();
+        assert_eq!(Message::read(&most.write()).unwrap().all("a").count(), MOST_HEADERS);
     }
 
     proptest::proptest! {
