@@ -71,18 +71,18 @@ pub(super) fn patience(retry_after: Option<Duration>) -> Duration {
 
 /// First come, first served; asking again keeps the place.
 #[derive(Debug, Default)]
-struct Line {
+pub(super) struct Line {
     order: BTreeMap<u64, PhoneId>,
     places: HashMap<PhoneId, u64>,
     last: u64,
 }
 
 impl Line {
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.order.is_empty()
     }
 
-    fn join(&mut self, phone: PhoneId) {
+    pub(super) fn join(&mut self, phone: PhoneId) {
         if !self.places.contains_key(&phone) {
             self.last += 1;
             self.places.insert(phone, self.last);
@@ -96,7 +96,7 @@ impl Line {
         }
     }
 
-    fn next(&mut self) -> Option<PhoneId> {
+    pub(super) fn next(&mut self) -> Option<PhoneId> {
         let (_, phone) = self.order.pop_first()?;
         self.places.remove(&phone);
         Some(phone)

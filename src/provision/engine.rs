@@ -17,7 +17,7 @@ use tokio::sync::{
 
 use super::{
     due::Due,
-    endpoints::{EndpointKey, Endpoints, Seen, Turn},
+    endpoints::{EndpointKey, Endpoints, Line, Seen, Turn},
     flow::{self, Action, Concern, Decision, Hold, ServerReadiness},
     outcome::Pause,
     ports::{RedirectService, Sysclients},
@@ -63,7 +63,8 @@ struct State {
     /// The same because of something many share: a few at a time.
     mass: BTreeSet<PhoneId>,
     mass_next: Option<Timestamp>,
-    backlog: BTreeSet<PhoneId>,
+    /// Those who found no room: first come, first served.
+    backlog: Line,
     under_way: HashSet<(PhoneId, Concern)>,
     pauses: HashMap<(PhoneId, Concern), Timestamp>,
     due: Due,
@@ -79,7 +80,8 @@ impl State {
     }
 
     fn take_some_of_the_mass(&mut self, now: Timestamp) {
-        if self.mass.is_empty() || self.mass_next.is_some_and(|at| now < at) {
+        // Nor while some of it have no room: a phone somebody waits for would stand behind all of them.
+        if self.mass.is_empty() || !self.backlog.is_empty() || self.mass_next.is_some_and(|at| now < at) {
             return;
         }
         for _ in 0..MASS_BATCH {
@@ -97,8 +99,8 @@ impl Engine {
         redirects: Arc<dyn RedirectService>,
         tasks: Tasks,
     ) -> Arc<Self> {
-        let dirty = world.store.roster().all().iter().map(|phone| phone.id).collect();
-        let state = State { dirty, accounts_dirty: true, ..State::default() };
+        let mass = world.store.roster().all().iter().map(|phone| phone.id).collect();
+        let state = State { mass, accounts_dirty: true, ..State::default() };
         Arc::new(Self {
             world,
             fleet,
@@ -252,7 +254,7 @@ impl Engine {
         if !state.dirty.is_empty() {
             return Some(now);
         }
-        let mass_next = state.mass_next.filter(|_| !state.mass.is_empty());
+        let mass_next = state.mass_next.filter(|_| !state.mass.is_empty() && state.backlog.is_empty());
         // A server entry whose turn was taken meanwhile waits for its end.
         let accounts_next = if state.accounts_dirty { Some(now) } else { accounts_next };
         [state.due.next(), accounts_next, mass_next, state.endpoints.next(now)].into_iter().flatten().min()
@@ -326,7 +328,7 @@ impl Engine {
                 state.pauses.remove(&key);
             }
             if state.under_way.len() >= AT_ONCE {
-                state.backlog.insert(phone.id);
+                state.backlog.join(phone.id);
                 return None;
             }
             if let Some(endpoint) = &endpoint {
@@ -432,7 +434,7 @@ impl Drop for Running {
         if let Some(endpoint) = &self.endpoint {
             state_ref.endpoint_done(endpoint, self.seen.take(), now);
         }
-        if let Some(phone) = state_ref.backlog.pop_first() {
+        if let Some(phone) = state_ref.backlog.next() {
             state_ref.dirty.insert(phone);
         }
         drop(state);

@@ -1,6 +1,8 @@
 //! Carries actions out: one function per action. What is meant to happen is on disk before it leaves, what came of it
 //! right after; both in one change of the record each.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::{
@@ -20,7 +22,7 @@ use crate::{
 };
 
 pub(super) async fn carry_out(
-    engine: &Engine,
+    engine: &Arc<Engine>,
     phone: &Phone,
     concern: Concern,
     action: Action,
@@ -50,11 +52,17 @@ pub(super) async fn carry_out(
         | Action::Withhold
         | Action::Bury => {}
     }
-    note(engine, phone.id, concern, &action).await
+    note(engine, phone.id, concern, action).await
 }
 
-/// Writes down what a decision comes to that concerns the record alone.
-pub(super) async fn note(engine: &Engine, phone: PhoneId, concern: Concern, action: &Action) -> Result<(), StoreError> {
+/// Writes down what a decision comes to that concerns the record alone; together with what others have to note, as
+/// thousands may when something they share changes.
+pub(super) async fn note(
+    engine: &Arc<Engine>,
+    phone: PhoneId,
+    concern: Concern,
+    action: Action,
+) -> Result<(), StoreError> {
     let (wanted, written) = match action {
         Action::MarkOverdue => (CrashPoint::OverdueWanted, CrashPoint::OverdueWritten),
         Action::CloseWindow => (CrashPoint::WindowWanted, CrashPoint::WindowClosed),
@@ -64,16 +72,14 @@ pub(super) async fn note(engine: &Engine, phone: PhoneId, concern: Concern, acti
     };
     let now = engine.world.now();
     pass(wanted).await;
-    engine
-        .world
-        .store
-        .change_phone(phone, |record, events| {
-            // Provisioned anew, moved or taken back since that was decided: what its record says now counts.
-            if let Some(action) = engine.still_wants(record, concern, action) {
-                write_down(engine, record, concern, &action, now, events);
-            }
-        })
-        .await?;
+    let deciding = Arc::clone(engine);
+    let change = move |record: &mut Phone, events: &mut Vec<NewEvent>| {
+        // Provisioned anew, moved or taken back since that was decided: what its record says now counts.
+        if let Some(action) = deciding.still_wants(record, concern, &action) {
+            write_down(&deciding, record, concern, &action, now, events);
+        }
+    };
+    engine.world.store.change_phone_later(phone, Box::new(change)).await?;
     pass(written).await;
     Ok(())
 }

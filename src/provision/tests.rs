@@ -5,6 +5,7 @@ mod bench;
 mod comparison;
 #[cfg(feature = "sim")]
 mod crash;
+mod crowd;
 mod engine;
 #[cfg(feature = "sim")]
 mod hard_times;

@@ -44,7 +44,7 @@ async fn what_was_decided_late_is_not_written_of_a_phone_in_service() {
         (Concern::Life, Action::Bury),
     ] {
         let what = format!("{action:?}");
-        steps::note(&bench.provisioning.engine, before.id, concern, &action).await.unwrap();
+        steps::note(&bench.provisioning.engine, before.id, concern, action).await.unwrap();
         assert_eq!(bench.record(), before, "{what}");
         assert_eq!(bench.store.events(before.id, 100).await.unwrap().len(), events, "{what}");
     }
@@ -63,8 +63,8 @@ async fn an_account_that_went_to_another_user_is_not_withheld_from_that_one() {
     bench.until("handed over", |phone| phone.accounts[0].username == "berta").await;
 
     let id = bench.record().id;
-    steps::note(&bench.provisioning.engine, id, Concern::Presence(1), &Action::Withhold).await.unwrap();
-    steps::note(&bench.provisioning.engine, id, Concern::Request, &Action::MarkOverdue).await.unwrap();
+    steps::note(&bench.provisioning.engine, id, Concern::Presence(1), Action::Withhold).await.unwrap();
+    steps::note(&bench.provisioning.engine, id, Concern::Request, Action::MarkOverdue).await.unwrap();
 
     let phone = bench.record();
     assert!(phone.accounts[0].withheld.is_none() && phone.accounts[0].is_served());
