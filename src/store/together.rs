@@ -4,10 +4,9 @@
 use std::{
     collections::{HashMap, hash_map::Entry},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use jiff::Timestamp;
 use sqlx::SqliteConnection;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -49,7 +48,8 @@ pub(super) fn queue() -> (LaterQueue, mpsc::Receiver<Later>) {
 
 /// Writes until the gateway stops, and what has come by then.
 pub(super) async fn run(store: Store, mut queue: mpsc::Receiver<Later>, stop: CancellationToken) {
-    let (mut window, mut prompt) = (Timestamp::MIN, 0);
+    // What the disk and the processor are spared is measured by their time, whatever the clock says.
+    let (mut window, mut prompt) = (Instant::now(), 0);
     loop {
         let first = tokio::select! {
             biased;
@@ -57,16 +57,13 @@ pub(super) async fn run(store: Store, mut queue: mpsc::Receiver<Later>, stop: Ca
             () = stop.cancelled() => queue.try_recv().ok(),
         };
         let Some(first) = first else { break };
-        let clock = &store.inner.clock;
-        let now = clock.now();
-        if now >= window.saturating_add(WINDOW).unwrap_or(Timestamp::MAX) {
-            (window, prompt) = (now, 0);
+        if window.elapsed() >= WINDOW {
+            (window, prompt) = (Instant::now(), 0);
         }
         prompt += 1;
         if prompt > PROMPT {
-            let gathered = now.saturating_add(GATHERING).unwrap_or(Timestamp::MAX);
             tokio::select! {
-                () = clock.sleep_until(gathered) => {}
+                () = tokio::time::sleep(GATHERING) => {}
                 () = stop.cancelled() => {}
             }
         }
