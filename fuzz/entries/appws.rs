@@ -38,7 +38,7 @@ fn asked(text: &str) {
                 server::Action::Deliver(_) | server::Action::LoggedIn(_) => panic!("let in without the password"),
                 server::Action::Send(_) => assert!(!ended, "said something after the end"),
                 server::Action::Close(_) | server::Action::CloseAfter(_) => ended = true,
-                server::Action::Ignored(_) => {}
+                server::Action::Ignored(_) | server::Action::Pause(_) => {}
             }
         }
     }

@@ -240,11 +240,14 @@ impl Socket {
                 Action::CloseAfter(pause) => {
                     increment(Metric::LoginsFailed, &[]);
                     tracing::warn!(instance = %self.instance.label(), source = %self.source, "AppWebsocket login failed: wrong password, unknown app or a login that may not use it");
-                    tokio::select! {
-                        () = tokio::time::sleep(pause) => {}
-                        () = self.apis.tasks.stopping() => {}
-                    }
+                    self.pause(pause).await;
                     Then::End(CloseCode::Policy, "login failed".to_owned())
+                }
+                Action::Pause(pause) => {
+                    increment(Metric::LoginsFailed, &[]);
+                    tracing::warn!(instance = %self.instance.label(), source = %self.source, "a wrong password was tried with AppCheckLogin");
+                    self.pause(pause).await;
+                    Then::GoOn
                 }
                 Action::Close(reason) => Then::End(CloseCode::Policy, reason.to_string()),
             };
@@ -253,6 +256,14 @@ impl Socket {
             }
         }
         Then::GoOn
+    }
+
+    /// Also when the client is gone: its place is what a guesser must not have back at once.
+    async fn pause(&self, pause: Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = self.apis.tasks.stopping() => {}
+        }
     }
 
     fn logged_in(&mut self, identity: Identity, link: &mut Option<crate::links::link::Link>) {

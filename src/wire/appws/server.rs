@@ -16,7 +16,8 @@ use crate::{secret::Secret, wire::shape};
 
 /// Time a socket has to log in.
 pub const LOGIN_TIME: Duration = Duration::from_secs(10);
-/// Pause between the answer to a failed login and the end of the socket: slows down guessing, and the answer arrives.
+/// Pause between the answer to a failed login and the end of the socket, and after a wrong check: slows down guessing, and
+/// the answer arrives.
 pub const FAILED_LOGIN_PAUSE: Duration = Duration::from_secs(2);
 /// Messages a socket may send before login.
 const PRE_LOGIN_MESSAGES: u32 = 32;
@@ -61,6 +62,9 @@ pub enum Action {
     Ignored(Ignored),
     /// The login failed; count it against the source, close after the pause.
     CloseAfter(Duration),
+    /// A wrong password was tried without a login; count it, hear nothing for the pause and keep the socket's place that
+    /// long, whether or not anybody is still there.
+    Pause(Duration),
     /// Close now.
     Close(CloseReason),
 }
@@ -247,7 +251,7 @@ impl Session {
         }
         self.wrong_checks += 1;
         if self.wrong_checks < WRONG_CHECKS {
-            return vec![answer];
+            return vec![answer, Action::Pause(FAILED_LOGIN_PAUSE)];
         }
         self.phase = Phase::Closing;
         vec![answer, Action::CloseAfter(FAILED_LOGIN_PAUSE)]

@@ -137,9 +137,12 @@ fn plugins_check_the_password_before_and_after_login() {
             let answer = sent(&session.on_text(&check(domain, "pwd"), at(1)));
             assert_eq!(answer, json!({"mt":"AppCheckLoginResult","src":"5","ok":true}));
         }
-        assert_eq!(sent(&session.on_text(&check("", "x"), at(1)))["ok"], json!(false));
-        session.on_text(&check("", "y"), at(1));
         // It must not become a way to try passwords.
+        for wrong in ["x", "y"] {
+            let actions = session.on_text(&check("", wrong), at(1));
+            assert_eq!(sent(&actions)["ok"], json!(false));
+            assert!(matches!(actions[1..], [Action::Pause(FAILED_LOGIN_PAUSE)]));
+        }
         let actions = session.on_text(&check("", "z"), at(1));
         assert!(matches!(actions[..], [Action::Send(_), Action::CloseAfter(_)]));
     }
