@@ -1,12 +1,20 @@
 //! Tables of text as spreadsheets write and read them.
 
+/// Records that are read; whoever has more sees one too many. A file of nothing but line breaks and separators would
+/// otherwise become a hundred times as large in memory.
+pub const MOST_RECORDS: usize = 20_001;
+/// Fields of a record that are kept.
+pub const MOST_FIELDS: usize = 64;
+
 /// A line of a file: where it begins, and its fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// Number of the line, from 1.
     pub line: usize,
-    /// Its fields.
+    /// Its fields, the first [`MOST_FIELDS`] of them.
     pub fields: Vec<String>,
+    /// How many there are.
+    pub count: usize,
 }
 
 /// A quotation mark was opened in this line and never closed.
@@ -31,14 +39,14 @@ pub fn separator(text: &str) -> char {
     [';', '\t', ','].into_iter().rev().max_by_key(|separator| count(*separator)).unwrap_or(',')
 }
 
-/// The records of a text; empty lines are left out. Fields in quotation marks may hold separators, line breaks and
+/// The records of a text, at most one more than [`MOST_RECORDS`]; empty lines are left out. Fields in quotation marks may hold separators, line breaks and
 /// doubled quotation marks.
 ///
 /// # Errors
 /// When a quotation mark is never closed.
 pub fn records(text: &str, separator: char) -> Result<Vec<Record>, OpenQuote> {
     let mut records = Vec::new();
-    let (mut fields, mut field, mut line, mut begun) = (Vec::new(), String::new(), 1, 1);
+    let (mut fields, mut field, mut line, mut begun) = (Fields::default(), String::new(), 1, 1);
     // Where a field was opened with a quotation mark; text after the closing one belongs to it as it stands.
     let (mut quoted, mut was_quoted) = (None, false);
     let mut chars = text.chars().peekable();
@@ -59,7 +67,10 @@ pub fn records(text: &str, separator: char) -> Result<Vec<Record>, OpenQuote> {
             ('\n' | '\r', None) => {
                 fields.push(std::mem::take(&mut field));
                 was_quoted = false;
-                end(&mut records, begun, &mut fields);
+                fields.end(&mut records, begun);
+                if records.len() > MOST_RECORDS {
+                    return Ok(records);
+                }
                 line += 1;
                 begun = line;
             }
@@ -74,14 +85,36 @@ pub fn records(text: &str, separator: char) -> Result<Vec<Record>, OpenQuote> {
         return Err(OpenQuote(line));
     }
     fields.push(field);
-    end(&mut records, begun, &mut fields);
+    fields.end(&mut records, begun);
     Ok(records)
 }
 
-fn end(records: &mut Vec<Record>, line: usize, fields: &mut Vec<String>) {
-    let fields: Vec<String> = std::mem::take(fields).into_iter().map(|field| field.trim().to_owned()).collect();
-    if fields.iter().any(|field| !field.is_empty()) {
-        records.push(Record { line, fields });
+/// The fields of the record that is being read.
+#[derive(Default)]
+struct Fields {
+    kept: Vec<String>,
+    count: usize,
+    is_empty: bool,
+}
+
+impl Fields {
+    fn push(&mut self, field: String) {
+        if self.count == 0 {
+            self.is_empty = true;
+        }
+        self.count += 1;
+        self.is_empty &= field.trim().is_empty();
+        if self.kept.len() < MOST_FIELDS {
+            self.kept.push(field);
+        }
+    }
+
+    fn end(&mut self, records: &mut Vec<Record>, line: usize) {
+        let Self { kept, count, is_empty } = std::mem::take(self);
+        if !is_empty {
+            let fields = kept.into_iter().map(|field| field.trim().to_owned()).collect();
+            records.push(Record { line, fields, count });
+        }
     }
 }
 
@@ -127,6 +160,19 @@ mod tests {
         assert_eq!(rows[1], (2, expected(&["x\n\"y\"", "z"])));
         assert_eq!(rows[2], (5, expected(&["last", ""])));
         assert_eq!(records("a,b\n\"open,1\n2", ',').unwrap_err(), OpenQuote(2));
+    }
+
+    #[test]
+    fn a_bomb_becomes_no_larger_than_a_table() {
+        let most = 8 << 20;
+        for unit in [",", "\n", "a,", "a\n", ",\n", "\"\"", "\"a\",", "a\r", &format!("a{}\n", ",".repeat(200))] {
+            let text = unit.repeat(most / unit.len());
+            let read = records(&text, ',').unwrap();
+            assert!(read.len() <= MOST_RECORDS + 1, "{unit:?}");
+            assert!(read.iter().all(|record| record.fields.len() <= MOST_FIELDS), "{unit:?}");
+        }
+        let wide = records(&"a,".repeat(100), ',').unwrap();
+        assert_eq!((wide[0].count, wide[0].fields.len()), (101, MOST_FIELDS), "it is known to be wider");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Lines of a file.
-pub const MOST_LINES: usize = 20_000;
+pub const MOST_LINES: usize = csv::MOST_RECORDS - 1;
 /// Errors that are listed.
 pub const MOST_ERRORS: usize = 500;
 /// Characters of a field.
@@ -108,7 +108,7 @@ pub fn check(deps: &Deps, instance: InstanceId, bytes: &[u8]) -> Checked {
     let around = Surroundings::of(deps, instance, &registry);
     let mut seen: HashMap<Mac, usize> = HashMap::new();
     for record in records {
-        let fields = Fields { record, columns: &columns, count: head.fields.len() };
+        let fields = Fields { record, columns: &columns, count: head.count };
         match fields.read(&around, &mut seen) {
             Ok(line) => checked.lines.push(line),
             Err((field, text)) => checked.wrong(record.line, field, text),
@@ -218,7 +218,7 @@ impl Fields<'_> {
     }
 
     fn read(&self, around: &Surroundings<'_>, seen: &mut HashMap<Mac, usize>) -> Result<Line, Wrong> {
-        let (count, columns) = (self.record.fields.len(), self.count);
+        let (count, columns) = (self.record.count, self.count);
         if count > columns {
             return Err(("", Text::new("import.fields").with("count", count).with("columns", columns)));
         }
