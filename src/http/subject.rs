@@ -34,15 +34,15 @@ pub fn shown<'a>(
 /// From a distinguished name (RFC 4514, or with slashes as old proxies write it) or a bare common name.
 fn of_subject(subject: &str, vendor: Option<&str>) -> Shown {
     let subject = subject.trim();
-    let parts = || subject.split([',', '/', '+']).map(str::trim);
-    let name = parts().find_map(|part| {
+    let mut names = subject.split([',', '/', '+']).filter_map(|part| {
         let (key, value) = part.split_once('=')?;
         key.trim().eq_ignore_ascii_case("CN").then(|| value.trim())
     });
-    let name = match name {
-        Some(name) => name,
-        None if !subject.contains('=') => subject,
-        None => return Shown::NoMac { name: subject.to_owned() },
+    let name = match (names.next(), names.next()) {
+        (Some(name), None) => name,
+        (None, _) if !subject.contains('=') => subject,
+        // Of two names one may stand inside a value that quotes or escapes the comma before it.
+        _ => return Shown::NoMac { name: subject.to_owned() },
     };
     // nginx writes nothing, others a dash, where no certificate was shown.
     if matches!(name, "" | "-" | "(null)") {
@@ -89,6 +89,14 @@ mod tests {
         }
         assert_eq!(told("10.1.2.3", &["CN=generic"]), Shown::NoMac { name: "generic".to_owned() });
         assert!(matches!(told("10.1.2.3", &["O=805ec0123456"]), Shown::NoMac { .. }));
+        for hidden in [
+            "O=x\\,CN=805ec0123456,CN=805ec0999999",
+            "O=\"x, CN=805ec0123456\",CN=805ec0999999",
+            "/O=x/CN=805ec0123456/CN=805ec0999999",
+            "CN=805ec0123456+CN=805ec0999999",
+        ] {
+            assert!(matches!(told("10.1.2.3", &[hidden]), Shown::NoMac { .. }), "{hidden}");
+        }
     }
 
     #[test]
