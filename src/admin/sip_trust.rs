@@ -12,7 +12,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Deps;
 use crate::{
-    net::tls::preflight::{self, AskError, Wanted},
+    net::{
+        reach::Reach,
+        tls::preflight::{self, AskError, Wanted},
+    },
     phone::{
         facet::Wanted as Wish,
         instance::InstanceId,
@@ -79,7 +82,7 @@ pub struct Answer {
     pub missing: Vec<(String, Vec<String>)>,
 }
 
-/// Asks one port.
+/// Asks one port, as far as `reach` allows.
 ///
 /// # Errors
 /// When nobody answers there.
@@ -87,8 +90,9 @@ pub async fn ask(
     registry: &Registry,
     (host, port): (&str, u16),
     vendors: &BTreeSet<String>,
+    reach: &Reach,
 ) -> Result<Answer, AskError> {
-    let wants = preflight::ask(host, port, PATIENCE).await?;
+    let wants = preflight::ask(host, port, reach, PATIENCE).await?;
     let missing = vendors
         .iter()
         .filter_map(|name| registry.vendor(name))
@@ -118,7 +122,7 @@ impl Known {
     }
 
     /// Asks what was not asked lately, and forgets ports nobody registers at.
-    async fn round(&self, registry: &Registry, store: &Store, instances: &[InstanceId], now: Timestamp) {
+    async fn round(&self, registry: &Registry, store: &Store, instances: &[InstanceId], reach: &Reach, now: Timestamp) {
         let mut present = BTreeSet::new();
         for instance in instances.iter().copied() {
             for ((host, port), vendors) in ports(registry, store, instance, false) {
@@ -131,7 +135,7 @@ impl Known {
                 if lately {
                     continue;
                 }
-                let answer = ask(registry, (&host, port), &vendors).await;
+                let answer = ask(registry, (&host, port), &vendors, reach).await;
                 if let Err(error) = &answer {
                     tracing::debug!(%error, "the SIP/TLS port could not be asked what it wants of phones");
                 }
@@ -146,6 +150,8 @@ impl Known {
 /// Looks now and then until the gateway stops.
 pub async fn follow(known: Arc<Known>, deps: Arc<Deps>) {
     let mut pause = FIRST;
+    // An import may name any address as a PBX.
+    let reach = deps.reach.and_private();
     loop {
         let next = deps.clock.now().saturating_add(pause).unwrap_or(Timestamp::MAX);
         tokio::select! {
@@ -155,7 +161,7 @@ pub async fn follow(known: Arc<Known>, deps: Arc<Deps>) {
         let (registry, now) = (deps.registry.load_full(), deps.clock.now());
         let instances: Vec<InstanceId> = deps.instances.iter().map(|instance| instance.id).collect();
         tokio::select! {
-            () = known.round(&registry, &deps.store, &instances, now) => {}
+            () = known.round(&registry, &deps.store, &instances, &reach, now) => {}
             () = deps.tasks.stopping() => return,
         }
         pause = ROUND;
@@ -224,7 +230,16 @@ mod tests {
         store.create_phone(phone(2, good), Vec::new()).await.unwrap();
         let known = Known::default();
 
-        known.round(&registry, &store, &[instance], now).await;
+        let near = Reach::public_and(Vec::new()).and_private();
+        known.round(&registry, &store, &[instance], &near, now).await;
+        assert_eq!(
+            (known.missing(instance), asked.load(Ordering::Relaxed)),
+            (Vec::new(), 0),
+            "no port of this machine"
+        );
+        let known = Known::default();
+        let reach = Reach::public_and(vec!["127.0.0.1".parse().unwrap()]).and_private();
+        known.round(&registry, &store, &[instance], &reach, now).await;
 
         let missing = known.missing(instance);
         assert_eq!(missing.len(), 1, "{missing:?}");
@@ -232,12 +247,12 @@ mod tests {
         assert_eq!(missing[0].missing[0].0, "Yealink");
         assert!(missing[0].missing[0].1.contains(&"Yealink Root CA".to_owned()), "{missing:?}");
         // Not asked again and again, but after some hours; and forgotten with the last phone there.
-        known.round(&registry, &store, &[instance], now + Duration::from_secs(3600)).await;
+        known.round(&registry, &store, &[instance], &reach, now + Duration::from_secs(3600)).await;
         assert_eq!(asked.load(Ordering::Relaxed), 1);
-        known.round(&registry, &store, &[instance], now + Duration::from_secs(7 * 3600)).await;
+        known.round(&registry, &store, &[instance], &reach, now + Duration::from_secs(7 * 3600)).await;
         assert_eq!(asked.load(Ordering::Relaxed), 2);
         store.change_phone(id, |phone, _| phone.wanted = Wish::Removed).await.unwrap();
-        known.round(&registry, &store, &[instance], now + Duration::from_secs(7 * 3600)).await;
+        known.round(&registry, &store, &[instance], &reach, now + Duration::from_secs(7 * 3600)).await;
         assert_eq!(known.missing(instance), Vec::new());
     }
 }

@@ -24,19 +24,28 @@ pub struct Forbidden {
 pub struct Reach {
     /// `None`: everything.
     allowed: Option<Arc<[Allowed]>>,
+    /// Private networks as well.
+    private: bool,
 }
 
 impl Reach {
     /// Everything: for addresses that no page and no script can set.
     #[must_use]
     pub fn everywhere() -> Self {
-        Self { allowed: None }
+        Self { allowed: None, private: true }
     }
 
     /// Public addresses and what is listed.
     #[must_use]
     pub fn public_and(allowed: Vec<Allowed>) -> Self {
-        Self { allowed: Some(allowed.into()) }
+        Self { allowed: Some(allowed.into()), private: false }
+    }
+
+    /// The same and private networks, where PBXs and their phones are. This machine, what is linked to it and the addresses
+    /// clouds tell their machines secrets at stay out of reach.
+    #[must_use]
+    pub fn and_private(&self) -> Self {
+        Self { private: true, ..self.clone() }
     }
 
     /// Whether a name or address in a URL may be connected to, as far as the text tells.
@@ -49,11 +58,11 @@ impl Reach {
             return self.address(host, address);
         }
         let name = host_name(bare);
+        let is_near = !self.private && (name.ends_with(".internal") || name.ends_with(".local"));
         let is_here = name == "localhost"
             || name.ends_with(".localhost")
-            || name.ends_with(".internal")
-            || name.ends_with(".local")
-            || matches!(name.as_str(), "metadata" | "instance-data");
+            || is_near
+            || matches!(name.as_str(), "metadata" | "metadata.google.internal" | "instance-data");
         if is_here && !self.names(&name) {
             return Err(Forbidden { host: name, what: "is a name of this machine or its network".to_owned() });
         }
@@ -69,9 +78,13 @@ impl Reach {
         let address = address.to_canonical();
         let is_listed =
             allowed.iter().any(|entry| matches!(entry, Allowed::Network(network) if network.contains(&address)));
-        let Some(kind) = inner_kind(address).filter(|_| !is_listed && !self.names(&host_name(host))) else {
+        let is_open = |kind: Inner| self.private && kind == Inner::Private;
+        let Some(kind) =
+            inner_kind(address).filter(|kind| !is_open(*kind) && !is_listed && !self.names(&host_name(host)))
+        else {
             return Ok(());
         };
+        let kind = kind.text();
         let host = host.trim_matches(['[', ']']);
         let what = match host.parse::<IpAddr>() {
             Ok(_) => format!("is {kind}"),
@@ -87,30 +100,50 @@ impl Reach {
     }
 }
 
-/// What an address is that is not a public one (the special-purpose registries of RFC 6890).
-fn inner_kind(address: IpAddr) -> Option<&'static str> {
+/// What an address is that is not a public one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Inner {
+    Here,
+    Linked,
+    Private,
+    Nobodys,
+}
+
+impl Inner {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Here => "an address of this machine",
+            Self::Linked => "a link-local address",
+            Self::Private => "a private address",
+            Self::Nobodys => "an address no service has",
+        }
+    }
+}
+
+/// By the special-purpose registries of RFC 6890.
+fn inner_kind(address: IpAddr) -> Option<Inner> {
     match address {
         IpAddr::V4(address) => inner_v4(address),
         IpAddr::V6(address) => inner_v6(address),
     }
 }
 
-fn inner_v4(address: Ipv4Addr) -> Option<&'static str> {
+fn inner_v4(address: Ipv4Addr) -> Option<Inner> {
     let [a, b, c, _] = address.octets();
     if address.is_loopback() || a == 0 {
-        Some("an address of this machine")
+        Some(Inner::Here)
     } else if address.is_link_local() {
-        Some("a link-local address")
+        Some(Inner::Linked)
     } else if address.is_private() || (a == 100 && (64..128).contains(&b)) || (a == 198 && (b == 18 || b == 19)) {
-        Some("a private address")
+        Some(Inner::Private)
     } else if address.is_multicast() || a >= 240 || (a, b, c) == (192, 0, 0) || address.is_documentation() {
-        Some("an address no service has")
+        Some(Inner::Nobodys)
     } else {
         None
     }
 }
 
-fn inner_v6(address: Ipv6Addr) -> Option<&'static str> {
+fn inner_v6(address: Ipv6Addr) -> Option<Inner> {
     let [first, second, ..] = address.segments();
     // An IPv4 address in another dress: mapped ones were undressed before, these are NAT64 and 6to4 (RFC 6052, 3056).
     let dressed = match (first, second) {
@@ -122,15 +155,15 @@ fn inner_v6(address: Ipv6Addr) -> Option<&'static str> {
         _ => None,
     };
     if address.is_loopback() || address.is_unspecified() {
-        Some("an address of this machine")
+        Some(Inner::Here)
     } else if let Some(inside) = dressed {
         inner_v4(inside.into())
     } else if address.is_unicast_link_local() {
-        Some("a link-local address")
+        Some(Inner::Linked)
     } else if address.is_unique_local() || first & 0xffc0 == 0xfec0 {
-        Some("a private address")
+        Some(Inner::Private)
     } else if address.is_multicast() || (first, second) == (0x2001, 0xdb8) {
-        Some("an address no service has")
+        Some(Inner::Nobodys)
     } else {
         None
     }
@@ -186,6 +219,21 @@ mod tests {
             assert_eq!(public.host(host), Ok(()), "{host}");
         }
         assert_eq!(Reach::everywhere().host("127.0.0.1"), Ok(()));
+    }
+
+    #[test]
+    fn where_phones_register_private_networks_are_open_and_this_machine_is_not() {
+        let near = reach(&["127.0.0.9"]).and_private();
+        for host in ["10.0.0.1", "192.168.1.1", "fd00::1", "pbx.local", "pbx.corp.internal", "127.0.0.9", "8.8.8.8"] {
+            assert_eq!(near.host(host), Ok(()), "{host}");
+        }
+        for host in
+            ["127.0.0.1", "::1", "0.0.0.0", "169.254.169.254", "fe80::1", "::ffff:127.0.0.1", "localhost", "metadata"]
+        {
+            assert!(near.host(host).is_err(), "{host}");
+        }
+        assert!(near.address("pbx.example.com", "127.0.0.1".parse().unwrap()).is_err());
+        assert_eq!(near.address("pbx.example.com", "10.0.0.1".parse().unwrap()), Ok(()));
     }
 
     #[test]

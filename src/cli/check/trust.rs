@@ -11,7 +11,7 @@ use crate::{
     clock::SystemClock,
     config::{Config, InstanceConfig},
     http::issuers::Issuers,
-    net::{sntp, tls::preflight::Wanted},
+    net::{reach::Reach, sntp, tls::preflight::Wanted},
     phone::{
         facet::Wanted as Wish,
         instance::InstanceId,
@@ -128,7 +128,7 @@ pub fn keys(config: &Config, store: &Store, registry: &Registry, findings: &mut 
 /// Whether the SIP/TLS ports will let the phones register.
 async fn sip(label: &str, store: &Store, instance: InstanceId, registry: &Registry, findings: &mut Vec<Finding>) {
     for ((host, port), vendors) in sip_trust::ports(registry, store, instance, true) {
-        match sip_trust::ask(registry, (&host, port), &vendors).await {
+        match sip_trust::ask(registry, (&host, port), &vendors, &Reach::everywhere()).await {
             Err(error) => findings.push(Finding::warning(format!("{label}: {error}"), "check firewall and port")),
             Ok(answer) => {
                 for (vendor, issuers) in &answer.missing {

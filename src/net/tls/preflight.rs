@@ -2,6 +2,7 @@
 //! port of a PBX or reverse proxy. Nothing is sent beyond the handshake, so it does not matter who answers.
 
 use std::{
+    io,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -16,11 +17,12 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime},
     sign::CertifiedKey,
 };
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 use tokio_rustls::TlsConnector;
 use x509_parser::{prelude::FromDer as _, x509::X509Name};
 
 use super::provider;
+use crate::net::reach::Reach;
 
 /// What a server wants of its clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,11 +68,11 @@ pub enum AskError {
     },
 }
 
-/// Asks the server at `host` and `port`; `patience` is for everything together.
+/// Asks the server at `host` and `port`, as far as `reach` allows; `patience` is for everything together.
 ///
 /// # Errors
 /// When nobody answers there, or not in TLS 1.2 or 1.3.
-pub async fn ask(host: &str, port: u16, patience: Duration) -> Result<Wanted, AskError> {
+pub async fn ask(host: &str, port: u16, reach: &Reach, patience: Duration) -> Result<Wanted, AskError> {
     let address = match host.contains(':') {
         true => format!("[{host}]:{port}"),
         false => format!("{host}:{port}"),
@@ -86,7 +88,7 @@ pub async fn ask(host: &str, port: u16, patience: Duration) -> Result<Wanted, As
         .with_client_cert_resolver(Arc::clone(&heard) as Arc<dyn ResolvesClientCert>);
     let connecting = async {
         let connect = |source| AskError::Connect { address: address.clone(), source };
-        let stream = TcpStream::connect((host, port)).await.map_err(connect)?;
+        let stream = reached(host, port, reach).await.map_err(connect)?;
         let shaken = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
         // A server that insists breaks off; what it wanted has been heard by then.
         match (heard.wanted(), shaken) {
@@ -99,6 +101,24 @@ pub async fn ask(host: &str, port: u16, patience: Duration) -> Result<Wanted, As
         Ok(asked) => asked,
         Err(_) => Err(handshake(format!("no answer within {} s", patience.as_secs()))),
     }
+}
+
+/// A connection to the first address of the name that may be connected to and answers.
+async fn reached(host: &str, port: u16, reach: &Reach) -> io::Result<TcpStream> {
+    reach.host(host).map_err(io::Error::other)?;
+    let mut last = io::Error::other("the name has no address");
+    for address in lookup_host((host, port)).await? {
+        let allowed = reach.address(host, address.ip()).map_err(io::Error::other);
+        let connected = match allowed {
+            Ok(()) => TcpStream::connect(address).await,
+            Err(forbidden) => Err(forbidden),
+        };
+        match connected {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
 }
 
 /// Listens to what a server wants, and has nothing to show.
@@ -253,7 +273,7 @@ mod tests {
                 ([&["-Verify", "1"], &named[..]].concat(), wants.clone()),
             ] {
                 let server = SipPort::open(dir, &[&options[..], &[version]].concat());
-                let asked = ask("127.0.0.1", server.port, Duration::from_secs(20)).await.unwrap();
+                let asked = ask("127.0.0.1", server.port, &Reach::everywhere(), Duration::from_secs(20)).await.unwrap();
                 assert_eq!(asked, expected, "{version} {options:?}");
             }
         }
@@ -263,10 +283,12 @@ mod tests {
     async fn who_does_not_answer_is_said() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let silent = ask("127.0.0.1", port, Duration::from_millis(50)).await.unwrap_err().to_string();
+        let silent =
+            ask("127.0.0.1", port, &Reach::everywhere(), Duration::from_millis(50)).await.unwrap_err().to_string();
         assert!(silent.contains("no TLS handshake"), "{silent}");
         drop(listener);
-        let closed = ask("127.0.0.1", port, Duration::from_secs(5)).await.unwrap_err().to_string();
+        let closed =
+            ask("127.0.0.1", port, &Reach::everywhere(), Duration::from_secs(5)).await.unwrap_err().to_string();
         assert!(closed.contains("cannot connect to 127.0.0.1"), "{closed}");
     }
 
