@@ -4,14 +4,13 @@
 use std::{net::IpAddr, sync::Arc};
 
 use actix_web::{
-    HttpRequest, HttpResponse,
+    HttpRequest, HttpResponse, HttpResponseBuilder,
     http::{
         Method,
         header::{self, HeaderValue},
     },
     web::Payload,
 };
-use ipnet::IpNet;
 
 use super::{
     ancestors::ancestors,
@@ -20,7 +19,7 @@ use super::{
 use crate::{
     apis::app::ADMIN_APP,
     http::{
-        client_address::client,
+        client_address::Proxies,
         connections::is_over_tls,
         ports::{LocalReply, Pages},
     },
@@ -45,7 +44,7 @@ pub struct AdminPages {
     /// Those that were.
     pub store: Store,
     /// Whose forwarding headers are believed.
-    pub trusted_proxies: Vec<IpNet>,
+    pub proxies: Proxies,
 }
 
 impl Pages for AdminPages {
@@ -80,7 +79,7 @@ impl AdminPages {
             _ => {
                 let below = path.strip_prefix(FOLDER).filter(|below| below.is_empty() || below.starts_with('/'))?;
                 match below.trim_start_matches('/') {
-                    "" if !request.path().ends_with('/') => moved(request),
+                    "" if !request.path().ends_with('/') => moved(request, encrypted),
                     "" => start(build, &format!("{build}/{ICON}")),
                     below => {
                         let (of, name) = below.split_once('/')?;
@@ -91,13 +90,15 @@ impl AdminPages {
         };
         Some(match *request.method() {
             Method::GET | Method::HEAD => found,
-            _ => HttpResponse::MethodNotAllowed().insert_header((header::ALLOW, "GET, HEAD")).finish(),
+            _ => guarded(HttpResponse::MethodNotAllowed(), encrypted)
+                .insert_header((header::ALLOW, "GET, HEAD"))
+                .finish(),
         })
     }
 
     fn is_encrypted(&self, request: &HttpRequest) -> bool {
         let peer = request.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.ip());
-        client(peer, is_over_tls(request), request.headers(), &self.trusted_proxies).encrypted
+        self.proxies.client(peer, is_over_tls(request), request.headers()).encrypted
     }
 }
 
@@ -120,27 +121,35 @@ fn file(request: &HttpRequest, asset: &Asset, caching: &'static str, encrypted: 
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .any(|coding| coding.trim().split(';').next().is_some_and(|name| name.trim().eq_ignore_ascii_case("gzip")));
-    let mut reply = HttpResponse::Ok();
+    let mut reply = guarded(HttpResponse::Ok(), encrypted);
     reply
         .insert_header((header::CONTENT_TYPE, asset.media_type))
         .insert_header((header::CACHE_CONTROL, caching))
-        .insert_header((header::VARY, "Accept-Encoding"))
-        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .insert_header((header::REFERRER_POLICY, "no-referrer"))
-        .insert_header(("Cross-Origin-Resource-Policy", "same-origin"));
-    if encrypted {
-        reply.insert_header((header::STRICT_TRANSPORT_SECURITY, TLS_ONLY));
-    }
+        .insert_header((header::VARY, "Accept-Encoding"));
     match asset.gzip().filter(|_| takes_gzip) {
         Some(packed) => reply.insert_header((header::CONTENT_ENCODING, "gzip")).body(packed.clone()),
         None => reply.body(asset.body.clone()),
     }
 }
 
+/// What every answer carries, whatever it is.
+fn guarded(mut reply: HttpResponseBuilder, encrypted: bool) -> HttpResponseBuilder {
+    reply
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((header::REFERRER_POLICY, "no-referrer"))
+        .insert_header(("Cross-Origin-Resource-Policy", "same-origin"));
+    if encrypted {
+        reply.insert_header((header::STRICT_TRANSPORT_SECURITY, TLS_ONLY));
+    }
+    reply
+}
+
 /// To the folder, below which the page's links lead on.
-fn moved(request: &HttpRequest) -> HttpResponse {
+fn moved(request: &HttpRequest, encrypted: bool) -> HttpResponse {
     let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
-    HttpResponse::PermanentRedirect().insert_header((header::LOCATION, format!("{FOLDER}/{query}"))).finish()
+    guarded(HttpResponse::PermanentRedirect(), encrypted)
+        .insert_header((header::LOCATION, format!("{FOLDER}/{query}")))
+        .finish()
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod sockets;
 mod threads;
 mod trust;
 mod upkeep;
+mod watch;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -39,6 +40,7 @@ use crate::{
     config::{Config, InstanceConfig},
     http::{
         self,
+        client_address::Proxies,
         connections::Patience,
         listeners,
         ports::{Pages, Readiness},
@@ -106,8 +108,8 @@ impl Application {
     pub async fn build(config: Config, clock: SharedClock) -> Result<Self, StartError> {
         install_recorder();
         crate::net::tls::install_provider();
-        for remark in config.remarks() {
-            tracing::warn!("{remark}");
+        for (remark, cure) in config.remarks() {
+            tracing::warn!("{remark}: {cure}");
         }
         let tasks = Tasks::new();
         let store = Store::open(&config.data.dir, Arc::clone(&clock), &tasks).await?;
@@ -196,13 +198,11 @@ impl Application {
         if let Some(tls) = tls.clone() {
             tasks.spawn_local("certificates", certificates::follow(tls, Arc::clone(&clock), tasks.clone()));
         }
-        let (instances_of_phones, pnp_clock) = (instances.clone(), Arc::clone(&clock));
-        let rest = Rest::new(desk, store.clone(), Arc::clone(&clock), config.net.trusted_proxies.clone());
-        let pages: Arc<dyn Pages> = Arc::new(AdminPages {
-            sessions: sessions.clone(),
-            store: store.clone(),
-            trusted_proxies: config.net.trusted_proxies.clone(),
-        });
+        let proxies = Proxies::configured(&config.net);
+        let (instances_of_phones, pnp_clock, watch) = (instances.clone(), Arc::clone(&clock), Arc::clone(&scanners));
+        let rest = Rest::new(desk, store.clone(), Arc::clone(&clock), proxies.clone());
+        let pages: Arc<dyn Pages> =
+            Arc::new(AdminPages { sessions: sessions.clone(), store: store.clone(), proxies: proxies.clone() });
         let deps = http::Deps::new(http::Parts {
             instances: instances.clone(),
             records: Arc::new(Stored(store.clone())),
@@ -213,12 +213,12 @@ impl Application {
                 bases: bases::of(store.clone(), instances.clone()),
             }),
             deliveries: Arc::new(ToProvisioning(provisioning)),
-            upgrade: Arc::new(Sockets { apis, trusted_proxies: config.net.trusted_proxies.clone() }),
+            upgrade: Arc::new(Sockets { apis, proxies: proxies.clone() }),
             scripts: Arc::new(rest),
             pages: Arc::new(vec![pages]),
             clock,
             tasks: tasks.clone(),
-            trusted_proxies: config.net.trusted_proxies.clone(),
+            proxies,
             bootstraps: (!config.https.phone_ca.as_os_str().is_empty()).then(|| http::bootstrap::Bootstraps {
                 store: store.clone(),
                 registry: Arc::clone(&registry),
@@ -264,7 +264,7 @@ impl Application {
             metrics_text()
         });
         let pnp = match is_active {
-            true => start_pnp(&config, &store, &instances_of_phones, &pnp_clock, &tasks).await?,
+            true => start_pnp(&config, &store, &instances_of_phones, watch, &pnp_clock, &tasks).await?,
             false => Vec::new(),
         };
         let ops = listeners::listen_ops(&config.ops.listen, &readiness, &text)?;
@@ -453,6 +453,7 @@ async fn start_pnp(
     config: &Config,
     store: &Store,
     instances: &Instances,
+    watch: Arc<Scanners>,
     clock: &SharedClock,
     tasks: &Tasks,
 ) -> Result<Vec<SocketAddr>, StartError> {
@@ -462,6 +463,7 @@ async fn start_pnp(
         store: store.clone(),
         instances: instances.clone(),
         url_of: provision::token_urls(store.clone(), instances.clone()),
+        watch,
     };
     arrivals.serve(&desk, clock, tasks);
     Ok(addresses)

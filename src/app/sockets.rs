@@ -3,12 +3,11 @@
 use std::{net::IpAddr, sync::Arc};
 
 use actix_web::{HttpRequest, HttpResponse, web::Payload};
-use ipnet::IpNet;
 
 use crate::{
     apis::{Apis, socket},
     http::{
-        client_address::client,
+        client_address::Proxies,
         connections::is_over_tls,
         ports::{LocalReply, Upgrade},
     },
@@ -20,13 +19,13 @@ pub struct Sockets {
     /// What is said over them.
     pub apis: Apis,
     /// Whose forwarding headers are believed.
-    pub trusted_proxies: Vec<IpNet>,
+    pub proxies: Proxies,
 }
 
 impl Sockets {
     fn source(&self, request: &HttpRequest) -> Option<IpAddr> {
         let peer = request.peer_addr()?;
-        Some(client(peer.ip(), is_over_tls(request), request.headers(), &self.trusted_proxies).address)
+        Some(self.proxies.client(peer.ip(), is_over_tls(request), request.headers()).address)
     }
 }
 

@@ -14,6 +14,9 @@ pub struct NetConfig {
     /// Networks (CIDR) of reverse proxies whose forwarding headers are believed.
     #[serde(deserialize_with = "super::list::one_or_many")]
     pub trusted_proxies: Vec<IpNet>,
+    /// The one header those proxies write the client's address into, behind what it had before (`X-Forwarded-For`) or
+    /// instead of it (`X-Real-IP`).
+    pub client_address_header: String,
     /// Header in which those proxies pass the subject of the client certificate they have verified, for example
     /// `X-SSL-Client-S-DN`; empty = none. They must remove it from what clients send.
     pub client_subject_header: String,
@@ -46,6 +49,7 @@ impl Default for NetConfig {
     fn default() -> Self {
         Self {
             trusted_proxies: Vec::new(),
+            client_address_header: "X-Forwarded-For".to_owned(),
             client_subject_header: String::new(),
             proxy: Secret::default(),
             allow: Vec::new(),

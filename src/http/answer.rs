@@ -140,6 +140,12 @@ pub fn too_large() -> HttpResponse {
     HttpResponse::PayloadTooLarge().force_close().body(Bytes::new())
 }
 
+/// An upload that does not come; nobody waits for the rest of it.
+#[must_use]
+pub fn too_slow() -> HttpResponse {
+    HttpResponse::RequestTimeout().force_close().body(Bytes::new())
+}
+
 fn builder(status: StatusCode) -> HttpResponseBuilder {
     let mut answer = HttpResponse::build(status);
     answer.insert_header((header::CACHE_CONTROL, HeaderValue::from_static("private, no-store")));

@@ -3,8 +3,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use actix_web::http::header::HeaderMap;
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
+
+use crate::config::NetConfig;
 
 /// Where a request comes from and whether it travelled encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,29 +17,61 @@ pub struct Client {
     pub encrypted: bool,
 }
 
-/// Who it is: the right-most address that no trusted proxy vouches for.
-#[must_use]
-pub fn client(peer: IpAddr, tls: bool, headers: &HeaderMap, trusted: &[IpNet]) -> Client {
-    let peer = peer.to_canonical();
-    let is_trusted = |address: &IpAddr| trusted.iter().any(|net| net.contains(address));
-    if trusted.is_empty() || !is_trusted(&peer) {
-        return Client { address: peer, encrypted: tls };
+/// The reverse proxies before us.
+#[derive(Debug, Clone)]
+pub struct Proxies {
+    /// Networks whose forwarding headers are believed.
+    pub trusted: Vec<IpNet>,
+    /// The one header they write the client's address into. Any other is the client's own.
+    pub address_header: HeaderName,
+}
+
+impl Proxies {
+    /// Such as write `X-Forwarded-For`.
+    #[must_use]
+    pub fn new(trusted: Vec<IpNet>) -> Self {
+        Self { trusted, address_header: HeaderName::from_static("x-forwarded-for") }
     }
-    let lines: Vec<&str> = headers.get_all("x-forwarded-for").filter_map(|value| value.to_str().ok()).collect();
-    let mut address = peer;
-    for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
-        // What stands left of something unreadable was written by somebody we cannot name.
-        let Some(hop) = parse_hop(hop.trim()) else { break };
-        address = hop;
-        if !is_trusted(&hop) {
-            break;
+
+    /// Those of the configuration, in which wrong names were refused.
+    #[must_use]
+    pub fn configured(net: &NetConfig) -> Self {
+        let usual = Self::new(net.trusted_proxies.clone());
+        let address_header = net.client_address_header.parse().unwrap_or(usual.address_header);
+        Self { address_header, ..usual }
+    }
+
+    fn has(&self, address: &IpAddr) -> bool {
+        self.trusted.iter().any(|net| net.contains(address))
+    }
+
+    /// Who it is: the right-most address that no trusted proxy vouches for.
+    #[must_use]
+    pub fn client(&self, peer: IpAddr, tls: bool, headers: &HeaderMap) -> Client {
+        let peer = peer.to_canonical();
+        if !self.has(&peer) {
+            return Client { address: peer, encrypted: tls };
         }
+        let lines: Vec<&[u8]> = headers.get_all(&self.address_header).map(HeaderValue::as_bytes).collect();
+        let mut address = peer;
+        // Read as bytes: one odd byte of the client's must not make what the proxy wrote behind it unreadable.
+        for hop in lines.iter().rev().flat_map(|line| line.rsplit(|byte| *byte == b',')) {
+            // What stands left of something unreadable was written by somebody we cannot name.
+            let Some(hop) = std::str::from_utf8(hop).ok().and_then(|hop| parse_hop(hop.trim())) else { break };
+            address = hop;
+            if !self.has(&hop) {
+                break;
+            }
+        }
+        let encrypted = match headers.get_all("x-forwarded-proto").last().map(HeaderValue::as_bytes) {
+            Some(list) => {
+                let last = list.rsplit(|byte| *byte == b',').next().unwrap_or_default();
+                last.trim_ascii().eq_ignore_ascii_case(b"https")
+            }
+            None => tls,
+        };
+        Client { address, encrypted }
     }
-    let encrypted = match headers.get_all("x-forwarded-proto").last().and_then(|value| value.to_str().ok()) {
-        Some(list) => list.rsplit(',').next().is_some_and(|proto| proto.trim().eq_ignore_ascii_case("https")),
-        None => tls,
-    };
-    Client { address, encrypted }
 }
 
 /// An address as proxies write it: bare, with port, IPv6 in brackets.
@@ -51,21 +85,19 @@ fn parse_hop(text: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::http::header::{HeaderName, HeaderValue};
-
     use super::*;
 
     fn headers(rows: &[(&str, &str)]) -> HeaderMap {
         let mut map = HeaderMap::new();
         for (name, value) in rows {
-            map.append(HeaderName::try_from(*name).unwrap(), HeaderValue::from_str(value).unwrap());
+            map.append(HeaderName::try_from(*name).unwrap(), HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
         map
     }
 
     #[test]
     fn only_trusted_proxies_are_believed() {
-        let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap()];
+        let proxies = Proxies::new(vec!["10.0.0.0/8".parse().unwrap()]);
         for (peer, tls, rows, address, encrypted) in [
             (
                 "192.0.2.1",
@@ -99,18 +131,63 @@ mod tests {
             ),
             ("10.0.0.1", false, vec![("x-forwarded-for", "203.0.113.9, nonsense")], "10.0.0.1", false),
             ("10.0.0.1", true, vec![("x-forwarded-for", "[2001:db8::1]:4711")], "2001:db8::1", true),
+            ("10.0.0.1", true, vec![("x-forwarded-for", "::ffff:198.51.100.7")], "198.51.100.7", true),
+            ("10.0.0.1", true, vec![("x-forwarded-for", "198.51.100.7:4711")], "198.51.100.7", true),
             ("10.0.0.1", true, vec![("x-forwarded-proto", "https, http")], "10.0.0.1", false),
+            // Bytes that are no text, written by the client before the proxy added what it saw.
+            ("10.0.0.1", false, vec![("x-forwarded-for", "\u{e9}, 198.51.100.7")], "198.51.100.7", false),
+            (
+                "10.0.0.1",
+                false,
+                vec![("x-forwarded-for", "\u{e9}"), ("x-forwarded-for", "198.51.100.7")],
+                "198.51.100.7",
+                false,
+            ),
+            ("10.0.0.1", true, vec![("x-forwarded-proto", "\u{e9}, http")], "10.0.0.1", false),
+            // Headers the proxy does not write are the client's own.
+            (
+                "10.0.0.1",
+                false,
+                vec![
+                    ("x-real-ip", "203.0.113.9"),
+                    ("forwarded", "for=203.0.113.9"),
+                    ("x-forwarded-for", "198.51.100.7"),
+                ],
+                "198.51.100.7",
+                false,
+            ),
         ] {
-            let found = client(peer.parse().unwrap(), tls, &headers(&rows), &trusted);
+            let found = proxies.client(peer.parse().unwrap(), tls, &headers(&rows));
             assert_eq!(found, Client { address: address.parse().unwrap(), encrypted }, "{peer} {rows:?}");
         }
     }
 
+    #[test]
+    fn another_header_counts_where_it_is_configured() {
+        let net = NetConfig {
+            trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
+            client_address_header: "X-Real-IP".to_owned(),
+            ..NetConfig::default()
+        };
+        let rows = [("x-forwarded-for", "203.0.113.9"), ("x-real-ip", "198.51.100.7")];
+        let found = Proxies::configured(&net).client("10.0.0.1".parse().unwrap(), false, &headers(&rows));
+        assert_eq!(found.address.to_string(), "198.51.100.7");
+        let found = Proxies::configured(&net).client("192.0.2.1".parse().unwrap(), false, &headers(&rows));
+        assert_eq!(found.address.to_string(), "192.0.2.1");
+    }
+
     proptest::proptest! {
         #[test]
-        fn no_header_panics(text in "[ -~]{0,60}") {
-            let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap()];
-            let _ = client("10.0.0.1".parse().unwrap(), false, &headers(&[("x-forwarded-for", &text)]), &trusted);
+        fn whatever_a_client_writes_what_the_proxy_adds_counts(text in proptest::collection::vec(0x20..=0xff_u8, 0..60)) {
+            let proxies = Proxies::new(vec!["10.0.0.0/8".parse().unwrap()]);
+            let text: Vec<u8> = text.into_iter().filter(|byte| *byte != 0x7f).collect();
+            let name = HeaderName::from_static("x-forwarded-for");
+            for glue in [&b", "[..], b","] {
+                let mut map = HeaderMap::new();
+                map.append(name.clone(), HeaderValue::from_bytes(&[&text, glue, b"198.51.100.7"].concat()).unwrap());
+                let found = proxies.client("10.0.0.1".parse().unwrap(), false, &map);
+                proptest::prop_assert_eq!(found.address.to_string(), "198.51.100.7");
+            }
         }
     }
 }

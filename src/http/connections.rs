@@ -9,13 +9,14 @@ use actix_http::{
     error::DispatchError,
     h1::{ExpectHandler, H1Service, UpgradeHandler},
 };
-use actix_service::{IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt, map_config};
+use actix_service::{IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt, fn_service, map_config};
 use actix_web::{App, HttpRequest, dev::AppConfig, rt::net::TcpStream};
 
 use super::{
     Deps, configure,
     handshakes::{Ended, Handshakes, Secured},
     issuers::{Issuers, Shown},
+    paced::{Paced, Pauses},
 };
 
 /// An idle connection is kept this long: a phone fetches its files in a row, then not for a day.
@@ -24,6 +25,9 @@ pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(30);
 pub(super) const SLOW_REQUEST: Duration = Duration::from_secs(10);
 /// A client that does not take its end of the connection is dropped after this.
 pub(super) const SLOW_GOODBYE: Duration = Duration::from_secs(1);
+/// A client that takes nothing of its answer, or sends the body of a refused request and nothing else, is dropped after this:
+/// later than one that does nothing at all.
+const SLOW_CLIENT: Duration = Duration::from_secs(40);
 /// A TLS handshake must be done by then: old phones take seconds.
 const SLOW_HANDSHAKE: Duration = Duration::from_secs(10);
 
@@ -34,11 +38,19 @@ pub struct Patience {
     pub handshake: Duration,
     /// For the head of a request.
     pub request: Duration,
+    /// For a piece of an answer, and for the next request after it.
+    pub stall: Duration,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { handshake: SLOW_HANDSHAKE, request: SLOW_REQUEST }
+        Self { handshake: SLOW_HANDSHAKE, request: SLOW_REQUEST, stall: SLOW_CLIENT }
+    }
+}
+
+impl Patience {
+    fn pauses(self) -> Pauses {
+        Pauses { head: self.request, stall: self.stall }
     }
 }
 
@@ -95,7 +107,18 @@ pub(super) fn plain(
     goodbye: Goodbye,
     patience: Patience,
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()> {
-    settings(goodbye, patience).h1(application!(deps)).tcp()
+    let served: H1Service<Paced<TcpStream>, _, _, _, _> = settings(goodbye, patience)
+        .on_connect_ext(|io: &Paced<TcpStream>, data: &mut Extensions| {
+            data.insert(io.pace());
+        })
+        .h1(application!(deps));
+    let accepted = fn_service(move |io: TcpStream| {
+        let peer = io.peer_addr().ok();
+        // Answers are small; a client that is gone by now shows when it is read from.
+        let _ = io.set_nodelay(true);
+        std::future::ready(Ok::<_, DispatchError>((Paced::new(io, patience.pauses()), peer)))
+    });
+    accepted.and_then(served)
 }
 
 /// TLS connections of one worker.
@@ -107,11 +130,13 @@ pub(super) fn over_tls(
     patience: Patience,
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = Option<DispatchError>, InitError = ()> {
     let clock = Arc::clone(&handshakes.clock);
-    let served: H1Service<Secured, _, _, _, _> = settings(goodbye, patience)
-        .on_connect_ext(move |io: &Secured, data: &mut Extensions| {
-            let chain = io.session().peer_certificates().unwrap_or_default();
+    let served: H1Service<Paced<Secured>, _, _, _, _> = settings(goodbye, patience)
+        .on_connect_ext(move |io: &Paced<Secured>, data: &mut Extensions| {
+            let chain = io.get_ref().session().peer_certificates().unwrap_or_default();
             data.insert(OverTls { certificate: issuers.judge(chain, clock.now()) });
+            data.insert(io.pace());
         })
         .h1(application!(deps));
-    handshakes.map_err(|_: Ended| None).and_then(served.map_err(Some))
+    let paced = handshakes.map_err(|_: Ended| None).map(move |(io, peer)| (Paced::new(io, patience.pauses()), peer));
+    paced.and_then(served.map_err(Some))
 }

@@ -85,11 +85,11 @@ impl Shown {
         }
     }
 
-    /// What to say of it in a phone's time line; empty when none was shown.
+    /// What to say of it, in the log and in a phone's time line.
     #[must_use]
     pub fn sentence(&self, asked: Option<Mac>) -> String {
         match self {
-            Self::None => String::new(),
+            Self::None => "No certificate was shown.".to_owned(),
             Self::Trusted { mac, vendor } if asked.is_some_and(|asked| asked != *mac) => {
                 format!("The request came with the factory certificate of another phone: {vendor}, {mac}.")
             }

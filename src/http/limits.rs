@@ -20,6 +20,8 @@ pub const LOCKOUT: Duration = Duration::from_secs(10 * 60);
 
 /// The longest upload taken.
 pub const UPLOAD_BYTES: usize = 64 * 1024;
+/// How long one may take.
+pub const UPLOAD_PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Clone, Copy)]
 struct Entry {

@@ -100,7 +100,7 @@ pub fn listen(addresses: &Addresses, deps: &Arc<Deps>) -> Result<Listening, List
         // One configuration: a session begun at one address is resumed at another.
         let handshakes = Handshakes {
             config: Arc::new(tls.certificates.server_config()?),
-            gate: Gate::new(tls.bounds, deps.trusted_proxies.clone()),
+            gate: Gate::new(tls.bounds, deps.proxies.trusted.clone()),
             failures: Arc::clone(&tls.failures),
             clock: Arc::clone(&deps.clock),
             patience: patience.handshake,

@@ -19,6 +19,7 @@ pub mod listeners;
 pub mod memo;
 pub mod meter;
 pub mod ops;
+pub mod paced;
 pub mod path;
 pub mod phone_files;
 pub mod ports;
@@ -29,22 +30,26 @@ pub mod stored;
 pub mod subject;
 pub mod watched_body;
 
-use std::{rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc, time::Instant};
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{self, HeaderName},
+    http::{
+        StatusCode,
+        header::{self, HeaderName},
+    },
     web::{self, Payload, ServiceConfig},
 };
-use ipnet::IpNet;
 
 use self::{
     authorization::{Entrances, Used},
+    client_address::Proxies,
     consequences::Consequences,
     departures::{Departures, Gate},
     limits::Strikes,
     memo::Memo,
     meter::Meter,
+    paced::Pace,
     path::{Below, Target},
     ports::{Deliveries, Files, Pages, Records, Scripts, Upgrade},
     scanners::Scanners,
@@ -71,8 +76,8 @@ pub struct Parts {
     pub clock: SharedClock,
     /// Who runs what is written behind the answers.
     pub tasks: Tasks,
-    /// Networks whose forwarding headers are believed.
-    pub trusted_proxies: Vec<IpNet>,
+    /// Whose forwarding headers are believed.
+    pub proxies: Proxies,
     /// The header in which trusted proxies pass the verified subject of a phone's certificate, where there is one.
     pub subject_header: Option<HeaderName>,
     /// One-time URLs, where a CA for phones is configured.
@@ -94,7 +99,7 @@ pub struct Deps {
     pages: Arc<dyn Pages>,
     scripts: Arc<dyn Scripts>,
     clock: SharedClock,
-    trusted_proxies: Vec<IpNet>,
+    proxies: Proxies,
     subject_header: Option<HeaderName>,
     bootstraps: Option<bootstrap::Bootstraps>,
     entrances: Entrances,
@@ -124,7 +129,7 @@ impl Deps {
             pages: parts.pages,
             scripts: parts.scripts,
             clock: parts.clock,
-            trusted_proxies: parts.trusted_proxies,
+            proxies: parts.proxies,
             used: Used::default(),
             subject_header: parts.subject_header,
             bootstraps: parts.bootstraps,
@@ -150,9 +155,24 @@ pub fn configure(deps: Arc<Deps>) -> impl FnOnce(&mut ServiceConfig) {
         // Paths are read by hand: a phone's GET is the one that counts, and it needs no pattern matching.
         let worker = Rc::new(Worker::default());
         config.default_service(web::to(move |request: HttpRequest, payload: Payload| {
-            dispatch(deps.clone(), worker.clone(), request, payload)
+            attend(deps.clone(), worker.clone(), request, payload)
         }));
     }
+}
+
+/// Answers, and tells the connection what it waits for meanwhile and afterwards.
+async fn attend(deps: Arc<Deps>, worker: Rc<Worker>, request: HttpRequest, payload: Payload) -> HttpResponse {
+    let pace = request.conn_data::<Pace>().cloned();
+    if let Some(pace) = &pace {
+        pace.serves();
+    }
+    let answer = dispatch(deps, worker, request, payload).await;
+    match pace {
+        Some(pace) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => pace.leaves_http(),
+        Some(pace) => pace.answered(Instant::now()),
+        None => {}
+    }
+    answer
 }
 
 async fn dispatch(deps: Arc<Deps>, worker: Rc<Worker>, request: HttpRequest, mut payload: Payload) -> HttpResponse {

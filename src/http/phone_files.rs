@@ -16,11 +16,11 @@ use super::{
     answer::{Form, Wish, form},
     authorization::{Accounts, judge},
     challenges::{Challenges, Kind},
-    client_address::{Client, client},
+    client_address::Client,
     conditional::shows_tag,
     connections::is_over_tls,
     issuers::Shown,
-    limits::UPLOAD_BYTES,
+    limits::{UPLOAD_BYTES, UPLOAD_PATIENCE},
     memo::{Key, Known, Memo},
     ports::{File, FileKind, Outcome, Seen, Stage},
     subject,
@@ -73,7 +73,7 @@ pub(super) async fn handle(
     };
     let (began, now) = (Instant::now(), deps.clock.now());
     let Some(peer) = request.peer_addr() else { return answer::not_found() };
-    let client = client(peer.ip(), is_over_tls(request), request.headers(), &deps.trusted_proxies);
+    let client = deps.proxies.client(peer.ip(), is_over_tls(request), request.headers());
     let user_agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
     let (known, phone) =
         worker.memo.look(&*deps.files, Key { instance: instance.id, user_agent, file }, |recognised| match token {
@@ -86,7 +86,7 @@ pub(super) async fn handle(
         });
     let vendor = phone.as_ref().map(|phone| phone.vendor.as_str());
     let header = deps.subject_header.as_ref();
-    let shown = subject::shown(request, peer.ip(), header, &deps.trusted_proxies, vendor);
+    let shown = subject::shown(request, peer.ip(), header, &deps.proxies.trusted, vendor);
     let mut visit = Visit { deps, memo: &worker.memo, request, instance, known, token, client, now, spent: false };
     let token = match (token, &phone) {
         (None, _) => Token::None,
@@ -146,7 +146,9 @@ impl Visit<'_> {
     }
 
     fn authorization(&self, phone: Option<&Phone>) -> Authorization {
-        let header = self.request.headers().get(header::AUTHORIZATION);
+        let mut headers = self.request.headers().get_all(header::AUTHORIZATION);
+        // Two headers are none: nobody can tell which one a proxy before us looked at.
+        let header = headers.next().filter(|_| headers.next().is_none());
         let guard = self.deps.entrances.get(self.instance.id, self.known.scheme, self.client.encrypted);
         let (Some(header), Some(guard)) = (header, guard) else { return Authorization::Missing };
         let target = self.request.uri().path_and_query().map_or("/", |target| target.as_str());
@@ -166,11 +168,11 @@ impl Visit<'_> {
         let asked = self.known.recognised.mac;
         let word = shown.word(asked);
         self.deps.meter.certificate(word);
+        let sentence = || shown.sentence(asked);
+        tracing::debug!(address = %self.client.address, file = %self.known.file, certificate = word, "{}", sentence());
         if *shown == Shown::None {
             return;
         }
-        let sentence = || shown.sentence(asked);
-        tracing::debug!(address = %self.client.address, file = %self.known.file, certificate = word, "{}", sentence());
         let proved = matches!(shown, Shown::Trusted { mac, .. } if Some(*mac) == phone.map(|phone| phone.mac));
         if let Some(phone) = phone.filter(|_| proved || self.token.is_some()) {
             self.deps.consequences.certificate(phone, word, sentence, self.now);
@@ -349,12 +351,20 @@ impl Visit<'_> {
 
     async fn upload(&self, phone: &Phone, payload: &mut Payload) -> (HttpResponse, Outcome) {
         let mut bytes = BytesMut::new();
-        while let Some(piece) = payload.next().await {
-            let Ok(piece) = piece else { return self.failed("the upload broke off") };
-            if bytes.len() + piece.len() > UPLOAD_BYTES {
-                return (answer::too_large(), Outcome::Failed);
+        let reading = async {
+            while let Some(piece) = payload.next().await {
+                let Ok(piece) = piece else { return Err(self.failed("the upload broke off")) };
+                if bytes.len() + piece.len() > UPLOAD_BYTES {
+                    return Err((answer::too_large(), Outcome::Failed));
+                }
+                bytes.extend_from_slice(&piece);
             }
-            bytes.extend_from_slice(&piece);
+            Ok(())
+        };
+        match tokio::time::timeout(UPLOAD_PATIENCE, reading).await {
+            Ok(Ok(())) => {}
+            Ok(Err(refused)) => return refused,
+            Err(_elapsed) => return (answer::too_slow(), Outcome::Failed),
         }
         match self.deps.records.save_upload(phone.id, self.known.file.to_string(), bytes.freeze()).await {
             Ok(()) => (answer::kept(), Outcome::Uploaded),

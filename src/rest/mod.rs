@@ -25,7 +25,6 @@ use actix_web::{
     http::{Method, header},
     web::Payload,
 };
-use ipnet::IpNet;
 use tokio::sync::Semaphore;
 
 use self::{answer::Answer, call::Call, door::Door, headers::guarded, problem::Problem, route::Found};
@@ -37,7 +36,7 @@ use crate::{
     admin::{Desk, Inquiry},
     clock::SharedClock,
     http::{
-        client_address::{Client, client},
+        client_address::{Client, Proxies},
         connections::is_over_tls,
         ports::{LocalReply, Scripts},
     },
@@ -55,15 +54,15 @@ pub struct Rest {
     desk: Desk,
     door: Door,
     turns: Arc<Semaphore>,
-    trusted_proxies: Vec<IpNet>,
+    proxies: Proxies,
 }
 
 impl Rest {
     /// In front of a desk.
     #[must_use]
-    pub fn new(desk: Desk, store: Store, clock: SharedClock, trusted_proxies: Vec<IpNet>) -> Self {
+    pub fn new(desk: Desk, store: Store, clock: SharedClock, proxies: Proxies) -> Self {
         let turns = Arc::new(Semaphore::new(AT_ONCE));
-        Self { desk, door: Door::new(store, clock), turns, trusted_proxies }
+        Self { desk, door: Door::new(store, clock), turns, proxies }
     }
 
     async fn serve(
@@ -119,7 +118,7 @@ impl Scripts for Rest {
         Box::pin(async move {
             let Some(peer) = request.peer_addr() else { return HttpResponse::BadRequest().finish() };
             let Client { address, encrypted } =
-                client(peer.ip(), is_over_tls(&request), request.headers(), &self.trusted_proxies);
+                self.proxies.client(peer.ip(), is_over_tls(&request), request.headers());
             let answer = match self.serve(&request, payload, &instance, &path, address).await {
                 Ok(answer) => answer.into_response(request.headers()),
                 Err(problem) => {

@@ -145,7 +145,9 @@ impl Listener {
             }
         }
         // Nothing distinguishes a phone that is not known from one that is told nothing now.
-        let Some((phone, url)) = self.desk.look_up(asked.mac, source.ip(), now) else { return "not expected" };
+        let Some((phone, url)) = self.desk.look_up(asked.mac, source.ip().to_canonical(), now) else {
+            return "not expected";
+        };
         let is_repeated = {
             let mut state = self.state.lock().await;
             let before = state.told.get(&asked.mac).copied();
@@ -155,7 +157,7 @@ impl Listener {
         };
         if !is_repeated {
             tracing::info!(mac = %asked.mac, model = asked.model, %source, "a phone asks by multicast and is told its URL");
-            let happened = Happened::ToldByPnp { source: &source.ip().to_string() };
+            let happened = Happened::ToldByPnp { source: &source.ip().to_canonical().to_string() };
             let event = happened.into();
             if let Err(error) = self.desk.store.change_phone(phone.id, |_, events| events.push(event)).await {
                 tracing::error!(mac = %asked.mac, %error, "its arrival cannot be recorded");

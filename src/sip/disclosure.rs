@@ -6,11 +6,24 @@ use std::{net::IpAddr, sync::Arc};
 use jiff::Timestamp;
 
 use crate::{
-    phone::{facet::Wanted, instance::Instances, mac::Mac, record::Phone},
+    phone::{
+        facet::Wanted,
+        instance::{InstanceId, Instances},
+        mac::Mac,
+        record::Phone,
+    },
     provision::UrlOf,
     secret::Secret,
     store::Store,
 };
+
+/// Who tries one MAC address after the other, whatever way it asks.
+pub trait Watch: Send + Sync {
+    /// Somebody asked for a phone nobody knows.
+    fn saw(&self, instance: InstanceId, source: IpAddr, mac: Mac, now: Timestamp);
+    /// Whether a source is one of them.
+    fn is_frozen(&self, instance: InstanceId, source: IpAddr, now: Timestamp) -> bool;
+}
 
 /// Where phones are looked up.
 #[derive(Clone)]
@@ -21,6 +34,8 @@ pub struct Desk {
     pub instances: Instances,
     /// Their URLs.
     pub url_of: UrlOf,
+    /// Who is told nothing although a phone of its name is expected.
+    pub watch: Arc<dyn Watch>,
 }
 
 impl Desk {
@@ -28,11 +43,15 @@ impl Desk {
     #[must_use]
     pub fn look_up(&self, mac: Mac, source: IpAddr, now: Timestamp) -> Option<(Arc<Phone>, Secret)> {
         let roster = self.store.roster();
+        if self.instances.iter().all(|instance| roster.by_mac(instance.id, mac).is_none()) {
+            self.instances.iter().for_each(|instance| self.watch.saw(instance.id, source, mac, now));
+            return None;
+        }
         let mut expected = self
             .instances
             .iter()
             .filter_map(|instance| roster.by_mac(instance.id, mac))
-            .filter(|phone| is_expected(phone, source, now));
+            .filter(|phone| is_expected(phone, source, now) && !self.watch.is_frozen(phone.instance, source, now));
         let phone = expected.next()?;
         if expected.next().is_some() {
             // Whose it is cannot be told from a MAC.

@@ -5,4 +5,4 @@ mod disclosure;
 pub mod resync;
 
 pub use arrival::{ArrivalError, Arrivals, listen};
-pub use disclosure::Desk;
+pub use disclosure::{Desk, Watch};

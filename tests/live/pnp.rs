@@ -11,7 +11,7 @@ use gangway::{
 use crate::support::{
     bench::{Bench, comes_up, world},
     gateway::Gateway,
-    mac,
+    http, mac,
     options::Options,
     records::PATIENCE,
 };
@@ -76,6 +76,37 @@ async fn who_is_not_expected_hears_nothing() {
         let heard = phone.board().read(Clone::clone);
         assert!(heard.statuses.is_empty() && heard.urls.is_empty(), "known and unknown alike: {heard:?}");
     }
+}
+
+/// A subscription needs no more than a MAC, as a request without a token does: who tries one after the other is told
+/// nothing any more, neither here nor there.
+#[actix_rt::test]
+async fn a_source_that_tries_one_mac_after_the_other_is_told_nothing() {
+    let bench = bench("listen = \"127.0.0.1:0\"").await;
+    bench.provisioned(mac(9), "user1").await;
+    let scanner = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = scanner.local_addr().unwrap();
+    for number in 1..9_u8 {
+        let name = mac(number);
+        let text = format!(
+            "SUBSCRIBE sip:MAC%3a{name}@224.0.1.75 SIP/2.0\r\nVia: SIP/2.0/UDP {address};branch=z9hG4bK{name}\r\n\
+             From: <sip:MAC%3a{name}@224.0.1.75>;tag=1\r\nTo: <sip:MAC%3a{name}@224.0.1.75>\r\nCall-ID: {name}\r\n\
+             CSeq: 1 SUBSCRIBE\r\nContact: <sip:{address}>\r\nEvent: ua-profile;profile-type=\"device\"\r\n\
+             Expires: 0\r\nContent-Length: 0\r\n\r\n"
+        );
+        scanner.send_to(text.as_bytes(), bench.gateway.pnp()).await.unwrap();
+    }
+    let began = std::time::Instant::now();
+    let frozen = "gangway_scanning_sources_total{sign=\"sequence\"}";
+    while !http::get(&bench.gateway.ops_url("metrics"), "curl").text().contains(frozen) {
+        assert!(began.elapsed() < PATIENCE, "nobody noticed");
+    }
+    let near = plugged_in(&bench, 9).await;
+    assert_eq!(near.ask(&bench.world.host(), bench.gateway.pnp()).await.unwrap(), None);
+    assert!(near.board().read(|heard| heard.statuses.is_empty()), "as if nobody expected it");
+    let elsewhere = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+    let far = SipPhone::start(&bench.world.host(), elsewhere, mac(9), "T46U", "108.86.0.90").await.unwrap();
+    assert!(far.ask(&bench.world.host(), bench.gateway.pnp()).await.unwrap().is_some());
 }
 
 #[actix_rt::test]

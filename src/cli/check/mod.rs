@@ -107,7 +107,7 @@ pub fn offline(config: &Config, file: &std::path::Path) -> Vec<Finding> {
 }
 
 fn remarks(config: &Config) -> impl Iterator<Item = Finding> {
-    config.remarks().into_iter().map(|remark| Finding::warning(remark, "use a shorter one"))
+    config.remarks().into_iter().map(|(remark, cure)| Finding::warning(remark, cure))
 }
 
 fn print(findings: &[Finding], as_json: bool) {

@@ -8,6 +8,9 @@ use url::Url;
 
 use crate::config::{Allowed, Config, InstanceConfig, host_name};
 
+/// Passwords with fewer characters are remarked upon.
+const SHORT: usize = 10;
+
 /// How a pin is written.
 const PIN: &str = "write sha256: and then the SHA-256 of the certificate's public key, 44 characters base64 or 64 hex digits; \
                    the error of a refused connection names it";
@@ -45,8 +48,18 @@ impl Config {
                 );
             }
         }
+        let is_name = |name: &str| name.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_');
+        let header = &self.net.client_address_header;
+        if header.is_empty() || !is_name(header) || header.eq_ignore_ascii_case("forwarded") {
+            wrong(
+                "net.client_address_header".to_owned(),
+                format!(
+                    "'{header}' is no header with addresses: write X-Forwarded-For or X-Real-IP, whichever the proxies write"
+                ),
+            );
+        }
         let header = &self.net.client_subject_header;
-        if !header.is_empty() && !header.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_') {
+        if !header.is_empty() && !is_name(header) {
             wrong(
                 "net.client_subject_header".to_owned(),
                 format!("'{header}' is no header's name: write X-SSL-Client-S-DN"),
@@ -105,19 +118,27 @@ impl Config {
         }
     }
 
-    /// Remarks that keep nobody from serving.
+    /// Remarks that keep nobody from serving, each with what to do.
     #[must_use]
-    pub fn remarks(&self) -> Vec<String> {
-        self.instances
-            .iter()
-            .filter(|instance| instance.password.expose().chars().count() > 15)
-            .map(|instance| {
+    pub fn remarks(&self) -> Vec<(String, &'static str)> {
+        let of = |instance: &InstanceConfig| match instance.password.expose().chars().count() {
+            16.. => Some((
                 format!(
                     "the password of {} is longer than 15 characters: a PBX object cannot hold it",
                     instance.label()
-                )
-            })
-            .collect()
+                ),
+                "use a shorter one",
+            )),
+            0..SHORT => Some((
+                format!(
+                    "the password of {} has less than {SHORT} characters: whoever reaches gangway may try some each second",
+                    instance.label()
+                ),
+                "use 12 to 15 random characters, here and at the app objects",
+            )),
+            _ => None,
+        };
+        self.instances.iter().filter_map(of).collect()
     }
 }
 

@@ -196,5 +196,8 @@ fn a_password_may_come_from_a_file_and_is_never_shown() {
 #[test]
 fn a_password_no_pbx_can_hold_is_remarked() {
     let config = load(&SMALLEST.replace("ip411", "0123456789abcdef"), &[]).unwrap();
-    assert!(config.remarks()[0].contains("15 characters"));
+    assert!(config.remarks()[0].0.contains("15 characters"));
+    let remarks = |password| load(&SMALLEST.replace("ip411", password), &[]).unwrap().remarks();
+    assert!(remarks("ip411")[0].0.contains("less than 10 characters"));
+    assert!(remarks("0123456789abcde").is_empty());
 }

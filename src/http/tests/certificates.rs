@@ -152,9 +152,28 @@ async fn whatever_is_wrong_with_a_certificate_the_phone_is_answered_by_the_weake
     house.close().await;
 }
 
+/// The log of this process.
+#[derive(Clone, Default)]
+struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 #[actix_web::test]
 async fn where_a_certificate_is_required_each_of_four_outcomes_has_its_own_reason() {
-    let dir = tempfile::tempdir().unwrap();
+    crate::telemetry::metric::install_recorder();
+    let (dir, log) = (tempfile::tempdir().unwrap(), Log::default());
+    let writer = log.clone();
+    let level = tracing_subscriber::filter::LevelFilter::DEBUG;
+    tracing_subscriber::fmt().with_max_level(level).with_ansi(false).with_writer(move || writer.clone()).init();
     let (ca, stranger) = (Ca::new("Equipment Issuing CA"), Ca::new("Somebody's CA"));
     let house = House::with_tls(Some(believing(dir.path(), &ca)), Patience::default()).await;
     house.memory.policy.lock().unwrap().require_certificate = true;
@@ -186,6 +205,13 @@ async fn where_a_certificate_is_required_each_of_four_outcomes_has_its_own_reaso
             happened(&house, if reason.is_alarm() { "alarm" } else { "withheld" }, reason.sentence()).await,
             "{word}"
         );
+    }
+    let (metrics, log) = (crate::telemetry::metrics_text(), log.0.lock().unwrap().clone());
+    let log = String::from_utf8(log).unwrap();
+    for word in ["none", "expired", "unknown-issuer", "wrong-mac", "trusted"] {
+        let counted = format!("gangway_client_certificates_total{{outcome=\"{word}\"}} 1\n");
+        assert!(metrics.contains(&counted), "{word}: {metrics}");
+        assert_eq!(log.matches(&format!("certificate=\"{word}\"")).count(), 1, "{word}: {log}");
     }
     house.close().await;
 }

@@ -108,6 +108,26 @@ async fn parallel_connections_over_several_threads_all_get_their_file() {
     house.close().await;
 }
 
+/// A proxy may look at one of two headers and we at the other: both together prove nothing, and are no guess.
+#[actix_web::test]
+async fn two_authorization_headers_prove_nothing() {
+    let house = House::open().await;
+    let challenge = challenge(&house).await;
+    let own = |nc| Proof { challenge: &challenge, password: PASSWORD, nc, cnonce: "c" }.header(&path(FILE));
+    let wrong = |nc| Proof { challenge: &challenge, password: "wrong", nc, cnonce: "c" }.header(&path(FILE));
+    for round in 0..6 {
+        for both in
+            [own(2 * round + 1) + &wrong(1), wrong(1) + &own(2 * round + 2), own(1) + "Authorization: Basic eDp4\r\n"]
+        {
+            let answer = house.request("GET", &path(FILE), &both).await;
+            assert_eq!(answer.status, 401, "{both}");
+            assert!(!answer.header("www-authenticate").unwrap().contains("stale"), "nothing was looked at");
+        }
+    }
+    assert_eq!(house.curl(&["--digest", "--user", "boot:boot-password", &house.url(FILE)]).await.0, 200, "no strike");
+    house.close().await;
+}
+
 #[actix_web::test]
 async fn a_challenge_survives_a_restart_and_expires() {
     let before = House::open().await;
@@ -252,5 +272,31 @@ async fn limits_follow_the_client_behind_a_trusted_proxy() {
     };
     assert_eq!(boot("203.0.113.7").await, 401, "locked out");
     assert_eq!(boot("198.51.100.1").await, 200, "neither the proxy nor who was named");
+    house.close().await;
+}
+
+/// To an IPv6 listener every IPv4 client comes from one and the same network: limits and windows must not take it for one.
+#[actix_web::test]
+async fn ipv4_clients_of_an_ipv6_listener_are_themselves() {
+    let house = House::dual_stack().await;
+    for n in 0..10 {
+        let challenge = challenge(&house).await;
+        let cnonce = format!("{n}");
+        let proof = Proof { challenge: &challenge, password: "wrong", nc: 1, cnonce: &cnonce }.header(&path(FILE));
+        assert_eq!(house.request_from("127.0.0.5", "GET", &path(FILE), &proof).await.status, 401);
+    }
+    let url = house.url(FILE);
+    let boot = async |source: &str| {
+        house.curl(&["--interface", source, "--digest", "--user", "boot:boot-password", &url]).await.0
+    };
+    assert_eq!(boot("127.0.0.5").await, 401, "locked out");
+    assert_eq!(boot("127.0.0.6").await, 200, "nobody else");
+    let bound = house.memory.phone().window.bound.clone().unwrap();
+    assert_eq!(bound.source, std::net::IpAddr::from([127, 0, 0, 6]));
+    // Sources that are trusted are so in both forms.
+    let forwarded = "X-Forwarded-For: 192.0.2.9\r\n";
+    let unknown = path("805ec0999999.cfg");
+    assert_eq!(house.request_from("127.0.0.9", "GET", &unknown, forwarded).await.status, 401);
+    assert_eq!(house.memory.seen.lock().unwrap().last().unwrap().address, std::net::IpAddr::from([192, 0, 2, 9]));
     house.close().await;
 }

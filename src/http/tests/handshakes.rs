@@ -184,7 +184,8 @@ async fn plain_http_at_the_tls_port_is_said_to_be_that() {
 #[actix_web::test]
 async fn a_slow_handshake_and_a_slow_head_are_cut_off_and_others_are_served_meanwhile() {
     // actix looks at its clock twice a second: a shorter patience with heads could be over before it begins.
-    let patience = Patience { handshake: Duration::from_millis(300), request: Duration::from_secs(1) };
+    let patience =
+        Patience { handshake: Duration::from_millis(300), request: Duration::from_secs(1), ..Patience::default() };
     let (house, failures, _dir) = house(|_| {}, patience).await;
     let mut idle = Vec::new();
     // More than actix-tls would let shake hands at once.

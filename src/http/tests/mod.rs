@@ -7,6 +7,7 @@ mod refusals;
 #[cfg(feature = "sim")]
 mod remarks;
 mod serving;
+mod slow;
 pub(super) mod support;
 mod tls;
 mod whole;

@@ -22,6 +22,7 @@ use tokio::{
 use super::super::{
     Deps, Parts,
     certificates::Certificates,
+    client_address::Proxies,
     connections::Patience,
     gate::Bounds,
     issuers::Issuers,
@@ -217,8 +218,23 @@ impl Deliveries for Told {
 pub struct Teapot;
 
 impl Upgrade for Teapot {
-    fn upgrade(&self, _: HttpRequest, _: Payload, instance: Arc<Instance>) -> LocalReply<HttpResponse> {
-        Box::pin(async move { HttpResponse::ImATeapot().body(instance.label()) })
+    /// A websocket that is asked for properly stays open and answers pings.
+    fn upgrade(&self, request: HttpRequest, payload: Payload, instance: Arc<Instance>) -> LocalReply<HttpResponse> {
+        Box::pin(async move {
+            match actix_ws::handle(&request, payload) {
+                Ok((answer, mut session, mut stream)) => {
+                    tokio::task::spawn_local(async move {
+                        while let Some(Ok(message)) = stream.recv().await {
+                            if let actix_ws::Message::Ping(data) = message {
+                                let _ = session.pong(&data).await;
+                            }
+                        }
+                    });
+                    answer
+                }
+                Err(_) => HttpResponse::ImATeapot().body(instance.label()),
+            }
+        })
     }
 }
 
@@ -285,7 +301,14 @@ impl House {
 
     /// As many threads answer as on a machine with so many cores.
     pub async fn with_workers(workers: usize) -> Self {
-        Self::built(None, Patience::default(), workers).await
+        Self::built(None, Patience::default(), workers, "127.0.0.1:0").await
+    }
+
+    /// Listens at an IPv6 address that takes IPv4 as well, as `[::]:8080` does.
+    pub async fn dual_stack() -> Self {
+        let mut house = Self::built(None, Patience::default(), 1, "[::]:0").await;
+        house.http = SocketAddr::from(([127, 0, 0, 1], house.http.port()));
+        house
     }
 
     pub async fn with(certificates: Option<Arc<Certificates>>) -> Self {
@@ -293,10 +316,10 @@ impl House {
     }
 
     pub async fn with_tls(tls: Option<Tls>, patience: Patience) -> Self {
-        Self::built(tls, patience, 1).await
+        Self::built(tls, patience, 1, "127.0.0.1:0").await
     }
 
-    async fn built(tls: Option<Tls>, patience: Patience, workers: usize) -> Self {
+    async fn built(tls: Option<Tls>, patience: Patience, workers: usize, http: &str) -> Self {
         let memory = Arc::new(Memory::default());
         *memory.body.lock().unwrap() = Bytes::from(vec![b'x'; 16 * 1024]);
         memory.phones.lock().unwrap().insert(PhoneId(7), Arc::new(sample::phone()));
@@ -313,7 +336,7 @@ impl House {
             scripts: Arc::new(Teapot),
             clock: Arc::new(clock.clone()),
             tasks: tasks.clone(),
-            trusted_proxies: vec!["127.0.0.9/32".parse().unwrap()],
+            proxies: Proxies::new(vec!["127.0.0.9/32".parse().unwrap()]),
             subject_header: Some(HeaderName::from_static("x-subject")),
             bootstraps: None,
             nonce_key: [7; 32],
@@ -322,7 +345,7 @@ impl House {
         })
         .unwrap();
         let addresses = Addresses {
-            http: vec!["127.0.0.1:0".to_owned()],
+            http: vec![http.to_owned()],
             https: tls.iter().map(|_| "127.0.0.1:0".to_owned()).collect(),
             tls,
             patience,

@@ -124,3 +124,47 @@ async fn a_renewed_pair_leaves_open_connections_alone() {
     assert!(super::handshakes::get(&mut connection).await.starts_with("HTTP/1.1 200"), "the same connection serves on");
     house.close().await;
 }
+
+/// What has been a way around a server's checks elsewhere is not there: an identity that changes inside a connection, a
+/// request before the handshake is done, which can be sent twice.
+#[actix_web::test]
+async fn there_is_no_renegotiation_and_no_early_data() {
+    let dir = tempfile::tempdir().unwrap();
+    let (house, _) = house(vec![pair(dir.path(), "ec", P256)]).await;
+    let told = s_client(&house, &["-tls1_2"], "R\nGET /healthz HTTP/1.1\r\nHost: gw\r\n\r\n").await;
+    assert!(told.contains("RENEGOTIATING"), "{told}");
+    assert!(!told.contains("HTTP/1.1 200"), "{told}");
+    let (session, early) = (dir.path().join("session"), dir.path().join("early"));
+    std::fs::write(&early, "GET /healthz HTTP/1.1\r\nHost: gw\r\nConnection: close\r\n\r\n").unwrap();
+    let get = "GET /healthz HTTP/1.1\r\nHost: gw\r\nConnection: close\r\n\r\n";
+    let session = session.to_str().unwrap();
+    let first = s_client(&house, &["-tls1_3", "-ign_eof", "-sess_out", session], get).await;
+    assert!(first.contains("HTTP/1.1 200") && first.contains("Max Early Data: 0"), "{first}");
+    let again =
+        s_client(&house, &["-tls1_3", "-ign_eof", "-sess_in", session, "-early_data", early.to_str().unwrap()], get)
+            .await;
+    assert!(again.contains("Early data was not sent"), "{again}");
+    assert_eq!(again.matches("HTTP/1.1 200").count(), 1, "{again}");
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn a_session_is_resumed_under_its_own_name_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let (house, _) = house(vec![pair(dir.path(), "ec", P256)]).await;
+    let get = "GET /healthz HTTP/1.1\r\nHost: gw\r\nConnection: close\r\n\r\n";
+    for version in ["-tls1_2", "-tls1_3"] {
+        let session = dir.path().join(version);
+        let session = session.to_str().unwrap();
+        let ask = async |name: &str, kept: &str| {
+            s_client(&house, &[version, "-ign_eof", "-servername", name, kept, session], get).await
+        };
+        let first = ask("one.example.com", "-sess_out").await;
+        assert!(first.contains("New, TLSv1") && first.contains("HTTP/1.1 200"), "{first}");
+        let other = ask("two.example.com", "-sess_in").await;
+        assert!(other.contains("New, TLSv1") && other.contains("HTTP/1.1 200"), "{version}: {other}");
+        let same = ask("one.example.com", "-sess_in").await;
+        assert!(same.contains("Reused, TLSv1") && same.contains("HTTP/1.1 200"), "{version}: {same}");
+    }
+    house.close().await;
+}

@@ -67,7 +67,7 @@ async fn a_yealink_phone_gets_its_file_from_the_store() {
         scripts: Arc::new(Teapot),
         clock: Arc::new(clock.clone()),
         tasks: tasks.clone(),
-        trusted_proxies: vec!["127.0.0.1/32".parse().unwrap()],
+        proxies: crate::http::client_address::Proxies::new(vec!["127.0.0.1/32".parse().unwrap()]),
         subject_header: None,
         bootstraps: None,
         nonce_key: store.derive_key("http nonces"),

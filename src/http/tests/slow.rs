@@ -1,0 +1,126 @@
+//! Clients that begin something and do not go on, after their first request: the HTTP layer watches only that one.
+
+use std::time::Duration;
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use super::{
+    handshakes::{P256, pair},
+    support::{House, UA, over_tls, path},
+};
+use crate::http::{certificates::Certificates, connections::Patience};
+
+/// actix looks at its clock twice a second.
+const PATIENCE: Patience =
+    Patience { handshake: Duration::from_secs(10), request: Duration::from_secs(1), stall: Duration::from_secs(1) };
+/// Who is still there then was not cut off.
+const LONG: Duration = Duration::from_secs(20);
+
+async fn until(stream: &mut TcpStream, end: &str) -> String {
+    let mut bytes = Vec::new();
+    while !String::from_utf8_lossy(&bytes).ends_with(end) {
+        assert!(stream.read_buf(&mut bytes).await.unwrap() > 0, "{}", String::from_utf8_lossy(&bytes));
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Whatever is still said until the other side ends the connection.
+async fn cut_off(mut stream: TcpStream, what: &str) -> String {
+    let mut rest = Vec::new();
+    let reading = tokio::time::timeout(LONG, stream.read_to_end(&mut rest)).await;
+    let _ = reading.unwrap_or_else(|_| panic!("{what}: the connection is kept for ever"));
+    String::from_utf8_lossy(&rest).into_owned()
+}
+
+#[actix_web::test]
+async fn who_begins_a_second_request_and_does_not_end_it_is_cut_off() {
+    let house = House::with_tls(None, PATIENCE).await;
+    let mut websocket = house.connect("127.0.0.1").await;
+    let upgrade = "GET /example.com/gw HTTP/1.1\r\nHost: gw\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                   Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    websocket.write_all(upgrade.as_bytes()).await.unwrap();
+    assert!(until(&mut websocket, "\r\n\r\n").await.starts_with("HTTP/1.1 101"));
+    let refused = format!("GET {} HTTP/1.1\r\nHost: gw\r\nUser-Agent: {UA}\r\n\r\n", path("805ec0999999.cfg"));
+    let body = |length: &str| {
+        format!("PUT {} HTTP/1.1\r\nHost: gw\r\nUser-Agent: {UA}\r\n{length}\r\n", path("805ec0123456-local.cfg"))
+    };
+    for (what, first, then) in [
+        ("a letter", refused.clone(), "G"),
+        ("half a head", refused.clone(), "GET /healthz HTTP/1.1\r\nHost: g"),
+        ("empty lines", refused.clone(), "\r\n"),
+        ("chunks nobody reads", body("Transfer-Encoding: chunked\r\n"), ""),
+        ("a chunk nobody reads", body("Transfer-Encoding: chunked\r\n"), "ff\r\nabc"),
+        ("a body nobody reads", body("Content-Length: 1000\r\n"), "abc"),
+    ] {
+        let mut stream = house.connect("127.0.0.1").await;
+        stream.write_all(first.as_bytes()).await.unwrap();
+        assert!(until(&mut stream, "\r\n\r\n").await.starts_with("HTTP/1.1 401"), "{what}");
+        // It may be closed already.
+        let _ = stream.write_all(then.as_bytes()).await;
+        cut_off(stream, what).await;
+    }
+    // All that took longer than anything here may: a websocket is no request that does not end.
+    websocket.write_all(b"\x89\x80\0\0\0\0").await.unwrap();
+    let mut frame = [0; 2];
+    websocket.read_exact(&mut frame).await.unwrap();
+    house.close().await;
+}
+
+/// A byte every now and then is not going on either.
+#[actix_web::test]
+async fn a_byte_now_and_then_keeps_no_connection() {
+    let house = House::with_tls(None, PATIENCE).await;
+    let mut stream = house.connect("127.0.0.1").await;
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: gw\r\n\r\n").await.unwrap();
+    until(&mut stream, "ok\n").await;
+    let (mut reading, mut writing) = stream.into_split();
+    let mut rest = Vec::new();
+    let mut pauses = tokio::time::interval(Duration::from_millis(100));
+    let trickle = async {
+        for byte in b"GET /healthz HTTP/1.1\r\nX-Long: ".iter().chain(std::iter::repeat(&b'a')) {
+            pauses.tick().await;
+            if writing.write_all(&[*byte]).await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        _ = reading.read_to_end(&mut rest) => {}
+        () = trickle => {}
+        () = tokio::time::sleep(LONG) => panic!("the connection is kept for ever"),
+    }
+    house.close().await;
+}
+
+/// What comes in pieces and comes is served.
+#[actix_web::test]
+async fn requests_in_pieces_on_one_connection_are_answered() {
+    let house = House::open().await;
+    let mut stream = house.connect("127.0.0.1").await;
+    stream.set_nodelay(true).unwrap();
+    for _ in 0..5 {
+        for piece in ["GET /hea", "lthz HTT", "P/1.1\r\nHost", ": gw\r\n\r", "\n"] {
+            stream.write_all(piece.as_bytes()).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+        assert!(until(&mut stream, "ok\n").await.starts_with("HTTP/1.1 200"));
+    }
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn a_second_request_over_tls_that_does_not_end_is_cut_off() {
+    let dir = tempfile::tempdir().unwrap();
+    let tls = over_tls(Certificates::load(vec![pair(dir.path(), "ec", P256)]).unwrap());
+    let house = House::with_tls(Some(tls), PATIENCE).await;
+    let mut stream = super::handshakes::connect(&house).await;
+    assert!(super::handshakes::get(&mut stream).await.starts_with("HTTP/1.1 200"));
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nHo").await.unwrap();
+    let mut rest = Vec::new();
+    let ended = tokio::time::timeout(LONG, stream.read_to_end(&mut rest)).await;
+    assert!(ended.is_ok(), "the connection is kept for ever");
+    house.close().await;
+}
