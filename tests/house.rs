@@ -309,3 +309,87 @@ fn secrets_are_compared_in_constant_time() {
     }
     assert!(found.is_empty(), "compare with Secret's own ==:\n{}", found.join("\n"));
 }
+
+/// The tests of a file by their full names, as `cargo nextest` prints them: binary or nothing, modules, function.
+/// `own` finds functions, `tabled` the rows of a macro of the same file that makes them: name and case.
+fn tests_of(path: &Path, text: &str, [own, tabled]: &[regex::Regex; 2], found: &mut Vec<String>) {
+    let inside = path.strip_prefix("src").or(path.strip_prefix("tests")).unwrap().with_extension("");
+    let modules = inside.iter().map(|part| part.to_string_lossy()).filter(|part| part != "main" && part != "mod");
+    let modules: Vec<_> = modules.collect();
+    let mut names: Vec<&str> = own.captures_iter(text).map(|found| found.get(1).unwrap().as_str()).collect();
+    if text.contains("macro_rules!") && text.contains("fn $") {
+        names.extend(tabled.captures_iter(text).map(|found| found.get(1).unwrap().as_str()));
+    }
+    let inner = if text.contains("#[cfg(test)]\nmod tests {") { "::tests" } else { "" };
+    found.extend(names.iter().map(|name| format!("{}{inner}::{name}", modules.join("::"))));
+}
+
+/// Whether what a page names as its proof is there: a test, a module of tests, a file, a bench. The last words of a long name may
+/// be left out, also for `...` or `*`; `live x` stands for `live::x`.
+fn is_there(named: &str, tests: &[String]) -> bool {
+    if let Some(bench) = named.strip_prefix("cargo bench --bench ") {
+        return Path::new(&format!("benches/{bench}.rs")).exists();
+    }
+    if named.contains('/') {
+        return Path::new(named).exists();
+    }
+    let whole = named.replace(": ", "::").replace(' ', "::");
+    let wanted = whole.trim_end_matches(['.', '*', '_']);
+    tests.iter().any(|test| {
+        test.match_indices(wanted).any(|(at, _)| {
+            let after = &test[at + wanted.len()..];
+            (at == 0 || test[..at].ends_with(':')) && (after.is_empty() || after.starts_with([':', '_']))
+        })
+    })
+}
+
+/// What a page says is shown by a test is shown by one: every name in a column `Test` or `Shown by`, and everything in
+/// prose that has the form of a test's name.
+#[test]
+fn every_test_the_documentation_names_exists() {
+    let (mut files, mut tests) = (Vec::new(), Vec::new());
+    for dir in ["src", "tests"] {
+        sources(Path::new(dir), &mut files);
+    }
+    let attribute = r"#\[[\w:]*test(?:\([^)]*\))?\]\s*(?:(?:#\[[^\]]*\]|///[^\n]*)\s*)*(?:async )?fn (\w+)";
+    let forms = [attribute, r"(?m)^    (\w+): \w+,$"].map(|form| regex::Regex::new(form).unwrap());
+    for path in &files {
+        tests_of(path, &fs::read_to_string(path).unwrap(), &forms, &mut tests);
+    }
+    assert!(tests.len() > 1000, "{} tests were found", tests.len());
+    assert!(is_there("house::every_test_the_documentation_names_exists", &tests));
+    assert!(is_there("live crash::killed_*", &tests) && is_there("phone::admission::tests", &tests));
+    assert!(!is_there("every_test_the_docu", &tests) && !is_there("documentation_names_exists", &tests));
+
+    let quoted = regex::Regex::new("`([^`]+)`").unwrap();
+    let sentence = regex::Regex::new(r"^[a-z0-9_:]+(_[a-z0-9]+){3,}(_\*|\.\.\.|_\.\.\.)?$").unwrap();
+    let (mut missing, mut named) = (Vec::new(), 0);
+    for page in fs::read_dir("docs").unwrap().map(|entry| entry.unwrap().path()) {
+        if page.extension().is_none_or(|extension| extension != "md") {
+            continue;
+        }
+        let (mut is_table_of_tests, mut before) = (false, "");
+        let text = fs::read_to_string(&page).unwrap();
+        for line in text.lines() {
+            let last = |line: &str| line.trim_end_matches('|').rsplit('|').next().unwrap_or_default().trim().to_owned();
+            if line.starts_with("|---") {
+                is_table_of_tests = matches!(last(before).as_str(), "Test" | "Tests" | "Shown by");
+            }
+            is_table_of_tests &= line.starts_with('|');
+            let column = if is_table_of_tests { last(line) } else { String::new() };
+            let proofs = quoted.captures_iter(&column).map(|found| found[1].to_owned());
+            let in_prose = quoted.captures_iter(line).map(|found| found[1].to_owned());
+            let in_prose = in_prose.filter(|name| sentence.is_match(name) && !name.starts_with("gangway_"));
+            for name in proofs.chain(in_prose) {
+                named += 1;
+                if !is_there(&name, &tests) {
+                    missing.push(format!("{}: {name}", page.display()));
+                }
+            }
+            before = line;
+        }
+    }
+    assert!(named > 100, "{named} names were read");
+    missing.dedup();
+    assert!(missing.is_empty(), "no such test:\n{}", missing.join("\n"));
+}

@@ -1,8 +1,10 @@
 //! What was done to other provisioning servers, tried on this one: a row of `docs/security.md` per test.
 
+mod bombs;
 mod doors;
 mod fields;
 mod paths;
 mod raw;
 mod refusals;
 mod requests;
+mod tricks;

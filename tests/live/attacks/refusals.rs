@@ -8,7 +8,7 @@ use super::raw;
 use crate::support::{bench::Bench, http, mac};
 
 /// The answer as it came, but for what is fresh in every one of them: date, nonce, and the order of the headers.
-fn bytes(bench: &Bench, method: &str, path: &str, agent: &str, headers: &str) -> String {
+pub fn bytes(bench: &Bench, method: &str, path: &str, agent: &str, headers: &str) -> String {
     let request =
         format!("{method} {path} HTTP/1.1\r\nHost: gw\r\nUser-Agent: {agent}\r\nConnection: close\r\n{headers}\r\n");
     let answer = raw::exchange(raw::address(bench), request.as_bytes());

@@ -78,6 +78,11 @@ impl Page {
         src
     }
 
+    /// Sends a text as it is.
+    pub async fn send_text(&mut self, text: String) {
+        assert!(self.session.send_text(text).await);
+    }
+
     /// Asks, and returns every part of the answer.
     pub async fn parts(&mut self, mt: &str, body: Value) -> Vec<Value> {
         let src = self.send(mt, body).await;
