@@ -79,6 +79,18 @@ impl State {
         self.accounts_dirty |= self.endpoints.done(key, seen, now);
     }
 
+    fn room(&self) -> usize {
+        AT_ONCE.saturating_sub(self.under_way.len())
+    }
+
+    /// As many of those who found no room as there is room for; some of them may have nothing to do any more.
+    fn take_some_of_the_backlog(&mut self) {
+        for _ in 0..self.room() {
+            let Some(phone) = self.backlog.next() else { break };
+            self.dirty.insert(phone);
+        }
+    }
+
     fn take_some_of_the_mass(&mut self, now: Timestamp) {
         // Nor while some of it have no room: a phone somebody waits for would stand behind all of them.
         if self.mass.is_empty() || !self.backlog.is_empty() || self.mass_next.is_some_and(|at| now < at) {
@@ -236,6 +248,7 @@ impl Engine {
             let mut state = self.state();
             let state = &mut *state;
             state.due.take(now, &mut state.dirty);
+            state.take_some_of_the_backlog();
             state.take_some_of_the_mass(now);
             // After the server entries, which come first.
             state.dirty.extend(state.endpoints.invite(now));
@@ -251,7 +264,7 @@ impl Engine {
             self.state().endpoints.leave(id);
         }
         let state = self.state();
-        if !state.dirty.is_empty() {
+        if !state.dirty.is_empty() || (!state.backlog.is_empty() && state.room() > 0) {
             return Some(now);
         }
         let mass_next = state.mass_next.filter(|_| !state.mass.is_empty() && state.backlog.is_empty());
@@ -327,7 +340,7 @@ impl Engine {
                 }
                 state.pauses.remove(&key);
             }
-            if state.under_way.len() >= AT_ONCE {
+            if state.room() == 0 {
                 state.backlog.join(phone.id);
                 return None;
             }
@@ -434,9 +447,6 @@ impl Drop for Running {
         if let Some(endpoint) = &self.endpoint {
             state_ref.endpoint_done(endpoint, self.seen.take(), now);
         }
-        if let Some(phone) = state_ref.backlog.next() {
-            state_ref.dirty.insert(phone);
-        }
         drop(state);
         self.engine.wake.notify_one();
     }
@@ -458,5 +468,28 @@ fn endpoint_of(phone: &Phone, facts: Option<&AccountFacts>, action: &Action) -> 
         }
         Action::WriteFlags(_) | Action::AskRegistration => Some(EndpointKey::Pbx(phone.instance)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_found_no_room_is_looked_at_while_there_is_room_whatever_the_others_do() {
+        let mut state = State::default();
+        state.under_way.extend((0..64).map(|number| (PhoneId(number), Concern::Request)));
+        for number in 100..120 {
+            state.backlog.join(PhoneId(number));
+        }
+        state.take_some_of_the_backlog();
+        assert!(state.dirty.is_empty(), "no room");
+        // Two actions end; the phones that are looked at then have nothing to do, so the room stays.
+        state.under_way.retain(|(phone, _)| phone.0 >= 2);
+        for taken in (2..=20).step_by(2) {
+            state.take_some_of_the_backlog();
+            assert_eq!(state.dirty.len(), taken);
+        }
+        assert!(state.backlog.is_empty());
     }
 }
