@@ -205,8 +205,8 @@ async fn killed_at(station: Station) {
     assert_eq!(exit, Some(0), "after {took:?}");
 }
 
-/// The process kills itself at a point of a phone's request, where no neighbour can hold it.
-async fn dies_at(point: CrashPoint) {
+/// A gateway among its neighbours that kills itself at this point.
+async fn doomed(point: CrashPoint) -> (World, Options, Site, Process) {
     let world = world().start().await.unwrap();
     let options = Options::default().redirecting(&world);
     let site = Site::new(&options);
@@ -214,6 +214,12 @@ async fn dies_at(point: CrashPoint) {
     let process = serve_until(&site, &world, Some(point)).await;
     world.connect_gateway(&site.url());
     world.wait_gateway().await.unwrap();
+    (world, options, site, process)
+}
+
+/// The process kills itself at a point of a phone's request, where no neighbour can hold it.
+async fn dies_at(point: CrashPoint) {
+    let (world, options, site, process) = doomed(point).await;
     let mac = mac(1);
     let phone = world.add_phone(mac, model::T46U);
     assert!(world.users.provision(ProvisionRequest::new(&mac.to_string(), "user1", TITLE)).await.unwrap().ok);
@@ -254,13 +260,7 @@ const SHEET: &str = "mac;user;name;password\n805ec0123401;user1;One;secret-1\n80
 
 /// The process kills itself while a file of phones is imported; the same file again goes on with the rest.
 async fn dies_importing_at(point: CrashPoint) {
-    let world = world().start().await.unwrap();
-    let options = Options::default().redirecting(&world);
-    let site = Site::new(&options);
-    site.records(&options).await;
-    let process = serve_until(&site, &world, Some(point)).await;
-    world.connect_gateway(&site.url());
-    world.wait_gateway().await.unwrap();
+    let (world, options, site, process) = doomed(point).await;
     let file = site.config().with_file_name("phones.csv");
     std::fs::write(&file, SHEET).unwrap();
     let (config, file) = (site.config(), file.to_str().unwrap().to_owned());
