@@ -7,7 +7,7 @@ FUZZ_VERSION := 0.13.2
 DENY_VERSION := 0.20.2
 SQLX_VERSION := 0.9.0
 
-.PHONY: help demo test lint bench fuzz bless pictures sqlx-prepare tools bench-tools
+.PHONY: help demo test lint release bench fuzz bless pictures sqlx-prepare tools bench-tools
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -15,7 +15,7 @@ help: ## this list
 demo: ## build, then bring simulated phones and bases of two vendors through every station
 	$(CARGO) run --quiet -- demo --once
 
-test: tools lint ## install what the tests need, then run all of them
+test: tools lint release ## install what the tests need, then run all of them
 	$(CARGO) nextest run --no-fail-fast
 
 lint: tools
@@ -23,6 +23,9 @@ lint: tools
 	$(CARGO) clippy --all-targets --locked -- -D warnings
 	$(CARGO) fetch --locked
 	$(CARGO) deny --offline --log-level error check --hide-inclusion-graph licenses bans sources
+
+release: ## build the program as packages ship it
+	$(CARGO) build --release --locked --bin gangway
 
 bench: bench-tools tools ## measure; the table of docs/performance.md
 	benches/run.sh

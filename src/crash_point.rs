@@ -1,9 +1,9 @@
 //! The moments of the flow in which a crash would leave most to be put right: before and after every commit, before and
 //! after everything that is told to somebody outside. A test lets the gateway die in each of them.
 //!
-//! With the feature `sim` a child process kills itself where the environment variable `GANGWAY_CRASH_AT` names a point
-//! (SIGKILL: no goodbye), and a test in the same thread can hold the flow there and drop it. Without the feature a point
-//! is nothing.
+//! In a debug build a child process kills itself where the environment variable `GANGWAY_CRASH_AT` names a point
+//! (SIGKILL), and a test in the same thread can stop the flow there and drop it. A release build has neither: an
+//! environment variable must not end a gateway in service. `tests/release.rs` shows it.
 
 /// Declares the points once, each below the story in which a test dies there: none is without one.
 macro_rules! points {
@@ -262,7 +262,7 @@ impl CrashPoint {
     }
 }
 
-#[cfg(not(feature = "sim"))]
+#[cfg(not(debug_assertions))]
 mod armed {
     use super::CrashPoint;
 
@@ -271,7 +271,7 @@ mod armed {
     pub async fn pass(_: CrashPoint) {}
 }
 
-#[cfg(feature = "sim")]
+#[cfg(debug_assertions)]
 mod armed {
     use std::{cell::RefCell, rc::Rc, sync::OnceLock};
 

@@ -4,6 +4,7 @@ mod base;
 mod bench;
 mod comparison;
 #[cfg(feature = "sim")]
+#[cfg(debug_assertions)]
 mod crash;
 mod crowd;
 mod engine;

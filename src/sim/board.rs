@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 
 /// How long [`Board::wait`] waits before it gives up.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A state behind a lock that can be waited on. Cheap to clone; all clones are one.
 #[derive(Debug)]

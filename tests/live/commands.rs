@@ -45,7 +45,10 @@ async fn a_setting_takes_effect_in_the_running_gateway_within_a_second() {
         let done = bench.gateway.command(&["settings", "set", "update_interval_minutes", minutes]);
         let since = Instant::now();
         assert!(done.status.success(), "{}", err(&done));
-        tokio::time::timeout(Duration::from_secs(20), changes.recv()).await.expect("the change is seen").unwrap();
+        tokio::time::timeout(crate::support::records::PATIENCE, changes.recv())
+            .await
+            .expect("the change is seen")
+            .unwrap();
         if since.elapsed() < Duration::from_secs(1) {
             break;
         }
@@ -62,7 +65,7 @@ async fn a_setting_takes_effect_in_the_running_gateway_within_a_second() {
     let own = mac.to_string();
     let done = bench.gateway.command(&["settings", "set", "update_interval_minutes", "78", "--phone", &own]);
     assert!(done.status.success(), "{}", err(&done));
-    tokio::time::timeout(Duration::from_secs(20), changes.recv()).await.expect("the change is seen").unwrap();
+    tokio::time::timeout(crate::support::records::PATIENCE, changes.recv()).await.expect("the change is seen").unwrap();
     phone.poll_once().await.unwrap();
     assert_eq!(phone.board().read(|flash| flash.settings.repeat_minutes(false)), Some(78));
 }

@@ -1,7 +1,5 @@
 //! Clients of PBXs may show the page in a frame, also before their PBX is back after a restart of the gateway.
 
-use std::time::Duration;
-
 use crate::support::{bench::Bench, gateway::Gateway, http, options::Options};
 
 fn policy(bench: &Bench) -> String {
@@ -19,7 +17,7 @@ async fn the_first_page_after_a_restart_may_be_framed() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), kept).await.expect("the name of the PBX is kept");
+    tokio::time::timeout(crate::support::records::PATIENCE, kept).await.expect("the name of the PBX is kept");
 
     bench.world.pbx.go_away();
     bench.gateway.restart().await;

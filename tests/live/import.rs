@@ -87,7 +87,7 @@ async fn a_script_imports_a_file() {
         let is_up = |row: &Value| row["kind"] == "devices" && row["state"] == "up";
         while !script.json("/connections").await["connections"].as_array().unwrap().iter().any(is_up) {}
     };
-    tokio::time::timeout(std::time::Duration::from_secs(20), devices).await.expect("Devices is connected");
+    tokio::time::timeout(crate::support::records::PATIENCE, devices).await.expect("Devices is connected");
     let csv = [("Content-Type", "text/csv; charset=iso-8859-1")];
     let checked = script.send("POST", "/import?dryRun=true", &csv, &spreadsheet()).await;
     assert_eq!((checked.status, &body(&checked)["good"]), (200, &json!(2)), "{}", checked.text());
@@ -106,7 +106,7 @@ async fn a_script_imports_a_file() {
             }
         }
     };
-    let state = tokio::time::timeout(std::time::Duration::from_secs(20), over).await.expect("the import ends");
+    let state = tokio::time::timeout(crate::support::records::PATIENCE, over).await.expect("the import ends");
     assert_eq!((&state["changed"], &state["failed"]), (&json!(2), &json!(0)), "{state}");
 
     let mut long = String::from("\u{feff}mac,user,password\n");

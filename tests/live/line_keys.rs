@@ -1,7 +1,7 @@
 //! Line keys, from what an administrator types to what the phone keeps: set per layer, refused where the model cannot have
 //! them, explained key by key; and the firmware wanted beside the one the phone reports.
 
-use std::{process::Output, time::Duration};
+use std::process::Output;
 
 use gangway::sim::yealink_phone::model;
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ async fn set(bench: &Bench, arguments: &[&str]) {
     let done = bench.gateway.command(&[&["settings", "set"], arguments].concat());
     assert!(done.status.success(), "{arguments:?}: {}", err(&done));
     assert!(err(&done).contains("at the phone's next request") || err(&done).contains("at once"), "{}", err(&done));
-    tokio::time::timeout(Duration::from_secs(20), changes.recv()).await.expect("the change is seen").unwrap();
+    tokio::time::timeout(crate::support::records::PATIENCE, changes.recv()).await.expect("the change is seen").unwrap();
 }
 
 #[actix_rt::test]

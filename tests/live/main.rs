@@ -16,6 +16,7 @@ mod bootstrap;
 mod commands;
 mod config_change;
 mod config_gone;
+#[cfg(debug_assertions)]
 mod crash;
 mod dect;
 mod devices_restart;

@@ -1,7 +1,10 @@
 //! A phone without a redirect service asks the network by multicast and is told its URL, as long as it is expected; what
 //! is not expected hears nothing.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use gangway::{
     phone::facet::RedirectState,
@@ -167,6 +170,6 @@ async fn heard_by_multicast() -> Option<IpAddr> {
     let mouth = tokio::net::UdpSocket::bind("0.0.0.0:0").await.ok()?;
     mouth.send_to(b"x", (group, ear.local_addr().ok()?.port())).await.ok()?;
     let mut byte = [0_u8; 1];
-    let waiting = tokio::time::timeout(PATIENCE / 10, ear.recv_from(&mut byte)).await;
+    let waiting = tokio::time::timeout(Duration::from_secs(3), ear.recv_from(&mut byte)).await;
     waiting.ok()?.ok().map(|(_, source)| source.ip())
 }

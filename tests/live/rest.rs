@@ -24,7 +24,7 @@ async fn dead_after(gateway: &Gateway, script: &Script, name: &str) -> Duration 
     assert!(done.status.success(), "{done:?}");
     let since = Instant::now();
     let dead = async { while script.get("/phones").await.status == 200 {} };
-    tokio::time::timeout(Duration::from_secs(10), dead).await.expect("the token is dead");
+    tokio::time::timeout(crate::support::records::PATIENCE, dead).await.expect("the token is dead");
     since.elapsed()
 }
 
@@ -39,7 +39,7 @@ async fn a_token_opens_the_api_until_it_is_revoked_and_only_as_far_as_its_scope(
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), known).await.expect("the gateway learns of the token");
+    tokio::time::timeout(crate::support::records::PATIENCE, known).await.expect("the gateway learns of the token");
     assert_eq!(reader.json("/").await["token"], json!({ "name": "reader", "scope": "read", "expires": null }));
 
     let nobody = Script::with(&gateway, "");

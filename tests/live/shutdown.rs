@@ -58,5 +58,5 @@ fn an_idle_gateway_ends_at_once() {
     }
     let (took, exit) = process.terminate();
     assert_eq!(exit, Some(0));
-    assert!(took < Duration::from_secs(3), "{took:?}");
+    assert!(took < Duration::from_secs(5), "{took:?}");
 }

@@ -4,7 +4,7 @@ mod certificates;
 mod digest;
 mod handshakes;
 mod refusals;
-#[cfg(feature = "sim")]
+#[cfg(debug_assertions)]
 mod remarks;
 mod serving;
 mod slow;

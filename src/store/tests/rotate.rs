@@ -254,7 +254,7 @@ async fn nobody_seals_with_a_key_that_is_not_admitted() {
 }
 
 /// The same at every point, every time it is passed: also between two steps, and in the middle of one.
-#[cfg(feature = "sim")]
+#[cfg(debug_assertions)]
 #[tokio::test]
 async fn whenever_a_rotation_dies_the_next_one_ends_it() {
     use crate::crash_point::{CrashPoint, Story, set_trap};

@@ -9,7 +9,7 @@ use std::{
 use crate::support::bench::Bench;
 
 /// Longer than anything here takes; a server that neither answers nor closes fails the test.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 pub fn address(bench: &Bench) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], bench.gateway.port()))

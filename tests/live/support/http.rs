@@ -10,7 +10,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use md5::{Digest, Md5};
 use url::Url;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What came back.
 #[derive(Debug, Clone, PartialEq, Eq)]

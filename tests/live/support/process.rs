@@ -23,7 +23,7 @@ use super::{
 };
 
 /// Longest wait for anything local.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A data directory and a configuration file that outlive the processes using them.
 pub struct Site {

@@ -15,7 +15,7 @@ use gangway::{
 use tokio::sync::broadcast::error::RecvError;
 
 /// Longer than any pause of the gateway between two attempts at something that is away.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// One instance's records.
 #[derive(Clone)]
