@@ -164,9 +164,14 @@ async fn new_code(deps: &Deps, person: &Person, phone: &Phone, act: &Act) -> Res
 /// When Devices cannot be asked.
 pub async fn categories(deps: &Deps, instance: InstanceId, message: &Envelope) -> Answer {
     let found = codes::categories(deps, instance).await?;
+    let domains = deps.devices.domain_names(instance);
     let rows: Vec<Value> = found
         .iter()
-        .map(|category| json!({ "id": category.id, "name": category.name, "domainId": category.domain_id }))
+        .filter(|category| category.config)
+        .map(|category| {
+            let domain = category.domain_id.and_then(|id| domains.get(&id));
+            json!({ "id": category.id, "name": category.name, "domainId": category.domain_id, "domain": domain })
+        })
         .collect();
     super::reply::list(result(message), "categories", &rows)
 }

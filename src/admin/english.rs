@@ -377,6 +377,14 @@ const OTHERS: &[(&str, &str)] = &[
     ("bad-network", "'{network}' is no network: write 10.0.0.0/8, or leave it empty."),
     ("no-category", "Devices has several categories and the phone's own is not known: choose one."),
     ("unknown-category", "Devices has no such category."),
+    (
+        "category-not-config",
+        "Devices uses the category {category} for update or backup jobs, not for provisioning: choose another one.",
+    ),
+    (
+        "category-ambiguous",
+        "Several domains of Devices have a category {category}: give its id instead of its name ({ids}).",
+    ),
     ("devices-failed", "No code was fetched: {sentence}"),
     ("code-not-needed", "Devices knows this phone: it needs no new code."),
     ("no-such-line", "The file has no line {line}."),

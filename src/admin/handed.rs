@@ -33,7 +33,7 @@ pub struct Asked {
     pub wait: bool,
     /// Category in Devices for phones whose line names none.
     pub category: Option<String>,
-    /// Whether Devices rolls the category's settings out.
+    /// Each code is valid for 7 days instead of 15 minutes.
     pub rollout: bool,
     /// Who asks.
     pub user: String,

@@ -220,7 +220,7 @@ pub async fn start(
         false => {
             let categories = codes::categories(&desk.0.deps, instance).await?;
             if let Some(chosen) = request.category.as_deref().filter(|chosen| !chosen.is_empty()) {
-                codes::pick(categories.clone(), Some(chosen), None)?;
+                codes::pick(&categories, Some(chosen), None)?;
             }
             categories
         }
@@ -282,7 +282,7 @@ impl Work {
         let own = known.as_ref().and_then(|phone| phone.category.as_deref());
         let chosen = line.category.as_deref().or(self.request.category.as_deref());
         let refused = |problem: Problem| problem.text;
-        let category = codes::pick(self.categories.clone(), chosen, own).map_err(refused)?;
+        let category = codes::pick(&self.categories, chosen, own).map_err(refused)?;
         // A code is not spent on somebody who does not exist; what else a PBX lacks is said in the record.
         let key = UserKey { guid: None, h323: line.user.clone() };
         if let Err(error @ PbxError::UserNotFound) = deps.pbx.user(instance, key).await {

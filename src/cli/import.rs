@@ -43,7 +43,7 @@ pub struct Import {
     /// Category in Devices (id or name) for phones whose line names none
     #[arg(long)]
     category: Option<String>,
-    /// Have Devices roll the category's settings out
+    /// Have codes that are valid for 7 days instead of 15 minutes
     #[arg(long)]
     rollout: bool,
 }

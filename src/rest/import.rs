@@ -20,7 +20,7 @@ pub struct ImportQuery {
     dry_run: Option<bool>,
     /// Id or name of the category in Devices for phones whose line names none.
     category: Option<String>,
-    /// Whether Devices rolls the category's settings out.
+    /// Each code is valid for 7 days instead of 15 minutes.
     rollout: Option<bool>,
 }
 

@@ -224,7 +224,7 @@ pub struct RedirectTest {
     pub text: Text,
 }
 
-/// A category of Devices.
+/// A category of Devices that phones can be provisioned into.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Category {
@@ -234,6 +234,8 @@ pub struct Category {
     pub name: String,
     /// The id of its domain.
     pub domain_id: Option<u64>,
+    /// The name of its domain: two domains may have a category of the same name.
+    pub domain: Option<String>,
 }
 
 /// Categories of Devices.

@@ -333,10 +333,10 @@ pub struct PhoneActions {
     /// `allow`: also without the redirect URL, from anywhere or from this network.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_contact: Option<FirstContact>,
-    /// `new-code`: id of the category in Devices.
+    /// `new-code`: id or name of the category in Devices.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
-    /// `new-code`: whether Devices rolls the category's settings out.
+    /// `new-code`: the code is valid for 7 days instead of 15 minutes.
     pub rollout: bool,
 }
 

@@ -37,21 +37,35 @@ impl DevicesState {
         vec![result(message, content)]
     }
 
+    /// "If not given, the domain of the currently logged in user is used": ours logs in with the instance's password.
+    fn domain_meant(&self, message: &Value) -> u64 {
+        let own = self.domains.first().map(|domain| domain.id).unwrap_or_default();
+        message["domainId"].as_u64().unwrap_or(own)
+    }
+
     fn categories_result(&self, message: &Value) -> Value {
         if message["type"].as_str().is_some_and(|kind| kind != "PHONE") {
             return json!({ "categories": [], "last": true });
         }
-        let domain = message["domainId"].as_u64();
-        let wanted = self.categories.iter().filter(|category| domain.is_none_or(|id| id == category.domain));
-        let describe = |category: &super::Category| json!({ "id": category.id, "domainId": category.domain, "name": category.name, "config": true });
+        let domain = self.domain_meant(message);
+        let wanted = self.categories.iter().filter(|category| category.domain == domain);
+        let describe = |category: &super::Category| {
+            json!({
+                "id": category.id, "domainId": category.domain, "name": category.name, "config": category.config,
+            })
+        };
         json!({ "categories": wanted.map(describe).collect::<Vec<_>>(), "last": true })
     }
 
     fn code_result(&mut self, message: &Value) -> Value {
-        let category = &message["category"];
-        let number = category.as_u64().or_else(|| category.as_str().and_then(|text| text.parse().ok()));
-        let known = number.filter(|id| self.categories.iter().any(|found| found.id == *id));
-        let Some(category) = known else { return json!({ "error": "unknown category" }) };
+        let domain = self.domain_meant(message);
+        let Some(name) = message["category"].as_str() else { return json!({ "error": "no category" }) };
+        let known = self.categories.iter().find(|found| found.domain == domain && found.name == name);
+        let category = match known {
+            None => return json!({ "error": "unknown category" }),
+            Some(found) if !found.config => return json!({ "error": "not a provisioning category" }),
+            Some(found) => found.id,
+        };
         let (code, valid_until) = self.make_code(category, message["rollout"] == true);
         json!({ "code": code, "validUntil": valid_until.as_second() })
     }

@@ -114,6 +114,26 @@ impl Devices {
         self.board.change(|state| set(&mut state.switches));
     }
 
+    /// Adds a domain.
+    #[must_use]
+    pub fn add_domain(&self, name: &str) -> u64 {
+        self.board.change(|state| {
+            let id = state.next_id();
+            state.domains.push(Domain { id, name: name.into(), password: None });
+            id
+        })
+    }
+
+    /// Adds a category to a domain; `config` says whether it is for provisioning.
+    #[must_use]
+    pub fn add_category(&self, domain: u64, name: &str, config: bool) -> u64 {
+        self.board.change(|state| {
+            let id = state.next_id();
+            state.categories.push(Category { id, domain, name: name.into(), config });
+            id
+        })
+    }
+
     /// A new provisioning code for a category (by id), valid 15 minutes or, with `rollout`, 7 days.
     #[must_use]
     pub fn make_code(&self, category: u64, rollout: bool) -> String {

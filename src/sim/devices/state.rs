@@ -28,8 +28,10 @@ pub struct Category {
     pub id: u64,
     /// The domain it belongs to.
     pub domain: u64,
-    /// Its name.
+    /// Its name; unique in its domain only.
     pub name: String,
+    /// For provisioning and device configurations; else for update or backup jobs.
+    pub config: bool,
 }
 
 /// A device configuration: one JSON object as it is sent, with plain passwords (`turnPassword`, `logPassword`),
@@ -219,7 +221,10 @@ impl DevicesState {
         Self {
             password: password.into(),
             domains: vec![Domain { id: 1, name: domain.into(), password: None }],
-            categories: vec![Category { id: 1, domain: 1, name: "Phones".into() }],
+            categories: vec![
+                Category { id: 1, domain: 1, name: "Phones".into(), config: true },
+                Category { id: 2, domain: 1, name: "Nightly updates".into(), config: false },
+            ],
             codes: BTreeMap::new(),
             devices: BTreeMap::new(),
             items: vec![ConfigItem { categories: Vec::new(), content: ntp }],

@@ -217,7 +217,7 @@ async fn the_api_answers_after_a_login_and_tells_of_changes() {
     session.send(&json!({ "mt": "GetProvisioningCategories", "src": "1", "type": "PHONE" })).await;
     let answer = session.next_of("GetProvisioningCategoriesResult").await.unwrap();
     assert_eq!((&answer["categories"][0]["name"], &answer["src"]), (&json!("Phones"), &json!("1")));
-    session.send(&json!({ "mt": "GetProvisioningCode", "category": 1 })).await;
+    session.send(&json!({ "mt": "GetProvisioningCode", "category": "Phones" })).await;
     let code = session.next_of("GetProvisioningCodeResult").await.unwrap()["code"].clone();
     assert_eq!(code.as_str().unwrap().len(), 12);
     session.send(&json!({ "mt": "GetDevices", "src": "d", "recvUpdates": true })).await;
@@ -231,4 +231,39 @@ async fn the_api_answers_after_a_login_and_tells_of_changes() {
     session.send(&json!({ "mt": "GetUserInfo", "src": "u" })).await;
     session.send(&json!({ "mt": "GetLoginInfo", "src": "l" })).await;
     assert_eq!(session.next().await.unwrap()["src"], "l");
+}
+
+/// The api page: "string category: The category name", "ulong64 domainId: The domain ID (optional)".
+#[actix_rt::test]
+async fn a_code_is_asked_for_with_the_name_of_a_provisioning_category_and_its_domain() {
+    let (host, devices, _) = start().await;
+    let other = devices.add_domain("second.example");
+    let twin = devices.add_category(other, "Phones", true);
+    let lab = devices.add_category(other, "Lab", true);
+    let url = devices.app_object().websocket_url();
+    let form = LoginForm { app: "innovaphone-devices-api".into(), password: "pw".into(), ..LoginForm::default() };
+    let mut session = AppSession::open(&host.handle(), &url, form).await.unwrap();
+    session.send(&json!({ "mt": "GetProvisioningCategories", "type": "PHONE", "domainId": other })).await;
+    let listed = session.next_of("GetProvisioningCategoriesResult").await.unwrap()["categories"].clone();
+    let ids: Vec<u64> = listed.as_array().unwrap().iter().map(|row| row["id"].as_u64().unwrap()).collect();
+    assert_eq!(ids, [twin, lab]);
+    for (members, category) in [
+        (json!({ "category": "Phones" }), Some(1)),
+        (json!({ "category": "Phones", "domainId": other }), Some(twin)),
+        (json!({ "category": "Lab", "domainId": other }), Some(lab)),
+        (json!({ "category": "Lab" }), None),
+        (json!({ "category": "1" }), None),
+        (json!({ "category": 1 }), None),
+        (json!({ "category": lab.to_string(), "domainId": other }), None),
+        (json!({ "category": "Nightly updates" }), None),
+        (json!({}), None),
+    ] {
+        let mut message = members.clone();
+        message["mt"] = "GetProvisioningCode".into();
+        session.send(&message).await;
+        let answer = session.next_of("GetProvisioningCodeResult").await.unwrap();
+        let made = answer["code"].as_str().map(|code| devices.board().read(|state| state.codes[code].category));
+        assert_eq!(made, category, "{members}: {answer}");
+        assert_eq!(answer["error"].is_string(), category.is_none(), "{members}: {answer}");
+    }
 }

@@ -35,12 +35,13 @@ pub fn get_devices(src: &str, updates: bool, domains: &[u64]) -> Outgoing {
         .maybe("domainIds", (!list.is_empty()).then_some(list))
 }
 
-/// Asks for the categories phones can be provisioned into.
+/// Asks for the categories suitable for phones; without a domain those of the domain our login belongs to.
 pub fn get_provisioning_categories(src: &str, domain: Option<u64>) -> Outgoing {
     Outgoing::request(None, "GetProvisioningCategories", src).maybe("domainId", domain).field("type", "PHONE")
 }
 
-/// Asks for a new provisioning code: 15 minutes valid, 7 days with `rollout`.
+/// Asks for a new provisioning code for a category, by the category's name in its domain. The code is valid for 15
+/// minutes, with `rollout` for 7 days.
 pub fn get_provisioning_code(
     src: &str,
     domain: Option<u64>,
@@ -75,8 +76,11 @@ pub struct Category {
     pub id: String,
     /// Domain it belongs to.
     pub domain_id: Option<u64>,
-    /// Name.
+    /// Name; unique in its domain only.
     pub name: String,
+    /// It is used for provisioning and device configurations. Other categories sort update and backup jobs: Devices makes
+    /// no code for them.
+    pub config: bool,
 }
 
 /// A device.
@@ -246,6 +250,8 @@ impl Category {
             id: shape::text(row, "id")?,
             domain_id: shape::number(row, "domainId"),
             name: shape::text_or_empty(row, "name"),
+            // An edition that does not tell offers no others.
+            config: row.get("config").is_none_or(shape::is_true),
         })
     }
 }
@@ -297,12 +303,25 @@ mod tests {
             let text =
                 format!(r#"{{"mt":"{name}","categories":[{{"id":5,"domainId":"1","name":"Phones"}}],"last":true}}"#);
             let Some(DevicesMessage::Categories { categories, last: true }) = parse(&text) else { panic!("{text}") };
-            assert_eq!(categories, [Category { id: "5".into(), domain_id: Some(1), name: "Phones".into() }]);
+            assert_eq!(
+                categories,
+                [Category { id: "5".into(), domain_id: Some(1), name: "Phones".into(), config: true }]
+            );
         }
         for name in ["GetUserInfoResult", "GetLoginInfoResult"] {
             let text = format!(r#"{{"mt":"{name}","key":"k","admin":true}}"#);
             assert!(matches!(parse(&text), Some(DevicesMessage::UserInfo { admin: true, .. })));
         }
+    }
+
+    /// As the api's own example prints it, and an update category beside it.
+    #[test]
+    fn a_category_says_whether_it_is_for_provisioning() {
+        let text = r#"{"mt":"GetProvisioningCategories","last":true,"categories":[
+            {"id":1,"name":"Cat1","domainId":2,"config":true},{"id":2,"name":"Nightly updates","domainId":2,"config":false}]}"#;
+        let Some(DevicesMessage::Categories { categories, .. }) = parse(text) else { panic!("{text}") };
+        let told: Vec<_> = categories.iter().map(|category| (category.name.as_str(), category.config)).collect();
+        assert_eq!(told, [("Cat1", true), ("Nightly updates", false)]);
     }
 
     #[test]
@@ -341,8 +360,12 @@ mod tests {
             r#"{"mt":"GetDevices","src":"3","recvUpdates":true,"domainIds":"1,2"}"#
         );
         assert_eq!(
-            get_provisioning_code("4", Some(1), "5", Some("u"), false).text(),
-            r#"{"mt":"GetProvisioningCode","src":"4","domainId":1,"category":"5","sip":"u"}"#
+            get_provisioning_code("4", Some(1), "Desk phones", Some("u"), false).text(),
+            r#"{"mt":"GetProvisioningCode","src":"4","domainId":1,"category":"Desk phones","sip":"u"}"#
+        );
+        assert_eq!(
+            get_provisioning_categories("5", Some(2)).text(),
+            r#"{"mt":"GetProvisioningCategories","src":"5","domainId":2,"type":"PHONE"}"#
         );
     }
 

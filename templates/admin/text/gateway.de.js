@@ -256,6 +256,8 @@ export default {
   "bad-network": "„{network}“ ist kein Netz: Schreiben Sie 10.0.0.0/8, oder lassen Sie es leer.",
   "no-category": "Devices hat mehrere Kategorien, und die des Telefons ist nicht bekannt: Wählen Sie eine.",
   "unknown-category": "Devices hat keine solche Kategorie.",
+  "category-not-config": "Devices verwendet die Kategorie {category} für Update- oder Sicherungsaufträge, nicht für die Provisionierung: Wählen Sie eine andere.",
+  "category-ambiguous": "Mehrere Domänen von Devices haben eine Kategorie {category}: Geben Sie statt des Namens die Id an ({ids}).",
   "devices-failed": "Es wurde kein Code geholt: {sentence}",
   "code-not-needed": "Devices kennt dieses Telefon: Es braucht keinen neuen Code.",
   "no-such-line": "Die Datei hat keine Zeile {line}.",

@@ -63,7 +63,7 @@ export default {
   "act.new-code.yes": "Holen",
   "act.new-code.category": "Kategorie",
   "act.new-code.own": "die des Telefons",
-  "act.new-code.rollout": "Rollout",
+  "act.new-code.rollout": "7 Tage statt 15 Minuten gültig",
   "act.ask-registration": "PBX fragen",
   "act.ask-registration.will": "Alle verbundenen PBXen werden jetzt gefragt, ob sie das Telefon registriert sehen. Nichts wird geändert.",
   "act.ask-registration.yes": "Fragen",
@@ -401,7 +401,7 @@ export default {
   "import.truncated": "Es gibt mehr; nur die ersten werden gezeigt.",
   "import.category": "Kategorie in Devices",
   "import.category.own": "wie die Datei sagt, oder die einzige",
-  "import.rollout": "Rollout",
+  "import.rollout": "Codes 7 Tage statt 15 Minuten gültig",
   "import.start": "Provisionieren ({count})",
   "import.start.will":
     "Telefone, die nacheinander mit Codes von Devices provisioniert werden: {count}. Sie können die Seite währenddessen verlassen.",

@@ -4,6 +4,7 @@
 import { html, render, nothing } from "../lit/lit-html.js";
 import { errors, progress } from "./import/progress.js";
 import { check, readable, table } from "./import/upload.js";
+import { label } from "./parts/category.js";
 import { digits } from "./parts/mac.js";
 import { question } from "./parts/dialog.js";
 import { refused, said } from "./parts/said.js";
@@ -196,7 +197,7 @@ class Import {
         <label><span>${app.t("import.category")}</span><select name="category" @change=${(event) => {
           this.category = event.target.value;
         }}>
-          <option value="">${app.t("import.category.own")}</option>${this.categories.map((one) => html`<option value=${one.id} ?selected=${one.id === this.category}>${one.name}</option>`)}</select></label>
+          <option value="">${app.t("import.category.own")}</option>${this.categories.map((one) => html`<option value=${one.id} ?selected=${one.id === this.category}>${label(this.categories, one)}</option>`)}</select></label>
         <label class="check"><input type="checkbox" name="rollout" .checked=${this.rollout} @change=${(event) => {
           this.rollout = event.target.checked;
         }}> ${app.t("import.rollout")}</label>

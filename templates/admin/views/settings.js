@@ -3,6 +3,7 @@
 import { html, render, nothing } from "../lit/lit-html.js";
 import { repeat } from "../lit/directives/repeat.js";
 import { address } from "../shell/routes.js";
+import { names } from "./parts/category.js";
 import { refused, said, word } from "./parts/said.js";
 import { wrong } from "./settings/check.js";
 import { field, zoneList } from "./settings/field.js";
@@ -41,7 +42,7 @@ class Settings {
     );
     app.talk.ask("Categories", {}).then(
       (told) => {
-        this.categories = told.categories.map((one) => one.name);
+        this.categories = names(told.categories);
         this.draw();
       },
       () => {},

@@ -2,6 +2,7 @@
 
 import { html, nothing } from "../../lit/lit-html.js";
 import { address } from "../../shell/routes.js";
+import { label } from "../parts/category.js";
 import { question } from "../parts/dialog.js";
 import { refused, said } from "../parts/said.js";
 
@@ -38,7 +39,7 @@ async function fields(app, action) {
     const known = await categories(app);
     return html`<label>${app.t("act.new-code.category")}
       <select name="category"><option value="">${app.t("act.new-code.own")}</option>
-        ${known.map((one) => html`<option value=${one.id}>${one.name}</option>`)}</select></label>
+        ${known.map((one) => html`<option value=${one.id}>${label(known, one)}</option>`)}</select></label>
       <label class="check"><input type="checkbox" name="rollout" value="yes"> ${app.t("act.new-code.rollout")}</label>`;
   }
   return nothing;
