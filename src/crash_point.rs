@@ -157,9 +157,7 @@ points! {
         SharedAccountWritten,
         /// An app object named a URL; nothing is written.
         UrlNamed,
-        /// The instance has the URL; the provider does not.
-        InstanceUrlWritten,
-        /// Both have.
+        /// The URL is written.
         UrlWritten,
         /// Two app objects name different URLs; that is not written.
         ConflictNamed,

@@ -1,5 +1,7 @@
 //! Where a phone stands, as one word: the first thing in the way of a phone that rings, or that nothing is.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::refusal::{self, Refusal};
@@ -7,6 +9,7 @@ use crate::{
     phone::{
         admission::Reason,
         facet::{DevicesState, RedirectState, RegistrationState, RequestState, UserObjectState, Wanted},
+        public_url::PublicUrls,
         record::{Account, Phone},
     },
     store::RequestFacts,
@@ -24,8 +27,8 @@ pub struct Around {
     pub services: bool,
     /// A PBX announces a Devices app.
     pub devices: bool,
-    /// Where phones reach us is known: configured or learned.
-    pub own_url: bool,
+    /// Under which URLs phones reach us.
+    pub urls: Arc<PublicUrls>,
     /// The app objects that are connected and lack the flag Admin, by name.
     pub without_admin: Vec<String>,
     /// Who refused our certificate lately, the newest first.
@@ -294,7 +297,7 @@ fn asking(phone: &Phone, facts: &Facts<'_>, now: Timestamp) -> Option<Cause> {
             RedirectState::Refused => Cause::RedirectRefused,
             RedirectState::ForeignOwner => Cause::RedirectForeignOwner,
             RedirectState::Pending if phone.redirect.error.is_some() => Cause::RedirectAway,
-            RedirectState::Pending if !facts.around.own_url => Cause::NoOwnUrl,
+            RedirectState::Pending if !facts.around.urls.is_known(&phone.provider) => Cause::NoOwnUrl,
             RedirectState::Pending => Cause::RedirectPending,
             RedirectState::Redirected => Cause::RedirectedNotAsked,
         },

@@ -24,14 +24,13 @@ pub struct File {
 fn with_request<R>(deps: &Deps, phone: &Phone, stage: Stage, then: impl FnOnce(&FileRequest<'_>) -> R) -> R {
     let last = deps.store.request_facts(phone.id);
     let recognition = recognition_of(&deps.registry.load(), phone, last.as_ref());
-    let bases = (deps.bases)(phone.instance);
+    let urls = (deps.urls)(phone.instance);
     let layers = deps.store.layers(phone.instance);
     then(&FileRequest {
         phone: Some(phone),
         recognition: &recognition,
         stage,
-        phone_base: &bases.plain,
-        https_base: &bases.https,
+        urls: &urls,
         token: Some(phone.token.expose()),
         layers: &layers,
     })

@@ -72,22 +72,13 @@ use crate::{
         instance::{InstanceId, Instances},
         record::Phone,
     },
-    provision::{Provisioning, ports::Pbx},
+    provision::{Provisioning, PublicUrlsOf, ports::Pbx},
     render::Renderer,
     store::{Store, StoreError},
     tasks::Tasks,
     vendor::SharedRegistry,
     wire::appws::Envelope,
 };
-
-/// Where phones reach an instance; both end in `/phone/`, or are empty while nobody knows.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PhoneBases {
-    /// By plain HTTP, or whatever the base is.
-    pub plain: String,
-    /// By https.
-    pub https: String,
-}
 
 /// A source that tries one MAC address after the other; see [`Deps::scanning`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,8 +104,8 @@ pub struct Deps {
     pub registry: SharedRegistry,
     /// Renders without a cache: looking at files must not push out what phones fetch.
     pub renderer: Renderer,
-    /// Where phones reach an instance.
-    pub bases: Box<dyn Fn(InstanceId) -> PhoneBases + Send + Sync>,
+    /// Under which URLs phones reach an instance.
+    pub urls: PublicUrlsOf,
     /// The PBXs that are connected.
     pub sessions: PbxSessions,
     /// The links to Devices.

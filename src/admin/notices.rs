@@ -17,10 +17,9 @@ use crate::{
     phone::{
         facet::{RedirectState, Wanted},
         instance::InstanceId,
+        public_url::Scheme,
         settings::Layers,
-        urls::Scheme,
     },
-    provision::urls::conflict_key,
     vendor::Vendor,
     wire::appws::{pbx_admin, services},
 };
@@ -222,17 +221,17 @@ fn demo(vendor: &Vendor, layers: &Layers) -> Option<Notice> {
 
 fn urls_and_schemes(deps: &Deps, instance: InstanceId, all: &mut Vec<Notice>) {
     let registry = deps.registry.load();
+    let urls = (deps.urls)(instance);
     for provider in registry.vendors().flat_map(|vendor| &vendor.providers) {
-        if let Some(urls) = deps.store.fact(instance, &conflict_key(&provider.name)) {
-            let text = Text::new("notice.url-conflict").with("provider", provider.name.clone()).with("urls", urls);
+        if let Some(named) = urls.conflict(&provider.name) {
+            let text = Text::new("notice.url-conflict").with("provider", provider.name.clone()).with("urls", named);
             all.push(notice("url-conflict", "warning", text));
         }
     }
     for vendor in registry.vendors() {
         let lookup =
             crate::phone::settings::Lookup { vendor: Some(&vendor.name), ..crate::phone::settings::Lookup::instance() };
-        let settings = deps.store.layers(instance).effective_of(&["provisioning_scheme"], &lookup, None);
-        if settings.scheme() == Scheme::Http {
+        if deps.store.layers(instance).scheme(&lookup) == Scheme::Http {
             let text = Text::new("notice.clear-text").with("vendor", vendor.title.clone());
             all.push(notice("clear-text", "warning", text));
         }

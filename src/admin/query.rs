@@ -259,7 +259,7 @@ mod tests {
         phone.id = PhoneId(i64::from(number));
         phone.mac = Mac::new([0x80, 0x5e, 0xc0, 0, 0, number]).unwrap();
         change(&mut phone);
-        let around = Around { pbx: true, services: true, devices: true, own_url: true, ..Around::default() };
+        let around = Around { pbx: true, services: true, devices: true, urls: known_urls(), ..Around::default() };
         let facts = Facts { around: &around, request: None, known_model: true, manual_url: None };
         Row::new(Arc::new(phone), None, FirmwareState::default(), &facts, Timestamp::UNIX_EPOCH)
     }

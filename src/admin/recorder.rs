@@ -17,8 +17,6 @@ use crate::{
         admission::{FirstContact, Reason},
         record::Phone,
         saying::Said,
-        settings::{Defaults, Lookup},
-        urls::Scheme,
     },
     store::{EVENTS_KEPT, EventRow, HistoryFilter, HistoryRow, RequestFacts, StoreError},
 };
@@ -51,30 +49,24 @@ pub fn details(deps: &Deps, shelf: &Shelf, phone: &std::sync::Arc<Phone>) -> (Va
     let around = shelf.around(phone.instance);
     let now = deps.clock.now();
     let row = shelf.row(std::sync::Arc::clone(phone), &around, now);
-    let bases = (deps.bases)(phone.instance);
-    let settings = deps.store.layers(phone.instance);
-    let lookup = Lookup::of(phone, Defaults::Table);
-    let scheme = settings.effective_of(&["provisioning_scheme"], &lookup, Some(&phone.device_config));
-    let manual = if scheme.scheme() == Scheme::Http { &bases.plain } else { &bases.https };
+    let urls = (deps.urls)(phone.instance);
+    let scheme = deps.store.layers(phone.instance).scheme_of(phone);
+    let manual = urls.base(&phone.provider, scheme).ok();
     let known_model = knows_model(deps, phone);
-    let facts = Facts {
-        around: &around,
-        request: row.last.as_ref(),
-        known_model,
-        manual_url: Some(manual.as_str()).filter(|url| !url.is_empty()),
-    };
+    let facts = Facts { around: &around, request: row.last.as_ref(), known_model, manual_url: manual.as_deref() };
     let sentence = sentence(phone, &facts, now);
     let mut details = row.json();
     if let (Some(members), Value::Object(more)) =
-        (details.as_object_mut(), more(phone, row.last.as_ref(), manual, known_model))
+        (details.as_object_mut(), more(phone, row.last.as_ref(), manual.as_deref(), known_model))
     {
         members.extend(more);
+        members.insert("urlProblem".to_owned(), json!(urls.problem(&phone.provider, scheme)));
         members.insert("holdsCurrentFile".to_owned(), json!(file::holds_current(deps, phone)));
     }
     (details, sentence)
 }
 
-fn more(phone: &Phone, last: Option<&RequestFacts>, manual: &str, known_model: bool) -> Value {
+fn more(phone: &Phone, last: Option<&RequestFacts>, manual: Option<&str>, known_model: bool) -> Value {
     let accounts = phone.accounts.iter().take(ACCOUNTS).map(|account| {
         json!({
             "line": account.line,
@@ -122,7 +114,7 @@ fn more(phone: &Phone, last: Option<&RequestFacts>, manual: &str, known_model: b
             "at": time(last.at), "address": last.address, "userAgent": last.user_agent, "file": last.file,
             "outcome": last.outcome, "requests": last.requests,
         })),
-        "manualUrl": Some(manual).filter(|url| !url.is_empty()),
+        "manualUrl": manual,
         "knownModel": known_model,
     })
 }

@@ -1,7 +1,10 @@
 //! Phones that refuse our certificate never ask. Who refused it is known by address only: this links the failed handshakes
 //! to phones that wait behind the same one.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, SocketAddr},
+};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -35,15 +38,13 @@ pub struct Refusal {
 #[must_use]
 pub fn refusals(deps: &Deps, instance: InstanceId) -> Vec<Refusal> {
     let since = deps.clock.now().saturating_sub(MEMORY).unwrap_or(Timestamp::MIN);
-    let base = (deps.bases)(instance).https;
-    let host = url::Url::parse(&base).ok().and_then(|url| url.host_str().map(str::to_owned));
-    newest(deps.failures.all(), host.as_deref(), since)
+    newest(deps.failures.all(), &(deps.urls)(instance).hosts(), since)
 }
 
-fn newest(all: Vec<FailedHandshake>, host: Option<&str>, since: Timestamp) -> Vec<Refusal> {
-    let is_ours = |name: &Option<String>| match (name, host) {
-        (Some(name), Some(host)) => name.eq_ignore_ascii_case(host),
-        _ => true,
+fn newest(all: Vec<FailedHandshake>, hosts: &BTreeSet<String>, since: Timestamp) -> Vec<Refusal> {
+    let is_ours = |name: &Option<String>| match name {
+        Some(name) => hosts.is_empty() || hosts.contains(&name.to_ascii_lowercase()),
+        None => true,
     };
     let mut found: Vec<Refusal> = Vec::new();
     for one in all.into_iter().rev() {
@@ -113,7 +114,7 @@ mod tests {
             failed("192.0.2.2", 11, Some("other.example.com")),
             failed("192.0.2.3", 2, None),
         ];
-        let found = newest(all, Some("GW.example.com"), Timestamp::from_second(5).unwrap());
+        let found = newest(all, &BTreeSet::from(["gw.example.com".to_owned()]), Timestamp::from_second(5).unwrap());
         let at = Timestamp::from_second(10).unwrap();
         assert_eq!(found, [Refusal { address: "192.0.2.1".parse().unwrap(), at, alert: "unknown_ca" }]);
     }

@@ -35,7 +35,7 @@ fn working() -> Case {
     phone.delivery = Some(Delivery { at: now, revision: phone.revision, provisioning: 1, etag: "\"a\"".into() });
     phone.accounts[0].user_object.reach(UserObjectState::Applied, now);
     phone.accounts[0].registration.reach(RegistrationState::Registered, now);
-    let around = Around { pbx: true, services: true, devices: true, own_url: true, ..Around::default() };
+    let around = Around { pbx: true, services: true, devices: true, urls: known_urls(), ..Around::default() };
     Case { phone, around, request: None, known_model: true, now }
 }
 
@@ -207,7 +207,7 @@ const ROWS: &[Row] = &[
         redirected,
         |case| {
             case.phone.redirect.reach(RedirectState::Pending, case.now);
-            case.around.own_url = false;
+            case.around.urls = Default::default();
         },
         "public_url",
     ),

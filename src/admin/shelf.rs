@@ -22,7 +22,6 @@ use crate::{
         instance::InstanceId,
         record::{Phone, PhoneId},
     },
-    provision::urls,
     wire::appws::{pbx_admin, services},
 };
 
@@ -272,13 +271,11 @@ fn around(deps: &Deps, instance: InstanceId) -> Around {
     };
     without_admin.sort();
     without_admin.dedup();
-    let configured = deps.instances.get(instance);
     Around {
         pbx: !sessions.is_empty(),
         services: grants(services::API),
         devices: !deps.sessions.services(instance, services::DEVICES_API).is_empty(),
-        own_url: configured.is_some_and(|instance| instance.public_url.is_some() || instance.phone_url.is_some())
-            || urls::learned(&deps.store, instance, None).is_some(),
+        urls: (deps.urls)(instance),
         without_admin,
         refusals: refusal::refusals(deps, instance),
     }

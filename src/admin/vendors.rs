@@ -8,7 +8,11 @@ use super::{
     reply::{Answer, clip, read, result},
     text::Text,
 };
-use crate::{phone::instance::InstanceId, wire::appws::Envelope};
+use crate::{
+    phone::{instance::InstanceId, settings::Lookup},
+    vendor::Vendor,
+    wire::appws::Envelope,
+};
 
 #[derive(Deserialize)]
 struct Request {
@@ -21,12 +25,13 @@ struct Request {
 /// When there is no such vendor.
 pub fn vendors(deps: &Deps, instance: InstanceId, message: &Envelope) -> Answer {
     let request: Request = read(message)?;
-    let bases = (deps.bases)(instance);
-    let url = if bases.https.is_empty() { &bases.plain } else { &bases.https };
+    let urls = (deps.urls)(instance);
+    let layers = deps.store.layers(instance);
+    let scheme = |vendor: &Vendor| layers.scheme(&Lookup { vendor: Some(&vendor.name), ..Lookup::instance() });
     let registry = deps.registry.load();
     let is_meant = |name: &str| request.vendor.as_deref().is_none_or(|wanted| wanted == name);
-    let found: Vec<Value> =
-        registry.vendors().filter(|vendor| is_meant(&vendor.name)).map(|vendor| vendor.to_json(url)).collect();
+    let meant = registry.vendors().filter(|vendor| is_meant(&vendor.name));
+    let found: Vec<Value> = meant.map(|vendor| vendor.to_json(&urls, scheme(vendor))).collect();
     match request.vendor {
         Some(vendor) if found.is_empty() => Err(Text::new("unknown-vendor").with("vendor", clip(&vendor, 60)).into()),
         _ => super::reply::list(result(message), "vendors", &found),

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::{
-    StartError, bases,
+    StartError,
     threads::{Threads, on},
 };
 use crate::{
-    admin::{Deps, Desk, PhoneBases, Scanning},
+    admin::{Deps, Desk, Scanning},
     apis::pbx_admin::ConnectedPbxs,
     clock::SharedClock,
     config::Config,
@@ -15,7 +15,7 @@ use crate::{
     links::{devices::DevicesLinks, pbx::PbxSessions},
     net::{failed_handshakes::FailedHandshakes, reach::Reach},
     phone::instance::Instances,
-    provision::Provisioning,
+    provision::{Provisioning, public_urls},
     render::Renderer,
     store::Store,
     tasks::Tasks,
@@ -39,14 +39,10 @@ pub(super) struct Parts {
 /// Opens it.
 pub(super) async fn open(config: &Config, threads: &Threads, parts: Parts) -> Result<Desk, StartError> {
     let Parts { store, instances, registry, sessions, devices, provisioning, failures, clock, scanners, tasks } = parts;
-    let of_instance = bases::of(store.clone(), instances.clone());
     let certificates = super::certificates::files(config);
     let deps = Deps {
         renderer: Renderer::new(Arc::clone(&registry), store.derive_key("etag"), 0, Arc::clone(&clock)),
-        bases: Box::new(move |id| {
-            let bases = of_instance(id);
-            PhoneBases { plain: bases.plain.clone(), https: bases.https.clone() }
-        }),
+        urls: public_urls(store.clone(), instances.clone()),
         resync: Box::new({
             let store = store.clone();
             move |phone| {

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use crate::{
     links::pbx::PbxSessions,
     phone::{facet::RedirectState, instance::Instances, record::Phone},
-    provision::moving::{Moving, moving},
+    provision::{
+        moving::{Moving, moving},
+        public_url::read,
+    },
     render::Renderer,
     store::Store,
     sysclients::Fleet,
@@ -26,7 +29,8 @@ impl Measured {
     /// Sets them.
     pub fn set_gauges(&self) {
         gauge(Metric::Phones, &[], self.store.roster().len() as f64);
-        let counts = self.instances.iter().map(|instance| moving(&self.store, instance));
+        let counts =
+            self.instances.iter().map(|instance| moving(&self.store, &read(&self.store, instance), instance.id));
         let open: usize = counts.map(Moving::open).sum();
         gauge(Metric::PhonesToMove, &[], open as f64);
         for state in RedirectState::ALL {

@@ -1,7 +1,6 @@
 //! Everything built and wired in one place: [`Application::build`] binds and returns the ports, [`Application::run`]
 //! serves until told to stop.
 
-mod bases;
 mod certificates;
 mod deliveries;
 mod desk;
@@ -20,10 +19,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 
-pub use self::{
-    bases::{bases_of, configured_base},
-    error::{ServingError, StartError},
-};
+pub use self::error::{ServingError, StartError};
 use self::{
     deliveries::ToProvisioning,
     history::StoredHistory,
@@ -203,6 +199,7 @@ impl Application {
         let rest = Rest::new(desk, store.clone(), Arc::clone(&clock), proxies.clone());
         let pages: Arc<dyn Pages> =
             Arc::new(AdminPages { sessions: sessions.clone(), store: store.clone(), proxies: proxies.clone() });
+        let urls = provision::public_urls(store.clone(), instances.clone());
         let deps = http::Deps::new(http::Parts {
             instances: instances.clone(),
             records: Arc::new(Stored(store.clone())),
@@ -210,7 +207,7 @@ impl Application {
                 registry: Arc::clone(&registry),
                 renderer: Arc::clone(&renderer),
                 store: store.clone(),
-                bases: bases::of(store.clone(), instances.clone()),
+                urls: Arc::clone(&urls),
             }),
             deliveries: Arc::new(ToProvisioning(provisioning)),
             upgrade: Arc::new(Sockets { apis, proxies: proxies.clone() }),
@@ -222,7 +219,7 @@ impl Application {
             bootstraps: (!config.https.phone_ca.as_os_str().is_empty()).then(|| http::bootstrap::Bootstraps {
                 store: store.clone(),
                 registry: Arc::clone(&registry),
-                bases: bases::of(store.clone(), instances.clone()),
+                urls: Arc::clone(&urls),
                 ca: config.https.phone_ca.clone(),
                 turn: tokio::sync::Mutex::default(),
             }),
@@ -462,7 +459,7 @@ async fn start_pnp(
     let desk = Desk {
         store: store.clone(),
         instances: instances.clone(),
-        url_of: provision::token_urls(store.clone(), instances.clone()),
+        url_of: provision::token_urls(store.clone(), provision::public_urls(store.clone(), instances.clone())),
         watch,
     };
     arrivals.serve(&desk, clock, tasks);

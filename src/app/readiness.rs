@@ -7,7 +7,7 @@ use crate::{
     links::{devices::DevicesLinks, pbx::PbxSessions},
     net::failed_handshakes::{FailedHandshake, FailedHandshakes},
     phone::instance::Instances,
-    provision::moving::moving,
+    provision::{moving::moving, public_url::read},
     store::Store,
     vendor::LiveFolders,
     wire::appws::{pbx_admin, services},
@@ -58,7 +58,7 @@ impl Readiness for LinksReadiness {
         let what = "vendor folders: the last good state serves on";
         let folders = findings.iter().map(|finding| NotReady { what: what.to_owned(), why: finding.to_string() });
         let moves = self.instances.iter().filter_map(|instance| {
-            let why = moving(&self.store, instance).sentence()?;
+            let why = moving(&self.store, &read(&self.store, instance), instance.id).sentence()?;
             Some(NotReady { what: format!("{}: phones are being moved to a new URL", instance.label()), why })
         });
         folders.chain(moves).chain(refusals(&self.failures)).collect()

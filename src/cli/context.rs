@@ -11,7 +11,8 @@ use crate::{
     app,
     clock::{SharedClock, SystemClock},
     config::{Config, InstanceConfig},
-    phone::instance::InstanceId,
+    phone::{instance::InstanceId, public_url::PublicUrls},
+    provision::public_url,
     store::Store,
     tasks::Tasks,
 };
@@ -51,6 +52,11 @@ impl Context {
 }
 
 impl Context {
+    /// Under which URLs the instance's phones reach the gateway.
+    pub fn public_urls(&self) -> PublicUrls {
+        public_url::read(&self.store, &app::instance(self.instance, &self.configured))
+    }
+
     /// Whoever sits at the terminal.
     pub fn person(&self) -> anyhow::Result<Person> {
         let instance = Arc::new(app::instance(self.instance, &self.configured));

@@ -19,11 +19,12 @@ use super::{
 };
 use crate::{
     admin::{self, told},
-    app::bases_of,
+    app,
     clock::{Clock, SystemClock},
     config::{Config, InstanceConfig},
     diagnostics::{self, Bundle, Sources, Tenant, Wish},
     phone::{instance::InstanceId, mac::Mac},
+    provision::public_url,
     store::{AuditEntry, Store},
     vendor::{Registry, SharedRegistry},
 };
@@ -178,8 +179,8 @@ fn registry(config: &Config, remarks: &mut Vec<String>) -> anyhow::Result<Shared
 
 async fn tenant(configured: &InstanceConfig, store: &Store, id: InstanceId) -> Tenant {
     let live = ask(store, id).await;
-    let bases = bases_of(configured, store, id);
-    Tenant { id, label: configured.label(), plain: bases.plain.clone(), https: bases.https.clone(), live }
+    let urls = public_url::read(store, &app::instance(id, configured));
+    Tenant { id, label: configured.label(), urls, live }
 }
 
 /// What the serving gateway says of its connections, if there is one.

@@ -239,9 +239,14 @@ fn summary(store: &Store, phone: &Phone) -> Value {
 async fn show(context: &Context, mac: Mac, as_json: bool) -> anyhow::Result<()> {
     let phone = find(context, mac)?;
     let events = context.store.events(phone.id, 50).await?;
+    let urls = context.public_urls();
+    let scheme = context.store.layers(phone.instance).scheme_of(&phone);
+    let (base, problem) = (urls.base(&phone.provider, scheme), urls.problem(&phone.provider, scheme));
     if as_json {
         let mut value = summary(&context.store, &phone);
         if let Some(object) = value.as_object_mut() {
+            object.insert("url".to_owned(), json!(base.ok()));
+            object.insert("url_problem".to_owned(), json!(problem));
             let rows =
                 events.iter().map(|event| json!({"at": event.at.to_string(), "kind": event.kind, "text": event.text}));
             object.insert("events".to_owned(), rows.collect());
@@ -262,6 +267,10 @@ async fn show(context: &Context, mac: Mac, as_json: bool) -> anyhow::Result<()> 
         }
     };
     output::line(&format!("  {:<16}{}", "Firmware", firmware(&context.store, &phone).text()));
+    output::line(&format!("  {:<16}{}", "Comes to", base.as_deref().unwrap_or("not known")));
+    if let Some(problem) = &problem {
+        output::line(&format!("  {:<16}{problem}", ""));
+    }
     print("Wanted", phone.wanted.text(), phone.created, None);
     print("Device Config", phone.devices.state.text(), phone.devices.since, phone.devices.error.as_deref());
     print("Redirect", phone.redirect.state.text(), phone.redirect.since, phone.redirect.error.as_deref());

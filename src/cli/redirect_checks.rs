@@ -90,7 +90,7 @@ impl Check {
 
 /// Says how far a bulk move is, while there is one.
 pub fn tell_move(context: &Context) {
-    let moving = moving::moving(&context.store, &crate::app::instance(context.instance, &context.configured));
+    let moving = moving::moving(&context.store, &context.public_urls(), context.instance);
     if let Some(sentence) = moving.sentence() {
         output::note(&format!("{sentence}; the others follow by themselves."));
     }

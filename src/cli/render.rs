@@ -14,7 +14,6 @@ use super::{
     vendors::registry,
 };
 use crate::{
-    app::bases_of,
     clock::SystemClock,
     phone::{
         mac::Mac,
@@ -139,14 +138,13 @@ impl Render {
             if self.file.is_none() {
                 (recognition.kind, recognition.mac) = (FileKind::Personal, Some(mac));
             }
-            let bases = bases_of(&context.configured, &context.store, context.instance);
+            let urls = context.public_urls();
             let layers = context.store.layers(context.instance);
             let request = FileRequest {
                 phone: Some(&phone),
                 recognition: &recognition,
                 stage: self.stage(),
-                phone_base: &bases.plain,
-                https_base: &bases.https,
+                urls: &urls,
                 token: Some(phone.token.expose()),
                 layers: &layers,
             };

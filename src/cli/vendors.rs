@@ -1,12 +1,27 @@
 //! `gangway vendors`: what is supported.
 
-use std::process::ExitCode;
+use std::{collections::BTreeMap, process::ExitCode, sync::Arc};
 
 use anyhow::bail;
 use clap::Args;
 
-use super::{Global, context::load_config, output};
-use crate::{app::configured_base, vendor::Registry};
+use super::{
+    Global,
+    context::{block_on, choose_instances, load_config},
+    output,
+};
+use crate::{
+    app::instance,
+    clock::SystemClock,
+    phone::{
+        instance::InstanceId,
+        public_url::{PublicUrls, Scheme},
+        settings::{Layers, Lookup},
+    },
+    provision::public_url,
+    store::{DATABASE, Store},
+    vendor::{Registry, Vendor},
+};
 
 /// Lists vendors, or the models of one.
 #[derive(Debug, Args)]
@@ -19,13 +34,14 @@ impl Vendors {
     /// Prints them.
     pub fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
         let registry = registry(global)?;
-        let url = phone_url(global);
+        let at = Surroundings::of(global)?;
+        let json = |vendor: &Vendor| vendor.to_json(&at.urls, at.scheme(vendor));
         match &self.vendor {
-            None if global.json => output::json(&registry.to_json(&url)),
+            None if global.json => output::json(&registry.vendors().map(json).collect()),
             None => output::line(registry.to_text().trim_end()),
             Some(name) => match registry.vendor(name) {
-                Some(vendor) if global.json => output::json(&vendor.to_json(&url)),
-                Some(vendor) => output::line(vendor.to_text(&url).trim_end()),
+                Some(vendor) if global.json => output::json(&json(vendor)),
+                Some(vendor) => output::line(vendor.to_text(&at.urls, at.scheme(vendor)).trim_end()),
                 None => {
                     let known: Vec<&str> = registry.vendors().map(|vendor| vendor.name.as_ref()).collect();
                     bail!("there is no vendor '{name}'; known are {}", known.join(", "));
@@ -36,12 +52,43 @@ impl Vendors {
     }
 }
 
-/// Where phones reach the first instance, as far as the configuration says so; else with words in place of names.
-fn phone_url(global: &Global) -> String {
-    let config = if global.config.exists() { load_config(global).ok() } else { None };
-    let first = config.as_ref().and_then(|config| config.instances.first());
-    let (domain, name) = first.map_or(("DOMAIN", "INSTANCE"), |one| (one.domain.as_str(), one.name.as_str()));
-    first.and_then(configured_base).unwrap_or_else(|| format!("https://GATEWAY/{domain}/{name}/phone/"))
+/// Where the phones of an instance come to, and its settings: from its data directory where there is one, else as far as
+/// the configuration says, else words in place of names.
+struct Surroundings {
+    urls: PublicUrls,
+    layers: Arc<Layers>,
+}
+
+impl Surroundings {
+    fn of(global: &Global) -> anyhow::Result<Self> {
+        let nothing = || Self { urls: PublicUrls::none("/DOMAIN/INSTANCE"), layers: Arc::default() };
+        let config = if global.config.exists() { load_config(global).ok() } else { None };
+        let Some(config) = config else { return Ok(nothing()) };
+        let Some(first) = choose_instances(&config, global.instance.as_deref())?.first().copied() else {
+            return Ok(nothing());
+        };
+        let stored = config.data.dir.join(DATABASE).exists().then(|| {
+            block_on(async |tasks| {
+                let store = Store::open(&config.data.dir, Arc::new(SystemClock), &tasks).await?;
+                let id = store.instance(&first.domain, &first.name).await?;
+                Ok(Self { urls: public_url::read(&store, &instance(id, first)), layers: store.layers(id) })
+            })
+        });
+        let configured =
+            || Self { urls: PublicUrls::new(&instance(InstanceId(0), first), BTreeMap::new()), layers: Arc::default() };
+        Ok(match stored {
+            None => configured(),
+            Some(Ok(stored)) => stored,
+            Some(Err(error)) => {
+                output::note(&format!("The URLs are those of the configuration alone: {error:#}"));
+                configured()
+            }
+        })
+    }
+
+    fn scheme(&self, vendor: &Vendor) -> Scheme {
+        self.layers.scheme(&Lookup { vendor: Some(&vendor.name), ..Lookup::instance() })
+    }
 }
 
 /// The vendor folders: with the configuration's own ones where a configuration file is there, else the built-in ones.

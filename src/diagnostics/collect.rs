@@ -17,9 +17,9 @@ use super::{
 use crate::{
     phone::{
         mac::Mac,
-        settings::{Scope, setting},
+        settings::{Lookup, Scope, setting},
     },
-    provision::urls::LEARNED,
+    provision::public_url::{CONFLICT, LEARNED},
     store::{AUDIT_KEPT, AuditRow, HistoryFilter, HistoryRow, StoreError},
 };
 
@@ -28,7 +28,7 @@ const UNPACKED: u64 = 12;
 /// Calls to redirect services that are looked at, the newest.
 const CALLS: u32 = 20_000;
 /// Facts worth telling, by their beginning: URLs learned and in conflict, grants, where sysclients go, who frames the page.
-const FACTS: [&str; 4] = [LEARNED, "grants.", "devices.", "frame."];
+const FACTS: [&str; 5] = [LEARNED, CONFLICT, "grants.", "devices.", "frame."];
 
 /// The parts, ready but for their size.
 pub(super) struct Collected {
@@ -135,7 +135,7 @@ fn all_names(sources: &Sources<'_>, instances: &[OfInstance<'_>], of_phones: &[O
             names::of_audit(row, &mut known);
         }
     }
-    for prefix in [LEARNED, "devices.", "frame."] {
+    for prefix in [LEARNED, CONFLICT, "devices.", "frame."] {
         for (_, _, value) in store.facts_beginning(prefix) {
             value.split_whitespace().for_each(|url| known.add_host_of(url));
         }
@@ -211,13 +211,25 @@ fn instance(sources: &Sources<'_>, tenant: &Tenant) -> Value {
         .filter(|(instance, ..)| *instance == tenant.id)
         .map(|(_, name, value)| (name, Value::String(value)))
         .collect();
+    // By provider: each has an app object of its own.
+    let registry = sources.registry.load();
+    let providers =
+        registry.vendors().flat_map(|vendor| vendor.providers.iter().map(move |provider| (vendor, provider)));
+    let layers = store.layers(tenant.id);
+    let come_to: serde_json::Map<String, Value> = providers
+        .map(|(vendor, provider)| {
+            let scheme = layers.scheme(&Lookup { vendor: Some(&vendor.name), ..Lookup::instance() });
+            let base = tenant.urls.base(&provider.name, scheme);
+            (provider.name.clone(), json!(base.unwrap_or_else(|why| why.to_string())))
+        })
+        .collect();
     let live = match &tenant.live {
         Ok(live) => live.clone(),
         Err(why) => json!({ "not_known": why }),
     };
     json!({
         "instance": tenant.label,
-        "phones_come_to": { "http": tenant.plain, "https": tenant.https },
+        "phones_come_to": come_to,
         "learned": learned,
         "passive": store.restoration().and_then(|restoration| restoration.passive_sentence()),
         "serving_gateway": live,

@@ -28,7 +28,7 @@ use self::{
 use crate::{
     clock::SharedClock,
     config::Config,
-    phone::{instance::InstanceId, mac::Mac},
+    phone::{instance::InstanceId, mac::Mac, public_url::PublicUrls},
     store::Store,
     vendor::SharedRegistry,
 };
@@ -64,10 +64,8 @@ pub struct Tenant {
     pub id: InstanceId,
     /// `DOMAIN/NAME`.
     pub label: String,
-    /// Where phones reach it by plain HTTP.
-    pub plain: String,
-    /// Where phones reach it by https.
-    pub https: String,
+    /// Under which URLs phones reach it.
+    pub urls: PublicUrls,
     /// Notices and connections as the serving gateway tells them, or why it does not.
     pub live: Result<Value, String>,
 }

@@ -8,10 +8,13 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use serde_json::json;
 
-use super::{Deps, answer, ports::FileKind, rendered::BasesOf};
+use super::{Deps, answer, ports::FileKind};
 use crate::{
-    phone::instance::Instance,
-    provision::bootstrap::{self, Ticket},
+    phone::{instance::Instance, public_url::Scheme},
+    provision::{
+        PublicUrlsOf,
+        bootstrap::{self, Ticket},
+    },
     store::Store,
     vendor::SharedRegistry,
 };
@@ -25,8 +28,8 @@ pub struct Bootstraps {
     pub store: Store,
     /// The vendors.
     pub registry: SharedRegistry,
-    /// Where phones reach an instance.
-    pub bases: BasesOf,
+    /// Under which URLs phones reach an instance.
+    pub urls: PublicUrlsOf,
     /// `[https] phone_ca`.
     pub ca: PathBuf,
     /// One at a time: of two requests with the same token one is too late.
@@ -96,9 +99,9 @@ impl Bootstraps {
             return Ok(None);
         };
         let der = CertificateDer::from_pem_file(&self.ca).map_err(|error| self.unreadable(&error))?;
-        let bases = (self.bases)(instance.id);
+        let url = (self.urls)(instance.id).base(&phone.provider, Scheme::Https).map_err(|error| error.to_string())?;
         let values = json!({
-            "provisioning": { "url": bases.https, "interval_minutes": 1 },
+            "provisioning": { "url": url, "interval_minutes": 1 },
             "ca": { "url": format!("{}{token}/{CA_FILE}", ticket.base), "base64": STANDARD.encode(&der) },
         });
         let text = registry.render(vendor, family, template, &values, true).map_err(|fault| fault.reason)?;

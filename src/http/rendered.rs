@@ -10,28 +10,16 @@ use crate::{
     phone::{
         admission::{FirstContact, Policy},
         instance::{Instance, InstanceId},
+        public_url,
         record::{Credentials, Phone},
         settings::{Defaults, Lookup},
-        urls,
     },
-    provision::urls::shared_account,
+    provision::{PublicUrlsOf, urls::shared_account},
     render::{FileRequest, Renderer, Stage as Part},
     store::Store,
     vendor,
     wire::http_auth::{Algorithm, Scheme},
 };
-
-/// Where phones reach an instance; both end in `/phone/`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Bases {
-    /// By plain HTTP, or whatever the base is.
-    pub plain: String,
-    /// By https.
-    pub https: String,
-}
-
-/// Tells an instance's present bases: configured or learned.
-pub type BasesOf = Arc<dyn Fn(InstanceId) -> Arc<Bases> + Send + Sync>;
 
 /// [`Files`] on registry, renderer and store.
 pub struct RenderedFiles {
@@ -41,15 +29,15 @@ pub struct RenderedFiles {
     pub renderer: Arc<Renderer>,
     /// The settings.
     pub store: Store,
-    /// The bases.
-    pub bases: BasesOf,
+    /// Under which URLs phones reach an instance.
+    pub urls: PublicUrlsOf,
 }
 
 impl Files for RenderedFiles {
     fn revision(&self, instance: InstanceId) -> u64 {
         let mut hasher = DefaultHasher::new();
         let layers = self.store.layers(instance);
-        (self.registry.load().revision(), layers.revision(), self.renderer.today(), (self.bases)(instance))
+        (self.registry.load().revision(), layers.revision(), self.renderer.today(), (self.urls)(instance))
             .hash(&mut hasher);
         hasher.finish()
     }
@@ -101,7 +89,7 @@ impl Files for RenderedFiles {
         let names = ["provisioning_scheme", "require_certificate"];
         let settings = self.store.layers(instance).effective_of(&names, &lookup, devices);
         Policy {
-            https_only: settings.scheme() == urls::Scheme::Https,
+            https_only: settings.scheme() == public_url::Scheme::Https,
             clear_passwords: self.scheme(recognised.vendor.as_deref()) == Scheme::Basic,
             require_certificate: settings.bool("require_certificate"),
             first_contact: phone.map_or(FirstContact::Refused, |phone| phone.window.first_contact),
@@ -123,15 +111,14 @@ impl Files for RenderedFiles {
         stage: Stage,
         token: Option<&str>,
     ) -> Result<Option<Arc<File>>, String> {
-        let bases = (self.bases)(instance.id);
+        let urls = (self.urls)(instance.id);
         let layers = self.store.layers(instance.id);
         let request = FileRequest {
             phone,
             recognition: &recognised.whole,
             // A phone without configuration is told to come back in a minute by the renderer itself.
             stage: if stage == Stage::Personal { Part::Personal } else { Part::Open },
-            phone_base: &bases.plain,
-            https_base: &bases.https,
+            urls: &urls,
             token: token.filter(|_| stage != Stage::Personal),
             layers: &layers,
         };

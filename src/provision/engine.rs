@@ -21,9 +21,9 @@ use super::{
     flow::{self, Action, Concern, Decision, Hold, ServerReadiness},
     outcome::Pause,
     ports::{RedirectService, Sysclients},
+    public_url::Named,
     server::Accounts,
-    steps,
-    urls::{self, Named},
+    steps, urls,
     world::{AccountFacts, World},
 };
 use crate::{

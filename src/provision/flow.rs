@@ -18,8 +18,8 @@ use url::Url;
 use crate::{
     phone::{
         facet::Wanted,
+        public_url::UrlError,
         record::{Flags, Phone},
-        urls::UrlError,
     },
     secret::Secret,
     sysclients::Credential,

@@ -12,6 +12,7 @@ use super::{
     outcome,
     ports::{Pbx, Providers, RedirectService, Sysclients},
     presence,
+    public_url::public_urls,
     world::World,
 };
 use crate::{
@@ -67,7 +68,8 @@ impl Provisioning {
     pub fn start(deps: Deps) -> Self {
         let Deps { store, instances, providers, pbx, sysclients, sysclient_events, redirects, clock, tasks, passive } =
             deps;
-        let world = World { store, instances, providers, pbx, clock };
+        let urls = public_urls(store.clone(), instances.clone());
+        let world = World { store, instances, urls, providers, pbx, clock };
         let engine = Engine::new(world, sysclients, redirects, tasks.clone());
         if passive.is_none() {
             tasks.spawn("provision", Arc::clone(&engine).run());

@@ -16,6 +16,7 @@ pub mod moving;
 pub mod outcome;
 pub mod ports;
 mod presence;
+pub mod public_url;
 mod retry;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -24,7 +25,6 @@ mod server;
 mod steps;
 #[cfg(test)]
 mod tests;
-mod token_url;
 pub mod urls;
 pub mod verdict;
 mod world;
@@ -33,5 +33,5 @@ pub use self::{
     adapters::Manifests,
     handle::{Deps, Provisioning},
     intake::{DEADLINE, ProvisionRequest},
-    token_url::{UrlOf, token_urls},
+    public_url::{PublicUrlsOf, UrlOf, public_urls, token_urls},
 };

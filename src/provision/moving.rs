@@ -3,13 +3,12 @@
 
 use std::collections::HashMap;
 
-use super::urls;
 use crate::{
     phone::{
         facet::{RedirectState, Wanted},
-        instance::Instance,
+        instance::InstanceId,
+        public_url::{PublicUrls, without_scheme},
         record::Phone,
-        urls::{Scheme, phone_base},
     },
     store::Store,
 };
@@ -51,28 +50,20 @@ fn is_sent_by_us(phone: &Phone) -> bool {
         }
 }
 
-/// Counts the phones of an instance. Phones that wait for a person are not counted: nobody moves them.
+/// Counts the phones of an instance. Phones that wait for an administrator are not counted: they are not moved.
 #[must_use]
-pub fn moving(store: &Store, instance: &Instance) -> Moving {
-    let mut bases: HashMap<String, Option<String>> = HashMap::new();
+pub fn moving(store: &Store, urls: &PublicUrls, instance: InstanceId) -> Moving {
+    let mut places: HashMap<String, Option<String>> = HashMap::new();
     let mut moving = Moving::default();
-    for phone in store.roster().in_instance(instance.id).iter().filter(|phone| is_sent_by_us(phone)) {
+    for phone in store.roster().in_instance(instance).iter().filter(|phone| is_sent_by_us(phone)) {
         let Some(entry) = &phone.redirect_entry else { continue };
-        let base = bases.entry(phone.provider.clone()).or_insert_with(|| {
-            let learned = urls::learned(store, instance.id, Some(&phone.provider));
-            let base = |scheme| phone_base(instance, learned.as_ref(), scheme).ok();
-            base(Scheme::Https).or_else(|| base(Scheme::Http)).map(|base| without_scheme(&base).to_owned())
-        });
+        // The scheme is a matter of each phone; another one alone is no other place.
+        let place = places.entry(phone.provider.clone()).or_insert_with(|| urls.place(&phone.provider).ok());
         moving.all += 1;
-        let is_moved = |base: &String| without_scheme(entry.url.expose()).starts_with(base.as_str());
+        let is_moved = |place: &String| without_scheme(entry.url.expose()).starts_with(place.as_str());
         // Without a URL of our own there is nowhere to move to.
         let is_there = phone.redirect.state == RedirectState::Redirected;
-        moving.moved += usize::from(is_there && base.as_ref().is_none_or(is_moved));
+        moving.moved += usize::from(is_there && place.as_ref().is_none_or(is_moved));
     }
     moving
-}
-
-/// The scheme is a matter of each vendor; another one alone is no other place.
-fn without_scheme(url: &str) -> &str {
-    url.split_once("://").map_or(url, |(_, rest)| rest)
 }

@@ -3,20 +3,20 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use url::Url;
 
 use super::{
     flow::{Context, Hold, RedirectContext, ServerReadiness},
     ports::{Pbx, Providers},
-    token_url, urls,
+    public_url::PublicUrlsOf,
+    urls,
 };
 use crate::{
     clock::SharedClock,
     phone::{
         instance::{InstanceId, Instances},
+        public_url::{Scheme, UrlError, shared_bootstrap_url},
         record::{DeviceConfig, Flags, Phone},
         settings::{Defaults, Effective, Lookup},
-        urls::{Scheme, UrlError},
     },
     redirect::{RedirectAccount, ServerEntry, server_name},
     secret::Secret,
@@ -27,6 +27,7 @@ use crate::{
 pub(super) struct World {
     pub(super) store: Store,
     pub(super) instances: Instances,
+    pub(super) urls: PublicUrlsOf,
     pub(super) providers: Arc<dyn Providers>,
     pub(super) pbx: Arc<dyn Pbx>,
     pub(super) clock: SharedClock,
@@ -71,16 +72,11 @@ impl World {
         self.store.layers(instance).effective_of(NAMES, &lookup, None::<&DeviceConfig>)
     }
 
-    /// The base of a provider's phones: configured, else learned from its app object.
-    pub(super) fn phone_base(
-        &self,
-        instance: InstanceId,
-        provider: Option<&str>,
-        scheme: Scheme,
-    ) -> Result<String, UrlError> {
-        let configured = self.instances.get(instance).ok_or(UrlError::Unknown)?;
-        let learned = urls::learned(&self.store, instance, provider);
-        crate::phone::urls::phone_base(configured, learned.as_ref(), scheme)
+    /// The base that all phones of a vendor's redirect account share.
+    fn shared_base(&self, instance: InstanceId, vendor: &str, scheme: Scheme) -> Result<String, UrlError> {
+        let providers = self.providers.names();
+        let own = |name: &&String| self.providers.provider(name).is_some_and(|provider| provider.vendor == vendor);
+        (self.urls)(instance).shared_base(providers.iter().filter(own).map(String::as_str), scheme)
     }
 
     /// `None` when no account is configured.
@@ -100,9 +96,9 @@ impl World {
         let settings = self.vendor_settings(instance, vendor);
         let configured_name = nonempty("server_name");
         let domain = self.instances.get(instance).map(|instance| instance.domain.clone()).unwrap_or_default();
-        let server = self.phone_base(instance, None, settings.scheme()).ok().and_then(|base| {
+        let server = self.shared_base(instance, vendor, settings.scheme()).ok().and_then(|base| {
             let (account_user, account_password) = urls::shared_account(&self.store, instance, &settings)?;
-            let url = crate::phone::urls::shared_bootstrap_url(&base, &account_user, account_password.expose()).ok()?;
+            let url = shared_bootstrap_url(&base, &account_user, account_password.expose()).ok()?;
             let previous = urls::server_entry(&self.store, instance, vendor);
             let previous = previous.as_ref().map(|(name, url)| (name.as_str(), url.expose()));
             let name = server_name(&domain, &url, previous, configured_name.as_deref());
@@ -131,7 +127,7 @@ impl World {
         server: ServerReadiness,
     ) -> Context {
         let settings = self.settings(phone);
-        let url = token_url::of(&self.store, &self.instances, phone, settings.scheme());
+        let url = (self.urls)(phone.instance).of_phone(phone, settings.scheme());
         Context {
             devices_url: self.pbx.devices_url(phone.instance),
             held,
@@ -145,9 +141,4 @@ impl World {
             last_request: self.store.request_facts(phone.id).map(|facts| facts.at),
         }
     }
-}
-
-/// Two URLs of the same app that differ only in a trailing slash are one.
-pub(super) fn same_base(a: &Url, b: &Url) -> bool {
-    a.as_str().trim_end_matches('/') == b.as_str().trim_end_matches('/')
 }

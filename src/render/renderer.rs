@@ -12,9 +12,9 @@ use crate::{
     clock::SharedClock,
     phone::{
         neutral::{self, Inputs},
+        public_url::{PublicUrls, Scheme, UrlError},
         record::{DeviceConfig, Phone},
         settings::{Defaults, Effective, Layers, Lookup},
-        urls::Scheme,
     },
     vendor::{
         FileKind, Format, Recognition, Registry, SharedRegistry, Vendor,
@@ -41,10 +41,8 @@ pub struct FileRequest<'a> {
     pub recognition: &'a Recognition,
     /// What may be delivered.
     pub stage: Stage,
-    /// `.../phone/` as reached by plain HTTP (or whatever the base is).
-    pub phone_base: &'a str,
-    /// `.../phone/` with https; used unless `provisioning_scheme` is `http`.
-    pub https_base: &'a str,
+    /// Under which URLs the instance's phones reach us.
+    pub urls: &'a PublicUrls,
     /// The token the phone asked with; stands in the URL of an open file, never in a personal one.
     pub token: Option<&'a str>,
     /// The instance's settings.
@@ -91,6 +89,9 @@ pub enum RenderError {
         /// What the format cannot carry.
         cannot: &'static str,
     },
+    /// The URL the file would send the phone to is not known.
+    #[error("the file is not rendered: {0}")]
+    Url(#[from] UrlError),
     /// The template failed, or wrote what its stage must not hold.
     #[error("the file is not rendered: {0}; run 'gangway check'")]
     Template(String),
@@ -134,7 +135,7 @@ impl Renderer {
             (&request.recognition.vendor, &request.recognition.file_vendor),
             (&request.recognition.model, &request.recognition.firmware),
             (request.recognition.kind, &request.recognition.name, request.stage),
-            (request.phone_base, request.https_base, request.token.filter(|_| request.stage == Stage::Open)),
+            (request.urls, request.token.filter(|_| request.stage == Stage::Open)),
             (request.layers.revision(), registry.revision(), self.today()),
         ));
         if cached && let Some(found) = self.cache.get(key) {
@@ -232,13 +233,22 @@ pub(super) fn prepare<'a>(
         defaults: Defaults::Family(&family.settings),
     };
     let settings = resolve(request.layers, &lookup, phone.map(|phone| &phone.device_config));
-    let http = settings.scheme() == Scheme::Http || request.https_base.is_empty();
-    let base = if http { request.phone_base } else { request.https_base };
-    let url = match (request.stage, request.token) {
-        (Stage::Open, Some(token)) => format!("{base}{token}/"),
-        _ => base.to_owned(),
+    // A file all phones share holds no URL.
+    let url = match (common, request.stage, request.token) {
+        (true, _, _) => String::new(),
+        (false, Stage::Open, Some(token)) => format!("{}{token}/", base(request, vendor, settings.scheme())?),
+        (false, _, _) => base(request, vendor, settings.scheme())?,
     };
     Ok(Prepared { vendor, family, generation, file, model, settings, phone, url, common, today })
+}
+
+/// Where the phone reaches us from now on. A file without a URL would leave the phone without a server, so there is none.
+fn base(request: &FileRequest<'_>, vendor: &Vendor, scheme: Scheme) -> Result<String, RenderError> {
+    let base = match request.phone {
+        Some(phone) => request.urls.base(&phone.provider, scheme),
+        None => request.urls.shared_base(vendor.providers.iter().map(|provider| provider.name.as_str()), scheme),
+    };
+    Ok(base?)
 }
 
 impl Prepared<'_> {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use url::Url;
+
 use super::{
     explain::ExplainedLine,
     renderer::{FileRequest, RenderError, Renderer, Stage},
@@ -11,6 +13,7 @@ use crate::{
     phone::{
         mac::Mac,
         neutral::{sample_layers, sample_phone},
+        public_url::PublicUrls,
         settings::{Layers, SettingRow},
     },
     vendor::{Basis, FileKind, Format, Recognition, SharedRegistry},
@@ -61,12 +64,12 @@ pub fn render_sample(
         file_vendor: None,
         basis: Basis::Agent,
     };
+    let urls = PublicUrls::of("/example.com/gangway", sample_url()?);
     let request = FileRequest {
         phone: Some(&phone),
         recognition: &recognition,
         stage,
-        phone_base: "http://gangway.example.com/example.com/gangway/phone/",
-        https_base: "https://gangway.example.com/example.com/gangway/phone/",
+        urls: &urls,
         token: Some(phone.token.expose()),
         layers: &layers,
     };
@@ -79,4 +82,8 @@ pub fn render_sample(
         notes: rendered.notes.clone(),
         format: rendered.format,
     })
+}
+
+fn sample_url() -> Result<Url, RenderError> {
+    Url::parse("https://gangway.example.com").map_err(|error| RenderError::Template(error.to_string()))
 }

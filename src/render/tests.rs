@@ -24,6 +24,8 @@ use crate::{
 
 const BASE: &str = "http://gw.example.com/example.com/gangway/phone/";
 const HTTPS: &str = "https://gw.example.com/example.com/gangway/phone/";
+pub(super) static URLS: LazyLock<PublicUrls> =
+    LazyLock::new(|| PublicUrls::of("/example.com/gangway", "https://gw.example.com".parse().unwrap()));
 const TOKEN: &str = "abcdefghijklmnopqrstuvwxyz";
 
 /// Golden files are those of one day.
@@ -59,15 +61,7 @@ const OLD: &str = "Yealink SIP-T46G 28.72.0.1 80:5e:c0:12:34:56";
 
 /// The whole file, as a phone asks for it that proved to be itself.
 pub(super) fn whole<'a>(phone: &'a Phone, recognition: &'a Recognition, layers: &'a Layers) -> FileRequest<'a> {
-    FileRequest {
-        phone: Some(phone),
-        recognition,
-        stage: Stage::Personal,
-        phone_base: BASE,
-        https_base: HTTPS,
-        token: None,
-        layers,
-    }
+    FileRequest { phone: Some(phone), recognition, stage: Stage::Personal, urls: &URLS, token: None, layers }
 }
 
 /// A request that leaves nothing open: this model with this firmware, by its User-Agent.

@@ -1,7 +1,7 @@
 //! Table `fact`: what was learned or generated once, by instance and key; held in memory.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     sync::{
         PoisonError, RwLock, RwLockWriteGuard,
         atomic::{AtomicU64, Ordering},
@@ -23,7 +23,8 @@ enum Fact {
     Sealed(Secret),
 }
 
-type Map = HashMap<(InstanceId, String), Fact>;
+/// In order, so that the facts with a common beginning lie together.
+type Map = BTreeMap<(InstanceId, String), Fact>;
 
 /// The facts of all instances.
 pub(super) struct Facts {
@@ -41,7 +42,7 @@ async fn read(connection: &mut SqliteConnection, keyring: &Keyring) -> Result<Ma
         .fetch_all(connection)
         .await
         .attempt("read the learned facts")?;
-    let mut map = Map::with_capacity(rows.len());
+    let mut map = Map::new();
     for row in rows {
         let fact = match (row.value, row.sealed) {
             (Some(value), _) => Fact::Open(value),
@@ -100,6 +101,19 @@ impl Store {
             Fact::Open(value) => Some(value),
             Fact::Sealed(_) => None,
         }
+    }
+
+    /// The facts of an instance that are no secrets and whose keys begin so: the rest of the key, and the value.
+    #[must_use]
+    pub fn facts_of(&self, instance: InstanceId, prefix: &str) -> Vec<(String, String)> {
+        let map = self.inner.facts.map.read().unwrap_or_else(PoisonError::into_inner);
+        map.range((instance, prefix.to_owned())..)
+            .take_while(|((of, key), _)| *of == instance && key.starts_with(prefix))
+            .filter_map(|((_, key), fact)| match fact {
+                Fact::Open(value) => Some((key.strip_prefix(prefix)?.to_owned(), value.clone())),
+                Fact::Sealed(_) => None,
+            })
+            .collect()
     }
 
     /// The facts that are no secrets and whose keys begin so: instance, key, value.

@@ -6,6 +6,7 @@ use super::{
     recognise::Recognition,
     registry::{Registry, Vendor},
 };
+use crate::phone::public_url::{PublicUrls, Scheme};
 
 impl Recognition {
     /// `vendor`, `model`, `firmware`, `mac`, `kind`; null where unknown.
@@ -22,12 +23,6 @@ impl Recognition {
 }
 
 impl Registry {
-    /// All vendors, for `--json`; `url` is where phones reach the gateway.
-    #[must_use]
-    pub fn to_json(&self, url: &str) -> Value {
-        self.vendors().map(|vendor| vendor.to_json(url)).collect()
-    }
-
     /// All vendors, one line each.
     #[must_use]
     pub fn to_text(&self) -> String {
@@ -42,16 +37,28 @@ impl Registry {
 }
 
 impl Vendor {
-    /// The vendor with its models, for `--json`; `url` is where phones reach the gateway.
+    /// The vendor with its models, for `--json`, the page and scripts. Each provider has the URL its phones come to, or the
+    /// reason why that is not known.
     #[must_use]
-    pub fn to_json(&self, url: &str) -> Value {
+    pub fn to_json(&self, urls: &PublicUrls, scheme: Scheme) -> Value {
+        let providers: Vec<Value> = self
+            .providers
+            .iter()
+            .map(|provider| {
+                let mut row = json!(provider);
+                let base = urls.base(&provider.name, scheme);
+                row["urlProblem"] = json!(base.as_ref().err().map(ToString::to_string));
+                row["url"] = json!(base.ok());
+                row
+            })
+            .collect();
         json!({
             "name": &*self.name,
             "title": self.title,
             "auth": self.auth,
             "redirect": self.redirect,
-            "arrival": self.manifest.arrival.at(url),
-            "providers": self.providers,
+            "arrival": self.manifest.arrival.at(&self.arrival_url(urls, scheme)),
+            "providers": providers,
             "families": self.manifest.families,
             "generations": self.manifest.generations.iter().map(|one| &one.name).collect::<Vec<_>>(),
             "models": self.manifest.models,
@@ -60,7 +67,7 @@ impl Vendor {
 
     /// Its models, one line each, with what they were tried with; below, how phones come without a redirect service.
     #[must_use]
-    pub fn to_text(&self, url: &str) -> String {
+    pub fn to_text(&self, urls: &PublicUrls, scheme: Scheme) -> String {
         let several = self.manifest.families.len() > 1;
         let family = |name: &str| if several { format!("{name:<12}") } else { String::new() };
         let mut text = format!("{:<10} {}{:>8} {:>9}  tested\n", "model", family("family"), "accounts", "line keys");
@@ -73,7 +80,8 @@ impl Vendor {
             text.push_str(line.trim_end());
             text.push('\n');
         }
-        let arrival = self.manifest.arrival.to_text(url);
+        let url = self.arrival_url(urls, scheme);
+        let arrival = self.manifest.arrival.to_text(&url);
         if !arrival.is_empty() {
             let service = if self.redirect.default == "none" {
                 "It has no redirect service"
@@ -81,7 +89,22 @@ impl Vendor {
                 "Without its redirect service"
             };
             text.push_str(&format!("\n{service}, phones find the gateway by\n{arrival}"));
+            for provider in &self.providers {
+                match urls.base(&provider.name, scheme) {
+                    Ok(base) if base == url => {}
+                    Ok(base) => {
+                        text.push_str(&format!("For the phones of gangway-{} the URL is {base}\n", provider.name))
+                    }
+                    Err(why) => text.push_str(&format!("For the phones of gangway-{}: {why}\n", provider.name)),
+                }
+            }
         }
         text
+    }
+
+    /// The URL in texts for a whole vendor; words in place of names while it is not known.
+    fn arrival_url(&self, urls: &PublicUrls, scheme: Scheme) -> String {
+        let providers = self.providers.iter().map(|provider| provider.name.as_str());
+        urls.shared_base(providers, scheme).unwrap_or_else(|_error| urls.placeholder())
     }
 }

@@ -70,8 +70,7 @@ pub fn file(phone: &Phone, layers: &Layers, stage: Stage) -> Result<String, Rend
         phone: Some(phone),
         recognition: &recognition,
         stage,
-        phone_base: "http://gw.example.com/example.com/gangway/phone/",
-        https_base: HTTPS,
+        urls: &PublicUrls::of("/example.com/gangway", "https://gw.example.com".parse().unwrap()),
         token: Some("sampletokensampletokensam"),
         layers,
     })?;

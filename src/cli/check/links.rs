@@ -66,6 +66,16 @@ pub struct Offered {
 }
 
 impl Offered {
+    /// Its providers.
+    pub fn providers(&self) -> impl Iterator<Item = &str> {
+        self.apps.iter().filter_map(|app| app.strip_prefix("gangway-"))
+    }
+
+    /// Whether the app object of a provider has ever connected.
+    pub fn is_app_used(&self, provider: &str, instance: InstanceId, store: &Store) -> bool {
+        store.fact(instance, &grants_fact(&format!("gangway-{provider}"))).is_some()
+    }
+
     /// Whether any of its app objects has ever connected: the others are nobody's concern.
     pub fn is_used(&self, instance: InstanceId, store: &Store) -> bool {
         self.apps.iter().any(|app| store.fact(instance, &grants_fact(app)).is_some())

@@ -5,6 +5,7 @@ mod certificates;
 mod files;
 mod links;
 mod trust;
+mod urls;
 
 use std::{collections::BTreeMap, fmt, process::ExitCode, sync::Arc};
 
@@ -17,7 +18,6 @@ use crate::{
     clock::{Clock, SharedClock, SystemClock},
     config::{Config, InstanceConfig},
     net::http::Proxy,
-    phone::{settings::Lookup, urls::Scheme},
     store::Store,
     tasks::Tasks,
     telemetry,
@@ -262,25 +262,7 @@ async fn instance(
     findings: &mut Vec<Finding>,
 ) {
     let label = configured.label();
-    let settings = store.layers(id).effective(&Lookup { vendor: Some("yealink"), ..Lookup::instance() }, None);
-    let bases = crate::app::bases_of(configured, store, id);
-    if bases.plain.is_empty() {
-        findings.push(Finding::error(
-            format!("{label}: it is not known under which URL phones reach this gateway"),
-            "connect the provider's app object, or set public_url / phone_url",
-        ));
-    } else if settings.scheme() == Scheme::Https && !bases.https.starts_with("https:") {
-        findings.push(Finding::error(
-            format!("{label}: phones shall come by https, but {} is the only URL known", bases.plain),
-            "set phone_url to an https URL, or `gangway settings set provisioning_scheme http --vendor yealink` and accept that \
-             passwords travel unencrypted",
-        ));
-    } else if settings.scheme() == Scheme::Http {
-        findings.push(Finding::warning(
-            format!("{label}: phones fetch their files by plain http; passwords travel unencrypted"),
-            "use https unless old phones cannot",
-        ));
-    }
+    findings.extend(urls::all(configured, id, offered, store));
     links::grants(&label, id, offered, store, findings);
     for vendor in offered.iter().filter(|vendor| vendor.is_used(id, store)) {
         links::redirect(&label, id, vendor, store, findings).await;

@@ -15,8 +15,8 @@ use crate::{
     phone::{
         facet::Wanted as Wish,
         instance::InstanceId,
+        public_url::Scheme,
         settings::{Effective, Lookup},
-        urls::Scheme,
     },
     store::Store,
     vendor::{Registry, SharedRegistry},

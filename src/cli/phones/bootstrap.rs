@@ -6,14 +6,18 @@ use ipnet::IpNet;
 
 use super::{Change, Intent, act, find};
 use crate::{
-    app::{self, bases_of},
+    app,
     cli::{
         Global,
         context::{Context, load_config},
         output,
     },
     clock::{Clock, SystemClock},
-    phone::{admission::FirstContact, instance::Instance, mac::Mac, urls},
+    phone::{
+        admission::FirstContact,
+        mac::Mac,
+        public_url::{PublicUrls, Scheme},
+    },
     provision::bootstrap,
     vendor::Registry,
 };
@@ -43,17 +47,14 @@ pub(super) async fn run(global: &Global, context: &Context, wish: &Wish) -> anyh
         );
     }
     rustls_ca(ca).with_context(|| format!("[https] phone_ca {} cannot be used", ca.display()))?;
-    let bases = bases_of(&context.configured, &context.store, context.instance);
-    if !bases.https.starts_with("https:") {
-        bail!("no https URL is known to which the phone could go on: set phone_url to one");
-    }
+    let urls = context.public_urls();
+    urls.base(&phone.provider, Scheme::Https).context("no https URL is known to which the phone could go on")?;
     let base = match &wish.http_base {
-        Some(base) => phone_base(base, app::instance(context.instance, &context.configured))?,
-        None => bases.plain.clone(),
+        Some(base) => named_base(base, &phone.provider, &app::instance(context.instance, &context.configured).path())?,
+        None => urls.base(&phone.provider, Scheme::Http).context(
+            "where phones reach [http] of this gateway is not known: say it with --http-base http://HOST:PORT",
+        )?,
     };
-    if !base.starts_with("http:") {
-        bail!("where phones reach [http] of this gateway is not known: say it with --http-base http://HOST:PORT");
-    }
     let registry = Registry::load(config.vendors.overrides()).map_err(|findings| {
         anyhow::anyhow!("the vendors cannot be loaded ({} findings): run `gangway check`", findings.len())
     })?;
@@ -79,11 +80,10 @@ pub(super) async fn run(global: &Global, context: &Context, wish: &Wish) -> anyh
     Ok(())
 }
 
-/// `http://host[:port]` with the way to an instance's phones.
-fn phone_base(text: &str, instance: Instance) -> anyhow::Result<String> {
+/// `http://host[:port]` with the path to an instance's phones.
+fn named_base(text: &str, provider: &str, path: &str) -> anyhow::Result<String> {
     let url = text.parse().with_context(|| format!("--http-base '{text}' is no URL: write http://HOST:PORT"))?;
-    let instance = Instance { phone_url: Some(url), ..instance };
-    Ok(urls::phone_base(&instance, None, urls::Scheme::Http)?)
+    Ok(PublicUrls::of(path, url).base(provider, Scheme::Http)?)
 }
 
 fn rustls_ca(file: &std::path::Path) -> anyhow::Result<()> {

@@ -96,8 +96,7 @@ fn file(sources: &Sources<'_>, tenant: &Tenant, renderer: &Renderer, phone: &Pho
         phone: Some(phone),
         recognition: &recognition,
         stage: Stage::Personal,
-        phone_base: &tenant.plain,
-        https_base: &tenant.https,
+        urls: &tenant.urls,
         token: Some(phone.token.expose()),
         layers: &layers,
     });

@@ -10,7 +10,7 @@ use super::{
         answer::{Form, Wish, form},
         listeners::{Addresses, listen},
         ports::{Files, Records, Stage},
-        rendered::{Bases, RenderedFiles},
+        rendered::RenderedFiles,
         stored::Stored,
     },
     support::{FILE, Teapot, Told, UA, instance},
@@ -39,15 +39,12 @@ async fn a_yealink_phone_gets_its_file_from_the_store() {
     let phone = store.create_phone(phone, Vec::new()).await.unwrap();
 
     let registry = Registry::load_shared(None).unwrap();
-    let bases = Arc::new(Bases {
-        plain: "http://gw.example.com/example.com/gw/phone/".to_owned(),
-        https: "https://gw.example.com/example.com/gw/phone/".to_owned(),
-    });
+    let urls = Arc::new(PublicUrls::of("/example.com/gw", "https://gw.example.com".parse().unwrap()));
     let files = RenderedFiles {
         registry: registry.clone(),
         renderer: Arc::new(Renderer::new(registry, store.derive_key("etags"), 1 << 20, Arc::new(clock.clone()))),
         store: store.clone(),
-        bases: Arc::new(move |_| bases.clone()),
+        urls: Arc::new(move |_| urls.clone()),
     };
     let recognised = files.recognise(Some(UA), FILE);
     assert_eq!(&*recognised.family, "yealink T46U");

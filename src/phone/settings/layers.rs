@@ -13,8 +13,8 @@ use super::{
 use crate::{
     phone::{
         mac::Mac,
+        public_url::Scheme,
         record::{DeviceConfig, Phone},
-        urls::Scheme,
     },
     secret::Secret,
 };
@@ -168,6 +168,18 @@ impl Layers {
     #[must_use]
     pub fn effective_of(&self, names: &[&str], phone: &Lookup<'_>, devices: Option<&DeviceConfig>) -> Effective {
         self.resolve(names.iter().filter_map(|name| setting(name)), phone, devices)
+    }
+
+    /// How a phone shall come: the setting `provisioning_scheme` as it holds for it.
+    #[must_use]
+    pub fn scheme_of(&self, phone: &Phone) -> Scheme {
+        self.scheme(&Lookup::of(phone, Defaults::Table))
+    }
+
+    /// How phones of this kind shall come. Neither Devices nor a family has a say in that.
+    #[must_use]
+    pub fn scheme(&self, lookup: &Lookup<'_>) -> Scheme {
+        self.effective_of(&["provisioning_scheme"], lookup, None).scheme()
     }
 
     /// Like [`Self::effective`], and for every setting where its value came from and what it beat; several times the

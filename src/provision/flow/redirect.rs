@@ -8,8 +8,8 @@ use super::{Action, Awaited, Decision, RedirectContext, ServerReadiness, in_back
 use crate::{
     phone::{
         facet::{RedirectState, Wanted},
+        public_url::UrlError,
         record::Phone,
-        urls::UrlError,
     },
     secret::Secret,
 };

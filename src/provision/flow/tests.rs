@@ -266,7 +266,7 @@ proptest! {
         if !code { phone.code = None; }
         let mut context = context();
         context.redirect.configured = configured;
-        if !url { context.redirect.url = Err(crate::phone::urls::UrlError::Unknown); }
+        if !url { context.redirect.url = Err(crate::phone::public_url::UrlError::Unknown { provider: "yealink".into() }); }
         for (_, decision) in decide(&phone, &context, now) {
             if let Decision::WaitUntil(time) = decision {
                 prop_assert!(time > now);

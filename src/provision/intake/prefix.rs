@@ -4,7 +4,7 @@
 use super::{ProvisionRequest, Refusal};
 use crate::{
     phone::{instance::InstanceId, mac::Mac},
-    provision::{engine::Engine, ports::ProviderFacts, urls},
+    provision::{engine::Engine, ports::ProviderFacts},
 };
 
 pub(super) fn check(engine: &Engine, request: &ProvisionRequest, provider: &ProviderFacts) -> Result<(), Refusal> {
@@ -12,10 +12,11 @@ pub(super) fn check(engine: &Engine, request: &ProvisionRequest, provider: &Prov
     if claims(engine, request.instance, &provider.vendor, request.mac) {
         return Ok(());
     }
+    let urls = (engine.world.urls)(request.instance);
     let entries: Vec<String> = providers
         .names()
         .into_iter()
-        .filter(|name| urls::has_app(&engine.world.store, request.instance, name))
+        .filter(|name| urls.has_app(name))
         .filter_map(|name| providers.provider(&name))
         .filter(|other| other.vendor != provider.vendor && claims(engine, request.instance, &other.vendor, request.mac))
         .map(|other| format!("\"{}\"", other.title))

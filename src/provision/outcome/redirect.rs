@@ -7,8 +7,8 @@ use crate::{
     net::backoff::{Backoff, Breaker},
     phone::{
         facet::{RedirectState, Wanted},
+        public_url::UrlError,
         record::{Phone, RedirectEntry},
-        urls::UrlError,
     },
     provision::{endpoints::patience, events::Happened, sayings},
     redirect::{Confirmation, Done, EntryUsed, Outcome},

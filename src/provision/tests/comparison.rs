@@ -169,7 +169,10 @@ fn what_a_phone_will_ask_for_is_shown_until_it_has_come() {
 #[tokio::test]
 async fn a_bulk_move_tells_how_far_it_is() {
     let mut bench = redirected().await;
-    let at = |url: &str, bench: &Bench| moving(&bench.store, &super::bench::tenant(bench.instance, "example.com", url));
+    let at = |url: &str, bench: &Bench| {
+        let urls = PublicUrls::of("/example.com/gangway", url.parse().unwrap());
+        moving(&bench.store, &urls, bench.instance)
+    };
     assert_eq!(at("https://gw.example.com", &bench), Moving { moved: 1, all: 1 });
     assert_eq!(at("https://gw.example.com", &bench).sentence(), None);
     let open = at("https://new.example.com", &bench);

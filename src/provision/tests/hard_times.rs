@@ -177,7 +177,7 @@ impl Around {
         reach(bench, "sent to the first URL", |phone| is_redirected(phone) && leads_to(phone, FIRST_URL)).await;
         self.install(bench).await;
         named(SECOND_URL);
-        let conflict = urls::conflict_key("yealink");
+        let conflict = public_url::conflict_key("yealink");
         until("the conflict", || bench.store.fact(bench.instance, &conflict).is_some()).await;
         bench.settle().await;
         assert!(leads_to(&bench.record(), FIRST_URL), "nobody is moved");

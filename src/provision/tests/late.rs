@@ -5,8 +5,8 @@ use super::bench::Bench;
 use crate::{
     phone::{
         facet::{RedirectState, RegistrationState, UserObjectState},
+        public_url::UrlError,
         record::Gone,
-        urls::UrlError,
     },
     provision::{
         flow::{Action, Concern},
@@ -35,7 +35,7 @@ async fn what_was_decided_late_is_not_written_of_a_phone_in_service() {
         (Concern::Devices, Action::NoteNoDevices),
         (Concern::Devices, Action::NoteNoCredential),
         (Concern::Redirect, Action::NoteNotConfigured),
-        (Concern::Redirect, Action::NoteNoUrl(UrlError::Unknown)),
+        (Concern::Redirect, Action::NoteNoUrl(UrlError::Unknown { provider: "yealink".into() })),
         (Concern::Redirect, Action::NoteRedirectAway(soon)),
         (Concern::Redirect, Action::NoteServerRefused("The name is taken.".to_owned())),
         (Concern::Request, Action::MarkOverdue),

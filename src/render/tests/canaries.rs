@@ -120,8 +120,7 @@ fn no_stage_holds_a_secret_of_another() {
                             phone,
                             recognition: &recognition,
                             stage,
-                            phone_base: BASE,
-                            https_base: HTTPS,
+                            urls: &URLS,
                             token,
                             layers: &layers,
                         };

@@ -1,0 +1,158 @@
+//! What app objects have said about the public URL, written down by provider and read back as [`PublicUrls`].
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, PoisonError, RwLock},
+};
+
+use url::Url;
+
+use crate::{
+    crash_point::{CrashPoint, pass},
+    phone::{
+        instance::{Instance, InstanceId, Instances},
+        public_url::{Learned, PublicUrls},
+        record::Phone,
+    },
+    secret::Secret,
+    store::{Store, StoreError},
+};
+
+/// Facts with a provider's URL begin so; the provider follows.
+pub const LEARNED: &str = "learned_url.";
+/// Facts with the different URLs that are named for a provider begin so; the provider follows.
+pub const CONFLICT: &str = "learned_url_conflict.";
+
+/// Fact with the URL that a provider's app objects agreed on last.
+#[must_use]
+pub fn learned_key(provider: &str) -> String {
+    format!("{LEARNED}{provider}")
+}
+
+/// Fact that holds the different URLs while several PBXs name different ones for the same provider.
+#[must_use]
+pub fn conflict_key(provider: &str) -> String {
+    format!("{CONFLICT}{provider}")
+}
+
+/// The public URLs of an instance as they stand now.
+#[must_use]
+pub fn read(store: &Store, instance: &Instance) -> PublicUrls {
+    let mut learned: BTreeMap<String, Learned> = BTreeMap::new();
+    for (provider, url) in store.facts_of(instance.id, LEARNED) {
+        learned.entry(provider).or_default().url = url.parse().ok();
+    }
+    for (provider, named) in store.facts_of(instance.id, CONFLICT) {
+        learned.entry(provider).or_default().conflict = Some(named);
+    }
+    PublicUrls::new(instance, learned)
+}
+
+/// Tells an instance's present public URLs.
+pub type PublicUrlsOf = Arc<dyn Fn(InstanceId) -> Arc<PublicUrls> + Send + Sync>;
+
+/// The revision of the facts the URLs were read from, and the URLs.
+type Kept = HashMap<InstanceId, (u64, Arc<PublicUrls>)>;
+
+/// [`read`] for every instance, kept ready: each request of a phone asks, and the answer changes once a year.
+#[must_use]
+pub fn public_urls(store: Store, instances: Instances) -> PublicUrlsOf {
+    let kept: RwLock<Kept> = RwLock::default();
+    Arc::new(move |id| {
+        let revision = store.facts_revision();
+        if let Some((from, urls)) = kept.read().unwrap_or_else(PoisonError::into_inner).get(&id)
+            && *from == revision
+        {
+            return Arc::clone(urls);
+        }
+        let urls = Arc::new(instances.get(id).map(|instance| read(&store, instance)).unwrap_or_default());
+        kept.write().unwrap_or_else(PoisonError::into_inner).insert(id, (revision, Arc::clone(&urls)));
+        urls
+    })
+}
+
+/// The URL of one phone, with its token; `None` while none is known.
+pub type UrlOf = Arc<dyn Fn(&Phone) -> Option<Secret> + Send + Sync>;
+
+/// The URL of a phone with its token: the same one the redirect service gets.
+#[must_use]
+pub fn token_urls(store: Store, urls: PublicUrlsOf) -> UrlOf {
+    Arc::new(move |phone| {
+        let scheme = store.layers(phone.instance).scheme_of(phone);
+        urls(phone.instance).of_phone(phone, scheme).ok()
+    })
+}
+
+/// By instance and provider, the URLs and how many sessions name each.
+type Counts = HashMap<(InstanceId, String), HashMap<String, usize>>;
+
+/// Which URLs the connected app objects name.
+#[derive(Debug, Default)]
+pub(super) struct Named {
+    counts: Mutex<Counts>,
+    /// Held while what is named is written down.
+    turn: tokio::sync::Mutex<()>,
+}
+
+impl Named {
+    /// Counts a session in or out.
+    pub(super) fn count(&self, instance: InstanceId, provider: &str, url: &str, comes: bool) {
+        let mut all = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let urls = all.entry((instance, provider.to_owned())).or_default();
+        let url = url.trim_end_matches('/').to_owned();
+        let count = urls.entry(url.clone()).or_default();
+        *count = if comes { count.saturating_add(1) } else { count.saturating_sub(1) };
+        if *count == 0 {
+            urls.remove(&url);
+        }
+    }
+
+    /// Takes over what the app objects of a provider agree on now. Returns whether phones have to be moved. One at a
+    /// time, and counted inside the turn: of two changes the one that is written last must be the later one.
+    pub(super) async fn learn(&self, store: &Store, instance: InstanceId, provider: &str) -> Result<bool, StoreError> {
+        let _turn = self.turn.lock().await;
+        let mut named: Vec<String> = {
+            let all = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+            all.get(&(instance, provider.to_owned())).into_iter().flat_map(|urls| urls.keys().cloned()).collect()
+        };
+        named.sort();
+        learn(store, instance, provider, &named).await
+    }
+}
+
+async fn learn(store: &Store, instance: InstanceId, provider: &str, named: &[String]) -> Result<bool, StoreError> {
+    let known = store.fact(instance, &learned_key(provider));
+    match named {
+        [] => Ok(false),
+        [url] => {
+            pass(CrashPoint::UrlNamed).await;
+            store.set_fact(instance, &conflict_key(provider), None).await?;
+            pass(CrashPoint::ConflictOver).await;
+            if known.as_deref().is_some_and(|known| same(known, url)) {
+                return Ok(false);
+            }
+            store.set_fact(instance, &learned_key(provider), Some(url)).await?;
+            pass(CrashPoint::UrlWritten).await;
+            tracing::info!(provider, "the PBX names a new URL for this app");
+            Ok(true)
+        }
+        several => {
+            let text = several.join(" ");
+            if store.fact(instance, &conflict_key(provider)).as_deref() != Some(text.as_str()) {
+                tracing::warn!(provider, "app objects name different URLs for this app; no phone is moved: {text}");
+                pass(CrashPoint::ConflictNamed).await;
+                store.set_fact(instance, &conflict_key(provider), Some(&text)).await?;
+                pass(CrashPoint::ConflictWritten).await;
+            }
+            Ok(false)
+        }
+    }
+}
+
+/// Two URLs of the same app that differ only in a trailing slash are one.
+fn same(a: &str, b: &str) -> bool {
+    match (Url::parse(a), Url::parse(b)) {
+        (Ok(a), Ok(b)) => a.as_str().trim_end_matches('/') == b.as_str().trim_end_matches('/'),
+        _ => a == b,
+    }
+}
