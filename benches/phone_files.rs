@@ -34,6 +34,7 @@ use gangway::{
     phone::{
         mac::Mac,
         neutral::{sample_layers, sample_phone},
+        public_url::PublicUrls,
         record::{Binding, Phone, PhoneId},
         settings::{Layers, Scope},
     },
@@ -118,12 +119,12 @@ fn settled(phone: &mut Phone, way: Way) {
 
 fn rendered(renderer: &Renderer, registry: &SharedRegistry, phone: &Phone, layers: &Layers) -> usize {
     let recognition = registry.load().recognise(Some(&agent(phone.mac)), Some(&format!("{}.cfg", phone.mac)));
+    let urls = PublicUrls::of("/example.com/gangway", "https://gw.example.com".parse().unwrap());
     let request = FileRequest {
         phone: Some(phone),
         recognition: &recognition,
         stage: Stage::Personal,
-        phone_base: "http://127.0.0.1:8080/example.com/gangway/phone/",
-        https_base: "",
+        urls: &urls,
         token: None,
         layers,
     };

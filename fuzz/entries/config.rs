@@ -9,6 +9,7 @@ use gangway::{
     phone::{
         mac::Mac,
         neutral::{sample_layers, sample_phone},
+        public_url::PublicUrls,
     },
     render::{FileRequest, RenderError, Renderer, Stage},
     vendor::{Basis, FileKind, Format, Recognition, Registry, SharedRegistry},
@@ -69,8 +70,7 @@ fn file(choice: u8, items: &[(String, Value)]) -> Option<(String, Format)> {
         phone: Some(&phone),
         recognition: &recognition,
         stage: Stage::Personal,
-        phone_base: "https://gw.example.com/example.com/gangway/phone/",
-        https_base: "https://gw.example.com/example.com/gangway/phone/",
+        urls: &PublicUrls::of("/example.com/gangway", "https://gw.example.com".parse().expect("it is a URL")),
         token: None,
         layers: &sample_layers(),
     };

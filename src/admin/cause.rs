@@ -355,3 +355,9 @@ pub fn rule(phone: &Phone) -> Option<Reason> {
     let said = phone.request.error.as_deref()?;
     Reason::ALL.iter().copied().find(|reason| reason.sentence() == said)
 }
+
+/// One URL for everybody, as a gateway has it whose configuration names one.
+#[cfg(test)]
+pub(super) fn known_urls() -> Arc<PublicUrls> {
+    Arc::new(PublicUrls::of("/example.com/gangway", "https://gw.example.com".parse().unwrap()))
+}

@@ -246,7 +246,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        admin::cause::{Around, Facts},
+        admin::cause::{Around, Facts, known_urls},
         phone::{
             facet::{DevicesState, Wanted},
             firmware::FirmwareState,

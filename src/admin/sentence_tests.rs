@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     admin::{
-        cause::{Around, Stage, stage},
+        cause::{Around, Stage, known_urls, stage},
         refusal::Refusal,
     },
     phone::{

@@ -4,7 +4,7 @@ mod canaries;
 mod injection;
 mod yealink_models;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde_json::json;
 
@@ -15,6 +15,7 @@ use crate::{
         facet::Wanted,
         mac::Mac,
         neutral::{sample_layers, sample_phone},
+        public_url::PublicUrls,
         record::{Phone, PhoneId},
         settings::{Layers, SettingRow},
     },

@@ -7,6 +7,7 @@ use gangway::{
     phone::{
         mac::Mac,
         neutral::{sample_layers, sample_phone},
+        public_url::PublicUrls,
         record::{Account, Phone},
         settings::{Layers, Scope, SettingRow},
     },

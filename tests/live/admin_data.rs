@@ -194,15 +194,21 @@ async fn an_import_cut_off_by_a_restart_goes_on_with_the_same_file() {
     let checked = import(&mut page, &file).await;
     assert_eq!(checked[0]["good"], LINES, "{checked:#?}");
     page.until_devices().await;
+    // Devices gives so many codes and then none, so that the import cannot be over before the restart however slow that
+    // comes.
+    const CODES: usize = 5;
+    let gate = "GetProvisioningCode";
+    bench.world.devices.gates().arm_nth(gate, CODES + 1);
     let started = page.ask("ImportStart", json!({ "category": "1" })).await;
     assert_eq!(started["lines"], LINES, "{started}");
-    let begun = |records: &Records| (records.store.roster().len() >= 3).then_some(());
+    bench.world.devices.gates().wait_until_held(gate).await.unwrap();
+    let begun = |records: &Records| (records.store.roster().len() == CODES).then_some(());
     bench.records().wait_for("the first lines", begun).await;
     drop(page);
     bench.gateway.restart().await;
+    bench.world.devices.gates().release(gate);
     bench.world.wait_gateway().await.unwrap();
-    let before = bench.records().store.roster().len();
-    assert!(before < usize::from(LINES), "the restart came too late to cut anything off");
+    assert_eq!(bench.records().store.roster().len(), CODES, "the restart has cut the import off");
 
     let mut page = Page::open(&bench.world, &bench.gateway.socket_url()).await;
     import(&mut page, &file).await;

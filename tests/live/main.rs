@@ -13,6 +13,7 @@ mod attacks;
 mod audit;
 mod backup;
 mod bootstrap;
+mod categories;
 mod commands;
 mod config_change;
 mod config_gone;

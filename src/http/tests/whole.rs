@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, ManualClock},
-    phone::{admission::tests::at, instance::Instances, record::Phone},
+    phone::{admission::tests::at, instance::Instances, public_url::PublicUrls, record::Phone},
     render::Renderer,
     store::Store,
     tasks::Tasks,

@@ -7,6 +7,7 @@ use super::{
 use crate::{
     phone::{
         facet::RedirectState,
+        public_url::PublicUrls,
         record::{Phone, RedirectEntry},
     },
     provision::{

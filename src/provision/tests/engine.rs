@@ -11,7 +11,7 @@ use crate::{
         record::{Delivery, Flags, Phone, new_token},
         settings::Scope,
     },
-    provision::{intents, ports::PbxError, urls},
+    provision::{intents, ports::PbxError, public_url},
     redirect::Outcome,
     sysclients::{Credential, FleetEventKind},
 };

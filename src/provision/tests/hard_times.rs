@@ -14,7 +14,7 @@ use crate::{
         record::Phone,
         settings::Scope,
     },
-    provision::{bootstrap, intents, ports::PbxError, urls},
+    provision::{bootstrap, intents, ports::PbxError, public_url},
     redirect::{Done, Outcome},
     secret::Secret,
     sysclients::FleetEventKind,

@@ -231,6 +231,8 @@ pub struct PhoneDetails {
     pub request: Option<LastRequest>,
     /// Where it can be sent by DHCP or by hand.
     pub manual_url: Option<String>,
+    /// Why that is not known, or that app objects name different URLs.
+    pub url_problem: Option<String>,
     /// Whether the vendor's folder lists its model.
     pub known_model: bool,
     /// Whether it has its present file; null before the first one.

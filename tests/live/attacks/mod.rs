@@ -8,3 +8,4 @@ mod raw;
 mod refusals;
 mod requests;
 mod tricks;
+mod urls;

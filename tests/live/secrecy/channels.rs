@@ -135,10 +135,14 @@ impl Scene {
         self.out.command("phones rotate", &done);
         let record = self.records.wait_phone(mac, "new credentials", |phone| phone.former.is_some()).await;
         self.marks.add("the rotated password", record.own.password.expose());
-        for _ in 0..2 {
-            phone.poll_once().await.unwrap();
-        }
-        self.records.wait_phone(mac, "the new ones are used", |phone| phone.former.is_none()).await;
+        // The serving gateway hears of the command's change a moment late; until then the phone gets its old file.
+        let used = async {
+            while self.records.phone(mac).is_none_or(|phone| phone.former.is_some()) {
+                phone.poll_once().await.unwrap();
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(crate::support::records::PATIENCE, used).await.expect("the new credentials are used");
     }
 
     /// A table with passwords, lines that are wrong among them.

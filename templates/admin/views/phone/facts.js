@@ -66,7 +66,7 @@ export function facts(app, phone) {
       : "–",
     window: open ? html`${app.t("phone.window.open")} ${when(phone.window.until)}` : app.t("phone.window.closed"),
     sysclient: [phone.sysclient?.product, phone.sysclient?.version].filter(Boolean).join(" ") || "–",
-    url: phone.manualUrl ? html`<span class="mono">${phone.manualUrl}</span>` : "–",
+    url: html`${phone.manualUrl ? html`<span class="mono">${phone.manualUrl}</span>` : "–"} ${phone.urlProblem ? html`<small class="why" lang="en">${phone.urlProblem}</small>` : nothing}`,
     provisionings: phone.provisionings,
     created: when(phone.created),
   };
