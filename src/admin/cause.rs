@@ -293,11 +293,14 @@ fn asking(phone: &Phone, facts: &Facts<'_>, now: Timestamp) -> Option<Cause> {
         RequestState::Provisioned => return None,
         RequestState::NotYet if crate::provision::flow::unused(phone, now) => Cause::WindowExpired,
         RequestState::NotYet => match phone.redirect.state {
+            // Neither a redirect service nor an administrator can send the phone anywhere.
+            RedirectState::Pending | RedirectState::NotConfigured if !facts.around.urls.is_known(&phone.provider) => {
+                Cause::NoOwnUrl
+            }
             RedirectState::NotConfigured => Cause::RedirectNotConfigured,
             RedirectState::Refused => Cause::RedirectRefused,
             RedirectState::ForeignOwner => Cause::RedirectForeignOwner,
             RedirectState::Pending if phone.redirect.error.is_some() => Cause::RedirectAway,
-            RedirectState::Pending if !facts.around.urls.is_known(&phone.provider) => Cause::NoOwnUrl,
             RedirectState::Pending => Cause::RedirectPending,
             RedirectState::Redirected => Cause::RedirectedNotAsked,
         },

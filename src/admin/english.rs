@@ -198,8 +198,8 @@ const CAUSES: &[(&str, [&str; 3])] = &[
         "no-own-url",
         [
             "Waiting for our own URL",
-            "gangway does not know under which URL phones reach it.",
-            "Check that the provider's app object is connected, or configure public_url.",
+            "gangway does not know under which URL the phones of gangway-{provider} reach it.",
+            "Create the app object gangway-{provider} at the PBX and connect it, or configure public_url.",
         ],
     ),
     (

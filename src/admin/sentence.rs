@@ -65,6 +65,7 @@ fn with_params(text: Text, cause: Cause, phone: &Phone, facts: &Facts<'_>) -> Te
         Cause::RedirectRefused | Cause::RedirectForeignOwner | Cause::RedirectAway | Cause::RemovedWithLeftovers => {
             text.with("error", error(&phone.redirect.error)).with("vendor", phone.vendor.clone())
         }
+        Cause::NoOwnUrl => text.with("provider", phone.provider.clone()),
         Cause::RedirectNotConfigured => {
             text.with("url", facts.manual_url.unwrap_or_default()).with("vendor", phone.vendor.clone())
         }

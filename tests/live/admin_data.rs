@@ -202,8 +202,13 @@ async fn an_import_cut_off_by_a_restart_goes_on_with_the_same_file() {
     let started = page.ask("ImportStart", json!({ "category": "1" })).await;
     assert_eq!(started["lines"], LINES, "{started}");
     bench.world.devices.gates().wait_until_held(gate).await.unwrap();
-    let begun = |records: &Records| (records.store.roster().len() == CODES).then_some(());
-    bench.records().wait_for("the first lines", begun).await;
+    let begun = |records: &Records| (records.store.roster().len() == CODES).then(|| records.store.roster().all());
+    let phones = bench.records().wait_for("the first lines", begun).await;
+    // A phone whose code Devices has taken, but whose password is not on disk yet, needs another code after a restart; it
+    // is known for that only after some twenty seconds, and a file that is read before changes nothing at it.
+    for phone in phones {
+        bench.records().wait_devices(phone.mac, DevicesState::Received).await;
+    }
     drop(page);
     bench.gateway.restart().await;
     bench.world.devices.gates().release(gate);

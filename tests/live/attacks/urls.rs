@@ -161,7 +161,7 @@ async fn told(bench: &Bench, one: &One) -> Vec<(&'static str, String)> {
     told.push(("page: phone", shown["phone"]["manualUrl"].as_str().unwrap().to_owned()));
     let vendors = page.rows("Vendors", json!({ "vendor": one.vendor }), "vendors").await;
     told.push(("page: vendor", of_vendor(&vendors[0])));
-    let script = Script::new(&bench.gateway, "urls", TokenScope::Read).await;
+    let script = Script::new(&bench.gateway, one.vendor, TokenScope::Read).await;
     let shown = script.json(&format!("/phones/{mac}")).await;
     told.push(("REST: phone", shown["phone"]["manualUrl"].as_str().unwrap().to_owned()));
     told.push(("REST: vendor", of_vendor(&script.json(&format!("/vendors/{}", one.vendor)).await)));
