@@ -9,6 +9,7 @@ use crate::{
         settings::{REDIRECT_SETTINGS, TABLE},
     },
     provision,
+    wire::appws::Refusal,
 };
 
 /// The template of a key.
@@ -21,6 +22,9 @@ pub fn template(key: &str) -> Option<&'static str> {
     }
     if let Some(word) = key.strip_prefix("rule.") {
         return Reason::ALL.iter().find(|reason| reason.as_str() == word).map(|reason| reason.sentence());
+    }
+    if let Some(word) = key.strip_prefix("refusal.") {
+        return Refusal::ALL.iter().find(|refusal| refusal.as_str() == word).map(|refusal| refusal.sentence());
     }
     if let Some(name) = key.strip_prefix("help.") {
         return helped().find(|(known, _)| known == name).map(|(_, help)| help);
@@ -41,9 +45,10 @@ fn sayings() -> impl Iterator<Item = Saying> {
 pub fn keys() -> impl Iterator<Item = String> {
     let causes = CAUSES.iter().flat_map(|(word, _)| PARTS.iter().map(move |part| format!("cause.{word}.{part}")));
     let rules = Reason::ALL.iter().map(|reason| format!("rule.{}", reason.as_str()));
+    let refusals = Refusal::ALL.iter().map(|refusal| format!("refusal.{}", refusal.as_str()));
     let help = helped().map(|(name, _)| format!("help.{name}"));
     let happened = sayings().map(|saying| saying.key.to_owned());
-    causes.chain(rules).chain(help).chain(happened).chain(OTHERS.iter().map(|(key, _)| (*key).to_owned()))
+    causes.chain(rules).chain(refusals).chain(help).chain(happened).chain(OTHERS.iter().map(|(key, _)| (*key).to_owned()))
 }
 
 /// What every setting does; those of redirect services are the same for all vendors.
@@ -476,6 +481,15 @@ const OTHERS: &[(&str, &str)] = &[
         "notice.scanning",
         "From {address} one MAC address after the other is tried. Until {until} phones behind it are let in by their own credentials, their redirect URL or a certificate only: find out who asks there.",
     ),
+    (
+        "notice.login-refused",
+        "A login with the right password was turned away at {last}: app {app}, name {sip}, domain {domain}, {kind}, from {address}. {reason}",
+    ),
+    ("login.pbx-session", "session of a PBX"),
+    ("login.service-login", "login of a service"),
+    ("login.user-login", "login of a user"),
+    ("login.password-login", "login by password"),
+    ("login.other", "login of no known kind"),
     ("notice.scanning-more", "{sources} more addresses try one MAC address after the other; the log names them."),
     (
         "notice.sip-trust",

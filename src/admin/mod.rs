@@ -64,7 +64,10 @@ pub use self::{
 };
 use self::{import::Imports, notices::Absences, shelf::Shelf};
 use crate::{
-    apis::admin::{self, Person},
+    apis::{
+        admin::{self, Person},
+        turned_away::TurnedAwayLogins,
+    },
     clock::SharedClock,
     links::{devices::DevicesLinks, link::Link, pbx::PbxSessions},
     net::{failed_handshakes::FailedHandshakes, reach::Reach},
@@ -106,6 +109,8 @@ pub struct Deps {
     pub renderer: Renderer,
     /// Under which URLs phones reach an instance.
     pub urls: PublicUrlsOf,
+    /// Logins with a right password that did not get in.
+    pub turned_away: Arc<TurnedAwayLogins>,
     /// The PBXs that are connected.
     pub sessions: PbxSessions,
     /// The links to Devices.

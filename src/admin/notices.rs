@@ -13,7 +13,10 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::{Deps, Inner, Scanning, row::time, text::Text};
 use crate::{
-    apis::app::{ADMIN_APP, PROVIDER_PREFIX},
+    apis::{
+        app::{ADMIN_APP, PROVIDER_PREFIX},
+        turned_away::TurnedAway,
+    },
     phone::{
         facet::{RedirectState, Wanted},
         instance::InstanceId,
@@ -84,6 +87,7 @@ pub fn notices(inner: &Inner, instance: InstanceId) -> Vec<Value> {
         all.push(Notice { key: "passive", severity: "error", since: Some(restoration.at), text });
     }
     world(deps, instance, &mut all);
+    all.extend(turned_away(&deps.turned_away.of(instance, now)));
     redirects(inner, instance, &mut all);
     urls_and_schemes(deps, instance, &mut all);
     all.extend(scanning(&(deps.scanning)(instance)));
@@ -158,6 +162,22 @@ fn world(deps: &Deps, instance: InstanceId, all: &mut Vec<Notice>) {
             Text::new("notice.devices-away").with("url", devices.url).with("error", devices.error.unwrap_or_default());
         all.push(notice("devices-away", "error", text));
     }
+}
+
+/// Logins with a right password that did not get in, each with its cure.
+fn turned_away(logins: &[TurnedAway]) -> Vec<Notice> {
+    let one = |login: &TurnedAway| {
+        let text = Text::new("notice.login-refused")
+            .with("app", login.app.clone())
+            .with("sip", login.sip.clone())
+            .with("domain", login.domain.clone())
+            .with("kind", Text::new(format!("login.{}", login.kind.as_str())).nested())
+            .with("address", login.source.to_canonical().to_string())
+            .with("last", time(login.last))
+            .with("reason", Text::new(format!("refusal.{}", login.refusal.as_str())).nested());
+        Notice { since: Some(login.since), ..notice("login-refused", "warning", text) }
+    };
+    logins.iter().map(one).collect()
 }
 
 /// Redirect accounts and services.

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::english;
 use crate::phone::saying::filled;
@@ -34,6 +34,14 @@ impl Text {
     pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
         self.params.push((name, value.into()));
         self
+    }
+
+    /// As a parameter of another text.
+    #[must_use]
+    pub fn nested(&self) -> Value {
+        let params: serde_json::Map<String, Value> =
+            self.params.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        json!({ "key": self.key, "params": params, "text": self.english() })
     }
 
     /// The key.

@@ -5,18 +5,21 @@
 pub mod admin;
 pub mod app;
 pub mod devices;
+mod doors;
 mod incoming;
-mod password_logins;
 pub mod pbx_admin;
 pub mod pbx_session;
 pub mod provisioning;
 mod replies;
 pub mod services;
 pub mod socket;
+pub mod turned_away;
+mod wrong_passwords;
 
 use std::sync::Arc;
 
-pub use self::password_logins::PasswordLogins;
+pub use self::wrong_passwords::WrongPasswords;
+use self::turned_away::TurnedAwayLogins;
 
 use crate::{
     clock::SharedClock, links::pbx::PbxSessions, provision::Provisioning, store::Store, tasks::Tasks,
@@ -40,8 +43,10 @@ pub struct Apis {
     pub tasks: Tasks,
     /// Sockets that have not logged in yet, by source.
     pub strangers: Arc<socket::Strangers>,
-    /// Wrong passwords of people, by source.
-    pub password_logins: Arc<PasswordLogins>,
+    /// Wrong passwords, by source.
+    pub wrong_passwords: Arc<WrongPasswords>,
+    /// Logins with a right password that did not get in.
+    pub turned_away: Arc<TurnedAwayLogins>,
     /// Serves people.
     pub desk: Arc<dyn admin::Desk>,
 }

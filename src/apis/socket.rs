@@ -14,18 +14,22 @@ use actix_ws::{AggregatedMessage, CloseCode, CloseReason};
 use super::{
     Apis,
     admin::{Person, PersonEnd, Who},
-    app,
+    app, doors,
     incoming::Incoming,
     pbx_session::PbxEnd,
     provisioning,
     replies::Replies,
+    turned_away,
 };
 use crate::{
     links::link::{LinkEnd, link},
     phone::{identity::network, instance::Instance},
-    telemetry::metric::{Metric, increment},
+    telemetry::{
+        metric::{Metric, increment},
+        visible,
+    },
     wire::appws::{
-        Envelope, Identity, LoginKind,
+        Envelope, Identity, LoginKind, Refusal, Refused,
         login::Challenge,
         pulse::{PING, Pulse},
         server::{self, Action},
@@ -142,7 +146,7 @@ impl Socket {
         let clock = Arc::clone(&self.apis.clock);
         let (handle, mut end) = link();
         let challenge = Challenge::random(&mut rand::rng());
-        let mut login = server::Session::new(self.wire_instance(), challenge, clock.now());
+        let mut login = server::Session::new(doors::of(&self.instance, self.source, &self.apis), challenge, clock.now());
         let mut ping = tokio::time::interval(PING);
         ping.reset();
         let mut pulse = Pulse::default();
@@ -237,16 +241,20 @@ impl Socket {
                     increment(Metric::MessagesIgnored, &[("reason", ignored_label(reason))]);
                     Then::GoOn
                 }
+                Action::Refused(refused) => {
+                    self.refused(&refused);
+                    Then::GoOn
+                }
                 Action::CloseAfter(pause) => {
-                    increment(Metric::LoginsFailed, &[]);
-                    tracing::warn!(instance = %self.instance.label(), source = %self.source, "AppWebsocket login failed: wrong password, unknown app or a login that may not use it");
-                    self.pause(pause).await;
+                    let hold = self.apis.wrong_passwords.hold(self.source, self.apis.clock.now());
+                    self.pause(pause.max(hold)).await;
                     Then::End(CloseCode::Policy, "login failed".to_owned())
                 }
                 Action::Pause(pause) => {
-                    increment(Metric::LoginsFailed, &[]);
+                    increment(Metric::LoginsFailed, &[("reason", "wrong-password-check")]);
                     tracing::warn!(instance = %self.instance.label(), source = %self.source, "a wrong password was tried with AppCheckLogin");
-                    self.pause(pause).await;
+                    let hold = self.apis.wrong_passwords.hold(self.source, self.apis.clock.now());
+                    self.pause(pause.max(hold)).await;
                     Then::GoOn
                 }
                 Action::Close(reason) => Then::End(CloseCode::Policy, reason.to_string()),
@@ -256,6 +264,24 @@ impl Socket {
             }
         }
         Then::GoOn
+    }
+
+    /// The one line that tells an administrator what to mend.
+    fn refused(&self, refused: &Refused) {
+        let Refused { app, domain, sip, kind, refusal, is_proven } = refused;
+        increment(Metric::LoginsFailed, &[("reason", refusal.as_str())]);
+        let shown = |text: &str| visible::beginning(text, turned_away::SHOWN);
+        let password = match (is_proven, refusal) {
+            (true, _) => "right",
+            (false, Refusal::OtherPassword) => "of the other apps",
+            (false, _) => "wrong",
+        };
+        tracing::warn!(
+            instance = %self.instance.label(), app = %shown(app), sip = %shown(sip), domain = %shown(domain),
+            kind = kind.as_str(), source = %self.source, password, reason = refusal.as_str(),
+            "a login was refused: {}", refusal.sentence()
+        );
+        self.apis.turned_away.note(self.instance.id, refused, self.source, self.apis.clock.now());
     }
 
     /// Also when the client is gone: its place is what a guesser must not have back at once.
@@ -269,7 +295,8 @@ impl Socket {
     fn logged_in(&mut self, identity: Identity, link: &mut Option<crate::links::link::Link>) {
         self.stranger = None;
         increment(Metric::LoginsAccepted, &[]);
-        tracing::debug!(instance = %self.instance.label(), app = %identity.app, sip = %identity.sip, kind = ?identity.kind, "AppWebsocket logged in");
+        self.apis.turned_away.entered(self.instance.id, &identity);
+        tracing::debug!(instance = %self.instance.label(), app = %identity.app, sip = %identity.sip, kind = identity.kind.as_str(), "AppWebsocket logged in");
         let registry = self.apis.registry.load();
         let provider = app::provider_of(&identity.app, &registry).map(str::to_owned);
         self.role = match (identity.kind, provider) {
@@ -282,10 +309,7 @@ impl Socket {
             }
             (kind, _) => match link.take() {
                 Some(out) => {
-                    if kind == LoginKind::PasswordLogin {
-                        self.apis.password_logins.right(self.source);
-                    }
-                    tracing::info!(instance = %self.instance.label(), person = %identity.sip, source = %self.source, kind = ?kind, "somebody opened the admin app");
+                    tracing::info!(instance = %self.instance.label(), person = %identity.sip, source = %self.source, kind = kind.as_str(), "somebody opened the admin app");
                     let who = Who::Page(Box::new(identity));
                     let person = Person { instance: Arc::clone(&self.instance), who, source: self.source };
                     Role::Person(PersonEnd::new(&*self.apis.desk, person, out))
@@ -349,20 +373,6 @@ impl Socket {
             },
             None => gone(),
         }
-    }
-
-    fn wire_instance(&self) -> Arc<server::Instance> {
-        let (instance, source, registry) = (Arc::clone(&self.instance), self.source, Arc::clone(&self.apis.registry));
-        let (attempts, clock) = (Arc::clone(&self.apis.password_logins), Arc::clone(&self.apis.clock));
-        Arc::new(server::Instance {
-            domain: self.instance.domain.clone(),
-            password: self.instance.password.clone(),
-            build: None,
-            apps: Box::new(move |app: &str, kind: LoginKind| {
-                app::admits(app, kind, &instance, source, &registry.load())
-                    && (kind != LoginKind::PasswordLogin || attempts.may_try(source, clock.now()))
-            }),
-        })
     }
 }
 

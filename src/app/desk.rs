@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     admin::{Deps, Desk, Scanning},
-    apis::pbx_admin::ConnectedPbxs,
+    apis::{pbx_admin::ConnectedPbxs, turned_away::TurnedAwayLogins},
     clock::SharedClock,
     config::Config,
     http::scanners::{Frozen, Scanners},
@@ -33,12 +33,25 @@ pub(super) struct Parts {
     pub failures: Arc<FailedHandshakes>,
     pub clock: SharedClock,
     pub scanners: Arc<Scanners>,
+    pub turned_away: Arc<TurnedAwayLogins>,
     pub tasks: Tasks,
 }
 
 /// Opens it.
 pub(super) async fn open(config: &Config, threads: &Threads, parts: Parts) -> Result<Desk, StartError> {
-    let Parts { store, instances, registry, sessions, devices, provisioning, failures, clock, scanners, tasks } = parts;
+    let Parts {
+        store,
+        instances,
+        registry,
+        sessions,
+        devices,
+        provisioning,
+        failures,
+        clock,
+        scanners,
+        turned_away,
+        tasks,
+    } = parts;
     let certificates = super::certificates::files(config);
     let deps = Deps {
         renderer: Renderer::new(Arc::clone(&registry), store.derive_key("etag"), 0, Arc::clone(&clock)),
@@ -67,6 +80,7 @@ pub(super) async fn open(config: &Config, threads: &Threads, parts: Parts) -> Re
                 scanners.frozen(instance, clock.now()).into_iter().map(told).collect()
             }
         }),
+        turned_away,
         clock,
         tasks,
     };

@@ -31,7 +31,7 @@ use self::{
 };
 use crate::{
     admin::AdminPages,
-    apis::{Apis, devices, pbx_admin::ConnectedPbxs},
+    apis::{Apis, devices, pbx_admin::ConnectedPbxs, turned_away::TurnedAwayLogins},
     clock::SharedClock,
     config::{Config, InstanceConfig},
     http::{
@@ -160,6 +160,7 @@ impl Application {
 
         let devices = DevicesLinks::default();
         let scanners = Arc::new(Scanners::new(&store.derive_key("decoys")));
+        let turned_away = Arc::<TurnedAwayLogins>::default();
         let parts = desk::Parts {
             store: store.clone(),
             instances: instances.clone(),
@@ -170,6 +171,7 @@ impl Application {
             failures: Arc::clone(&failures),
             clock: Arc::clone(&clock),
             scanners: Arc::clone(&scanners),
+            turned_away: Arc::clone(&turned_away),
             tasks: tasks.clone(),
         };
         let desk = desk::open(&config, &threads, parts).await?;
@@ -181,7 +183,8 @@ impl Application {
             clock: Arc::clone(&clock),
             tasks: tasks.clone(),
             strangers: Arc::default(),
-            password_logins: Arc::default(),
+            wrong_passwords: Arc::default(),
+            turned_away,
             desk: Arc::new(desk.clone()),
         };
         if is_active {
@@ -393,6 +396,7 @@ pub fn instance(id: InstanceId, configured: &InstanceConfig) -> Instance {
         domain: configured.domain.clone(),
         name: configured.name.clone(),
         password: configured.password.clone(),
+        admin_password: (!configured.admin_password.is_empty()).then(|| configured.admin_password.clone()),
         public_url: configured.public_url.parse().ok(),
         phone_url: configured.phone_url.parse().ok(),
         devices_ca: text(&configured.devices_ca),

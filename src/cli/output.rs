@@ -1,29 +1,44 @@
 //! What commands print: tables for people, JSON for programs, errors as sentences.
 
-use std::io::Write;
+use std::{borrow::Cow, io::Write};
 
-/// Prints a line of output. A closed pipe (`| head`) ends the output, not the command.
+use crate::telemetry::visible;
+
+/// Prints a line of output: what came from outside moves no cursor and begins no line. A closed pipe (`| head`) ends the
+/// output, not the command.
 pub fn line(text: &str) {
+    print(&visible::line(text));
+}
+
+/// Prints a text of several lines.
+pub fn document(text: &str) {
+    print(&visible::lines(text));
+}
+
+fn print(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
 /// Prints a line for the person at the terminal.
 pub fn note(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let _ = writeln!(std::io::stderr().lock(), "{}", visible::line(text));
 }
 
 /// Prints data as indented JSON.
 pub fn json(value: &serde_json::Value) {
-    line(&serde_json::to_string_pretty(value).unwrap_or_default());
+    print(&visible::json(&serde_json::to_string_pretty(value).unwrap_or_default()));
 }
 
 /// Prints rows in columns as wide as their widest cell. The last column is not padded.
 pub fn table(head: &[&str], rows: &[Vec<String>]) {
+    // Before the columns are measured: an escape is longer than what it stands for.
+    let rows: Vec<Vec<Cow<'_, str>>> =
+        rows.iter().map(|row| row.iter().map(|cell| visible::line(cell)).collect()).collect();
     let width = |column: usize| {
         rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).chain([head[column].len()]).max()
     };
     let widths: Vec<usize> = (0..head.len()).map(|column| width(column).unwrap_or(0)).collect();
-    let print = |cells: &mut dyn Iterator<Item = &str>| {
+    let print_row = |cells: &mut dyn Iterator<Item = &str>| {
         let mut text = String::new();
         for (cell, width) in cells.zip(&widths) {
             text.push_str(cell);
@@ -31,20 +46,24 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) {
         }
         line(text.trim_end());
     };
-    print(&mut head.iter().copied());
-    for row in rows {
-        print(&mut row.iter().map(String::as_str));
+    print_row(&mut head.iter().copied());
+    for row in &rows {
+        print_row(&mut row.iter().map(AsRef::as_ref));
     }
 }
 
-/// Prints an error with its causes, each on its line, the outermost first.
+/// Prints an error with its causes, each on its line, the outermost first. An error that lists several findings has a
+/// line for each.
 pub fn print_error(error: &anyhow::Error) {
-    note(&format!("gangway: {error}"));
+    let tell = |text: &str| {
+        let _ = writeln!(std::io::stderr().lock(), "{}", visible::lines(text));
+    };
+    tell(&format!("gangway: {error}"));
     let mut last = error.to_string();
     for cause in error.chain().skip(1) {
         let text = cause.to_string();
         if !last.contains(&text) {
-            note(&format!("  because: {text}"));
+            tell(&format!("  because: {text}"));
         }
         last = text;
     }

@@ -84,10 +84,10 @@ impl Render {
             for line in &file.lines {
                 let text = hide(&line.line);
                 let gap = " ".repeat(width.saturating_sub(text.chars().count()) + 2);
-                output::line(format!("{text}{gap}{}", line.origins.join("; ")).trim_end());
+                output::document(format!("{text}{gap}{}", line.origins.join("; ")).trim_end());
             }
         } else {
-            output::line(hide(&file.text).trim_end());
+            output::document(hide(&file.text).trim_end());
         }
         for note in &file.notes {
             output::note(note);

@@ -94,7 +94,7 @@ impl Settings {
             if global.json {
                 output::json(&settings_json());
             } else {
-                output::line(settings_text().trim_end());
+                output::document(settings_text().trim_end());
             }
             return Ok(ExitCode::SUCCESS);
         }

@@ -38,10 +38,10 @@ impl Vendors {
         let json = |vendor: &Vendor| vendor.to_json(&at.urls, at.scheme(vendor));
         match &self.vendor {
             None if global.json => output::json(&registry.vendors().map(json).collect()),
-            None => output::line(registry.to_text().trim_end()),
+            None => output::document(registry.to_text().trim_end()),
             Some(name) => match registry.vendor(name) {
                 Some(vendor) if global.json => output::json(&json(vendor)),
-                Some(vendor) => output::line(vendor.to_text(&at.urls, at.scheme(vendor)).trim_end()),
+                Some(vendor) => output::document(vendor.to_text(&at.urls, at.scheme(vendor)).trim_end()),
                 None => {
                     let known: Vec<&str> = registry.vendors().map(|vendor| vendor.name.as_ref()).collect();
                     bail!("there is no vendor '{name}'; known are {}", known.join(", "));

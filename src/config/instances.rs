@@ -20,6 +20,11 @@ pub struct InstanceConfig {
     pub password: Secret,
     /// File that holds the secret (its first line).
     pub password_file: PathBuf,
+    /// Password of the app object `gangway-admin`, and of people who log in there without a PBX; empty = `password`.
+    #[serde(serialize_with = "crate::secret::masked")]
+    pub admin_password: Secret,
+    /// File that holds it (its first line).
+    pub admin_password_file: PathBuf,
     /// Base for PBX pages (`https://host/domain/name`); empty = learned from the PBX.
     pub public_url: String,
     /// Base for phones; empty = `public_url`.
@@ -28,9 +33,9 @@ pub struct InstanceConfig {
     pub devices_ca: String,
     /// `sha256:...` of a certificate's public key: trusts a self-signed App Platform.
     pub devices_pin: String,
-    /// Whether people may enter `gangway-admin` with the password above, without a PBX.
+    /// Whether people may enter `gangway-admin` by password, without a PBX.
     pub admin_password_login: bool,
-    /// Networks (CIDR) that may do so; empty = anywhere.
+    /// Networks (CIDR) people may come from, whatever way they log in, and scripts; empty = anywhere.
     #[serde(deserialize_with = "super::list::one_or_many")]
     pub admin_from: Vec<IpNet>,
     /// Origins that may frame the admin page, besides those learned from the PBX.

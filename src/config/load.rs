@@ -209,7 +209,7 @@ impl Layers {
         };
         let mut found = Vec::new();
         for (index, instance) in config.instances.iter_mut().enumerate() {
-            read_password(index, instance, &mut |key, reason| found.push((key, reason)));
+            read_passwords(index, instance, &mut |key, reason| found.push((key, reason)));
         }
         config.check(&mut |key, reason| found.push((key, reason)));
         for (key, reason) in found {
@@ -241,17 +241,29 @@ fn sorted_out(section: &str, keys: Table) -> (Table, Vec<(String, String)>) {
     (good, bad)
 }
 
-fn read_password(index: usize, instance: &mut InstanceConfig, wrong: &mut impl FnMut(String, String)) {
-    if instance.password_file.as_os_str().is_empty() {
-        return;
-    }
-    let key = format!("{INSTANCES}[{index}].password_file");
-    if !instance.password.is_empty() {
-        wrong(key, "password and password_file are both set: keep one".to_owned());
-        return;
-    }
-    match fs::read_to_string(&instance.password_file) {
-        Ok(text) => instance.password = Secret::new(text.lines().next().unwrap_or_default().trim()),
-        Err(error) => wrong(key, format!("{} cannot be read: {error}", instance.password_file.display())),
+/// Reads the files that passwords are kept in.
+fn read_passwords(index: usize, instance: &mut InstanceConfig, wrong: &mut impl FnMut(String, String)) {
+    let InstanceConfig { password, password_file, admin_password, admin_password_file, .. } = instance;
+    for (name, password, file) in
+        [("password", password, password_file), ("admin_password", admin_password, admin_password_file)]
+    {
+        if file.as_os_str().is_empty() {
+            continue;
+        }
+        let key = format!("{INSTANCES}[{index}].{name}_file");
+        if !password.is_empty() {
+            wrong(key, format!("{name} and {name}_file are both set: keep one"));
+            continue;
+        }
+        match fs::read_to_string(&*file) {
+            Ok(text) => {
+                *password = Secret::new(text.lines().next().unwrap_or_default().trim());
+                // An empty `password` is an error anyway; here it would mean `password`.
+                if password.is_empty() && name == "admin_password" {
+                    wrong(key, format!("the first line of {} is empty: write the password there", file.display()));
+                }
+            }
+            Err(error) => wrong(key, format!("{} cannot be read: {error}", file.display())),
+        }
     }
 }

@@ -14,7 +14,8 @@ use crate::{
 
 /// Of the configuration, and of all instances in the store whichever the bundle is of.
 pub(super) fn known(config: &Config, instances: &[InstanceId], store: &Store, registry: &Registry) -> Vec<Secret> {
-    let mut secrets: Vec<Secret> = config.instances.iter().map(|instance| instance.password.clone()).collect();
+    let passwords = config.instances.iter().flat_map(|instance| [&instance.password, &instance.admin_password]);
+    let mut secrets: Vec<Secret> = passwords.filter(|password| !password.is_empty()).cloned().collect();
     secrets.push(config.net.proxy.clone());
     let proxy = Url::parse(config.net.proxy.expose()).ok();
     secrets.extend(proxy.as_ref().and_then(Url::password).map(Secret::new));

@@ -22,6 +22,8 @@ pub struct Instance {
     pub name: String,
     /// Shared secret of the app objects; never empty.
     pub password: Secret,
+    /// Password of the app object `gangway-admin` and of logins to it; `None` = [`Self::password`].
+    pub admin_password: Option<Secret>,
     /// Base for PBX pages; else learned from the PBX.
     pub public_url: Option<Url>,
     /// Base for phones; else the public URL.
@@ -30,9 +32,9 @@ pub struct Instance {
     pub devices_ca: Option<String>,
     /// `sha256:...` of a certificate's public key that is trusted for Devices.
     pub devices_pin: Option<String>,
-    /// Whether `gangway-admin` may be entered with the instance password, without a PBX.
+    /// Whether `gangway-admin` may be entered by password, without a PBX.
     pub admin_password_login: bool,
-    /// Networks that may do so; empty = anywhere.
+    /// Networks people come from, whatever way they log in; empty = anywhere.
     pub admin_from: Vec<IpNet>,
     /// Origins that may frame the admin page besides those learned from the PBX.
     pub frame_ancestors: Vec<String>,

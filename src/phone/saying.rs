@@ -5,6 +5,8 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value, json};
 
+use crate::telemetry::visible;
+
 /// A sentence with places in braces, e.g. `Configuration delivered to {source}.`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Saying {
@@ -52,7 +54,8 @@ impl Said {
     /// One that exists in English only: what a service or a peer said.
     #[must_use]
     pub fn plain(sentence: impl Into<Cow<'static, str>>) -> Self {
-        Self { key: None, english: sentence.into(), params: Map::new() }
+        let sentence = visible::line(&sentence.into()).into_owned();
+        Self { key: None, english: Cow::Owned(sentence), params: Map::new() }
     }
 
     /// One of a list that makes its keys itself.
@@ -64,7 +67,12 @@ impl Said {
     /// With something more in its places: data, never markup.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
-        self.params.insert(name.to_owned(), value.into());
+        // Names and answers come from outside; a time line shows them on one line.
+        let value = match value.into() {
+            Value::String(text) => Value::String(visible::line(&text).into_owned()),
+            value => value,
+        };
+        self.params.insert(name.to_owned(), value);
         self
     }
 
@@ -131,6 +139,14 @@ mod tests {
         let kept: Value = serde_json::from_str(&said.kept().unwrap()).unwrap();
         assert_eq!((&kept["key"], &kept["params"]["why"]["key"]), (&"a.outer".into(), &"a.inner".into()));
         assert_eq!(kept["params"]["why"]["params"]["what"], "{user}");
+    }
+
+    #[test]
+    fn a_sentence_is_one_line_whatever_stands_in_it() {
+        let said = INNER.with("what", "a\nb\u{1b}[2J\u{202e}");
+        assert_eq!(said.text(), "a\\nb\\u{1b}[2J\\u{202e} is away");
+        assert!(OUTER.with("why", said.nested()).kept().unwrap().contains(r"a\\nb\\u{1b}"));
+        assert_eq!(Said::plain("a\r\u{9b}").text(), "a\\r\\u{9b}");
     }
 
     #[test]

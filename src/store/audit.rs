@@ -8,7 +8,7 @@ use super::{
     columns::{ms, time},
     error::{Attempt, StoreError},
 };
-use crate::phone::instance::InstanceId;
+use crate::{phone::instance::InstanceId, telemetry::visible};
 
 /// Entries kept per instance, the newest ones.
 pub const AUDIT_KEPT: u32 = 10_000;
@@ -50,15 +50,19 @@ pub struct AuditRow {
 }
 
 async fn add(connection: &mut SqliteConnection, at: i64, entry: &AuditEntry) -> Result<(), StoreError> {
+    // Names come from outside; an entry is one line wherever it is read.
+    let [who, source, target, deed] =
+        [&entry.who, &entry.source, &entry.target, &entry.deed].map(|text| visible::line(text));
+    let [who, source, target, deed] = [&*who, &*source, &*target, &*deed];
     sqlx::query!(
         "INSERT INTO audit (instance_id, at, who, way, source, target, deed) VALUES (?, ?, ?, ?, ?, ?, ?)",
         entry.instance.0,
         at,
-        entry.who,
+        who,
         entry.way,
-        entry.source,
-        entry.target,
-        entry.deed
+        source,
+        target,
+        deed
     )
     .execute(&mut *connection)
     .await

@@ -8,7 +8,10 @@ use super::{
     columns::{ms, time},
     error::{Attempt, StoreError},
 };
-use crate::phone::{record::PhoneId, saying::Said};
+use crate::{
+    phone::{record::PhoneId, saying::Said},
+    telemetry::visible,
+};
 
 /// Events kept per phone, the newest ones.
 pub const EVENTS_KEPT: u32 = 500;
@@ -66,13 +69,17 @@ pub(super) async fn add(
 ) -> Result<(), StoreError> {
     let at = ms(at);
     for event in events {
+        // What a service or a phone said is part of many sentences; an event is one line wherever it is read.
+        let text = visible::line(&event.text);
+        let detail = event.detail.as_deref().map(visible::lines);
+        let (text, detail) = (&*text, detail.as_deref());
         sqlx::query!(
             "INSERT INTO event (phone_id, at, kind, text, detail, said) VALUES (?, ?, ?, ?, ?, ?)",
             phone.0,
             at,
             event.kind,
-            event.text,
-            event.detail,
+            text,
+            detail,
             event.said
         )
         .execute(&mut *connection)

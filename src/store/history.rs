@@ -9,7 +9,10 @@ use super::{
     columns::{ms, small, time},
     error::{Attempt, StoreError},
 };
-use crate::phone::{instance::InstanceId, mac::Mac, record::PhoneId};
+use crate::{
+    phone::{instance::InstanceId, mac::Mac, record::PhoneId},
+    telemetry::visible,
+};
 
 /// One call and its answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +69,10 @@ impl Store {
         let mac = entry.mac.map(|mac| mac.to_string());
         let at = ms(entry.at);
         let took = i64::try_from(entry.took.as_millis()).unwrap_or(i64::MAX);
+        // Services may answer with anything.
+        let answer = entry.answer.replace("\r\n", "\n");
+        let (outcome, answer) = (visible::line(&entry.outcome), visible::lines(&answer));
+        let (outcome, answer) = (&*outcome, &*answer);
         let mut writer = self.inner.writer.take().await;
         sqlx::query!(
             "INSERT INTO history (instance_id, phone_id, mac, vendor, command, at, took, outcome, answer)
@@ -77,8 +84,8 @@ impl Store {
             entry.command,
             at,
             took,
-            entry.outcome,
-            entry.answer
+            outcome,
+            answer
         )
         .execute(&mut *writer)
         .await

@@ -18,7 +18,10 @@ use super::{
     columns::{ms, signed, time, unsigned},
     error::{Attempt, StoreError},
 };
-use crate::phone::{instance::InstanceId, record::PhoneId};
+use crate::{
+    phone::{instance::InstanceId, record::PhoneId},
+    telemetry::visible,
+};
 
 /// The longest text of a request that is kept, in bytes.
 const TEXT_KEPT: usize = 256;
@@ -203,6 +206,9 @@ fn shorten(text: &mut Arc<str>) {
         && let Some(short) = text.get(..text.floor_char_boundary(TEXT_KEPT))
     {
         *text = Arc::from(short);
+    }
+    if let Cow::Owned(seen) = visible::line(text) {
+        *text = Arc::from(seen);
     }
 }
 

@@ -4,6 +4,7 @@ pub(crate) mod labelled;
 pub mod log;
 pub mod metric;
 pub mod redact;
+pub mod visible;
 
 pub use log::{LogError, init};
 pub use metric::metrics_text;

@@ -166,7 +166,9 @@ async fn the_password_login_is_opened_by_the_configuration_and_throttled() {
         assert_eq!(Page::open_as(&bench.world, &url, typed("guess")).await.err(), Some(OpenError::Refused));
     }
     assert_eq!(Page::open_as(&bench.world, &url, typed(PASSWORD)).await.err(), Some(OpenError::Refused), "throttled");
-    // Whom the PBX lets in is not concerned.
-    let mut page = Page::open(&bench.world, &url).await;
-    assert_eq!(page.ask("Hello", json!({})).await["person"]["login"], "pbx");
+    // People who come through the PBX wait with them; the PBX itself does not.
+    let through = Page::open_as(&bench.world, &url, person("gangway-admin")).await;
+    assert_eq!(through.err(), Some(OpenError::Refused), "throttled");
+    bench.world.pbx.restart();
+    bench.world.wait_gateway().await.unwrap();
 }

@@ -24,7 +24,8 @@ pub fn modes(config_file: &Path, config: &Config, findings: &mut Vec<Finding>) {
     if std::fs::read_to_string(config_file).is_ok_and(holds_password) {
         look(config_file, Level::Warning, owner, findings);
     }
-    let passwords = config.instances.iter().map(|instance| &instance.password_file);
+    let passwords =
+        config.instances.iter().flat_map(|instance| [&instance.password_file, &instance.admin_password_file]);
     for path in passwords.filter(|path| !path.as_os_str().is_empty()) {
         look(path, Level::Warning, owner, findings);
     }
@@ -43,7 +44,7 @@ pub fn modes(config_file: &Path, config: &Config, findings: &mut Vec<Finding>) {
 fn is_secret_line(line: &str) -> bool {
     let Some((key, value)) = line.split_once('=') else { return false };
     match key.trim() {
-        "password" => true,
+        "password" | "admin_password" => true,
         "proxy" => value.contains('@'),
         _ => false,
     }

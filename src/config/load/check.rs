@@ -6,7 +6,10 @@ use std::collections::HashSet;
 use base64::Engine as _;
 use url::Url;
 
-use crate::config::{Allowed, Config, InstanceConfig, host_name};
+use crate::{
+    config::{Allowed, Config, InstanceConfig, host_name},
+    secret::Secret,
+};
 
 /// Passwords with fewer characters are remarked upon.
 const SHORT: usize = 10;
@@ -121,24 +124,53 @@ impl Config {
     /// Remarks that keep nobody from serving, each with what to do.
     #[must_use]
     pub fn remarks(&self) -> Vec<(String, &'static str)> {
-        let of = |instance: &InstanceConfig| match instance.password.expose().chars().count() {
-            16.. => Some((
-                format!(
-                    "the password of {} is longer than 15 characters: a PBX object cannot hold it",
-                    instance.label()
-                ),
-                "use a shorter one",
-            )),
-            0..SHORT => Some((
-                format!(
-                    "the password of {} has less than {SHORT} characters: whoever reaches gangway may try some each second",
-                    instance.label()
-                ),
-                "use 12 to 15 random characters, here and at the app objects",
-            )),
-            _ => None,
-        };
-        self.instances.iter().filter_map(of).collect()
+        let passwords: Vec<(&str, &InstanceConfig, &Secret)> = self
+            .instances
+            .iter()
+            .flat_map(|instance| {
+                [("password", instance, &instance.password), ("admin_password", instance, &instance.admin_password)]
+            })
+            .filter(|(_, _, password)| !password.is_empty())
+            .collect();
+        let mut remarks: Vec<(String, &'static str)> = passwords.iter().copied().filter_map(length).collect();
+        for (index, (name, instance, password)) in passwords.iter().enumerate() {
+            for (other_name, other, _) in passwords[..index].iter().filter(|(_, _, other)| other == password) {
+                let of = |name: &str, instance: &InstanceConfig| format!("{name} of {}", instance.label());
+                remarks.push(match std::ptr::eq(*instance, *other) {
+                    true => (
+                        format!("{} equals its {other_name}: it keeps no app object out of gangway-admin", of(name, instance)),
+                        "set another one at the app object gangway-admin, or remove the key",
+                    ),
+                    false => (
+                        format!(
+                            "{} equals the {}: each opens the other",
+                            of(name, instance),
+                            of(other_name, other)
+                        ),
+                        "give every instance a password of its own",
+                    ),
+                });
+            }
+        }
+        remarks
+    }
+}
+
+/// Whether a password is too long for a PBX or too short to withstand guessing.
+fn length((name, instance, password): (&str, &InstanceConfig, &Secret)) -> Option<(String, &'static str)> {
+    match password.expose().chars().count() {
+        16.. => Some((
+            format!("the {name} of {} is longer than 15 characters: a PBX object cannot hold it", instance.label()),
+            "use a shorter one",
+        )),
+        0..SHORT => Some((
+            format!(
+                "the {name} of {} has less than {SHORT} characters: everybody who reaches gangway can try some each second",
+                instance.label()
+            ),
+            "use 12 to 15 random characters, here and at the app objects",
+        )),
+        _ => None,
     }
 }
 

@@ -70,6 +70,16 @@ fn what_is_wrong_is_named_with_its_place() {
             vec![],
             vec!["password_file", "/nonexistent"],
         ),
+        (
+            "[[instances]]\ndomain = \"a\"\nname = \"b\"\npassword=\"x\"\nadmin_password_file=\"/dev/null\"\n",
+            vec![],
+            vec!["instances[0].admin_password_file", "/dev/null is empty"],
+        ),
+        (
+            "[[instances]]\ndomain = \"a\"\nname = \"b\"\npassword=\"x\"\nadmin_password=\"y\"\nadmin_password_file=\"z\"\n",
+            vec![],
+            vec!["instances[0].admin_password_file", "keep one"],
+        ),
         ("", vec![], vec!["no instance is configured"]),
         (
             "[https]\nlisten = \"127.0.0.1:1\"\ncertificate = [\"a.pem\", \"b.pem\"]\nkey = \"a.key\"\n",
@@ -191,6 +201,28 @@ fn a_password_may_come_from_a_file_and_is_never_shown() {
     let config = load(&text, &[]).unwrap();
     assert!(config.instances[0].password.matches("hunter2"));
     assert!(!format!("{config:?}").contains("hunter2"));
+    let config = load(&format!("{SMALLEST}admin_password_file = {secret:?}\n"), &[]).unwrap();
+    assert!(config.instances[0].admin_password.matches("hunter2") && config.instances[0].password.matches("ip411"));
+    assert!(!format!("{config:?}{}", toml::to_string(&config).unwrap()).contains("hunter2"));
+}
+
+#[test]
+fn equal_passwords_are_remarked() {
+    let instance = |name: &str, more: &str| format!("[[instances]]\ndomain = \"a\"\nname = \"{name}\"\n{more}\n");
+    let remarks = |text: String| -> Vec<String> {
+        load(&text, &[]).unwrap().remarks().into_iter().map(|(what, _)| what).collect()
+    };
+    let (one, two) = ("password = \"0123456789ab\"", "password = \"ab0123456789\"");
+    assert_eq!(remarks(instance("b", one) + &instance("c", two)), Vec::<String>::new());
+    let said = remarks(instance("b", one) + &instance("c", one));
+    assert!(said.len() == 1 && said[0].contains("a/b") && said[0].contains("a/c"), "{said:?}");
+    let said = remarks(instance("b", &format!("{one}\nadmin_{one}")));
+    assert!(said.len() == 1 && said[0].contains("admin_password of a/b equals its password"), "{said:?}");
+    let said = remarks(instance("b", one) + &instance("c", &format!("{two}\nadmin_{one}")));
+    assert!(said.len() == 1 && said[0].contains("admin_password of a/c") && said[0].contains("password of a/b"), "{said:?}");
+    let said = remarks(instance("b", &format!("{one}\nadmin_password = \"short\"")));
+    assert!(said.len() == 1 && said[0].contains("the admin_password of a/b has less than 10"), "{said:?}");
+    assert!(said.iter().all(|said| !said.contains("short")), "{said:?}");
 }
 
 #[test]

@@ -288,6 +288,7 @@ pub fn instance() -> Instance {
         phone_url: None,
         devices_ca: None,
         devices_pin: None,
+        admin_password: None,
         admin_password_login: false,
         admin_from: Vec::new(),
         frame_ancestors: Vec::new(),

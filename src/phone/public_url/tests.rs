@@ -13,6 +13,7 @@ fn instance(public: &str, phone: &str) -> Instance {
         phone_url: Url::parse(phone).ok(),
         devices_ca: None,
         devices_pin: None,
+        admin_password: None,
         admin_password_login: false,
         admin_from: Vec::new(),
         frame_ancestors: Vec::new(),

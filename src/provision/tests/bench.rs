@@ -348,6 +348,7 @@ pub fn tenant(id: InstanceId, domain: &str, public_url: &str) -> Instance {
         phone_url: None,
         devices_ca: None,
         devices_pin: None,
+        admin_password: None,
         admin_password_login: false,
         admin_from: Vec::new(),
         frame_ancestors: Vec::new(),

@@ -63,6 +63,8 @@ pub struct AppObject {
     pub grants: Vec<String>,
     /// Connect to the whole URL instead of cutting the app's name.
     pub whole_url: bool,
+    /// Call the app by the last component of the URL as it stands there, `.htm` and letters included.
+    pub name_as_configured: bool,
     /// What the app published as `serviceInfo`; learned from AppInfoResult.
     pub service_info: Option<Value>,
 }
@@ -82,6 +84,7 @@ impl AppObject {
             services: false,
             grants: Vec::new(),
             whole_url: false,
+            name_as_configured: false,
             service_info: None,
         }
     }
@@ -99,10 +102,10 @@ impl AppObject {
         self
     }
 
-    /// The app's name: the last component of the URL without `.htm`.
+    /// The app's name: the last component of the URL, usually without `.htm`.
     pub(super) fn html_name(&self) -> &str {
         let last = self.url.rsplit('/').next().unwrap_or_default();
-        last.strip_suffix(".htm").unwrap_or(last)
+        if self.name_as_configured { last } else { last.strip_suffix(".htm").unwrap_or(last) }
     }
 
     /// Where the PBX opens the websocket: the URL without its last component, `http` replaced by `ws`.
@@ -153,6 +156,8 @@ mod tests {
     fn names_and_addresses_follow_the_url() {
         let mut app = AppObject::new("y", "https://host/example.com/gangway/gangway-yealink.htm", "x");
         assert_eq!(app.html_name(), "gangway-yealink");
+        app.name_as_configured = true;
+        assert_eq!(app.html_name(), "gangway-yealink.htm");
         assert_eq!(app.websocket_url(), "wss://host/example.com/gangway");
         app.whole_url = true;
         assert_eq!(app.websocket_url(), "wss://host/example.com/gangway/gangway-yealink.htm");

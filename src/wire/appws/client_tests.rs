@@ -3,7 +3,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
-use crate::wire::appws::{Challenge, LoginKind, server};
+use crate::wire::appws::{Challenge, LoginKind, Refusal, server};
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
@@ -20,14 +20,27 @@ fn ready() -> Session {
     session
 }
 
+/// `devices-api`, for services.
+struct Devices;
+
+impl server::Apps for Devices {
+    fn find(&self, name: &str) -> Option<server::App> {
+        (name == "devices-api").then(|| server::App { name: name.into(), password: "pwd".into() })
+    }
+
+    fn attempt(&self, _: Option<&server::App>, _: LoginKind, _: bool) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    fn admit(&self, _: &server::App, kind: LoginKind) -> Result<(), Refusal> {
+        if kind == LoginKind::ServiceLogin { Ok(()) } else { Err(Refusal::Object) }
+    }
+}
+
 #[test]
 fn both_ends_understand_each_other() {
-    let instance = server::Instance {
-        domain: "d".into(),
-        password: "pwd".into(),
-        build: None,
-        apps: Box::new(|app: &str, kind| app == "devices-api" && kind == LoginKind::ServiceLogin),
-    };
+    let instance =
+        server::Instance { domain: "d".into(), passwords: vec!["pwd".into()], build: None, apps: Box::new(Devices) };
     let mut serving = server::Session::new(Arc::new(instance), Challenge::random(&mut rand::rng()), at(0));
     let (mut asking, mut todo) = Session::open(at(0));
     let mut is_ready = false;
@@ -43,6 +56,8 @@ fn both_ends_understand_each_other() {
             Action::NeedLogin { challenge } => {
                 let login = Login {
                     app: "devices-api".into(),
+                    domain: "D".into(),
+                    sip: "gangway".into(),
                     info_raw: Some(r#"{"appobj":"x","s":"/<&>"}"#.into()),
                     pbx_obj: Some("devices".into()),
                     ..Login::default()

@@ -5,19 +5,18 @@ use serde_json::Value;
 use super::{key::SessionKey, login::Login};
 use crate::wire::shape;
 
-/// What kind of login this is. It decides what the session may do and follows from digest-protected fields alone,
-/// `pbxObj` aside: leaving that out or making it up gains nothing, because a PBX session needs `sip` equal to
-/// `info.appobj` and a user login shows by its `groups`, all covered by the digest.
+/// What kind of login this is; it decides what the session may do. Only fields the digest covers give a login its kind.
+/// `pbxObj`, which no digest covers, takes away and never gives: no login gains anything by it, or by its absence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LoginKind {
-    /// A PBX's app object: no `pbxObj` and `sip` equal to `info.appobj`.
+    /// A PBX's app object: `sip` equal to `info.appobj`, and no `pbxObj`.
     PbxSession,
-    /// Another service, with a login the PBX made (GetServiceLogin): `pbxObj` and no `groups`; maybe no `info` at all.
-    /// A person's login may look the same: not every edition tells `groups`.
+    /// Another service, with a login the PBX made (GetServiceLogin): `info` without `groups`, and another `sip` than
+    /// `info.appobj`. A person's login may look the same: not every edition tells `groups`.
     ServiceLogin,
-    /// A person's page in myApps: `pbxObj` and `groups`.
+    /// A person's page in myApps: as a service, and `info.groups` is there.
     UserLogin,
-    /// The instance password typed by a person, no PBX involved: no `info`, a GUID of 32 zeros.
+    /// The password typed by a person, no PBX involved: no `info`, a GUID of 32 zeros.
     PasswordLogin,
     /// None of these.
     Other,
@@ -27,24 +26,37 @@ impl LoginKind {
     /// Decides the kind.
     #[must_use]
     pub fn of(login: &Login, info: Option<&Info>) -> Self {
-        let by_object = login.pbx_obj.as_deref().is_some_and(|name| !name.is_empty());
-        match info {
-            None if login.guid.len() == 32 && login.guid.bytes().all(|digit| digit == b'0') => Self::PasswordLogin,
-            None if by_object => Self::ServiceLogin,
-            None => Self::Other,
-            Some(info) if by_object && info.groups.is_some() => Self::UserLogin,
-            Some(_) if by_object => Self::ServiceLogin,
-            // Names of PBX objects are the same in whatever letters.
-            Some(info)
-                if (info.appobj.as_deref())
-                    .is_some_and(|object| !object.is_empty() && object.eq_ignore_ascii_case(&login.sip)) =>
-            {
-                Self::PbxSession
-            }
-            Some(_) => Self::Other,
+        let Some(info) = info else {
+            let is_typed = login.info_raw.is_none() && login.guid == NOBODY;
+            return if is_typed { Self::PasswordLogin } else { Self::Other };
+        };
+        // Names of PBX objects are the same in whatever letters.
+        let is_object =
+            info.appobj.as_deref().is_some_and(|name| !name.is_empty() && name.eq_ignore_ascii_case(&login.sip));
+        let is_granted = login.pbx_obj.as_deref().is_some_and(|name| !name.is_empty());
+        match (is_object, is_granted) {
+            (true, false) => Self::PbxSession,
+            (true, true) => Self::Other,
+            (false, _) if info.groups.is_some() => Self::UserLogin,
+            (false, _) => Self::ServiceLogin,
+        }
+    }
+
+    /// The word for it in the log and in messages.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::PbxSession => "pbx-session",
+            Self::ServiceLogin => "service-login",
+            Self::UserLogin => "user-login",
+            Self::PasswordLogin => "password-login",
+            Self::Other => "other",
         }
     }
 }
+
+/// The GUID of a login by password.
+const NOBODY: &str = "00000000000000000000000000000000";
 
 /// The `info` object. Covered by the digest; members of another type than expected count as missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -106,7 +118,8 @@ impl Info {
 /// A login that was proven by its digest.
 #[derive(Debug, Clone)]
 pub struct Identity {
-    /// The app logged in to: authority comes from this name, because the PBX checked the permission for it.
+    /// The app logged in to, under the name it has here: authority comes from it, because the PBX checked the
+    /// permission for it.
     pub app: String,
     /// PBX domain.
     pub domain: String,
@@ -148,24 +161,26 @@ mod tests {
         let cases = [
             (r#"{"mt":"AppLogin","sip":"gw","info":{"appobj":"gw","apps":[]}}"#, LoginKind::PbxSession),
             (r#"{"mt":"AppLogin","sip":"GW","info":{"appobj":"gw","apps":[]}}"#, LoginKind::PbxSession),
-            (r#"{"mt":"AppLogin","sip":"users","pbxObj":"gw","info":{"appobj":"gw"}}"#, LoginKind::ServiceLogin),
-            (r#"{"mt":"AppLogin","sip":"users","pbxObj":"gw"}"#, LoginKind::ServiceLogin),
-            (r#"{"mt":"AppLogin","sip":"users","pbxObj":""}"#, LoginKind::Other),
-            (
-                r#"{"mt":"AppLogin","sip":"a","pbxObj":"gw","guid":"00000000000000000000000000000000"}"#,
-                LoginKind::PasswordLogin,
-            ),
-            (r#"{"mt":"AppLogin","sip":"u","pbxObj":"gw","info":{"appobj":"gw","groups":[]}}"#, LoginKind::UserLogin),
-            (r#"{"mt":"AppLogin","sip":"u","pbxObj":"gw","info":{"groups":null}}"#, LoginKind::UserLogin),
+            (r#"{"mt":"AppLogin","sip":"gw","pbxObj":"","info":{"appobj":"gw","apps":[]}}"#, LoginKind::PbxSession),
+            (r#"{"mt":"AppLogin","sip":"gw","pbxObj":"gw","info":{"appobj":"gw","apps":[]}}"#, LoginKind::Other),
+            (r#"{"mt":"AppLogin","sip":"users","info":{"appobj":"gw"}}"#, LoginKind::ServiceLogin),
+            (r#"{"mt":"AppLogin","sip":"users","info":{}}"#, LoginKind::ServiceLogin),
+            (r#"{"mt":"AppLogin","sip":"u","info":{"appobj":"gw","groups":[]}}"#, LoginKind::UserLogin),
+            (r#"{"mt":"AppLogin","sip":"u","info":{"groups":null}}"#, LoginKind::UserLogin),
             (r#"{"mt":"AppLogin","sip":"a","guid":"00000000000000000000000000000000"}"#, LoginKind::PasswordLogin),
+            (r#"{"mt":"AppLogin","sip":"a","guid":"00000000000000000000000000000000","info":null}"#, LoginKind::Other),
             (r#"{"mt":"AppLogin","sip":"a","guid":"0"}"#, LoginKind::Other),
-            (r#"{"mt":"AppLogin","sip":"a","guid":"00000000000000000000000000000000","info":{}}"#, LoginKind::Other),
-            // A person who leaves out pbxObj becomes nothing, least of all a PBX.
-            (r#"{"mt":"AppLogin","sip":"u","info":{"appobj":"gw","groups":[]}}"#, LoginKind::Other),
-            (r#"{"mt":"AppLogin","sip":"","info":{"appobj":""}}"#, LoginKind::Other),
+            (r#"{"mt":"AppLogin","sip":"users"}"#, LoginKind::Other),
+            (r#"{"mt":"AppLogin","sip":"","info":{"appobj":""}}"#, LoginKind::ServiceLogin),
         ];
         for (login, expected) in cases {
             assert_eq!(kind(login), expected, "{login}");
+            // A name that grants access, made up or left out, changes nothing, but that an app object's own login
+            // with one is nothing at all.
+            let granted = login.replacen("{", r#"{"pbxObj":"x","#, 1);
+            if !login.contains("pbxObj") && expected != LoginKind::PbxSession {
+                assert_eq!(kind(&granted), expected, "{granted}");
+            }
         }
     }
 

@@ -11,6 +11,7 @@ use subtle::ConstantTimeEq;
 use super::{
     envelope::{EnvelopeError, push_text},
     info::Info,
+    refusal::Refusal,
     services::GetServiceLoginResult,
 };
 use crate::{secret::Secret, wire::hex};
@@ -43,7 +44,7 @@ impl Challenge {
 /// The content of an AppLogin message, not yet proven.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Login {
-    /// Name of the app's start page without `.htm`.
+    /// Name of the app's start page, usually without `.htm`.
     pub app: String,
     /// PBX domain.
     pub domain: String,
@@ -132,6 +133,27 @@ impl Login {
         value.is_object().then(|| Info::read(&value))
     }
 
+    /// Judges the form of what the digest covers, which has no escapes: with a colon in the wrong field, what a PBX
+    /// signed as a display name could be sent as the name, the GUID or `info`. Every login a PBX signs has an `info`
+    /// object behind the display name, so one that holds `:{` holds what stood there.
+    ///
+    /// # Errors
+    /// The field that no PBX would have signed so, or the domain of another instance than `domain`.
+    pub fn check(&self, domain: &str) -> Result<(), Refusal> {
+        let is_guid = |text: &str| text.len() == 32 && text.bytes().all(|digit| digit.is_ascii_hexdigit());
+        // Someone who types the password may not know the domain; the URL names the instance.
+        let is_typed = self.info_raw.is_none() && self.domain.is_empty();
+        let faults = [
+            (self.app.contains(':'), Refusal::ColonInApp),
+            (self.domain.contains(':'), Refusal::ColonInDomain),
+            (self.sip.contains(':'), Refusal::ColonInSip),
+            (!self.guid.is_empty() && !is_guid(&self.guid), Refusal::Guid),
+            (self.dn.contains(":{"), Refusal::InfoInName),
+            (!is_typed && !self.domain.eq_ignore_ascii_case(domain), Refusal::Domain),
+        ];
+        faults.into_iter().find(|(is_wrong, _)| *is_wrong).map_or(Ok(()), |(_, refusal)| Err(refusal))
+    }
+
     /// Does the digest prove the knowledge of `password`? The comparison takes the same time wherever the two differ.
     ///
     /// The digest covers `info` as JSON text without optional whitespace. It is taken as it was received, and where
@@ -217,6 +239,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::wire::appws::LoginKind;
 
     fn vectors() -> Vec<Value> {
         let all: Value = serde_json::from_str(include_str!("../../../fixtures/innovaphone/vectors.json")).unwrap();
@@ -252,6 +275,40 @@ mod tests {
             seen += 1;
         }
         assert_eq!(seen, 8);
+    }
+
+    #[test]
+    fn only_what_a_pbx_would_sign_has_the_right_form() {
+        for vector in vectors() {
+            let login = login(&vector);
+            let domain = login.domain.to_uppercase();
+            assert_eq!(login.check(&domain), Ok(()), "{}", vector["source"]);
+        }
+        let good = || Login {
+            app: "a".into(),
+            domain: "example.com".into(),
+            sip: "s".into(),
+            guid: "5cb0d3a8c5a84f4b9e0c0f8c7a6b5d4e".into(),
+            dn: "Boss: Anna, {b:c}".into(),
+            info_raw: Some("{}".into()),
+            ..Login::default()
+        };
+        assert_eq!(good().check("EXAMPLE.com"), Ok(()));
+        assert_eq!(Login { guid: String::new(), ..good() }.check("example.com"), Ok(()));
+        for (login, refusal) in [
+            (Login { app: "a:b".into(), ..good() }, Refusal::ColonInApp),
+            (Login { domain: "example.com:s".into(), ..good() }, Refusal::ColonInDomain),
+            (Login { sip: "s:x".into(), ..good() }, Refusal::ColonInSip),
+            (Login { guid: "0".into(), ..good() }, Refusal::Guid),
+            (Login { guid: "5cb0d3a8c5a84f4b9e0c0f8c7a6b5d4:".into(), ..good() }, Refusal::Guid),
+            (Login { dn: r#"Anna:{"appobj":"a"}"#.into(), ..good() }, Refusal::InfoInName),
+            (Login { domain: "other.example".into(), ..good() }, Refusal::Domain),
+            (Login { domain: String::new(), ..good() }, Refusal::Domain),
+            (Login { domain: "other.example".into(), info_raw: None, ..good() }, Refusal::Domain),
+        ] {
+            assert_eq!(login.check("example.com"), Err(refusal), "{login:?}");
+        }
+        assert_eq!(Login { domain: String::new(), info_raw: None, ..good() }.check("example.com"), Ok(()));
     }
 
     #[test]
@@ -300,6 +357,52 @@ mod tests {
             if let Ok(login) = Login::parse(&format!(r#"{{"mt":"AppLogin","info":{members}}}"#)) {
                 let _ = login.info();
                 let _ = login.proves("1", &Secret::new("x"));
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+        /// Wherever the text a PBX signed is cut anew, and whatever challenge the client gave the PBX to sign, it stays
+        /// the login of the same name at the same app, with the same `info`.
+        #[test]
+        fn what_was_signed_is_read_in_one_way_only(
+            dn in "[a:{}\",x0 ]{0,12}|[a-z]{1,3}(:[a-z0-9]{0,6}){1,4}|a:\\{\"appobj\":\"s\"\\}|a:[0]{32}:b",
+            cn in "[a:{}\",]{0,10}",
+            before in "|x:|x:\\{\"appobj\":\"s\"\\}:|\\{\\}:",
+            shift in prop_oneof![3 => Just(0_usize), 1 => 0_usize..4],
+            cut in 0_usize..50,
+            with_info: bool,
+        ) {
+            const OURS: &str = "1234567890123456";
+            let info = serde_json::json!({ "appobj": "gw", "cn": cn, "groups": [] }).to_string();
+            let fields = format!("gangway-admin:d:s:5cb0d3a8c5a84f4b9e0c0f8c7a6b5d4e:{dn}:{info}:{before}");
+            // The client's own reading of the same bytes.
+            let colons: Vec<usize> = fields.match_indices(':').map(|(at, _)| at).collect();
+            let end = fields.trim_end_matches(':').len();
+            let part = |from: usize, to: usize| fields.get(from..to).unwrap_or_default().to_owned();
+            let [app, domain, sip, guid] = colons[shift..shift + 4] else { return Ok(()) };
+            let later = &colons[shift + 4..];
+            let name = if with_info { later[cut % later.len()] } else { end };
+            let moved = Login {
+                app: part(0, app),
+                domain: part(app + 1, domain),
+                sip: part(domain + 1, sip),
+                guid: part(sip + 1, guid),
+                dn: part(guid + 1, name),
+                info_raw: with_info.then(|| part(name + 1, end)),
+                digest: hex::encode(&Sha256::digest(format!("{}:{OURS}:pwd", &fields[..end]))),
+                pbx_obj: None,
+            };
+            if !moved.proves(OURS, &Secret::new("pwd")) || moved.check("d").is_err() {
+                return Ok(());
+            }
+            prop_assert_eq!((moved.app.as_str(), moved.sip.as_str()), ("gangway-admin", "s"));
+            match moved.info() {
+                Some(read) => {
+                    prop_assert_eq!((read.appobj.as_deref(), read.cn.as_deref()), (Some("gw"), Some(cn.as_str())));
+                }
+                None => prop_assert_eq!(LoginKind::of(&moved, None), LoginKind::Other),
             }
         }
     }

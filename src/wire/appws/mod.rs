@@ -14,6 +14,7 @@ pub mod pbx_admin;
 pub mod pbx_info;
 pub mod provisioning;
 pub mod pulse;
+pub mod refusal;
 pub mod server;
 pub mod services;
 
@@ -21,3 +22,4 @@ pub use envelope::{Envelope, EnvelopeError, IN_LIMIT, OUT_LIMIT, PRE_LOGIN_LIMIT
 pub use info::{Identity, Info, LoginKind};
 pub use key::SessionKey;
 pub use login::{Challenge, Login};
+pub use refusal::{Refusal, Refused};

@@ -11,6 +11,7 @@ use super::{
     info::{Identity, LoginKind},
     key::SessionKey,
     login::{Challenge, Login},
+    refusal::{Refusal, Refused},
 };
 use crate::{secret::Secret, wire::shape};
 
@@ -24,25 +25,40 @@ const PRE_LOGIN_MESSAGES: u32 = 32;
 /// Wrong AppCheckLogins a socket may send.
 const WRONG_CHECKS: u32 = 3;
 
+/// An app that can be logged in to.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// Its name here, whatever letters and suffix the login has it in.
+    pub name: String,
+    /// The password of its app object.
+    pub password: Secret,
+}
+
 /// Decides which logins there are: the apps that exist, and who may log in to which. The name of the app is where
 /// authority comes from.
 pub trait Apps: Send + Sync {
-    /// May a proven login of this kind use this app?
-    fn admits(&self, app: &str, kind: LoginKind) -> bool;
-}
+    /// The app of this name; `None` when there is none.
+    fn find(&self, name: &str) -> Option<App>;
 
-impl<F: Fn(&str, LoginKind) -> bool + Send + Sync> Apps for F {
-    fn admits(&self, app: &str, kind: LoginKind) -> bool {
-        self(app, kind)
-    }
+    /// Counts an attempt: a login, or a mere check of the password, as one of no kind.
+    ///
+    /// # Errors
+    /// When the source has to wait, whether or not it had the right password.
+    fn attempt(&self, app: Option<&App>, kind: LoginKind, is_proven: bool) -> Result<(), Refusal>;
+
+    /// May a proven login of this kind use this app?
+    ///
+    /// # Errors
+    /// Why not.
+    fn admit(&self, app: &App, kind: LoginKind) -> Result<(), Refusal>;
 }
 
 /// What all sockets of one instance share.
 pub struct Instance {
     /// Domain of the instance, told to the client after login.
     pub domain: String,
-    /// The shared password. With an empty one no login succeeds.
-    pub password: Secret,
+    /// Its passwords, the shared one first. They tell what was wrong with a login; what proves it is [`App::password`].
+    pub passwords: Vec<Secret>,
     /// Build number in the path of our pages, hex; `None` without such paths.
     pub build: Option<String>,
     /// Which apps there are.
@@ -60,7 +76,9 @@ pub enum Action {
     Deliver(Box<Envelope>),
     /// A message was ignored; count it.
     Ignored(Ignored),
-    /// The login failed; count it against the source, close after the pause.
+    /// The login was turned away: log and count it.
+    Refused(Box<Refused>),
+    /// Close after the pause.
     CloseAfter(Duration),
     /// A wrong password was tried without a login; count it, hear nothing for the pause and keep the socket's place that
     /// long, whether or not anybody is still there.
@@ -94,6 +112,9 @@ pub enum CloseReason {
     /// Too many messages before login.
     #[error("too many messages before login")]
     TooMany,
+    /// Too many wrong passwords in AppCheckLogin.
+    #[error("too many wrong passwords")]
+    WrongChecks,
 }
 
 /// One socket.
@@ -208,20 +229,57 @@ impl Session {
         let challenge = unproven.challenge.as_str();
         let login = Login::parse(&message.raw).unwrap_or_default();
         let answer = message.answer("AppLoginResult").field("app", &login.app);
-        let proven = unproven.asked && login.proves(challenge, &self.instance.password);
+        let app = self.instance.apps.find(&login.app);
+        let password = app.as_ref().map(|app| &app.password).or(self.instance.passwords.first());
+        let is_proven = unproven.asked && password.is_some_and(|password| login.proves(challenge, password));
         let info = login.info();
         let kind = LoginKind::of(&login, info.as_ref());
-        // Asked before it matters: whoever counts attempts wants to know of the wrong ones.
-        let admitted = self.instance.apps.admits(&login.app, kind);
-        if !proven || !admitted {
-            return vec![Action::Send(answer.text()), Action::CloseAfter(FAILED_LOGIN_PAUSE)];
-        }
-        let key = SessionKey::derive(challenge, &self.instance.password);
-        let Login { app, domain, sip, guid, dn, pbx_obj, .. } = login;
-        let identity = Identity { app, domain, sip, guid, dn, info, kind, untrusted_pbx_obj: pbx_obj, key };
+        let judged = match unproven.asked {
+            true => self.judge(&login, challenge, kind, app.as_ref(), is_proven),
+            false => Err(Refusal::Unasked),
+        };
+        let app = match (judged, app) {
+            (Ok(()), Some(app)) => app,
+            (judged, _) => {
+                let refusal = judged.err().unwrap_or(Refusal::App);
+                let Login { app, domain, sip, .. } = login;
+                let refused = Refused { app, domain, sip, kind, refusal, is_proven };
+                return vec![
+                    Action::Send(answer.text()),
+                    Action::Refused(Box::new(refused)),
+                    Action::CloseAfter(FAILED_LOGIN_PAUSE),
+                ];
+            }
+        };
+        let key = SessionKey::derive(challenge, &app.password);
+        let Login { domain, sip, guid, dn, pbx_obj, .. } = login;
+        let identity = Identity { app: app.name, domain, sip, guid, dn, info, kind, untrusted_pbx_obj: pbx_obj, key };
         self.phase = Phase::LoggedIn;
         let answer = answer.field("domain", &self.instance.domain).field("ok", true);
         vec![Action::Send(answer.text()), Action::LoggedIn(Box::new(identity))]
+    }
+
+    /// Whether a login gets in. The password counts first: a client without it learns nothing else.
+    fn judge(
+        &self,
+        login: &Login,
+        challenge: &str,
+        kind: LoginKind,
+        app: Option<&App>,
+        is_proven: bool,
+    ) -> Result<(), Refusal> {
+        self.instance.apps.attempt(app, kind, is_proven)?;
+        if !is_proven {
+            let is_other = self.instance.passwords.iter().any(|password| login.proves(challenge, password));
+            return Err(if is_other { Refusal::OtherPassword } else { Refusal::Password });
+        }
+        login.check(&self.instance.domain)?;
+        let app = app.ok_or(Refusal::App)?;
+        match (kind, login.info()) {
+            (LoginKind::Other, None) => Err(Refusal::NoInfo),
+            (LoginKind::Other, Some(_)) => Err(Refusal::Object),
+            _ => self.instance.apps.admit(app, kind),
+        }
     }
 
     /// A page asks whether it is of the current build.
@@ -243,8 +301,12 @@ impl Session {
         };
         let without_domain = Login { domain: String::new(), ..with_domain.clone() };
         let challenge = shape::text_or_empty(body, "challenge");
-        let password = &self.instance.password;
-        let ok = without_domain.proves(&challenge, password) || with_domain.proves(&challenge, password);
+        let app = self.instance.apps.find(&with_domain.app);
+        let password = app.as_ref().map(|app| &app.password).or(self.instance.passwords.first());
+        let is_proven = password.is_some_and(|password| {
+            without_domain.proves(&challenge, password) || with_domain.proves(&challenge, password)
+        });
+        let ok = self.instance.apps.attempt(app.as_ref(), LoginKind::Other, is_proven).is_ok() && is_proven;
         let answer = Action::Send(message.answer("AppCheckLoginResult").field("ok", ok).text());
         if ok {
             return vec![answer];
@@ -254,7 +316,7 @@ impl Session {
             return vec![answer, Action::Pause(FAILED_LOGIN_PAUSE)];
         }
         self.phase = Phase::Closing;
-        vec![answer, Action::CloseAfter(FAILED_LOGIN_PAUSE)]
+        vec![answer, Action::Pause(FAILED_LOGIN_PAUSE), Action::Close(CloseReason::WrongChecks)]
     }
 
     fn close(&mut self, reason: CloseReason) -> Vec<Action> {

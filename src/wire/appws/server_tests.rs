@@ -7,12 +7,35 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
 
+/// `gangway-snom` for PBXs, with the shared password; `gangway-admin` for people, with its own.
+struct Two;
+
+impl Apps for Two {
+    fn find(&self, name: &str) -> Option<App> {
+        let password = match name {
+            "gangway-snom" => "pwd",
+            "gangway-admin" => "other",
+            _ => return None,
+        };
+        Some(App { name: name.into(), password: password.into() })
+    }
+
+    fn attempt(&self, _: Option<&App>, _: LoginKind, _: bool) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    fn admit(&self, app: &App, kind: LoginKind) -> Result<(), Refusal> {
+        let wanted = if app.name == "gangway-snom" { LoginKind::PbxSession } else { LoginKind::UserLogin };
+        if kind == wanted { Ok(()) } else { Err(Refusal::NotByPassword) }
+    }
+}
+
 fn instance() -> Arc<Instance> {
     Arc::new(Instance {
         domain: "example.com".into(),
-        password: "pwd".into(),
+        passwords: vec!["pwd".into(), "other".into()],
         build: Some("12".into()),
-        apps: Box::new(|app: &str, kind| app == "gangway-snom" && kind == LoginKind::PbxSession),
+        apps: Box::new(Two),
     })
 }
 
@@ -81,7 +104,7 @@ fn a_failed_login_is_answered_without_ok_and_ends_the_socket() {
         }
         let actions = session.on_text(&text, at(1));
         assert_eq!((sent(&actions)["mt"].as_str(), sent(&actions).get("ok")), (Some("AppLoginResult"), None), "{text}");
-        assert!(matches!(actions[1..], [Action::CloseAfter(FAILED_LOGIN_PAUSE)]));
+        assert!(matches!(actions[1..], [Action::Refused(_), Action::CloseAfter(FAILED_LOGIN_PAUSE)]));
         let again = session.on_text(&login("gangway-snom", "pwd"), at(1));
         assert!(matches!(again[..], [Action::Ignored(Ignored::Closing)]));
     }
@@ -90,11 +113,75 @@ fn a_failed_login_is_answered_without_ok_and_ends_the_socket() {
 #[test]
 fn an_empty_instance_password_admits_nobody() {
     let instance =
-        Instance { domain: String::new(), password: Secret::default(), build: None, apps: Box::new(|_: &str, _| true) };
+        Instance { domain: "example.com".into(), passwords: vec![Secret::default()], build: None, apps: Box::new(Empty) };
     let mut session = Session::new(Arc::new(instance), Challenge::from_text("1234567890123456"), at(0));
     session.on_text(r#"{"mt":"AppChallenge"}"#, at(1));
     session.on_text(&login("gangway-snom", ""), at(1));
     assert!(!session.is_logged_in());
+}
+
+/// An app whose password was left empty.
+struct Empty;
+
+impl Apps for Empty {
+    fn find(&self, name: &str) -> Option<App> {
+        Some(App { name: name.into(), password: Secret::default() })
+    }
+
+    fn attempt(&self, _: Option<&App>, _: LoginKind, _: bool) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    fn admit(&self, _: &App, _: LoginKind) -> Result<(), Refusal> {
+        Ok(())
+    }
+}
+
+/// Why a login to `app` with this password, changed so, is turned away, and whether its password was right.
+fn refused(app: &str, password: &str, change: impl FnOnce(&mut Login)) -> (Refusal, bool) {
+    let mut session = open();
+    session.on_text(r#"{"mt":"AppChallenge"}"#, at(1));
+    let mut form = Login {
+        app: app.into(),
+        domain: "example.com".into(),
+        sip: "gw".into(),
+        info_raw: Some(r#"{"appobj":"gw"}"#.into()),
+        ..Login::default()
+    };
+    change(&mut form);
+    let actions = session.on_text(&form.signed("1234567890123456", &password.into()).to_message(), at(1));
+    let Some(Action::Refused(refused)) = actions.get(1) else { panic!("{actions:?}") };
+    (refused.refusal, refused.is_proven)
+}
+
+#[test]
+fn a_refused_login_says_why_and_whether_the_password_was_right() {
+    assert_eq!(refused("gangway-snom", "wrong", |_| ()), (Refusal::Password, false));
+    assert_eq!(refused("gangway-snom", "other", |_| ()), (Refusal::OtherPassword, false));
+    assert_eq!(refused("gangway-admin", "pwd", |_| ()), (Refusal::OtherPassword, false));
+    assert_eq!(refused("gangway-toaster", "pwd", |_| ()), (Refusal::App, true));
+    assert_eq!(refused("gangway-snom", "pwd", |login| login.domain = "x".into()), (Refusal::Domain, true));
+    assert_eq!(refused("gangway-snom", "pwd", |login| login.sip = "gw:x".into()), (Refusal::ColonInSip, true));
+    assert_eq!(refused("gangway-snom", "pwd", |login| login.info_raw = None), (Refusal::NoInfo, true));
+    assert_eq!(refused("gangway-snom", "pwd", |login| login.info_raw = Some("[]".into())), (Refusal::NoInfo, true));
+    assert_eq!(refused("gangway-snom", "pwd", |login| login.pbx_obj = Some("gw".into())), (Refusal::Object, true));
+    assert_eq!(refused("gangway-admin", "other", |_| ()), (Refusal::NotByPassword, true));
+}
+
+#[test]
+fn the_session_key_is_of_the_password_that_proved_the_login() {
+    let mut session = open();
+    session.on_text(r#"{"mt":"AppChallenge"}"#, at(1));
+    let form = Login {
+        app: "gangway-admin".into(),
+        domain: "example.com".into(),
+        sip: "anna".into(),
+        info_raw: Some(r#"{"appobj":"gw","groups":[]}"#.into()),
+        ..Login::default()
+    };
+    let actions = session.on_text(&form.signed("1234567890123456", &"other".into()).to_message(), at(1));
+    let Some(Action::LoggedIn(identity)) = actions.get(1) else { panic!("{actions:?}") };
+    assert_eq!(identity.key, SessionKey::derive("1234567890123456", &"other".into()));
 }
 
 #[test]
@@ -144,7 +231,10 @@ fn plugins_check_the_password_before_and_after_login() {
             assert!(matches!(actions[1..], [Action::Pause(FAILED_LOGIN_PAUSE)]));
         }
         let actions = session.on_text(&check("", "z"), at(1));
-        assert!(matches!(actions[..], [Action::Send(_), Action::CloseAfter(_)]));
+        assert!(matches!(
+            actions[..],
+            [Action::Send(_), Action::Pause(_), Action::Close(CloseReason::WrongChecks)]
+        ));
     }
 }
 

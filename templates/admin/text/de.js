@@ -25,7 +25,7 @@ export default {
   "page.login.password": "Passwort der Instanz",
   "page.login.enter": "Anmelden",
   "page.login.wrong": "Kein Zutritt: Das Passwort ist falsch, oder von dieser Adresse ist die Anmeldung mit Passwort nicht erlaubt (admin_password_login und admin_from in der Konfiguration des Gateways).",
-  "page.login.locked": "Kein Zutritt. Nach fünf falschen Passwörtern nimmt das Gateway von dieser Adresse fünf Minuten lang keines an, auch nicht das richtige. Warten Sie und versuchen Sie es dann erneut.",
+  "page.login.locked": "Kein Zutritt. Nach fünf falschen Passwörtern nimmt das Gateway von dieser Adresse eine Minute lang keines an, auch nicht das richtige; jedes weitere falsche verdoppelt die Pause, bis zu einer Stunde. Warten Sie und versuchen Sie es dann erneut.",
   "page.login.unreachable": "Das Gateway ist nicht erreichbar; die Seite versucht es von selbst weiter.",
   "page.login.client": "Warten auf die Anmeldung durch den Client …",
   "page.login.client-silent": "Der Client antwortet nicht. Schließen und öffnen Sie die App; hilft das nicht, öffnen Sie diese Seite in einem eigenen Browser.",

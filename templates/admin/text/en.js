@@ -25,7 +25,7 @@ export default {
   "page.login.password": "Password of the instance",
   "page.login.enter": "Log in",
   "page.login.wrong": "Not let in: the password is wrong, or this address may not log in by password (admin_password_login and admin_from in the gateway's configuration).",
-  "page.login.locked": "Not let in. After five wrong passwords the gateway takes none from this address for five minutes, not even the right one. Wait, then try again.",
+  "page.login.locked": "Not let in. After five wrong passwords the gateway takes none from this address for a minute, not even the right one; each further wrong one doubles the pause, up to an hour. Wait, then try again.",
   "page.login.unreachable": "The gateway cannot be reached; the page tries again by itself.",
   "page.login.client": "Waiting for the login of the client …",
   "page.login.client-silent": "The client does not answer. Close and open the app; if that does not help, open this page in a browser of its own.",

@@ -37,9 +37,9 @@ await story(async (browser) => {
   const other = await fresh(browser);
   await other.goto(folder);
   for (let i = 0; i < 5; i += 1) await attempt(other, `guess ${i}`);
-  assert.match(await other.textContent("[role=alert]"), /five minutes/);
+  assert.match(await other.textContent("[role=alert]"), /up to an hour/);
   await attempt(other, given.password);
-  assert.match(await other.textContent("[role=alert]"), /five minutes/);
+  assert.match(await other.textContent("[role=alert]"), /up to an hour/);
   assert.equal(await other.isVisible("#inside"), false);
   assert.deepEqual([...page.wrong, ...other.wrong], []);
 });

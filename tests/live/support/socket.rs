@@ -12,13 +12,16 @@ pub async fn challenged(world: &World, url: &str) -> (AppSession, String) {
     (socket, answer["challenge"].as_str().unwrap().to_owned())
 }
 
+/// The GUID in logins made by hand.
+const GUID: &str = "0a1b2c3d4e5f60718293a4b5c6d7e8f9";
+
 /// An `AppLogin` whose info object is exactly this text; SDK page "AppWebsocket": the digest covers it as sent.
 pub fn login_text(app: &str, sip: &str, info: &str, pbx_obj: Option<&str>, challenge: &str, password: &str) -> String {
-    let digest = Sha256::digest(format!("{app}:example.com:{sip}:guid1::{info}:{challenge}:{password}"));
+    let digest = Sha256::digest(format!("{app}:example.com:{sip}:{GUID}::{info}:{challenge}:{password}"));
     let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     let granted = pbx_obj.map(|name| format!(",\"pbxObj\":\"{name}\"")).unwrap_or_default();
     format!(
-        "{{\"mt\":\"AppLogin\",\"app\":\"{app}\",\"domain\":\"example.com\",\"sip\":\"{sip}\",\"guid\":\"guid1\",\
+        "{{\"mt\":\"AppLogin\",\"app\":\"{app}\",\"domain\":\"example.com\",\"sip\":\"{sip}\",\"guid\":\"{GUID}\",\
          \"dn\":\"\",\"info\":{info},\"digest\":\"{digest}\"{granted}}}"
     )
 }
