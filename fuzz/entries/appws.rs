@@ -5,8 +5,8 @@ use std::sync::Arc;
 use gangway::{
     secret::Secret,
     wire::appws::{
-        Challenge, Envelope, IN_LIMIT, Info, LoginKind, Refusal, SessionKey, app_info::AppInfo, client, devices::DevicesMessage,
-        login::Login, pbx_admin, pbx_info, provisioning::ProvisioningPhone, server, services,
+        Challenge, Envelope, IN_LIMIT, Info, LoginKind, Refusal, SessionKey, app_info::AppInfo, client,
+        devices::DevicesMessage, login::Login, pbx_admin, pbx_info, provisioning::ProvisioningPhone, server, services,
     },
 };
 use jiff::Timestamp;

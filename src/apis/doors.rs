@@ -32,12 +32,7 @@ pub fn of(instance: &Arc<Instance>, source: IpAddr, apis: &Apis) -> Arc<server::
         clock: Arc::clone(&apis.clock),
     };
     let passwords = std::iter::once(&instance.password).chain(&instance.admin_password).cloned().collect();
-    Arc::new(server::Instance {
-        domain: instance.domain.clone(),
-        passwords,
-        build: None,
-        apps: Box::new(doors),
-    })
+    Arc::new(server::Instance { domain: instance.domain.clone(), passwords, build: None, apps: Box::new(doors) })
 }
 
 impl Apps for Doors {

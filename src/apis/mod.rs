@@ -18,8 +18,8 @@ mod wrong_passwords;
 
 use std::sync::Arc;
 
-pub use self::wrong_passwords::WrongPasswords;
 use self::turned_away::TurnedAwayLogins;
+pub use self::wrong_passwords::WrongPasswords;
 
 use crate::{
     clock::SharedClock, links::pbx::PbxSessions, provision::Provisioning, store::Store, tasks::Tasks,

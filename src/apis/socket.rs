@@ -146,7 +146,8 @@ impl Socket {
         let clock = Arc::clone(&self.apis.clock);
         let (handle, mut end) = link();
         let challenge = Challenge::random(&mut rand::rng());
-        let mut login = server::Session::new(doors::of(&self.instance, self.source, &self.apis), challenge, clock.now());
+        let mut login =
+            server::Session::new(doors::of(&self.instance, self.source, &self.apis), challenge, clock.now());
         let mut ping = tokio::time::interval(PING);
         ping.reset();
         let mut pulse = Pulse::default();

@@ -58,13 +58,7 @@ impl WrongPasswords {
     ///
     /// # Errors
     /// When logins of people from this source have to wait, this one with them.
-    pub fn attempt(
-        &self,
-        source: IpAddr,
-        is_person: bool,
-        is_proven: bool,
-        now: Timestamp,
-    ) -> Result<(), Refusal> {
+    pub fn attempt(&self, source: IpAddr, is_person: bool, is_proven: bool, now: Timestamp) -> Result<(), Refusal> {
         let source = network(source);
         let mut sources = self.lock();
         let known = sources.get(&source).copied().filter(|wrong| wrong.end > now);

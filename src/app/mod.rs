@@ -7,6 +7,7 @@ mod desk;
 mod error;
 mod folders;
 mod history;
+mod instances;
 mod measured;
 mod readiness;
 mod sockets;
@@ -19,7 +20,10 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 
-pub use self::error::{ServingError, StartError};
+pub use self::{
+    error::{ServingError, StartError},
+    instances::instance,
+};
 use self::{
     deliveries::ToProvisioning,
     history::StoredHistory,
@@ -33,7 +37,7 @@ use crate::{
     admin::AdminPages,
     apis::{Apis, devices, pbx_admin::ConnectedPbxs, turned_away::TurnedAwayLogins},
     clock::SharedClock,
-    config::{Config, InstanceConfig},
+    config::Config,
     http::{
         self,
         client_address::Proxies,
@@ -51,7 +55,7 @@ use crate::{
         http::{Client, Options, Proxy},
         reach::Reach,
     },
-    phone::instance::{Instance, InstanceId, Instances},
+    phone::instance::Instances,
     provision::{self, Provisioning},
     redirect::{Limits, Redirects},
     render::Renderer,
@@ -121,7 +125,7 @@ impl Application {
             let watched = folders::follow(Arc::clone(&folders), Arc::clone(&clock), tasks.clone());
             tasks.spawn_local("vendor-folders", watched);
         }
-        let instances = open_instances(&config, &store).await?;
+        let instances = instances::open(&config, &store).await?;
         let trust = Trust::new(&instances)?;
         let (etag_key, cache_bytes) = (store.derive_key("etag"), config.cache.mib << 20);
         let renderer = Arc::new(Renderer::new(Arc::clone(&registry), etag_key, cache_bytes, Arc::clone(&clock)));
@@ -375,35 +379,6 @@ impl Application {
             }
             None => Ok(()),
         }
-    }
-}
-
-async fn open_instances(config: &Config, store: &Store) -> Result<Instances, StartError> {
-    let mut instances = Vec::new();
-    for configured in &config.instances {
-        let id = store.instance(&configured.domain, &configured.name).await?;
-        instances.push(instance(id, configured));
-    }
-    Ok(Instances::new(instances))
-}
-
-/// A tenant as it is configured, under its key in the store.
-#[must_use]
-pub fn instance(id: InstanceId, configured: &InstanceConfig) -> Instance {
-    let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    Instance {
-        id,
-        domain: configured.domain.clone(),
-        name: configured.name.clone(),
-        password: configured.password.clone(),
-        admin_password: (!configured.admin_password.is_empty()).then(|| configured.admin_password.clone()),
-        public_url: configured.public_url.parse().ok(),
-        phone_url: configured.phone_url.parse().ok(),
-        devices_ca: text(&configured.devices_ca),
-        devices_pin: text(&configured.devices_pin),
-        admin_password_login: configured.admin_password_login,
-        admin_from: configured.admin_from.clone(),
-        frame_ancestors: configured.frame_ancestors.clone(),
     }
 }
 

@@ -5,6 +5,8 @@ use std::io::Write;
 
 use flate2::{Compression, write::DeflateEncoder};
 
+use crate::telemetry::visible;
+
 /// What a part belongs to. Where not everything has room, each has its share and what others leave of theirs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Group {
@@ -61,8 +63,17 @@ impl Body {
         }
     }
 
-    /// As a file, with so many of its lines or rows; it says what is missing.
+    /// As a file, with so many of its lines or rows; it says what is missing. Control characters
+    /// are escapes: the files are read at terminals.
     pub fn text(&self, kept: usize) -> String {
+        let text = self.joined(kept);
+        match self {
+            Self::Lines(_) => visible::lines(&text).into_owned(),
+            Self::Whole(_) | Self::Rows(_) => visible::json(&text).into_owned(),
+        }
+    }
+
+    fn joined(&self, kept: usize) -> String {
         match self {
             Self::Whole(text) => text.clone(),
             Self::Lines(lines) => {
@@ -238,6 +249,21 @@ mod tests {
         assert_eq!(divided(100, &[(10, 1), (500, 1), (500, 2)]), [10, 30, 60]);
         assert_eq!(divided(100, &[(10, 1), (20, 1)]), [10, 20]);
         assert_eq!(divided(5, &[]), [] as [u64; 0]);
+    }
+
+    #[test]
+    fn no_file_acts_on_the_terminal_it_is_read_at() {
+        let acting = "a\u{1b}[2J\u{9b}\u{202e}";
+        for body in [
+            Body::Whole(format!("{acting}\n")),
+            Body::Lines(vec![acting.to_owned()]),
+            Body::Rows(vec![serde_json::json!({ "name": acting }).to_string()]),
+        ] {
+            let text = body.text(9);
+            assert!(!text.replace('\n', "").contains(visible::is_control), "{text:?}");
+        }
+        let rows = Body::Rows(vec![serde_json::json!({ "name": acting }).to_string()]).text(9);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&rows).unwrap()[0]["name"], acting);
     }
 
     #[test]

@@ -137,7 +137,7 @@ fn filter(level: &str) -> Result<EnvFilter, LogError> {
 #[cfg(test)]
 mod tests {
     use std::{
-        io::{self, Write as _},
+        io,
         sync::{Arc, Mutex},
     };
 
@@ -150,7 +150,7 @@ mod tests {
         struct Kept(Arc<Mutex<Vec<u8>>>);
         impl io::Write for Kept {
             fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-                self.0.lock().unwrap().write(bytes)
+                io::Write::write(&mut *self.0.lock().unwrap(), bytes)
             }
             fn flush(&mut self) -> io::Result<()> {
                 Ok(())
@@ -175,8 +175,14 @@ mod tests {
             tracing::error!(error = %std::io::Error::other(forged.to_owned()), "failed");
         });
         assert_eq!(text.lines().count(), 2, "{text}");
-        assert!(text.ends_with('\n') && !text.trim_end_matches('\n').replace('\n', "").contains(is_control), "{text:?}");
-        assert!(text.contains("sip=x\\n2026") && text.contains("number=7") && text.contains("the name is x\\n"), "{text}");
+        assert!(
+            text.ends_with('\n') && !text.trim_end_matches('\n').replace('\n', "").contains(is_control),
+            "{text:?}"
+        );
+        assert!(
+            text.contains("sip=x\\n2026") && text.contains("number=7") && text.contains("the name is x\\n"),
+            "{text}"
+        );
     }
 
     #[test]

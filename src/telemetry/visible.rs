@@ -143,7 +143,8 @@ mod tests {
 
     #[test]
     fn json_stays_json_and_holds_no_control_character() {
-        let value = serde_json::json!({ "text": "\u{1b}[31m\u{9b}\u{85}\u{7f}\u{2028}\u{202e}\n\t\"\\", "emoji": "\u{1f4de}" });
+        let value =
+            serde_json::json!({ "text": "\u{1b}[31m\u{9b}\u{85}\u{7f}\u{2028}\u{202e}\n\t\"\\", "emoji": "\u{1f4de}" });
         let mut written = Vec::new();
         JsonLines(&mut written).write_all(format!("{value}\n").as_bytes()).unwrap();
         let text = String::from_utf8(written).unwrap();

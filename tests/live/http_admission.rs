@@ -1,13 +1,16 @@
 //! Who is not the phone gets nothing and learns nothing, over the wire.
 //! The rules case by case are tested beside the listeners; this is the whole gateway.
 
-use gangway::{phone::facet::RedirectState, sim::yealink_phone::model};
+use gangway::{
+    phone::facet::RedirectState,
+    sim::{LoginForm, session::AppSession, yealink_phone::model},
+};
+use serde_json::json;
 
 use crate::support::{
     bench::{Bench, world},
     http, mac,
     options::{Options, PASSWORD},
-    socket,
 };
 
 const AGENT: &str = "Yealink SIP-T46U 108.86.0.20 80:5e:c0:12:34:01";
@@ -127,13 +130,22 @@ async fn nothing_crosses_between_instances() {
     let elsewhere = bench.phone_url(mac).replace("/example.com/", "/other.example/");
     assert_eq!(http::get(&format!("{elsewhere}{mac}.cfg"), AGENT).status, 404);
     let url = bench.gateway.socket_url().replace("/example.com/", "/other.example/");
-    for (password, accepted) in [(PASSWORD, false), ("another password", true)] {
-        let (mut socket, challenge) = socket::challenged(&bench.world, &url).await;
-        let info = "{\"appobj\":\"gangway-yealink\"}";
-        let login = socket::login_text("gangway-yealink", "gangway-yealink", info, None, &challenge, password);
-        assert!(socket.send_text(login).await);
-        let answer = socket.next_of("AppLoginResult").await.unwrap();
-        assert_eq!(answer["ok"] == true, accepted, "{answer}");
+    for (domain, password, accepted) in [
+        ("example.com", PASSWORD, false),
+        ("other.example", PASSWORD, false),
+        ("example.com", "another password", false),
+        ("other.example", "another password", true),
+    ] {
+        let form = LoginForm {
+            app: "gangway-yealink".into(),
+            domain: domain.into(),
+            sip: "gangway-yealink".into(),
+            info: Some(json!({ "appobj": "gangway-yealink" })),
+            password: password.into(),
+            ..LoginForm::default()
+        };
+        let opened = AppSession::open(&bench.world.host(), &url, form).await;
+        assert_eq!(opened.is_ok(), accepted, "{domain} {password}: {:?}", opened.err());
     }
     let listed = bench.gateway.command(&["phones", "list", "--json", "--instance", "other.example/gangway"]);
     assert_eq!(String::from_utf8_lossy(&listed.stdout).trim(), "[]");

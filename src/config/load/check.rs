@@ -138,15 +138,14 @@ impl Config {
                 let of = |name: &str, instance: &InstanceConfig| format!("{name} of {}", instance.label());
                 remarks.push(match std::ptr::eq(*instance, *other) {
                     true => (
-                        format!("{} equals its {other_name}: it keeps no app object out of gangway-admin", of(name, instance)),
+                        format!(
+                            "{} equals its {other_name}: it keeps no app object out of gangway-admin",
+                            of(name, instance)
+                        ),
                         "set another one at the app object gangway-admin, or remove the key",
                     ),
                     false => (
-                        format!(
-                            "{} equals the {}: each opens the other",
-                            of(name, instance),
-                            of(other_name, other)
-                        ),
+                        format!("{} equals the {}: each opens the other", of(name, instance), of(other_name, other)),
                         "give every instance a password of its own",
                     ),
                 });

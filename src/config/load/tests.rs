@@ -219,7 +219,10 @@ fn equal_passwords_are_remarked() {
     let said = remarks(instance("b", &format!("{one}\nadmin_{one}")));
     assert!(said.len() == 1 && said[0].contains("admin_password of a/b equals its password"), "{said:?}");
     let said = remarks(instance("b", one) + &instance("c", &format!("{two}\nadmin_{one}")));
-    assert!(said.len() == 1 && said[0].contains("admin_password of a/c") && said[0].contains("password of a/b"), "{said:?}");
+    assert!(
+        said.len() == 1 && said[0].contains("admin_password of a/c") && said[0].contains("password of a/b"),
+        "{said:?}"
+    );
     let said = remarks(instance("b", &format!("{one}\nadmin_password = \"short\"")));
     assert!(said.len() == 1 && said[0].contains("the admin_password of a/b has less than 10"), "{said:?}");
     assert!(said.iter().all(|said| !said.contains("short")), "{said:?}");

@@ -168,7 +168,7 @@ mod tests {
             (r#"{"mt":"AppLogin","sip":"u","info":{"appobj":"gw","groups":[]}}"#, LoginKind::UserLogin),
             (r#"{"mt":"AppLogin","sip":"u","info":{"groups":null}}"#, LoginKind::UserLogin),
             (r#"{"mt":"AppLogin","sip":"a","guid":"00000000000000000000000000000000"}"#, LoginKind::PasswordLogin),
-            (r#"{"mt":"AppLogin","sip":"a","guid":"00000000000000000000000000000000","info":null}"#, LoginKind::Other),
+            (r#"{"mt":"AppLogin","sip":"a","guid":"00000000000000000000000000000000","info":[]}"#, LoginKind::Other),
             (r#"{"mt":"AppLogin","sip":"a","guid":"0"}"#, LoginKind::Other),
             (r#"{"mt":"AppLogin","sip":"users"}"#, LoginKind::Other),
             (r#"{"mt":"AppLogin","sip":"","info":{"appobj":""}}"#, LoginKind::ServiceLogin),

@@ -46,6 +46,7 @@ fn open() -> Session {
 fn login(app: &str, password: &str) -> String {
     let login = Login {
         app: app.into(),
+        domain: "example.com".into(),
         sip: "gw".into(),
         info_raw: Some(r#"{"appobj":"gw","appurl":"https://h/?a=<&>","apps":[]}"#.into()),
         ..Login::default()
@@ -112,8 +113,12 @@ fn a_failed_login_is_answered_without_ok_and_ends_the_socket() {
 
 #[test]
 fn an_empty_instance_password_admits_nobody() {
-    let instance =
-        Instance { domain: "example.com".into(), passwords: vec![Secret::default()], build: None, apps: Box::new(Empty) };
+    let instance = Instance {
+        domain: "example.com".into(),
+        passwords: vec![Secret::default()],
+        build: None,
+        apps: Box::new(Empty),
+    };
     let mut session = Session::new(Arc::new(instance), Challenge::from_text("1234567890123456"), at(0));
     session.on_text(r#"{"mt":"AppChallenge"}"#, at(1));
     session.on_text(&login("gangway-snom", ""), at(1));
@@ -231,10 +236,7 @@ fn plugins_check_the_password_before_and_after_login() {
             assert!(matches!(actions[1..], [Action::Pause(FAILED_LOGIN_PAUSE)]));
         }
         let actions = session.on_text(&check("", "z"), at(1));
-        assert!(matches!(
-            actions[..],
-            [Action::Send(_), Action::Pause(_), Action::Close(CloseReason::WrongChecks)]
-        ));
+        assert!(matches!(actions[..], [Action::Send(_), Action::Pause(_), Action::Close(CloseReason::WrongChecks)]));
     }
 }
 
