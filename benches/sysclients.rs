@@ -132,6 +132,7 @@ fn measure(with_tls: bool) {
         let deps = FleetDeps {
             clock: Arc::new(SystemClock),
             tasks: tasks.clone(),
+            most: usize::MAX,
             connects_per_second: RATE,
             tls: Arc::new(move |_| Arc::clone(&config)),
         };

@@ -102,6 +102,8 @@ causes! {
     DevicesNotAnnounced = "devices-not-announced", Stuck;
     /// Devices is known and cannot be reached.
     DevicesAway = "devices-away", Underway;
+    /// The gateway has no file descriptor for its sysclient.
+    NoDescriptor = "no-descriptor", Stuck;
     /// The sysclient is being opened.
     Connecting = "connecting", Underway;
     /// Devices took no notice of the code, or refused it.
@@ -274,6 +276,7 @@ fn devices(phone: &Phone, facts: &Facts<'_>) -> Option<Cause> {
     Some(match phone.devices.state {
         DevicesState::NotInDomain if phone.sysclient.password.is_some() => Cause::RemovedInDevices,
         DevicesState::NotInDomain => Cause::CodeRefused,
+        DevicesState::Waiting if phone.devices.error.as_deref() == Some(NO_DESCRIPTOR.english) => Cause::NoDescriptor,
         DevicesState::Waiting if !around.pbx => Cause::PbxAway,
         DevicesState::Waiting if !around.services => Cause::ServicesNotGranted,
         DevicesState::Waiting if !around.devices => Cause::DevicesNotAnnounced,

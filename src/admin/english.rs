@@ -173,6 +173,14 @@ const CAUSES: &[(&str, [&str; 3])] = &[
         ],
     ),
     (
+        "no-descriptor",
+        [
+            "Waiting for a free descriptor",
+            "The connection of this phone to Devices waits since {since}: the gateway has as many files and sockets open as it may.",
+            "Raise LimitNOFILE= in the systemd unit (or `ulimit -Hn`) and restart the gateway. gangway goes on by itself when a descriptor is free.",
+        ],
+    ),
+    (
         "connecting",
         [
             "Connecting to Devices",
@@ -499,6 +507,10 @@ const OTHERS: &[(&str, &str)] = &[
     (
         "notice.sip-trust",
         "{address} asks phones for a certificate and does not trust the CA of {vendor}: these phones get their configuration and cannot register. Add {issuers} to the trust list of the PBX or reverse proxy; one of them is enough.",
+    ),
+    (
+        "notice.descriptors",
+        "The limit of file descriptors is {limit}, and {need} are needed for {phones} phones: {sysclients} phones at most are connected with Devices at once, the others wait. Raise LimitNOFILE= in the systemd unit (or `ulimit -Hn`) and restart gangway.",
     ),
     ("notice.media-relay", "{phones} phones have their media relayed by the PBX: check that it has the capacity."),
 ];

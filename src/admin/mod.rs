@@ -70,7 +70,7 @@ use crate::{
     },
     clock::SharedClock,
     links::{devices::DevicesLinks, link::Link, pbx::PbxSessions},
-    net::{failed_handshakes::FailedHandshakes, reach::Reach},
+    net::{descriptors::Shares, failed_handshakes::FailedHandshakes, reach::Reach},
     phone::{
         instance::{InstanceId, Instances},
         record::Phone,
@@ -129,6 +129,8 @@ pub struct Deps {
     pub certificates: Vec<PathBuf>,
     /// The sources that try one MAC address after the other.
     pub scanning: Box<dyn Fn(InstanceId) -> Vec<Scanning> + Send + Sync>,
+    /// How the file descriptors are shared out.
+    pub shares: Shares,
     /// Time.
     pub clock: SharedClock,
     /// Whom sessions belong to.

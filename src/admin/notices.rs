@@ -17,6 +17,7 @@ use crate::{
         app::{ADMIN_APP, PROVIDER_PREFIX},
         turned_away::TurnedAway,
     },
+    net::descriptors::Lack,
     phone::{
         facet::{RedirectState, Wanted},
         instance::InstanceId,
@@ -92,6 +93,9 @@ pub fn notices(inner: &Inner, instance: InstanceId) -> Vec<Value> {
     urls_and_schemes(deps, instance, &mut all);
     all.extend(scanning(&(deps.scanning)(instance)));
     sip_trust(inner, instance, &mut all);
+    if let Some(lack) = deps.shares.lack(deps.store.roster().len()) {
+        all.push(descriptors(lack));
+    }
     let stale = |(at, _): &(Timestamp, Vec<Notice>)| now.duration_since(*at) >= CERTIFICATES;
     if seen.certificates.as_ref().is_none_or(stale) {
         let read = deps.certificates.iter().filter_map(|file| certificate(file, now)).collect();
@@ -286,6 +290,17 @@ fn sip_trust(inner: &Inner, instance: InstanceId, all: &mut Vec<Notice>) {
             all.push(notice("sip-trust", "error", text));
         }
     }
+}
+
+/// Phones wait for a connection to Devices, or will.
+fn descriptors(lack: Lack) -> Notice {
+    let waits = lack.phones > lack.sysclients;
+    let text = Text::new("notice.descriptors")
+        .with("limit", lack.limit)
+        .with("need", lack.need)
+        .with("phones", lack.phones)
+        .with("sysclients", lack.sysclients);
+    notice("descriptors", if waits { "error" } else { "warning" }, text)
 }
 
 /// What there is to say of the certificate of a file in the log: that it ends within seven weeks, or cannot be read.

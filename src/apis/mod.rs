@@ -9,6 +9,7 @@ mod doors;
 mod incoming;
 pub mod pbx_admin;
 pub mod pbx_session;
+pub mod places;
 pub mod provisioning;
 mod replies;
 pub mod services;
@@ -41,8 +42,8 @@ pub struct Apis {
     pub clock: SharedClock,
     /// Whom sockets belong to.
     pub tasks: Tasks,
-    /// Sockets that have not logged in yet, by source.
-    pub strangers: Arc<socket::Strangers>,
+    /// Places of sockets that have not logged in yet, by source.
+    pub places: Arc<places::Places>,
     /// Wrong passwords, by source.
     pub wrong_passwords: Arc<WrongPasswords>,
     /// Logins with a right password that did not get in.

@@ -1,12 +1,7 @@
 //! One AppWebsocket that somebody opened to us: the shell around `wire::appws::server`. It reads, writes, watches the
 //! clock and the stop token; what messages mean is decided elsewhere.
 
-use std::{
-    collections::HashMap,
-    net::IpAddr,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use actix_ws::{AggregatedMessage, CloseCode, CloseReason};
@@ -17,13 +12,14 @@ use super::{
     app, doors,
     incoming::Incoming,
     pbx_session::PbxEnd,
+    places::{self, Place},
     provisioning,
     replies::Replies,
     turned_away,
 };
 use crate::{
     links::link::{LinkEnd, link},
-    phone::{identity::network, instance::Instance},
+    phone::instance::Instance,
     telemetry::{
         metric::{Metric, increment},
         visible,
@@ -36,73 +32,35 @@ use crate::{
     },
 };
 
-/// Sockets one source may have open without having logged in.
-const STRANGERS_PER_SOURCE: u32 = 16;
-/// Sockets that have not logged in, of all sources.
-const STRANGERS: u32 = 1024;
 /// How long open requests may take to be answered when the gateway stops.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 /// How long one message may take to find room: a peer that does not read is gone, and must not hold its place.
 const WRITE_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Counts sockets that have not logged in yet.
-#[derive(Debug, Default)]
-pub struct Strangers(Mutex<HashMap<IpAddr, u32>>);
-
-/// One counted socket; gives its place back when dropped.
-struct Stranger {
-    all: Arc<Strangers>,
-    source: IpAddr,
+/// The answer when there is no place for a socket that has yet to log in.
+#[must_use]
+pub fn no_place() -> HttpResponse {
+    increment(Metric::SocketsRefused, &[]);
+    HttpResponse::ServiceUnavailable().insert_header(("Retry-After", "10")).finish()
 }
 
-impl Strangers {
-    fn enter(self: &Arc<Self>, source: IpAddr) -> Option<Stranger> {
-        // One customer's end of an IPv6 network is one source.
-        let source = network(source);
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let all: u32 = counts.values().sum();
-        let own = counts.get(&source).copied().unwrap_or_default();
-        if own >= STRANGERS_PER_SOURCE || all >= STRANGERS {
-            return None;
-        }
-        counts.insert(source, own + 1);
-        Some(Stranger { all: Arc::clone(self), source })
-    }
-}
-
-impl Drop for Stranger {
-    fn drop(&mut self) {
-        let mut counts = self.all.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(own) = counts.get_mut(&self.source) {
-            *own -= 1;
-            if *own == 0 {
-                counts.remove(&self.source);
-            }
-        }
-    }
-}
-
-/// Answers an upgrade request and serves the socket until it ends.
+/// Answers an upgrade request and serves the socket until it ends. It has its `place` until it has logged in.
 ///
 /// # Errors
 /// When the request is no proper websocket upgrade.
 pub fn upgrade(
     request: &HttpRequest,
     payload: web::Payload,
-    source: IpAddr,
+    (source, place): (IpAddr, Place),
     instance: &Arc<Instance>,
     apis: &Apis,
 ) -> Result<HttpResponse, actix_web::Error> {
-    let Some(stranger) = apis.strangers.enter(source) else {
-        increment(Metric::SocketsRefused, &[]);
-        return Ok(HttpResponse::ServiceUnavailable().insert_header(("Retry-After", "10")).finish());
-    };
     let (response, session, stream) = actix_ws::handle(request, payload)?;
     let socket = Socket {
         session: Some(session),
         instance: Arc::clone(instance),
         apis: apis.clone(),
-        stranger: Some(stranger),
+        place: Some(place),
         source,
         replies: Replies::default(),
         role: Role::Stranger,
@@ -129,7 +87,8 @@ struct Socket {
     session: Option<actix_ws::Session>,
     instance: Arc<Instance>,
     apis: Apis,
-    stranger: Option<Stranger>,
+    /// Until it has logged in.
+    place: Option<Place>,
     source: IpAddr,
     replies: Replies,
     role: Role,
@@ -294,12 +253,15 @@ impl Socket {
     }
 
     fn logged_in(&mut self, identity: Identity, link: &mut Option<crate::links::link::Link>) {
-        self.stranger = None;
+        self.place = None;
         increment(Metric::LoginsAccepted, &[]);
         self.apis.turned_away.entered(self.instance.id, &identity);
         tracing::debug!(instance = %self.instance.label(), app = %identity.app, sip = %identity.sip, kind = identity.kind.as_str(), "AppWebsocket logged in");
         let registry = self.apis.registry.load();
         let provider = app::provider_of(&identity.app, &registry).map(str::to_owned);
+        if identity.kind == LoginKind::PbxSession {
+            self.remember_source();
+        }
         self.role = match (identity.kind, provider) {
             (LoginKind::PbxSession, provider) => match link.take() {
                 Some(link) => Role::Pbx(Box::new(PbxEnd::new(identity, provider, link, Arc::clone(&self.instance)))),
@@ -318,6 +280,17 @@ impl Socket {
                 None => Role::Stranger,
             },
         };
+    }
+
+    /// A PBX has logged in from there: its sockets have places of their own from now on, also after a restart.
+    fn remember_source(&self) {
+        let Some(fact) = self.apis.places.prove(self.instance.id, self.source) else { return };
+        let (store, id) = (self.apis.store.clone(), self.instance.id);
+        self.apis.tasks.spawn_local("remember-source", async move {
+            if let Err(error) = store.set_fact(id, places::FACT, Some(&fact)).await {
+                tracing::warn!(%error, "the address of a PBX could not be stored: after a restart its app objects may have to wait for a place");
+            }
+        });
     }
 
     async fn deliver(&mut self, message: Envelope, end: &mut LinkEnd) -> Then {
@@ -383,38 +356,5 @@ fn ignored_label(reason: server::Ignored) -> &'static str {
         server::Ignored::BeforeLogin => "before-login",
         server::Ignored::AfterLogin => "after-login",
         server::Ignored::Closing => "closing",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_source_has_a_bounded_number_of_sockets_before_login() {
-        let strangers = Arc::new(Strangers::default());
-        let source = IpAddr::from([192, 0, 2, 1]);
-        let mut inside: Vec<Stranger> = (0..STRANGERS_PER_SOURCE).map(|_| strangers.enter(source).unwrap()).collect();
-        assert!(strangers.enter(source).is_none());
-        assert!(strangers.enter(IpAddr::from([192, 0, 2, 2])).is_some());
-        inside.pop();
-        assert!(strangers.enter(source).is_some());
-        drop(inside);
-        assert!(strangers.0.lock().unwrap().is_empty());
-    }
-
-    #[test]
-    fn refused_sources_leave_nothing_and_an_ipv6_network_is_one_source() {
-        let strangers = Arc::new(Strangers::default());
-        let host = |number: u32| format!("2001:db8::{number:x}").parse::<IpAddr>().unwrap();
-        let inside: Vec<Stranger> = (0..STRANGERS_PER_SOURCE).map(|n| strangers.enter(host(n)).unwrap()).collect();
-        assert!(strangers.enter(host(99)).is_none());
-        let others: Vec<Stranger> =
-            (0..STRANGERS - STRANGERS_PER_SOURCE).map(|n| strangers.enter(IpAddr::V4(n.into())).unwrap()).collect();
-        for late in 0..100_u32 {
-            assert!(strangers.enter(IpAddr::V4((1_000_000 + late).into())).is_none());
-        }
-        drop((inside, others));
-        assert!(strangers.0.lock().unwrap().is_empty());
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     config::Config,
     http::scanners::{Frozen, Scanners},
     links::{devices::DevicesLinks, pbx::PbxSessions},
-    net::{failed_handshakes::FailedHandshakes, reach::Reach},
+    net::{descriptors::Shares, failed_handshakes::FailedHandshakes, reach::Reach},
     phone::instance::Instances,
     provision::{Provisioning, public_urls},
     render::Renderer,
@@ -35,6 +35,7 @@ pub(super) struct Parts {
     pub scanners: Arc<Scanners>,
     pub turned_away: Arc<TurnedAwayLogins>,
     pub tasks: Tasks,
+    pub shares: Shares,
 }
 
 /// Opens it.
@@ -51,6 +52,7 @@ pub(super) async fn open(config: &Config, threads: &Threads, parts: Parts) -> Re
         scanners,
         turned_away,
         tasks,
+        shares,
     } = parts;
     let certificates = super::certificates::files(config);
     let deps = Deps {
@@ -81,6 +83,7 @@ pub(super) async fn open(config: &Config, threads: &Threads, parts: Parts) -> Re
             }
         }),
         turned_away,
+        shares,
         clock,
         tasks,
     };

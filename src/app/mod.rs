@@ -35,7 +35,12 @@ use self::{
 };
 use crate::{
     admin::AdminPages,
-    apis::{Apis, devices, pbx_admin::ConnectedPbxs, turned_away::TurnedAwayLogins},
+    apis::{
+        Apis, devices,
+        pbx_admin::ConnectedPbxs,
+        places::{self, Places},
+        turned_away::TurnedAwayLogins,
+    },
     clock::SharedClock,
     config::Config,
     http::{
@@ -51,6 +56,7 @@ use crate::{
     lifecycle::SHUTDOWN_PATIENCE,
     links::{devices::DevicesLinks, pbx::PbxSessions},
     net::{
+        descriptors::{CURE, Limit, Machine, Shares},
         failed_handshakes::FailedHandshakes,
         http::{Client, Options, Proxy},
         reach::Reach,
@@ -111,9 +117,12 @@ impl Application {
         for (remark, cure) in config.remarks() {
             tracing::warn!("{remark}: {cure}");
         }
+        let machine = Machine::here(config.instances.len());
+        let shares = Shares::of(Limit::of_process().soft, machine);
         let tasks = Tasks::new();
         let store = Store::open(&config.data.dir, Arc::clone(&clock), &tasks).await?;
         let claim = store.claim()?;
+        tell_shares(&shares, store.roster().len());
         let passive = store.restoration().and_then(|restoration| restoration.passive_sentence());
         if let Some(sentence) = &passive {
             tracing::warn!("{sentence}");
@@ -138,6 +147,7 @@ impl Application {
                 clock: Arc::clone(&clock),
                 tasks: tasks.clone(),
                 connects_per_second: config.net.connects_per_second,
+                most: shares.sysclients,
                 tls: trust.of_instances(),
             },
             fleet_sink,
@@ -177,6 +187,7 @@ impl Application {
             scanners: Arc::clone(&scanners),
             turned_away: Arc::clone(&turned_away),
             tasks: tasks.clone(),
+            shares,
         };
         let desk = desk::open(&config, &threads, parts).await?;
         let apis = Apis {
@@ -186,7 +197,9 @@ impl Application {
             store: store.clone(),
             clock: Arc::clone(&clock),
             tasks: tasks.clone(),
-            strangers: Arc::default(),
+            places: Places::remembered(instances.iter().filter_map(|instance| {
+                Some((instance.id, store.fact(instance.id, places::FACT)?))
+            })),
             wrong_passwords: Arc::default(),
             turned_away,
             desk: Arc::new(desk.clone()),
@@ -243,7 +256,8 @@ impl Application {
                 https: config.https.listen.clone(),
                 tls: tls.clone(),
                 patience: Patience::default(),
-                workers: None,
+                workers: machine.workers,
+                connections_per_worker: shares.clients_per_worker(),
                 shutdown: SHUTDOWN_PATIENCE.saturating_sub(Duration::from_secs(2)),
             },
             &deps,
@@ -262,6 +276,7 @@ impl Application {
             store: store.clone(),
             folders: Arc::clone(&folders),
             failures: Arc::clone(&failures),
+            shares,
         });
         let text: http::ops::MetricsText = Arc::new(move || {
             measured.set_gauges();
@@ -271,7 +286,7 @@ impl Application {
             true => start_pnp(&config, &store, &instances_of_phones, watch, &pnp_clock, &tasks).await?,
             false => Vec::new(),
         };
-        let ops = listeners::listen_ops(&config.ops.listen, &readiness, &text)?;
+        let ops = listeners::listen_ops(&config.ops.listen, shares.operators, &readiness, &text)?;
         let addresses = Addresses {
             http: public.http.clone(),
             https: public.https.clone(),
@@ -379,6 +394,15 @@ impl Application {
             }
             None => Ok(()),
         }
+    }
+}
+
+/// Tells how the file descriptors are shared out, and whether they are enough.
+fn tell_shares(shares: &Shares, phones: usize) {
+    let Shares { limit, sysclients, clients, operators, .. } = shares;
+    tracing::info!(limit, sysclients, clients, operators, phones, "file descriptors are shared out");
+    if let Some(lack) = shares.lack(phones) {
+        tracing::warn!("{}: {CURE}", lack.sentence());
     }
 }
 

@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 use crate::{
     http::ports::{NotReady, Readiness},
     links::{devices::DevicesLinks, pbx::PbxSessions},
-    net::failed_handshakes::{FailedHandshake, FailedHandshakes},
+    net::{
+        descriptors::{CURE, Shares},
+        failed_handshakes::{FailedHandshake, FailedHandshakes},
+    },
     phone::instance::Instances,
     provision::{moving::moving, public_url::read},
     store::Store,
@@ -30,6 +33,8 @@ pub struct LinksReadiness {
     pub folders: Arc<LiveFolders>,
     /// TLS handshakes that failed.
     pub failures: Arc<FailedHandshakes>,
+    /// How the file descriptors are shared out.
+    pub shares: Shares,
 }
 
 /// Devices that refuse our certificate, the newest of each address; phones among them never send a request.
@@ -61,7 +66,10 @@ impl Readiness for LinksReadiness {
             let why = moving(&self.store, &read(&self.store, instance), instance.id).sentence()?;
             Some(NotReady { what: format!("{}: phones are being moved to a new URL", instance.label()), why })
         });
-        folders.chain(moves).chain(refusals(&self.failures)).collect()
+        let lack = self.shares.lack(self.store.roster().len());
+        let descriptors = lack
+            .map(|lack| NotReady { what: "file descriptors".to_owned(), why: format!("{}: {CURE}", lack.sentence()) });
+        folders.chain(moves).chain(refusals(&self.failures)).chain(descriptors).collect()
     }
 
     fn missing(&self) -> Vec<NotReady> {

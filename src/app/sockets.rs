@@ -35,7 +35,9 @@ impl Upgrade for Sockets {
         let apis = self.apis.clone();
         Box::pin(async move {
             let Some(source) = source else { return HttpResponse::BadRequest().finish() };
-            socket::upgrade(&request, payload, source, &instance, &apis).unwrap_or_else(|error| error.error_response())
+            let Some(place) = apis.places.enter(source).await else { return socket::no_place() };
+            socket::upgrade(&request, payload, (source, place), &instance, &apis)
+                .unwrap_or_else(|error| error.error_response())
         })
     }
 }

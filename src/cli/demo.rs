@@ -61,6 +61,7 @@ impl Demo {
 
         let config = configuration(dir.path(), &world)?;
         crate::telemetry::init(&config.log).context("the log cannot be set up")?;
+        super::serve::raise_descriptors();
         let clock: SharedClock = Arc::new(SystemClock);
         let application = Application::build(config, clock).await?;
         let (store, tasks) = (application.store(), application.tasks());

@@ -14,6 +14,7 @@ use crate::{
     clock::{SharedClock, SystemClock},
     config::Config,
     lifecycle::Signals,
+    net::descriptors::Limit,
     telemetry,
 };
 
@@ -31,11 +32,20 @@ impl Serve {
     pub fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
         let config = load_config(global)?;
         telemetry::init(&config.log)?;
+        raise_descriptors();
         refuse_foreign_owner(&config.data.dir)?;
         if self.take_over && backup::take_over(&config.data.dir)? {
             tracing::warn!("this gateway takes over the phones of the backup it was restored from");
         }
         serve(config)
+    }
+}
+
+/// Every phone and every connection takes a file descriptor, and the soft limit is usually 1024. A gateway that cannot raise
+/// it serves with what there is.
+pub(super) fn raise_descriptors() {
+    if let Err(error) = Limit::raise() {
+        tracing::warn!("{error}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! How connections of phones, PBXs and people are served: HTTP/1.1 and nothing else, over TCP or TLS. Phones speak nothing
 //! newer, websockets need it, and every limit here is one of HTTP/1.1.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use actix_http::{
     Extensions, HttpServiceBuilder, Request, Response,
@@ -14,10 +14,13 @@ use actix_web::{App, HttpRequest, dev::AppConfig, rt::net::TcpStream};
 
 use super::{
     Deps, configure,
+    capacity::Capacity,
+    gate::{Gate, TurnedAway},
     handshakes::{Ended, Handshakes, Secured},
     issuers::{Issuers, Shown},
-    paced::{Paced, Pauses},
+    paced::{Paced, Pauses, Places},
 };
+use crate::clock::SharedClock;
 
 /// An idle connection is kept this long: a phone fetches its files in a row, then not for a day.
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(30);
@@ -101,24 +104,51 @@ macro_rules! application {
     };
 }
 
+/// What admits plain connections.
+#[derive(Clone)]
+pub(super) struct Admission {
+    /// Connections of a source that have not sent a whole request.
+    pub gate: Arc<Gate>,
+    /// The connections of all listeners.
+    pub capacity: Arc<Capacity>,
+    /// The time.
+    pub clock: SharedClock,
+}
+
+impl Admission {
+    fn admit(&self, peer: IpAddr) -> Result<Places, TurnedAway> {
+        let seat = self.capacity.enter(peer)?;
+        let unfinished = self.gate.enter(peer, self.clock.now()).map_err(|_bound| TurnedAway::Unfinished)?;
+        Ok(Places { unfinished: Some(unfinished), seat: Some(seat) })
+    }
+}
+
 /// Plain connections of one worker.
 pub(super) fn plain(
     deps: Arc<Deps>,
     goodbye: Goodbye,
+    admission: Admission,
     patience: Patience,
-) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()> {
+) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = Option<DispatchError>, InitError = ()> {
     let served: H1Service<Paced<TcpStream>, _, _, _, _> = settings(goodbye, patience)
         .on_connect_ext(|io: &Paced<TcpStream>, data: &mut Extensions| {
             data.insert(io.pace());
         })
         .h1(application!(deps));
     let accepted = fn_service(move |io: TcpStream| {
-        let peer = io.peer_addr().ok();
-        // Answers are small; a client that is gone by now shows when it is read from.
-        let _ = io.set_nodelay(true);
-        std::future::ready(Ok::<_, DispatchError>((Paced::new(io, patience.pauses()), peer)))
+        // Without an address the other side is gone already.
+        let admitted = io.peer_addr().map_err(|_gone| None).and_then(|peer| {
+            let places = admission.admit(peer.ip()).map_err(|why| {
+                why.note(peer.ip());
+                None
+            })?;
+            // Answers are small.
+            let _ = io.set_nodelay(true);
+            Ok((Paced::new(io, patience.pauses(), places), Some(peer)))
+        });
+        std::future::ready(admitted)
     });
-    accepted.and_then(served)
+    accepted.and_then(served.map_err(Some))
 }
 
 /// TLS connections of one worker.
@@ -137,6 +167,9 @@ pub(super) fn over_tls(
             data.insert(io.pace());
         })
         .h1(application!(deps));
-    let paced = handshakes.map_err(|_: Ended| None).map(move |(io, peer)| (Paced::new(io, patience.pauses()), peer));
+    let paced = handshakes.map_err(|_: Ended| None).map(move |(mut io, peer): (Secured, _)| {
+        let places = Places { unfinished: None, seat: io.take_seat() };
+        (Paced::new(io, patience.pauses(), places), peer)
+    });
     paced.and_then(served.map_err(Some))
 }

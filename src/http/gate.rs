@@ -1,6 +1,7 @@
-//! How many TLS connections a source may have and how fast it may open them. Asked before a handshake, which is what
-//! costs: whoever is turned away costs an accepted socket and no more. The bounds are those of a whole site behind one
-//! address; proxies that are trusted speak for many sites and are not counted.
+//! How many connections a source may have and how fast it may open them. Over TLS all of them count, and the gate is asked
+//! before the handshake, which is what costs: a refused connection costs an accepted socket and no more. Without TLS those
+//! count that have not sent a whole request yet ([`UNFINISHED`]). The bounds are those of a whole site behind one address;
+//! trusted proxies speak for many sites and are not counted.
 
 use std::{
     collections::HashMap,
@@ -11,12 +12,20 @@ use std::{
 use ipnet::IpNet;
 use jiff::Timestamp;
 
-use crate::phone::identity::network;
+use crate::{
+    phone::identity::network,
+    telemetry::metric::{Metric, increment},
+};
 
 /// Sources remembered without an open connection.
 const REMEMBERED: usize = 1 << 16;
 /// A source that was quiet may open this many seconds' worth at once: a site whose phones all boot.
 const BURST_SECONDS: u32 = 10;
+
+/// The bounds of plain listeners. A request that is sent at once is whole within a few milliseconds; ten thousand phones
+/// behind one address that boot within ten seconds have some fifty under way. Clients that open connections and send nothing
+/// are let go after ten seconds.
+pub const UNFINISHED: Bounds = Bounds { connections: 500, handshakes_per_second: 0 };
 
 /// Bounds per source: an IPv4 address or an IPv6 /64. 0 = none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,8 +41,12 @@ pub struct Bounds {
 pub enum TurnedAway {
     /// Too many open connections.
     Connections,
+    /// Too many connections without a whole request.
+    Unfinished,
     /// Too many handshakes in a short time.
     Handshakes,
+    /// More than its share of what all listeners can hold.
+    Share,
 }
 
 impl TurnedAway {
@@ -42,8 +55,16 @@ impl TurnedAway {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Connections => "connections",
+            Self::Unfinished => "unfinished",
             Self::Handshakes => "handshakes",
+            Self::Share => "share",
         }
+    }
+
+    /// Counts and logs a connection that was turned away.
+    pub fn note(self, peer: IpAddr) {
+        increment(Metric::ConnectionsTurnedAway, &[("limit", self.as_str())]);
+        tracing::debug!(address = %peer, limit = self.as_str(), "a connection was turned away: its source has too many");
     }
 }
 

@@ -20,7 +20,10 @@ use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-use super::gate::{Gate, Place, TurnedAway};
+use super::{
+    capacity::{Capacity, Seat},
+    gate::{Gate, Place, TurnedAway},
+};
 use crate::{
     clock::SharedClock,
     net::{
@@ -91,10 +94,16 @@ hand_writing_on!(Secured, stream);
 /// A connection whose handshake is done. Its source has one place less until it ends.
 pub struct Secured {
     stream: TlsStream<Heard>,
+    seat: Option<Seat>,
     _place: Place,
 }
 
 impl Secured {
+    /// Its place among all connections, for its holder to keep.
+    pub fn take_seat(&mut self) -> Option<Seat> {
+        self.seat.take()
+    }
+
     /// What the handshake agreed on; also in a resumed session the client's certificate of the first one.
     #[must_use]
     pub fn session(&self) -> &rustls::ServerConnection {
@@ -115,6 +124,8 @@ pub struct Handshakes {
     pub config: Arc<ServerConfig>,
     /// Who may.
     pub gate: Arc<Gate>,
+    /// The connections of all listeners.
+    pub capacity: Arc<Capacity>,
     /// Who could not.
     pub failures: Arc<FailedHandshakes>,
     /// The time.
@@ -169,6 +180,7 @@ impl Service<TcpStream> for Accepting {
         Box::pin(async move {
             // Without an address the other side is gone already.
             let Ok(peer) = io.peer_addr() else { return Err(Ended::Failed) };
+            let seat = parts.capacity.enter(peer.ip()).map_err(|why| turned_away(peer, why))?;
             let place = parts.gate.enter(peer.ip(), parts.clock.now()).map_err(|why| turned_away(peer, why))?;
             // The handshake's small messages must not wait for one another.
             let _ = io.set_nodelay(true);
@@ -184,7 +196,7 @@ impl Service<TcpStream> for Accepting {
                     } else {
                         full.increment(1);
                     }
-                    return Ok((Secured { stream, _place: place }, Some(peer)));
+                    return Ok((Secured { stream, seat: Some(seat), _place: place }, Some(peer)));
                 }
                 Ok(Err(error)) => error,
                 Err(_) => io::Error::new(io::ErrorKind::TimedOut, "the handshake took too long"),
@@ -224,7 +236,6 @@ fn hour_before(now: jiff::Timestamp) -> jiff::Timestamp {
 }
 
 fn turned_away(peer: SocketAddr, why: TurnedAway) -> Ended {
-    increment(Metric::ConnectionsTurnedAway, &[("limit", why.as_str())]);
-    tracing::debug!(address = %peer.ip(), limit = why.as_str(), "a TLS connection was turned away: too many of its source");
+    why.note(peer.ip());
     Ended::TurnedAway
 }

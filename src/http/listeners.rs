@@ -11,8 +11,9 @@ use actix_web::{App, HttpServer, dev::Server};
 use super::{
     Deps,
     certificates::Certificates,
-    connections::{self, KEEP_ALIVE, Patience, SLOW_GOODBYE, SLOW_REQUEST},
-    gate::{Bounds, Gate},
+    capacity::Capacity,
+    connections::{self, Admission, KEEP_ALIVE, Patience, SLOW_GOODBYE, SLOW_REQUEST},
+    gate::{Bounds, Gate, UNFINISHED},
     handshakes::Handshakes,
     issuers::Issuers,
     ops::{self, MetricsText},
@@ -61,8 +62,10 @@ pub struct Addresses {
     pub tls: Option<Tls>,
     /// How long clients may take.
     pub patience: Patience,
-    /// Worker threads; `None` = one per core.
-    pub workers: Option<usize>,
+    /// Worker threads.
+    pub workers: usize,
+    /// Connections each of them may have open; more wait until one ends.
+    pub connections_per_worker: usize,
     /// How long a stopping server waits for answers under way.
     pub shutdown: Duration,
 }
@@ -79,17 +82,25 @@ pub struct Listening {
 
 /// Binds the listeners of phones, PBXs and people.
 pub fn listen(addresses: &Addresses, deps: &Arc<Deps>) -> Result<Listening, ListenError> {
-    let mut server = Server::build().shutdown_timeout(addresses.shutdown.as_secs()).disable_signals();
-    if let Some(workers) = addresses.workers {
-        server = server.workers(workers);
-    }
+    let mut server = Server::build()
+        .shutdown_timeout(addresses.shutdown.as_secs())
+        .disable_signals()
+        .workers(addresses.workers)
+        .max_concurrent_connections(addresses.connections_per_worker);
+    let most = addresses.connections_per_worker.saturating_mul(addresses.workers);
+    let proxies = &deps.proxies.trusted;
+    let admission = Admission {
+        gate: Gate::new(UNFINISHED, proxies.clone()),
+        capacity: Capacity::new(most, proxies.clone()),
+        clock: Arc::clone(&deps.clock),
+    };
     let goodbye = server.graceful_shutdown_signal();
     let (mut http, mut https, patience) = (Vec::new(), Vec::new(), addresses.patience);
     for address in &addresses.http {
         let section = "[http] listen";
         let socket = bind(address, section, &mut http)?;
-        let (deps, goodbye) = (deps.clone(), goodbye.clone());
-        let service = move || connections::plain(deps.clone(), goodbye.clone(), patience);
+        let (deps, goodbye, admission) = (deps.clone(), goodbye.clone(), admission.clone());
+        let service = move || connections::plain(deps.clone(), goodbye.clone(), admission.clone(), patience);
         server = server.listen(format!("http {address}"), socket, service).map_err(failed(address, section))?;
     }
     if !addresses.https.is_empty() {
@@ -100,7 +111,8 @@ pub fn listen(addresses: &Addresses, deps: &Arc<Deps>) -> Result<Listening, List
         // One configuration: a session begun at one address is resumed at another.
         let handshakes = Handshakes {
             config: Arc::new(tls.certificates.server_config()?),
-            gate: Gate::new(tls.bounds, deps.proxies.trusted.clone()),
+            gate: Gate::new(tls.bounds, proxies.clone()),
+            capacity: Arc::clone(&admission.capacity),
             failures: Arc::clone(&tls.failures),
             clock: Arc::clone(&deps.clock),
             patience: patience.handshake,
@@ -119,9 +131,10 @@ pub fn listen(addresses: &Addresses, deps: &Arc<Deps>) -> Result<Listening, List
     Ok(Listening { server: server.run(), http, https })
 }
 
-/// Binds the operator's listener; `None` where no address is configured.
+/// Binds the operator's listener, for at most so many connections at once; `None` where no address is configured.
 pub fn listen_ops(
     addresses: &[String],
+    connections: usize,
     readiness: &Arc<dyn Readiness>,
     metrics: &MetricsText,
 ) -> Result<Option<Listening>, ListenError> {
@@ -131,6 +144,7 @@ pub fn listen_ops(
     let (readiness, metrics) = (readiness.clone(), metrics.clone());
     let mut server = HttpServer::new(move || App::new().configure(ops::configure(readiness.clone(), metrics.clone())))
         .workers(1)
+        .max_connections(connections)
         .keep_alive(KEEP_ALIVE)
         .client_request_timeout(SLOW_REQUEST)
         .client_disconnect_timeout(SLOW_GOODBYE)

@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod authorization;
 pub mod bootstrap;
+pub mod capacity;
 pub mod certificates;
 pub mod challenges;
 pub mod client_address;
@@ -35,7 +36,7 @@ use std::{rc::Rc, sync::Arc, time::Instant};
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{
-        StatusCode,
+        ConnectionType, StatusCode,
         header::{self, HeaderName},
     },
     web::{self, Payload, ServiceConfig},
@@ -166,7 +167,10 @@ async fn attend(deps: Arc<Deps>, worker: Rc<Worker>, request: HttpRequest, paylo
     if let Some(pace) = &pace {
         pace.serves();
     }
-    let answer = dispatch(deps, worker, request, payload).await;
+    let mut answer = dispatch(deps, worker, request, payload).await;
+    if pace.as_ref().is_some_and(Pace::is_crowded) && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+        answer.head_mut().set_connection_type(ConnectionType::Close);
+    }
     match pace {
         Some(pace) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => pace.leaves_http(),
         Some(pace) => pace.answered(Instant::now()),

@@ -3,7 +3,7 @@
 //! body nobody reads, or takes no answer, would keep its connection for ever.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     future::Future,
     io,
     pin::Pin,
@@ -16,6 +16,8 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Sleep, sleep_until},
 };
+
+use super::{capacity::Seat, gate::Place};
 
 /// How long a client may take.
 #[derive(Debug, Clone, Copy)]
@@ -41,57 +43,84 @@ enum Doing {
     Other,
 }
 
+/// The places a connection takes; given back when it ends.
+#[derive(Debug, Default)]
+pub struct Places {
+    /// Among those of its source that have not sent a whole request.
+    pub unfinished: Option<Place>,
+    /// Among all connections.
+    pub seat: Option<Seat>,
+}
+
 /// How a connection gets on, known to its stream and to the requests on it.
 #[derive(Debug, Clone)]
-pub struct Pace(Rc<(Cell<Doing>, Pauses)>);
+pub struct Pace(Rc<Connection>);
+
+#[derive(Debug)]
+struct Connection {
+    doing: Cell<Doing>,
+    pauses: Pauses,
+    places: RefCell<Places>,
+}
 
 impl Pace {
     /// Of a new connection.
     #[must_use]
-    pub fn new(pauses: Pauses) -> Self {
-        Self(Rc::new((Cell::new(Doing::Begins), pauses)))
+    pub fn new(pauses: Pauses, places: Places) -> Self {
+        Self(Rc::new(Connection { doing: Cell::new(Doing::Begins), pauses, places: RefCell::new(places) }))
     }
 
     fn now(&self, doing: Doing) {
-        self.0.0.set(doing);
+        self.0.doing.set(doing);
     }
 
     /// A request is there; until it is answered the time is ours.
     pub fn serves(&self) {
         self.now(Doing::Serves);
+        self.0.places.borrow_mut().unfinished = None;
     }
 
     /// It is answered.
     pub fn answered(&self, now: Instant) {
-        self.now(Doing::Rests { until: now + self.0.1.stall });
+        self.now(Doing::Rests { until: now + self.0.pauses.stall });
     }
 
-    /// It has become something else, which has deadlines of its own.
+    /// It has become something else, which has deadlines and bounds of its own.
     pub fn leaves_http(&self) {
         self.now(Doing::Other);
+        if let Some(seat) = &mut self.0.places.borrow_mut().seat {
+            seat.leave_source();
+        }
+    }
+
+    /// Whether places are rare, so that the connection has to end after its answer.
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        self.0.places.borrow().seat.as_ref().is_some_and(Seat::is_crowded)
     }
 
     fn heard(&self, now: Instant) {
-        if let Doing::Rests { until } = self.0.0.get() {
-            self.now(Doing::Asks { until: until.min(now + self.0.1.head) });
+        if let Doing::Rests { until } = self.0.doing.get() {
+            self.now(Doing::Asks { until: until.min(now + self.0.pauses.head) });
         }
     }
 
     fn took(&self, now: Instant) {
-        if let Doing::Rests { .. } = self.0.0.get() {
+        if let Doing::Rests { .. } = self.0.doing.get() {
             self.answered(now);
         }
     }
 
     fn deadline(&self) -> Option<Instant> {
-        match self.0.0.get() {
+        match self.0.doing.get() {
             Doing::Rests { until } | Doing::Asks { until } => Some(until),
             Doing::Begins | Doing::Serves | Doing::Other => None,
         }
     }
 }
 
-/// A stream that ends when its client does not go on.
+/// A stream that ends when its client does not go on. Its places are free when it is closed, even while a request of it is
+/// still being worked on.
 pub struct Paced<T> {
     io: T,
     pace: Pace,
@@ -103,8 +132,8 @@ pub struct Paced<T> {
 impl<T> Paced<T> {
     /// Around a connection.
     #[must_use]
-    pub fn new(io: T, pauses: Pauses) -> Self {
-        Self { io, pace: Pace::new(pauses), timer: None, is_full: false }
+    pub fn new(io: T, pauses: Pauses, places: Places) -> Self {
+        Self { io, pace: Pace::new(pauses, places), timer: None, is_full: false }
     }
 
     /// The connection.
@@ -135,6 +164,12 @@ impl<T> Paced<T> {
             }
         }
         false
+    }
+}
+
+impl<T> Drop for Paced<T> {
+    fn drop(&mut self) {
+        self.pace.0.places.take();
     }
 }
 
@@ -204,7 +239,7 @@ mod tests {
 
     #[test]
     fn only_a_client_that_owes_us_something_has_a_deadline() {
-        let (pace, began) = (Pace::new(PAUSES), Instant::now());
+        let (pace, began) = (Pace::new(PAUSES, Places::default()), Instant::now());
         let after = |seconds| began + Duration::from_secs(seconds);
         pace.heard(began);
         assert_eq!(pace.deadline(), None, "the first head");
@@ -265,7 +300,7 @@ mod tests {
         use std::future::poll_fn;
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
         let pauses = Pauses { head: Duration::from_millis(20), stall: Duration::from_millis(20) };
-        let mut clogged = Paced::new(Clogged(4), pauses);
+        let mut clogged = Paced::new(Clogged(4), pauses, Places::default());
         clogged.pace().answered(Instant::now());
         assert_eq!(clogged.write(b"abcdef").await.unwrap(), 4);
         poll_fn(|cx| {
@@ -275,7 +310,7 @@ mod tests {
         .await;
         let mut byte = [0; 1];
         assert_eq!(clogged.read(&mut byte).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
-        let mut silent = Paced::new(Clogged(0), pauses);
+        let mut silent = Paced::new(Clogged(0), pauses, Places::default());
         silent.pace().answered(Instant::now());
         assert_eq!(silent.read(&mut byte).await.unwrap(), 0);
     }

@@ -21,6 +21,12 @@ pub enum NetError {
         /// What the system said.
         reason: String,
     },
+    /// This process, or the whole system, has as many files open as it may.
+    #[error("cannot connect to {host}: no file descriptor is free; {}", super::descriptors::CURE)]
+    NoDescriptor {
+        /// Who.
+        host: String,
+    },
     /// Time is up.
     #[error("{host} did not {what} within {} s; is it overloaded, or does a firewall swallow the packets?", within.as_secs())]
     Timeout {
@@ -95,7 +101,11 @@ impl NetError {
         match self {
             Self::Unreachable { .. } | Self::Timeout { .. } | Self::Tls { .. } | Self::Lost { .. } => true,
             Self::Status { status, .. } => *status >= 500 || *status == 429,
-            Self::Address { .. } | Self::Redirected { .. } | Self::TooLarge { .. } | Self::Protocol { .. } => false,
+            Self::Address { .. }
+            | Self::NoDescriptor { .. }
+            | Self::Redirected { .. }
+            | Self::TooLarge { .. }
+            | Self::Protocol { .. } => false,
         }
     }
 
@@ -105,6 +115,7 @@ impl NetError {
         match self {
             Self::Address { .. } => "address",
             Self::Unreachable { .. } => "unreachable",
+            Self::NoDescriptor { .. } => "no_descriptor",
             Self::Timeout { .. } => "timeout",
             Self::Tls { .. } => "tls",
             Self::Status { .. } => "status",
@@ -124,6 +135,7 @@ impl NetError {
             (Some(tls), _) => {
                 Self::Tls { host, reason: super::tls::reason(tls), cure: super::tls::cure(tls).to_owned() }
             }
+            (None, false) if is_out_of_descriptors(error) => Self::NoDescriptor { host },
             (None, true) => Self::Lost { host, reason: error.to_string() },
             (None, false) => Self::Unreachable { host, reason: error.to_string() },
         }
@@ -160,6 +172,12 @@ impl NetError {
             other => Self::Protocol { host: host.to_owned(), reason: other.to_string() },
         }
     }
+}
+
+/// Whether the process (`EMFILE`) or the system (`ENFILE`) has no descriptor left.
+fn is_out_of_descriptors(error: &std::io::Error) -> bool {
+    use rustix::io::Errno;
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }
 
 fn root_cause(error: &dyn Error) -> String {
@@ -199,5 +217,15 @@ mod tests {
         assert!(NetError::Status { host: host(), status: 502 }.is_endpoint_away());
         assert!(!NetError::Status { host: host(), status: 404 }.is_endpoint_away());
         assert!(!NetError::TooLarge { host: host(), limit: 1 }.is_endpoint_away());
+    }
+
+    #[test]
+    fn too_many_open_files_are_our_own_fault_and_not_the_peers() {
+        for errno in [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE] {
+            let error = NetError::from_io("ap:443", &errno.into(), false);
+            assert!(!error.is_endpoint_away() && error.to_string().contains("LimitNOFILE="), "{error}");
+        }
+        let refused = rustix::io::Errno::CONNREFUSED.into();
+        assert!(matches!(NetError::from_io("ap:443", &refused, false), NetError::Unreachable { .. }));
     }
 }

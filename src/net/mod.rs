@@ -3,6 +3,7 @@
 
 pub mod backoff;
 pub mod client_hello;
+pub mod descriptors;
 pub mod error;
 pub mod failed_handshakes;
 pub mod http;

@@ -161,6 +161,7 @@ impl Inbox {
                 self.change(id, |phone| outcome::closed(phone, &reason, now)).await?;
                 pass(CrashPoint::LineNewsWritten).await;
             }
+            FleetEventKind::NoDescriptor => self.change(id, |phone| outcome::no_descriptor(phone, now)).await?,
             FleetEventKind::EndpointAway { reason, .. } => {
                 pass(CrashPoint::LineNewsCame).await;
                 store.change_phone(id, |phone, events| outcome::away(phone, &reason, now, events)).await?;

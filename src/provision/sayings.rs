@@ -52,6 +52,7 @@ sayings! { "happened.":
     BURIED = "buried", "Removed completely.";
     BURIED_WITH_REST = "buried-with-rest", "Removed, but something is left to do by hand: {left}";
     ENTRY_LEFT = "entry-left", "the entry at the redirect service, because no redirect account is configured any more.";
+    NO_DESCRIPTOR = "no-descriptor", "The connection to Devices waits: the gateway has no free file descriptor. Raise LimitNOFILE= in the systemd unit (or `ulimit -Hn`) and restart it.";
     CODE_REFUSED = "code-refused", "Devices did not accept the provisioning code (expired, used or unknown): provision the phone again to get a new one.";
     FORGOTTEN = "forgotten", "Devices does not know this phone any more (removed there?): provision it again.";
     GONE_DEVICE = "gone-device", Gone::Device.sentence();

@@ -106,6 +106,8 @@ pub(super) async fn run(job: Job, mut close: oneshot::Receiver<()>, stop: Cancel
         Err(error) => {
             if error.is_endpoint_away() {
                 end.how = Ended::Away;
+            } else if matches!(error, NetError::NoDescriptor { .. }) {
+                end.how = Ended::NoDescriptor;
             }
             line.failed(&error).await;
         }
@@ -126,7 +128,9 @@ struct Line<T> {
 impl<T: Future<Output = ()> + Unpin> Line<T> {
     async fn failed(&mut self, error: &NetError) {
         let reason = error.to_string();
-        let kind = if error.is_endpoint_away() {
+        let kind = if matches!(error, NetError::NoDescriptor { .. }) {
+            FleetEventKind::NoDescriptor
+        } else if error.is_endpoint_away() {
             FleetEventKind::EndpointAway { endpoint: host_label(&self.job.url), reason }
         } else {
             FleetEventKind::Closed { reason }

@@ -110,6 +110,8 @@ pub enum FleetEventKind {
         /// A sentence for people.
         reason: String,
     },
+    /// It waits: as many sockets are open as the process may have.
+    NoDescriptor,
     /// Devices cannot be reached at all.
     EndpointAway {
         /// `host:port`.
@@ -132,6 +134,7 @@ impl FleetEventKind {
             Self::Last { .. } => "last",
             Self::Silence { .. } => "silence",
             Self::Closed { .. } => "closed",
+            Self::NoDescriptor => "no_descriptor",
             Self::EndpointAway { .. } => "endpoint_away",
         }
     }

@@ -7,7 +7,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::{
     connection::{self, Job},
-    event::{Credential, FleetEvent, HoldSpec},
+    event::{Credential, FleetEvent, FleetEventKind, HoldSpec},
     schedule::{Ended, Open, Schedule},
     shared::{Counts, Shared, Status},
 };
@@ -36,6 +36,8 @@ pub struct FleetDeps {
     pub tasks: Tasks,
     /// Greatest number of connects per second, over all endpoints.
     pub connects_per_second: u32,
+    /// Greatest number of sockets at once.
+    pub most: usize,
     /// The TLS configuration of an instance; asked once for each.
     pub tls: TlsOf,
 }
@@ -210,12 +212,12 @@ impl Core {
 }
 
 async fn run(deps: FleetDeps, shared: Arc<Shared>, sink: mpsc::Sender<FleetEvent>) {
-    let FleetDeps { clock, tasks, tls, connects_per_second } = deps;
+    let FleetDeps { clock, tasks, tls, connects_per_second, most } = deps;
     let changed = Rc::new(Notify::new());
     // Numbers grow over restarts of the process, so that an event of an earlier life can never look newer.
     let first = u64::try_from(clock.now().as_millisecond()).unwrap_or(0).saturating_mul(1 << 10);
     let core = Rc::new(RefCell::new(Core {
-        schedule: Schedule::new(connects_per_second, first),
+        schedule: Schedule::new(connects_per_second, most, first),
         held: HashMap::new(),
         connectors: HashMap::new(),
         shared: Arc::clone(&shared),
@@ -286,6 +288,12 @@ fn step(
         };
         this.status(open, Status::Connecting);
         tasks.spawn_local("sysclient", connection::run(job, closed, tasks.stop_token()));
+    }
+    for phone in this.schedule.held_back(now) {
+        this.shared.set_status(phone, Some(Status::NoDescriptor));
+        let conn = this.held.get(&phone).map_or(0, |held| held.conn);
+        // The record may go without the sentence: the events before it matter more.
+        let _ = sink.try_send(FleetEvent { phone, conn, kind: FleetEventKind::NoDescriptor });
     }
     this.schedule.next_poll(now)
 }

@@ -1,6 +1,6 @@
-//! Who may connect when. Pure: events and the time in, phones to connect out. It keeps three promises: never more
-//! connects per second than set, never two sockets for one phone, and every held phone gets its turn while its
-//! endpoint is there.
+//! Who may connect when. Pure: events and the time in, phones to connect out. It keeps four promises: never more
+//! connects per second than set, never more sockets at once than set, never two sockets for one phone, and every held phone
+//! gets its turn while its endpoint is there and a socket is free.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
@@ -20,6 +20,9 @@ use crate::{
 /// A connection that lived this long was a good one: its end starts the pauses anew.
 const LONG_LIFE: Duration = Duration::from_secs(60);
 
+/// After the system refused a descriptor nothing is opened for so long.
+const DESCRIPTOR_PAUSE: Duration = Duration::from_secs(5);
+
 /// A connection that may be opened now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Open {
@@ -36,6 +39,8 @@ pub enum Ended {
     Away,
     /// The endpoint answered, but not with a connection, or it ended after it had been open.
     Lost,
+    /// The system had no file descriptor for it: nothing the phone or the endpoint could help.
+    NoDescriptor,
 }
 
 #[derive(Debug)]
@@ -54,6 +59,8 @@ struct Entry {
     gone: bool,
     /// The line it stands in.
     queued: Option<Arc<str>>,
+    /// That it waits for a descriptor has been said.
+    is_told: bool,
 }
 
 #[derive(Debug, Default)]
@@ -70,20 +77,31 @@ pub struct Schedule {
     lines: BTreeMap<Arc<str>, Line>,
     phones: HashMap<PhoneId, Entry>,
     waiting: BTreeSet<(Timestamp, PhoneId)>,
+    /// Sockets open at once, or being opened.
+    most: usize,
+    live: usize,
+    /// Nothing is opened before: the system had no descriptor.
+    refused_until: Timestamp,
+    /// Phones that became ready and may have to wait for a descriptor.
+    fresh: Vec<PhoneId>,
     /// The endpoint that was served last: the others come first.
     turn: Option<Arc<str>>,
     last_conn: u64,
 }
 
 impl Schedule {
-    /// No phones yet; connection numbers start above `last_conn`.
+    /// No phones yet; at most `most` sockets; connection numbers start above `last_conn`.
     #[must_use]
-    pub fn new(per_second: u32, last_conn: u64) -> Self {
+    pub fn new(per_second: u32, most: usize, last_conn: u64) -> Self {
         Self {
             rate: Rate::new(per_second),
             lines: BTreeMap::new(),
             phones: HashMap::new(),
             waiting: BTreeSet::new(),
+            most,
+            live: 0,
+            refused_until: Timestamp::MIN,
+            fresh: Vec::new(),
             turn: None,
             last_conn,
         }
@@ -100,6 +118,7 @@ impl Schedule {
             failures: 0,
             gone: false,
             queued: None,
+            is_told: false,
         });
         entry.endpoint = endpoint;
         entry.failures = 0;
@@ -145,6 +164,7 @@ impl Schedule {
         if *live != conn {
             return;
         }
+        self.live = self.live.saturating_sub(1);
         let (closing, lived_long) = (*closing, opened.is_some_and(|since| later(since, LONG_LIFE) <= now));
         if how == Ended::Away
             && let Some(line) = self.lines.get_mut(endpoint)
@@ -154,8 +174,12 @@ impl Schedule {
         if entry.gone {
             return self.forget(phone);
         }
-        // While an endpoint is away its breaker is the pause; after a replacement there is none.
-        if closing || how == Ended::Away {
+        if how == Ended::NoDescriptor {
+            self.refused_until = later(now, DESCRIPTOR_PAUSE);
+        }
+        // While an endpoint is away its breaker is the pause, and without descriptors all phones pause alike; after a
+        // replacement there is none.
+        if closing || matches!(how, Ended::Away | Ended::NoDescriptor) {
             return self.make_ready(phone);
         }
         entry.failures = if lived_long { 1 } else { entry.failures.saturating_add(1) };
@@ -171,15 +195,19 @@ impl Schedule {
         {
             self.make_ready(phone);
         }
+        // A clock that was set back would otherwise hold everything until it has caught up.
+        self.refused_until = self.refused_until.min(later(now, DESCRIPTOR_PAUSE));
         let mut open = Vec::new();
-        while self.rate.free_at(now) <= now
+        while !self.is_full(now)
+            && self.rate.free_at(now) <= now
             && let Some((phone, endpoint)) = self.next_ready(now)
             && let Some(entry) = self.phones.get_mut(&phone)
         {
             self.rate.take(now);
             self.last_conn += 1;
             let conn = self.last_conn;
-            entry.queued = None;
+            self.live += 1;
+            (entry.queued, entry.is_told) = (None, false);
             entry.place = Place::Live { conn, endpoint: Arc::clone(&endpoint), opened: None, closing: false };
             self.turn = Some(endpoint);
             open.push(Open { phone, conn });
@@ -189,10 +217,37 @@ impl Schedule {
 
     /// When [`Schedule::poll`] has something to do next; `None` = not before something happens.
     pub fn next_poll(&mut self, now: Timestamp) -> Option<Timestamp> {
-        let free = self.rate.free_at(now);
+        let waiting = self.waiting.first().map(|(until, _)| *until);
+        // The end of a connection makes room.
+        if self.live >= self.most {
+            return waiting;
+        }
+        let free = self.rate.free_at(now).max(self.refused_until);
         let ready = self.lines.values().filter(|line| !line.ready.is_empty());
         let ready = ready.map(|line| line.breaker.next_probe().map_or(free, |probe| probe.max(free))).min();
-        ready.into_iter().chain(self.waiting.first().map(|(until, _)| *until)).min()
+        ready.into_iter().chain(waiting).min()
+    }
+
+    fn is_full(&self, now: Timestamp) -> bool {
+        self.live >= self.most || now < self.refused_until
+    }
+
+    /// The phones that wait for a descriptor since the last call; asked after [`Schedule::poll`].
+    pub fn held_back(&mut self, now: Timestamp) -> Vec<PhoneId> {
+        let is_full = self.is_full(now);
+        let mut held_back = Vec::new();
+        let mut fresh = std::mem::take(&mut self.fresh);
+        fresh.retain(|phone| {
+            let Some(entry) = self.phones.get_mut(phone) else { return false };
+            let waits = matches!(entry.place, Place::Ready) && !entry.is_told;
+            if waits && is_full {
+                entry.is_told = true;
+                held_back.push(*phone);
+            }
+            waits && !is_full
+        });
+        self.fresh = fresh;
+        held_back
     }
 
     /// Whether the phone waits because its endpoint is away.
@@ -210,7 +265,7 @@ impl Schedule {
     /// How many connections are open or being opened.
     #[must_use]
     pub fn live(&self) -> usize {
-        self.phones.values().filter(|entry| matches!(entry.place, Place::Live { .. })).count()
+        self.live
     }
 
     fn make_ready(&mut self, phone: PhoneId) {
@@ -219,6 +274,7 @@ impl Schedule {
             self.waiting.remove(&(until, phone));
         }
         entry.place = Place::Ready;
+        self.fresh.push(phone);
         let line = self.lines.entry(Arc::clone(&entry.endpoint)).or_default();
         // Held again while it stands in this line already: its old place is the better one.
         if entry.queued.as_ref() != Some(&entry.endpoint) {

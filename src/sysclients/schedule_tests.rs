@@ -14,7 +14,7 @@ fn phones(open: &[Open]) -> Vec<i64> {
 
 #[test]
 fn a_late_goodbye_of_an_old_connection_does_not_touch_the_newer_one() {
-    let mut schedule = Schedule::new(50, 0);
+    let mut schedule = Schedule::new(50, 100_000, 0);
     schedule.hold(PhoneId(1), "a");
     let old = schedule.poll(at(0))[0].conn;
     assert_eq!(schedule.hold(PhoneId(1), "b"), Some(old));
@@ -31,7 +31,7 @@ fn a_late_goodbye_of_an_old_connection_does_not_touch_the_newer_one() {
 
 #[test]
 fn while_an_endpoint_is_away_one_phone_probes_and_others_go_on() {
-    let mut schedule = Schedule::new(1000, 0);
+    let mut schedule = Schedule::new(1000, 100_000, 0);
     (0..5).for_each(|id| assert_eq!(schedule.hold(PhoneId(id), "a"), None));
     let open = schedule.poll(at(0));
     assert_eq!(open.len(), 5);
@@ -50,7 +50,7 @@ fn while_an_endpoint_is_away_one_phone_probes_and_others_go_on() {
 
 #[test]
 fn endpoints_take_turns() {
-    let mut schedule = Schedule::new(25, 0);
+    let mut schedule = Schedule::new(25, 100_000, 0);
     (0..100).for_each(|id| assert_eq!(schedule.hold(PhoneId(id), "big"), None));
     schedule.hold(PhoneId(500), "small");
     let opened: Vec<i64> = (0..4).flat_map(|tick| phones(&schedule.poll(at(tick * 20)))).collect();
@@ -81,7 +81,7 @@ proptest! {
     fn the_three_promises_hold(
         per_second in 1_u32..60, steps in proptest::collection::vec((step(), 0_i64..700), 0..300)
     ) {
-        let mut schedule = Schedule::new(per_second, 0);
+        let mut schedule = Schedule::new(per_second, 100_000, 0);
         let (mut now, mut log, mut live, mut old) = (0, Vec::new(), Vec::<Open>::new(), Vec::<Open>::new());
         let mut held = HashSet::new();
         for (step, pause) in steps {

@@ -16,6 +16,8 @@ use crate::phone::record::PhoneId;
 pub enum Status {
     /// Waits for its turn or for the end of a pause.
     Waiting,
+    /// Waits for a file descriptor that is free: as many sockets are open as may be.
+    NoDescriptor,
     /// Waits for an endpoint that is away.
     Away,
     /// Is being connected.
@@ -34,6 +36,7 @@ impl Status {
     pub fn label(self) -> &'static str {
         match self {
             Self::Waiting => "waiting",
+            Self::NoDescriptor => "no-descriptor",
             Self::Away => "away",
             Self::Connecting => "connecting",
             Self::Connected => "connected",

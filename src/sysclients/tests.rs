@@ -33,6 +33,10 @@ struct Bench {
 
 impl Bench {
     fn new(connects_per_second: u32, queue: usize) -> Self {
+        Self::with_room_for(usize::MAX, connects_per_second, queue)
+    }
+
+    fn with_room_for(most: usize, connects_per_second: u32, queue: usize) -> Self {
         let clock = ManualClock::new(Timestamp::from_second(1_800_000_000).unwrap());
         let (tasks, (sink, events)) = (Tasks::new(), mpsc::channel(queue));
         let config = Arc::new(tls::client_config(None, None).unwrap());
@@ -40,6 +44,7 @@ impl Bench {
             clock: Arc::new(clock.clone()),
             tasks: tasks.clone(),
             connects_per_second,
+            most,
             tls: Arc::new(move |_| Arc::clone(&config)),
         };
         Self { fleet: Fleet::start(deps, sink).unwrap(), events, clock, tasks }

@@ -17,7 +17,10 @@ use super::{Global, context::block_on, output};
 use crate::{
     clock::{Clock, SharedClock, SystemClock},
     config::{Config, InstanceConfig},
-    net::http::Proxy,
+    net::{
+        descriptors::{CURE, Limit, Machine, Shares},
+        http::Proxy,
+    },
     store::Store,
     tasks::Tasks,
     telemetry,
@@ -224,6 +227,7 @@ async fn running(
         config.data.dir.display(),
         store.roster().len()
     )));
+    findings.push(descriptors(config.instances.len(), store.roster().len()));
     if store.restoration().is_some_and(|restoration| restoration.taken_over.is_none()) {
         findings.push(Finding::warning(
             "this gateway is passive since it was restored from a backup: it answers no phone",
@@ -251,6 +255,15 @@ async fn running(
             }
             Err(error) => findings.push(Finding::error(format!("{}: {error}", configured.label()), "see above")),
         }
+    }
+}
+
+/// Whether a gateway that is started from here could have as many files open as it needs.
+fn descriptors(instances: usize, phones: usize) -> Finding {
+    let machine = Machine::here(instances);
+    match Shares::of(Limit::of_process().hard, machine).lack(phones) {
+        None => Finding::fine(format!("file descriptors: {} are needed for {phones} phones", machine.need(phones))),
+        Some(lack) => Finding::warning(format!("where this command runs {}", lack.sentence()), CURE),
     }
 }
 

@@ -350,7 +350,8 @@ impl House {
             https: tls.iter().map(|_| "127.0.0.1:0".to_owned()).collect(),
             tls,
             patience,
-            workers: Some(workers),
+            workers: workers,
+            connections_per_worker: 10_000,
             shutdown: Duration::from_secs(1),
         };
         let listening = listen(&addresses, &deps).unwrap();

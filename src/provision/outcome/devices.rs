@@ -22,6 +22,7 @@ const NO_DEVICES: &str = "No PBX has announced a Devices app yet: check that the
                           Services and that the Devices app is installed.";
 const NO_CREDENTIAL: &str =
     "There is neither a provisioning code nor a Devices password for this phone: provision it again.";
+const NO_DESCRIPTOR: &str = sayings::NO_DESCRIPTOR.english;
 const CODE_REFUSED: &str = sayings::CODE_REFUSED.english;
 const FORGOTTEN: &str = sayings::FORGOTTEN.english;
 
@@ -130,6 +131,11 @@ pub fn away(phone: &mut Phone, reason: &str, now: Timestamp, events: &mut Vec<Ne
     if down(phone, &away.said().text(), now) {
         events.push(away.into());
     }
+}
+
+/// The gateway has as many sockets open as it may: the phone's waits.
+pub fn no_descriptor(phone: &mut Phone, now: Timestamp) {
+    down(phone, NO_DESCRIPTOR, now);
 }
 
 /// No Devices URL is known.

@@ -1,0 +1,333 @@
+//! Places of sockets that have not logged in yet. What they may do is bounded by their number: of one source, and of all.
+//! A socket that finds no place waits for one for a moment, because app objects of a PBX come all at once. A source from
+//! which a PBX has logged in before has places of its own, which strangers cannot take.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::oneshot;
+
+use crate::phone::{identity::network, instance::InstanceId};
+
+/// Sockets one source may have open without having logged in. A login takes a few round trips.
+const PER_SOURCE: usize = 16;
+/// Sockets that have not logged in, of all sources.
+const ALL: usize = 1024;
+/// The same for a source from which a PBX has logged in before, beside the others.
+const PER_PROVEN_SOURCE: usize = 128;
+/// The same for all those sources.
+const ALL_PROVEN: usize = 512;
+/// Sockets of one source that wait for a place.
+const WAITING_PER_SOURCE: usize = 256;
+/// Sockets of all sources that wait for a place.
+const WAITING: usize = 2048;
+/// How long one waits: within that time the sockets before it have logged in or have failed.
+const PATIENCE: Duration = Duration::from_secs(12);
+/// Sources remembered per instance; the oldest is forgotten.
+const PROVEN_PER_INSTANCE: usize = 32;
+
+/// The fact that holds the sources from which a PBX has logged in, so that they have their places after a restart too.
+pub const FACT: &str = "pbx.sources";
+
+/// Places, one set for all listeners.
+#[derive(Debug, Default)]
+pub struct Places(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    strangers: Counts,
+    proven: Counts,
+    /// In the order in which they came.
+    waiting: VecDeque<Waiting>,
+    sources: HashMap<InstanceId, VecDeque<IpAddr>>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    all: usize,
+    of: HashMap<IpAddr, usize>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    source: IpAddr,
+    place: oneshot::Sender<Place>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Stranger,
+    Proven,
+}
+
+/// The place of one socket; free again when dropped.
+#[derive(Debug)]
+pub struct Place {
+    places: Arc<Places>,
+    source: IpAddr,
+    kind: Kind,
+}
+
+impl Counts {
+    fn of(&self, source: IpAddr) -> usize {
+        self.of.get(&source).copied().unwrap_or_default()
+    }
+
+    fn add(&mut self, source: IpAddr) {
+        *self.of.entry(source).or_default() += 1;
+        self.all += 1;
+    }
+
+    fn remove(&mut self, source: IpAddr) {
+        let Some(own) = self.of.get_mut(&source) else { return };
+        (*own, self.all) = (*own - 1, self.all - 1);
+        if *own == 0 {
+            self.of.remove(&source);
+        }
+    }
+}
+
+impl State {
+    fn is_proven(&self, source: IpAddr) -> bool {
+        self.sources.values().any(|sources| sources.contains(&source))
+    }
+
+    fn counts(&mut self, kind: Kind) -> &mut Counts {
+        match kind {
+            Kind::Stranger => &mut self.strangers,
+            Kind::Proven => &mut self.proven,
+        }
+    }
+
+    /// Whether there is a place for the source, and which.
+    fn free(&self, source: IpAddr) -> Option<Kind> {
+        let has_room = |counts: &Counts, per_source: usize, all: usize| {
+            // A source has at most as many as are free: where many sources come, each gets fewer.
+            let free = all.saturating_sub(counts.all);
+            counts.of(source) < per_source.min(free)
+        };
+        if self.is_proven(source) && has_room(&self.proven, PER_PROVEN_SOURCE, ALL_PROVEN) {
+            return Some(Kind::Proven);
+        }
+        has_room(&self.strangers, PER_SOURCE, ALL).then_some(Kind::Stranger)
+    }
+}
+
+impl Places {
+    /// With the sources of earlier runs: instance and the value of its fact.
+    #[must_use]
+    pub fn remembered(facts: impl IntoIterator<Item = (InstanceId, String)>) -> Arc<Self> {
+        let parse = |value: String| value.split(' ').filter_map(|source| source.parse().ok()).collect();
+        let sources = facts.into_iter().map(|(instance, value)| (instance, parse(value))).collect();
+        Arc::new(Self(Mutex::new(State { sources, ..State::default() })))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place for a socket of `source`; waits for one if there is none. `None` when none came free in time, or too many
+    /// wait already.
+    pub async fn enter(self: &Arc<Self>, source: IpAddr) -> Option<Place> {
+        // One customer's end of an IPv6 network is one source.
+        let source = network(source);
+        let waiting = {
+            let mut state = self.lock();
+            // Who waits already comes first.
+            let own = state.waiting.iter().filter(|waiting| waiting.source == source).count();
+            if own == 0
+                && let Some(kind) = state.free(source)
+            {
+                return Some(self.take(&mut state, source, kind));
+            }
+            let free = WAITING.saturating_sub(state.waiting.len());
+            if own >= WAITING_PER_SOURCE.min(free) {
+                return None;
+            }
+            let (place, waiting) = oneshot::channel();
+            state.waiting.push_back(Waiting { source, place });
+            waiting
+        };
+        // Whoever left meanwhile may have left places behind.
+        self.hand_out();
+        let place = tokio::time::timeout(PATIENCE, waiting).await;
+        place.ok()?.ok()
+    }
+
+    fn take(self: &Arc<Self>, state: &mut State, source: IpAddr, kind: Kind) -> Place {
+        state.counts(kind).add(source);
+        Place { places: Arc::clone(self), source, kind }
+    }
+
+    /// Gives free places to those that wait.
+    fn hand_out(self: &Arc<Self>) {
+        // A place that nobody took is given back outside the lock.
+        let mut left = Vec::new();
+        let mut state = self.lock();
+        let waiting = std::mem::take(&mut state.waiting);
+        for one in waiting {
+            if one.place.is_closed() {
+                continue;
+            }
+            match state.free(one.source) {
+                Some(kind) => left.extend(one.place.send(self.take(&mut state, one.source, kind)).err()),
+                None => state.waiting.push_back(one),
+            }
+        }
+        drop(state);
+        drop(left);
+    }
+
+    /// A PBX has logged in from `source`. The value of the instance's fact, when it is another than before.
+    pub fn prove(self: &Arc<Self>, instance: InstanceId, source: IpAddr) -> Option<String> {
+        let source = network(source);
+        let mut state = self.lock();
+        let sources = state.sources.entry(instance).or_default();
+        if sources.contains(&source) {
+            return None;
+        }
+        if sources.len() >= PROVEN_PER_INSTANCE {
+            sources.pop_front();
+        }
+        sources.push_back(source);
+        let fact = sources.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        drop(state);
+        // Others of this source may wait.
+        self.hand_out();
+        Some(fact)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let has_waiting = {
+            let mut state = self.places.lock();
+            state.counts(self.kind).remove(self.source);
+            !state.waiting.is_empty()
+        };
+        if has_waiting {
+            self.places.hand_out();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    const INSTANCE: InstanceId = InstanceId(1);
+
+    fn host(number: u8) -> IpAddr {
+        IpAddr::from([192, 0, 2, number])
+    }
+
+    /// A place that is there without waiting.
+    fn now(places: &Arc<Places>, source: IpAddr) -> Option<Place> {
+        places.enter(source).now_or_never().flatten()
+    }
+
+    /// Sixteen of each of so many sources.
+    fn crowd(places: &Arc<Places>, sources: u32) -> Vec<Place> {
+        let of = |source: u32| IpAddr::V4((0x0b00_0000 + source).into());
+        (0..sources).flat_map(|source| (0..PER_SOURCE).filter_map(move |_| now(places, of(source)))).collect()
+    }
+
+    #[actix_rt::test]
+    async fn a_source_has_a_bounded_number_of_sockets_before_login() {
+        let places = Arc::new(Places::default());
+        let mut inside: Vec<Place> = (0..PER_SOURCE).map(|_| now(&places, host(1)).unwrap()).collect();
+        assert!(now(&places, host(1)).is_none());
+        assert!(now(&places, host(2)).is_some());
+        inside.pop();
+        assert!(now(&places, host(1)).is_some());
+        drop(inside);
+        assert!(places.lock().strangers.of.is_empty());
+    }
+
+    #[actix_rt::test]
+    async fn an_ipv6_network_is_one_source_and_many_sources_leave_room_for_another() {
+        let places = Arc::new(Places::default());
+        let address = |number: u32| format!("2001:db8::{number:x}").parse::<IpAddr>().unwrap();
+        let inside: Vec<Place> = (0..100).filter_map(|number| now(&places, address(number))).collect();
+        assert_eq!(inside.len(), PER_SOURCE);
+        let others = crowd(&places, 64);
+        assert!(others.len() > 900, "{}", others.len());
+        assert!(now(&places, host(1)).is_some());
+        drop((inside, others));
+        assert_eq!(places.lock().strangers.all, 0);
+    }
+
+    #[actix_rt::test]
+    async fn sixty_sockets_of_one_source_get_in_one_after_the_other() {
+        let places = Arc::new(Places::default());
+        let sockets = (0..60).map(|_| {
+            let places = Arc::clone(&places);
+            async move {
+                let place = places.enter(host(1)).await;
+                tokio::task::yield_now().await;
+                place.is_some()
+            }
+        });
+        let inside = futures_util::future::join_all(sockets).await;
+        assert!(inside.iter().all(|is_inside| *is_inside));
+        let state = places.lock();
+        assert!(state.strangers.of.is_empty() && state.waiting.is_empty());
+    }
+
+    #[actix_rt::test]
+    async fn those_that_wait_are_bounded_and_one_that_gave_up_takes_no_place() {
+        let places = Arc::new(Places::default());
+        let inside: Vec<Place> = (0..PER_SOURCE).map(|_| now(&places, host(1)).unwrap()).collect();
+        let mut waiting: Vec<_> = (0..WAITING_PER_SOURCE).map(|_| Box::pin(places.enter(host(1)))).collect();
+        for one in &mut waiting {
+            assert!(one.now_or_never().is_none(), "it waits");
+        }
+        assert_eq!(places.enter(host(1)).now_or_never().map(|place| place.is_none()), Some(true), "refused at once");
+        assert!(now(&places, host(2)).is_some());
+        drop(waiting);
+        drop(inside);
+        let state = places.lock();
+        assert!(state.strangers.of.is_empty() && state.waiting.is_empty());
+    }
+
+    #[actix_rt::test]
+    async fn a_source_with_a_proven_pbx_has_places_that_strangers_cannot_take() {
+        let places = Arc::new(Places::default());
+        assert_eq!(places.prove(INSTANCE, host(1)).as_deref(), Some("192.0.2.1"));
+        assert_eq!(places.prove(INSTANCE, host(1)), None, "known already");
+        let strangers = crowd(&places, 5_000);
+        assert_eq!(strangers.len(), ALL);
+        assert!(now(&places, host(2)).is_none());
+        let proven: Vec<Place> = (0..60).filter_map(|_| now(&places, host(1))).collect();
+        assert_eq!(proven.len(), 60);
+    }
+
+    #[actix_rt::test]
+    async fn proven_sources_are_known_after_a_restart_and_the_oldest_is_forgotten() {
+        let first = Arc::new(Places::default());
+        let facts: Vec<String> = (1..=40).filter_map(|number| first.prove(INSTANCE, host(number))).collect();
+        assert_eq!(facts.len(), 40);
+        let second = Places::remembered([(INSTANCE, facts[39].clone())]);
+        let strangers = crowd(&second, 5_000);
+        assert!(now(&second, host(40)).is_some() && now(&second, host(9)).is_some());
+        assert!(now(&second, host(8)).is_none());
+        drop(strangers);
+    }
+
+    #[actix_rt::test]
+    async fn what_waits_gets_in_when_its_source_is_proven() {
+        let places = Arc::new(Places::default());
+        let inside: Vec<Place> = (0..PER_SOURCE).map(|_| now(&places, host(1)).unwrap()).collect();
+        let mut waiting = Box::pin(places.enter(host(1)));
+        assert!((&mut waiting).now_or_never().is_none());
+        places.prove(INSTANCE, host(1));
+        assert!(waiting.await.is_some());
+        drop(inside);
+    }
+}

@@ -1,0 +1,209 @@
+//! File descriptors: how many the process may have, and how they are shared out. Every sysclient and every connection of a
+//! client takes one. The shares are bounds, so that neither kind takes what the other, the listeners or the database need.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// What to do when there are too few.
+pub const CURE: &str = "raise LimitNOFILE= in the systemd unit, or the hard limit of the shell (`ulimit -Hn`), and restart \
+                        the gateway";
+
+/// Of the process itself: standard streams, the database, runtimes of five threads, files, lookups of names, redirect calls.
+const PROCESS: u64 = 56;
+/// Of the runtime of one HTTP worker.
+const PER_WORKER: u64 = 6;
+/// Of an instance: its connections to Devices.
+const PER_INSTANCE: u64 = 2;
+/// Connections clients need at least: PBXs, a reverse proxy, phones that come one after the other.
+const CLIENTS_NEEDED: u64 = 64;
+/// Of an instance: app objects and pages that are open.
+const CLIENTS_PER_INSTANCE: u64 = 8;
+/// More connections of clients are never open at once: each costs memory as well.
+const MOST_CLIENTS: u64 = 65_536;
+/// Bounds of the share of the operator's listener.
+const OPERATORS: (u64, u64) = (4, 256);
+
+/// The limits the system sets; [`u64::MAX`] = none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit {
+    /// What holds.
+    pub soft: u64,
+    /// As far as the process may raise it.
+    pub hard: u64,
+}
+
+/// Why the limit could not be raised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the limit of file descriptors cannot be raised from {soft} to {hard}: {source}; {CURE}")]
+pub struct RaiseError {
+    soft: u64,
+    hard: u64,
+    source: rustix::io::Errno,
+}
+
+impl Limit {
+    /// The limits of this process.
+    #[must_use]
+    pub fn of_process() -> Self {
+        let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+        Self { soft: current.unwrap_or(u64::MAX), hard: maximum.unwrap_or(u64::MAX) }
+    }
+
+    /// Raises the soft limit to the hard one. The usual soft limit of 1024 is for programs that use `select`.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn raise() -> Result<Self, RaiseError> {
+        let Self { soft, hard } = Self::of_process();
+        if soft < hard {
+            let maximum = (hard != u64::MAX).then_some(hard);
+            setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
+                .map_err(|source| RaiseError { soft, hard, source })?;
+        }
+        Ok(Self { soft: hard, hard })
+    }
+}
+
+/// What the process is made of, as far as it needs descriptors however many phones there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Machine {
+    /// Threads that serve clients.
+    pub workers: usize,
+    /// Tenants.
+    pub instances: usize,
+}
+
+impl Machine {
+    /// This computer, with a worker per core.
+    #[must_use]
+    pub fn here(instances: usize) -> Self {
+        Self { workers: std::thread::available_parallelism().map_or(2, std::num::NonZero::get), instances }
+    }
+
+    fn reserve(self) -> u64 {
+        PROCESS + PER_WORKER * count(self.workers) + PER_INSTANCE * count(self.instances)
+    }
+
+    fn clients_needed(self) -> u64 {
+        CLIENTS_NEEDED + CLIENTS_PER_INSTANCE * count(self.instances)
+    }
+
+    /// The limit under which `phones` phones have a sysclient each, and clients room enough.
+    #[must_use]
+    pub fn need(self, phones: usize) -> u64 {
+        // Clients get a third of what is shared out.
+        let phones = count(phones);
+        let shared = (phones + phones.div_ceil(2)).max(3 * self.clients_needed());
+        // The operator's share is a sixteenth of it.
+        let operators = shared.div_ceil(15).clamp(OPERATORS.0, OPERATORS.1);
+        self.reserve() + shared + operators + 2
+    }
+}
+
+/// How the descriptors are shared out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shares {
+    /// What there is.
+    pub limit: u64,
+    /// Connections of phones, PBXs and people.
+    pub clients: usize,
+    /// Connections to the operator's listener.
+    pub operators: usize,
+    /// Sysclients.
+    pub sysclients: usize,
+    machine: Machine,
+}
+
+impl Shares {
+    /// Shares `limit` out. Under a limit that is far too low every kind keeps a few: then the system refuses some.
+    #[must_use]
+    pub fn of(limit: u64, machine: Machine) -> Self {
+        let free = limit.saturating_sub(machine.reserve());
+        let operators = (free / 16).clamp(OPERATORS.0, OPERATORS.1);
+        let shared = free.saturating_sub(operators);
+        let clients = (shared / 3).clamp(8, MOST_CLIENTS);
+        let sysclients = shared.saturating_sub(clients).max(1);
+        let size = |share: u64| usize::try_from(share).unwrap_or(usize::MAX);
+        Self { limit, clients: size(clients), operators: size(operators), sysclients: size(sysclients), machine }
+    }
+
+    /// Connections each HTTP worker may have open.
+    #[must_use]
+    pub fn clients_per_worker(&self) -> usize {
+        (self.clients / self.machine.workers.max(1)).max(1)
+    }
+
+    /// What is missing for so many phones, if anything is.
+    #[must_use]
+    pub fn lack(&self, phones: usize) -> Option<Lack> {
+        let need = self.machine.need(phones);
+        (self.limit < need).then_some(Lack { limit: self.limit, need, phones, sysclients: self.sysclients })
+    }
+}
+
+/// Too few descriptors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lack {
+    /// What there is.
+    pub limit: u64,
+    /// What is needed.
+    pub need: u64,
+    /// For so many phones.
+    pub phones: usize,
+    /// So many of them can be connected with Devices at once.
+    pub sysclients: usize,
+}
+
+impl Lack {
+    /// What is wrong, without the cure.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let Self { limit, need, phones, sysclients } = self;
+        format!(
+            "the limit of file descriptors is {limit}, and {need} are needed for {phones} phones; {sysclients} phones at most \
+             are connected with Devices at once, the others wait"
+        )
+    }
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MACHINE: Machine = Machine { workers: 2, instances: 1 };
+
+    #[test]
+    fn the_shares_and_the_reserve_are_never_more_than_there_is() {
+        for limit in (110..5_000).chain([20_000, 524_288, 1 << 40, u64::MAX]) {
+            let shares = Shares::of(limit, MACHINE);
+            let sum = MACHINE.reserve() + count(shares.clients) + count(shares.operators) + count(shares.sysclients);
+            assert!(sum <= limit, "{shares:?}");
+            assert!(shares.clients_per_worker() * MACHINE.workers <= shares.clients, "{shares:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_needed_is_enough_and_less_is_lacking() {
+        for phones in [0, 1, 50, 595, 600, 10_000, 100_000] {
+            for machine in [MACHINE, Machine { workers: 64, instances: 300 }] {
+                let need = machine.need(phones);
+                let shares = Shares::of(need, machine);
+                assert!(shares.sysclients >= phones && shares.lack(phones).is_none(), "{phones}: {shares:?}");
+                assert!(count(shares.clients) >= machine.clients_needed(), "{phones}: {shares:?}");
+                let lack = Shares::of(need - 1, machine).lack(phones).unwrap();
+                assert!(lack.sentence().contains(&need.to_string()), "{}", lack.sentence());
+            }
+        }
+    }
+
+    #[test]
+    fn ten_thousand_phones_need_more_than_the_usual_soft_limit_and_less_than_the_usual_hard_one() {
+        let need = MACHINE.need(10_000);
+        assert!((15_000..20_000).contains(&need), "{need}");
+        assert!(Shares::of(1024, MACHINE).lack(10_000).is_some());
+        assert!(Shares::of(524_288, MACHINE).lack(10_000).is_none());
+    }
+}
