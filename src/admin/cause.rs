@@ -12,6 +12,7 @@ use crate::{
         public_url::PublicUrls,
         record::{Account, Phone},
     },
+    provision::sayings::NO_DESCRIPTOR,
     store::RequestFacts,
 };
 

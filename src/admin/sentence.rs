@@ -110,6 +110,7 @@ fn since(cause: Cause, phone: &Phone, facts: &Facts<'_>) -> Timestamp {
         | Cause::DevicesNotAnnounced
         | Cause::DevicesAway
         | Cause::DevicesLost
+        | Cause::NoDescriptor
         | Cause::Connecting
         | Cause::CodeRefused
         | Cause::RemovedInDevices => phone.devices.since,
@@ -189,6 +190,7 @@ fn button(cause: Cause, phone: &Phone) -> Option<Button> {
         | Cause::ServicesNotGranted
         | Cause::DevicesNotAnnounced
         | Cause::DevicesAway
+        | Cause::NoDescriptor
         | Cause::Connecting
         | Cause::AskedBeforeConfig
         | Cause::NoOwnUrl

@@ -172,6 +172,13 @@ const ROWS: &[Row] = &[
         |case| case.phone.devices.fail(DevicesState::Waiting, "refused", None, case.now),
         "refused",
     ),
+    (
+        Cause::NoDescriptor,
+        None,
+        fresh,
+        |case| crate::provision::outcome::no_descriptor(&mut case.phone, case.now),
+        "LimitNOFILE=",
+    ),
     (Cause::Connecting, None, fresh, |case| case.phone.devices.reach(DevicesState::Connecting, case.now), "Wait"),
     (
         Cause::CodeRefused,

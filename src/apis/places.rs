@@ -152,7 +152,7 @@ impl Places {
             state.waiting.push_back(Waiting { source, place });
             waiting
         };
-        // Whoever left meanwhile may have left places behind.
+        // Those that gave up waiting stand in nobody's way.
         self.hand_out();
         let place = tokio::time::timeout(PATIENCE, waiting).await;
         place.ok()?.ok()

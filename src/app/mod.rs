@@ -197,9 +197,9 @@ impl Application {
             store: store.clone(),
             clock: Arc::clone(&clock),
             tasks: tasks.clone(),
-            places: Places::remembered(instances.iter().filter_map(|instance| {
-                Some((instance.id, store.fact(instance.id, places::FACT)?))
-            })),
+            places: Places::remembered(
+                instances.iter().filter_map(|instance| Some((instance.id, store.fact(instance.id, places::FACT)?))),
+            ),
             wrong_passwords: Arc::default(),
             turned_away,
             desk: Arc::new(desk.clone()),

@@ -13,8 +13,9 @@ use actix_service::{IntoServiceFactory, Service, ServiceFactory, ServiceFactoryE
 use actix_web::{App, HttpRequest, dev::AppConfig, rt::net::TcpStream};
 
 use super::{
-    Deps, configure,
+    Deps,
     capacity::Capacity,
+    configure,
     gate::{Gate, TurnedAway},
     handshakes::{Ended, Handshakes, Secured},
     issuers::{Issuers, Shown},

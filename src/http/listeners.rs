@@ -10,8 +10,8 @@ use actix_web::{App, HttpServer, dev::Server};
 
 use super::{
     Deps,
-    certificates::Certificates,
     capacity::Capacity,
+    certificates::Certificates,
     connections::{self, Admission, KEEP_ALIVE, Patience, SLOW_GOODBYE, SLOW_REQUEST},
     gate::{Bounds, Gate, UNFINISHED},
     handshakes::Handshakes,

@@ -56,8 +56,11 @@ impl Limit {
         let Self { soft, hard } = Self::of_process();
         if soft < hard {
             let maximum = (hard != u64::MAX).then_some(hard);
-            setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
-                .map_err(|source| RaiseError { soft, hard, source })?;
+            setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).map_err(|source| RaiseError {
+                soft,
+                hard,
+                source,
+            })?;
         }
         Ok(Self { soft: hard, hard })
     }

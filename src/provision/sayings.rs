@@ -129,7 +129,7 @@ mod tests {
             .iter()
             .map(ToString::to_string)
             .chain([Outcome::OwnedByOther.sentence(), Outcome::InvalidMac.sentence()])
-            .chain([away()]);
+            .chain([away(), NO_DESCRIPTOR.english.to_owned()]);
         for sentence in sentences {
             assert!(known(&sentence).kept().is_some(), "{sentence}");
         }

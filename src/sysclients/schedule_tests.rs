@@ -49,6 +49,37 @@ fn while_an_endpoint_is_away_one_phone_probes_and_others_go_on() {
 }
 
 #[test]
+fn no_more_sockets_than_set_are_open_and_who_waits_is_named_once() {
+    let mut schedule = Schedule::new(1000, 2, 0);
+    (0..4).for_each(|id| assert_eq!(schedule.hold(PhoneId(id), "a"), None));
+    let open = schedule.poll(at(0));
+    assert_eq!(phones(&open), [0, 1]);
+    assert_eq!(schedule.held_back(at(0)), [PhoneId(2), PhoneId(3)]);
+    assert!(schedule.held_back(at(0)).is_empty(), "said once");
+    assert_eq!(schedule.next_poll(at(0)), None, "only the end of another makes room");
+    schedule.drop_phone(PhoneId(0));
+    assert!(schedule.poll(at(1)).is_empty(), "its socket is still open");
+    schedule.ended(PhoneId(0), open[0].conn, Ended::Lost, at(2), 0.0);
+    assert_eq!(phones(&schedule.poll(at(2))), [2]);
+    assert_eq!(schedule.live(), 2);
+}
+
+#[test]
+fn a_descriptor_the_system_refused_costs_the_phone_no_pause_of_its_own() {
+    let mut schedule = Schedule::new(1000, 100, 0);
+    (0..3).for_each(|id| assert_eq!(schedule.hold(PhoneId(id), "a"), None));
+    let open = schedule.poll(at(0));
+    for one in &open {
+        schedule.ended(one.phone, one.conn, Ended::NoDescriptor, at(0), 0.0);
+    }
+    assert_eq!(schedule.held_back(at(0)).len(), 3);
+    assert!(schedule.poll(at(4_999)).is_empty());
+    assert_eq!(schedule.next_poll(at(4_999)), Some(at(5_000)));
+    assert_eq!(schedule.poll(at(5_000)).len(), 3);
+    assert!(!schedule.is_away(PhoneId(0)));
+}
+
+#[test]
 fn endpoints_take_turns() {
     let mut schedule = Schedule::new(25, 100_000, 0);
     (0..100).for_each(|id| assert_eq!(schedule.hold(PhoneId(id), "big"), None));

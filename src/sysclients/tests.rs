@@ -285,3 +285,33 @@ fn fleet_now(bench: &Bench) -> Timestamp {
     use crate::clock::Clock as _;
     bench.clock.now()
 }
+
+#[actix_rt::test]
+async fn without_a_free_descriptor_a_phone_waits_says_so_and_comes_in_when_another_leaves() {
+    let double = devices(with_code("1")).await;
+    {
+        let mut known = double.known.lock().unwrap();
+        known.passwords.extend((1..=4).map(|id| (mac(id), format!("p{id}"))));
+    }
+    let mut bench = Bench::with_room_for(2, 50, 64);
+    let hold = |bench: &Bench, id: i64| {
+        bench.fleet.hold(spec(id, &double, Credential::Password(format!("p{id}").as_str().into())));
+    };
+    (1..=4).for_each(|id| hold(&bench, id));
+    let (mut members, mut told) = (Vec::new(), Vec::new());
+    while members.len() < 2 || told.len() < 2 {
+        match bench.next(STEP).await {
+            (phone, _, event) if event == "last" => members.push(phone),
+            (phone, _, event) if event == "no_descriptor" => told.push(phone),
+            _ => {}
+        }
+    }
+    assert_eq!(bench.fleet.counts().get(&Status::NoDescriptor), Some(&2));
+    assert_eq!(double.known.lock().unwrap().opened.len(), 2);
+    // The clock stands still from here on: no pause is in the way of those that waited.
+    bench.fleet.drop_phone(PhoneId(members[0]));
+    let (next, _) = bench.until("last", STILL).await;
+    assert!(told.contains(&next), "{next} of {told:?}");
+    assert_eq!(bench.fleet.counts().get(&Status::NoDescriptor), Some(&1));
+    bench.stop().await;
+}

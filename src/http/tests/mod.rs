@@ -1,6 +1,7 @@
 //! The listeners over real sockets, with records and files in memory.
 
 mod certificates;
+mod crowd;
 mod digest;
 mod handshakes;
 mod refusals;

@@ -302,12 +302,17 @@ impl House {
 
     /// As many threads answer as on a machine with so many cores.
     pub async fn with_workers(workers: usize) -> Self {
-        Self::built(None, Patience::default(), workers, "127.0.0.1:0").await
+        Self::built(None, Patience::default(), (workers, 10_000), "127.0.0.1:0").await
+    }
+
+    /// One thread, which may have so many connections open.
+    pub async fn with_room_for(connections: usize) -> Self {
+        Self::built(None, Patience::default(), (1, connections), "127.0.0.1:0").await
     }
 
     /// Listens at an IPv6 address that takes IPv4 as well, as `[::]:8080` does.
     pub async fn dual_stack() -> Self {
-        let mut house = Self::built(None, Patience::default(), 1, "[::]:0").await;
+        let mut house = Self::built(None, Patience::default(), (1, 10_000), "[::]:0").await;
         house.http = SocketAddr::from(([127, 0, 0, 1], house.http.port()));
         house
     }
@@ -317,10 +322,15 @@ impl House {
     }
 
     pub async fn with_tls(tls: Option<Tls>, patience: Patience) -> Self {
-        Self::built(tls, patience, 1, "127.0.0.1:0").await
+        Self::built(tls, patience, (1, 10_000), "127.0.0.1:0").await
     }
 
-    async fn built(tls: Option<Tls>, patience: Patience, workers: usize, http: &str) -> Self {
+    async fn built(
+        tls: Option<Tls>,
+        patience: Patience,
+        (workers, connections_per_worker): (usize, usize),
+        http: &str,
+    ) -> Self {
         let memory = Arc::new(Memory::default());
         *memory.body.lock().unwrap() = Bytes::from(vec![b'x'; 16 * 1024]);
         memory.phones.lock().unwrap().insert(PhoneId(7), Arc::new(sample::phone()));
@@ -350,8 +360,8 @@ impl House {
             https: tls.iter().map(|_| "127.0.0.1:0".to_owned()).collect(),
             tls,
             patience,
-            workers: workers,
-            connections_per_worker: 10_000,
+            workers,
+            connections_per_worker,
             shutdown: Duration::from_secs(1),
         };
         let listening = listen(&addresses, &deps).unwrap();

@@ -78,7 +78,7 @@ async fn a_yealink_phone_gets_its_file_from_the_store() {
         tls: None,
         patience: Default::default(),
         workers: 1,
-            connections_per_worker: 10_000,
+        connections_per_worker: 10_000,
         shutdown: Duration::from_secs(1),
     };
     let listening = listen(&addresses, &deps).unwrap();

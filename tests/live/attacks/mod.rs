@@ -3,6 +3,7 @@
 mod bombs;
 mod doors;
 mod fields;
+mod limits;
 mod logins;
 mod paths;
 mod raw;

@@ -101,16 +101,25 @@ impl Site {
 
     /// The same with variables in its environment.
     pub fn serve_with(&self, variables: &[(&str, &str)]) -> Process {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gangway"));
+        command.args(["serve", "--config"]).arg(self.config()).envs(variables.iter().copied());
+        self.start(command)
+    }
+
+    /// The same under limits, as `ulimit` of a shell sets them.
+    pub fn serve_under(&self, ulimit: &str) -> Process {
+        self.start(shell(ulimit, &["serve"], &self.config()))
+    }
+
+    /// Runs another command of the binary to its end, under limits.
+    pub fn run_under(&self, ulimit: &str, arguments: &[&str]) -> Output {
+        shell(ulimit, arguments, &self.config()).output().unwrap()
+    }
+
+    fn start(&self, mut command: Command) -> Process {
         let log = self.dir.path().join("log.txt");
         let file = fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_gangway"))
-            .args(["serve", "--config"])
-            .arg(self.config())
-            .envs(variables.iter().copied())
-            .stdout(Stdio::null())
-            .stderr(file)
-            .spawn()
-            .unwrap();
+        let mut child = command.stdout(Stdio::null()).stderr(file).spawn().unwrap();
         let started = Instant::now();
         while get(self.http, "/healthz").is_none() {
             if let Some(status) = child.try_wait().unwrap() {
@@ -126,6 +135,14 @@ impl Site {
     pub fn run(&self, arguments: &[&str]) -> Output {
         run(&self.config(), arguments)
     }
+}
+
+/// The binary in place of a shell that has set limits.
+fn shell(ulimit: &str, arguments: &[&str], config: &Path) -> Command {
+    let mut command = Command::new("sh");
+    let script = format!("{ulimit} && exec \"$0\" \"$@\"");
+    command.args(["-c", &script, env!("CARGO_BIN_EXE_gangway")]).args(arguments).arg("--config").arg(config);
+    command
 }
 
 /// Runs a command of the binary with a configuration file.
@@ -152,6 +169,11 @@ impl Process {
         assert!(done.success());
         let status = self.child.wait().unwrap();
         (started.elapsed(), status.code())
+    }
+
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// What it logged so far.
