@@ -7,16 +7,19 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 pub const CURE: &str = "raise LimitNOFILE= in the systemd unit, or the hard limit of the shell (`ulimit -Hn`), and restart \
                         the gateway";
 
-/// Of the process itself: standard streams, the database, runtimes of five threads, files, lookups of names, redirect calls.
-const PROCESS: u64 = 56;
+/// Of the process itself: some 50 for standard streams, the database and the runtimes of its threads, 20 for phones that are
+/// told to come, the rest for files and lookups of names.
+const PROCESS: u64 = 80;
 /// Of the runtime of one HTTP worker.
 const PER_WORKER: u64 = 6;
-/// Of an instance: its connections to Devices.
-const PER_INSTANCE: u64 = 2;
+/// Of an instance: connections to Devices and to the redirect services of three vendors.
+const PER_INSTANCE: u64 = 5;
 /// Connections clients need at least: PBXs, a reverse proxy, phones that come one after the other.
 const CLIENTS_NEEDED: u64 = 64;
 /// Of an instance: app objects and pages that are open.
 const CLIENTS_PER_INSTANCE: u64 = 8;
+/// So many connections of clients come before sysclients, as far as two thirds of what is shared out allow.
+const CLIENTS_FIRST: u64 = 16;
 /// More connections of clients are never open at once: each costs memory as well.
 const MOST_CLIENTS: u64 = 65_536;
 /// Bounds of the share of the operator's listener.
@@ -123,7 +126,7 @@ impl Shares {
         let free = limit.saturating_sub(machine.reserve());
         let operators = (free / 16).clamp(OPERATORS.0, OPERATORS.1);
         let shared = free.saturating_sub(operators);
-        let clients = (shared / 3).clamp(8, MOST_CLIENTS);
+        let clients = (shared / 3).max(CLIENTS_FIRST.min(shared / 3 * 2)).clamp(8, MOST_CLIENTS);
         let sysclients = shared.saturating_sub(clients).max(1);
         let size = |share: u64| usize::try_from(share).unwrap_or(usize::MAX);
         Self { limit, clients: size(clients), operators: size(operators), sysclients: size(sysclients), machine }
@@ -190,7 +193,7 @@ mod tests {
 
     #[test]
     fn what_is_needed_is_enough_and_less_is_lacking() {
-        for phones in [0, 1, 50, 595, 600, 10_000, 100_000] {
+        for phones in [0, 1, 50, 580, 600, 10_000, 100_000] {
             for machine in [MACHINE, Machine { workers: 64, instances: 300 }] {
                 let need = machine.need(phones);
                 let shares = Shares::of(need, machine);

@@ -109,10 +109,10 @@ fn step() -> impl Strategy<Value = Step> {
 
 proptest! {
     #[test]
-    fn the_three_promises_hold(
-        per_second in 1_u32..60, steps in proptest::collection::vec((step(), 0_i64..700), 0..300)
+    fn the_four_promises_hold(
+        per_second in 1_u32..60, most in 1_usize..40, steps in proptest::collection::vec((step(), 0_i64..700), 0..300)
     ) {
-        let mut schedule = Schedule::new(per_second, 100_000, 0);
+        let mut schedule = Schedule::new(per_second, most, 0);
         let (mut now, mut log, mut live, mut old) = (0, Vec::new(), Vec::<Open>::new(), Vec::<Open>::new());
         let mut held = HashSet::new();
         for (step, pause) in steps {
@@ -144,22 +144,35 @@ proptest! {
                 live.push(one);
             }
             prop_assert_eq!(schedule.live(), live.len());
+            prop_assert!(live.len() <= most);
+            schedule.held_back(at(now));
         }
-        // From here on everything is there: old sockets end, every held phone gets one that stays.
+        // From here on everything is there: old sockets end, every held phone gets one, which ends only where it has to
+        // make room.
         for one in live.drain(..) {
             schedule.ended(one.phone, one.conn, Ended::Lost, at(now), 0.5);
         }
+        let mut connected = HashSet::new();
         for _ in 0..100_000 {
             for one in schedule.poll(at(now)) {
                 prop_assert!(live.iter().all(|other| other.phone != one.phone));
                 log.push(now);
                 schedule.opened(one.phone, one.conn, at(now));
+                connected.insert(one.phone.0);
                 live.push(one);
             }
-            let Some(next) = schedule.next_poll(at(now)) else { break };
+            prop_assert!(live.len() <= most);
+            let Some(next) = schedule.next_poll(at(now)) else {
+                if connected == held {
+                    break;
+                }
+                let one = live.remove(0);
+                schedule.drop_phone(one.phone);
+                schedule.ended(one.phone, one.conn, Ended::Lost, at(now), 0.5);
+                continue;
+            };
             now = next.as_millisecond().max(now + 1);
         }
-        let connected: HashSet<i64> = live.iter().map(|one| one.phone.0).collect();
         prop_assert_eq!(connected, held);
         let limit = usize::try_from(per_second).unwrap();
         for window in log.windows(limit + 1) {

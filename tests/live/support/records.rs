@@ -61,6 +61,19 @@ impl Records {
         }
     }
 
+    /// Waits for a fact and returns its value.
+    pub async fn wait_fact(&self, key: &str) -> String {
+        let search = async {
+            loop {
+                match self.store.fact(self.instance, key) {
+                    Some(value) => return value,
+                    None => tokio::time::sleep(Duration::from_millis(20)).await,
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, search).await.unwrap_or_else(|_| panic!("no fact {key} within {PATIENCE:?}"))
+    }
+
     /// Waits until the record of a phone is as wanted, and returns it.
     pub async fn wait_phone(&self, mac: Mac, what: &str, wanted: impl Fn(&Phone) -> bool) -> Arc<Phone> {
         let what = format!("{mac}: {what}");
