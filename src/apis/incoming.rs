@@ -1,29 +1,72 @@
 //! What comes in over a socket that somebody opened to us. Before login a stranger decides what is sent, so nothing
-//! longer than a login gets into memory; after it messages may be long and come in pieces of any size.
+//! longer than a login gets into memory, and not many of those; after it messages may be long and come in pieces of any
+//! size. Both are judged by what a frame's header announces ([`crate::wire::websocket`]).
 
-use actix_web::web::{Bytes, BytesMut};
-use actix_ws::{AggregatedMessage, AggregatedMessageStream, Item, Message, MessageStream, ProtocolError};
+use actix_http::BoxedPayloadStream;
+use actix_web::{
+    FromRequest, HttpRequest, HttpResponse, dev,
+    web::{self, Bytes, BytesMut},
+};
+use actix_ws::{AggregatedMessage, AggregatedMessageStream, CloseCode, Item, Message, MessageStream, ProtocolError};
 
-use crate::wire::appws::{IN_LIMIT, PRE_LOGIN_LIMIT};
+use crate::{
+    net::frames::{FrameGate, FrameStream},
+    wire::{
+        appws::{IN_LIMIT, PRE_LOGIN_LIMIT},
+        websocket::{FrameFault, FrameLimits},
+    },
+};
+
+/// Everything a stranger may send until the login: a login takes two messages.
+const PRE_LOGIN_TOTAL: u64 = 32 * PRE_LOGIN_LIMIT as u64;
+const STRANGER: FrameLimits =
+    FrameLimits { frame: PRE_LOGIN_LIMIT, message: PRE_LOGIN_LIMIT, total: Some(PRE_LOGIN_TOTAL) };
+const KNOWN: FrameLimits = FrameLimits { frame: IN_LIMIT, message: IN_LIMIT, total: None };
 
 /// The messages of one socket.
-pub(super) struct Incoming(Option<Stage>);
+pub(super) struct Incoming {
+    gate: FrameGate,
+    stage: Option<Stage>,
+}
 
 enum Stage {
     Stranger { stream: MessageStream, pieces: BytesMut },
     Known(AggregatedMessageStream),
 }
 
+/// Why nothing more is taken from a socket.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    /// Said to the peer.
+    pub(super) code: CloseCode,
+    /// A sentence for it.
+    pub(super) reason: String,
+}
+
+/// Answers an upgrade request.
+pub(super) async fn open(
+    request: &HttpRequest,
+    payload: web::Payload,
+) -> Result<(HttpResponse, actix_ws::Session, Incoming), actix_web::Error> {
+    let gate = FrameGate::new(STRANGER);
+    let judged: BoxedPayloadStream = Box::pin(FrameStream::new(payload.into_inner(), gate.clone()));
+    let mut judged = dev::Payload::from(judged);
+    let payload = web::Payload::from_request(request, &mut judged).await?;
+    let (response, session, stream) = actix_ws::handle(request, payload)?;
+    Ok((response, session, Incoming::new(stream, gate)))
+}
+
 impl Incoming {
     /// Of a socket nobody logged in on yet.
-    pub(super) fn new(stream: MessageStream) -> Self {
+    fn new(stream: MessageStream, gate: FrameGate) -> Self {
         let stream = stream.max_frame_size(PRE_LOGIN_LIMIT);
-        Self(Some(Stage::Stranger { stream, pieces: BytesMut::new() }))
+        Self { gate, stage: Some(Stage::Stranger { stream, pieces: BytesMut::new() }) }
     }
 
     /// Somebody has logged in: long messages are taken from now on.
     pub(super) fn trust(&mut self) {
-        self.0 = match self.0.take() {
+        self.gate.set(KNOWN);
+        self.stage = match self.stage.take() {
             Some(Stage::Stranger { stream, .. }) => Some(Stage::Known(
                 stream.max_frame_size(IN_LIMIT).aggregate_continuations().max_continuation_size(IN_LIMIT),
             )),
@@ -32,8 +75,12 @@ impl Incoming {
     }
 
     /// The next message; safe to be dropped while it waits.
-    pub(super) async fn next(&mut self) -> Option<Result<AggregatedMessage, ProtocolError>> {
-        match self.0.as_mut()? {
+    pub(super) async fn next(&mut self) -> Option<Result<AggregatedMessage, Refusal>> {
+        Some(self.message().await?.map_err(|error| self.refusal(&error)))
+    }
+
+    async fn message(&mut self) -> Option<Result<AggregatedMessage, ProtocolError>> {
+        match self.stage.as_mut()? {
             Stage::Known(stream) => stream.recv().await,
             Stage::Stranger { stream, pieces } => loop {
                 let message = match stream.recv().await? {
@@ -45,6 +92,19 @@ impl Incoming {
                 }
             },
         }
+    }
+
+    fn refusal(&self, error: &ProtocolError) -> Refusal {
+        let Some(fault) = self.gate.fault() else {
+            let code = if matches!(error, ProtocolError::Overflow) { CloseCode::Size } else { CloseCode::Protocol };
+            return Refusal { code, reason: error.to_string() };
+        };
+        let code = match fault {
+            FrameFault::FrameTooLong { .. } | FrameFault::MessageTooLong { .. } => CloseCode::Size,
+            FrameFault::ControlTooLong => CloseCode::Protocol,
+            FrameFault::TotalTooLong { .. } => CloseCode::Policy,
+        };
+        Refusal { code, reason: fault.to_string() }
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
     Apis,
     admin::{Person, PersonEnd, Who},
     app, doors,
-    incoming::Incoming,
+    incoming::{self, Incoming},
     pbx_session::PbxEnd,
     places::{self, Place},
     provisioning,
@@ -48,14 +48,14 @@ pub fn no_place() -> HttpResponse {
 ///
 /// # Errors
 /// When the request is no proper websocket upgrade.
-pub fn upgrade(
+pub async fn upgrade(
     request: &HttpRequest,
     payload: web::Payload,
     (source, place): (IpAddr, Place),
     instance: &Arc<Instance>,
     apis: &Apis,
 ) -> Result<HttpResponse, actix_web::Error> {
-    let (response, session, stream) = actix_ws::handle(request, payload)?;
+    let (response, session, incoming) = incoming::open(request, payload).await?;
     let socket = Socket {
         session: Some(session),
         instance: Arc::clone(instance),
@@ -65,7 +65,7 @@ pub fn upgrade(
         replies: Replies::default(),
         role: Role::Stranger,
     };
-    apis.tasks.spawn_local("appwebsocket", socket.serve(Incoming::new(stream)));
+    apis.tasks.spawn_local("appwebsocket", socket.serve(incoming));
     Ok(response)
 }
 
@@ -139,7 +139,10 @@ impl Socket {
                         Then::GoOn
                     }
                     Some(Ok(AggregatedMessage::Close(_))) | None => Then::End(CloseCode::Normal, String::new()),
-                    Some(Err(error)) => Then::End(CloseCode::Protocol, error.to_string()),
+                    Some(Err(refusal)) => {
+                        tracing::debug!(source = %self.source, reason = %refusal.reason, "AppWebsocket is closed for what it sent");
+                        Then::End(refusal.code, refusal.reason)
+                    }
                 },
                 Some(text) = end.next() => self.send(text).await,
                 Some(text) = self.replies.next() => self.send(text).await,

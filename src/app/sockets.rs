@@ -36,8 +36,8 @@ impl Upgrade for Sockets {
         Box::pin(async move {
             let Some(source) = source else { return HttpResponse::BadRequest().finish() };
             let Some(place) = apis.places.enter(source).await else { return socket::no_place() };
-            socket::upgrade(&request, payload, (source, place), &instance, &apis)
-                .unwrap_or_else(|error| error.error_response())
+            let answer = socket::upgrade(&request, payload, (source, place), &instance, &apis).await;
+            answer.unwrap_or_else(|error| error.error_response())
         })
     }
 }

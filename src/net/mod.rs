@@ -6,6 +6,7 @@ pub mod client_hello;
 pub mod descriptors;
 pub mod error;
 pub mod failed_handshakes;
+pub mod frames;
 pub mod http;
 pub mod reach;
 pub mod sntp;

@@ -1,7 +1,14 @@
 //! The websocket driver: connects, joins fragments, answers pings, keeps the memory of an idle connection small.
 //! Knows nothing of what is said. It is not `Send` and lives on one arbiter thread.
 
-use std::{future::poll_fn, pin::Pin, rc::Rc, sync::Arc, task::Poll, time::Duration};
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
 
 use actix_codec::{Framed, FramedParts};
 use actix_http::ws::Item;
@@ -16,13 +23,19 @@ use bytestring::ByteString;
 use futures_util::{Sink, Stream};
 use url::Url;
 
-use super::error::{NetError, host_label};
+use super::{
+    error::{NetError, host_label},
+    frames::{FrameReader, FrameRefusal, FrameRoom},
+};
+use crate::wire::websocket::{FrameFault, FrameLimits};
 
 /// Read buffer of an idle connection. The framing allocates 8 KiB whenever less than 1 KiB is free, so this must be
 /// more than that; small messages fit.
 const IDLE_READ_BUFFER: usize = 2 * 1024;
 /// A read buffer above this is given back as soon as it is empty.
 const KEPT_READ_BUFFER: usize = 4 * 1024;
+/// Incomplete messages of more than 16 KiB on all connections of one [`WsConnector`] together, in bytes.
+const LONG_MESSAGES: u64 = 16 << 20;
 /// How long a peer may take to answer our close.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -73,6 +86,7 @@ pub enum WsFrame {
 pub struct WsConnector {
     client: awc::Client,
     limits: WsLimits,
+    room: FrameRoom,
 }
 
 impl WsConnector {
@@ -87,7 +101,7 @@ impl WsConnector {
             .timeout(limits.connect + limits.handshake + limits.handshake)
             .disable_redirects()
             .finish();
-        Self { client, limits }
+        Self { client, limits, room: FrameRoom::new(LONG_MESSAGES) }
     }
 
     /// Connects and upgrades. `ws`, `wss`, `http` and `https` are understood.
@@ -103,8 +117,14 @@ impl WsConnector {
             request = request.address((address, port).into());
         }
         let (_, framed) = request.connect().await.map_err(|error| refused(&host, &error, patience))?;
-        let mut connection =
-            WsConn { framed: Some(framed), joining: None, limits: self.limits, host: host.into(), ended: false };
+        let limits = FrameLimits { frame: self.limits.max_frame, message: self.limits.max_message, total: None };
+        let mut parts = framed.into_parts();
+        // Frames may have come together with the answer to the upgrade.
+        let before = std::mem::take(&mut parts.read_buf);
+        let mut judged = FramedParts::new(FrameReader::new(parts.io, before, limits, &self.room), parts.codec);
+        judged.write_buf = parts.write_buf;
+        let framed = Some(Framed::from_parts(judged));
+        let mut connection = WsConn { framed, joining: None, limits: self.limits, host: host.into(), ended: false };
         connection.slim();
         Ok(connection)
     }
@@ -137,7 +157,7 @@ struct Joining {
 /// An open websocket.
 pub struct WsConn {
     /// Always present; taken only while the buffers are exchanged.
-    framed: Option<Framed<BoxedSocket, Codec>>,
+    framed: Option<Framed<FrameReader<BoxedSocket>, Codec>>,
     joining: Option<Box<Joining>>,
     limits: WsLimits,
     host: Rc<str>,
@@ -171,10 +191,22 @@ impl WsConn {
                     return Some(Ok(frame));
                 }
                 Err(error) => {
+                    if matches!(error, NetError::TooLarge { .. }) {
+                        self.refuse(CloseCode::Size);
+                    }
                     self.ended = true;
                     return Some(Err(error));
                 }
             }
+        }
+    }
+
+    /// Says why the connection is given up, as far as the network takes it at once.
+    fn refuse(&mut self, code: CloseCode) {
+        let Some(framed) = self.framed.as_mut() else { return };
+        let mut framed = Pin::new(framed);
+        if framed.as_mut().start_send(Message::Close(Some(code.into()))).is_ok() {
+            let _ = Sink::<Message>::poll_flush(framed, &mut Context::from_waker(Waker::noop()));
         }
     }
 
@@ -332,7 +364,13 @@ impl WsConn {
 
 fn broken(host: &str, error: &WsProtocolError, limit: usize) -> NetError {
     match error {
-        WsProtocolError::Io(io) => NetError::from_io(host, io, true),
+        WsProtocolError::Io(io) => match io.get_ref().and_then(|inner| inner.downcast_ref::<FrameRefusal>()) {
+            Some(FrameRefusal::Fault(
+                FrameFault::FrameTooLong { limit, .. } | FrameFault::MessageTooLong { limit },
+            )) => NetError::TooLarge { host: host.to_owned(), limit: *limit },
+            Some(refusal) => NetError::Protocol { host: host.to_owned(), reason: refusal.to_string() },
+            None => NetError::from_io(host, io, true),
+        },
         WsProtocolError::Overflow => NetError::TooLarge { host: host.to_owned(), limit },
         other => NetError::Protocol { host: host.to_owned(), reason: other.to_string() },
     }

@@ -10,3 +10,4 @@ pub mod seeded;
 mod shape;
 pub mod sip;
 pub mod sysclient;
+pub mod websocket;

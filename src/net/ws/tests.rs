@@ -168,3 +168,22 @@ async fn a_redirection_is_refused_with_a_sentence_and_not_followed() {
     }
     assert!(elsewhere.accept().is_err(), "nobody went there");
 }
+
+/// A Devices or PBX that announces more than it may is told so at once, and its bytes go nowhere.
+#[actix_rt::test]
+async fn an_announced_length_over_the_limit_ends_the_connection_before_its_bytes() {
+    for announced in [(1_u64 << 20) + 1, 1 << 32, 1 << 62, u64::MAX] {
+        let url = server(move |mut peer| async move {
+            let mut bytes = vec![0x82, 127];
+            bytes.extend(announced.to_be_bytes());
+            peer.io_mut().write_all(&bytes).await.unwrap();
+            let goodbye = peer.next().await.unwrap().unwrap();
+            assert!(matches!(goodbye, Frame::Close(Some(CloseReason { code: CloseCode::Size, .. }))), "{goodbye:?}");
+        })
+        .await;
+        let mut conn = open(&url, WsLimits::default()).await;
+        let error = conn.next().await.unwrap().unwrap_err();
+        assert!(matches!(error, NetError::TooLarge { limit: 1_048_576, .. }), "{error}");
+        assert!(conn.next().await.is_none());
+    }
+}
