@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 seconds=${SECONDS_EACH:-600}
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(appws sysclient redirect request manifest csv digest config)
+[ ${#targets[@]} -gt 0 ] || targets=(appws sysclient redirect request manifest csv digest config frames)
 # The versions of the gateway, not newer ones.
 cp ../Cargo.lock Cargo.lock
 failed=0

@@ -11,6 +11,8 @@ mod config;
 mod csv;
 #[path = "../../fuzz/entries/digest.rs"]
 mod digest;
+#[path = "../../fuzz/entries/frames.rs"]
+mod frames;
 #[path = "../../fuzz/entries/manifest.rs"]
 mod manifest;
 mod mutate;
@@ -103,4 +105,9 @@ fn authorization_headers() {
 #[test]
 fn configurations() {
     run("config", MUTATIONS / 4, config::enter);
+}
+
+#[test]
+fn frames_of_websockets() {
+    run("frames", MUTATIONS, frames::enter);
 }
