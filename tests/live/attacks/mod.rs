@@ -3,6 +3,7 @@
 mod bombs;
 mod doors;
 mod fields;
+mod frames;
 mod limits;
 mod logins;
 mod paths;

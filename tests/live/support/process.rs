@@ -151,6 +151,11 @@ pub fn run(config: &Path, arguments: &[&str]) -> Output {
 }
 
 impl Process {
+    /// Its number.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// SIGKILL: no goodbye of any kind.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
