@@ -191,6 +191,7 @@ fn link_error(error: LinkError) -> PbxError {
     match error {
         LinkError::Closed => PbxError::NoSession,
         LinkError::Timeout | LinkError::Busy => PbxError::Timeout,
+        LinkError::TooLong => refused(error.to_string()),
         LinkError::Refused(text) => refused(text),
     }
 }

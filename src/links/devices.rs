@@ -79,6 +79,25 @@ pub struct DevicesState {
     pub devices: HashMap<String, Device>,
 }
 
+/// Devices one service may tell us of, and the longest texts of one of them together, in bytes.
+const MOST_DEVICES: usize = 100_000;
+const DEVICE_BYTES: usize = 1024;
+
+impl DevicesState {
+    /// Keeps a device, within the limits of what one service may tell.
+    fn keep(&mut self, device: Device) {
+        let texts = [&device.id, &device.hw_id, &device.product, &device.version, &device.kind];
+        let texts = texts.into_iter().chain(&device.name).chain(&device.categories);
+        let hw_id = device.hw_id.to_ascii_lowercase();
+        let is_room = self.devices.len() < MOST_DEVICES || self.devices.contains_key(&hw_id);
+        if is_room && texts.map(|text| text.len() + size_of::<String>()).sum::<usize>() <= DEVICE_BYTES {
+            self.devices.insert(hw_id, device);
+        } else {
+            tracing::debug!("a device is not kept: Devices tells of too many, or too much of it");
+        }
+    }
+}
+
 type States = Arc<RwLock<HashMap<(InstanceId, String), DevicesState>>>;
 
 /// TLS for an instance's outgoing links; made once per instance.
@@ -353,9 +372,7 @@ impl Keeper {
                         state.domains.extend(domains.into_iter().map(|domain| (domain.id, domain)));
                     }
                     DevicesMessage::Devices { devices, .. } => {
-                        state
-                            .devices
-                            .extend(devices.into_iter().map(|device| (device.hw_id.to_ascii_lowercase(), device)));
+                        devices.into_iter().for_each(|device| state.keep(device));
                     }
                     _ => {}
                 }
@@ -373,11 +390,36 @@ impl Keeper {
                 DevicesEvent::Removed { instance, hw_id: device.hw_id }
             }
             Some(DevicesMessage::DeviceChanged(device) | DevicesMessage::DeviceProvisioned(Some(device))) => {
-                self.state(|state| state.devices.insert(device.hw_id.to_ascii_lowercase(), device.clone()));
+                self.state(|state| state.keep(device.clone()));
                 DevicesEvent::Changed { instance, device }
             }
             _ => return,
         };
         let _ = self.shared.events.send(event).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn device(hw_id: &str, name: &str) -> Device {
+        let (id, product, version, kind) = ("1".to_owned(), "T46U".to_owned(), "108.86".to_owned(), "PHONE".to_owned());
+        let (hw_id, name) = (hw_id.to_owned(), Some(name.to_owned()));
+        let (domain_id, categories) = (None, vec!["Desk".to_owned()]);
+        Device { id, hw_id, name, domain_id, product, version, kind, online: true, other: true, categories }
+    }
+
+    #[test]
+    fn devices_without_end_are_not_kept() {
+        let mut state = DevicesState::default();
+        for number in 0..MOST_DEVICES + 10 {
+            state.keep(device(&number.to_string(), "phone"));
+        }
+        assert_eq!(state.devices.len(), MOST_DEVICES);
+        state.keep(device("7", "renamed"));
+        assert_eq!(state.devices["7"].name.as_deref(), Some("renamed"), "those that are known change");
+        state.keep(device("7", &"x".repeat(2_000)));
+        assert_eq!(state.devices["7"].name.as_deref(), Some("renamed"));
     }
 }

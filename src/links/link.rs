@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::wire::appws::{Envelope, envelope::Outgoing};
@@ -17,8 +18,12 @@ use crate::wire::appws::{Envelope, envelope::Outgoing};
 pub const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
 /// Messages waiting to be written on one link before askers wait.
 const OUT_QUEUE: usize = 256;
-/// Messages one list answer may consist of; more means that the peer has gone mad.
+/// Messages one list answer may consist of.
 const LIST_MESSAGES: usize = 100_000;
+/// Memory one list answer may take: about 30,000 devices with everything Devices tells of them.
+const LIST_BYTES: usize = 128 << 20;
+/// What a member of an object takes beside its name and its value.
+const MEMBER: usize = 48;
 /// Requests one link may have open.
 const PENDING: usize = 1024;
 
@@ -34,6 +39,9 @@ pub enum LinkError {
     /// The answer carries `error`.
     #[error("{0}")]
     Refused(String),
+    /// A list that does not end.
+    #[error("the list in the answer takes more than {} MB or {LIST_MESSAGES} messages, and was given up", LIST_BYTES >> 20)]
+    TooLong,
     /// Too many questions are open.
     #[error("too many requests are open on this connection")]
     Busy,
@@ -49,6 +57,8 @@ struct Asks {
     mt: &'static str,
     list: bool,
     answers: Vec<Envelope>,
+    /// Memory the answers take, about.
+    bytes: usize,
     reply: oneshot::Sender<Result<Vec<Envelope>, LinkError>>,
 }
 
@@ -127,7 +137,7 @@ impl Link {
         let src = format!("g{}", self.next_src.fetch_add(1, Ordering::Relaxed));
         let text = message(&src).text();
         let (reply, answer) = oneshot::channel();
-        let asks = Asks { src, mt, list, answers: Vec::new(), reply };
+        let asks = Asks { src, mt, list, answers: Vec::new(), bytes: 0, reply };
         let asked = async {
             self.out.send(Job { text, asks: Some(asks) }).await.map_err(|_gone| LinkError::Closed)?;
             answer.await.map_err(|_gone| LinkError::Closed)?
@@ -172,17 +182,38 @@ impl LinkEnd {
             return Some(message);
         }
         let error = message.error();
-        let last = error.is_some() || !open.list || is_last(&message) || open.answers.len() >= LIST_MESSAGES;
-        open.answers.push(message);
-        if last && let Some(open) = self.pending.remove(&src) {
-            // The asker may have given up.
+        let last = error.is_some() || !open.list || is_last(&message);
+        open.bytes += if last { 0 } else { weight(&message.body) };
+        let is_too_long = open.bytes > LIST_BYTES || open.answers.len() >= LIST_MESSAGES;
+        // Nothing is kept for an asker that has given up.
+        if open.reply.is_closed() || is_too_long {
+            open.answers = Vec::new();
+        } else {
+            // The text is not needed beside what was read of it.
+            open.answers.push(Envelope { raw: if open.list { String::new() } else { message.raw }, ..message });
+        }
+        if (last || is_too_long)
+            && let Some(open) = self.pending.remove(&src)
+        {
             let _ = open.reply.send(match error {
                 Some(error) => Err(LinkError::Refused(error)),
+                None if is_too_long => Err(LinkError::TooLong),
                 None => Ok(open.answers),
             });
         }
         None
     }
+}
+
+/// The memory a value takes, about.
+fn weight(value: &Value) -> usize {
+    let inside = match value {
+        Value::String(text) => text.len(),
+        Value::Array(values) => values.iter().map(weight).sum(),
+        Value::Object(members) => members.iter().map(|(name, value)| MEMBER + name.len() + weight(value)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    };
+    size_of::<Value>() + inside
 }
 
 /// `last` is true, or absent altogether (a list in one message).
@@ -236,6 +267,39 @@ mod tests {
             assert_eq!(refused, LinkError::Refused("no rights".to_owned()));
         };
         tokio::join!(asker, socket);
+    }
+
+    #[tokio::test]
+    async fn a_list_without_end_is_given_up() {
+        let (link, mut end) = link();
+        // Few bytes that take much memory, and much text.
+        let nothing = format!(r#"{{"mt":"AskResult","src":"g1","rows":[{}0],"last":false}}"#, "0,".repeat(500_000));
+        let text = format!(r#"{{"mt":"AskResult","src":"g2","rows":["{}"],"last":false}}"#, "x".repeat(1_000_000));
+        let socket = async {
+            for (message, most) in [(nothing, 10), (text, 140)] {
+                end.next().await.unwrap();
+                let sent = (0..1_000).take_while(|_| end.answer(said(&message)).is_none()).count();
+                assert!(sent <= most, "{sent} messages of {} bytes were taken", message.len());
+            }
+        };
+        let asker = async {
+            for _ in 0..2 {
+                assert_eq!(link.request_list("Ask", ask).await.unwrap_err(), LinkError::TooLong);
+            }
+        };
+        tokio::join!(asker, socket);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_kept_for_an_asker_that_has_given_up() {
+        let (link, mut end) = link();
+        let mut asking = Box::pin(link.request_list("Ask", ask));
+        let asked = tokio::select! { biased; _ = &mut asking => None, text = end.next() => text };
+        assert!(asked.is_some());
+        assert!(end.answer(said(r#"{"mt":"AskResult","src":"g1","rows":[1],"last":false}"#)).is_none());
+        drop(asking);
+        assert!(end.answer(said(r#"{"mt":"AskResult","src":"g1","rows":[2],"last":false}"#)).is_none());
+        assert!(end.pending["g1"].answers.is_empty());
     }
 
     #[tokio::test]

@@ -31,8 +31,6 @@ use crate::{
 const DEBOUNCE: Duration = Duration::from_secs(1);
 /// Pause after the store failed.
 const STORE_PAUSE: Duration = Duration::from_secs(5);
-/// Different item types one phone may have; Devices knows seven.
-const MOST_ITEMS: usize = 64;
 
 /// Connections that ended without a word after they were told a code: then the code is taken for refused. A Devices
 /// that restarts ends fewer of them.
@@ -210,10 +208,10 @@ impl Inbox {
     fn item(&mut self, id: PhoneId, item: Value, now: Timestamp) {
         let Some(kind) = item.get("type").and_then(Value::as_str).map(str::to_owned) else { return };
         let burst = self.bursts.entry(id).or_default();
-        if burst.items.len() >= MOST_ITEMS && !burst.items.contains_key(&kind) {
+        if !outcome::add_item(&mut burst.items, kind, item) {
+            tracing::warn!(phone = id.0, "Devices sends more configuration for this phone than is kept");
             return;
         }
-        burst.items.insert(kind, item);
         if burst.complete {
             burst.write_at = now.saturating_add(DEBOUNCE).ok();
         }

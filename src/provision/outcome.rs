@@ -16,8 +16,8 @@ pub use self::{
         withhold,
     },
     devices::{
-        away, burst, closed, connected, connecting, device_removed, items_changed, no_credential, no_descriptor,
-        no_devices, password, silence,
+        add_item, away, burst, closed, connected, connecting, device_removed, items_changed, no_credential,
+        no_descriptor, no_devices, password, silence,
     },
     redirect::{Pause, deregistered, no_url, registered, registering, server_refused, service_away, unconfigured},
     requests::{Delivered, asked, before_config, delivered, is_news, rejected},

@@ -18,6 +18,10 @@ use crate::{
 
 /// How often an endpoint that is away is looked at.
 const PROBE: Duration = Duration::from_secs(10);
+/// Different items one phone may have; Devices knows seven.
+const MOST_ITEMS: usize = 64;
+/// All items of one phone as text, in bytes; real ones have some kilobytes.
+const ITEMS_BYTES: usize = 64 * 1024;
 const NO_DEVICES: &str = "No PBX has announced a Devices app yet: check that the app object has the flags Websocket and \
                           Services and that the Devices app is installed.";
 const NO_CREDENTIAL: &str =
@@ -68,6 +72,18 @@ fn spend(phone: &mut Phone, sent: Option<&Secret>) {
     phone.sysclient.spent.add(sent.clone());
 }
 
+/// Adds an item, or replaces the one of its kind; false when the phone would have more than a phone may.
+pub fn add_item(items: &mut BTreeMap<String, Value>, kind: String, item: Value) -> bool {
+    let size = |kind: &str, item: &Value| kind.len() + item.to_string().len();
+    let others = items.iter().filter(|(of, _)| **of != kind);
+    let (count, bytes) = others.fold((0, 0), |(count, bytes), (of, other)| (count + 1, bytes + size(of, other)));
+    let fits = count < MOST_ITEMS && bytes + size(&kind, &item) <= ITEMS_BYTES;
+    if fits {
+        items.insert(kind, item);
+    }
+    fits
+}
+
 /// A complete burst: it replaces what was there. `opened_with` is the code its connection began with.
 pub fn burst(
     phone: &mut Phone,
@@ -100,7 +116,11 @@ pub fn burst(
 /// Single items after the burst.
 pub fn items_changed(phone: &mut Phone, items: BTreeMap<String, Value>, events: &mut Vec<NewEvent>) {
     let before = phone.device_config.items.clone();
-    phone.device_config.items.extend(items);
+    for (kind, item) in items {
+        if !add_item(&mut phone.device_config.items, kind, item) {
+            tracing::warn!(mac = %phone.mac, "Devices sends more configuration for this phone than is kept");
+        }
+    }
     if phone.device_config.items != before {
         events.push(Happened::ConfigChanged.into());
     }
@@ -171,5 +191,29 @@ pub fn device_removed(phone: &mut Phone, now: Timestamp, events: &mut Vec<NewEve
     phone.devices.fail(DevicesState::NotInDomain, FORGOTTEN, None, now);
     for account in &mut phone.accounts {
         account.orphan(Gone::Device, now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn configuration_without_end_is_not_kept() {
+        let mut phone = Phone::sample();
+        let mut events = Vec::new();
+        for number in 0..1_000 {
+            let items = BTreeMap::from([(format!("KIND{number}"), json!({ "type": "x", "value": "x".repeat(500) }))]);
+            items_changed(&mut phone, items, &mut events);
+        }
+        let kept = &phone.device_config.items;
+        assert!(kept.len() <= MOST_ITEMS && !kept.is_empty());
+        let mut items = BTreeMap::new();
+        assert!(add_item(&mut items, "NTP".into(), json!("x".repeat(60_000))));
+        assert!(!add_item(&mut items, "PHONE".into(), json!("x".repeat(6_000))));
+        assert!(add_item(&mut items, "NTP".into(), json!("short")), "one of its kind is replaced");
+        assert!(add_item(&mut items, "PHONE".into(), json!("x".repeat(6_000))));
     }
 }

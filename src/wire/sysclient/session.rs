@@ -28,13 +28,15 @@ pub const PING: Duration = Duration::from_secs(30);
 pub const DEAD: Duration = Duration::from_secs(90);
 /// Frames, and their bytes, that wait while a password is being stored.
 const HELD_FRAMES: usize = 256;
-const HELD_BYTES: usize = 1 << 20;
+const HELD_BYTES: usize = 256 << 10;
 /// Items and administrative passwords that wait for the sysclient password they are hidden with.
 const HIDDEN: usize = 16;
 /// Challenges answered in a row without anything else coming.
 const CHALLENGES: u32 = 8;
 /// Longest challenge and sysclient password, in bytes.
 const TEXT_LIMIT: usize = 256;
+/// Longest admin message that is read, and what may wait hidden for a password, in bytes; real ones have some hundreds.
+const ADMIN_LIMIT: usize = 64 * 1024;
 
 /// What a device can prove itself with.
 #[derive(Debug, Clone, Default)]
@@ -134,7 +136,8 @@ pub struct Session {
     storing: Option<Secret>,
     held: VecDeque<Vec<u8>>,
     held_bytes: usize,
-    hidden: VecDeque<Hidden>,
+    /// With the length of its message.
+    hidden: VecDeque<(usize, Hidden)>,
     silence: Option<Timestamp>,
     ping: Timestamp,
     heard: Timestamp,
@@ -237,7 +240,7 @@ impl Session {
     pub fn password_stored(&mut self, now: Timestamp) -> Vec<Action> {
         let mut actions = Vec::new();
         let Some(password) = self.storing.take() else { return actions };
-        for hidden in std::mem::take(&mut self.hidden) {
+        for (_, hidden) in std::mem::take(&mut self.hidden) {
             match hidden {
                 Hidden::Admin { seed, value } => admin_password(&seed, &value, &password, &mut actions),
                 Hidden::Item(item) => show(item, &password, &mut actions),
@@ -277,6 +280,7 @@ impl Session {
                 let answers = self.tunnels.on_frame(session, event, data, &self.page).ok_or(Ignored::UnknownType);
                 answers.map(|answers| actions.extend(answers.into_iter().map(Action::Send)))
             }
+            Ok(Frame::Admin { json, .. }) if json.len() > ADMIN_LIMIT => Err(Ignored::Malformed),
             Ok(Frame::Admin { kind: AdminKind::Password, json }) => self.on_password(json, actions),
             Ok(Frame::Admin { kind: AdminKind::Challenge, json }) => self.on_challenge(json, now, actions),
             Ok(Frame::Admin { kind: AdminKind::AdminPassword, json }) => self.on_admin_password(json, actions),
@@ -321,7 +325,7 @@ impl Session {
         self.adopted();
         match &self.password {
             Some(password) => admin_password(&seed, &value, password, actions),
-            None => self.hide(Hidden::Admin { seed, value }),
+            None => self.hide(json.len(), Hidden::Admin { seed, value }),
         }
         Ok(())
     }
@@ -331,7 +335,7 @@ impl Session {
         self.adopted();
         if let Some(item) = configuration.item {
             match &self.password {
-                None if config::is_hidden(&item) => self.hide(Hidden::Item(item)),
+                None if config::is_hidden(&item) => self.hide(json.len(), Hidden::Item(item)),
                 None => show(item, &Secret::default(), actions),
                 Some(password) => show(item, password, actions),
             }
@@ -360,11 +364,15 @@ impl Session {
         self.challenges = 0;
     }
 
-    fn hide(&mut self, hidden: Hidden) {
-        if self.hidden.len() >= HIDDEN {
+    fn hide(&mut self, length: usize, hidden: Hidden) {
+        let is_too_much = |waiting: &VecDeque<(usize, Hidden)>| {
+            let bytes: usize = waiting.iter().map(|(length, _)| length).sum();
+            waiting.len() >= HIDDEN || bytes + length > ADMIN_LIMIT
+        };
+        while !self.hidden.is_empty() && is_too_much(&self.hidden) {
             self.hidden.pop_front();
         }
-        self.hidden.push_back(hidden);
+        self.hidden.push_back((length, hidden));
     }
 
     fn identify(&mut self, proof: &Proof<'_>, now: Timestamp) -> Action {

@@ -273,3 +273,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_devices_says_has_a_limit() {
+    let (mut session, _) = open(Credentials::code("562822784750".into()));
+    let long = "x".repeat(ADMIN_LIMIT);
+    for frame in [
+        item(&json!({ "type": "NTP", "ntp1": long })),
+        admin(AdminKind::AdminPassword, &json!({ "seed": "s", "pwd": long })),
+        admin(AdminKind::Challenge, &json!({ "challenge": long })),
+    ] {
+        assert_eq!(events(session.on_frame(&frame, at(1))), [Event::Ignored(Ignored::Malformed)]);
+    }
+    // Hidden ones wait for a password; of many the last ones.
+    for number in 0..10 {
+        let waits = json!({ "type": number.to_string(), "turnPassword": "00".repeat(5_000), "seed": "s" });
+        session.on_frame(&item(&waits), at(2));
+        let bytes: usize = session.hidden.iter().map(|(length, _)| length).sum();
+        assert!(bytes <= ADMIN_LIMIT && !session.hidden.is_empty(), "{bytes}");
+    }
+}
