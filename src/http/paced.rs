@@ -125,15 +125,15 @@ pub struct Paced<T> {
     io: T,
     pace: Pace,
     timer: Option<Pin<Box<Sleep>>>,
-    /// The client takes nothing at present.
-    is_full: bool,
+    /// Since when the client takes nothing.
+    full_since: Option<Instant>,
 }
 
 impl<T> Paced<T> {
     /// Around a connection.
     #[must_use]
     pub fn new(io: T, pauses: Pauses, places: Places) -> Self {
-        Self { io, pace: Pace::new(pauses, places), timer: None, is_full: false }
+        Self { io, pace: Pace::new(pauses, places), timer: None, full_since: None }
     }
 
     /// The connection.
@@ -148,9 +148,18 @@ impl<T> Paced<T> {
         self.pace.clone()
     }
 
+    /// A client that no longer speaks HTTP has deadlines of its own, but none of them ends a connection to which nothing can
+    /// be written, not even the goodbye.
+    fn deadline(&self) -> Option<Instant> {
+        match self.pace.0.doing.get() {
+            Doing::Other => self.full_since.map(|since| since + self.pace.0.pauses.stall),
+            _ => self.pace.deadline(),
+        }
+    }
+
     /// Whether its time is over; if not, the task is woken when it is.
     fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
-        while let Some(until) = self.pace.deadline() {
+        while let Some(until) = self.deadline() {
             if Instant::now() >= until {
                 return true;
             }
@@ -178,7 +187,8 @@ impl<T: AsyncRead + Unpin> AsyncRead for Paced<T> {
         let this = self.get_mut();
         if this.is_over(cx) {
             // As if the client had gone; one that takes nothing would not be let go by that.
-            return Poll::Ready(if this.is_full { Err(io::ErrorKind::TimedOut.into()) } else { Ok(()) });
+            let is_full = this.full_since.is_some();
+            return Poll::Ready(if is_full { Err(io::ErrorKind::TimedOut.into()) } else { Ok(()) });
         }
         let before = buf.filled().len();
         let read = Pin::new(&mut this.io).poll_read(cx, buf);
@@ -191,13 +201,18 @@ impl<T: AsyncRead + Unpin> AsyncRead for Paced<T> {
 
 impl<T> Paced<T> {
     fn noted(&mut self, written: Poll<io::Result<usize>>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        self.is_full = written.is_pending();
         if let Poll::Ready(Ok(1..)) = written {
             self.pace.took(Instant::now());
         }
+        self.full(written, cx)
+    }
+
+    /// What was tried, unless the client has taken nothing for too long.
+    fn full<R>(&mut self, tried: Poll<io::Result<R>>, cx: &mut Context<'_>) -> Poll<io::Result<R>> {
+        self.full_since = tried.is_pending().then(|| self.full_since.unwrap_or_else(Instant::now));
         // After an answer nothing is read before somebody wakes the task.
-        let _ = self.is_over(cx);
-        written
+        let is_over = self.is_over(cx);
+        if is_over && tried.is_pending() { Poll::Ready(Err(io::ErrorKind::TimedOut.into())) } else { tried }
     }
 }
 
@@ -223,7 +238,9 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Paced<T> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_flush(cx)
+        let this = self.get_mut();
+        let flushed = Pin::new(&mut this.io).poll_flush(cx);
+        this.full(flushed, cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -304,12 +321,17 @@ mod tests {
         clogged.pace().answered(Instant::now());
         assert_eq!(clogged.write(b"abcdef").await.unwrap(), 4);
         poll_fn(|cx| {
-            assert!(Pin::new(&mut clogged).poll_write(cx, b"ef").is_pending());
+            // Its time may be over by now.
+            assert!(!matches!(Pin::new(&mut clogged).poll_write(cx, b"ef"), Poll::Ready(Ok(_))));
             Poll::Ready(())
         })
         .await;
         let mut byte = [0; 1];
         assert_eq!(clogged.read(&mut byte).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        let mut other = Paced::new(Clogged(4), pauses, Places::default());
+        other.pace().leaves_http();
+        assert_eq!(other.write(b"abcd").await.unwrap(), 4);
+        assert_eq!(other.write(b"a").await.unwrap_err().kind(), io::ErrorKind::TimedOut, "no HTTP any more");
         let mut silent = Paced::new(Clogged(0), pauses, Places::default());
         silent.pace().answered(Instant::now());
         assert_eq!(silent.read(&mut byte).await.unwrap(), 0);
