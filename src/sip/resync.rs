@@ -30,6 +30,8 @@ use crate::{
 
 /// Between two looks at what commands ask for, and at whether a phone has come.
 const LOOK: Duration = Duration::from_millis(300);
+/// Datagrams of one phone that are read at one look.
+const DATAGRAMS: usize = 64;
 /// Phones told at the same time.
 const AT_ONCE: usize = 20;
 /// When the NOTIFY is sent, after the first time: UDP loses.
@@ -231,7 +233,9 @@ async fn tell(store: &Store, clock: &SharedClock, phone: &Phone) -> End {
             };
         }
         for (_, socket) in &tasks {
-            while let Ok(length) = socket.try_recv(&mut datagram) {
+            // What is more than that waits in the socket, or is lost there.
+            for _ in 0..DATAGRAMS {
+                let Ok(length) = socket.try_recv(&mut datagram) else { break };
                 answered = status(datagram.get(..length).unwrap_or_default(), &random).or(answered);
             }
         }

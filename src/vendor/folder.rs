@@ -2,8 +2,9 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
+    fs::{self, File},
     hash::{DefaultHasher, Hash as _, Hasher as _},
+    io::{self, Read as _},
     path::Path,
 };
 
@@ -107,6 +108,13 @@ fn enter(files: &mut Files, path: String, data: Vec<u8>, findings: &mut Vec<Find
     }
 }
 
+/// The bytes of a file, at most one more than it may have.
+fn content(path: &Path) -> io::Result<Vec<u8>> {
+    let mut data = Vec::new();
+    File::open(path)?.take(MOST + 1).read_to_end(&mut data)?;
+    Ok(data)
+}
+
 fn walk(dir: &Path, name: &str, depth: usize, files: &mut Files, findings: &mut Vec<Finding>) {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
@@ -128,12 +136,16 @@ fn walk(dir: &Path, name: &str, depth: usize, files: &mut Files, findings: &mut 
         if inner.ends_with(".md") || inner.ends_with('~') || entry.file_name().to_string_lossy().starts_with('.') {
             continue;
         }
-        if fs::metadata(&path).is_ok_and(|meta| meta.len() > MOST) {
-            let reason = format!("it is larger than {} kB", MOST >> 10);
-            findings.push(Finding::new(&inner, None, reason, "remove it: no manifest or template needs that much"));
+        // A pipe or a device has no size, and maybe no end.
+        if fs::metadata(&path).is_ok_and(|meta| !meta.is_file()) {
+            findings.push(Finding::new(&inner, None, "it is no regular file", "replace it by a file, or remove it"));
             continue;
         }
-        match fs::read(&path) {
+        match content(&path) {
+            Ok(data) if data.len() as u64 > MOST => {
+                let reason = format!("it is larger than {} kB", MOST >> 10);
+                findings.push(Finding::new(&inner, None, reason, "remove it: no manifest or template needs that much"));
+            }
             Ok(data) => enter(files, inner, data, findings),
             Err(error) => {
                 findings.push(Finding::new(
@@ -144,5 +156,31 @@ fn walk(dir: &Path, name: &str, depth: usize, files: &mut Files, findings: &mut 
                 ));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_no_end_is_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let vendor = dir.path().join("vendors/acme");
+        fs::create_dir_all(&vendor).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", vendor.join("vendor.toml")).unwrap();
+        let large = File::create(vendor.join("large.toml")).unwrap();
+        large.set_len(MOST + 1).unwrap();
+        fs::write(vendor.join("small.toml"), "x = 1").unwrap();
+        let mut findings = Vec::new();
+        let files = read(Some(dir.path()), &mut findings);
+        let said: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        assert!(files.contains_key("vendors/acme/small.toml"));
+        assert!(!files.contains_key("vendors/acme/large.toml") && !files.contains_key("vendors/acme/vendor.toml"));
+        assert!(
+            said.iter().any(|text| text.contains("large.toml") && text.contains("larger than 1024 kB")),
+            "{said:?}"
+        );
+        assert!(said.iter().any(|text| text.contains("vendor.toml") && text.contains("no regular file")), "{said:?}");
     }
 }
