@@ -15,20 +15,25 @@ async fn server<F: Future<Output = ()> + 'static>(talk: impl FnOnce(Framed<TcpSt
     let address: SocketAddr = listener.local_addr().unwrap();
     tokio::task::spawn_local(async move {
         let (mut socket, _) = listener.accept().await.unwrap();
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(socket.read_u8().await.unwrap());
-        }
-        let head = String::from_utf8(head).unwrap();
-        let key = head.lines().find_map(|line| line.strip_prefix("sec-websocket-key: ")).unwrap();
-        let accept = String::from_utf8(hash_key(key.as_bytes()).to_vec()).unwrap();
-        let answer = format!(
-            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
-        );
+        let answer = upgraded(&mut socket).await;
         socket.write_all(answer.as_bytes()).await.unwrap();
         talk(Framed::new(socket, Codec::new().max_size(4 << 20))).await;
     });
     format!("ws://{address}/").parse().unwrap()
+}
+
+/// Reads the upgrade; the answer to it.
+async fn upgraded(socket: &mut (impl tokio::io::AsyncRead + Unpin)) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(socket.read_u8().await.unwrap());
+    }
+    let head = String::from_utf8(head).unwrap();
+    let key = head.lines().find_map(|line| line.strip_prefix("sec-websocket-key: ")).unwrap();
+    let accept = String::from_utf8(hash_key(key.as_bytes()).to_vec()).unwrap();
+    format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
+    )
 }
 
 async fn open(url: &Url, limits: WsLimits) -> WsConn {
@@ -186,4 +191,45 @@ async fn an_announced_length_over_the_limit_ends_the_connection_before_its_bytes
         assert!(matches!(error, NetError::TooLarge { limit: 1_048_576, .. }), "{error}");
         assert!(conn.next().await.is_none());
     }
+}
+
+/// The same over TLS: what is judged is what was decrypted.
+#[actix_rt::test]
+async fn an_announced_length_over_the_limit_ends_a_tls_connection_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut ca = rcgen::CertificateParams::new(vec![]).unwrap();
+    ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let ca_key = rcgen::KeyPair::generate().unwrap();
+    std::fs::write(dir.path().join("ca.pem"), ca.self_signed(&ca_key).unwrap().pem()).unwrap();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    let leaf = params.signed_by(&key, &rcgen::Issuer::new(ca, ca_key)).unwrap();
+    let config = rustls::ServerConfig::builder_with_provider(crate::net::tls::provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![leaf.der().clone()], key.serialize_der().try_into().unwrap())
+        .unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("wss://{}/", listener.local_addr().unwrap()).parse().unwrap();
+    let peer = tokio::task::spawn_local(async move {
+        let (socket, _) = listener.accept().await.unwrap();
+        let mut socket = tokio_rustls::TlsAcceptor::from(Arc::new(config)).accept(socket).await.unwrap();
+        let answer = upgraded(&mut socket).await;
+        socket.write_all(answer.as_bytes()).await.unwrap();
+        socket.write_all(&[&[0x82, 127][..], &(1_u64 << 62).to_be_bytes()].concat()).await.unwrap();
+        let piece = vec![0; 64 << 10];
+        let mut sent = 0;
+        while sent < 100 << 20 && socket.write_all(&piece).await.is_ok() {
+            sent += piece.len();
+        }
+        sent
+    });
+    let tls = Arc::new(crate::net::tls::client_config(Some(&dir.path().join("ca.pem")), None).unwrap());
+    let mut conn = connect(tls, &url, WsLimits::default()).await.unwrap();
+    let error = conn.next().await.unwrap().unwrap_err();
+    assert!(matches!(error, NetError::TooLarge { .. }), "{error}");
+    assert!(capacity(&mut conn).0 <= 16 << 10, "nothing is buffered towards it");
+    drop(conn);
+    assert!(peer.await.unwrap() < 100 << 20);
 }
