@@ -1,22 +1,15 @@
-//! The configuration view: the file line by line with the origin of each, secrets masked; a single line is shown as it is
-//! only when somebody asks for it, and that is written down.
+//! The configuration view: the file line by line with the origin of each, secrets masked. Nobody is shown a user's, a
+//! directory's or Devices' password; what gangway generated for a phone is shown on demand, and the audit says so.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Deps, actions, audit, deeds,
-    file::{self, File},
+    Deps, actions, audit, deeds, file,
     reply::{Answer, clip, one, read, result},
     text::Text,
 };
-use crate::{
-    apis::admin::Person,
-    phone::{instance::InstanceId, record::Phone},
-    render::{Stage, mask, secrets_of},
-    secret::Secret,
-    wire::appws::Envelope,
-};
+use crate::{apis::admin::Person, phone::instance::InstanceId, render::Stage, wire::appws::Envelope};
 
 /// Characters of a line.
 pub(super) const LINE: usize = 4_096;
@@ -31,7 +24,17 @@ pub(super) struct ConfigRequest {
 #[derive(Deserialize)]
 struct RevealRequest {
     mac: String,
-    line: usize,
+    what: Revealed,
+}
+
+/// What can be revealed: passwords that gangway generated for one phone.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Revealed {
+    /// With which the phone fetches its files.
+    Files,
+    /// Of the phone's web page.
+    Web,
 }
 
 /// The answer to `Config`.
@@ -43,13 +46,13 @@ pub async fn config(deps: &Deps, instance: InstanceId, message: &Envelope) -> An
     let phone = actions::find(deps, instance, &request.mac)?;
     let stage = if request.open { Stage::Open } else { Stage::Personal };
     let file = file::explained(deps, &phone, stage)?;
-    let secrets = secrets(deps, &phone);
-    let rows: Vec<Value> = masked(&file, &secrets)
-        .into_iter()
-        .zip(&file.lines)
+    let rows: Vec<Value> = file
+        .lines
+        .iter()
         .enumerate()
-        .map(|(place, ((text, secret), line))| {
-            json!({ "n": place + 1, "text": clip(&text, LINE), "origins": line.origins, "secret": secret })
+        .map(|(place, line)| {
+            let text = clip(&line.line, LINE);
+            json!({ "n": place + 1, "text": text, "origins": line.origins, "secret": line.secret })
         })
         .collect();
     let notes: Vec<String> = file.notes.iter().map(|note| clip(note, LINE)).collect();
@@ -59,33 +62,15 @@ pub async fn config(deps: &Deps, instance: InstanceId, message: &Envelope) -> An
 /// The answer to `Reveal`.
 ///
 /// # Errors
-/// When there is no such phone, file or line, or it cannot be written down.
+/// When there is no such phone, its password is not gangway's, or the audit cannot be written.
 pub async fn reveal(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
     let request: RevealRequest = read(message)?;
     let phone = actions::find(deps, person.instance.id, &request.mac)?;
-    let file = file::explained(deps, &phone, Stage::Personal)?;
-    let line = request.line.checked_sub(1).and_then(|place| file.text.lines().nth(place));
-    let Some(line) = line else {
-        return Err(Text::new("no-such-line").with("line", request.line).into());
+    let generated = file::generated(deps, &phone)?;
+    let (login, deed) = match request.what {
+        Revealed::Files => (generated.files, deeds::REVEAL_FILES),
+        Revealed::Web => (generated.web.ok_or_else(|| Text::new("not-generated"))?, deeds::REVEAL_WEB),
     };
-    audit::note(&deps.store, person, phone.id, &deeds::REVEAL.with("line", request.line)).await?;
-    one(result(message).field("text", clip(line, LINE)))
-}
-
-/// Every line as it may be shown, and whether it hides something.
-pub(super) fn masked(file: &File, secrets: &[Secret]) -> Vec<(String, bool)> {
-    file.lines
-        .iter()
-        .zip(file.text.lines())
-        .map(|(explained, raw)| {
-            let text = mask(&explained.line, file.format, &file.shape, secrets);
-            let hides = text != raw;
-            (text, hides)
-        })
-        .collect()
-}
-
-/// Everything of a phone that must not be read over a shoulder, wherever it stands in the file.
-pub(super) fn secrets(deps: &Deps, phone: &Phone) -> Vec<Secret> {
-    secrets_of(&deps.registry.load(), phone, &deps.store.layers(phone.instance))
+    audit::note(&deps.store, person, phone.id, &deed.said()).await?;
+    one(result(message).field("user", login.user).field("password", login.password.0.expose()))
 }

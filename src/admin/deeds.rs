@@ -16,7 +16,8 @@ sayings! { "happened.":
     ALLOW_ANYWHERE = "deed-allow-anywhere", "Allow once, also without the redirect URL, from anywhere";
     ALLOW_FROM = "deed-allow-from", "Allow once, also without the redirect URL, from {from}";
     NEW_CODE = "deed-new-code", "Fetch a new code";
-    REVEAL = "deed-reveal", "Show line {line} of the configuration unmasked";
+    REVEAL_FILES = "deed-reveal-files", "Show the password with which the phone fetches its files";
+    REVEAL_WEB = "deed-reveal-web", "Show the generated password of the phone's web page";
     CHANGE = "deed-change", "Change {names}";
     IMPORTED = "deed-imported", "Imported for {user} (line {line})";
 }

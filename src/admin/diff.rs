@@ -1,5 +1,6 @@
 //! What would change at a phone: the file it fetched last beside the one it would get now. Secrets are masked on both
-//! sides, also those of a time when the record was another; whether one has changed is told without its value.
+//! sides by their place: the present file is rendered without them, and of the former one only values are shown behind
+//! keys that never hold a secret. Whether a secret has changed is told without its value.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -12,7 +13,7 @@ use similar::{Algorithm, ChangeTag, capture_diff_slices};
 
 use super::{
     Deps,
-    config::{ConfigRequest, LINE, masked, secrets},
+    config::{ConfigRequest, LINE},
     file::{self, File},
     reply::{Answer, clip, read, result},
     row::time,
@@ -20,8 +21,7 @@ use super::{
 };
 use crate::{
     phone::instance::InstanceId,
-    render::{Stage, mask},
-    secret::Secret,
+    render::{ExplainedLine, Keys, Stage},
     vendor::format::Format,
     wire::appws::Envelope,
 };
@@ -46,7 +46,7 @@ pub async fn diff(deps: &Deps, instance: InstanceId, message: &Envelope) -> Answ
     };
     let now = file::explained(deps, &phone, Stage::Personal)?;
     let before = String::from_utf8_lossy(&kept.body);
-    let lines = compare(&before, &now, &secrets(deps, &phone));
+    let lines = compare(&before, &now, &deps.renderer.keys(&phone.vendor, now.format));
     let count = |tag| lines.iter().filter(|line| line.tag == tag).count();
     let answer = result(message)
         .field("held", json!({ "at": time(kept.at), "name": kept.name, "last": kept.etag == delivery.etag }))
@@ -79,11 +79,10 @@ impl Line {
     }
 }
 
-fn compare(before: &str, now: &File, known: &[Secret]) -> Vec<Line> {
-    let shown = masked(now, known);
+fn compare(before: &str, now: &File, keys: &Keys) -> Vec<Line> {
     let new: Vec<&str> = now.text.lines().collect();
     let old: Vec<&str> = before.lines().collect();
-    let hider = Hider::new(now, &new, &shown, known);
+    let hider = Hider::new(now, &new, keys);
     let keys = |lines: &[&str]| -> HashSet<String> { lines.iter().filter_map(|line| hider.key(line)).collect() };
     let (old_keys, new_keys) = (keys(&old), keys(&new));
     let word = |line: &str, other: &HashSet<String>, alone: &'static str| {
@@ -93,8 +92,8 @@ fn compare(before: &str, now: &File, known: &[Secret]) -> Vec<Line> {
     for change in capture_diff_slices(Algorithm::Patience, &old, &new).iter().flat_map(|op| op.iter_changes(&old, &new))
     {
         let (tag, raw) = (change.tag(), change.value());
-        let (text, hides) = match change.new_index().and_then(|place| shown.get(place)) {
-            Some((text, hides)) => (text.clone(), *hides),
+        let (text, hides) = match change.new_index() {
+            Some(place) => hider.new_line(place),
             None => hider.old(raw),
         };
         let secret = hides.then(|| match tag {
@@ -108,28 +107,42 @@ fn compare(before: &str, now: &File, known: &[Secret]) -> Vec<Line> {
     lines
 }
 
-/// Hides what was secret in a file whose secrets nobody knows any more.
+/// Hides what is secret in either file.
 struct Hider<'a> {
     now: &'a File,
-    known: &'a [Secret],
-    /// Lines of the present file as they are shown.
-    same: HashMap<&'a str, &'a (String, bool)>,
-    /// Keys with a secret in the present file; whatever account or key they are of.
-    keys: HashSet<String>,
+    keys: &'a Keys,
+    /// Lines of the present file as they are shown; none where the two do not match line by line.
+    shown: &'a [ExplainedLine],
+    /// The same by what the phone gets.
+    same: HashMap<&'a str, &'a ExplainedLine>,
+    /// Keys of the present file and whether they hold a secret.
+    present: HashMap<String, bool>,
 }
 
 impl<'a> Hider<'a> {
-    fn new(now: &'a File, new: &[&'a str], shown: &'a [(String, bool)], known: &'a [Secret]) -> Self {
-        let mut hider = Self { now, known, same: HashMap::new(), keys: HashSet::new() };
-        hider.same = new.iter().copied().zip(shown).collect();
-        hider.keys = new
-            .iter()
-            .zip(shown)
-            .filter(|(_, (_, hides))| *hides)
-            .filter_map(|(line, _)| hider.key(line))
-            .map(|key| without_numbers(&key))
-            .collect();
-        hider
+    fn new(now: &'a File, new: &[&'a str], keys: &'a Keys) -> Self {
+        let shown: &[ExplainedLine] = if now.lines.len() == new.len() { &now.lines } else { &[] };
+        let same: HashMap<&str, &ExplainedLine> = new.iter().copied().zip(shown).collect();
+        let mut present = HashMap::new();
+        for (line, explained) in new.iter().zip(shown) {
+            if let Some(place) = now.format.place(line, &now.shape) {
+                *present.entry(Keys::spelling(place.key)).or_default() |= explained.secret;
+            }
+        }
+        Self { now, keys, shown, same, present }
+    }
+
+    fn new_line(&self, place: usize) -> (String, bool) {
+        self.shown.get(place).map_or_else(|| ("***".to_owned(), true), |line| (line.line.clone(), line.secret))
+    }
+
+    /// Whether a value behind this key may be shown: the present file and what the vendor's templates can write decide.
+    fn may_show(&self, key: &str) -> bool {
+        match self.present.get(&Keys::spelling(key)) {
+            Some(true) => false,
+            Some(false) => !self.keys.secret.contains(&Keys::spelling(key)),
+            None => self.keys.may_show(key),
+        }
     }
 
     /// What a line sets: in XML also for which index.
@@ -142,15 +155,12 @@ impl<'a> Hider<'a> {
     }
 
     fn old(&self, line: &str) -> (String, bool) {
-        if let Some((text, hides)) = self.same.get(line) {
-            return (text.clone(), *hides);
+        if let Some(shown) = self.same.get(line) {
+            return (shown.line.clone(), shown.secret);
         }
         let File { format, shape, .. } = self.now;
-        let by_key = self.key(line).is_some_and(|key| self.keys.contains(&without_numbers(&key)));
-        let mut text = match by_key {
-            true => format.hidden(line, shape),
-            false => mask(line, *format, shape, self.known),
-        };
+        let is_hidden = format.place(line, shape).is_some_and(|place| !self.may_show(place.key));
+        let mut text = if is_hidden { format.hidden(line, shape) } else { line.to_owned() };
         for (pattern, shown) in [(&USER_INFO, "://***@"), (&TOKEN, "/phone/***")] {
             if let Some(pattern) = pattern.as_ref() {
                 text = pattern.replace_all(&text, shown).into_owned();
@@ -161,37 +171,44 @@ impl<'a> Hider<'a> {
     }
 }
 
-fn without_numbers(key: &str) -> String {
-    key.chars().map(|c| if c.is_ascii_digit() { '#' } else { c }).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::ExplainedLine;
 
+    /// Lines whose value ends with `!` hold a secret.
     fn file(text: &str) -> File {
-        let lines = text.lines().map(|line| ExplainedLine { line: line.to_owned(), origins: Vec::new() }).collect();
+        let line = |line: &str| ExplainedLine {
+            line: match line.strip_suffix('!').and_then(|line| line.split_once(" = ")) {
+                Some((key, _)) => format!("{key} = ***"),
+                None => line.to_owned(),
+            },
+            secret: line.ends_with('!'),
+            origins: Vec::new(),
+        };
         let (notes, shape) = (Vec::new(), Default::default());
+        let lines = text.lines().map(line).collect();
         File { text: text.to_owned(), lines, notes, format: Format::YealinkCfg, shape }
     }
 
-    fn told(before: &str, now: &str, known: &[&str]) -> Vec<(char, String, Option<&'static str>)> {
-        let known: Vec<Secret> = known.iter().map(|secret| Secret::new(*secret)).collect();
+    fn told(before: &str, now: &str) -> Vec<(char, String, Option<&'static str>)> {
+        let mut keys = Keys::default();
+        keys.plain.extend(["url", "b", "old.plain"].map(str::to_owned));
+        keys.secret.insert("old.secret".to_owned());
         let sign = |tag| match tag {
             ChangeTag::Equal => ' ',
             ChangeTag::Insert => '+',
             ChangeTag::Delete => '-',
         };
-        compare(before, &file(now), &known).into_iter().map(|line| (sign(line.tag), line.text, line.secret)).collect()
+        compare(before, &file(now), &keys).into_iter().map(|line| (sign(line.tag), line.text, line.secret)).collect()
     }
 
     #[test]
     fn lines_are_told_apart_and_secrets_never_shown() {
         let before = "a = 1\naccount.1.password = old-one\naccount.2.password = second\nkey.2.value = former-token\n\
-                      url = https://u:p4ss@h/phone/abcdefghijklmnopqrstuvwxyz/\nb = 2\n";
-        let now = "a = 1\naccount.1.password = new-one\nkey.1.value = token-of-now\nb = 3\nc = 4\n";
-        let lines = told(before, now, &["new-one", "token-of-now"]);
+                      url = https://u:p4ss@h/phone/abcdefghijklmnopqrstuvwxyz/\nb = 2\nold.plain = new-one\n\
+                      old.secret = s\nunknown = who knows\n";
+        let now = "a = 1\naccount.1.password = new-one!\nkey.1.value = token-of-now!\nb = 3\nc = 4\n";
+        let lines = told(before, now);
         let line = |sign, text: &str, secret| (sign, text.to_owned(), secret);
         for expected in [
             line(' ', "a = 1", None),
@@ -202,18 +219,22 @@ mod tests {
             line('+', "key.1.value = ***", Some("new")),
             line('-', "url = https://***@h/phone/***/", Some("gone")),
             line('-', "b = 2", None),
+            // A value is shown by its place, although it is a secret elsewhere; what has no known place is hidden.
+            line('-', "old.plain = new-one", None),
+            line('-', "old.secret = ***", Some("gone")),
+            line('-', "unknown = ***", Some("gone")),
             line('+', "b = 3", None),
             line('+', "c = 4", None),
         ] {
             assert!(lines.contains(&expected), "{expected:?} in {lines:#?}");
         }
-        assert_eq!(lines.len(), 10);
+        assert_eq!(lines.len(), 13);
     }
 
     #[test]
     fn the_same_secret_is_told_to_be_the_same() {
-        let text = "account.1.password = hunter22\nb = 1\n";
-        let lines = told(text, text, &["hunter22"]);
+        let text = "account.1.password = hunter22!\nb = 1\n";
+        let lines = told(text, text);
         assert_eq!(lines[0], (' ', "account.1.password = ***".to_owned(), Some("same")));
         assert_eq!(lines[1].2, None);
     }

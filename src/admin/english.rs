@@ -405,7 +405,10 @@ const OTHERS: &[(&str, &str)] = &[
     ),
     ("devices-failed", "No code was fetched: {sentence}"),
     ("code-not-needed", "Devices knows this phone: it needs no new code."),
-    ("no-such-line", "The file has no line {line}."),
+    (
+        "not-generated",
+        "The password of the phone's web page was not generated here: it stands in phone_admin_password, or Devices deployed it. gangway does not show it.",
+    ),
     ("not-rendered", "There is no file to show: {sentence}"),
     ("nothing-delivered", "The phone has not fetched a personal file yet: there is nothing to compare with."),
     (

@@ -3,13 +3,13 @@
 use super::{Deps, text::Text};
 use crate::{
     phone::record::Phone,
-    render::{ExplainedLine, FileRequest, RenderError, Stage, recognition_of},
+    render::{ExplainedLine, FileRequest, Generated, RenderError, Stage, recognition_of},
     vendor::format::{Format, Shape},
 };
 
 /// A file and its lines.
 pub struct File {
-    /// As delivered.
+    /// As delivered, secrets included: to be compared, not shown.
     pub text: String,
     /// Line by line with origins; secrets are masked.
     pub lines: Vec<ExplainedLine>,
@@ -50,6 +50,15 @@ pub fn explained(deps: &Deps, phone: &Phone, stage: Stage) -> Result<File, Text>
         let (notes, format) = (rendered.notes.clone(), rendered.format);
         Ok(File { text, lines, notes, format, shape: shape.unwrap_or_default() })
     })
+}
+
+/// What gangway generated for the phone.
+///
+/// # Errors
+/// Why there is no file, and so nothing in it.
+pub fn generated(deps: &Deps, phone: &Phone) -> Result<Generated, Text> {
+    let failed = |error: RenderError| Text::new("not-rendered").with("sentence", error.to_string());
+    with_request(deps, phone, Stage::Personal, |request| deps.renderer.generated(request).map_err(failed))
 }
 
 /// Whether the file the phone fetched last is the one it would get now; `None` before its first delivery.

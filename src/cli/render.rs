@@ -19,12 +19,9 @@ use crate::{
         mac::Mac,
         settings::{Scope, SettingRow, validate},
     },
-    render::{ExplainedLine, FileRequest, Renderer, Stage, mask, render_sample, secrets_of},
+    render::{ExplainedLine, FileRequest, Renderer, Stage, render_sample},
     secret::Secret,
-    vendor::{
-        FileKind, SharedRegistry,
-        format::{Format, Shape},
-    },
+    vendor::{FileKind, SharedRegistry},
 };
 
 /// What to render.
@@ -56,14 +53,11 @@ pub struct Render {
     explain: bool,
 }
 
-/// A file, and what is to be hidden in it.
+/// A file as it is printed.
 struct File {
     lines: Vec<ExplainedLine>,
     text: String,
     notes: Vec<String>,
-    secrets: Vec<Secret>,
-    format: Format,
-    shape: Shape,
 }
 
 impl Render {
@@ -75,19 +69,18 @@ impl Render {
             (None, Some(vendor)) => self.of_sample(vendor, &registry)?,
             (None, None) => bail!("give --mac or --vendor"),
         };
-        let hide = |text: &str| mask(text, file.format, &file.shape, &file.secrets);
         if global.json {
-            let lines = file.lines.iter().map(|line| json!({"line": hide(&line.line), "origins": line.origins}));
+            let lines = file.lines.iter().map(|line| json!({"line": line.line, "origins": line.origins}));
             output::json(&json!({"lines": lines.collect::<Vec<_>>(), "notes": file.notes}));
         } else if self.explain {
-            let width = file.lines.iter().map(|line| hide(&line.line).chars().count()).max().unwrap_or(0).min(72);
+            let width = file.lines.iter().map(|line| line.line.chars().count()).max().unwrap_or(0).min(72);
             for line in &file.lines {
-                let text = hide(&line.line);
+                let text = &line.line;
                 let gap = " ".repeat(width.saturating_sub(text.chars().count()) + 2);
                 output::document(format!("{text}{gap}{}", line.origins.join("; ")).trim_end());
             }
         } else {
-            output::document(hide(&file.text).trim_end());
+            output::document(file.text.trim_end());
         }
         for note in &file.notes {
             output::note(note);
@@ -117,14 +110,7 @@ impl Render {
             Arc::new(SystemClock),
         )?;
         // Sample data holds no secrets; seeing their places is what it is for.
-        Ok(File {
-            lines: sample.lines,
-            text: sample.text,
-            notes: sample.notes,
-            secrets: Vec::new(),
-            format: sample.format,
-            shape: Shape::default(),
-        })
+        Ok(File { lines: sample.lines, text: sample.text, notes: sample.notes })
     }
 
     fn of_phone(&self, mac: Mac, global: &Global, registry: SharedRegistry) -> anyhow::Result<File> {
@@ -148,19 +134,11 @@ impl Render {
                 token: Some(phone.token.expose()),
                 layers: &layers,
             };
-            let secrets = secrets_of(&registry.load(), &phone, &layers);
-            let shape = registry.load().vendor(&phone.vendor).map(|vendor| vendor.manifest.lines.clone());
             let renderer = Renderer::new(registry, context.store.derive_key("etag"), 0, Arc::new(SystemClock));
-            let rendered = renderer.file(&request)?;
+            let notes = renderer.masked(&request)?.notes;
             let lines = renderer.explain(&request)?;
-            Ok(File {
-                lines,
-                text: String::from_utf8_lossy(&rendered.body).into_owned(),
-                notes: rendered.notes.clone(),
-                secrets,
-                format: rendered.format,
-                shape: shape.unwrap_or_default(),
-            })
+            let text = lines.iter().flat_map(|line| [line.line.as_str(), "\n"]).collect();
+            Ok(File { lines, text, notes })
         })
     }
 }

@@ -60,6 +60,9 @@ pub struct Neutral {
     pub syslog: Server,
     /// The phone's own web page.
     pub admin: Login,
+    /// Whether gangway made up the password of the web page.
+    #[serde(skip)]
+    pub admin_is_generated: bool,
     /// What could not be written, for people; templates are not meant to print it.
     #[serde(skip)]
     pub notes: Vec<String>,
@@ -234,6 +237,22 @@ pub struct Ldap {
 }
 
 impl Neutral {
+    /// The same with `sign` in the place of every secret there is.
+    #[must_use]
+    pub fn masked(mut self, sign: &str) -> Self {
+        let accounts = self.accounts.iter_mut().map(|account| &mut account.password);
+        let others = [
+            &mut self.provisioning.password,
+            &mut self.media.turn_login.password,
+            &mut self.ldap.login.password,
+            &mut self.admin.password,
+        ];
+        for secret in accounts.chain(others).filter(|secret| !secret.0.is_empty()) {
+            *secret = Shown(Secret::new(sign));
+        }
+        self
+    }
+
     /// Values that must reach the phone to the letter, with what they are: a file format that cannot carry one of
     /// them must not be written at all, or the phone would fail with a wrong password nobody ever set.
     pub fn exact(&self) -> impl Iterator<Item = (&'static str, &str)> {

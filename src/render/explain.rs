@@ -20,8 +20,10 @@ use crate::{
 /// A line and its origin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ExplainedLine {
-    /// As delivered; the values of secret inputs are `***`.
+    /// As delivered, with `***` in the place of secrets.
     pub line: String,
+    /// Whether it holds a secret.
+    pub secret: bool,
     /// `template`, or the inputs that change it: `sip_transport from vendor:yealink, beats default tls`.
     pub origins: Vec<String>,
 }
@@ -36,38 +38,36 @@ impl Renderer {
         let prepared = prepare(&registry, request, Layers::traced, self.today())?;
         let (text, _) = prepared.render(&registry, request.stage)?;
         let lines: Vec<String> = text.lines().map(str::to_owned).collect();
-        let mut found: HashMap<usize, Vec<(String, bool)>> = HashMap::new();
+        let mut found = Found::new();
         if request.stage == Stage::Personal
             && !prepared.common
             && let Some(phone) = prepared.phone
         {
             probe(&registry, &prepared, phone, &lines, &mut found);
         }
-        let explained = lines.into_iter().enumerate().map(|(index, line)| {
-            let origins = found.remove(&index).unwrap_or_default();
-            let secret = origins.iter().any(|(_, secret)| *secret);
-            let line = if secret { prepared.format().hidden(&line, &prepared.vendor.manifest.lines) } else { line };
-            let mut names: Vec<String> = origins.into_iter().map(|(name, _)| name).collect();
-            if names.is_empty() {
+        let masked = self.masked(request)?.lines;
+        // A template that looks into a secret may write another number of lines: then no origin is sure.
+        let is_alike = masked.len() == lines.len();
+        let explained = masked.into_iter().enumerate().map(|(index, masked)| {
+            let mut origins = found.remove(&index).filter(|_| is_alike).unwrap_or_default();
+            if origins.is_empty() {
                 let url = prepared.format().escaped(&prepared.url);
-                names.push(if line.contains(&url) { "URL of the gateway" } else { "template" }.to_owned());
+                let names_it = lines.get(index).is_some_and(|line| is_alike && line.contains(&url));
+                origins.push(if names_it { "URL of the gateway" } else { "template" }.to_owned());
             }
-            let line = match request.token.filter(|token| !token.is_empty()) {
-                Some(token) => line.replace(token, "***"),
-                None => line,
-            };
-            ExplainedLine { line, origins: names }
+            ExplainedLine { line: masked.text, secret: masked.secret, origins }
         });
         Ok(explained.collect())
     }
 }
 
-type Found = HashMap<usize, Vec<(String, bool)>>;
+/// The inputs by the line they change.
+type Found = HashMap<usize, Vec<String>>;
 
 fn probe(registry: &Registry, prepared: &Prepared<'_>, phone: &Phone, lines: &[String], found: &mut Found) {
     let mut keys = (String::new(), LineKeys::default());
-    let mut mark = |name: String, secret: bool, other: Result<(String, Vec<String>), RenderError>| {
-        mark(lines, found, (&name, secret), other, false);
+    let mut mark = |name: String, other: Result<(String, Vec<String>), RenderError>| {
+        mark(lines, found, &name, other, false);
     };
     for setting in TABLE {
         let now = prepared.settings.text(setting.name);
@@ -82,7 +82,7 @@ fn probe(registry: &Registry, prepared: &Prepared<'_>, phone: &Phone, lines: &[S
             let settings = prepared.settings.with(setting.name, &other);
             let quiet = matches!(origin.layer, Layer::Default) && now.is_empty() && setting.name.ends_with("password");
             if !quiet {
-                mark(name.clone(), setting.secret, prepared.personal(registry, phone, &settings));
+                mark(name.clone(), prepared.personal(registry, phone, &settings));
             }
         }
     }
@@ -90,16 +90,16 @@ fn probe(registry: &Registry, prepared: &Prepared<'_>, phone: &Phone, lines: &[S
     for key in list.keys() {
         let settings = prepared.settings.with("line_keys", &list.without(key.key).to_string());
         let name = format!("line_keys (key {}) from {whence}", key.key);
-        mark(name, false, prepared.personal(registry, phone, &settings));
+        mark(name, prepared.personal(registry, phone, &settings));
     }
-    let mut with = |name: &str, secret: bool, change: &dyn Fn(&mut Phone)| {
+    let mut with = |name: &str, change: &dyn Fn(&mut Phone)| {
         let mut other = phone.clone();
         change(&mut other);
-        mark(name.to_owned(), secret, prepared.personal(registry, &other, &prepared.settings));
+        mark(name.to_owned(), prepared.personal(registry, &other, &prepared.settings));
     };
-    with("the phone's own user name", false, &|phone| phone.own.user.push('x'));
-    with("the phone's own password", true, &|phone| phone.own.password = Secret::new("another"));
-    with("deployed administrative password", true, &|phone| {
+    with("the phone's own user name", &|phone| phone.own.user.push('x'));
+    with("the phone's own password", &|phone| phone.own.password = Secret::new("another"));
+    with("deployed administrative password", &|phone| {
         phone.device_config.admin_password = Some(Secret::new("another"));
     });
     for (index, account) in phone.accounts.iter().enumerate() {
@@ -111,27 +111,26 @@ fn probe(registry: &Registry, prepared: &Prepared<'_>, phone: &Phone, lines: &[S
                 }
             }
         };
-        with(&format!("account {line}: HW-ID"), false, &set(|account| account.hwid.push('x')));
-        with(&format!("account {line}: user"), false, &set(|account| account.username.push('x')));
-        with(&format!("account {line}: long name"), false, &set(|account| account.cn.push('x')));
-        with(&format!("account {line}: password"), true, &set(|account| account.password = Secret::new("another")));
-        with(&format!("account {line}: PBX"), false, &set(|account| account.dns.push('x')));
+        with(&format!("account {line}: HW-ID"), &set(|account| account.hwid.push('x')));
+        with(&format!("account {line}: user"), &set(|account| account.username.push('x')));
+        with(&format!("account {line}: long name"), &set(|account| account.cn.push('x')));
+        with(&format!("account {line}: password"), &set(|account| account.password = Secret::new("another")));
+        with(&format!("account {line}: PBX"), &set(|account| account.dns.push('x')));
     }
     for item in ["PHONE", "MEDIA"] {
         if phone.device_config.items.contains_key(item) {
-            let secret = item == "MEDIA";
-            with(&format!("Devices: {item}"), secret, &|phone| {
+            with(&format!("Devices: {item}"), &|phone| {
                 phone.device_config.items.remove(item);
             });
         }
     }
     if phone.wanted != Wanted::Active {
-        with("the phone is released", false, &|phone| phone.wanted = Wanted::Active);
+        with("the phone is released", &|phone| phone.wanted = Wanted::Active);
     }
     // Keys a list leaves out return to the phone's own: lines no single key accounts for.
     let settings = prepared.settings.with("line_keys", "");
     let name = format!("line_keys (not in the list) from {whence}");
-    self::mark(lines, found, (&name, false), prepared.personal(registry, phone, &settings), true);
+    self::mark(lines, found, &name, prepared.personal(registry, phone, &settings), true);
 }
 
 /// Notes the input at every line that is gone or different in the other file; with `rest` only at lines nothing else
@@ -139,7 +138,7 @@ fn probe(registry: &Registry, prepared: &Prepared<'_>, phone: &Phone, lines: &[S
 fn mark(
     lines: &[String],
     found: &mut Found,
-    (name, secret): (&str, bool),
+    name: &str,
     other: Result<(String, Vec<String>), RenderError>,
     rest: bool,
 ) {
@@ -150,8 +149,8 @@ fn mark(
             continue;
         }
         let names = found.entry(index).or_default();
-        if !names.iter().any(|(known, _)| known == name) {
-            names.push((name.to_owned(), secret));
+        if !names.iter().any(|known| known == name) {
+            names.push(name.to_owned());
         }
     }
 }

@@ -6,7 +6,7 @@ mod current;
 mod explain;
 #[cfg(test)]
 mod key_tests;
-mod mask;
+mod masked;
 mod renderer;
 mod sample;
 #[cfg(test)]
@@ -16,6 +16,6 @@ mod zone_tests;
 
 pub use current::{recognition_of, secrets_of};
 pub use explain::ExplainedLine;
-pub use mask::mask;
-pub use renderer::{CACHE_BYTES, FileRequest, RenderError, Rendered, Renderer, Stage};
+pub use masked::{Keys, Masked, MaskedLine};
+pub use renderer::{CACHE_BYTES, FileRequest, Generated, RenderError, Rendered, Renderer, Stage};
 pub use sample::{SampleFile, render_sample};

@@ -11,7 +11,7 @@ use super::cache::Cache;
 use crate::{
     clock::SharedClock,
     phone::{
-        neutral::{self, Inputs},
+        neutral::{self, Inputs, Login, Neutral},
         public_url::{PublicUrls, Scheme, UrlError},
         record::{DeviceConfig, Phone},
         settings::{Defaults, Effective, Layers, Lookup},
@@ -62,6 +62,15 @@ pub struct Rendered {
     pub format: Format,
     /// What could not be written, for people.
     pub notes: Vec<String>,
+}
+
+/// What gangway generated for a phone.
+#[derive(Debug, Clone)]
+pub struct Generated {
+    /// With these it fetches its files.
+    pub files: Login,
+    /// With these an administrator enters its web page; none where the password is somebody else's.
+    pub web: Option<Login>,
 }
 
 /// Why a file was not rendered.
@@ -154,6 +163,19 @@ impl Renderer {
             self.cache.put(key, &rendered);
         }
         Ok(rendered)
+    }
+
+    /// The passwords gangway generated for this phone: those with which it fetches its files, and those of its web
+    /// page unless an administrator or Devices chose them.
+    ///
+    /// # Errors
+    /// As [`Renderer::file`].
+    pub fn generated(&self, request: &FileRequest<'_>) -> Result<Generated, RenderError> {
+        let registry = self.registry();
+        let prepared = prepare(&registry, request, Layers::effective, self.today())?;
+        let neutral = prepared.neutral(prepared.phone.ok_or(RenderError::NoPhone)?, &prepared.settings)?;
+        let files = Login { user: neutral.provisioning.user, password: neutral.provisioning.password };
+        Ok(Generated { files, web: Some(neutral.admin).filter(|_| neutral.admin_is_generated) })
     }
 
     /// Bytes kept now.
@@ -287,6 +309,11 @@ impl Prepared<'_> {
         phone: &Phone,
         settings: &Effective,
     ) -> Result<(String, Vec<String>), RenderError> {
+        self.written(registry, &self.neutral(phone, settings)?)
+    }
+
+    /// What the personal file of this phone says.
+    pub fn neutral(&self, phone: &Phone, settings: &Effective) -> Result<Neutral, RenderError> {
         let mut facts = self.vendor.facts(self.model.as_deref(), self.family);
         facts.has_handsets = self.vendor.has_handsets(&phone.provider);
         let neutral = neutral::build(&Inputs { phone, settings, facts: &facts, url: &self.url, today: self.today });
@@ -294,11 +321,16 @@ impl Prepared<'_> {
         if let Some((what, _)) = neutral.exact().find(|(_, value)| !format.is_exact(value)) {
             return Err(RenderError::Unwritable { mac: phone.mac.to_string(), what, cannot: format.cannot_carry() });
         }
+        Ok(neutral)
+    }
+
+    /// The personal file that says this, and what it could not say.
+    pub fn written(&self, registry: &Registry, neutral: &Neutral) -> Result<(String, Vec<String>), RenderError> {
         let template = self.own_template().unwrap_or(&self.generation.personal);
         let text = registry
-            .render(self.vendor, self.family, template, &neutral, false)
+            .render(self.vendor, self.family, template, neutral, false)
             .map_err(|fault| RenderError::Template(fault.to_string()))?;
-        Ok((text, neutral.notes))
+        Ok((text, neutral.notes.clone()))
     }
 
     fn own_template(&self) -> Option<&str> {

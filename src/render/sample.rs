@@ -16,7 +16,7 @@ use crate::{
         public_url::PublicUrls,
         settings::{Layers, SettingRow},
     },
-    vendor::{Basis, FileKind, Format, Recognition, SharedRegistry},
+    vendor::{Basis, FileKind, Recognition, SharedRegistry},
 };
 
 /// A sample file.
@@ -28,8 +28,6 @@ pub struct SampleFile {
     pub lines: Vec<ExplainedLine>,
     /// What could not be written.
     pub notes: Vec<String>,
-    /// Format of the text.
-    pub format: Format,
 }
 
 /// Renders sample data; `set` (validated rows, as with `--set`) stands before the sample's own settings.
@@ -76,12 +74,7 @@ pub fn render_sample(
     let renderer = Renderer::new(Arc::clone(registry), [0; 32], 0, clock);
     let rendered = renderer.file(&request)?;
     let lines = renderer.explain(&request)?;
-    Ok(SampleFile {
-        text: String::from_utf8_lossy(&rendered.body).into_owned(),
-        lines,
-        notes: rendered.notes.clone(),
-        format: rendered.format,
-    })
+    Ok(SampleFile { text: String::from_utf8_lossy(&rendered.body).into_owned(), lines, notes: rendered.notes.clone() })
 }
 
 fn sample_url() -> Result<Url, RenderError> {

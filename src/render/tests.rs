@@ -2,6 +2,7 @@
 
 mod canaries;
 mod injection;
+mod masked;
 mod yealink_models;
 
 use std::sync::{Arc, LazyLock};

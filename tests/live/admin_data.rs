@@ -296,7 +296,7 @@ async fn hostile_names_and_requests_stay_data() {
         ("Phone", json!({ "mac": "805ec0999999" })),
         ("Act", json!({ "mac": phone.mac, "action": hostile })),
         ("Act", json!({ "mac": phone.mac, "action": "allow", "firstContact": "300.1.1.1/99" })),
-        ("Reveal", json!({ "mac": phone.mac, "line": 0 })),
+        ("Reveal", json!({ "mac": phone.mac, "what": "line 1" })),
         ("Settings", json!({ "scope": "planet:earth" })),
         ("ImportData", json!({ "data": "%%%" })),
         ("ImportStart", json!({})),

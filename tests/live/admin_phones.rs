@@ -145,7 +145,7 @@ async fn phones_in_service_say_what_happened_to_them() {
 }
 
 #[actix_rt::test]
-async fn the_file_is_shown_masked_and_a_line_revealed_on_demand_leaves_a_trace() {
+async fn the_file_is_shown_masked_and_a_generated_password_on_demand_leaves_a_trace() {
     let (bench, mut page) = bench().await;
     let mac = mac(1);
     bench.installed(mac, model::T46U, "user1").await;
@@ -162,9 +162,23 @@ async fn the_file_is_shown_masked_and_a_line_revealed_on_demand_leaves_a_trace()
         .find(|line| line["secret"] == true && line["text"].as_str().unwrap().starts_with("account.1.password"));
     let hidden = hidden.unwrap_or_else(|| panic!("no masked line: {lines:#?}"));
     assert!(hidden["origins"][0].as_str().unwrap().contains("password"), "{hidden}");
-    let revealed = page.ask("Reveal", json!({ "mac": mac, "line": hidden["n"] })).await;
-    assert!(revealed["text"].as_str().unwrap().contains("secret-1"), "{revealed}");
-    assert_audit(&mut page, mac, "unmasked").await;
+    let revealed = page.ask("Reveal", json!({ "mac": mac, "what": "files" })).await;
+    assert_eq!(
+        (&revealed["user"], &revealed["password"]),
+        (&json!(record.own.user), &json!(record.own.password.expose()))
+    );
+    assert_audit(&mut page, mac, "fetches its files").await;
+    // The web page of the phone opens with the one that stands in its file, and no line of a file can be asked for.
+    let revealed = page.ask("Reveal", json!({ "mac": mac, "what": "web" })).await;
+    let login = format!("{}:{}", revealed["user"].as_str().unwrap(), revealed["password"].as_str().unwrap());
+    let held = bench.records().store.delivered_file(record.id).await.unwrap().unwrap();
+    let held = String::from_utf8(held.body.to_vec()).unwrap();
+    assert!(held.contains(&format!("static.security.user_password = {login}\n")), "{login}");
+    assert_audit(&mut page, mac, "generated password").await;
+    for refused in [json!({ "mac": mac, "line": hidden["n"] }), json!({ "mac": mac, "what": "account.1.password" })] {
+        let refused = page.ask("Reveal", refused).await;
+        assert_eq!(refused["code"]["key"], "bad-request", "{refused}");
+    }
 
     let shown = page.ask("Phone", json!({ "mac": mac })).await;
     assert_eq!(shown["phone"]["holdsCurrentFile"], true, "{shown}");

@@ -14,7 +14,7 @@ use crate::{
         redaction::Redaction,
     },
     phone::{firmware::FirmwareState, record::Phone, shown::shown},
-    render::{FileRequest, Renderer, Stage, mask, recognition_of, secrets_of},
+    render::{FileRequest, Renderer, Stage, recognition_of},
     store::{EVENTS_KEPT, EventRow},
 };
 
@@ -92,16 +92,16 @@ fn file(sources: &Sources<'_>, tenant: &Tenant, renderer: &Renderer, phone: &Pho
     let (store, registry) = (sources.store, sources.registry.load());
     let (asked, layers) = (store.request_facts(phone.id), store.layers(phone.instance));
     let recognition = recognition_of(&registry, phone, asked.as_ref());
-    let rendered = renderer.file(&FileRequest {
+    let request = FileRequest {
         phone: Some(phone),
         recognition: &recognition,
         stage: Stage::Personal,
         urls: &tenant.urls,
         token: Some(phone.token.expose()),
         layers: &layers,
-    });
-    let rendered = match rendered {
-        Ok(rendered) => rendered,
+    };
+    let (rendered, masked) = match renderer.file(&request).and_then(|file| Ok((file, renderer.masked(&request)?))) {
+        Ok(both) => both,
         Err(error) => return format!("There is no file now: {error}\n"),
     };
     let mut text = String::from("As it would be delivered now, secrets masked.\n");
@@ -116,9 +116,7 @@ fn file(sources: &Sources<'_>, tenant: &Tenant, renderer: &Renderer, phone: &Pho
         text += &format!("Not written: {note}\n");
     }
     text += "--------\n";
-    let shape = registry.vendor(&phone.vendor).map(|vendor| vendor.manifest.lines.clone()).unwrap_or_default();
-    let secrets = secrets_of(&registry, phone, &layers);
-    text + &mask(&String::from_utf8_lossy(&rendered.body), rendered.format, &shape, &secrets)
+    masked.lines.iter().fold(text, |text, line| text + &line.text + "\n")
 }
 
 impl OfPhone {

@@ -86,6 +86,7 @@ pub fn build(inputs: &Inputs<'_>) -> Neutral {
     let language = named(facts.languages, "language", &mut notes);
     let tones = named(facts.tones, "location", &mut notes);
     let (line_keys, free_line_keys) = line_keys(settings, facts, &accounts, &mut notes);
+    let (admin, admin_is_generated) = admin(inputs, &mut notes);
     Neutral {
         phone: PhoneFacts {
             mac: phone.mac.to_string(),
@@ -119,7 +120,8 @@ pub fn build(inputs: &Inputs<'_>) -> Neutral {
         firmware_url: settings.text("firmware_url").to_owned(),
         wallpaper: settings.nonempty("wallpaper_url").map(wallpaper).unwrap_or_default(),
         syslog: settings.nonempty("syslog_server").map(|text| server(text, 514)).unwrap_or_default(),
-        admin: admin(inputs, &mut notes),
+        admin,
+        admin_is_generated,
         notes,
     }
 }
@@ -253,7 +255,8 @@ fn ldap(settings: &Effective) -> Ldap {
     }
 }
 
-fn admin(inputs: &Inputs<'_>, notes: &mut Vec<String>) -> Login {
+/// The login of the web page, and whether its password was made up here.
+fn admin(inputs: &Inputs<'_>, notes: &mut Vec<String>) -> (Login, bool) {
     let Inputs { phone, settings, facts, .. } = inputs;
     let set = settings.secret("phone_admin_password");
     let wanted = match set.expose() {
@@ -266,19 +269,19 @@ fn admin(inputs: &Inputs<'_>, notes: &mut Vec<String>) -> Login {
         let plain = text.chars().all(|c| c.is_ascii_graphic() && !facts.web_password_forbidden.contains(c));
         !text.is_empty() && text.len() <= facts.web_password_longest && plain && !text.starts_with('#')
     };
-    let password = match wanted {
-        Some(password) if fits(&password) => password,
+    let (password, generated) = match wanted {
+        Some(password) if fits(&password) => (password, false),
         Some(_unfit) => {
             notes.push(format!(
                 "phone_admin_password does not fit this vendor's phones (1 to {} printable characters without blanks \
                  and '{}'); a generated one is used",
                 facts.web_password_longest, facts.web_password_forbidden
             ));
-            generated(&phone.own.password)
+            (generated(&phone.own.password), true)
         }
-        None => generated(&phone.own.password),
+        None => (generated(&phone.own.password), true),
     };
-    Login { user: settings.text("phone_admin_user").to_owned(), password: Shown(password) }
+    (Login { user: settings.text("phone_admin_user").to_owned(), password: Shown(password) }, generated)
 }
 
 /// 20 characters that follow from the phone's own credentials: as lasting and as secret as these, and nothing more

@@ -135,6 +135,15 @@ fn no_stage_holds_a_secret_of_another() {
                     assert_eq!(holds(&personal, NOBODYS), [""; 0], "{place}, personal");
                     assert!(!personal.contains(TOKEN), "{place}: the token is no way to come back");
                     assert!(personal.contains("UserCanary1"), "{place}");
+                    let recognition = recognised(vendor, model, &firmware, FileKind::Personal);
+                    let request = FileRequest { token: Some(TOKEN), ..whole(&phone, &recognition, &layers) };
+                    let masked = bench.renderer.masked(&request).unwrap();
+                    let shown = format!("{masked:?}");
+                    assert_eq!(holds(&shown, OWN), [""; 0], "{place}, as people may see it");
+                    assert_eq!(masked.lines.len(), personal.lines().count(), "{place}");
+                    for (line, raw) in masked.lines.iter().zip(personal.lines()) {
+                        assert_eq!(line.secret, line.text != raw, "{place}: {}", line.text);
+                    }
                     seen.extend(holds(&personal, OWN));
                     for token in [None, Some(TOKEN)] {
                         for (phone, kind) in [

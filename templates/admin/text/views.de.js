@@ -155,7 +155,8 @@ export default {
   "config.number": "Nr.",
   "config.line": "Zeile",
   "config.origin": "Woher sie kommt",
-  "config.reveal": "Zeigen",
+  "config.reveal.files": "Passwort für seine Dateien zeigen",
+  "config.reveal.web": "Passwort seiner Webseite zeigen",
   "config.reveal.text":
     "Zeile {line} enthält ein Geheimnis. Dass Sie es angesehen haben, steht danach mit Ihrem Namen in der Zeitlinie des Telefons.",
   "config.reveal.yes": "Zeigen und vermerken",

@@ -72,12 +72,13 @@ await story(async (browser) => {
 
   // Shown on demand, and that stands in the time line.
   await page.click(".config [data-kind=now]");
-  const hidden = page.locator("tr.secret", { hasText: "account.1.password" });
-  await hidden.locator("button").click();
+  await page.locator("tr.secret", { hasText: "account.1.password" }).waitFor();
+  assert.equal(await page.locator("tr.secret button").count(), 0, "a line is offered for show");
+  await page.click("[data-generated=files] button");
   await yes(page);
-  await hidden.locator(`text=${given.secrets[0]}`).waitFor();
+  await page.locator(`[data-generated=files] >> text=${given.secrets[1]}`).waitFor();
   await page.click("#tab-timeline");
-  await page.waitForSelector(".entry.person:has-text('unmasked')");
+  await page.waitForSelector(".entry.person:has-text('fetches its files')");
 
   // The phone comes: nothing is pending any more, on the page that stays open.
   await page.click("#tab-config");

@@ -48,7 +48,9 @@ fn request(message: Message, mac: Mac, token: &Value) -> (Value, &'static str) {
         Message::ImportStart => (json!({ "category": "1" }), "import 1 lines"),
         Message::ImportStop => (json!({}), "end the import"),
         Message::Act => (json!({ "mac": mac, "action": "resync" }), "Have the phone come now"),
-        Message::Reveal => (json!({ "mac": mac, "line": 1 }), "Show line 1 of the configuration unmasked"),
+        Message::Reveal => {
+            (json!({ "mac": mac, "what": "files" }), "Show the password with which the phone fetches its files")
+        }
         Message::SettingsSet => {
             (json!({ "scope": "instance", "values": { "ldap_password": "canary" } }), "set ldap_password to ***")
         }

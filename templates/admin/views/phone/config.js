@@ -1,5 +1,5 @@
-// The file as the phone will get it, line by line with its origins; secrets one by one on demand; and what would change
-// against the file it fetched last.
+// The file as the phone will get it, line by line with its origins, secrets masked; what would change against the file it
+// fetched last; and on demand the passwords gangway generated for this phone.
 
 import { html, nothing } from "../../lit/lit-html.js";
 import { question } from "../parts/dialog.js";
@@ -7,6 +7,8 @@ import { refused } from "../parts/said.js";
 import { moment } from "../parts/when.js";
 
 const KINDS = ["now", "diff", "open"];
+/** What can be revealed: with which the phone fetches its files, and of its web page. */
+const GENERATED = ["files", "web"];
 /** The phone is told to have fetched a file a moment before that file is kept: so often, and after so long, it is asked for again. */
 const AGAIN = [250, 500, 1000, 2000, 4000, 8000];
 
@@ -42,44 +44,42 @@ export class Config {
     clearTimeout(this.due);
   }
 
-  async reveal(line) {
+  async reveal(what) {
     const { app } = this;
-    if (!this.agreed) {
-      const answer = await question(app, {
-        title: app.t("config.reveal"),
-        text: app.t("config.reveal.text", { line: line.n }),
-        yes: app.t("config.reveal.yes"),
-      });
-      if (!answer) return;
-      this.agreed = true;
-    }
+    const answer = await question(app, {
+      title: app.t(`config.reveal.${what}`),
+      text: app.t("config.reveal.text"),
+      yes: app.t("config.reveal.yes"),
+    });
+    if (!answer) return;
     try {
-      const { text } = await app.talk.ask("Reveal", { mac: this.mac, line: line.n });
-      this.shown.set(line.n, text);
+      const { user, password } = await app.talk.ask("Reveal", { mac: this.mac, what });
+      this.shown.set(what, { user, password });
     } catch (error) {
       app.say(refused(app, error));
     }
     this.redraw();
   }
 
-  hide(line) {
-    this.shown.delete(line.n);
+  hide(what) {
+    this.shown.delete(what);
     this.redraw();
   }
 
-  line(line) {
+  generated(what) {
     const { app } = this;
-    const revealed = this.shown.get(line.n);
+    const login = this.shown.get(what);
+    return html`<div class="generated" data-generated=${what}>
+      <button type="button" class="small" aria-pressed=${login !== undefined} @click=${() => (login ? this.hide(what) : this.reveal(what))}>
+        ${app.t(login ? "config.hide" : `config.reveal.${what}`)}</button>
+      ${login ? html`<span class="mono">${login.user} <span class="text">${login.password}</span></span>` : nothing}</div>`;
+  }
+
+  line(line) {
     const own = line.origins.filter((origin) => origin !== "template");
     return html`<tr class=${line.secret ? "secret" : ""} data-line=${line.n}>
       <td class="number">${line.n}</td>
-      <td class="mono"><span class="text">${revealed ?? line.text}</span>
-        ${
-          line.secret && this.kind === "now"
-            ? html`<button type="button" class="small" aria-pressed=${revealed !== undefined} @click=${() => (revealed === undefined ? this.reveal(line) : this.hide(line))}>
-              ${app.t(revealed === undefined ? "config.reveal" : "config.hide")}</button>`
-            : nothing
-        }</td>
+      <td class="mono"><span class="text">${line.text}</span></td>
       <td class="origin" lang="en">${own.map((origin) => html`<span>${origin}</span>`)}</td>
     </tr>`;
   }
@@ -147,6 +147,7 @@ export class Config {
         <div class="choice" role="group" aria-label=${app.t("config.title")}>
           ${KINDS.map((kind) => html`<button type="button" data-kind=${kind} aria-pressed=${this.kind === kind} @click=${() => this.load(kind)}>${app.t(`config.kind.${kind}`)}</button>`)}
         </div></header>
+      ${GENERATED.map((what) => this.generated(what))}
       ${body}
     </section>`;
   }
