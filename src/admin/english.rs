@@ -441,7 +441,9 @@ const OTHERS: &[(&str, &str)] = &[
     ("import.fields", "The line has {count} fields, the head line {columns}."),
     ("import.missing", "The field '{column}' is empty."),
     ("import.too-long", "The field '{column}' is longer than {most} characters."),
-    ("import.control", "The field '{column}' holds a control character."),
+    ("import.control", "The field '{column}' holds a character no phone's file can carry."),
+    ("import.unwritable", "The field '{column}' cannot be given to {vendor} phones: their files hold no {cannot}."),
+    ("import.pbx", "The field 'pbx' names no PBX: {sentence}"),
     ("import.twice", "The MAC stands in line {line} already."),
     ("import.vendor-unknown", "The maker of this MAC is not known here: name the vendor in a column 'vendor'."),
     ("import.provider-unknown", "There is no provider '{provider}'; there are {providers}."),
@@ -450,6 +452,10 @@ const OTHERS: &[(&str, &str)] = &[
     (
         "import.password",
         "The user's password is needed for a phone or user that is new here: no PBX tells it. Provision it in UsersAdmin, or add a column 'password'.",
+    ),
+    (
+        "import.password-of-pbx",
+        "The stored password of this user belongs to the PBX {pbx} and does not go to another one: add it in a column 'password'.",
     ),
     ("import.no-pbx", "No PBX is connected, and the line names no 'pbx' and 'domain'."),
     ("import.failed", "{sentence}"),
@@ -514,6 +520,27 @@ const OTHERS: &[(&str, &str)] = &[
     (
         "notice.descriptors",
         "The limit of file descriptors is {limit}, and {need} are needed for {phones} phones: {sysclients} phones at most are connected with Devices at once, the others wait. Raise LimitNOFILE= in the systemd unit (or `ulimit -Hn`) and restart gangway.",
+    ),
+    (
+        "notice.certificate-without-tls",
+        "require_certificate and provisioning_scheme http contradict each other for {scopes} ({more} more): a phone shows its certificate over https only, so it gets nothing. Use https, or do not require a certificate.",
+    ),
+    (
+        "notice.domain-password",
+        "phone_admin_password is from-devices for {scope}: every phone there holds the administrative password of the domain, which opens the App Platform too. Leave it empty, and gangway generates one per phone.",
+    ),
+    (
+        "notice.setting-wrong",
+        "{name} of {scope} holds a value that is not possible any more: {sentence} It stays in force until it is set again or taken back.",
+    ),
+    ("notice.settings-wrong", "More settings hold values that are not possible any more: gangway check names them."),
+    (
+        "notice.url-unreachable",
+        "Phones are sent to {url}, an address of this machine or its link: no phone elsewhere reaches it. Set phone_url or public_url to a name phones can reach.",
+    ),
+    (
+        "notice.url-without-name",
+        "Phones are sent to {url}, an address without a name: phones that check certificates need one that names this address. Use a host name.",
     ),
     ("notice.media-relay", "{phones} phones have their media relayed by the PBX: check that it has the capacity."),
 ];

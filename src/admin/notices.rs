@@ -1,7 +1,7 @@
 //! What concerns everybody: what is away and since when, which tick is missing, which certificate expires.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::Path,
     sync::{Mutex, MutexGuard, PoisonError},
 };
@@ -11,7 +11,7 @@ use rustls::pki_types::{CertificateDer, pem::PemObject};
 use serde_json::{Value, json};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::{Deps, Inner, Scanning, row::time, text::Text};
+use super::{Deps, Inner, Scanning, remarks, row::time, settings_judge::Judge, text::Text};
 use crate::{
     apis::{
         app::{ADMIN_APP, PROVIDER_PREFIX},
@@ -91,6 +91,7 @@ pub fn notices(inner: &Inner, instance: InstanceId) -> Vec<Value> {
     all.extend(turned_away(&deps.turned_away.of(instance, now)));
     redirects(inner, instance, &mut all);
     urls_and_schemes(deps, instance, &mut all);
+    of_settings(deps, instance, &mut all);
     all.extend(scanning(&(deps.scanning)(instance)));
     sip_trust(inner, instance, &mut all);
     if let Some(lack) = deps.shares.lack(deps.store.roster().len()) {
@@ -260,6 +261,16 @@ fn urls_and_schemes(deps: &Deps, instance: InstanceId, all: &mut Vec<Notice>) {
             all.push(notice("clear-text", "warning", text));
         }
     }
+}
+
+/// What the settings contradict, and a URL no phone reaches.
+fn of_settings(deps: &Deps, instance: InstanceId, all: &mut Vec<Notice>) {
+    let registry = deps.registry.load();
+    let judge = Judge { registry: &registry, reach: &deps.reach, store: &deps.store, instance };
+    let bases = (deps.urls)(instance).bases();
+    let of_urls = bases.iter().filter_map(|base| remarks::of_url(base));
+    let found = remarks::remarks(&judge, &deps.store.layers(instance)).into_iter().chain(of_urls);
+    all.extend(found.map(|remark| notice(remark.key, "warning", remark.text)));
 }
 
 /// Who tries addresses: the newest one by one, the others as a number.

@@ -162,6 +162,7 @@ pub fn settings(deps: &Deps, instance: InstanceId, message: &Envelope) -> Answer
                 "value": own.map(|value| hidden(&value)),
                 "effective": effective,
                 "origin": origin,
+                "withheld": traced.is_withheld(&name),
                 "beats": beats,
                 "effect": setting.effect.text(),
                 "help": help(&name, setting),

@@ -3,20 +3,21 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::{
     Deps, audit, deeds,
+    remarks::remarks,
     reply::{Answer, Problem, one, read, result},
     settings::{of_scope, scope},
+    settings_judge::Judge,
     text::Text,
 };
 use crate::{
     apis::admin::Person,
-    phone::{
-        line_keys::LineKeys,
-        settings::{Kind, Scope, SettingError, setting, validate},
-    },
+    phone::settings::{Changes, Emptied, Scope, SettingError, setting},
     secret::Secret,
+    vendor::Registry,
     wire::appws::Envelope,
 };
 
@@ -34,10 +35,18 @@ pub async fn set(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
     let request: Request = read(message)?;
     let scope = scope(&request.scope)?;
     let known = of_scope(deps, &scope);
+    let registry = deps.registry.load();
+    let judge = Judge { registry: &registry, reach: &deps.reach, store: &deps.store, instance: person.instance.id };
     let (mut changes, mut wrong) = (Vec::new(), Vec::new());
     for (name, value) in &request.values {
         let short = || name.chars().take(80).collect::<String>();
-        if setting(name).is_some() && !known.iter().any(|(known, ..)| known == name) {
+        if let Some(vendor) = unknown_vendor(name, &registry).filter(|_| value.is_some()) {
+            wrong.push((short(), Text::new("unknown-vendor").with("vendor", vendor)));
+            continue;
+        }
+        // An account of a vendor that is gone can be taken back.
+        let is_gone = unknown_vendor(name, &registry).is_some() && scope == Scope::Instance;
+        if !is_gone && setting(name).is_some() && !known.iter().any(|(known, ..)| known == name) {
             wrong.push((short(), Text::new("not-for-this-scope")));
             continue;
         }
@@ -52,13 +61,9 @@ pub async fn set(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
         if value.is_empty() && setting(name).is_some_and(|setting| setting.secret) {
             continue;
         }
-        match validate(name, value.expose(), &scope) {
-            Ok(value) => match reachable(deps, name, &value).and_then(|()| no_room(deps, person, name, &value, &scope))
-            {
-                Ok(()) => changes.push((name.clone(), Some(Secret::new(value)))),
-                Err(text) => wrong.push((short(), text)),
-            },
-            Err(error) => wrong.push((short(), Text::new("setting-refused").with("sentence", error.to_string()))),
+        match judge.value(name, value.expose(), &scope) {
+            Ok(value) => changes.push((name.clone(), Some(Secret::new(value)))),
+            Err(text) => wrong.push((short(), text)),
         }
     }
     if !wrong.is_empty() {
@@ -66,54 +71,35 @@ pub async fn set(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
         return Err(Problem { text, fields: wrong });
     }
     if changes.is_empty() {
-        return one(result(message));
+        return one(result(message).field("emptied", json!([])).field("remarks", json!([])));
     }
-    let deeds: Vec<String> = changes.iter().map(|(name, value)| deed(name, value.as_ref())).collect();
-    audit::entry(&deps.store, person, &scope.to_string(), &deeds.join(", ")).await?;
+    let deed = deeds_of(&changes, &deps.store.emptied_by(person.instance.id, &scope, &changes));
+    audit::entry(&deps.store, person, &scope.to_string(), &deed).await?;
     if let Scope::Phone(mac) = &scope
         && let Some(phone) = deps.store.roster().by_mac(person.instance.id, *mac)
     {
         let names: Vec<&str> = changes.iter().map(|(name, _)| name.as_str()).collect();
         audit::event(&deps.store, person, phone.id, &deeds::CHANGE.with("names", names.join(", "))).await?;
     }
-    for (name, value) in &changes {
-        deps.store.set_setting(person.instance.id, &scope, name, value.as_ref()).await?;
-    }
-    one(result(message))
+    let before = remarks(&judge, &deps.store.layers(person.instance.id));
+    let emptied = deps.store.set_settings(person.instance.id, &scope, &changes).await?;
+    let after = remarks(&judge, &deps.store.layers(person.instance.id));
+    let emptied: Vec<Value> =
+        emptied.iter().map(|one| json!({ "scope": one.scope.to_string(), "name": one.name })).collect();
+    let new: Vec<Text> = after.into_iter().filter(|one| !before.contains(one)).map(|one| one.text).collect();
+    one(result(message).field("emptied", emptied).field("remarks", json!(new)))
 }
 
-/// Whether the gateway may connect to what a setting would have it connect to: the addresses of redirect services. What
-/// names resolve to is looked at when the connection is made.
-fn reachable(deps: &Deps, name: &str, value: &str) -> Result<(), Text> {
-    let is_called = name.starts_with("redirect.") && setting(name).is_some_and(|setting| setting.kind == Kind::Url);
-    let host = url::Url::parse(value).ok().and_then(|url| url.host_str().map(str::to_owned));
-    match host.filter(|_| is_called) {
-        Some(host) => {
-            deps.reach.host(&host).map_err(|error| Text::new("url-not-allowed").with("sentence", error.to_string()))
-        }
-        None => Ok(()),
-    }
-}
-
-/// Whether phones of the scope have the keys of a list, where their model is known.
-fn no_room(deps: &Deps, person: &Person, name: &str, value: &str, scope: &Scope) -> Result<(), Text> {
-    if setting(name).is_none_or(|setting| setting.kind != Kind::LineKeys) {
-        return Ok(());
-    }
-    let phone = match scope {
-        Scope::Phone(mac) => deps.store.roster().by_mac(person.instance.id, *mac),
-        _ => None,
-    };
-    let list = LineKeys::read(value).unwrap_or_default();
-    match deps.registry.load().refused_keys(scope, phone.as_deref(), &list) {
-        refused if refused.is_empty() => Ok(()),
-        refused => Err(Text::new("setting-refused").with("sentence", refused.join("; "))),
-    }
+/// Changes as the audit tells them, with the secrets that lose their address.
+#[must_use]
+pub fn deeds_of(changes: &Changes, emptied: &[Emptied]) -> String {
+    let changes = changes.iter().map(|(name, value)| deed(name, value.as_ref()));
+    let emptied = emptied.iter().map(|Emptied { scope, name }| format!("empty {name} of {scope}"));
+    changes.chain(emptied).collect::<Vec<_>>().join(", ")
 }
 
 /// A change as the audit tells it.
-#[must_use]
-pub fn deed(name: &str, value: Option<&Secret>) -> String {
+fn deed(name: &str, value: Option<&Secret>) -> String {
     match value {
         None => format!("take {name} back"),
         Some(_) if setting(name).is_none_or(|setting| setting.secret) => format!("set {name} to ***"),
@@ -123,4 +109,10 @@ pub fn deed(name: &str, value: Option<&Secret>) -> String {
 
 fn refused(name: &str) -> String {
     SettingError::Unknown { name: name.chars().take(80).collect(), hint: String::new() }.to_string()
+}
+
+/// The vendor of a redirect account that is not known here.
+fn unknown_vendor(name: &str, registry: &Registry) -> Option<String> {
+    let (vendor, _) = name.strip_prefix("redirect.")?.split_once('.')?;
+    (setting(name).is_some() && registry.vendor(vendor).is_none()).then(|| vendor.chars().take(60).collect())
 }

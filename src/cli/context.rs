@@ -10,7 +10,7 @@ use crate::{
     apis::admin::{Person, Who},
     app,
     clock::{SharedClock, SystemClock},
-    config::{Config, InstanceConfig},
+    config::{Allowed, Config, InstanceConfig},
     phone::{instance::InstanceId, public_url::PublicUrls},
     provision::public_url,
     store::Store,
@@ -27,6 +27,8 @@ pub struct Context {
     pub instance: InstanceId,
     /// `DOMAIN/NAME` of it.
     pub label: String,
+    /// What `[net] allow` lists.
+    pub allow: Vec<Allowed>,
 }
 
 /// Loads the configuration file; the default name may be missing only where `optional` allows it.
@@ -45,9 +47,10 @@ impl Context {
         let store = Store::open(&config.data.dir, clock, tasks)
             .await
             .with_context(|| format!("the data directory {} cannot be opened", config.data.dir.display()))?;
+        let allow = config.net.allow.clone();
         let configured = choose_instance(config, global.instance.as_deref())?;
         let instance = store.instance(&configured.domain, &configured.name).await?;
-        Ok(Self { label: configured.label(), configured, store, instance })
+        Ok(Self { label: configured.label(), configured, store, instance, allow })
     }
 }
 

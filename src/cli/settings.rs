@@ -13,13 +13,13 @@ use super::{
     vendors::registry,
 };
 use crate::{
-    admin::settings_write::deed,
+    admin::{remarks::remarks, settings_judge::Judge, settings_write::deeds_of},
+    net::reach::Reach,
     phone::{
-        line_keys::LineKeys,
         mac::Mac,
         settings::{
-            Kind, Layers, REDIRECT_SETTINGS, Scope, Setting, TABLE, setting, setting_json, settings_json,
-            settings_text, validate,
+            Emptied, Layers, REDIRECT_SETTINGS, Scope, Setting, TABLE, setting, setting_json, settings_json,
+            settings_text,
         },
     },
     secret::Secret,
@@ -191,19 +191,6 @@ fn get(context: &Context, name: &str, scope: &Scope, as_json: bool) -> anyhow::R
     Ok(())
 }
 
-/// A list of line keys is refused where the model it is for is known and cannot have them.
-fn fits(context: &Context, registry: &Registry, list: &str, scope: &Scope) -> anyhow::Result<()> {
-    let phone = match scope {
-        Scope::Phone(mac) => context.store.roster().by_mac(context.instance, *mac),
-        _ => None,
-    };
-    let refused = registry.refused_keys(scope, phone.as_deref(), &LineKeys::read(list)?);
-    if !refused.is_empty() {
-        bail!("line_keys is not changed:\n  {}", refused.join("\n  "));
-    }
-    Ok(())
-}
-
 async fn set(
     context: &Context,
     registry: &Registry,
@@ -220,24 +207,25 @@ async fn set(
         }
         other => other,
     };
+    let reach = Reach::public_and(context.allow.clone());
+    let judge = Judge { registry, reach: &reach, store: &context.store, instance: context.instance };
     let value = match value {
-        Some(value) => match validate(name, &value, scope) {
-            Ok(value) => {
-                if setting.kind == Kind::LineKeys {
-                    fits(context, registry, &value, scope)?;
-                }
-                Some(Secret::new(value))
-            }
-            Err(error) => bail!("{name} is not changed: {error}"),
+        Some(value) => match judge.value(name, &value, scope) {
+            Ok(value) => Some(Secret::new(value)),
+            Err(text) => bail!("{name} is not changed: {}", text.english()),
         },
         None => None,
     };
-    context.audit(&scope.to_string(), &deed(name, value.as_ref())).await?;
-    context
+    let changes = [(name.to_owned(), value)];
+    let emptied = context.store.emptied_by(context.instance, scope, &changes);
+    let before = remarks(&judge, &context.store.layers(context.instance));
+    context.audit(&scope.to_string(), &deeds_of(&changes, &emptied)).await?;
+    let emptied = context
         .store
-        .set_setting(context.instance, scope, name, value.as_ref())
+        .set_settings(context.instance, scope, &changes)
         .await
         .with_context(|| format!("{name} is not changed"))?;
+    let [(_, value)] = changes;
     output::note(&format!(
         "{name} {} for {}; it takes effect {}.",
         if value.is_some() { "is set" } else { "is back at its default" },
@@ -247,5 +235,15 @@ async fn set(
         },
         setting.effect.text(),
     ));
+    for Emptied { scope, name } in emptied {
+        output::note(&format!(
+            "{name} of {scope} is emptied: it was set for the former address and does not travel to another one. Set it \
+             again: gangway settings set {name} -"
+        ));
+    }
+    let after = remarks(&judge, &context.store.layers(context.instance));
+    for remark in after.iter().filter(|remark| !before.contains(remark)) {
+        output::note(&format!("warning: {}", remark.text.english()));
+    }
     Ok(())
 }

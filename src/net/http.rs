@@ -184,6 +184,7 @@ impl fmt::Debug for Response {
 #[derive(Clone)]
 pub struct Client {
     inner: awc::Client,
+    reach: Reach,
     connect_timeout: Duration,
 }
 
@@ -191,6 +192,7 @@ impl Client {
     /// Builds a client on the current arbiter.
     #[must_use]
     pub fn new(options: Options) -> Self {
+        let reach = options.reach.clone();
         let connector = Connector::new()
             .connector(Dialer::new(options.proxy, options.reach, options.resolve))
             .rustls_0_23(Arc::new(options.tls))
@@ -206,7 +208,20 @@ impl Client {
             .no_default_headers()
             .add_default_header((header::USER_AGENT, concat!("gangway/", env!("CARGO_PKG_VERSION"))))
             .finish();
-        Self { inner, connect_timeout: options.connect_timeout }
+        Self { inner, reach, connect_timeout: options.connect_timeout }
+    }
+
+    /// Whether a request with an account's password may go to this URL, as far as its text tells: the rule by which such
+    /// a URL is judged when it is set.
+    ///
+    /// # Errors
+    /// [`HttpError::Forbidden`].
+    pub fn may_carry_secrets(&self, url: &Url) -> Result<(), HttpError> {
+        let forbidden = |error: super::reach::Forbidden| HttpError::Forbidden {
+            target: Target::of(url).to_string(),
+            reason: error.to_string(),
+        };
+        self.reach.url(url).map_err(forbidden)
     }
 
     /// Sends one request and reads its whole answer.

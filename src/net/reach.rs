@@ -7,16 +7,41 @@ use std::{
     sync::Arc,
 };
 
+use url::Url;
+
 use crate::config::{Allowed, host_name};
+
+/// Where clouds tell their machines secrets, besides link-local addresses: Azure, Alibaba Cloud, Oracle Cloud, AWS and
+/// Google Cloud over IPv6. Some of them are public or private addresses like any other.
+pub const METADATA: [IpAddr; 5] = [
+    IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
+    IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
+    IpAddr::V4(Ipv4Addr::new(192, 0, 0, 192)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
+];
 
 /// Why nothing is sent somewhere.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{host} {what}, and a service is expected on a public address; if it is the right one, name it in [net] allow of the configuration"
-)]
-pub struct Forbidden {
-    host: String,
-    what: String,
+pub enum Forbidden {
+    /// The address is not one a service has.
+    #[error(
+        "{host} {what}, and a service is expected on a public address; if it is the right one, name it in [net] allow of the configuration"
+    )]
+    Address {
+        /// As it was named.
+        host: String,
+        /// What it is.
+        what: String,
+    },
+    /// What is sent would be readable on the way.
+    #[error(
+        "the account's password would travel readable to {host}: write https://, or name {host} in [net] allow of the configuration"
+    )]
+    Readable {
+        /// As it was named.
+        host: String,
+    },
 }
 
 /// What may be reached. Cheap to clone.
@@ -48,6 +73,41 @@ impl Reach {
         Self { private: true, ..self.clone() }
     }
 
+    /// Whether a service may be called at this URL, as far as its text tells: by `http` only where its host is listed.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn url(&self, url: &Url) -> Result<(), Forbidden> {
+        let host = url.host_str().unwrap_or_default();
+        self.host(host)?;
+        if url.scheme() == "http" && !self.lists(host) {
+            return Err(Forbidden::Readable { host: host.to_owned() });
+        }
+        Ok(())
+    }
+
+    /// Whether the configuration names this host or address; of a name that is resolved later, by its name alone or by a
+    /// network this machine is in.
+    fn lists(&self, host: &str) -> bool {
+        let bare = host.trim_matches(['[', ']']);
+        match bare.parse::<IpAddr>() {
+            Ok(address) => self.allowed.is_none() || self.holds(address.to_canonical()),
+            Err(_) => self.names(&host_name(bare)),
+        }
+    }
+
+    /// Whether a listed network holds the address; of an address where clouds tell secrets, whether it is listed itself.
+    fn holds(&self, address: IpAddr) -> bool {
+        let is_metadata = is_metadata(address);
+        self.allowed.iter().flat_map(|allowed| allowed.iter()).any(|entry| match entry {
+            Allowed::Network(network) if is_metadata => {
+                network.addr() == address && network.max_prefix_len() == network.prefix_len()
+            }
+            Allowed::Network(network) => network.contains(&address),
+            Allowed::Host(_) => false,
+        })
+    }
+
     /// Whether a name or address in a URL may be connected to, as far as the text tells.
     ///
     /// # Errors
@@ -64,7 +124,7 @@ impl Reach {
             || is_near
             || matches!(name.as_str(), "metadata" | "metadata.google.internal" | "instance-data");
         if is_here && !self.names(&name) {
-            return Err(Forbidden { host: name, what: "is a name of this machine or its network".to_owned() });
+            return Err(Forbidden::Address { host: name, what: "is a name of this machine or its network".to_owned() });
         }
         Ok(())
     }
@@ -74,10 +134,11 @@ impl Reach {
     /// # Errors
     /// Why not.
     pub fn address(&self, host: &str, address: IpAddr) -> Result<(), Forbidden> {
-        let Some(allowed) = &self.allowed else { return Ok(()) };
+        if self.allowed.is_none() {
+            return Ok(());
+        }
         let address = address.to_canonical();
-        let is_listed =
-            allowed.iter().any(|entry| matches!(entry, Allowed::Network(network) if network.contains(&address)));
+        let is_listed = self.holds(address);
         let is_open = |kind: Inner| self.private && kind == Inner::Private;
         let Some(kind) =
             inner_kind(address).filter(|kind| !is_open(*kind) && !is_listed && !self.names(&host_name(host)))
@@ -90,7 +151,7 @@ impl Reach {
             Ok(_) => format!("is {kind}"),
             Err(_) => format!("stands for {address}, {kind}"),
         };
-        Err(Forbidden { host: host.to_owned(), what })
+        Err(Forbidden::Address { host: host.to_owned(), what })
     }
 
     fn names(&self, name: &str) -> bool {
@@ -106,6 +167,7 @@ enum Inner {
     Here,
     Linked,
     Private,
+    Metadata,
     Nobodys,
 }
 
@@ -115,6 +177,7 @@ impl Inner {
             Self::Here => "an address of this machine",
             Self::Linked => "a link-local address",
             Self::Private => "a private address",
+            Self::Metadata => "an address at which a cloud tells its machines secrets",
             Self::Nobodys => "an address no service has",
         }
     }
@@ -128,9 +191,15 @@ fn inner_kind(address: IpAddr) -> Option<Inner> {
     }
 }
 
+fn is_metadata(address: IpAddr) -> bool {
+    METADATA.contains(&address)
+}
+
 fn inner_v4(address: Ipv4Addr) -> Option<Inner> {
     let [a, b, c, _] = address.octets();
-    if address.is_loopback() || a == 0 {
+    if is_metadata(address.into()) {
+        Some(Inner::Metadata)
+    } else if address.is_loopback() || a == 0 {
         Some(Inner::Here)
     } else if address.is_link_local() {
         Some(Inner::Linked)
@@ -154,7 +223,9 @@ fn inner_v6(address: Ipv6Addr) -> Option<Inner> {
         }
         _ => None,
     };
-    if address.is_loopback() || address.is_unspecified() {
+    if is_metadata(address.into()) {
+        Some(Inner::Metadata)
+    } else if address.is_loopback() || address.is_unspecified() {
         Some(Inner::Here)
     } else if let Some(inside) = dressed {
         inner_v4(inside.into())
@@ -234,6 +305,33 @@ mod tests {
         }
         assert!(near.address("pbx.example.com", "127.0.0.1".parse().unwrap()).is_err());
         assert_eq!(near.address("pbx.example.com", "10.0.0.1".parse().unwrap()), Ok(()));
+    }
+
+    #[test]
+    fn where_clouds_tell_secrets_is_open_to_nobody_unless_it_is_listed_itself() {
+        for address in METADATA {
+            for reach in [reach(&[]), reach(&[]).and_private(), reach(&["0.0.0.0/0", "::/0", "100.64.0.0/10"])] {
+                assert!(reach.address("x.example.com", address).is_err(), "{address}");
+                assert!(reach.host(&address.to_string()).is_err(), "{address}");
+            }
+            assert_eq!(reach(&[&address.to_string()]).host(&address.to_string()), Ok(()));
+        }
+        for dressed in ["::ffff:168.63.129.16", "64:ff9b::a83f:8110", "2002:a83f:8110::"] {
+            assert!(reach(&[]).host(dressed).is_err(), "{dressed}");
+        }
+    }
+
+    #[test]
+    fn http_is_for_listed_services_alone() {
+        let judge = |allowed: &[&str], url: &str| reach(allowed).url(&url.parse().unwrap());
+        let refused = judge(&[], "http://rps.example.com/xmlrpc").unwrap_err().to_string();
+        assert!(refused.contains("readable") && refused.contains("[net] allow"), "{refused}");
+        assert!(judge(&["rps.example.com"], "http://rps.example.com/xmlrpc").is_ok());
+        assert!(judge(&["10.0.0.0/8"], "http://10.1.2.3/").is_ok());
+        assert!(judge(&["10.0.0.0/8"], "http://rps.example.com/").is_err());
+        assert!(judge(&[], "https://rps.example.com/").is_ok());
+        assert!(judge(&[], "https://127.0.0.1/").is_err());
+        assert!(Reach::everywhere().url(&"http://127.0.0.1/".parse().unwrap()).is_ok());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! A value of a narrower layer beats that of a wider one: default, the vendor's manifest, instance, vendor,
 //! model, category, then what Devices deployed, then the phone itself.
 
+mod addresses;
 mod devices;
 mod help;
 mod layers;
@@ -10,6 +11,7 @@ mod scope;
 mod table;
 mod validate;
 
+pub use addresses::{Belongings, Changes, Emptied, addresses_of};
 pub(crate) use devices::field as devices_field;
 pub use devices::value_from as value_from_devices;
 pub use help::{scopes, setting_json, settings_json, settings_markdown, settings_text};

@@ -281,6 +281,9 @@ impl Runner {
         context: &Context,
     ) -> Option<(Timestamp, Result<Response, HttpError>)> {
         let at = self.own_moment(gate).await?;
+        if let Err(error) = self.client.may_carry_secrets(&call.request.url) {
+            return Some((at, Err(error)));
+        }
         match self.send(self.sealed(call, at)).await? {
             Err(error) if error.is_momentary() => {
                 let outcome = Outcome::Transport(Trouble::Http(error));

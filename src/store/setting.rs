@@ -15,7 +15,8 @@ use super::{
 use crate::{
     phone::{
         instance::InstanceId,
-        settings::{Layers, Scope, SettingRow},
+        mac::Mac,
+        settings::{Belongings, Changes, Emptied, Layers, Scope, SettingRow},
     },
     secret::Secret,
 };
@@ -116,7 +117,7 @@ impl Store {
         self.inner.settings_changes.subscribe()
     }
 
-    /// Sets a value, or takes it back with `None`. The caller has validated it. Writes nothing when it is set already.
+    /// Sets a value, or takes it back with `None`: [`Self::set_settings`] with one change.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -126,49 +127,43 @@ impl Store {
         scope: &Scope,
         name: &str,
         value: Option<&Secret>,
-    ) -> Result<(), StoreError> {
-        let mut transaction = self.inner.writer.begin("change the setting").await?;
-        let scope_text = scope.to_string();
-        let place = place(instance.0, &scope_text, name);
-        let known = sqlx::query_scalar!(
-            "SELECT sealed FROM setting WHERE instance_id = ? AND scope = ? AND name = ?",
-            instance.0,
-            scope_text,
-            name
-        )
-        .fetch_optional(&mut *transaction)
-        .await
-        .attempt("look at the setting")?;
-        let known = known.map(|sealed| self.inner.keyring.unseal(&place, &sealed)).transpose()?;
-        if known.as_deref().map(Vec::as_slice) == value.map(|value| value.expose().as_bytes()) {
+    ) -> Result<Vec<Emptied>, StoreError> {
+        self.set_settings(instance, scope, &[(name.to_owned(), value.cloned())]).await
+    }
+
+    /// Sets values at one scope, or takes them back with `None`; all in one transaction, together with the secrets that
+    /// lose the address they were set for: these are taken back and returned. The caller has validated the values.
+    /// Writes nothing when all of it is set already.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn set_settings(
+        &self,
+        instance: InstanceId,
+        scope: &Scope,
+        changes: &Changes,
+    ) -> Result<Vec<Emptied>, StoreError> {
+        let mut transaction = self.inner.writer.begin("change the settings").await?;
+        let before = read(&mut transaction, &self.inner.keyring, instance, 0).await?;
+        let is_new = |(name, value): &&(String, Option<Secret>)| {
+            let known = before.rows().iter().find(|row| row.scope == *scope && row.name == *name);
+            known.map(|row| &row.value) != value.as_ref()
+        };
+        let changes: Vec<_> = changes.iter().filter(is_new).cloned().collect();
+        if changes.is_empty() {
             transaction.rollback().await;
-            return Ok(());
+            return Ok(Vec::new());
         }
-        if let Some(value) = value {
-            let sealed = self.inner.keyring.seal(&place, value.expose().as_bytes())?;
-            sqlx::query!(
-                "INSERT INTO setting (instance_id, scope, name, sealed) VALUES (?, ?, ?, ?)
-                ON CONFLICT (instance_id, scope, name) DO UPDATE SET sealed = excluded.sealed",
-                instance.0,
-                scope_text,
-                name,
-                sealed
-            )
-            .execute(&mut *transaction)
-            .await
-            .attempt("change the setting")?;
-        } else {
-            sqlx::query!(
-                "DELETE FROM setting WHERE instance_id = ? AND scope = ? AND name = ?",
-                instance.0,
-                scope_text,
-                name
-            )
-            .execute(&mut *transaction)
-            .await
-            .attempt("take the setting back")?;
+        let emptied = before.emptied(scope, &changes, |mac| self.belongings(instance, mac));
+        let now = self.inner.clock.now();
+        for (name, value) in &changes {
+            self.write_setting(&mut transaction, instance, &scope.to_string(), name, value.as_ref()).await?;
+            setting_change::note(&mut transaction, instance, &scope.to_string(), name, now).await?;
         }
-        setting_change::note(&mut transaction, instance, &scope_text, name, self.inner.clock.now()).await?;
+        for Emptied { scope, name } in &emptied {
+            self.write_setting(&mut transaction, instance, &scope.to_string(), name, None).await?;
+            setting_change::note(&mut transaction, instance, &scope.to_string(), name, now).await?;
+        }
         let revision = sqlx::query_scalar!(
             "UPDATE instance SET settings_revision = settings_revision + 1 WHERE id = ? RETURNING settings_revision",
             instance.0
@@ -179,6 +174,51 @@ impl Store {
         let layers = read(&mut transaction, &self.inner.keyring, instance, unsigned(revision)).await?;
         let _writing = transaction.commit().await?;
         self.publish_settings(instance, layers);
+        Ok(emptied)
+    }
+
+    /// The secrets [`Self::set_settings`] would take back with these changes.
+    #[must_use]
+    pub fn emptied_by(&self, instance: InstanceId, scope: &Scope, changes: &Changes) -> Vec<Emptied> {
+        self.layers(instance).emptied(scope, changes, |mac| self.belongings(instance, mac))
+    }
+
+    fn belongings(&self, instance: InstanceId, mac: Mac) -> Option<Belongings> {
+        self.roster().by_mac(instance, mac).map(|phone| Belongings::from(&*phone))
+    }
+
+    async fn write_setting(
+        &self,
+        connection: &mut SqliteConnection,
+        instance: InstanceId,
+        scope: &str,
+        name: &str,
+        value: Option<&Secret>,
+    ) -> Result<(), StoreError> {
+        if let Some(value) = value {
+            let sealed = self.inner.keyring.seal(&place(instance.0, scope, name), value.expose().as_bytes())?;
+            sqlx::query!(
+                "INSERT INTO setting (instance_id, scope, name, sealed) VALUES (?, ?, ?, ?)
+                ON CONFLICT (instance_id, scope, name) DO UPDATE SET sealed = excluded.sealed",
+                instance.0,
+                scope,
+                name,
+                sealed
+            )
+            .execute(connection)
+            .await
+            .attempt("change the setting")?;
+        } else {
+            sqlx::query!(
+                "DELETE FROM setting WHERE instance_id = ? AND scope = ? AND name = ?",
+                instance.0,
+                scope,
+                name
+            )
+            .execute(connection)
+            .await
+            .attempt("take the setting back")?;
+        }
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! All vendors, loaded and proven.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::{
         Arc,
@@ -211,6 +211,18 @@ impl Vendor {
     #[must_use]
     pub fn has_handsets(&self, provider: &str) -> bool {
         self.providers.iter().any(|one| one.name == provider && one.same_mac == SameMac::Add)
+    }
+
+    /// The formats of its files, each once.
+    #[must_use]
+    pub fn formats(&self) -> BTreeSet<super::Format> {
+        self.manifest.families.iter().map(|family| self.manifest.format_of(family)).collect()
+    }
+
+    /// What its files cannot hold, where one of their formats cannot carry the value to the letter.
+    #[must_use]
+    pub fn cannot_carry(&self, value: &str) -> Option<&'static str> {
+        self.formats().into_iter().find(|format| !format.is_exact(value)).map(super::Format::cannot_carry)
     }
 
     /// What its own phones mean by a file's name.

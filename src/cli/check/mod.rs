@@ -15,12 +15,15 @@ use url::Url;
 use self::links::Offered;
 use super::{Global, context::block_on, output};
 use crate::{
+    admin::{remarks, settings_judge::Judge},
     clock::{Clock, SharedClock, SystemClock},
     config::{Config, InstanceConfig},
     net::{
         descriptors::{CURE, Limit, Machine, Shares},
         http::Proxy,
+        reach::Reach,
     },
+    provision::public_url,
     store::Store,
     tasks::Tasks,
     telemetry,
@@ -249,6 +252,7 @@ async fn running(
             Ok(id) => {
                 instance(configured, id, offered, &store, findings).await;
                 if let Some(registry) = registry {
+                    of_settings(config, configured, id, &registry.load(), &store, findings);
                     let used: Vec<&Offered> = offered.iter().filter(|vendor| vendor.is_used(id, &store)).collect();
                     trust::all(config, (configured, id), &store, registry, &used, findings).await;
                 }
@@ -265,6 +269,25 @@ fn descriptors(instances: usize, phones: usize) -> Finding {
         None => Finding::fine(format!("file descriptors: {} are needed for {phones} phones", machine.need(phones))),
         Some(lack) => Finding::warning(format!("where this command runs {}", lack.sentence()), CURE),
     }
+}
+
+/// What the settings contradict, and a URL no phone reaches.
+fn of_settings(
+    config: &Config,
+    configured: &InstanceConfig,
+    id: crate::phone::instance::InstanceId,
+    registry: &Registry,
+    store: &Store,
+    findings: &mut Vec<Finding>,
+) {
+    let reach = Reach::public_and(config.net.allow.clone());
+    let judge = Judge { registry, reach: &reach, store, instance: id };
+    let bases = public_url::read(store, &crate::app::instance(id, configured)).bases();
+    let found = remarks::remarks(&judge, &store.layers(id)).into_iter();
+    let found = found.chain(bases.iter().filter_map(|base| remarks::of_url(base)));
+    findings.extend(found.map(|remark| {
+        Finding::warning(format!("{}: {}", configured.label(), remark.text.english()), "correct it as it says")
+    }));
 }
 
 async fn instance(

@@ -111,7 +111,7 @@ pub fn build(inputs: &Inputs<'_>) -> Neutral {
         servers,
         sip: sip(inputs),
         media: media(inputs),
-        ldap: ldap(settings),
+        ldap: ldap(settings, &mut notes),
         language,
         tones,
         time: time(settings, facts.zone_names, *today, &mut notes),
@@ -225,18 +225,30 @@ fn media(inputs: &Inputs<'_>) -> Media {
         field.filter(|_| !relay).unwrap_or_default()
     };
     let at = |text: String| if text.is_empty() { Server::default() } else { server(&text, 3478) };
+    // To the letter: what the phone's format cannot carry turns TURN off, see `check_turn`.
+    let turn_password = match phone.device_config.items.get("MEDIA").and_then(|item| item.get("turnPassword")) {
+        Some(serde_json::Value::String(text)) if !relay => text.clone(),
+        _ => deployed("turnPassword"),
+    };
     let stun = at(deployed("stunServer"));
     let turn = at(deployed("turnServer"));
     Media {
         relay,
         ice: !turn.host.is_empty() || !stun.host.is_empty(),
         stun,
-        turn_login: Login { user: deployed("turnUser"), password: Shown(Secret::new(deployed("turnPassword"))) },
+        turn_login: Login { user: deployed("turnUser"), password: Shown(Secret::new(turn_password)) },
         turn,
     }
 }
 
-fn ldap(settings: &Effective) -> Ldap {
+fn ldap(settings: &Effective, notes: &mut Vec<String>) -> Ldap {
+    if settings.is_withheld("ldap_password") {
+        notes.push(
+            "ldap_password was set for another server than the one this phone has; it is not sent there: set it where \
+             ldap_server, ldap_port or ldap_tls is set"
+                .to_owned(),
+        );
+    }
     let port = u16::try_from(settings.u32("ldap_port")).unwrap_or(636);
     let text = |name| settings.text(name).to_owned();
     let at = settings.nonempty("ldap_server").map(|text| server(text, port)).unwrap_or_default();

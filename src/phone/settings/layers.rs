@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    devices,
+    addresses, devices,
     scope::Scope,
     table::{Setting, TABLE, setting},
 };
@@ -200,20 +200,42 @@ impl Layers {
         devices: Option<&DeviceConfig>,
     ) -> Effective {
         let Sources { shared, own } = self.sources(phone);
-        let set = |places: &Places, name| places.get(name).and_then(|place| self.rows.get(*place));
-        let value = |setting: &Setting| {
+        let set = |places: &Places, name: &str| places.get(name).and_then(|place| self.rows.get(*place));
+        // The nearest value among what is shared, up to a layer, and which layer that is.
+        let nearest = |name: &str, upto: usize| {
+            let found = shared.iter().enumerate().take(upto).rev();
+            found.into_iter().find_map(|(layer, (_, places))| Some((layer, set(places, name)?)))
+        };
+        let mut withheld = Vec::new();
+        let mut value = |setting: &'static Setting| {
             if let Some(row) = own.and_then(|(_, places)| set(places, setting.name)) {
                 return row.value.clone();
             }
             if let Some(value) = devices.and_then(|config| devices::value_from(config, setting.name)) {
                 return value;
             }
-            let nearest = shared.iter().rev().find_map(|(_, places)| set(places, setting.name));
-            nearest.map_or_else(|| Secret::new(phone.default_of(setting)), |row| row.value.clone())
+            let Some((layer, row)) = nearest(setting.name, shared.len()) else {
+                return Secret::new(phone.default_of(setting));
+            };
+            let is_elsewhere = |name: &&str| {
+                let Some(address) = super::table::setting(name) else { return false };
+                let text = |row: Option<&SettingRow>| {
+                    row.map_or_else(|| phone.default_of(address).to_owned(), |row| row.value.expose().to_owned())
+                };
+                let there = nearest(name, layer + 1).map(|(_, row)| row);
+                let here = own.and_then(|(_, places)| set(places, name));
+                let here = here.or_else(|| nearest(name, shared.len()).map(|(_, row)| row));
+                !addresses::is_same_place(address, &text(there), &text(here))
+            };
+            if !row.value.is_empty() && setting.addresses.iter().any(|name| is_elsewhere(name)) {
+                withheld.push(setting.name);
+                return Secret::default();
+            }
+            row.value.clone()
         };
         let mut values = HashMap::with_capacity(settings.size_hint().1.unwrap_or_default());
         values.extend(settings.map(|setting| (setting.name, value(setting))));
-        Effective { values, origins: HashMap::new() }
+        Effective { values, origins: HashMap::new(), withheld }
     }
 
     /// The scopes that hold for the phone and have values at all, widest first.
@@ -272,6 +294,8 @@ pub struct Effective {
     values: HashMap<&'static str, Secret>,
     /// Only of [`Layers::traced`].
     origins: HashMap<&'static str, Origin>,
+    /// Secrets of a wider layer that were set for another address.
+    withheld: Vec<&'static str>,
 }
 
 impl Effective {
@@ -310,6 +334,12 @@ impl Effective {
     #[must_use]
     pub fn secret(&self, name: &str) -> Secret {
         self.values.get(name).cloned().unwrap_or_default()
+    }
+
+    /// Whether a secret is left out because a wider layer set it for another address than the one that holds here.
+    #[must_use]
+    pub fn is_withheld(&self, name: &str) -> bool {
+        self.withheld.contains(&name)
     }
 
     /// Where the value came from and what it beat; known to settings that were [`Layers::traced`].

@@ -45,6 +45,8 @@ pub struct Setting {
     pub layered: bool,
     /// Whether the value must not be shown.
     pub secret: bool,
+    /// Of a secret: the settings that say where it travels. It belongs to the address it was set for.
+    pub addresses: &'static [&'static str],
     /// When a changed value shows.
     pub effect: Effect,
     /// What it does.
@@ -92,11 +94,31 @@ impl Effect {
 }
 
 const fn layered(name: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Setting {
-    Setting { name, kind, default, unit: "", layered: true, secret: false, effect: Effect::NextRequest, help }
+    Setting {
+        name,
+        kind,
+        default,
+        unit: "",
+        layered: true,
+        secret: false,
+        addresses: &[],
+        effect: Effect::NextRequest,
+        help,
+    }
 }
 
 const fn instance(name: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Setting {
-    Setting { name, kind, default, unit: "", layered: false, secret: false, effect: Effect::AtOnce, help }
+    Setting {
+        name,
+        kind,
+        default,
+        unit: "",
+        layered: false,
+        secret: false,
+        addresses: &[],
+        effect: Effect::AtOnce,
+        help,
+    }
 }
 
 const fn unit(setting: Setting, unit: &'static str) -> Setting {
@@ -109,6 +131,10 @@ const fn effect(effect: Effect, setting: Setting) -> Setting {
 
 const fn secret(setting: Setting) -> Setting {
     Setting { secret: true, ..setting }
+}
+
+const fn secret_for(addresses: &'static [&'static str], setting: Setting) -> Setting {
+    Setting { secret: true, addresses, ..setting }
 }
 
 /// All settings but those of the redirect services, whose names hold a vendor ([`REDIRECT_SETTINGS`]).
@@ -173,7 +199,8 @@ pub static TABLE: &[Setting] = &[
         "phone_admin_password",
         Kind::Text(32),
         "",
-        "Its password. Empty = generated for every phone; from-devices = the one Devices deploys.",
+        "Its password. Empty = generated for every phone. from-devices = the one Devices deploys; every phone then holds the \
+         administrative password of the domain, which opens the App Platform too: not recommended.",
     )),
     layered(
         "ldap_server",
@@ -185,7 +212,15 @@ pub static TABLE: &[Setting] = &[
     layered("ldap_tls", Kind::Choice(&["ldaps", "starttls", "off"]), "ldaps", "How the connection is encrypted."),
     layered("ldap_base", Kind::Text(255), "cn=PBX0", "Where the search starts."),
     layered("ldap_user", Kind::Text(255), "", "Name to log in with, e.g. pbx.example.com\\user."),
-    secret(layered("ldap_password", Kind::Text(255), "", "Password to log in with.")),
+    secret_for(
+        &["ldap_server", "ldap_port", "ldap_tls"],
+        layered(
+            "ldap_password",
+            Kind::Text(255),
+            "",
+            "Password to log in with. It belongs to ldap_server, ldap_port and ldap_tls: another value of one of them empties it.",
+        ),
+    ),
     layered("ldap_name_filter", Kind::Text(255), "(|(sn=*%*)(cn=*%*))", "Search by name; % is what was typed."),
     layered("ldap_number_filter", Kind::Text(255), "(e164=%)", "Search by number; % is the number."),
     layered("ldap_name_attributes", Kind::Text(255), "cn sn", "Attributes that hold names."),
@@ -287,11 +322,22 @@ pub static REDIRECT_SETTINGS: &[Setting] = &[
             "url",
             Kind::Url,
             "",
-            "Address of the service. Empty = the usual one. The gateway connects to it: an address that is not public must be named in [net] allow of the configuration.",
+            "Address of the service. Empty = the usual one. The gateway connects to it: an address that is not public, and one with http://, must be named in [net] allow of the configuration.",
         ),
     ),
     effect(Effect::NextRedirect, instance("user", Kind::Text(255), "", "Our account there.")),
-    secret(effect(Effect::NextRedirect, instance("password", Kind::Text(255), "", "Its password."))),
+    secret_for(
+        &["protocol", "url"],
+        effect(
+            Effect::NextRedirect,
+            instance(
+                "password",
+                Kind::Text(255),
+                "",
+                "Its password. It belongs to protocol and url: another protocol, scheme, host or port empties it.",
+            ),
+        ),
+    ),
     effect(
         Effect::NextRedirect,
         instance("server_name", Kind::Text(24), "", "Name of our server entry. Empty = made from the domain."),

@@ -20,7 +20,7 @@ pub use self::{
         PhoneDetails, PhoneShown, Phones, RedirectEntry, Resync, ResyncResult, Sentence, Sysclient, Timeline,
         TimelineEntry, User, Window,
     },
-    settings::{Beaten, Pending, Setting, SettingKind, Settings, SettingsChange},
+    settings::{Beaten, EmptiedSecret, Pending, Setting, SettingKind, Settings, SettingsChange, SettingsChanged},
 };
 
 /// A time, RFC 3339, UTC.

@@ -62,6 +62,8 @@ pub struct Setting {
     pub effective: String,
     /// Where that comes from.
     pub origin: String,
+    /// Whether a secret of a wider layer does not hold here, because it was set for another address.
+    pub withheld: bool,
     /// What it beats.
     pub beats: Vec<Beaten>,
     /// When a change is felt.
@@ -88,6 +90,24 @@ pub struct SettingsChange {
     /// By name; null takes a value back, an empty text leaves a secret as it is.
     #[schema(value_type = BTreeMap<String, Option<String>>)]
     pub values: BTreeMap<String, Option<Secret>>,
+}
+
+/// A stored secret that was emptied: its address has changed.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct EmptiedSecret {
+    /// Where it was stored.
+    pub scope: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// What a change brought about besides.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct SettingsChanged {
+    /// Secrets that were emptied: set them again.
+    pub emptied: Vec<EmptiedSecret>,
+    /// Contradictions that were not there before.
+    pub remarks: Vec<Text>,
 }
 
 /// Phones that would get another file now.

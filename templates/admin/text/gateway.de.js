@@ -296,13 +296,17 @@ export default {
   "import.fields": "Die Zeile hat {count} Felder, die Kopfzeile {columns}.",
   "import.missing": "Das Feld „{column}“ ist leer.",
   "import.too-long": "Das Feld „{column}“ ist länger als {most} Zeichen.",
-  "import.control": "Das Feld „{column}“ enthält ein Steuerzeichen.",
+  "import.control": "Das Feld „{column}“ enthält ein Zeichen, das keine Datei eines Telefons tragen kann.",
+  "import.unwritable": "Das Feld „{column}“ lässt sich Telefonen von {vendor} nicht geben; ihre Dateien tragen nicht: {cannot}.",
+  "import.pbx": "Das Feld „pbx“ nennt keine PBX: {sentence}",
   "import.twice": "Die MAC steht schon in Zeile {line}.",
   "import.vendor-unknown": "Der Hersteller dieser MAC ist hier nicht bekannt: Nennen Sie ihn in einer Spalte „vendor“.",
   "import.provider-unknown": "Es gibt keinen Provider „{provider}“; es gibt {providers}.",
   "import.other-vendor": "Das Telefon ist als {vendor}-Telefon in Betrieb.",
   "import.blocked": "Das Telefon ist gesperrt: Aktivieren Sie es zuerst.",
   "import.password": "Für ein Telefon oder einen Benutzer, die hier neu sind, ist das Passwort des Benutzers nötig: Keine PBX nennt es. Provisionieren Sie in UsersAdmin, oder fügen Sie eine Spalte „password“ hinzu.",
+  "import.password-of-pbx":
+    "Das gespeicherte Passwort dieses Benutzers gehört zur PBX {pbx} und geht zu keiner anderen: Nennen Sie es in einer Spalte „password“.",
   "import.no-pbx": "Es ist keine PBX verbunden, und die Zeile nennt weder „pbx“ noch „domain“.",
   "import.failed": "{sentence}",
 
@@ -345,6 +349,17 @@ export default {
   "notice.sip-trust": "{address} verlangt von Telefonen ein Zertifikat und vertraut der CA von {vendor} nicht: Diese Telefone bekommen ihre Konfiguration und können sich nicht registrieren. Nehmen Sie {issuers} in die Vertrauensliste der PBX oder des Reverse Proxy auf; eine davon genügt.",
   "rule.source-frozen": "Von dieser Adresse wurde eine MAC-Adresse nach der anderen versucht: Bis das vorbei ist, gelten von dort nur die eigenen Zugangsdaten des Telefons, seine Redirect-URL und sein Zertifikat.",
   "notice.descriptors": "Das Limit für Dateideskriptoren ist {limit}, für {phones} Telefone werden {need} gebraucht: Höchstens {sysclients} Telefone sind gleichzeitig mit Devices verbunden, die anderen warten. Erhöhen Sie LimitNOFILE= in der systemd-Unit (oder `ulimit -Hn`) und starten Sie gangway neu.",
+  "notice.certificate-without-tls":
+    "require_certificate und provisioning_scheme http widersprechen sich für {scopes} ({more} weitere): Ein Telefon zeigt sein Zertifikat nur über https und bekommt so nichts. Verwenden Sie https, oder verlangen Sie kein Zertifikat.",
+  "notice.domain-password":
+    "phone_admin_password steht für {scope} auf from-devices: Jedes Telefon dort kennt das administrative Passwort der Domain, das auch die App-Plattform öffnet. Lassen Sie es leer, dann erzeugt gangway eines je Telefon.",
+  "notice.setting-wrong":
+    "{name} von {scope} hat einen Wert, der nicht mehr möglich ist: {sentence} Er gilt, bis er neu gesetzt oder zurückgenommen wird.",
+  "notice.settings-wrong": "Weitere Einstellungen haben Werte, die nicht mehr möglich sind: gangway check nennt sie.",
+  "notice.url-unreachable":
+    "Telefone werden zu {url} geschickt, einer Adresse dieser Maschine oder ihres Links: Kein Telefon anderswo erreicht sie. Setzen Sie phone_url oder public_url auf einen Namen, den Telefone erreichen.",
+  "notice.url-without-name":
+    "Telefone werden zu {url} geschickt, einer Adresse ohne Namen: Telefone, die Zertifikate prüfen, brauchen eines, das diese Adresse nennt. Verwenden Sie einen Namen.",
   "notice.media-relay": "Die Medien von {phones} Telefonen laufen über die PBX: Prüfen Sie, ob sie dafür ausgelegt ist.",
 
   "state.deviceConfig.waiting": "Wartet auf Devices",

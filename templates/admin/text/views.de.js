@@ -158,7 +158,7 @@ export default {
   "config.reveal.files": "Passwort für seine Dateien zeigen",
   "config.reveal.web": "Passwort seiner Webseite zeigen",
   "config.reveal.text":
-    "Zeile {line} enthält ein Geheimnis. Dass Sie es angesehen haben, steht danach mit Ihrem Namen in der Zeitlinie des Telefons.",
+    "gangway hat dieses Kennwort für dieses Telefon erzeugt. Dass Sie es angesehen haben, steht danach mit Ihrem Namen im Protokoll und in der Zeitlinie des Telefons.",
   "config.reveal.yes": "Zeigen und vermerken",
   "config.hide": "Verbergen",
   "config.held": "Verglichen mit {name}, geholt {at}.",
@@ -239,6 +239,7 @@ export default {
   "settings.outdated": "Telefone, die jetzt eine andere Datei bekämen: {outdated} von {phones}, die eine geholt haben.",
   "settings.current": "Von allen Telefonen, die eine Datei geholt haben ({phones}), hat jedes die gegenwärtige.",
   "settings.changes": "Geänderte Werte: {count}",
+  "settings.emptied": "Geleert, weil für die frühere Adresse gesetzt: {secrets}. Geben Sie es neu ein.",
   "settings.saved": "Gespeicherte Werte: {count}",
   "settings.save": "Speichern",
   "settings.discard": "Verwerfen",

@@ -235,6 +235,7 @@ export default {
   "settings.outdated": "Phones that would get another file now: {outdated} of {phones} that fetched one.",
   "settings.current": "Of all phones that fetched a file ({phones}), each has the present one.",
   "settings.changes": "Changed values: {count}",
+  "settings.emptied": "Emptied, because it was set for the former address: {secrets}. Enter it again.",
   "settings.saved": "Saved values: {count}",
   "settings.save": "Save",
   "settings.discard": "Discard",

@@ -11,6 +11,13 @@ import { KeyCheck } from "./settings/keys.js";
 import { account } from "./settings/redirect.js";
 import { chooser, named } from "./settings/scope.js";
 
+/** What a change brought about besides: secrets that belonged to the former address, and contradictions. */
+function aside(app, emptied, remarks) {
+  const secrets = emptied.map(({ scope, name }) => `${name} (${named(app, scope)})`);
+  const lost = secrets.length ? [app.t("settings.emptied", { secrets: secrets.join(", ") })] : [];
+  return [...lost, ...remarks.map((remark) => said(app, remark))];
+}
+
 class Settings {
   constructor(element, app, scope, wanted) {
     Object.assign(this, {
@@ -120,9 +127,9 @@ class Settings {
     this.draw();
     const count = this.drafts.size;
     try {
-      await app.talk.ask("SettingsSet", { scope: this.scope, values: Object.fromEntries(this.drafts) });
+      const { emptied, remarks } = await app.talk.ask("SettingsSet", { scope: this.scope, values: Object.fromEntries(this.drafts) });
       this.drafts.clear();
-      Object.assign(this, { fields: {}, saving: false, note: { ok: true, text: app.t("settings.saved", { count }) } });
+      Object.assign(this, { fields: {}, saving: false, note: { ok: true, text: [app.t("settings.saved", { count }), ...aside(app, emptied, remarks)].join(" ") } });
       this.tests.clear();
       this.load();
       this.draw();

@@ -4,6 +4,7 @@ mod bombs;
 mod doors;
 mod fields;
 mod frames;
+mod hosts;
 mod limits;
 mod logins;
 mod paths;
