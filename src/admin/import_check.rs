@@ -5,13 +5,15 @@ use std::collections::HashMap;
 use super::{Deps, csv, text::Text};
 use crate::{
     phone::{
+        characters::{cleaned, unwritable},
         facet::{DevicesState, Wanted},
+        host::{Names, host},
         instance::InstanceId,
         mac::Mac,
         record::Phone,
     },
     secret::Secret,
-    vendor::Registry,
+    vendor::{Registry, Vendor},
 };
 
 /// Lines of a file.
@@ -204,10 +206,30 @@ impl Fields<'_> {
         if field.chars().count() > MOST {
             return Err((column, Text::new("import.too-long").with("column", column).with("most", MOST)));
         }
-        if field.chars().any(char::is_control) {
+        // A name is cleaned instead: it is shown and proves nothing.
+        if column != "name" && unwritable(field).is_some() {
             return Err((column, Text::new("import.control").with("column", column)));
         }
         Ok(field)
+    }
+
+    /// Whether the vendor's files can carry what must reach the phone to the letter.
+    fn carried(line: &Line, vendor: &Vendor) -> Result<(), Wrong> {
+        let exact = [
+            ("user", line.user.as_str()),
+            ("hwid", line.hwid.as_str()),
+            ("password", line.password.expose()),
+            ("pbx", line.pbx.as_str()),
+        ];
+        for (column, value) in exact {
+            if let Some(cannot) = vendor.cannot_carry(value) {
+                let text = Text::new("import.unwritable").with("column", column);
+                return Err((column, text.with("vendor", vendor.title.clone()).with("cannot", cannot)));
+            }
+        }
+        host(&line.pbx, Names::OfPbxs)
+            .map(drop)
+            .map_err(|error| ("pbx", Text::new("import.pbx").with("sentence", error.to_string())))
     }
 
     fn needed(&self, column: &'static str) -> Result<&str, Wrong> {
@@ -255,6 +277,14 @@ impl Fields<'_> {
         };
         let password = password.ok_or(("password", Text::new("import.password")))?;
         let (pbx, domain) = (self.get("pbx")?, self.get("domain")?);
+        // A stored password belongs to the PBX it came from.
+        if let Some(known) = account
+            && self.get("password")?.is_empty()
+            && !pbx.is_empty()
+            && !pbx.eq_ignore_ascii_case(&known.dns)
+        {
+            return Err(("password", Text::new("import.password-of-pbx").with("pbx", known.dns.clone())));
+        }
         let connected = around.pbx.as_ref();
         let pbx = own(pbx, account.map(|known| &known.dns).or(connected.map(|(dns, _)| dns)), "");
         let domain = own(domain, account.map(|known| &known.domain).or(connected.map(|(_, domain)| domain)), "");
@@ -265,7 +295,7 @@ impl Fields<'_> {
             line: self.record.line,
             mac,
             provider,
-            name: own(self.get("name")?, account.map(|known| &known.cn), &user),
+            name: own(&cleaned(self.get("name")?), account.map(|known| &known.cn), &user),
             hwid: own(self.get("hwid")?, account.map(|known| &known.hwid), &mac.to_string()),
             user,
             password,
@@ -274,6 +304,9 @@ impl Fields<'_> {
             category: Some(self.get("category")?.to_owned()).filter(|category| !category.is_empty()),
             known: false,
         };
+        if let Some(vendor) = around.registry.vendor(&vendor) {
+            Self::carried(&line, vendor)?;
+        }
         line.known = phone.is_some_and(|phone| changes_nothing(&line, &phone));
         Ok(line)
     }

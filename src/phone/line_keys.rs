@@ -391,8 +391,8 @@ fn text(fields: &Map<String, Value>, field: &str, most: usize) -> Result<String,
         Some(Value::Number(number)) if number.is_u64() => number.to_string(),
         Some(other) => return Err(format!("its {field} {other} is no text")),
     };
-    if let Some(odd) = text.chars().find(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')) {
-        return Err(format!("its {field} holds a control character (U+{:04X})", u32::from(odd)));
+    if let Some(odd) = super::characters::unwritable(&text) {
+        return Err(format!("its {field} holds a character no phone's file can carry (U+{:04X})", u32::from(odd)));
     }
     if text.chars().count() > most {
         return Err(format!("its {field} has {} characters, at most {most} are possible", text.chars().count()));

@@ -2,8 +2,10 @@
 //! what its configuration consists of.
 
 pub mod admission;
+pub mod characters;
 pub mod facet;
 pub mod firmware;
+pub mod host;
 pub mod identity;
 pub mod instance;
 pub mod line_keys;

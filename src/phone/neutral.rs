@@ -237,6 +237,20 @@ pub struct Ldap {
 }
 
 impl Neutral {
+    /// Leaves the TURN server out where `is_carried` says that its login cannot reach the phone: Devices deployed it, and
+    /// a phone without TURN is better than one without any file.
+    pub fn check_turn(&mut self, is_carried: impl Fn(&str) -> bool) {
+        let Login { user, password } = &self.media.turn_login;
+        if self.media.turn.host.is_empty() || (is_carried(user) && is_carried(password.0.expose())) {
+            return;
+        }
+        self.notes
+            .push("the TURN login Devices deploys holds what this phone's file cannot carry: TURN is off".to_owned());
+        self.media.turn = Server::default();
+        self.media.turn_login = Login::default();
+        self.media.ice = !self.media.stun.host.is_empty();
+    }
+
     /// The same with `sign` in the place of every secret there is.
     #[must_use]
     pub fn masked(mut self, sign: &str) -> Self {
@@ -271,7 +285,6 @@ impl Neutral {
             ("the password of the phone's web page", self.admin.password.0.expose()),
             ("the LDAP user", self.ldap.login.user.as_str()),
             ("the LDAP password", self.ldap.login.password.0.expose()),
-            ("the TURN password", self.media.turn_login.password.0.expose()),
         ])
     }
 }

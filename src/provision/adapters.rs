@@ -68,6 +68,10 @@ impl Providers for Manifests {
         }
     }
 
+    fn cannot_carry(&self, vendor: &str, value: &str) -> Option<&'static str> {
+        self.0.load().vendor(vendor)?.cannot_carry(value)
+    }
+
     fn claims(&self, vendor: &str, mac: Mac) -> bool {
         let registry = self.0.load();
         registry.vendor(vendor).is_some_and(|vendor| vendor.manifest.ouis.contains(&mac.oui()))

@@ -175,6 +175,10 @@ enum Refusal {
          service: remove it there first"
     )]
     OtherInstance { mac: Mac },
+    #[error(
+        "{what} cannot be given to a {title} phone, whose files hold no {cannot}: change it at the user and try again"
+    )]
+    Unwritable { what: &'static str, title: String, cannot: &'static str },
     #[error("the phone {0} is blocked: allow it in the gangway admin page first")]
     Blocked(Mac),
     #[error(transparent)]
@@ -228,6 +232,17 @@ async fn write(engine: &Engine, locks: &MacLocks, request: &ProvisionRequest) ->
             return Err(Refusal::OtherProvider { mac: request.mac, title });
         }
         Some(_) => {}
+    }
+    let exact = [
+        ("the HW-ID", request.hwid.as_str()),
+        ("the user's name", request.username.as_str()),
+        ("the user's password", request.password.expose()),
+        ("the address of the PBX", request.dns.as_str()),
+    ];
+    for (what, value) in exact {
+        if let Some(cannot) = engine.world.providers.cannot_carry(&provider.vendor, value) {
+            return Err(Refusal::Unwritable { what, title: provider.title, cannot });
+        }
     }
     let guid = learn_guid(engine, request).await;
     // Of two instances that share a redirect account the second must see what the first wrote.

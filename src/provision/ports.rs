@@ -148,6 +148,8 @@ pub trait Providers: Send + Sync {
     /// Accounts a phone of this model has; of an unknown model of a provider that adds accounts, as many as the
     /// largest base of the vendor has.
     fn accounts(&self, provider: &str, model: Option<&str>) -> u16;
+    /// What files of this vendor's phones cannot hold, where they cannot carry this value to the letter.
+    fn cannot_carry(&self, vendor: &str, value: &str) -> Option<&'static str>;
     /// Whether the vendor's manifest knows the first half of this MAC as one of its own. A hint.
     fn claims(&self, vendor: &str, mac: Mac) -> bool;
 }

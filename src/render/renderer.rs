@@ -316,8 +316,9 @@ impl Prepared<'_> {
     pub fn neutral(&self, phone: &Phone, settings: &Effective) -> Result<Neutral, RenderError> {
         let mut facts = self.vendor.facts(self.model.as_deref(), self.family);
         facts.has_handsets = self.vendor.has_handsets(&phone.provider);
-        let neutral = neutral::build(&Inputs { phone, settings, facts: &facts, url: &self.url, today: self.today });
+        let mut neutral = neutral::build(&Inputs { phone, settings, facts: &facts, url: &self.url, today: self.today });
         let format = self.format();
+        neutral.check_turn(|value| format.is_exact(value));
         if let Some((what, _)) = neutral.exact().find(|(_, value)| !format.is_exact(value)) {
             return Err(RenderError::Unwritable { mac: phone.mac.to_string(), what, cannot: format.cannot_carry() });
         }

@@ -13,6 +13,8 @@ use tera::EscapeFn;
 
 pub use lines::Shape;
 
+use crate::phone::characters::is_unwritable as dropped;
+
 /// A format of files, with its escaper.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize)]
 pub enum Format {
@@ -85,11 +87,13 @@ impl Format {
     #[must_use]
     pub fn cannot_carry(self) -> &'static str {
         match self {
-            Self::YealinkCfg => "'#' after a blank or at the start, control characters, blanks around it",
-            Self::Xml => "control characters, blanks around it",
+            Self::YealinkCfg => {
+                "'#' after a blank or at the start, control characters and noncharacters, blanks around it"
+            }
+            Self::Xml => "control characters and noncharacters, blanks around it",
             Self::Lines => {
                 "'#', ';' or '//' after a blank or at the start, '\\' at the end, quotes around it, control \
-                 characters, blanks around it"
+                 characters and noncharacters, blanks around it"
             }
         }
     }
@@ -126,11 +130,6 @@ impl Format {
         }
         text
     }
-}
-
-/// Control characters, byte order marks and whatever a reader might take for the end of a line.
-fn dropped(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{feff}' | '\u{2028}' | '\u{2029}')
 }
 
 /// The one value of a line after its separator.

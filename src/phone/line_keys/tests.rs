@@ -62,7 +62,7 @@ fn a_wrong_list_is_refused_with_entry_and_cure() {
         (r#"[{"type":"line","key":400},{"type":"line"}]"#, "entry 2: no phone has a key 401"),
         (r#"[{"type":"blf","value":"10 02"}]"#, "holds a blank"),
         (r##"[{"type":"speed_dial","value":"#31#"}]"##, "begins a comment"),
-        (r#"[{"type":"line","label":"a\nlinekey.9.type = 16"}]"#, "control character (U+000A)"),
+        (r#"[{"type":"line","label":"a\nlinekey.9.type = 16"}]"#, "no phone's file can carry (U+000A)"),
         (r#"[{"type":"line","label":["x"]}]"#, "is no text"),
         (r#"[{"type":"line","pickup":"*8"}]"#, "only a key of type blf has a pickup code"),
         (r#"[{"type":"url","value":"ftp://x"}]"#, "must start with https://"),

@@ -2,7 +2,10 @@
 
 use serde_json::Value;
 
-use crate::{phone::record::DeviceConfig, secret::Secret};
+use crate::{
+    phone::{characters::unwritable, record::DeviceConfig},
+    secret::Secret,
+};
 
 /// The value Devices deployed for a setting; `None` when it says nothing about it.
 ///
@@ -34,7 +37,7 @@ pub(crate) fn field(config: &DeviceConfig, item: &str, name: &str) -> Option<Str
         Value::Bool(bool) => bool.to_string(),
         _ => return None,
     };
-    (!text.is_empty() && !text.chars().any(char::is_control)).then_some(text)
+    (!text.is_empty() && unwritable(&text).is_none()).then_some(text)
 }
 
 fn country(dial_tone: &str) -> Option<&'static str> {

@@ -11,7 +11,7 @@ fn values(setting: &Setting) -> String {
         Kind::Number(least, most) => format!("{least}..{most}"),
         Kind::Choice(words) => words.join(", "),
         Kind::Text(most) => format!("text, at most {most} characters"),
-        Kind::Host => "host[:port]".to_owned(),
+        Kind::Host => "host[:port], RFC 1123 or address".to_owned(),
         Kind::Url => "URL".to_owned(),
         Kind::Zone => "IANA time zone".to_owned(),
         Kind::Country => "ISO 3166 country".to_owned(),

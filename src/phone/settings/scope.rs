@@ -55,7 +55,7 @@ impl FromStr for Scope {
         }
         let (word, name) = text.split_once(':').ok_or_else(|| ScopeError::Unknown(text.to_owned()))?;
         let bad_name = || ScopeError::Name(text.to_owned());
-        if name.is_empty() || name.chars().any(char::is_control) {
+        if name.is_empty() || crate::phone::characters::unwritable(name).is_some() {
             return Err(bad_name());
         }
         match word {

@@ -1,12 +1,17 @@
 //! Whether a value may be set, said in sentences for the person who typed it.
 
-use url::Url;
+use url::{Host, Url};
 
 use super::{
     scope::Scope,
     table::{Kind, ONE_PHONE, Setting, TABLE, setting},
 };
-use crate::phone::{line_keys::LineKeys, time_zone::Zone};
+use crate::phone::{
+    characters::unwritable,
+    host::{Names, host, host_in_url},
+    line_keys::LineKeys,
+    time_zone::Zone,
+};
 
 /// Why a value was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -70,8 +75,11 @@ fn check(setting: &Setting, value: &str) -> Result<String, String> {
     if setting.kind == Kind::LineKeys && !value.trim().is_empty() {
         return LineKeys::read(value).map(|keys| keys.to_string()).map_err(|error| error.to_string());
     }
-    if let Some(odd) = value.chars().find(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')) {
-        return Err(format!("the value holds a control character (U+{:04X}); type one plain line", u32::from(odd)));
+    if let Some(odd) = unwritable(value) {
+        return Err(format!(
+            "the value holds a character no phone's file can carry (U+{:04X}); type one plain line",
+            u32::from(odd)
+        ));
     }
     // Blanks around a value never reach the phone; a password that needs them would silently be another one.
     if setting.secret && value.trim() != value {
@@ -109,7 +117,7 @@ fn check(setting: &Setting, value: &str) -> Result<String, String> {
             count if count <= most => Ok(value.to_owned()),
             count => Err(format!("it has {count} characters, at most {most} are possible")),
         },
-        Kind::Host => host(value),
+        Kind::Host => host(value, Names::Strict).map_err(|error| error.to_string()),
         Kind::Url => url(value),
         Kind::Zone => match Zone::read(value).ok().as_ref().and_then(Zone::name) {
             Some(name) => Ok(name.to_owned()),
@@ -163,17 +171,6 @@ fn prefixes(value: &str) -> Result<String, String> {
     Ok(words.map(one).collect::<Result<Vec<_>, _>>()?.join(" "))
 }
 
-/// Host, `host:port`, `[v6]` or `[v6]:port`.
-fn host(value: &str) -> Result<String, String> {
-    let wrong = || format!("'{value}' is no host name or address, optionally with :port");
-    let parsed = Url::parse(&format!("https://{value}/")).map_err(|_invalid| wrong())?;
-    let plain = parsed.username().is_empty() && parsed.password().is_none() && parsed.path() == "/";
-    if !plain || parsed.query().is_some() || parsed.fragment().is_some() || value.contains(['/', '\\', '?', '#', '@']) {
-        return Err(wrong());
-    }
-    Ok(value.to_ascii_lowercase())
-}
-
 fn url(value: &str) -> Result<String, String> {
     let parsed = Url::parse(value).map_err(|error| format!("it is no URL ({error})"))?;
     if !matches!(parsed.scheme(), "http" | "https") {
@@ -181,6 +178,9 @@ fn url(value: &str) -> Result<String, String> {
     }
     if !parsed.username().is_empty() || parsed.password().is_some() {
         return Err("the URL must not hold a user name or password".to_owned());
+    }
+    if let Some(Host::Domain(name)) = parsed.host() {
+        host_in_url(name).map_err(|error| error.to_string())?;
     }
     if value.chars().count() > 511 {
         return Err("the URL is longer than the 511 characters phones take".to_owned());
@@ -246,6 +246,18 @@ mod tests {
             ("timezone", "Mars/Olympus"),
             ("location", "XX"),
             ("registrar", "http://pbx"),
+            ("registrar", "a..b"),
+            ("registrar", "$(id)"),
+            ("ntp_server_1", "`id`"),
+            ("ldap_server", "\"ldap\""),
+            ("syslog_server", "log:0"),
+            ("outbound_proxy", "-proxy"),
+            ("firmware_url", "https://$(id)/x"),
+            ("firmware_url", "https://a..b/x"),
+            ("ldap_user", "a\u{fffe}"),
+            ("ldap_password", "a\u{ffff}b"),
+            ("phone_admin_user", "a\u{1fffe}"),
+            ("ldap_base", "cn=\u{2028}"),
             ("registrar", "user@pbx"),
             ("firmware_url", "tftp://x/y"),
             ("firmware_url", "https://u:p@x/y"),

@@ -214,6 +214,11 @@ impl Providers for Fake {
         *self.0.accounts.lock().unwrap()
     }
 
+    fn cannot_carry(&self, _vendor: &str, value: &str) -> Option<&'static str> {
+        let format = crate::vendor::Format::YealinkCfg;
+        (!format.is_exact(value)).then(|| format.cannot_carry())
+    }
+
     fn claims(&self, vendor: &str, mac: Mac) -> bool {
         self.0.ouis.lock().unwrap().get(vendor).is_some_and(|ouis| ouis.contains(&mac.oui()))
     }

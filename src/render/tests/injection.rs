@@ -111,3 +111,25 @@ fn no_value_of_any_field_adds_a_name_to_any_file() {
     }
     assert!(rendered > 200 && refused > 20, "{rendered} rendered, {refused} refused");
 }
+
+#[test]
+fn a_turn_login_no_file_carries_costs_turn_alone() {
+    let bench = Bench::new();
+    for password in ["#secret", "a #b", "a\u{ffff}b", " a"] {
+        let mut phone = phone();
+        phone.device_config.items.get_mut("MEDIA").unwrap()["turnPassword"] = json!(password);
+        let recognition = bench.seen(Some(NEW), "/805ec0123456.cfg");
+        let layers = sample_layers();
+        let file = bench.renderer.file(&whole(&phone, &recognition, &layers)).unwrap();
+        let text = String::from_utf8(file.body.to_vec()).unwrap();
+        let lines = read(&text);
+        assert_eq!(value(&lines, "static.sip.nat_turn.password").unwrap_or("%NULL%"), "%NULL%", "{password:?}");
+        assert_eq!(value(&lines, "account.1.user_name"), Some("yealink-805ec0123456"));
+    }
+    let mut phone = phone();
+    phone.device_config.items.get_mut("MEDIA").unwrap()["turnPassword"] = json!("a #b");
+    let recognition = bench.seen(Some(NEW), "/805ec0123456.cfg");
+    let layers = sample_layers();
+    let file = bench.renderer.file(&whole(&phone, &recognition, &layers)).unwrap();
+    assert!(file.notes.iter().any(|note| note.contains("TURN is off")), "{:?}", file.notes);
+}

@@ -44,13 +44,8 @@ pub fn is_exact(value: &str) -> bool {
 }
 
 fn cleaned(value: &str) -> String {
-    let kept: String = value.chars().filter(|c| !unknown(*c)).collect();
+    let kept: String = value.chars().filter(|c| !dropped(*c)).collect();
     kept.trim().to_owned()
-}
-
-/// Not in XML, or not in one line.
-fn unknown(c: char) -> bool {
-    dropped(c) || matches!(c, '\u{fffe}' | '\u{ffff}')
 }
 
 /// Reads the file strictly and writes it anew: one element per line, two blanks per level, nothing but elements. No
@@ -161,7 +156,7 @@ impl Writer<'_, '_> {
     }
 
     fn value(&self, node: Node<'_, '_>, value: &str) -> Result<String, Fault> {
-        if value.chars().any(unknown) {
+        if value.chars().any(dropped) {
             let name = node.tag_name().name();
             return Err(self.fault(node, format!("a value of {name} holds a line break or a control character")));
         }

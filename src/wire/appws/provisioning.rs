@@ -6,7 +6,11 @@ use super::{
     key::SessionKey,
 };
 use crate::{
-    phone::mac::{Mac, MacError},
+    phone::{
+        characters::{cleaned, unwritable},
+        host::{HostError, Names, host},
+        mac::{Mac, MacError},
+    },
     secret::Secret,
     wire::shape,
 };
@@ -73,9 +77,19 @@ pub enum ProvisioningError {
     /// No `dns`.
     #[error("ProvisioningPhone names no PBX address (dns): set the DNS name of the PBX")]
     MissingDns,
-    /// A field holds control characters or is too long to be a value of a phone's configuration.
-    #[error("the field {0} is malformed: it holds control characters or more than 255 bytes")]
+    /// A field is too long to be a value of a phone's configuration, or holds what no phone's file can carry.
+    #[error(
+        "{0} holds a character no phone's file can carry, a blank before or after it, or more than 255 bytes: correct it"
+    )]
     BadText(&'static str),
+    /// The password holds what no phone's file can carry.
+    #[error(
+        "the user's password holds a character no phone can take, or a blank before or after it: choose another one"
+    )]
+    UnwritablePassword,
+    /// `dns` is no host.
+    #[error("the DNS name of the PBX (dns) cannot be given to phones: {0}")]
+    BadDns(#[from] HostError),
 }
 
 /// Longest text of one field in bytes.
@@ -96,7 +110,7 @@ impl ProvisioningPhone {
         let body = &message.body;
         let field = |name: &'static str, missing: ProvisioningError| match shape::text(body, name) {
             Some(text) if text.trim().is_empty() => Err(missing),
-            Some(text) if is_clean(&text) => Ok(text),
+            Some(text) if is_carried(&text) => Ok(text),
             Some(_) => Err(ProvisioningError::BadText(name)),
             None => Err(missing),
         };
@@ -110,7 +124,10 @@ impl ProvisioningPhone {
             ProvisioningError::MissingUser => field("username", ProvisioningError::MissingUser),
             other => Err(other),
         })?;
-        let cn = field("cn", ProvisioningError::MissingName)?;
+        // A name is shown and proves nothing: what cannot be written of it is left out.
+        let cn =
+            shape::text(body, "cn").filter(|name| !name.trim().is_empty()).ok_or(ProvisioningError::MissingName)?;
+        let cn = Some(clipped(cleaned(&cn))).filter(|name| !name.is_empty()).unwrap_or_else(|| username.clone());
         let seed = field("seed1", ProvisioningError::MissingSeed)?;
         let hidden =
             shape::text(body, "password").filter(|text| !text.is_empty()).ok_or(ProvisioningError::MissingPassword)?;
@@ -118,10 +135,15 @@ impl ProvisioningPhone {
         if password.is_empty() {
             return Err(ProvisioningError::MissingPassword);
         }
-        if !is_clean(password.expose()) {
+        if password.expose().len() > TEXT_LIMIT || password.expose().chars().any(char::is_control) {
             // The usual look of a value decrypted with the wrong key.
             return Err(ProvisioningError::BadPassword);
         }
+        if !is_carried(password.expose()) {
+            return Err(ProvisioningError::UnwritablePassword);
+        }
+        let dns = field("dns", ProvisioningError::MissingDns)?;
+        host(&dns, Names::OfPbxs)?;
         Ok(Self {
             mac,
             code: Secret::new(code.trim()),
@@ -130,13 +152,22 @@ impl ProvisioningPhone {
             cn,
             password,
             domain: field("domain", ProvisioningError::MissingDomain)?,
-            dns: field("dns", ProvisioningError::MissingDns)?,
+            dns,
         })
     }
 }
 
-fn is_clean(text: &str) -> bool {
-    text.len() <= TEXT_LIMIT && !text.chars().any(char::is_control)
+/// Whether some format of phones' files can carry the text to the letter.
+fn is_carried(text: &str) -> bool {
+    text.len() <= TEXT_LIMIT && unwritable(text).is_none() && text.trim() == text
+}
+
+/// As much of a name as a field may have.
+fn clipped(mut name: String) -> String {
+    while name.len() > TEXT_LIMIT {
+        name.pop();
+    }
+    name
 }
 
 /// The answer to `request`: `ok`, or `failed` with a sentence. Always send one: UsersAdmin goes on with the next phone
@@ -211,7 +242,32 @@ mod tests {
         };
         assert!(matches!(with("mac", "01:22:33:44:55:66".into()), Err(ProvisioningError::BadMac(MacError::Multicast))));
         assert!(matches!(with("code", "12 34".into()), Err(ProvisioningError::BadCode)));
-        assert!(matches!(with("cn", "a\nb".into()), Err(ProvisioningError::BadText("cn"))));
+        assert_eq!(with("cn", "Anna\nB\u{ffff}".into()).unwrap().cn, "Anna B");
+        assert_eq!(with("cn", "\u{fffe}\u{2028}".into()).unwrap().cn, "test_user");
+        assert_eq!(with("cn", "x".repeat(300).into()).unwrap().cn.len(), 255);
+        for (name, value) in [
+            ("hwid", " h"),
+            ("hwid", "h\u{feff}"),
+            ("hwid", "h\u{2028}i"),
+            ("usename", "u\u{ffff}"),
+            ("domain", "d\n"),
+            ("dns", "pbx.example.com "),
+        ] {
+            assert!(matches!(with(name, value.into()), Err(ProvisioningError::BadText(_))), "{name} {value:?}");
+        }
+        for dns in ["a..b", "$(id)", "pbx:0", "pbx #1", "[::1"] {
+            assert!(matches!(with("dns", dns.into()), Err(ProvisioningError::BadDns(_))), "{dns}");
+        }
+        for dns in ["pbx_1.example.com", "10.0.0.1", "2001:db8::1", "pbx.example.com:5061"] {
+            assert_eq!(with("dns", dns.into()).unwrap().dns, dns);
+        }
+        for password in [" secret", "se\u{fffe}cret", "secret\u{2029}"] {
+            let hidden = key().encrypt("10046478319880090512700", password);
+            assert!(
+                matches!(with("password", hidden.into()), Err(ProvisioningError::UnwritablePassword)),
+                "{password:?}"
+            );
+        }
         assert!(matches!(with("hwid", "x".repeat(256).into()), Err(ProvisioningError::BadText("hwid"))));
         assert!(matches!(with("password", "zz".into()), Err(ProvisioningError::BadPassword)));
         assert!(matches!(with("cn", Value::Null), Err(ProvisioningError::MissingName)));

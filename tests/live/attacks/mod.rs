@@ -5,6 +5,7 @@ mod doors;
 mod fields;
 mod frames;
 mod hosts;
+mod input;
 mod limits;
 mod logins;
 mod paths;
