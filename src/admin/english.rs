@@ -1,7 +1,7 @@
 //! Every text of the admin api in English. Places for parameters stand in braces. A page has a list of the same keys per
 //! language.
 
-use super::deeds;
+use super::{deeds, english_values::SECRETS_AND_VALUES};
 use crate::{
     phone::{
         admission::Reason,
@@ -32,7 +32,11 @@ pub fn template(key: &str) -> Option<&'static str> {
     if key.starts_with("happened.") {
         return sayings().find(|saying| saying.key == key).map(|saying| saying.english);
     }
-    OTHERS.iter().find(|(known, _)| *known == key).map(|(_, text)| *text)
+    others().find(|(known, _)| *known == key).map(|(_, text)| *text)
+}
+
+fn others() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
+    OTHERS.iter().chain(SECRETS_AND_VALUES)
 }
 
 /// The sentences of time lines.
@@ -53,7 +57,7 @@ pub fn keys() -> impl Iterator<Item = String> {
         .chain(refusals)
         .chain(help)
         .chain(happened)
-        .chain(OTHERS.iter().map(|(key, _)| (*key).to_owned()))
+        .chain(others().map(|(key, _)| (*key).to_owned()))
 }
 
 /// What every setting does; those of redirect services are the same for all vendors.
@@ -405,10 +409,6 @@ const OTHERS: &[(&str, &str)] = &[
     ),
     ("devices-failed", "No code was fetched: {sentence}"),
     ("code-not-needed", "Devices knows this phone: it needs no new code."),
-    (
-        "not-generated",
-        "The password of the phone's web page was not generated here: it stands in phone_admin_password, or Devices deployed it. gangway does not show it.",
-    ),
     ("not-rendered", "There is no file to show: {sentence}"),
     ("nothing-delivered", "The phone has not fetched a personal file yet: there is nothing to compare with."),
     (
@@ -442,8 +442,6 @@ const OTHERS: &[(&str, &str)] = &[
     ("import.missing", "The field '{column}' is empty."),
     ("import.too-long", "The field '{column}' is longer than {most} characters."),
     ("import.control", "The field '{column}' holds a character no phone's file can carry."),
-    ("import.unwritable", "The field '{column}' cannot be given to {vendor} phones: their files hold no {cannot}."),
-    ("import.pbx", "The field 'pbx' names no PBX: {sentence}"),
     ("import.twice", "The MAC stands in line {line} already."),
     ("import.vendor-unknown", "The maker of this MAC is not known here: name the vendor in a column 'vendor'."),
     ("import.provider-unknown", "There is no provider '{provider}'; there are {providers}."),
@@ -452,10 +450,6 @@ const OTHERS: &[(&str, &str)] = &[
     (
         "import.password",
         "The user's password is needed for a phone or user that is new here: no PBX tells it. Provision it in UsersAdmin, or add a column 'password'.",
-    ),
-    (
-        "import.password-of-pbx",
-        "The stored password of this user belongs to the PBX {pbx} and does not go to another one: add it in a column 'password'.",
     ),
     ("import.no-pbx", "No PBX is connected, and the line names no 'pbx' and 'domain'."),
     ("import.failed", "{sentence}"),
@@ -520,27 +514,6 @@ const OTHERS: &[(&str, &str)] = &[
     (
         "notice.descriptors",
         "The limit of file descriptors is {limit}, and {need} are needed for {phones} phones: {sysclients} phones at most are connected with Devices at once, the others wait. Raise LimitNOFILE= in the systemd unit (or `ulimit -Hn`) and restart gangway.",
-    ),
-    (
-        "notice.certificate-without-tls",
-        "require_certificate and provisioning_scheme http contradict each other for {scopes} ({more} more): a phone shows its certificate over https only, so it gets nothing. Use https, or do not require a certificate.",
-    ),
-    (
-        "notice.domain-password",
-        "phone_admin_password is from-devices for {scope}: every phone there holds the administrative password of the domain, which opens the App Platform too. Leave it empty, and gangway generates one per phone.",
-    ),
-    (
-        "notice.setting-wrong",
-        "{name} of {scope} holds a value that is not possible any more: {sentence} It stays in force until it is set again or taken back.",
-    ),
-    ("notice.settings-wrong", "More settings hold values that are not possible any more: gangway check names them."),
-    (
-        "notice.url-unreachable",
-        "Phones are sent to {url}, an address of this machine or its link: no phone elsewhere reaches it. Set phone_url or public_url to a name phones can reach.",
-    ),
-    (
-        "notice.url-without-name",
-        "Phones are sent to {url}, an address without a name: phones that check certificates need one that names this address. Use a host name.",
     ),
     ("notice.media-relay", "{phones} phones have their media relayed by the PBX: check that it has the capacity."),
 ];

@@ -6,9 +6,12 @@ use std::{collections::BTreeSet, net::IpAddr};
 use url::{Host, Url};
 
 use super::{settings_judge::Judge, text::Text};
-use crate::phone::{
-    settings::{Belongings, Layers, Lookup, Scope, setting},
-    urls::Scheme,
+use crate::{
+    phone::{
+        settings::{Belongings, FROM_DEVICES, Layers, Lookup, Scope, setting},
+        urls::Scheme,
+    },
+    secret::Secret,
 };
 
 /// Values one by one; the rest as a number.
@@ -110,8 +113,8 @@ fn impossible(judge: &Judge<'_>, layers: &Layers) -> Option<Remark> {
 
 /// The administrative password of the domain is handed to phones.
 fn from_devices(layers: &Layers) -> Option<Remark> {
-    let mut rows = layers.rows().iter();
-    let row = rows.find(|row| row.name == "phone_admin_password" && row.value.expose() == "from-devices")?;
+    let deployed = Secret::new(FROM_DEVICES);
+    let row = layers.rows().iter().find(|row| row.name == "phone_admin_password" && row.value == deployed)?;
     let text = Text::new("notice.domain-password").with("scope", row.scope.to_string());
     Some(Remark { key: "domain-password", text })
 }

@@ -17,5 +17,5 @@ pub use devices::value_from as value_from_devices;
 pub use help::{scopes, setting_json, settings_json, settings_markdown, settings_text};
 pub use layers::{Defaults, Effective, Layer, Layers, Lookup, Origin, SettingRow};
 pub use scope::{Scope, ScopeError};
-pub use table::{Effect, Kind, REDIRECT_SETTINGS, Setting, TABLE, family_may_default, possible, setting};
+pub use table::{Effect, FROM_DEVICES, Kind, REDIRECT_SETTINGS, Setting, TABLE, family_may_default, possible, setting};
 pub use validate::{SettingError, validate};

@@ -11,7 +11,13 @@ use super::{
     Shown, Sip, Wallpaper, line_keys::line_keys, time::time,
 };
 use crate::{
-    phone::{facet::Wanted, line_keys::KeyType, record::Phone, settings::Effective, time_zone::ZoneNames},
+    phone::{
+        facet::Wanted,
+        line_keys::KeyType,
+        record::Phone,
+        settings::{Effective, FROM_DEVICES},
+        time_zone::ZoneNames,
+    },
     secret::Secret,
 };
 
@@ -273,7 +279,7 @@ fn admin(inputs: &Inputs<'_>, notes: &mut Vec<String>) -> (Login, bool) {
     let set = settings.secret("phone_admin_password");
     let wanted = match set.expose() {
         "" => None,
-        "from-devices" => phone.device_config.admin_password.clone(),
+        FROM_DEVICES => phone.device_config.admin_password.clone(),
         _ => Some(set),
     };
     let fits = |password: &Secret| {

@@ -3,6 +3,9 @@
 use super::scope::Scope;
 use crate::secret::Secret;
 
+/// The value of `phone_admin_password` that stands for the password Devices deploys.
+pub const FROM_DEVICES: &str = "from-devices";
+
 /// What a value may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {

@@ -252,6 +252,7 @@ export default {
   "settings.from": "von: {layer}",
   "settings.beats": "geht vor {layer}: {value}",
   "settings.effect": "Wirkt {when}.",
+  "settings.withheld": "Ein weiterer Bereich hat dieses Geheimnis für eine andere Adresse gesetzt: Hier gilt es nicht. Geben Sie es für diesen Bereich ein.",
   "settings.pending": "Telefone mit dem alten Wert: {count}",
   "settings.wrong.number": "Eine ganze Zahl von {min} bis {max}.",
   "settings.wrong.choice": "Eines von: {words}.",

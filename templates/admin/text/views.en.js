@@ -248,6 +248,7 @@ export default {
   "settings.from": "from {layer}",
   "settings.beats": "beats {layer}: {value}",
   "settings.effect": "Takes effect {when}.",
+  "settings.withheld": "A wider scope set this secret for another address: it does not hold here. Enter it for this scope.",
   "settings.pending": "phones with the old value: {count}",
   "settings.wrong.number": "A whole number from {min} to {max}.",
   "settings.wrong.choice": "One of: {words}.",

@@ -17,6 +17,7 @@ use crate::support::{
     bench::Bench,
     mac,
     page::Page,
+    records::PATIENCE,
     script::{Script, body, problem},
 };
 
@@ -91,7 +92,7 @@ async fn a_redirect_account_does_not_follow_its_url_to_another_host() {
     let done = bench.gateway.command(&["settings", "set", URL, &thief.url]);
     let said = String::from_utf8(done.stderr).unwrap();
     assert!(done.status.success() && said.contains(&format!("{PASSWORD} of instance is emptied")), "{said}");
-    assert_eq!(stored_soon(&bench, PASSWORD, None).await, None);
+    until_stored(&bench, PASSWORD, None).await;
 
     // What belongs to the protocol goes with it; taking the URL back is another address, too.
     restore(&bench).await;
@@ -121,9 +122,12 @@ async fn a_redirect_account_does_not_follow_its_url_to_another_host() {
 }
 
 /// Waits until the serving process has what a command wrote.
-async fn stored_soon(bench: &Bench, name: &str, wanted: Option<&str>) -> Option<String> {
-    bench.records().wait_for(name, |_| (stored(bench, name).as_deref() == wanted).then_some(())).await;
-    stored(bench, name)
+async fn until_stored(bench: &Bench, name: &str, wanted: Option<&str>) {
+    let mut changes = bench.records().store.settings_changes();
+    while stored(bench, name).as_deref() != wanted {
+        let change = tokio::time::timeout(PATIENCE, changes.recv()).await;
+        assert!(change.is_ok(), "{name} is {:?} and not {wanted:?}", stored(bench, name));
+    }
 }
 
 /// Whoever may set a value for one phone or vendor names a directory of his own there.
@@ -235,7 +239,7 @@ async fn contradictions_are_remarked_where_they_are_set_and_where_people_look() 
     let said = String::from_utf8(done.stderr).unwrap();
     assert!(said.contains("warning: phone_admin_password is from-devices"), "{said}");
 
-    bench.records().wait_for("the command's change", |_| stored(&bench, "phone_admin_password").map(drop)).await;
+    until_stored(&bench, "phone_admin_password", Some("from-devices")).await;
     let notices = async || script.json("/notices").await.to_string();
     let checked = String::from_utf8(bench.gateway.command(&["check"]).stdout).unwrap();
     for (key, words) in [
@@ -246,7 +250,7 @@ async fn contradictions_are_remarked_where_they_are_set_and_where_people_look() 
         assert!(checked.contains(words), "{key}: {checked}");
         let begun = std::time::Instant::now();
         while !notices().await.contains(&format!("\"{key}\"")) {
-            assert!(begun.elapsed() < crate::support::records::PATIENCE, "{key}: {}", notices().await);
+            assert!(begun.elapsed() < PATIENCE, "{key}: {}", notices().await);
             tokio::task::yield_now().await;
         }
     }

@@ -124,12 +124,12 @@ async fn a_table_names_the_line_that_no_file_carries() {
     ] {
         let told = check(line).await;
         let error = &told["errors"][0];
-        assert_eq!((&error["field"], &error["code"]), (&json!(column), &json!(code)), "{line:?}: {told}");
+        assert_eq!((&error["field"], &error["text"]["key"]), (&json!(column), &json!(code)), "{line:?}: {told}");
     }
     // A stored password belongs to its PBX: another one is not told it.
     bench.provisioned(mac(1), "user1").await;
     let told = check(&format!("{};user1;n;;;evil.example.net;", mac(1))).await;
-    assert_eq!(told["errors"][0]["code"], "import.password-of-pbx", "{told}");
+    assert_eq!(told["errors"][0]["text"]["key"], "import.password-of-pbx", "{told}");
     let told = check(&format!("{};user1;n;given;;other.example.net;", mac(1))).await;
     assert_eq!(told["errors"], json!([]), "{told}");
     // What this vendor's format can hold is no fault, and a name is cleaned.

@@ -76,6 +76,7 @@ export function field(app, setting, { draft, error, pending, set, forget, keys }
       <p class="origin">${setting.secret ? nothing : html`<span>${app.t("settings.holds", { value: shown(app, setting.effective, setting) })}</span>`}
         <span class="layer">${app.t("settings.from", { layer: layer(app, setting.origin) })}</span>
         ${setting.beats.map((beaten) => html`<span class="beaten">${app.t("settings.beats", { layer: layer(app, beaten.origin), value: shown(app, beaten.value) })}</span>`)}</p>
+      ${setting.withheld ? html`<p class="outcome busy" data-withheld>${app.t("settings.withheld")}</p>` : nothing}
       <p class="effect">${app.t("settings.effect", { when: word(app, `effect.${setting.effect}`, setting.effect) })}
         ${pending ? html`<strong class="outcome busy" data-pending>${app.t("settings.pending", { count: pending })}</strong>` : nothing}</p>
     </div>
