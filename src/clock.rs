@@ -14,6 +14,10 @@ use jiff::Timestamp;
 pub trait Clock: Send + Sync + 'static {
     /// The current time.
     fn now(&self) -> Timestamp;
+    /// What the computer's clock says, also where that is before what it said earlier.
+    fn wall(&self) -> Timestamp {
+        self.now()
+    }
     /// Completes when [`Clock::now`] has reached `until`; at once when it already has.
     fn sleep_until(&self, until: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 }
@@ -60,6 +64,11 @@ impl Clock for SystemClock {
         hand.follow(wall, begun.elapsed())
     }
 
+    #[expect(clippy::disallowed_methods, reason = "the computer's clock as it is")]
+    fn wall(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
     fn sleep_until(&self, until: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         let clock = *self;
         Box::pin(async move {
@@ -88,6 +97,11 @@ impl ManualClock {
         Self { time: Arc::new(tokio::sync::watch::Sender::new(start)) }
     }
 
+    /// Sets the time, as an administrator or a time server does.
+    pub fn set(&self, to: Timestamp) {
+        self.time.send_replace(to);
+    }
+
     /// Moves the time forward and wakes whoever waited for a time that has now come.
     pub fn advance(&self, by: Duration) {
         self.time.send_modify(|now| {
@@ -108,6 +122,23 @@ impl Clock for ManualClock {
             let _ = time.wait_for(|now| *now >= until).await;
         })
     }
+}
+
+/// A clock before 1970. HTTP cannot write such a date, and the HTTP server serves nobody from the moment it tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the computer's clock says {0:.0}, which is before 1970: no HTTP date can be written. Set the clock (`timedatectl set-ntp \
+     true`, or `date -s`), then start gangway again"
+)]
+pub struct BeforeEpoch(Timestamp);
+
+/// Looks whether the computer's clock can be worked with.
+///
+/// # Errors
+/// [`BeforeEpoch`].
+pub fn prove(clock: &dyn Clock) -> Result<(), BeforeEpoch> {
+    let wall = clock.wall();
+    if wall < Timestamp::UNIX_EPOCH { Err(BeforeEpoch(wall)) } else { Ok(()) }
 }
 
 /// The pause from `now` to `until`, zero when that lies in the past.
@@ -145,6 +176,14 @@ mod tests {
         assert_eq!(hand.follow(wall(13_610), steady(7_210)), wall(13_610));
         // Set forward: followed at once.
         assert_eq!(hand.follow(wall(99_999), steady(7_211)), wall(99_999));
+    }
+
+    #[test]
+    fn a_clock_before_1970_is_told_from_one_that_never_was_set() {
+        let at = |second| ManualClock::new(Timestamp::from_second(second).unwrap());
+        assert!(prove(&at(0)).is_ok() && prove(&at(3600)).is_ok() && prove(&SystemClock).is_ok());
+        let refused = prove(&at(-1)).unwrap_err().to_string();
+        assert!(refused.contains("1969-12-31T23:59:59Z") && refused.contains("Set the clock"), "{refused}");
     }
 
     #[test]

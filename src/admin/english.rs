@@ -462,6 +462,17 @@ const OTHERS: &[(&str, &str)] = &[
         "This gateway is passive since it was restored from a backup of {made}: it answers no phone and writes nowhere. Stop \
          the other gateway for good, then start this one with gangway serve --take-over.",
     ),
+    ("notice.database", "The database: {reason}"),
+    (
+        "notice.database-lost",
+        "Another file was put in the place of the database, or its files were removed. Phones are served from memory, no \
+         change is taken. Everything committed until then is in {copy}. /readyz and the log say what to do.",
+    ),
+    (
+        "notice.database-mended",
+        "The files of the database were removed or damaged while gangway ran. Nothing was lost: the copy {copy} took their \
+         place; what was left of them is in {aside}. Find out who did it.",
+    ),
     ("notice.devices-away", "Devices at {url} cannot be reached: {error}"),
     (
         "notice.devices-not-announced",

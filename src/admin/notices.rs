@@ -24,6 +24,7 @@ use crate::{
         public_url::Scheme,
         settings::Layers,
     },
+    store::Condition,
     vendor::Vendor,
     wire::appws::{pbx_admin, services},
 };
@@ -87,6 +88,7 @@ pub fn notices(inner: &Inner, instance: InstanceId) -> Vec<Value> {
         let text = Text::new("notice.passive").with("made", time(restoration.made));
         all.push(Notice { key: "passive", severity: "error", since: Some(restoration.at), text });
     }
+    database(deps, &mut all);
     world(deps, instance, &mut all);
     all.extend(turned_away(&deps.turned_away.of(instance, now)));
     redirects(inner, instance, &mut all);
@@ -139,6 +141,28 @@ fn stamp(seen: &mut Seen, instance: InstanceId, all: &mut [Notice], now: Timesta
 
 fn notice(key: &'static str, severity: &'static str, text: Text) -> Notice {
     Notice { key, severity, since: None, text }
+}
+
+/// What is wrong with the database, or was since the start.
+fn database(deps: &Deps, all: &mut Vec<Notice>) {
+    let condition = deps.store.condition();
+    match &condition {
+        Condition::Well => {}
+        Condition::Lost { copy: Some(copy), .. } => {
+            let text = Text::new("notice.database-lost").with("copy", copy.display().to_string());
+            all.push(notice("database", "error", text));
+        }
+        other => {
+            let text = Text::new("notice.database").with("reason", other.sentence().unwrap_or_default());
+            all.push(notice("database", "error", text));
+        }
+    }
+    if let Some(mended) = deps.store.mended() {
+        let text = Text::new("notice.database-mended")
+            .with("copy", mended.copy.display().to_string())
+            .with("aside", mended.aside.display().to_string());
+        all.push(Notice { since: Some(mended.at), ..notice("database-mended", "warning", text) });
+    }
 }
 
 /// PBXs, Devices and grants.

@@ -47,14 +47,14 @@ pub(super) fn open(
 }
 
 /// Takes what the files hold now; a pair that cannot be used leaves the present ones in place.
-pub(super) fn reload(tls: &Tls) {
-    let _ = take(tls, &[]);
+pub(super) fn reload(tls: &Tls, now: Timestamp) {
+    let _ = take(tls, &[], now);
 }
 
 /// The same; what was told before is not told again. Returns what is wrong at present.
-fn take(tls: &Tls, told: &[String]) -> Vec<String> {
+fn take(tls: &Tls, told: &[String], now: Timestamp) -> Vec<String> {
     let mut wrong = Vec::new();
-    match tls.certificates.reload() {
+    match tls.certificates.reload(now) {
         Ok(true) => tracing::info!("the TLS certificates were renewed"),
         Ok(false) => {}
         Err(error) => {
@@ -77,6 +77,6 @@ pub(super) async fn follow(tls: Tls, clock: SharedClock, tasks: Tasks) {
             () = clock.sleep_until(next) => {}
             () = tasks.stopping() => return,
         }
-        told = take(&tls, &told);
+        told = take(&tls, &told, clock.now());
     }
 }

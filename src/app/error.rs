@@ -1,6 +1,7 @@
 //! Why the gateway does not start, or ended.
 
 use crate::{
+    clock::BeforeEpoch,
     http::{certificates::CertificateError, listeners::ListenError},
     net::{http::ProxyAddressError, tls::TlsError},
     store::StoreError,
@@ -13,6 +14,9 @@ pub enum StartError {
     /// The data directory cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The computer's clock cannot be worked with.
+    #[error(transparent)]
+    Clock(#[from] BeforeEpoch),
     /// A vendor folder is wrong.
     #[error("the vendor folders cannot be used (`gangway check` lists the same):{}", lines(.0))]
     Vendors(Vec<Finding>),
@@ -48,6 +52,9 @@ pub enum ServingError {
     /// A listener ended though nobody asked.
     #[error("a listener ended by itself")]
     Ended,
+    /// The computer's clock was set to a time before 1970.
+    #[error(transparent)]
+    Clock(BeforeEpoch),
     /// Some tasks did not end in time: their names.
     #[error("not everything ended within ten seconds; dropped were: {0}")]
     Unfinished(String),

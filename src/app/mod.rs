@@ -41,7 +41,7 @@ use crate::{
         places::{self, Places},
         turned_away::TurnedAwayLogins,
     },
-    clock::SharedClock,
+    clock::{self, SharedClock},
     config::Config,
     http::{
         self,
@@ -102,6 +102,7 @@ pub struct Application {
     threads: Threads,
     public: listeners::Listening,
     ops: Option<listeners::Listening>,
+    clock: SharedClock,
     _claim: Claim,
 }
 
@@ -112,6 +113,7 @@ impl Application {
     /// # Errors
     /// Whatever keeps it from serving, with what to do.
     pub async fn build(config: Config, clock: SharedClock) -> Result<Self, StartError> {
+        clock::prove(&*clock)?;
         install_recorder();
         crate::net::tls::install_provider();
         for (remark, cure) in config.remarks() {
@@ -233,7 +235,7 @@ impl Application {
             upgrade: Arc::new(Sockets { apis, proxies: proxies.clone() }),
             scripts: Arc::new(rest),
             pages: Arc::new(vec![pages]),
-            clock,
+            clock: Arc::clone(&clock),
             tasks: tasks.clone(),
             proxies,
             bootstraps: (!config.https.phone_ca.as_os_str().is_empty()).then(|| http::bootstrap::Bootstraps {
@@ -277,6 +279,8 @@ impl Application {
             folders: Arc::clone(&folders),
             failures: Arc::clone(&failures),
             shares,
+            certificates: tls.as_ref().map(|tls| Arc::clone(&tls.certificates)),
+            clock: Arc::clone(&clock),
         });
         let text: http::ops::MetricsText = Arc::new(move || {
             measured.set_gauges();
@@ -293,7 +297,7 @@ impl Application {
             ops: ops.as_ref().map(|ops| ops.http.clone()).unwrap_or_default(),
             pnp,
         };
-        Ok(Self { addresses, store, folders, tls, tasks, threads, public, ops, _claim: claim })
+        Ok(Self { addresses, store, folders, tls, tasks, threads, public, ops, clock, _claim: claim })
     }
 
     /// The bound addresses.
@@ -316,11 +320,11 @@ impl Application {
 
     /// Reloads what can change while serving: certificate, vendor folders. A bad one leaves the present one in place.
     pub fn reloader(&self) -> impl Fn() + 'static {
-        let (folders, tls) = (Arc::clone(&self.folders), self.tls.clone());
+        let (folders, tls, clock) = (Arc::clone(&self.folders), self.tls.clone(), Arc::clone(&self.clock));
         move || {
             folders::tell(&folders.reload());
             if let Some(tls) = &tls {
-                certificates::reload(tls);
+                certificates::reload(tls, clock.now());
             }
         }
     }
@@ -330,7 +334,7 @@ impl Application {
     /// # Errors
     /// When a listener ended by itself, or something did not end in time.
     pub async fn run(self) -> Result<(), ServingError> {
-        let Self { addresses, store, tasks, threads, public, ops, .. } = self;
+        let Self { addresses, store, tasks, threads, public, ops, clock, .. } = self;
         for (scheme, bound) in
             [("http", &addresses.http), ("https", &addresses.https), ("ops", &addresses.ops), ("pnp", &addresses.pnp)]
         {
@@ -347,8 +351,14 @@ impl Application {
                 None => Ok(()),
             }
         });
+        let mut clock_fails = std::pin::pin!(upkeep::watch_clock(clock));
+        let mut before_epoch = None;
         let ended = loop {
             tokio::select! {
+                error = &mut clock_fails => {
+                    before_epoch = Some(error);
+                    break None;
+                }
                 ended = &mut public_server => break Some(ended),
                 ended = &mut ops_server, if !ops_ended => {
                     ops_ended = true;
@@ -388,6 +398,7 @@ impl Application {
         match ended {
             Some(Err(error)) => Err(ServingError::Listener(error)),
             Some(Ok(())) => Err(ServingError::Ended),
+            None if let Some(error) = before_epoch => Err(ServingError::Clock(error)),
             None if !unfinished.is_empty() => {
                 let names: Vec<String> = unfinished.iter().map(|(name, count)| format!("{name} ({count})")).collect();
                 Err(ServingError::Unfinished(names.join(", ")))

@@ -3,7 +3,11 @@
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use crate::{
-    http::ports::{NotReady, Readiness},
+    clock::SharedClock,
+    http::{
+        certificates::Certificates,
+        ports::{NotReady, Readiness},
+    },
     links::{devices::DevicesLinks, pbx::PbxSessions},
     net::{
         descriptors::{CURE, Shares},
@@ -35,6 +39,10 @@ pub struct LinksReadiness {
     pub failures: Arc<FailedHandshakes>,
     /// How the file descriptors are shared out.
     pub shares: Shares,
+    /// The certificates of our listeners, where there are TLS listeners.
+    pub certificates: Option<Arc<Certificates>>,
+    /// Time.
+    pub clock: SharedClock,
 }
 
 /// Devices that refuse our certificate, the newest of each address; phones among them never send a request.
@@ -69,7 +77,18 @@ impl Readiness for LinksReadiness {
         let lack = self.shares.lack(self.store.roster().len());
         let descriptors = lack
             .map(|lack| NotReady { what: "file descriptors".to_owned(), why: format!("{}: {CURE}", lack.sentence()) });
-        folders.chain(moves).chain(refusals(&self.failures)).chain(descriptors).collect()
+        let now = self.clock.now();
+        let certificates = self.certificates.iter().flat_map(|certificates| certificates.remarks(now));
+        let certificates = certificates.map(|why| NotReady { what: "TLS certificate".to_owned(), why });
+        let mended = self.store.mended().map(|mended| mended.sentence());
+        let mended = mended.map(|why| NotReady { what: "database: its files were lost".to_owned(), why });
+        folders
+            .chain(moves)
+            .chain(refusals(&self.failures))
+            .chain(descriptors)
+            .chain(certificates)
+            .chain(mended)
+            .collect()
     }
 
     fn missing(&self) -> Vec<NotReady> {

@@ -4,10 +4,14 @@ use std::{path::PathBuf, time::Duration};
 
 use jiff::Timestamp;
 
-use crate::{clock::SharedClock, phone::instance::Instances, store::Store, tasks::Tasks};
+use crate::{
+    clock::{self, BeforeEpoch, SharedClock}, phone::instance::Instances, store::Store, tasks::Tasks};
 
 /// Between two looks whether the day has its copy.
 const COPY_ROUND: Duration = Duration::from_secs(3600);
+
+/// Between two looks at the computer's clock.
+const CLOCK_ROUND: Duration = Duration::from_secs(1);
 
 /// Between two rounds.
 const ROUND: Duration = Duration::from_secs(6 * 3600);
@@ -26,6 +30,18 @@ pub async fn remind(files: Vec<PathBuf>, tell: impl Fn(String), clock: SharedClo
             () = clock.sleep_until(next) => {}
             () = tasks.stopping() => return,
         }
+    }
+}
+
+/// Ends when the computer's clock is set to a time before 1970: the HTTP server's own clock fails then, and every request
+/// would be answered with 408 until the process is started again.
+pub async fn watch_clock(clock: SharedClock) -> BeforeEpoch {
+    loop {
+        if let Err(error) = clock::prove(&*clock) {
+            return error;
+        }
+        // Not by the clock that is looked at.
+        tokio::time::sleep(CLOCK_ROUND).await;
     }
 }
 

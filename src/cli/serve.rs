@@ -1,13 +1,13 @@
 //! `gangway serve`
 
-use std::{process::ExitCode, sync::Arc};
+use std::{path::Path, process::ExitCode, sync::Arc};
 
 use anyhow::Context as _;
 use clap::Args;
 
 use super::{
     Global, backup,
-    context::{load_config, refuse_foreign_owner},
+    context::{block_on, load_config, refuse_foreign_owner},
 };
 use crate::{
     app::Application,
@@ -15,6 +15,7 @@ use crate::{
     config::Config,
     lifecycle::Signals,
     net::descriptors::Limit,
+    store::Store,
     telemetry,
 };
 
@@ -25,6 +26,10 @@ pub struct Serve {
     /// enough; leave it out of units and scripts
     #[arg(long)]
     take_over: bool,
+    /// Begin with an empty database, in which no phone is known, though the data directory tells of an earlier one. Once is
+    /// enough; leave it out of units and scripts
+    #[arg(long, conflicts_with = "take_over")]
+    new_database: bool,
 }
 
 impl Serve {
@@ -34,6 +39,9 @@ impl Serve {
         telemetry::init(&config.log)?;
         raise_descriptors();
         refuse_foreign_owner(&config.data.dir)?;
+        if self.new_database {
+            begin(&config.data.dir)?;
+        }
         if self.take_over && backup::take_over(&config.data.dir)? {
             tracing::warn!("this gateway takes over the phones of the backup it was restored from");
         }
@@ -47,6 +55,16 @@ pub(super) fn raise_descriptors() {
     if let Err(error) = Limit::raise() {
         tracing::warn!("{error}");
     }
+}
+
+/// Makes the empty database an administrator wants.
+fn begin(dir: &Path) -> anyhow::Result<()> {
+    block_on(async |tasks| {
+        let begun = Store::begin(dir, Arc::new(SystemClock), &tasks).await;
+        begun.with_context(|| format!("no new database is made in {}", dir.display()))
+    })?;
+    tracing::warn!("this gateway begins with an empty database: no phone is known");
+    Ok(())
 }
 
 fn serve(config: Config) -> anyhow::Result<ExitCode> {

@@ -6,13 +6,15 @@ use std::{
     sync::Arc,
 };
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
+use jiff::Timestamp;
 use rustls::{
     ServerConfig,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
 };
+use x509_parser::prelude::{ASN1Time, FromDer as _, X509Certificate};
 
 use super::possession::Possession;
 use crate::net::tls::{names, provider, ticketer};
@@ -50,6 +52,14 @@ pub enum CertificateError {
         /// Why.
         reason: String,
     },
+    /// It is over, and a valid one is in use.
+    #[error("the certificate {path} expired at {until:.0}; [https] certificate names a file with a valid one")]
+    Expired {
+        /// The file.
+        path: String,
+        /// When.
+        until: Timestamp,
+    },
 }
 
 /// What is offered by ALPN: phones speak nothing newer, and websockets need it. Clients without ALPN are served alike.
@@ -63,6 +73,8 @@ pub type Files = (PathBuf, PathBuf);
 pub struct Certificates {
     files: Vec<Files>,
     pairs: ArcSwap<Vec<Pair>>,
+    /// Why the files were not taken at the last reload.
+    refused: ArcSwapOption<String>,
 }
 
 /// A key with its chain, and the names the certificate holds, in lower case.
@@ -70,6 +82,14 @@ pub struct Certificates {
 struct Pair {
     key: Arc<CertifiedKey>,
     names: Vec<String>,
+    /// From when to when it is valid, where that can be read.
+    valid: Option<(Timestamp, Timestamp)>,
+}
+
+impl Pair {
+    fn is_valid(&self, now: Timestamp) -> bool {
+        self.valid.is_none_or(|(from, until)| from <= now && now <= until)
+    }
 }
 
 impl Certificates {
@@ -79,17 +99,44 @@ impl Certificates {
     /// The first file that cannot be used.
     pub fn load(files: Vec<Files>) -> Result<Arc<Self>, CertificateError> {
         let pairs = ArcSwap::from_pointee(read_all(&files)?);
-        Ok(Arc::new(Self { files, pairs }))
+        Ok(Arc::new(Self { files, pairs, refused: ArcSwapOption::empty() }))
     }
 
     /// Takes what the files hold now and tells whether that is new; on an error the present pairs stay.
     ///
     /// # Errors
-    /// The first file that cannot be used, also when certificate and key do not fit: one may be written before the other.
-    pub fn reload(&self) -> Result<bool, CertificateError> {
+    /// The first file that cannot be used, also when certificate and key do not fit (one may be written before the other)
+    /// and when an expired certificate would take the place of a valid one.
+    pub fn reload(&self, now: Timestamp) -> Result<bool, CertificateError> {
+        let taken = self.take(now);
+        self.refused.store(taken.as_ref().err().map(|error| Arc::new(error.to_string())));
+        taken
+    }
+
+    /// What keeps the certificates from being used, now or after the next start.
+    #[must_use]
+    pub fn remarks(&self, now: Timestamp) -> Vec<String> {
+        let refused = self.refused.load().as_deref().map(|why| format!("the files are not taken, the earlier certificates serve on until gangway is restarted: {why}"));
+        let pairs = self.pairs.load();
+        let over = pairs.iter().zip(&self.files).filter(|(pair, _)| !pair.is_valid(now)).map(|(pair, (chain, _))| {
+            let (from, until) = pair.valid.unwrap_or((Timestamp::MIN, Timestamp::MAX));
+            format!("{} is valid from {from:.0} to {until:.0} only: phones refuse it", chain.display())
+        });
+        refused.into_iter().chain(over).collect()
+    }
+
+    fn take(&self, now: Timestamp) -> Result<bool, CertificateError> {
         let pairs = read_all(&self.files)?;
         let old = self.pairs.load();
         let is_same = old.len() == pairs.len() && old.iter().zip(&pairs).all(|(old, new)| old.key.cert == new.key.cert);
+        for ((old, new), (chain, _)) in old.iter().zip(&pairs).zip(&self.files) {
+            if let Some((_, until)) = new.valid
+                && until < now
+                && old.is_valid(now)
+            {
+                return Err(CertificateError::Expired { path: chain.display().to_string(), until });
+            }
+        }
         if !is_same {
             self.pairs.store(Arc::new(pairs));
         }
@@ -145,10 +192,18 @@ fn read(chain: &Path, key: &Path) -> Result<Pair, CertificateError> {
     let private = PrivateKeyDer::from_pem_file(key)
         .map_err(|error| CertificateError::Key { path: key.display().to_string(), reason: error.to_string() })?;
     let names = certificates.first().map(names::of).unwrap_or_default();
+    let valid = certificates.first().and_then(validity);
     let key = CertifiedKey::from_der(certificates, private, &provider()).map_err(|error| CertificateError::Pair {
         certificate: chain.display().to_string(),
         key: key.display().to_string(),
         reason: error.to_string(),
     })?;
-    Ok(Pair { key: Arc::new(key), names })
+    Ok(Pair { key: Arc::new(key), names, valid })
+}
+
+fn validity(certificate: &CertificateDer<'_>) -> Option<(Timestamp, Timestamp)> {
+    let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+    let validity = parsed.validity();
+    let at = |time: ASN1Time| Timestamp::from_second(time.timestamp()).ok();
+    Some((at(validity.not_before)?, at(validity.not_after)?))
 }

@@ -32,7 +32,7 @@ impl Door {
     ///
     /// # Errors
     /// 401, 403 and 429 as problems.
-    pub fn open(
+    pub async fn open(
         &self,
         headers: &HeaderMap,
         instance: &Instance,
@@ -44,7 +44,7 @@ impl Door {
         }
         let now = self.clock.now();
         let Some(shown) = bearer(headers) else { return Err(Problem::no_token()) };
-        let token = match self.store.shown_token(instance.id, shown) {
+        let token = match self.store.prove_token(instance.id, shown).await {
             Shown::Good(token) => token,
             // Who holds an expired token does not guess.
             Shown::Expired(_) => return Err(Problem::bad_token("The token has expired")),

@@ -84,7 +84,7 @@ impl Rest {
             Work::Text(text) => return Ok(text(&base)),
             Work::Desk(work) => work,
         };
-        let token = self.door.open(request.headers(), instance, source, route.needs)?;
+        let token = self.door.open(request.headers(), instance, source, route.needs).await?;
         let turn = Arc::clone(&self.turns).try_acquire_owned().map_err(|_full| Problem::busy())?;
         let body = body::read(request.headers(), payload, route.takes).await?;
         let person = door::person(instance, &token, source);

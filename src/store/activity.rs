@@ -133,7 +133,7 @@ impl Store {
             instance.0,
             from
         )
-        .fetch_all(&self.inner.readers)
+        .fetch_all(&self.readers()?)
         .await
         .attempt("read what was going on")?;
         Ok(rows

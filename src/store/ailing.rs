@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Store, connection,
     error::{Attempt, StoreError, named},
+    identity::Loss,
 };
 
 /// Between two checks of the whole file.
@@ -38,6 +39,13 @@ pub enum Condition {
         /// The newest copy of the database in the data directory.
         copy: Option<PathBuf>,
     },
+    /// The files at the paths are not those that are open. Nothing is written until they are again.
+    Lost {
+        /// What has become of them.
+        loss: Loss,
+        /// The copy of what was committed until then.
+        copy: Option<PathBuf>,
+    },
 }
 
 impl Condition {
@@ -55,8 +63,26 @@ impl Condition {
                  gangway.db* for inspection and restore the last backup{}",
                 named(copy.as_deref())
             )),
+            Self::Lost { loss, copy } => Some(lost(*loss, copy.as_deref())),
         }
     }
+}
+
+fn lost(loss: Loss, copy: Option<&Path>) -> String {
+    let kept = match copy {
+        Some(copy) => format!("Everything committed until then is in {}. ", copy.display()),
+        None => "What was committed until then is in the memory of this process alone: do not stop it. ".to_owned(),
+    };
+    let cure = match (loss, copy) {
+        (Loss::Replaced, Some(copy)) => format!(
+            "If the file was put there on purpose, restart gangway. If not, stop gangway and call `gangway restore {} \
+             --replace`",
+            copy.display()
+        ),
+        (Loss::Directory, _) => "Put the directory back where it was; gangway then goes on by itself".to_owned(),
+        _ => "The copy is put in its place as soon as that is possible; the log says what is in the way".to_owned(),
+    };
+    format!("{loss}. Phones are served from memory; no change is taken. {kept}{cure}")
 }
 
 /// The condition as everybody sees it.
@@ -75,6 +101,7 @@ impl Shown {
             return;
         }
         match now.sentence() {
+            Some(sentence) if matches!(now, Condition::Lost { .. }) => tracing::error!("{sentence}"),
             Some(sentence) => tracing::warn!("the database is not well: {sentence}"),
             None => tracing::info!("the database is written again"),
         }
@@ -125,7 +152,7 @@ pub(super) async fn check(store: Store, stop: CancellationToken) {
     loop {
         match store.look_for_damage(WITHIN).await {
             Ok(()) => {}
-            Err(cause @ StoreError::Corrupt { .. }) => store.inner.condition.set(&condition(&cause)),
+            Err(cause @ StoreError::Corrupt { .. }) if !matches!(store.condition(), Condition::Lost { .. }) => store.inner.condition.set(&condition(&cause)),
             Err(error) => tracing::debug!(%error, "the database cannot be checked"),
         }
         let clock = &store.inner.clock;

@@ -134,7 +134,7 @@ impl Store {
             before,
             limit
         )
-        .fetch_all(&self.inner.readers)
+        .fetch_all(&self.readers()?)
         .await
         .attempt("read who did what")?;
         Ok(rows

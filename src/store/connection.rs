@@ -68,6 +68,20 @@ pub(super) async fn without_log(path: &Path) -> Result<SqliteConnection, StoreEr
     options.disable_statement_logging().connect().await.attempt("open the database as it is")
 }
 
+/// Whether the database is bound to a key: it may then be opened with that key alone.
+pub(super) async fn is_bound(connection: &mut SqliteConnection) -> Result<bool, StoreError> {
+    let action = "look which key seals";
+    let known: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'seal'")
+        .fetch_one(&mut *connection)
+        .await
+        .attempt(action)?;
+    if known == 0 {
+        return Ok(false);
+    }
+    let keys: i64 = sqlx::query_scalar("SELECT count(*) FROM seal").fetch_one(connection).await.attempt(action)?;
+    Ok(keys > 0)
+}
+
 /// Checks that the key belongs to the database and tells the ring which one seals; a new database is bound to it.
 pub(super) async fn prove_key(connection: &mut SqliteConnection, keyring: &Keyring) -> Result<(), StoreError> {
     if !proofs(connection, keyring).await? {

@@ -1,5 +1,5 @@
 //! Copies gangway makes by itself below `backups/` in the data directory: one a day, one before every change of the
-//! schema. The key of the data directory opens them. They are for damage and mistakes; a lost disk needs a backup
+//! schema, one when the files of the database are lost under the running gateway. The key of the data directory opens them. They are for damage and mistakes; a lost disk needs a backup
 //! elsewhere.
 
 use std::{
@@ -11,12 +11,17 @@ use std::{
 use jiff::Timestamp;
 use sqlx::{Connection, SqliteConnection};
 
-use super::{Store, connection, copy, error::StoreError, files::failed};
+use super::{Store, copy, error::StoreError, files::failed};
 
 /// The directory of the copies.
 pub const DIRECTORY: &str = "backups";
 /// Copies of earlier schemas that are kept.
 const OF_SCHEMAS: usize = 3;
+/// Copies of a lost database that are kept.
+const OF_LOSSES: usize = 3;
+/// How names begin.
+const TIME: &str = "%Y-%m-%dT%H-%M-%SZ";
+const RESCUE: &str = "-rescue.db";
 const DAILY: &str = "-daily.db";
 const PARTIAL: &str = ".partial";
 
@@ -29,6 +34,15 @@ pub fn list(dir: &Path) -> Vec<PathBuf> {
     // Names begin with the time.
     copies.sort();
     copies
+}
+
+/// When a copy was made, by its name.
+#[must_use]
+pub(super) fn made(copy: &Path) -> Option<Timestamp> {
+    let name = copy.file_name()?.to_str()?;
+    let end = name.find('Z')?;
+    let time = jiff::civil::DateTime::strptime("%Y-%m-%dT%H-%M-%S", name.get(..end)?).ok()?;
+    time.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|time| time.timestamp())
 }
 
 /// Keeps a copy named after the time and `ending`; of those with an ending like it the newest `most` stay.
@@ -48,7 +62,7 @@ async fn keep(
             let _ = fs::remove_file(entry.path());
         }
     }
-    let path = place.join(format!("{}{ending}", now.strftime("%Y-%m-%dT%H-%M-%SZ")));
+    let path = place.join(format!("{}{ending}", now.strftime(TIME)));
     let partial = place.join(format!("{:08x}{PARTIAL}", rand::random::<u32>()));
     copy::copy(connection, &partial).await?;
     fs::rename(&partial, &path).map_err(failed("name the copy", &path))?;
@@ -71,6 +85,15 @@ pub(super) async fn before_migration(
     keep(connection, dir, now, &format!("-schema-{version:04}.db"), alike, OF_SCHEMAS).await
 }
 
+/// Keeps what a connection still sees of a database whose files are lost.
+pub(super) async fn of_loss(
+    connection: &mut SqliteConnection,
+    dir: &Path,
+    now: Timestamp,
+) -> Result<PathBuf, StoreError> {
+    keep(connection, dir, now, RESCUE, |name| name.ends_with(RESCUE), OF_LOSSES).await
+}
+
 impl Store {
     /// Keeps a copy of today unless there is one; the newest `most` stay. `None` when there was nothing to do.
     ///
@@ -91,7 +114,7 @@ impl Store {
 
     async fn copy_now(&self, now: Timestamp, most: usize) -> Result<PathBuf, StoreError> {
         let dir = &self.inner.dir;
-        let mut reader = connection::reader(&dir.join(super::DATABASE)).await?;
+        let mut reader = self.reader().await?;
         let kept = keep(&mut reader, dir, now, DAILY, |name| name.ends_with(DAILY), most).await;
         let _ = reader.close().await;
         kept

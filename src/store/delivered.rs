@@ -209,7 +209,7 @@ impl Store {
             "SELECT name, at, etag, sealed FROM delivered_file WHERE phone_id = ? ORDER BY at DESC, id DESC LIMIT 1",
             phone.0
         )
-        .fetch_optional(&self.inner.readers)
+        .fetch_optional(&self.readers()?)
         .await
         .attempt("read the delivered file")?;
         let Some(row) = row else { return Ok(None) };

@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::identity::Loss;
 use crate::phone::{mac::Mac, record::PhoneId};
 
 /// Why the store could not do it.
@@ -104,9 +105,38 @@ pub enum StoreError {
         path.display()
     )]
     InUse {
-        /// The lock file.
+        /// The data directory, or a lock file in it.
         path: PathBuf,
     },
+    /// A database was here, and is not.
+    #[error("{}", missing_sentence(dir, found, copy.as_ref()))]
+    DatabaseMissing {
+        /// The data directory.
+        dir: PathBuf,
+        /// What tells that there was one.
+        found: &'static str,
+        /// The newest copy, and when it was made.
+        copy: Option<(PathBuf, String)>,
+    },
+    /// An empty database was wanted where there is one.
+    #[error(
+        "{} holds a database already, so no new one is made: leave --new-database out. To begin with an empty database, stop \
+         the gateway and move gangway.db, gangway.db-wal and gangway.db-shm to another directory first",
+        dir.display()
+    )]
+    DatabaseExists {
+        /// The data directory.
+        dir: PathBuf,
+    },
+    /// The files of the database are not those the connections hold.
+    #[error("the database cannot be used: {loss}; look at `/readyz` and the log")]
+    Lost {
+        /// What has become of them.
+        loss: Loss,
+    },
+    /// Files come and go at the paths of the database.
+    #[error("the files of the database changed once more meanwhile")]
+    Moving,
     /// Restored files wait to be moved into place.
     #[error(
         "a restoration into {} was interrupted while the files were moved: call `gangway restore` (without a file) to end it",
@@ -242,6 +272,23 @@ impl StoreError {
         }
         self
     }
+}
+
+fn missing_sentence(dir: &Path, found: &str, copy: Option<&(PathBuf, String)>) -> String {
+    let copy = match copy {
+        Some((file, made)) => format!(
+            "The newest copy is {} of {made}. To restore it: `gangway restore {}`. ",
+            file.display(),
+            file.display()
+        ),
+        None => "There is no copy in the directory backups. ".to_owned(),
+    };
+    format!(
+        "the data directory {} holds {found}, but no database: gangway.db was removed, emptied or lies elsewhere. Nothing \
+         was changed. {copy}To restore a backup of your own: `gangway restore FILE`. To begin with an empty database, which \
+         knows no phone: `gangway serve --new-database`",
+        dir.display()
+    )
 }
 
 pub(super) fn named(copy: Option<&Path>) -> String {

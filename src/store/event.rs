@@ -111,7 +111,7 @@ impl Store {
             phone.0,
             limit
         )
-        .fetch_all(&self.inner.readers)
+        .fetch_all(&self.readers()?)
         .await
         .attempt("read the events of the phone")?;
         Ok(rows

@@ -4,14 +4,16 @@ use std::{
     fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError},
     io::ErrorKind,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
-    path::{Path, PathBuf},
+    path::Path,
 };
+
+use jiff::Timestamp;
 
 use super::error::StoreError;
 
 /// The database file.
 pub const DATABASE: &str = "gangway.db";
-/// Held by the gateway that serves.
+/// Held by the gateway that serves, beside the directory itself.
 const SERVING: &str = "gangway.lock";
 /// Held by whoever changes the keys.
 const ROTATING: &str = "rotation.lock";
@@ -40,6 +42,28 @@ pub(super) fn prepare_database(dir: &Path) -> Result<bool, StoreError> {
     Ok(file.metadata().map_err(failed("look at the database", &path))?.len() > 0)
 }
 
+/// The files of the database.
+pub(super) const OF_DATABASE: [&str; 3] = ["gangway.db-wal", "gangway.db-shm", DATABASE];
+
+/// The name of a directory for files that are put aside.
+pub(super) fn aside(why: &str, now: Timestamp) -> String {
+    format!("{why}-{}", now.strftime("%Y-%m-%dT%H-%M-%SZ"))
+}
+
+/// Moves files of `dir` into the directory `aside` in it. Files that are not there are left out.
+pub(super) fn put_aside(dir: &Path, aside: &str, names: &[&str]) -> Result<(), StoreError> {
+    let aside = dir.join(aside);
+    for name in names {
+        let there = dir.join(name);
+        if fs::symlink_metadata(&there).is_err() {
+            continue;
+        }
+        let moved = DirBuilder::new().recursive(true).mode(0o700).create(&aside);
+        moved.and_then(|()| fs::rename(&there, aside.join(name))).map_err(failed("put aside", &there))?;
+    }
+    Ok(())
+}
+
 fn restrict(path: &Path, mode: u32) -> Result<(), StoreError> {
     let found = fs::metadata(path).map_err(failed("look at", path))?.permissions().mode() & 0o777;
     if found & !mode == 0 {
@@ -51,34 +75,50 @@ fn restrict(path: &Path, mode: u32) -> Result<(), StoreError> {
 /// The proof that this process is the one that serves from the directory, or changes its keys; given back when dropped.
 #[derive(Debug)]
 pub struct Claim {
-    _lock: File,
+    _locks: Vec<File>,
 }
 
 impl Claim {
-    /// For serving.
+    /// For serving. The directory itself is locked: no file that is removed, replaced or linked lets a second gateway in.
     pub(super) fn take(dir: &Path) -> Result<Self, StoreError> {
-        Self::lock(dir.join(SERVING))
+        let in_use = |error| match error {
+            StoreError::InUse { .. } => StoreError::InUse { path: dir.to_owned() },
+            other => other,
+        };
+        let directory = File::open(dir).map_err(failed("open the data directory", dir))?;
+        let mut locks = vec![lock(directory, dir)?];
+        // Gateways of earlier versions lock this file alone. Without it (a full disk) the directory's lock still holds.
+        match lock_file(&dir.join(SERVING)) {
+            Ok(file) => locks.push(file),
+            Err(error @ StoreError::InUse { .. }) => return Err(in_use(error)),
+            Err(error) => tracing::debug!(%error, "the lock file of earlier versions is not held"),
+        }
+        Ok(Self { _locks: locks })
     }
 
     /// For changing the keys.
     pub(super) fn for_rotation(dir: &Path) -> Result<Self, StoreError> {
-        Self::lock(dir.join(ROTATING)).map_err(|error| match error {
-            StoreError::InUse { .. } => StoreError::Rotating,
-            other => other,
-        })
-    }
-
-    fn lock(path: PathBuf) -> Result<Self, StoreError> {
-        let file = match OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path) {
-            Err(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => File::open(&path),
-            opened => opened,
-        };
-        let file = file.map_err(failed("open the lock file", &path))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self { _lock: file }),
-            Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path }),
-            Err(TryLockError::Error(source)) => Err(StoreError::File { action: "lock", path, source }),
+        match lock_file(&dir.join(ROTATING)) {
+            Ok(file) => Ok(Self { _locks: vec![file] }),
+            Err(StoreError::InUse { .. }) => Err(StoreError::Rotating),
+            Err(other) => Err(other),
         }
+    }
+}
+
+fn lock_file(path: &Path) -> Result<File, StoreError> {
+    let file = match OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path) {
+        Err(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => File::open(path),
+        opened => opened,
+    };
+    lock(file.map_err(failed("open the lock file", path))?, path)
+}
+
+fn lock(file: File, path: &Path) -> Result<File, StoreError> {
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: path.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(StoreError::File { action: "lock", path: path.to_owned(), source }),
     }
 }
 
@@ -113,5 +153,26 @@ mod tests {
         Claim::for_rotation(dir.path()).unwrap();
         drop(claim);
         Claim::take(dir.path()).unwrap();
+    }
+
+    #[test]
+    fn the_claim_to_serve_outlives_its_file_and_holds_through_a_link() {
+        let temp = tempfile::tempdir().unwrap();
+        let (dir, link) = (temp.path().join("data"), temp.path().join("link"));
+        fs::create_dir(&dir).unwrap();
+        std::os::unix::fs::symlink(&dir, &link).unwrap();
+        let claim = Claim::take(&dir).unwrap();
+        let is_refused = |dir: &Path| matches!(Claim::take(dir), Err(StoreError::InUse { .. }));
+        assert!(is_refused(&link), "through a link");
+        fs::remove_file(dir.join(SERVING)).unwrap();
+        assert!(is_refused(&dir), "without the file");
+        fs::write(dir.join(SERVING), "").unwrap();
+        assert!(is_refused(&dir), "with another file of its name");
+        drop(claim);
+        // A gateway of an earlier version holds the file alone.
+        let earlier = lock_file(&dir.join(SERVING)).unwrap();
+        assert!(is_refused(&dir));
+        drop(earlier);
+        Claim::take(&link).unwrap();
     }
 }

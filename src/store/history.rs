@@ -108,7 +108,7 @@ impl Store {
             before,
             filter.limit
         )
-        .fetch_all(&self.inner.readers)
+        .fetch_all(&self.readers()?)
         .await
         .attempt("read the redirect history")?;
         Ok(rows

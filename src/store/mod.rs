@@ -25,9 +25,12 @@ mod fact;
 mod files;
 mod handover;
 mod history;
+mod identity;
 mod instance;
 mod key_file;
 mod load;
+mod loss;
+mod missing;
 mod phone;
 mod request;
 mod roster;
@@ -48,11 +51,14 @@ mod writer;
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use sqlx::{Connection, SqlitePool};
 use tokio::sync::broadcast;
 
@@ -70,6 +76,8 @@ pub use self::{
     files::{Claim, DATABASE},
     handover::HANDOVER_LIMIT,
     history::{HistoryEntry, HistoryFilter, HistoryRow},
+    identity::Loss,
+    loss::Mended,
     request::{RequestFacts, RequestNote},
     roster::Roster,
     rotate::{Rotation, RotationStep},
@@ -80,7 +88,7 @@ pub use self::{
     upload::{UPLOAD_LIMIT, UPLOADS_KEPT, UploadRow},
 };
 use self::{
-    fact::Facts, request::Requests, roster::TokenIndex, seal::Keyring, setting::Settings, token::Tokens, writer::Writer,
+    fact::Facts, identity::Identity, missing::Beginning, request::Requests, roster::TokenIndex, seal::Keyring, setting::Settings, token::Tokens, writer::Writer,
 };
 use crate::{
     clock::SharedClock,
@@ -102,7 +110,11 @@ struct Inner {
     clock: SharedClock,
     keyring: Arc<Keyring>,
     writer: Writer,
-    readers: SqlitePool,
+    readers: ArcSwap<SqlitePool>,
+    identity: Identity,
+    /// Whether this process serves: it mends what commands leave to it.
+    serving: AtomicBool,
+    mended: ArcSwapOption<Mended>,
     roster: Roster,
     settings: Settings,
     facts: Facts,
@@ -142,36 +154,56 @@ impl Store {
         clock: SharedClock,
         tasks: &Tasks,
     ) -> Result<Self, StoreError> {
+        Self::open_as(dir, credentials, clock, tasks, Beginning::First).await
+    }
+
+    async fn open_as(
+        dir: &Path,
+        credentials: Option<&Path>,
+        clock: SharedClock,
+        tasks: &Tasks,
+        beginning: Beginning,
+    ) -> Result<Self, StoreError> {
         files::prepare_directory(dir)?;
         if backup::is_unfinished(dir) {
             return Err(StoreError::RestoreUnfinished { dir: dir.to_owned() });
         }
         let path = dir.join(DATABASE);
+        if beginning == Beginning::First {
+            missing::refuse(dir)?;
+        }
         let existed = files::prepare_database(dir)?;
-        let keyring = Arc::new(key_file::keyring(dir, credentials, existed)?);
         let opened = async {
+            // Before the key: SQLite makes the file here, so that no key lies beside an empty one.
             let mut writer = connection::writer(&path).await?;
+            let is_bound = existed && connection::is_bound(&mut writer).await?;
+            let keyring = Arc::new(key_file::keyring(dir, credentials, is_bound)?);
             schema::bring_forward(&mut writer, dir, clock.now()).await?;
             connection::prove_key(&mut writer, &keyring).await?;
-            Ok(writer)
+            Ok((writer, keyring))
         };
-        let (mut connection, mut cause) = match opened.await {
-            Ok(writer) => (writer, None),
+        let (mut connection, keyring, mut cause) = match opened.await {
+            Ok((writer, keyring)) => (writer, keyring, None),
             Err(cause) if existed && ailing::may_be_readable(&cause) => match ailing::look_inside(&path).await {
-                Ok(connection) => (connection, Some(cause)),
+                Ok(mut connection) => {
+                    let keyring = Arc::new(key_file::keyring(dir, credentials, true)?);
+                    connection::prove_key(&mut connection, &keyring).await?;
+                    (connection, keyring, Some(cause))
+                }
                 Err(_) => return Err(cause),
             },
             Err(error) => return Err(error),
         };
-        if cause.is_some() {
-            connection::prove_key(&mut connection, &keyring).await?;
-        }
         let roster = Roster::new(TokenIndex::new(&keyring));
         let restoration = standing::read(&mut connection).await?;
         let mut loaded = load::everything(&mut connection, &keyring, &roster).await?;
         // What is damaged is not written to: that makes it worse.
         cause = loaded.damage.take().or(cause);
         let condition = ailing::Shown::default();
+        let identity = Identity::new(dir);
+        if cause.is_none() {
+            identity.note()?;
+        }
         let writer = match cause.map(|cause| cause.with_copy_in(dir)) {
             None => Writer::new(connection, Arc::clone(&keyring)),
             Some(cause) => {
@@ -188,7 +220,10 @@ impl Store {
                 clock,
                 keyring,
                 writer,
-                readers,
+                readers: ArcSwap::from_pointee(readers),
+                identity,
+                serving: AtomicBool::new(false),
+                mended: ArcSwapOption::empty(),
                 roster,
                 settings: loaded.settings,
                 facts: loaded.facts,
@@ -203,7 +238,8 @@ impl Store {
                 request_changes: broadcast::Sender::new(16),
             }),
         };
-        tasks.spawn("store watch", watch::run(store.clone(), path.clone(), loaded.seen, tasks.stop_token()));
+        tasks.spawn("store watch", watch::run(store.clone(), loaded.seen, tasks.stop_token()));
+        tasks.spawn("store files", loss::run(store.clone(), tasks.stop_token()));
         tasks.spawn("store later changes", together::run(store.clone(), queue, tasks.stop_token()));
         tasks.spawn("store request facts", request::run(store.clone(), tasks.stop_token()));
         tasks.spawn("store check", ailing::check(store.clone(), tasks.stop_token()));
@@ -221,7 +257,9 @@ impl Store {
     /// # Errors
     /// [`StoreError::InUse`] when another process serves from it.
     pub fn claim(&self) -> Result<Claim, StoreError> {
-        Claim::take(&self.inner.dir)
+        let claim = Claim::take(&self.inner.dir)?;
+        self.inner.serving.store(true, Ordering::Relaxed);
+        Ok(claim)
     }
 
     /// Looks for damage in the database, for at most `within`.
@@ -230,7 +268,7 @@ impl Store {
     /// [`StoreError::Corrupt`], which names the newest copy.
     pub async fn look_for_damage(&self, within: Duration) -> Result<(), StoreError> {
         let looked = async {
-            let mut reader = connection::reader(&self.inner.dir.join(DATABASE)).await?;
+            let mut reader = self.reader().await?;
             let looked = copy::look_for_damage(&mut reader, within).await;
             let _ = reader.close().await;
             looked

@@ -53,7 +53,7 @@ impl Store {
             instance.0,
             scope
         )
-        .fetch_all(&self.inner.readers)
+        .fetch_all(&self.readers()?)
         .await
         .attempt("read when settings were changed")?;
         Ok(rows.into_iter().map(|row| SettingChange { name: row.name, at: time(row.at) }).collect())

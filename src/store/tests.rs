@@ -4,6 +4,8 @@ mod ailing;
 mod delivered;
 mod failures;
 mod frozen;
+mod loss;
+mod missing;
 mod requests;
 mod rotate;
 mod schemas;

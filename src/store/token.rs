@@ -1,7 +1,11 @@
 //! Table `token`: what scripts show to be let in. Held in memory, so that no request reads the database and a token
-//! revoked by another process is dead at the next look of the watch.
+//! revoked by another process is dead at the next look of the watch. A token another process made is good at once.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use arc_swap::ArcSwap;
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -9,6 +13,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use sqlx::SqliteConnection;
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
+use tokio::sync::Mutex;
 
 use super::{
     Store,
@@ -96,8 +101,24 @@ pub enum Shown {
 
 type ByInstance = HashMap<InstanceId, Vec<ApiToken>>;
 
+/// Between two looks for a token that is not known: strangers cause no more than fifty a second.
+const LOOK: Duration = Duration::from_millis(20);
+/// Characters of every token.
+const LENGTH: usize = TOKEN_PREFIX.len() + 43;
+
 /// The tokens of all instances.
-pub(super) struct Tokens(ArcSwap<ByInstance>);
+pub(super) struct Tokens {
+    known: ArcSwap<ByInstance>,
+    looked: Mutex<Looked>,
+}
+
+/// The last look for a token that was not known.
+#[derive(Default)]
+struct Looked {
+    begun: Option<Instant>,
+    /// When the last one began that came to its end.
+    ended: Option<Instant>,
+}
 
 async fn read(connection: &mut SqliteConnection) -> Result<ByInstance, StoreError> {
     let rows = sqlx::query!(
@@ -127,16 +148,16 @@ async fn read(connection: &mut SqliteConnection) -> Result<ByInstance, StoreErro
 
 impl Tokens {
     pub(super) async fn load(connection: &mut SqliteConnection) -> Result<Self, StoreError> {
-        Ok(Self(ArcSwap::from_pointee(read(connection).await?)))
+        Ok(Self { known: ArcSwap::from_pointee(read(connection).await?), looked: Mutex::default() })
     }
 }
 
 /// Brings in what another process changed.
 pub(super) async fn refresh(store: &Store, connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    if read(connection).await? != **store.inner.tokens.0.load() {
+    if read(connection).await? != **store.inner.tokens.known.load() {
         // Under the right to write, so that no older state overwrites a newer one.
-        let mut writing = store.inner.writer.take().await;
-        store.inner.tokens.0.store(Arc::new(read(&mut writing).await?));
+        let mut writing = store.inner.writer.hold().await;
+        store.inner.tokens.known.store(Arc::new(read(&mut writing).await?));
     }
     Ok(())
 }
@@ -149,14 +170,14 @@ impl Store {
     /// The tokens of an instance, oldest first.
     #[must_use]
     pub fn tokens(&self, instance: InstanceId) -> Vec<ApiToken> {
-        self.inner.tokens.0.load().get(&instance).cloned().unwrap_or_default()
+        self.inner.tokens.known.load().get(&instance).cloned().unwrap_or_default()
     }
 
     /// What a shown token is worth in an instance now. All tokens are compared, each in constant time.
     #[must_use]
     pub fn shown_token(&self, instance: InstanceId, shown: &str) -> Shown {
         let digest = digest(shown);
-        let tokens = self.inner.tokens.0.load();
+        let tokens = self.inner.tokens.known.load();
         let own = tokens.get(&instance).map(Vec::as_slice).unwrap_or_default();
         let mut found = 0_u32;
         for (token, place) in own.iter().zip(1_u32..) {
@@ -171,6 +192,35 @@ impl Store {
                 _ => Shown::Good(token.clone()),
             },
         }
+    }
+
+    /// The same; a token that is not known is looked for in the database first, as another process may have made it a
+    /// moment ago. All who ask meanwhile share the next look.
+    pub async fn prove_token(&self, instance: InstanceId, shown: &str) -> Shown {
+        let known = self.shown_token(instance, shown);
+        if known != Shown::Unknown || shown.len() != LENGTH || !shown.starts_with(TOKEN_PREFIX) {
+            return known;
+        }
+        let asked = Instant::now();
+        let mut looked = self.inner.tokens.looked.lock().await;
+        if looked.ended.is_none_or(|ended| ended < asked) {
+            if let Some(begun) = looked.begun {
+                tokio::time::sleep(LOOK.saturating_sub(begun.elapsed())).await;
+            }
+            let begun = Instant::now();
+            looked.begun = Some(begun);
+            if let Err(error) = self.look_for_tokens().await {
+                tracing::debug!(%error, "a token that is not known cannot be looked for");
+            }
+            looked.ended = Some(begun);
+        }
+        drop(looked);
+        self.shown_token(instance, shown)
+    }
+
+    async fn look_for_tokens(&self) -> Result<(), StoreError> {
+        let mut reader = self.readers()?.acquire().await.attempt("look for a token")?;
+        refresh(self, &mut reader).await
     }
 
     /// Makes a token. What is returned is the only time it can be read.
@@ -208,9 +258,9 @@ impl Store {
             expires: expires.map(|at| time(ms(at))),
             digest,
         };
-        let mut tokens = ByInstance::clone(&self.inner.tokens.0.load());
+        let mut tokens = ByInstance::clone(&self.inner.tokens.known.load());
         tokens.entry(instance).or_default().push(token.clone());
-        self.inner.tokens.0.store(Arc::new(tokens));
+        self.inner.tokens.known.store(Arc::new(tokens));
         Ok((text, token))
     }
 
@@ -224,9 +274,9 @@ impl Store {
             .execute(&mut *writer)
             .await
             .attempt("revoke the token")?;
-        let mut tokens = ByInstance::clone(&self.inner.tokens.0.load());
+        let mut tokens = ByInstance::clone(&self.inner.tokens.known.load());
         tokens.entry(instance).or_default().retain(|token| token.id != id);
-        self.inner.tokens.0.store(Arc::new(tokens));
+        self.inner.tokens.known.store(Arc::new(tokens));
         Ok(done.rows_affected() > 0)
     }
 }

@@ -77,7 +77,7 @@ impl Store {
     /// When the database cannot be read.
     pub async fn uploads(&self, phone: PhoneId) -> Result<Vec<UploadRow>, StoreError> {
         let rows = sqlx::query!("SELECT name, at, size FROM upload WHERE phone_id = ? ORDER BY id DESC", phone.0)
-            .fetch_all(&self.inner.readers)
+            .fetch_all(&self.readers()?)
             .await
             .attempt("list the uploads")?;
         Ok(rows
@@ -92,7 +92,7 @@ impl Store {
     /// When the database cannot be read or the content does not open.
     pub async fn upload(&self, phone: PhoneId, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
         let sealed = sqlx::query_scalar!("SELECT sealed FROM upload WHERE phone_id = ? AND name = ?", phone.0, name)
-            .fetch_optional(&self.inner.readers)
+            .fetch_optional(&self.readers()?)
             .await
             .attempt("read the upload")?;
         sealed.map(|sealed| self.inner.keyring.unseal(&place(phone, name), &sealed)).transpose()

@@ -1,15 +1,12 @@
 //! Sees what other processes write to the same database.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::time::Duration;
 
 use sqlx::{Connection, SqliteConnection};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Condition, Store, connection,
+    Condition, Store, ailing,
     error::{Attempt, StoreError},
     fact, load, phone, setting, token,
 };
@@ -38,9 +35,10 @@ impl Seen {
 }
 
 /// Looks until the gateway stops.
-pub(super) async fn run(store: Store, path: PathBuf, mut seen: Seen, stop: CancellationToken) {
+pub(super) async fn run(store: Store, mut seen: Seen, stop: CancellationToken) {
     let mut connection = None;
     let mut is_blind = false;
+    let mut generation = store.inner.identity.generation();
     loop {
         let clock = &store.inner.clock;
         let next = clock.now().saturating_add(PAUSE).unwrap_or(jiff::Timestamp::MAX);
@@ -50,9 +48,18 @@ pub(super) async fn run(store: Store, path: PathBuf, mut seen: Seen, stop: Cance
         }
         store.inner.writer.tidy().await;
         if store.inner.writer.mend(clock.now()).await {
-            store.inner.condition.set(&Condition::Well);
+            match store.inner.identity.note() {
+                Ok(()) => store.inner.condition.set(&Condition::Well),
+                Err(error) => tracing::warn!(%error, "the files of the database are not watched"),
+            }
         }
-        let looked = look_with(&store, &path, &mut connection, &mut seen).await;
+        prove(&store).await;
+        if store.inner.identity.generation() != generation {
+            // It holds the files from before.
+            generation = store.inner.identity.generation();
+            connection = None;
+        }
+        let looked = look_with(&store, &mut connection, &mut seen).await;
         // Said once, not three times a second.
         match looked {
             Err(error) if !is_blind => {
@@ -70,9 +77,22 @@ pub(super) async fn run(store: Store, path: PathBuf, mut seen: Seen, stop: Cance
     }
 }
 
+/// Says whether the disk takes what is written, once something depended on it.
+async fn prove(store: &Store) {
+    let proof = store.inner.writer.prove(store.inner.clock.now()).await;
+    let now = match proof {
+        None => return,
+        Some(Ok(())) => Condition::Well,
+        Some(Err(error)) => ailing::condition(&error.with_copy_in(store.dir())),
+    };
+    // What is worse is told until it is over.
+    if matches!(store.condition(), Condition::Well | Condition::ReadingOnly(_)) {
+        store.inner.condition.set(&now);
+    }
+}
+
 async fn look_with(
     store: &Store,
-    path: &Path,
     connection: &mut Option<SqliteConnection>,
     seen: &mut Seen,
 ) -> Result<(), StoreError> {
@@ -81,7 +101,7 @@ async fn look_with(
         none => {
             // Another connection counts versions anew.
             seen.version = -1;
-            none.insert(connection::reader(path).await?)
+            none.insert(store.reader().await?)
         }
     };
     look(store, connection, seen).await

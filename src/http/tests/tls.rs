@@ -6,9 +6,16 @@ use super::{
     handshakes::{P256, pair, s_client},
     support::House,
 };
-use crate::http::certificates::{Certificates, Files};
+use crate::{
+    clock::{Clock, SystemClock},
+    http::certificates::{CertificateError, Certificates, Files},
+};
 
 const RSA: &[&str] = &["rsa:2048"];
+
+fn now() -> jiff::Timestamp {
+    SystemClock.now()
+}
 
 /// What `openssl s_client` tells of a handshake.
 async fn handshake(house: &House, arguments: &[&str]) -> String {
@@ -71,15 +78,59 @@ async fn a_renewed_pair_is_shown_without_a_restart_and_half_a_renewal_is_not() {
         told.split_once("-----BEGIN CERTIFICATE-----").unwrap().1.split_once("-----END").unwrap().0.to_owned()
     };
     let first = shown(&house).await;
-    assert!(!certificates.reload().unwrap(), "nothing is new");
+    assert!(!certificates.reload(now()).unwrap(), "nothing is new");
     let (new_chain, new_key) = pair(dir.path(), "new", P256);
     std::fs::copy(new_chain, &chain).unwrap();
-    assert!(certificates.reload().is_err(), "the key is still the old one");
+    assert!(certificates.reload(now()).is_err(), "the key is still the old one");
     assert_eq!(shown(&house).await, first);
     std::fs::copy(new_key, &key).unwrap();
-    assert!(certificates.reload().unwrap());
+    assert!(certificates.reload(now()).unwrap());
     assert_ne!(shown(&house).await, first);
     house.close().await;
+}
+
+/// What lies in the files would not serve after the next start: that is known before it.
+#[test]
+fn files_that_cannot_be_used_are_remarked_until_they_can() {
+    let dir = tempfile::tempdir().unwrap();
+    let (chain, key) = (dir.path().join("chain.pem"), dir.path().join("key.pem"));
+    let write = |until: i32| {
+        let mut params = rcgen::CertificateParams::new(vec!["gw.example.com".to_owned()]).unwrap();
+        params.not_after = rcgen::date_time_ymd(until, 1, 1);
+        let pair = rcgen::KeyPair::generate().unwrap();
+        std::fs::write(&chain, params.self_signed(&pair).unwrap().pem()).unwrap();
+        std::fs::write(&key, pair.serialize_pem()).unwrap();
+    };
+    let at = |text: &str| text.parse::<jiff::Timestamp>().unwrap();
+    let (today, later) = (at("2026-06-01T00:00:00Z"), at("2028-06-01T00:00:00Z"));
+    write(2028);
+    let certificates = Certificates::load(vec![(chain.clone(), key.clone())]).unwrap();
+    assert_eq!(certificates.remarks(today), Vec::<String>::new());
+
+    std::fs::write(&chain, "no certificate").unwrap();
+    assert!(certificates.reload(today).is_err());
+    let said = certificates.remarks(today).join("");
+    assert!(said.contains("chain.pem") && said.contains("serve on until"), "{said}");
+
+    write(2027);
+    let good = std::fs::read(&key).unwrap();
+    std::fs::write(&key, rcgen::KeyPair::generate().unwrap().serialize_pem()).unwrap();
+    assert!(matches!(certificates.reload(today), Err(CertificateError::Pair { .. })));
+    assert_eq!(certificates.remarks(today).len(), 1);
+    std::fs::write(&key, good).unwrap();
+
+    let between = at("2027-06-01T00:00:00Z");
+    assert!(matches!(certificates.reload(between), Err(CertificateError::Expired { .. })), "a valid one serves on");
+    assert!(certificates.remarks(between)[0].contains("expired at 2027-01-01"), "{:?}", certificates.remarks(between));
+
+    write(2029);
+    assert!(certificates.reload(between).unwrap());
+    assert_eq!(certificates.remarks(between), Vec::<String>::new());
+    assert!(certificates.remarks(at("2029-06-01T00:00:00Z"))[0].contains("phones refuse it"));
+    // Expired itself, it is no reason to refuse another one.
+    write(2028);
+    assert!(certificates.reload(at("2029-06-01T00:00:00Z")).unwrap());
+    assert_eq!(certificates.remarks(later).len(), 1);
 }
 
 #[actix_web::test]
@@ -120,7 +171,7 @@ async fn a_renewed_pair_leaves_open_connections_alone() {
     let (new_chain, new_key) = pair(dir.path(), "new", P256);
     std::fs::copy(new_chain, &chain).unwrap();
     std::fs::copy(new_key, &key).unwrap();
-    assert!(certificates.reload().unwrap());
+    assert!(certificates.reload(now()).unwrap());
     assert!(super::handshakes::get(&mut connection).await.starts_with("HTTP/1.1 200"), "the same connection serves on");
     house.close().await;
 }

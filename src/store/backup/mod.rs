@@ -21,7 +21,7 @@ pub use self::{
     archive::{Contents, Damage},
     restore::{Restore, RestoreError, Restored, finish as finish_restoration},
 };
-use super::{DATABASE, Store, connection, copy, error::StoreError, files::failed, schema};
+use super::{Store, copy, error::StoreError, files::failed, schema};
 use crate::secret::Secret;
 
 /// The shortest passphrase, in characters.
@@ -58,7 +58,7 @@ impl Store {
         let beside = |ending: &str| Beside::of(to, ending);
         let (copied, partial) = (beside("copy"), beside("partial"));
         progress(Progress::Copying);
-        let mut reader = connection::reader(&self.inner.dir.join(DATABASE)).await?;
+        let mut reader = self.reader().await?;
         let made = copy::copy(&mut reader, &copied.0).await;
         let _ = reader.close().await;
         made?;

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use tempfile::TempDir;
 
 use super::*;
+use crate::store::DATABASE;
 use crate::{
     clock::{ManualClock, SharedClock, SystemClock},
     phone::{instance::InstanceId, record::Phone, settings::Scope},

@@ -5,7 +5,7 @@ use std::fs;
 use super::*;
 
 /// Gives its tasks turns until the condition holds.
-async fn until(what: &str, clock: &ManualClock, is_so: impl Fn() -> bool) {
+pub(super) async fn until(what: &str, clock: &ManualClock, is_so: impl Fn() -> bool) {
     let begun = std::time::Instant::now();
     while !is_so() {
         assert!(begun.elapsed() < Duration::from_secs(20), "does not happen: {what}");

@@ -95,3 +95,23 @@ async fn a_file_that_is_handed_over_is_taken_once_and_never_readable_on_disk() {
     assert_eq!(gateway.take_over(instance, "k1").await.unwrap().unwrap().as_slice(), text);
     assert_eq!(store.take_over(instance, "k1").await.unwrap(), None);
 }
+
+/// Another process made it just now: the watch, whose clock stands still here, does not know it yet.
+#[tokio::test]
+async fn a_token_another_process_made_is_good_at_once_and_guesses_cost_little() {
+    let fixture = Fixture::new().await;
+    let (store, instance) = (&fixture.store, fixture.instance);
+    let command = fixture.again().await;
+    for round in 0..50 {
+        let (text, made) =
+            command.create_token(instance, new(&format!("t{round}"), TokenScope::Read, None)).await.unwrap();
+        assert_eq!(store.shown_token(instance, text.expose()), Shown::Unknown, "nobody has told it yet");
+        assert_eq!(store.prove_token(instance, text.expose()).await, Shown::Good(made), "round {round}");
+    }
+    // A hundred guesses at the same time share a few looks.
+    let guess = format!("{TOKEN_PREFIX}{}", "x".repeat(43));
+    let begun = std::time::Instant::now();
+    let all = futures_util::future::join_all((0..100).map(|_| store.prove_token(instance, &guess))).await;
+    assert!(all.iter().all(|shown| *shown == Shown::Unknown));
+    assert!(begun.elapsed() < Duration::from_millis(100 * 20), "one look each takes {:?}", begun.elapsed());
+}

@@ -312,6 +312,9 @@ export default {
 
   "notice.pbx-away": "Keine PBX ist verbunden: Prüfen Sie, ob es die App-Objekte gibt, ob ihre URL hierher zeigt und ob das Flag Websocket gesetzt ist.",
   "notice.passive": "Dieses Gateway ist passiv, seit es aus einer Sicherung vom {made} wiederhergestellt wurde: Es antwortet keinem Telefon und ändert nirgends etwas. Setzen Sie das andere Gateway endgültig außer Betrieb und starten Sie dann dieses mit gangway serve --take-over.",
+  "notice.database": "Die Datenbank: {reason}",
+  "notice.database-lost": "An der Stelle der Datenbank liegt eine andere Datei, oder ihre Dateien wurden entfernt. Telefone werden aus dem Speicher bedient, Änderungen werden nicht angenommen. Alles, was bis dahin gespeichert war, ist in {copy}. /readyz und das Log sagen, was zu tun ist.",
+  "notice.database-mended": "Die Dateien der Datenbank wurden entfernt oder beschädigt, während gangway lief. Verloren ging nichts: Die Kopie {copy} ist an ihre Stelle getreten; was von ihnen übrig war, liegt in {aside}. Finden Sie heraus, wer das war.",
   "notice.devices-away": "Devices unter {url} ist nicht erreichbar: {error}",
   "notice.devices-not-announced": "Die PBX kündigt keine Devices-App an: Setzen Sie im Reiter Apps des App-Objekts den Haken für die Devices-API.",
   "notice.missing-grant": "Dem App-Objekt {object} an der PBX {pbx} fehlt das Flag {flag}: Setzen Sie den Haken im PBX Manager.",

@@ -99,11 +99,15 @@ impl Site {
         self.serve_with(&[])
     }
 
+    /// The same with further arguments.
+    pub fn serve_as(&self, arguments: &[&str]) -> Process {
+        let arguments = [&["serve"], arguments].concat();
+        self.start(command(&self.config(), &arguments, &[]))
+    }
+
     /// The same with variables in its environment.
     pub fn serve_with(&self, variables: &[(&str, &str)]) -> Process {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_gangway"));
-        command.args(["serve", "--config"]).arg(self.config()).envs(variables.iter().copied());
-        self.start(command)
+        self.start(command(&self.config(), &["serve"], variables))
     }
 
     /// The same under limits, as `ulimit` of a shell sets them.
@@ -145,6 +149,12 @@ fn shell(ulimit: &str, arguments: &[&str], config: &Path) -> Command {
     command
 }
 
+fn command(config: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gangway"));
+    command.args(arguments).arg("--config").arg(config).envs(variables.iter().copied());
+    command
+}
+
 /// Runs a command of the binary with a configuration file.
 pub fn run(config: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_gangway")).args(arguments).arg("--config").arg(config).output().unwrap()
@@ -179,6 +189,12 @@ impl Process {
     /// Its number.
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// SIGHUP: reads its files again.
+    pub fn hang_up(&self) {
+        let done = Command::new("kill").args(["-HUP", &self.child.id().to_string()]).status().unwrap();
+        assert!(done.success());
     }
 
     /// What it logged so far.

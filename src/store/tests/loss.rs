@@ -1,0 +1,218 @@
+//! The files of the database change under the running gateway.
+
+use std::path::PathBuf;
+
+use super::{ailing::until, *};
+
+const FIRST: &str = "805ec0000001";
+
+/// A gateway that serves, with one phone.
+struct Serving {
+    fixture: Fixture,
+    clock: ManualClock,
+    phone: PhoneId,
+    _claim: Claim,
+}
+
+impl Serving {
+    async fn new() -> Self {
+        let clock = ManualClock::new(now());
+        let fixture = Fixture::with_clock(Arc::new(clock.clone())).await;
+        let claim = fixture.store.claim().unwrap();
+        let phone = fixture.store.create_phone(full(fixture.phone(FIRST)), Vec::new()).await.unwrap().id;
+        Self { fixture, clock, phone, _claim: claim }
+    }
+
+    fn store(&self) -> &Store {
+        &self.fixture.store
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.fixture.dir.path().join(name)
+    }
+
+    async fn count(&self) -> Result<u32, StoreError> {
+        let changed = self.store().change_phone(self.phone, |phone, _| phone.provisioning += 1).await;
+        changed.map(|(phone, ())| phone.provisioning)
+    }
+
+    /// Waits until it has mended a loss by itself; what it says of it.
+    async fn mended(&self) -> Mended {
+        until("the loss is mended", &self.clock, || self.store().mended().is_some()).await;
+        assert_eq!(self.store().condition(), Condition::Well);
+        self.store().mended().unwrap()
+    }
+
+    async fn lost(&self) -> (Loss, PathBuf) {
+        let seen = || matches!(self.store().condition(), Condition::Lost { copy: Some(_), .. });
+        until("the loss is noticed", &self.clock, seen).await;
+        match self.store().condition() {
+            Condition::Lost { loss, copy: Some(copy) } => (loss, copy),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What another process finds on disk.
+    async fn on_disk(&self) -> u32 {
+        self.fixture.again().await.roster().get(self.phone).unwrap().provisioning
+    }
+}
+
+/// Every way in which files of our own go: nothing that was committed is lost, and what comes after is on disk too.
+#[tokio::test]
+async fn files_that_go_are_replaced_by_what_the_gateway_still_sees() {
+    let remove = |serving: &Serving, names: &[&str]| {
+        for name in names {
+            fs::remove_file(serving.path(name)).unwrap();
+        }
+    };
+    let ways: [(&str, Loss, &dyn Fn(&Serving)); 6] = [
+        ("removed", Loss::Removed, &|serving| remove(serving, &["gangway.db"])),
+        ("removed with its log", Loss::Removed, &|serving| remove(serving, &files::OF_DATABASE)),
+        ("emptied", Loss::Truncated, &|serving| drop(fs::File::create(serving.path("gangway.db")).unwrap())),
+        ("cut", Loss::Truncated, &|serving| {
+            let file = fs::File::options().write(true).open(serving.path("gangway.db")).unwrap();
+            file.set_len(8192).unwrap();
+        }),
+        ("the log removed", Loss::Log, &|serving| remove(serving, &["gangway.db-wal"])),
+        ("the index removed", Loss::Log, &|serving| remove(serving, &["gangway.db-shm"])),
+    ];
+    for (way, loss, go) in ways {
+        let serving = Serving::new().await;
+        let expected = serving.count().await.unwrap() + 3;
+        go(&serving);
+        // Before it is noticed, changes go into files without a name.
+        for _ in 0..2 {
+            serving.count().await.unwrap();
+        }
+        let mended = serving.mended().await;
+        assert_eq!(mended.loss, loss, "{way}");
+        assert_eq!(serving.count().await.unwrap(), expected, "{way}");
+        assert_eq!(serving.on_disk().await, expected, "{way}");
+        assert!(mended.copy.ends_with("2027-01-15T08-00-02Z-rescue.db") || mended.copy.exists(), "{mended:?}");
+        assert!(mended.sentence().contains("Nothing was lost"), "{}", mended.sentence());
+        // Readers follow as well, and the copy is a file of its own.
+        serving.store().events(serving.phone, 10).await.unwrap();
+        serving.store().look_for_damage(Duration::from_secs(60)).await.unwrap();
+        let leftover = fs::read_dir(serving.fixture.dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        assert!(leftover.into_iter().all(|name| !name.to_string_lossy().contains("partial")), "{way}");
+        // What another process writes now is seen here.
+        let other = serving.fixture.again().await;
+        other.change_phone(serving.phone, |phone, _| phone.provisioning = 77).await.unwrap();
+        let seen = || serving.store().roster().get(serving.phone).unwrap().provisioning == 77;
+        until("the other's change is seen", &serving.clock, seen).await;
+    }
+}
+
+#[tokio::test]
+async fn another_file_in_its_place_is_left_alone_and_nothing_is_written_until_it_is_gone() {
+    let serving = Serving::new().await;
+    serving.count().await.unwrap();
+    let path = serving.path("gangway.db");
+    fs::rename(&path, serving.path("mine.db")).unwrap();
+    let elsewhere = Fixture::new().await;
+    let theirs = elsewhere.store.copy_of_the_day(1).await.unwrap().unwrap();
+    fs::copy(&theirs, &path).unwrap();
+
+    let (loss, copy) = serving.lost().await;
+
+    assert_eq!(loss, Loss::Replaced);
+    let sentence = serving.store().condition().sentence().unwrap();
+    assert!(sentence.contains(copy.to_str().unwrap()) && sentence.contains("--replace"), "{sentence}");
+    assert!(matches!(serving.count().await, Err(StoreError::Ailing { .. })));
+    let token = NewToken { name: "x".into(), scope: TokenScope::Read, expires: None, created_by: "root".into() };
+    assert!(serving.store().create_token(serving.fixture.instance, token).await.is_err(), "nor anything else");
+    assert!(matches!(serving.store().events(serving.phone, 10).await, Err(StoreError::Lost { .. })));
+    assert!(matches!(serving.store().copy_of_the_day(7).await, Err(StoreError::Lost { .. })));
+    assert_eq!(serving.store().roster().get(serving.phone).unwrap().provisioning, 1, "served from memory");
+    assert_eq!(fs::read(&path).unwrap(), fs::read(&theirs).unwrap(), "untouched");
+
+    // It goes away again: the copy takes the place.
+    fs::remove_file(&path).unwrap();
+    serving.mended().await;
+    assert_eq!(serving.count().await.unwrap(), 2);
+    assert_eq!(serving.on_disk().await, 2);
+}
+
+#[tokio::test]
+async fn the_very_files_put_back_are_gone_on_with() {
+    let serving = Serving::new().await;
+    let (dir, away) = (serving.fixture.dir.path().to_owned(), tempfile::tempdir().unwrap());
+    // A volume that is gone for a while: nothing is made in its place.
+    let there = away.path().join("data");
+    fs::rename(&dir, &there).unwrap();
+    until("it is noticed", &serving.clock, || matches!(serving.store().condition(), Condition::Lost { .. })).await;
+    assert!(serving.count().await.is_err());
+    assert!(!dir.exists());
+    fs::create_dir(&dir).unwrap();
+    for _ in 0..10 {
+        serving.clock.advance(Duration::from_secs(2));
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(fs::read_dir(&dir).unwrap().count(), 0, "another directory is left alone");
+    fs::remove_dir(&dir).unwrap();
+    fs::rename(&there, &dir).unwrap();
+    until("it goes on", &serving.clock, || serving.store().condition() == Condition::Well).await;
+    assert_eq!(serving.count().await.unwrap(), 1);
+    assert_eq!(serving.store().mended(), None);
+}
+
+#[tokio::test]
+async fn a_command_that_meets_a_loss_writes_nothing_and_mends_nothing() {
+    let clock = ManualClock::new(now());
+    let fixture = Fixture::with_clock(Arc::new(clock.clone())).await;
+    let phone = fixture.store.create_phone(fixture.phone(FIRST), Vec::new()).await.unwrap();
+    fs::remove_file(fixture.dir.path().join("gangway.db")).unwrap();
+    until("it is noticed", &clock, || matches!(fixture.store.condition(), Condition::Lost { .. })).await;
+    assert!(fixture.store.change_phone(phone.id, |phone, _| phone.provisioning = 7).await.is_err());
+    assert!(!fixture.dir.path().join("gangway.db").exists() && copies::list(fixture.dir.path()).is_empty());
+}
+
+/// Growing, shrinking and emptying the log are no loss, however often it is looked.
+#[tokio::test]
+async fn what_sqlite_does_to_its_files_is_no_loss() {
+    let serving = Serving::new().await;
+    for round in 0..5_u8 {
+        for number in 0..30_u8 {
+            let mac = format!("805ec1{round:02x}{number:02x}00");
+            serving.store().create_phone(full(serving.fixture.phone(&mac)), Vec::new()).await.unwrap();
+            assert_eq!(serving.store().inner.identity.look(), Ok(()));
+        }
+        for statement in ["DELETE FROM phone WHERE id % 2 = 0", "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"] {
+            sqlx::query(statement).execute(&mut *serving.store().inner.writer.take().await).await.unwrap();
+            serving.clock.advance(Duration::from_secs(3));
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(serving.store().inner.identity.look(), Ok(()), "{statement}");
+        }
+    }
+    assert_eq!((serving.store().condition(), serving.store().mended()), (Condition::Well, None));
+}
+
+/// A disk that takes nothing is told as soon as something was to be written, and no longer than it lasts.
+#[tokio::test]
+async fn a_disk_that_takes_nothing_is_told_while_the_gateway_runs() {
+    let serving = Serving::new().await;
+    let order = async |order: &'static str| {
+        sqlx::query(order).execute(&mut *serving.store().inner.writer.hold().await).await.unwrap();
+    };
+    order("PRAGMA query_only = ON").await;
+    assert!(serving.count().await.is_err());
+    let told = || matches!(serving.store().condition(), Condition::ReadingOnly(_));
+    until("it is told", &serving.clock, told).await;
+    let sentence = serving.store().condition().sentence().unwrap();
+    assert!(sentence.contains("read-only") && sentence.contains("Phones are served"), "{sentence}");
+    order("PRAGMA query_only = OFF").await;
+    until("it is over", &serving.clock, || serving.store().condition() == Condition::Well).await;
+
+    // Also where a statement is its own transaction.
+    order("PRAGMA query_only = ON").await;
+    let token = NewToken { name: "x".into(), scope: TokenScope::Read, expires: None, created_by: "root".into() };
+    assert!(serving.store().create_token(serving.fixture.instance, token).await.is_err());
+    until("it is told", &serving.clock, told).await;
+    order("PRAGMA query_only = OFF").await;
+    // The first change that works ends it.
+    serving.count().await.unwrap();
+    until("it is over", &serving.clock, || serving.store().condition() == Condition::Well).await;
+}

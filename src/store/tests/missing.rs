@@ -1,0 +1,101 @@
+//! A data directory without its database.
+
+use super::*;
+
+async fn first_open(dir: &Path) -> Result<Store, StoreError> {
+    Store::open_with(dir, None, Arc::new(ManualClock::new(now())), &Tasks::new()).await
+}
+
+/// A directory in which a gateway has worked and made a copy; its database is gone.
+async fn without_database() -> (TempDir, std::path::PathBuf) {
+    let fixture = Fixture::new().await;
+    fixture.store.create_phone(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
+    let copy = fixture.store.copy_of_the_day(7).await.unwrap().unwrap();
+    let Fixture { dir, tasks, store, .. } = fixture;
+    tasks.finish(Duration::from_secs(10)).await;
+    drop(store);
+    for name in files::OF_DATABASE {
+        let _ = fs::remove_file(dir.path().join(name));
+    }
+    (dir, copy)
+}
+
+#[tokio::test]
+async fn no_empty_database_begins_where_one_was() {
+    let (dir, copy) = without_database().await;
+    let entries = || {
+        let mut names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let before = entries();
+    let refused = first_open(dir.path()).await.unwrap_err().to_string();
+    for part in [
+        copy.to_str().unwrap(),
+        "2027-01-15T08:00:00Z",
+        &format!("`gangway restore {}`", copy.display()),
+        "`gangway restore FILE`",
+        "`gangway serve --new-database`",
+    ] {
+        assert!(refused.contains(part), "{part}: {refused}");
+    }
+    assert_eq!(entries(), before, "nothing is made");
+    // Emptied is as good as gone: SQLite would throw the log away.
+    fs::write(dir.path().join(DATABASE), "").unwrap();
+    assert!(matches!(first_open(dir.path()).await, Err(StoreError::DatabaseMissing { .. })));
+    // Each of both tells alone.
+    fs::remove_file(dir.path().join(key_file::KEY)).unwrap();
+    let refused = first_open(dir.path()).await.unwrap_err().to_string();
+    assert!(refused.contains("holds copies of a database, but"), "{refused}");
+    let other = tempfile::tempdir().unwrap();
+    key_file::keyring(other.path(), None, false).unwrap();
+    let refused = first_open(other.path()).await.unwrap_err().to_string();
+    assert!(refused.contains("a sealing key, but no database") && refused.contains("no copy"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_key_of_systemd_tells_nothing_of_a_database() {
+    let (dir, credentials) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    fs::write(credentials.path().join(key_file::CREDENTIAL), format!("1 {}\n", "cd".repeat(32))).unwrap();
+    let clock = Arc::new(ManualClock::new(now()));
+    Store::open_with(dir.path(), Some(credentials.path()), clock, &Tasks::new()).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_administrator_begins_with_an_empty_database_and_only_where_there_is_none() {
+    let (dir, copy) = without_database().await;
+    fs::write(dir.path().join("gangway.db-wal"), "what is left").unwrap();
+    let begin = async || Store::begin(dir.path(), Arc::new(ManualClock::new(now())), &Tasks::new()).await;
+    begin().await.unwrap();
+    assert!(copy.exists(), "the copies stay");
+    assert_eq!(fs::read(dir.path().join("lost-2027-01-15T08-00-00Z/gangway.db-wal")).unwrap(), b"what is left");
+    let store = first_open(dir.path()).await.unwrap();
+    assert!(store.roster().is_empty());
+    let refused = begin().await.unwrap_err();
+    assert!(matches!(refused, StoreError::DatabaseExists { .. }), "{refused}");
+    let _serving = store.claim().unwrap();
+    assert!(matches!(begin().await, Err(StoreError::InUse { .. })));
+}
+
+/// The key comes after the database: who dies in between has not made a directory that refuses its first start.
+#[tokio::test]
+async fn a_first_start_that_died_at_any_moment_is_a_first_start_again() {
+    let dir = tempfile::tempdir().unwrap();
+    files::prepare_database(dir.path()).unwrap();
+    first_open(dir.path()).await.unwrap();
+
+    let dir = tempfile::tempdir().unwrap();
+    files::prepare_database(dir.path()).unwrap();
+    drop(connection::writer(&dir.path().join(DATABASE)).await.unwrap());
+    assert!(fs::metadata(dir.path().join(DATABASE)).unwrap().len() > 0, "SQLite has made the file");
+    first_open(dir.path()).await.unwrap();
+
+    // With the key, before and after the schema.
+    let dir = tempfile::tempdir().unwrap();
+    files::prepare_database(dir.path()).unwrap();
+    let mut writer = connection::writer(&dir.path().join(DATABASE)).await.unwrap();
+    key_file::keyring(dir.path(), None, false).unwrap();
+    first_open(dir.path()).await.unwrap();
+    schema::bring_forward(&mut writer, dir.path(), now()).await.unwrap();
+    first_open(dir.path()).await.unwrap();
+}
