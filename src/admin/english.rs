@@ -473,6 +473,12 @@ const OTHERS: &[(&str, &str)] = &[
         "The files of the database were removed or damaged while gangway ran. Nothing was lost: the copy {copy} took their \
          place; what was left of them is in {aside}. Find out who did it.",
     ),
+    (
+        "notice.database-remembered",
+        "The file of the database was truncated while gangway ran and could not be read any more. The copy {copy} took its \
+         place: phones, settings and tokens are whole, time lines, histories and the audit are those of the copy before. What \
+         was left is in {aside}. Find out who did it.",
+    ),
     ("notice.devices-away", "Devices at {url} cannot be reached: {error}"),
     (
         "notice.devices-not-announced",

@@ -158,7 +158,8 @@ fn database(deps: &Deps, all: &mut Vec<Notice>) {
         }
     }
     if let Some(mended) = deps.store.mended() {
-        let text = Text::new("notice.database-mended")
+        let key = if mended.is_from_memory { "notice.database-remembered" } else { "notice.database-mended" };
+        let text = Text::new(key)
             .with("copy", mended.copy.display().to_string())
             .with("aside", mended.aside.display().to_string());
         all.push(Notice { since: Some(mended.at), ..notice("database-mended", "warning", text) });

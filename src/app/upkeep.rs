@@ -5,7 +5,11 @@ use std::{path::PathBuf, time::Duration};
 use jiff::Timestamp;
 
 use crate::{
-    clock::{self, BeforeEpoch, SharedClock}, phone::instance::Instances, store::Store, tasks::Tasks};
+    clock::{self, BeforeEpoch, SharedClock},
+    phone::instance::Instances,
+    store::Store,
+    tasks::Tasks,
+};
 
 /// Between two looks whether the day has its copy.
 const COPY_ROUND: Duration = Duration::from_secs(3600);

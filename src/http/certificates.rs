@@ -116,7 +116,9 @@ impl Certificates {
     /// What keeps the certificates from being used, now or after the next start.
     #[must_use]
     pub fn remarks(&self, now: Timestamp) -> Vec<String> {
-        let refused = self.refused.load().as_deref().map(|why| format!("the files are not taken, the earlier certificates serve on until gangway is restarted: {why}"));
+        let refused = self.refused.load().as_deref().map(|why| {
+            format!("the files are not taken, the earlier certificates serve on until gangway is restarted: {why}")
+        });
         let pairs = self.pairs.load();
         let over = pairs.iter().zip(&self.files).filter(|(pair, _)| !pair.is_valid(now)).map(|(pair, (chain, _))| {
             let (from, until) = pair.valid.unwrap_or((Timestamp::MIN, Timestamp::MAX));

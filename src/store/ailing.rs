@@ -152,7 +152,9 @@ pub(super) async fn check(store: Store, stop: CancellationToken) {
     loop {
         match store.look_for_damage(WITHIN).await {
             Ok(()) => {}
-            Err(cause @ StoreError::Corrupt { .. }) if !matches!(store.condition(), Condition::Lost { .. }) => store.inner.condition.set(&condition(&cause)),
+            Err(cause @ StoreError::Corrupt { .. }) if !matches!(store.condition(), Condition::Lost { .. }) => {
+                store.inner.condition.set(&condition(&cause))
+            }
             Err(error) => tracing::debug!(%error, "the database cannot be checked"),
         }
         let clock = &store.inner.clock;

@@ -158,6 +158,19 @@ impl Store {
         self.write_fact(instance, key, value.cloned().map(Fact::Sealed)).await
     }
 
+    /// Makes the facts those another store has in memory.
+    pub(super) async fn take_facts_of(&self, other: &Self) -> Result<(), StoreError> {
+        let copy = |store: &Self| store.inner.facts.map.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let (mine, theirs) = (copy(self), copy(other));
+        for ((instance, key), _) in mine.iter().filter(|(key, _)| !theirs.contains_key(*key)) {
+            self.write_fact(*instance, key, None).await?;
+        }
+        for ((instance, key), fact) in theirs {
+            self.write_fact(instance, &key, Some(fact)).await?;
+        }
+        Ok(())
+    }
+
     async fn write_fact(&self, instance: InstanceId, key: &str, fact: Option<Fact>) -> Result<(), StoreError> {
         if self.inner.facts.get(instance, key) == fact {
             return Ok(());

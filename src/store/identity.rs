@@ -172,6 +172,10 @@ impl Identity {
         if database != opened.database {
             return Ok(Some(if database.is_none() { Loss::Removed } else { Loss::Replaced }));
         }
+        // Before the log: SQLite removes the log of an emptied database.
+        if size_by_header(&opened.body)?.is_none() {
+            return Ok(Some(Loss::Truncated));
+        }
         let (log, index) = (node(&self.path("-wal"))?, node(&self.path("-shm"))?);
         if log != opened.log || index != opened.index {
             return Ok(Some(Loss::Log));
@@ -182,7 +186,7 @@ impl Identity {
 
 fn is_truncated(opened: &mut Opened) -> io::Result<bool> {
     let found = opened.body.metadata()?;
-    let Some(wanted) = size_by_header(&opened.body)? else { return Ok(true) };
+    let wanted = size_by_header(&opened.body)?.unwrap_or(u64::MAX);
     if found.len() >= wanted {
         opened.short = None;
         return Ok(false);

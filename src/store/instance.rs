@@ -1,11 +1,49 @@
 //! Table `instance`: the tenants ever configured, each with its lasting number.
 
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use sqlx::SqliteConnection;
+
 use super::{
     Store,
     columns::ms,
     error::{Attempt, StoreError},
 };
 use crate::phone::instance::InstanceId;
+
+/// A tenant as the table has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Known {
+    pub(super) id: i64,
+    pub(super) domain: String,
+    pub(super) name: String,
+}
+
+/// The tenants, in memory: what is sealed is bound to their numbers.
+#[derive(Debug, Default)]
+pub(super) struct Instances(Mutex<BTreeMap<i64, Known>>);
+
+impl Instances {
+    pub(super) async fn load(connection: &mut SqliteConnection) -> Result<Self, StoreError> {
+        let rows: Vec<(i64, String, String)> = sqlx::query_as("SELECT id, domain, name FROM instance")
+            .fetch_all(connection)
+            .await
+            .attempt("read the instances")?;
+        let known = rows.into_iter().map(|(id, domain, name)| (id, Known { id, domain, name })).collect();
+        Ok(Self(Mutex::new(known)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<i64, Known>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn all(&self) -> Vec<Known> {
+        self.lock().values().cloned().collect()
+    }
+}
 
 impl Store {
     /// The number of the instance; a new one is entered. Letter case does not matter.
@@ -22,6 +60,7 @@ impl Store {
             .await
             .attempt("look for the instance")?;
         if let Some(id) = known {
+            self.know_instance(id, domain, name);
             return Ok(InstanceId(id));
         }
         let created = ms(self.inner.clock.now());
@@ -36,6 +75,13 @@ impl Store {
         .fetch_one(&mut *writer)
         .await
         .attempt("enter the instance")?;
+        self.know_instance(id, domain, name);
         Ok(InstanceId(id))
+    }
+
+    /// Another process may have entered it.
+    fn know_instance(&self, id: i64, domain: &str, name: &str) {
+        let known = || Known { id, domain: domain.to_owned(), name: name.to_owned() };
+        self.inner.instances.lock().entry(id).or_insert_with(known);
     }
 }

@@ -20,8 +20,8 @@ use sqlx::SqlitePool;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Condition, DATABASE, Store, connection, copies,
-    error::StoreError,
+    Condition, DATABASE, Store, connection, copies, copy,
+    error::{Attempt, StoreError},
     files::{self, failed},
     identity::Loss,
     writer::Writing,
@@ -43,15 +43,24 @@ pub struct Mended {
     pub copy: PathBuf,
     /// Where the remains of the earlier files are.
     pub aside: PathBuf,
+    /// The file could not be read any more: time lines, histories and the audit are those of the copy before.
+    pub is_from_memory: bool,
 }
 
 impl Mended {
     /// The same as a sentence.
     #[must_use]
     pub fn sentence(&self) -> String {
+        let kept = match self.is_from_memory {
+            false => "Nothing was lost: everything committed until then",
+            true => {
+                "It could not be read any more. Everything gangway holds in memory (phones, settings, tokens), with time \
+                 lines, histories and audit as of the newest copy,"
+            }
+        };
         format!(
-            "{} ({:.0}). Nothing was lost: everything committed until then is in {} and was put in its place; remains \
-             of the earlier files are in {}. Find out who did it",
+            "{} ({:.0}). {kept} is in {} and was put in its place; remains of the earlier files are in {}. Find out who did \
+             it",
             self.loss,
             self.at,
             self.copy.display(),
@@ -66,6 +75,7 @@ struct Lasting {
     loss: Option<Loss>,
     since: Option<Timestamp>,
     copy: Option<PathBuf>,
+    is_from_memory: bool,
     next: Option<Timestamp>,
 }
 
@@ -114,7 +124,13 @@ impl Store {
         let is_due = is_serving && lasting.next.is_none_or(|next| next <= now);
         if is_due && lasting.copy.is_none() && loss != Loss::Directory {
             writing.allow().await;
-            match copies::of_loss(&mut writing, &self.inner.dir, now).await {
+            let mut copied = self.copy_of_loss(&mut writing, now).await;
+            if let Err(error @ StoreError::Corrupt { .. }) = &copied {
+                tracing::warn!(%error, "the lost database cannot be read any more: a copy is written from memory");
+                copied = self.copy_from_memory(now).await;
+                lasting.is_from_memory = true;
+            }
+            match copied {
                 Ok(copy) => lasting.copy = Some(copy),
                 Err(error) => {
                     tracing::warn!(%error, "what the gateway has of the lost database cannot be copied; tried again");
@@ -125,7 +141,10 @@ impl Store {
         if let (true, Some(copy)) = (is_due && loss.is_ours_to_mend(), lasting.copy.clone()) {
             match self.put_back(&mut writing, loss, &copy, now).await {
                 Ok(aside) => {
-                    let mended = Mended { at: since, loss, copy, aside };
+                    let is_from_memory = lasting.is_from_memory;
+                    let mended = Mended { at: since, loss, copy, aside, is_from_memory };
+                    // What is noted of requests may be of another time in the copy.
+                    self.inner.requests.write_all_again();
                     tracing::error!("{}", mended.sentence());
                     self.inner.mended.store(Some(Arc::new(mended)));
                     self.inner.condition.set(&Condition::Well);
@@ -142,6 +161,36 @@ impl Store {
         let condition = Condition::Lost { loss, copy: lasting.copy.clone() };
         writing.refuse(condition.sentence().unwrap_or_default()).await;
         self.inner.condition.set(&condition);
+    }
+
+    /// Copies what the connection still sees, where that is all there was: an emptied file is an intact database to SQLite.
+    async fn copy_of_loss(&self, writing: &mut Writing<'_>, now: Timestamp) -> Result<PathBuf, StoreError> {
+        let copy = copies::of_loss(writing, &self.inner.dir, now).await?;
+        let looked = async {
+            let mut opened = copy::open(&copy).await?;
+            connection::prove_schema(&mut opened).await?;
+            sqlx::query_as("SELECT (SELECT count(*) FROM phone), (SELECT phone FROM sequence)")
+                .fetch_one(&mut opened)
+                .await
+                .attempt("look into the copy")
+        };
+        let known = (self.inner.roster.len(), self.inner.roster.newest_change());
+        let looked: Result<(i64, i64), StoreError> = looked.await;
+        match looked {
+            Ok((phones, change))
+                if usize::try_from(phones).is_ok_and(|phones| phones >= known.0) && change >= known.1 =>
+            {
+                Ok(copy)
+            }
+            looked => {
+                fs::remove_file(&copy).map_err(failed("remove the copy", &copy))?;
+                let reason = match looked {
+                    Ok((phones, _)) => format!("{phones} phones of {} are left", known.0),
+                    Err(error) => error.to_string(),
+                };
+                Err(StoreError::Corrupt { action: "copy the lost database", reason, copy: None })
+            }
+        }
     }
 
     /// Puts a copy in the place of the database and goes on with it. What is left of the earlier files is kept aside.

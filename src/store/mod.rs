@@ -32,6 +32,7 @@ mod load;
 mod loss;
 mod missing;
 mod phone;
+mod remembered;
 mod request;
 mod roster;
 mod rotate;
@@ -88,7 +89,8 @@ pub use self::{
     upload::{UPLOAD_LIMIT, UPLOADS_KEPT, UploadRow},
 };
 use self::{
-    fact::Facts, identity::Identity, missing::Beginning, request::Requests, roster::TokenIndex, seal::Keyring, setting::Settings, token::Tokens, writer::Writer,
+    fact::Facts, identity::Identity, missing::Beginning, request::Requests, roster::TokenIndex, seal::Keyring,
+    setting::Settings, token::Tokens, writer::Writer,
 };
 use crate::{
     clock::SharedClock,
@@ -116,6 +118,7 @@ struct Inner {
     serving: AtomicBool,
     mended: ArcSwapOption<Mended>,
     roster: Roster,
+    instances: instance::Instances,
     settings: Settings,
     facts: Facts,
     restoration: ArcSwapOption<Restoration>,
@@ -196,6 +199,7 @@ impl Store {
         };
         let roster = Roster::new(TokenIndex::new(&keyring));
         let restoration = standing::read(&mut connection).await?;
+        let instances = instance::Instances::load(&mut connection).await?;
         let mut loaded = load::everything(&mut connection, &keyring, &roster).await?;
         // What is damaged is not written to: that makes it worse.
         cause = loaded.damage.take().or(cause);
@@ -225,6 +229,7 @@ impl Store {
                 serving: AtomicBool::new(false),
                 mended: ArcSwapOption::empty(),
                 roster,
+                instances,
                 settings: loaded.settings,
                 facts: loaded.facts,
                 restoration: ArcSwapOption::new(restoration.map(Arc::new)),

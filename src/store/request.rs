@@ -172,6 +172,16 @@ impl Requests {
         self.memory().last.is_empty()
     }
 
+    /// Has all facts written once more: another database may lack them.
+    pub(super) fn write_all_again(&self) {
+        let mut memory = self.memory();
+        let memory = &mut *memory;
+        for (phone, last) in memory.last.iter_mut().filter(|(_, last)| !last.unwritten) {
+            last.unwritten = true;
+            memory.unwritten.push(*phone);
+        }
+    }
+
     pub(super) fn take_unwritten(&self) -> Vec<(PhoneId, RequestFacts)> {
         let phones = std::mem::take(&mut self.memory().unwritten);
         let mut batch = Vec::with_capacity(phones.len());

@@ -150,6 +150,11 @@ impl Roster {
         phones
     }
 
+    /// The newest change there is.
+    pub(super) fn newest_change(&self) -> i64 {
+        self.read().phones.values().map(|entry| entry.change).max().unwrap_or_default()
+    }
+
     /// How many there are, tombstones included.
     #[must_use]
     pub fn len(&self) -> usize {

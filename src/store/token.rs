@@ -264,6 +264,32 @@ impl Store {
         Ok((text, token))
     }
 
+    /// Makes the tokens those another store has in memory.
+    pub(super) async fn take_tokens_of(&self, other: &Self) -> Result<(), StoreError> {
+        let action = "write the tokens";
+        let tokens = other.inner.tokens.known.load_full();
+        let mut transaction = self.inner.writer.begin(action).await?;
+        sqlx::query("DELETE FROM token").execute(&mut *transaction).await.attempt(action)?;
+        for (instance, token) in tokens.iter().flat_map(|(instance, all)| all.iter().map(move |one| (instance, one))) {
+            sqlx::query(
+                "INSERT INTO token (id, instance_id, name, scope, digest, created, created_by, expires)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            )
+            .bind(token.id)
+            .bind(instance.0)
+            .bind(&token.name)
+            .bind(token.scope.as_str())
+            .bind(token.digest.as_slice())
+            .bind(ms(token.created))
+            .bind(&token.created_by)
+            .bind(ms_opt(token.expires))
+            .execute(&mut *transaction)
+            .await
+            .attempt(action)?;
+        }
+        transaction.commit().await.map(drop)
+    }
+
     /// Ends a token. Whether there was one.
     ///
     /// # Errors

@@ -66,14 +66,10 @@ async fn files_that_go_are_replaced_by_what_the_gateway_still_sees() {
             fs::remove_file(serving.path(name)).unwrap();
         }
     };
-    let ways: [(&str, Loss, &dyn Fn(&Serving)); 6] = [
+    let ways: [(&str, Loss, &dyn Fn(&Serving)); 5] = [
         ("removed", Loss::Removed, &|serving| remove(serving, &["gangway.db"])),
         ("removed with its log", Loss::Removed, &|serving| remove(serving, &files::OF_DATABASE)),
         ("emptied", Loss::Truncated, &|serving| drop(fs::File::create(serving.path("gangway.db")).unwrap())),
-        ("cut", Loss::Truncated, &|serving| {
-            let file = fs::File::options().write(true).open(serving.path("gangway.db")).unwrap();
-            file.set_len(8192).unwrap();
-        }),
         ("the log removed", Loss::Log, &|serving| remove(serving, &["gangway.db-wal"])),
         ("the index removed", Loss::Log, &|serving| remove(serving, &["gangway.db-shm"])),
     ];
@@ -104,6 +100,58 @@ async fn files_that_go_are_replaced_by_what_the_gateway_still_sees() {
     }
 }
 
+/// The log was brought into the file before: nobody can read it any more, and memory is all there is.
+#[tokio::test]
+async fn a_file_that_cannot_be_read_any_more_is_written_from_memory() {
+    for cut in [0, 8192] {
+        let serving = Serving::new().await;
+        let (store, instance) = (serving.store(), serving.fixture.instance);
+        let text = |value: &str| Secret::new(value);
+        store.set_setting(instance, &Scope::Instance, "ntp_server_1", Some(&text("before.example"))).await.unwrap();
+        store.set_setting(instance, &Scope::Instance, "ntp_server_2", Some(&text("dropped.example"))).await.unwrap();
+        store.set_fact(instance, "dropped", Some("1")).await.unwrap();
+        // The newest copy knows less than memory.
+        store.copy_of_the_day(7).await.unwrap();
+        serving.count().await.unwrap();
+        let late = store.instance("example.org", "later").await.unwrap();
+        let mut other = full(serving.fixture.phone("805ec0000002"));
+        other.instance = late;
+        let second = store.create_phone(other, Vec::new()).await.unwrap();
+        store.set_setting(instance, &Scope::Instance, "ntp_server_1", Some(&text("after.example"))).await.unwrap();
+        store.set_setting(instance, &Scope::Instance, "ntp_server_2", None).await.unwrap();
+        store.set_setting(late, &Scope::Instance, "ntp_server_1", Some(&text("late.example"))).await.unwrap();
+        store.set_fact(instance, "dropped", None).await.unwrap();
+        store.set_secret_fact(instance, "kept", Some(&text("the-fact"))).await.unwrap();
+        let token = NewToken { name: "x".into(), scope: TokenScope::Read, expires: None, created_by: "root".into() };
+        let (shown, _) = store.create_token(late, token).await.unwrap();
+        // Nothing is left in SQLite's cache either.
+        for order in ["PRAGMA wal_checkpoint(TRUNCATE)", "PRAGMA shrink_memory"] {
+            sqlx::query(order).execute(&mut *store.inner.writer.hold().await).await.unwrap();
+        }
+        fs::File::options().write(true).open(serving.path("gangway.db")).unwrap().set_len(cut).unwrap();
+
+        let mended = serving.mended().await;
+        assert_eq!((mended.loss, mended.is_from_memory), (Loss::Truncated, true), "{cut}");
+        serving.count().await.unwrap();
+        let again = serving.fixture.again().await;
+        assert_eq!(again.roster().get(serving.phone).unwrap().provisioning, 5);
+        let found = again.roster().get(second.id).unwrap();
+        assert_eq!((found.mac, found.instance, &found.accounts), (second.mac, late, &second.accounts));
+        assert_eq!(again.instance("example.org", "later").await.unwrap(), late);
+        let setting = |instance, name: &str| again.layers(instance).get(name).map(|value| value.expose().to_owned());
+        assert_eq!(setting(instance, "ntp_server_1").as_deref(), Some("after.example"));
+        assert_eq!(setting(late, "ntp_server_1").as_deref(), Some("late.example"));
+        assert_eq!(setting(instance, "ntp_server_2").as_deref(), Some(""), "taken back");
+        assert_eq!(again.fact(instance, "dropped"), None);
+        assert_eq!(again.secret_fact(instance, "kept"), Some(text("the-fact")));
+        assert!(matches!(again.shown_token(late, shown.expose()), Shown::Good(_)));
+        // What is changed afterwards counts as newer, here and on disk.
+        store.set_setting(instance, &Scope::Instance, "ntp_server_1", Some(&text("last.example"))).await.unwrap();
+        assert_eq!(store.layers(instance).get("ntp_server_1").unwrap().expose(), "last.example");
+        assert!(!serving.path("rescuing").exists());
+    }
+}
+
 #[tokio::test]
 async fn another_file_in_its_place_is_left_alone_and_nothing_is_written_until_it_is_gone() {
     let serving = Serving::new().await;
@@ -124,14 +172,14 @@ async fn another_file_in_its_place_is_left_alone_and_nothing_is_written_until_it
     assert!(serving.store().create_token(serving.fixture.instance, token).await.is_err(), "nor anything else");
     assert!(matches!(serving.store().events(serving.phone, 10).await, Err(StoreError::Lost { .. })));
     assert!(matches!(serving.store().copy_of_the_day(7).await, Err(StoreError::Lost { .. })));
-    assert_eq!(serving.store().roster().get(serving.phone).unwrap().provisioning, 1, "served from memory");
+    assert_eq!(serving.store().roster().get(serving.phone).unwrap().provisioning, 4, "served from memory");
     assert_eq!(fs::read(&path).unwrap(), fs::read(&theirs).unwrap(), "untouched");
 
     // It goes away again: the copy takes the place.
     fs::remove_file(&path).unwrap();
     serving.mended().await;
-    assert_eq!(serving.count().await.unwrap(), 2);
-    assert_eq!(serving.on_disk().await, 2);
+    assert_eq!(serving.count().await.unwrap(), 5);
+    assert_eq!(serving.on_disk().await, 5);
 }
 
 #[tokio::test]
@@ -153,7 +201,7 @@ async fn the_very_files_put_back_are_gone_on_with() {
     fs::remove_dir(&dir).unwrap();
     fs::rename(&there, &dir).unwrap();
     until("it goes on", &serving.clock, || serving.store().condition() == Condition::Well).await;
-    assert_eq!(serving.count().await.unwrap(), 1);
+    assert_eq!(serving.count().await.unwrap(), 4);
     assert_eq!(serving.store().mended(), None);
 }
 

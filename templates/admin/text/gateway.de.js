@@ -315,6 +315,7 @@ export default {
   "notice.database": "Die Datenbank: {reason}",
   "notice.database-lost": "An der Stelle der Datenbank liegt eine andere Datei, oder ihre Dateien wurden entfernt. Telefone werden aus dem Speicher bedient, Änderungen werden nicht angenommen. Alles, was bis dahin gespeichert war, ist in {copy}. /readyz und das Log sagen, was zu tun ist.",
   "notice.database-mended": "Die Dateien der Datenbank wurden entfernt oder beschädigt, während gangway lief. Verloren ging nichts: Die Kopie {copy} ist an ihre Stelle getreten; was von ihnen übrig war, liegt in {aside}. Finden Sie heraus, wer das war.",
+  "notice.database-remembered": "Die Datei der Datenbank wurde gekürzt, während gangway lief, und war nicht mehr lesbar. Die Kopie {copy} ist an ihre Stelle getreten: Telefone, Einstellungen und Token sind vollständig, Zeitleisten, Verläufe und das Audit sind die der Kopie davor. Was übrig war, liegt in {aside}. Finden Sie heraus, wer das war.",
   "notice.devices-away": "Devices unter {url} ist nicht erreichbar: {error}",
   "notice.devices-not-announced": "Die PBX kündigt keine Devices-App an: Setzen Sie im Reiter Apps des App-Objekts den Haken für die Devices-API.",
   "notice.missing-grant": "Dem App-Objekt {object} an der PBX {pbx} fehlt das Flag {flag}: Setzen Sie den Haken im PBX Manager.",

@@ -1,0 +1,171 @@
+//! A database written from memory, where the file itself can no longer be read: the newest copy in `backups/`, brought to
+//! what this process knows of phones, settings, facts and tokens. What only the file held (time lines, histories, the
+//! audit, uploads, delivered files) is as of that copy.
+
+use std::{
+    fs::{self, DirBuilder, OpenOptions},
+    io,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+
+use super::{
+    DATABASE, Store,
+    columns::signed,
+    copies,
+    error::{Attempt, StoreError},
+    files::{failed, prepare_directory},
+    key_file,
+    missing::Beginning,
+};
+use crate::{
+    phone::{instance::InstanceId, record::Phone},
+    tasks::Tasks,
+};
+
+/// The directory it is written in.
+const STAGING: &str = "rescuing";
+
+/// A directory that is gone with this value.
+struct Staging(PathBuf);
+
+impl Staging {
+    fn make(dir: &Path) -> Result<Self, StoreError> {
+        let path = dir.join(STAGING);
+        if path.exists() {
+            // Of a process that died.
+            fs::remove_dir_all(&path).map_err(failed("remove", &path))?;
+        }
+        DirBuilder::new().mode(0o700).create(&path).map_err(failed("create the directory", &path))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+impl Store {
+    /// Writes what this process knows into a new copy. Nobody may write meanwhile.
+    pub(super) async fn copy_from_memory(&self, now: Timestamp) -> Result<PathBuf, StoreError> {
+        let (told, written) = oneshot::channel();
+        let store = self.clone();
+        // On a thread of its own: sealing everything is no work for one that answers.
+        let started = std::thread::Builder::new().name("store rescue".into()).spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let written = runtime.map_err(failed("write a copy into", &store.inner.dir)).and_then(|runtime| {
+                runtime.block_on(async {
+                    let staging = Staging::make(&store.inner.dir)?;
+                    let tasks = Tasks::new();
+                    let written = store.write_into(&staging.0, &tasks, now).await;
+                    tasks.finish(Duration::from_secs(10)).await;
+                    written
+                })
+            });
+            // Without a listener the gateway has stopped.
+            let _ = told.send(written);
+        });
+        started.map_err(failed("start a thread for", &self.inner.dir))?;
+        written.await.unwrap_or(Err(StoreError::Stopped))
+    }
+
+    async fn write_into(&self, staging: &Path, tasks: &Tasks, now: Timestamp) -> Result<PathBuf, StoreError> {
+        let inner = &self.inner;
+        prepare_directory(staging)?;
+        key_file::replace(&staging.join(key_file::KEY), &inner.keyring.to_text())?;
+        if let Some(copy) = copies::list(&inner.dir).pop() {
+            let to = staging.join(DATABASE);
+            let copied = || -> io::Result<()> {
+                let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&to)?;
+                io::copy(&mut fs::File::open(&copy)?, &mut file).map(drop)
+            };
+            copied().map_err(failed("write", &to))?;
+        }
+        let store = Self::open_as(staging, None, Arc::clone(&inner.clock), tasks, Beginning::Wanted).await?;
+        self.write_counters(&store).await?;
+        for phone in inner.roster.all() {
+            self.write_phone(&store, &phone).await?;
+        }
+        for instance in inner.instances.all() {
+            self.write_settings(&store, InstanceId(instance.id)).await?;
+        }
+        store.take_facts_of(self).await?;
+        store.take_tokens_of(self).await?;
+        let mut writing = store.inner.writer.hold().await;
+        copies::of_loss(&mut writing, &inner.dir, now).await
+    }
+
+    /// The tenants with their numbers; counters go on from where they are here, so that what is written later counts as
+    /// newer.
+    async fn write_counters(&self, store: &Store) -> Result<(), StoreError> {
+        let action = "write what the gateway knows";
+        let mut transaction = store.inner.writer.begin(action).await?;
+        for instance in self.inner.instances.all() {
+            let revision = signed(self.layers(InstanceId(instance.id)).revision());
+            sqlx::query(
+                "INSERT INTO instance (id, domain, name, created, settings_revision) VALUES (?1, ?2, ?3, 0, ?4)
+                ON CONFLICT DO UPDATE SET settings_revision = max(settings_revision, ?4)",
+            )
+            .bind(instance.id)
+            .bind(instance.domain)
+            .bind(instance.name)
+            .bind(revision)
+            .execute(&mut *transaction)
+            .await
+            .attempt(action)?;
+        }
+        sqlx::query("UPDATE sequence SET phone = max(phone, ?)")
+            .bind(self.inner.roster.newest_change())
+            .execute(&mut *transaction)
+            .await
+            .attempt(action)?;
+        transaction.commit().await.map(drop)
+    }
+
+    async fn write_phone(&self, store: &Store, phone: &Arc<Phone>) -> Result<(), StoreError> {
+        let mine = Phone::clone(phone);
+        if store.roster().get(phone.id).is_some_and(|there| there.mac == phone.mac) {
+            store.change_phone(phone.id, move |there, _| *there = mine).await?;
+            return Ok(());
+        }
+        let action = "keep the number of the phone";
+        {
+            // The next row gets the number after this one.
+            let mut writing = store.inner.writer.take().await;
+            sqlx::query("DELETE FROM sqlite_sequence WHERE name = 'phone'")
+                .execute(&mut *writing)
+                .await
+                .attempt(action)?;
+            sqlx::query("INSERT INTO sqlite_sequence (name, seq) VALUES ('phone', ?)")
+                .bind(phone.id.0 - 1)
+                .execute(&mut *writing)
+                .await
+                .attempt(action)?;
+        }
+        let created = store.create_phone(mine, Vec::new()).await?;
+        match created.id == phone.id {
+            true => Ok(()),
+            false => Err(StoreError::Exists(phone.mac)),
+        }
+    }
+
+    async fn write_settings(&self, store: &Store, instance: InstanceId) -> Result<(), StoreError> {
+        let (mine, theirs) = (self.layers(instance), store.layers(instance));
+        for row in theirs.rows() {
+            if !mine.rows().iter().any(|own| own.scope == row.scope && own.name == row.name) {
+                store.set_setting(instance, &row.scope, &row.name, None).await?;
+            }
+        }
+        for row in mine.rows() {
+            store.set_setting(instance, &row.scope, &row.name, Some(&row.value)).await?;
+        }
+        Ok(())
+    }
+}
