@@ -101,7 +101,8 @@ impl Shown {
             return;
         }
         match now.sentence() {
-            Some(sentence) if matches!(now, Condition::Lost { .. }) => tracing::error!("{sentence}"),
+            // What is lost is told by who noticed it.
+            Some(_) if matches!(now, Condition::Lost { .. }) => {}
             Some(sentence) => tracing::warn!("the database is not well: {sentence}"),
             None => tracing::info!("the database is written again"),
         }
@@ -153,7 +154,7 @@ pub(super) async fn check(store: Store, stop: CancellationToken) {
         match store.look_for_damage(WITHIN).await {
             Ok(()) => {}
             Err(cause @ StoreError::Corrupt { .. }) if !matches!(store.condition(), Condition::Lost { .. }) => {
-                store.inner.condition.set(&condition(&cause))
+                store.inner.condition.set(&condition(&cause));
             }
             Err(error) => tracing::debug!(%error, "the database cannot be checked"),
         }

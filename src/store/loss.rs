@@ -159,7 +159,14 @@ impl Store {
         }
         lasting.loss = Some(loss);
         let condition = Condition::Lost { loss, copy: lasting.copy.clone() };
-        writing.refuse(condition.sentence().unwrap_or_default()).await;
+        let sentence = condition.sentence().unwrap_or_default();
+        if self.inner.condition.get() != condition {
+            match is_serving {
+                true => tracing::error!("{sentence}"),
+                false => tracing::warn!("{sentence}"),
+            }
+        }
+        writing.refuse(sentence).await;
         self.inner.condition.set(&condition);
     }
 

@@ -58,6 +58,9 @@ impl Serving {
     }
 }
 
+/// Has files go.
+type Go<'a> = &'a dyn Fn(&Serving);
+
 /// Every way in which files of our own go: nothing that was committed is lost, and what comes after is on disk too.
 #[tokio::test]
 async fn files_that_go_are_replaced_by_what_the_gateway_still_sees() {
@@ -66,7 +69,7 @@ async fn files_that_go_are_replaced_by_what_the_gateway_still_sees() {
             fs::remove_file(serving.path(name)).unwrap();
         }
     };
-    let ways: [(&str, Loss, &dyn Fn(&Serving)); 5] = [
+    let ways: [(&str, Loss, Go); 5] = [
         ("removed", Loss::Removed, &|serving| remove(serving, &["gangway.db"])),
         ("removed with its log", Loss::Removed, &|serving| remove(serving, &files::OF_DATABASE)),
         ("emptied", Loss::Truncated, &|serving| drop(fs::File::create(serving.path("gangway.db")).unwrap())),
