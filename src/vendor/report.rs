@@ -93,7 +93,7 @@ impl Vendor {
                 match urls.base(&provider.name, scheme) {
                     Ok(base) if base == url => {}
                     Ok(base) => {
-                        text.push_str(&format!("For the phones of gangway-{} the URL is {base}\n", provider.name))
+                        text.push_str(&format!("For the phones of gangway-{} the URL is {base}\n", provider.name));
                     }
                     Err(why) => text.push_str(&format!("For the phones of gangway-{}: {why}\n", provider.name)),
                 }
