@@ -9,7 +9,9 @@ mod folders;
 mod history;
 mod instances;
 mod measured;
+mod pbxs;
 mod readiness;
+mod shares;
 mod sockets;
 mod threads;
 mod trust;
@@ -56,7 +58,7 @@ use crate::{
     lifecycle::SHUTDOWN_PATIENCE,
     links::{devices::DevicesLinks, pbx::PbxSessions},
     net::{
-        descriptors::{CURE, Limit, Machine, Shares},
+        descriptors::{Limit, Machine, Shares},
         failed_handshakes::FailedHandshakes,
         http::{Client, Options, Proxy},
         reach::Reach,
@@ -124,7 +126,7 @@ impl Application {
         let tasks = Tasks::new();
         let store = Store::open(&config.data.dir, Arc::clone(&clock), &tasks).await?;
         let claim = store.claim()?;
-        tell_shares(&shares, store.roster().len());
+        shares::tell(&shares, store.roster().len());
         let passive = store.restoration().and_then(|restoration| restoration.passive_sentence());
         if let Some(sentence) = &passive {
             tracing::warn!("{sentence}");
@@ -209,7 +211,7 @@ impl Application {
         if is_active {
             start_devices(&devices, &apis, &trust, &threads).await?;
         }
-        tasks.spawn_local("pbx-changes", follow_pbxs(sessions.clone(), provisioning.clone(), tasks.clone()));
+        tasks.spawn_local("pbx-changes", pbxs::follow(sessions.clone(), provisioning.clone(), tasks.clone()));
         start_upkeep(&config, &store, &instances, &clock, &tasks, is_active);
 
         let tls = certificates::open(&config, &registry, &failures)?;
@@ -408,15 +410,6 @@ impl Application {
     }
 }
 
-/// Tells how the file descriptors are shared out, and whether they are enough.
-fn tell_shares(shares: &Shares, phones: usize) {
-    let Shares { limit, sysclients, clients, operators, .. } = shares;
-    tracing::info!(limit, sysclients, clients, operators, phones, "file descriptors are shared out");
-    if let Some(lack) = shares.lack(phones) {
-        tracing::warn!("{}: {CURE}", lack.sentence());
-    }
-}
-
 async fn start_redirects(
     config: &Config,
     store: &Store,
@@ -489,23 +482,4 @@ async fn start_devices(links: &DevicesLinks, apis: &Apis, trust: &Trust, threads
         tasks.spawn_local("devices-events", devices::follow(events, apis));
     })
     .await
-}
-
-/// Tells provisioning of every PBX that came, went or announced services.
-async fn follow_pbxs(sessions: PbxSessions, provisioning: Provisioning, tasks: Tasks) {
-    let mut changes = sessions.changes();
-    loop {
-        let change = tokio::select! {
-            change = changes.recv() => change,
-            () = tasks.stopping() => return,
-        };
-        match change {
-            Ok(change) => {
-                provisioning.pbx_changed(change.0);
-                provisioning.devices_changed(change.0);
-            }
-            Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {}
-            Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
-        }
-    }
 }

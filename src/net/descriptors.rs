@@ -138,10 +138,16 @@ impl Shares {
         (self.clients / self.machine.workers.max(1)).max(1)
     }
 
+    /// The limit that so many phones need on this machine.
+    #[must_use]
+    pub fn need(&self, phones: usize) -> u64 {
+        self.machine.need(phones)
+    }
+
     /// What is missing for so many phones, if anything is.
     #[must_use]
     pub fn lack(&self, phones: usize) -> Option<Lack> {
-        let need = self.machine.need(phones);
+        let need = self.need(phones);
         (self.limit < need).then_some(Lack { limit: self.limit, need, phones, sysclients: self.sysclients })
     }
 }

@@ -61,6 +61,8 @@ struct Entry {
     queued: Option<Arc<str>>,
     /// That it waits for a descriptor has been said.
     is_told: bool,
+    /// It is among those that became ready.
+    is_fresh: bool,
 }
 
 #[derive(Debug, Default)]
@@ -119,10 +121,12 @@ impl Schedule {
             gone: false,
             queued: None,
             is_told: false,
+            is_fresh: false,
         });
         entry.endpoint = endpoint;
         entry.failures = 0;
         entry.gone = false;
+        entry.is_told = false;
         if let Place::Live { conn, closing, .. } = &mut entry.place {
             *closing = true;
             return Some(*conn);
@@ -234,19 +238,16 @@ impl Schedule {
 
     /// The phones that wait for a descriptor since the last call; asked after [`Schedule::poll`].
     pub fn held_back(&mut self, now: Timestamp) -> Vec<PhoneId> {
-        let is_full = self.is_full(now);
         let mut held_back = Vec::new();
-        let mut fresh = std::mem::take(&mut self.fresh);
-        fresh.retain(|phone| {
-            let Some(entry) = self.phones.get_mut(phone) else { return false };
-            let waits = matches!(entry.place, Place::Ready) && !entry.is_told;
-            if waits && is_full {
-                entry.is_told = true;
-                held_back.push(*phone);
+        if self.is_full(now) {
+            for phone in std::mem::take(&mut self.fresh) {
+                let Some(entry) = self.phones.get_mut(&phone) else { continue };
+                entry.is_fresh = false;
+                if matches!(entry.place, Place::Ready) && !std::mem::replace(&mut entry.is_told, true) {
+                    held_back.push(phone);
+                }
             }
-            waits && !is_full
-        });
-        self.fresh = fresh;
+        }
         held_back
     }
 
@@ -274,7 +275,9 @@ impl Schedule {
             self.waiting.remove(&(until, phone));
         }
         entry.place = Place::Ready;
-        self.fresh.push(phone);
+        if !std::mem::replace(&mut entry.is_fresh, true) {
+            self.fresh.push(phone);
+        }
         let line = self.lines.entry(Arc::clone(&entry.endpoint)).or_default();
         // Held again while it stands in this line already: its old place is the better one.
         if entry.queued.as_ref() != Some(&entry.endpoint) {

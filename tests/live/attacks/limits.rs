@@ -100,7 +100,7 @@ fn waits_for_a_descriptor(records: &Records, mac: Mac) -> bool {
 #[actix_rt::test]
 async fn at_the_limit_sysclients_wait_and_phones_and_the_database_go_on() {
     let world = world().users(usize::from(PHONES) + 1).start().await.unwrap();
-    let options = Options::default().redirecting(&world);
+    let options = Options::default();
     let site = Site::new(&options);
     let process = site.serve_under(ENOUGH);
     let records = site.records(&options).await;

@@ -1,0 +1,22 @@
+//! What provisioning has to know of PBXs.
+
+use crate::{links::pbx::PbxSessions, provision::Provisioning, tasks::Tasks};
+
+/// Tells provisioning of every PBX that came, went or announced services.
+pub(super) async fn follow(sessions: PbxSessions, provisioning: Provisioning, tasks: Tasks) {
+    let mut changes = sessions.changes();
+    loop {
+        let change = tokio::select! {
+            change = changes.recv() => change,
+            () = tasks.stopping() => return,
+        };
+        match change {
+            Ok(change) => {
+                provisioning.pbx_changed(change.0);
+                provisioning.devices_changed(change.0);
+            }
+            Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {}
+            Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
+        }
+    }
+}
