@@ -1,7 +1,7 @@
 //! What concerns everybody: what is away and since when, which tick is missing, which certificate expires.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     path::Path,
     sync::{Mutex, MutexGuard, PoisonError},
 };

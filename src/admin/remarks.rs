@@ -8,8 +8,8 @@ use url::{Host, Url};
 use super::{settings_judge::Judge, text::Text};
 use crate::{
     phone::{
+        public_url::Scheme,
         settings::{Belongings, FROM_DEVICES, Layers, Lookup, Scope, setting},
-        urls::Scheme,
     },
     secret::Secret,
 };

@@ -79,7 +79,7 @@ impl Renderer {
             let request = FileRequest { token: request.token.map(|_| sign), ..*request };
             let prepared = prepare(&registry, &request, Layers::effective, self.today())?;
             let written = prepared.masked(&registry, request.stage, sign)?;
-            Ok((written, prepared.format(), prepared.vendor.manifest.lines.clone()))
+            Ok::<_, RenderError>((written, prepared.format(), prepared.vendor.manifest.lines.clone()))
         };
         let ((text, notes), format, shape) = render(SIGN)?;
         let ((other, _), ..) = render(OTHER)?;
