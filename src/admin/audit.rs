@@ -27,7 +27,7 @@ fn who(person: &Person) -> String {
         Who::Page(identity) => {
             let long = identity.info.as_ref().and_then(|info| info.cn.clone()).unwrap_or_else(|| identity.dn.clone());
             let long = if long.is_empty() { identity.sip.clone() } else { long };
-            let how = if identity.kind == LoginKind::PasswordLogin { ", instance password" } else { "" };
+            let how = if identity.kind == LoginKind::PasswordLogin { ", by password" } else { "" };
             format!("{long} ({}{how})", identity.sip)
         }
         Who::Token(name) => format!("token {name}"),

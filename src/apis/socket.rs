@@ -273,7 +273,7 @@ impl Socket {
             (LoginKind::ServiceLogin | LoginKind::UserLogin, Some(provider)) => {
                 Role::Service { provider, identity: Box::new(identity) }
             }
-            (kind, _) => match link.take() {
+            (kind, _) if app::is_for_people(&identity.app) => match link.take() {
                 Some(out) => {
                     tracing::info!(instance = %self.instance.label(), person = %identity.sip, source = %self.source, kind = kind.as_str(), "somebody opened the admin app");
                     let who = Who::Page(Box::new(identity));
@@ -282,6 +282,8 @@ impl Socket {
                 }
                 None => Role::Stranger,
             },
+            // A provider that a vendor's folder lost since the login was judged.
+            _ => Role::Stranger,
         };
     }
 

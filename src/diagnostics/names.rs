@@ -166,7 +166,7 @@ mod tests {
         let mut names = Names::default();
         for who in [
             "Anna Muster (anna.muster) at 192.0.2.1",
-            "Bob (bob, instance password)",
+            "Bob (bob, by password)",
             "token robot at 192.0.2.1",
             "root at the command line",
             "claire",
