@@ -10,6 +10,7 @@ use gangway::{
     phone::{
         mac::Mac,
         neutral::{sample_layers, sample_phone},
+        public_url::PublicUrls,
         settings::{Kind, Layers, Scope, SettingRow, TABLE},
     },
     render::{FileRequest, Renderer, Stage},
@@ -226,12 +227,12 @@ impl Writer {
                 file_vendor: None,
                 basis: Basis::Agent,
             };
+            let urls = PublicUrls::of("/example.com/gangway", "https://gw.example.com".parse().unwrap());
             let request = FileRequest {
                 phone: Some(&phone),
                 recognition: &recognition,
                 stage: Stage::Personal,
-                phone_base: "http://gw.example.com/phone/",
-                https_base: "https://gw.example.com/phone/",
+                urls: &urls,
                 token: None,
                 layers: &layers,
             };
