@@ -227,7 +227,7 @@ impl Layers {
                 let here = here.or_else(|| nearest(name, shared.len()).map(|(_, row)| row));
                 !addresses::is_same_place(address, &text(there), &text(here))
             };
-            if !row.value.is_empty() && setting.addresses.iter().any(|name| is_elsewhere(name)) {
+            if !row.value.is_empty() && setting.addresses.iter().any(is_elsewhere) {
                 withheld.push(setting.name);
                 return Secret::default();
             }
