@@ -1,4 +1,4 @@
-//! What provisioning has to know of PBXs.
+//! Tells provisioning when a PBX connects, leaves or announces services.
 
 use crate::{links::pbx::PbxSessions, provision::Provisioning, tasks::Tasks};
 
