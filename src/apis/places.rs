@@ -13,13 +13,12 @@ use tokio::sync::oneshot;
 
 use crate::phone::{identity::network, instance::InstanceId};
 
-/// Sockets one source may have open without having logged in. A login takes a few round trips.
+/// Sockets one source may have open without having logged in, whether or not a PBX has logged in from there: a wrong
+/// password holds its place for a while, so this is what bounds guessing. A login takes a few round trips.
 const PER_SOURCE: usize = 16;
 /// Sockets that have not logged in, of all sources.
 const ALL: usize = 1024;
-/// The same for a source from which a PBX has logged in before, beside the others.
-const PER_PROVEN_SOURCE: usize = 128;
-/// The same for all those sources.
+/// The same of all sources from which a PBX has logged in before, beside the others.
 const ALL_PROVEN: usize = 512;
 /// Sockets of one source that wait for a place.
 const WAITING_PER_SOURCE: usize = 256;
@@ -105,15 +104,13 @@ impl State {
 
     /// Whether there is a place for the source, and which.
     fn free(&self, source: IpAddr) -> Option<Kind> {
-        let has_room = |counts: &Counts, per_source: usize, all: usize| {
-            // A source has at most as many as are free: where many sources come, each gets fewer.
-            let free = all.saturating_sub(counts.all);
-            counts.of(source) < per_source.min(free)
-        };
-        if self.is_proven(source) && has_room(&self.proven, PER_PROVEN_SOURCE, ALL_PROVEN) {
+        let own = self.proven.of(source) + self.strangers.of(source);
+        // A source has at most as many as are free: where many sources come, each gets fewer.
+        let has_room = |counts: &Counts, all: usize| own < PER_SOURCE.min(all.saturating_sub(counts.all));
+        if self.is_proven(source) && has_room(&self.proven, ALL_PROVEN) {
             return Some(Kind::Proven);
         }
-        has_room(&self.strangers, PER_SOURCE, ALL).then_some(Kind::Stranger)
+        has_room(&self.strangers, ALL).then_some(Kind::Stranger)
     }
 }
 
@@ -305,7 +302,7 @@ mod tests {
         assert_eq!(strangers.len(), ALL);
         assert!(now(&places, host(2)).is_none());
         let proven: Vec<Place> = (0..60).filter_map(|_| now(&places, host(1))).collect();
-        assert_eq!(proven.len(), 60);
+        assert_eq!(proven.len(), PER_SOURCE, "no more than any source: each could be a guess at a password");
     }
 
     #[actix_rt::test]
@@ -323,11 +320,21 @@ mod tests {
     #[actix_rt::test]
     async fn what_waits_gets_in_when_its_source_is_proven() {
         let places = Arc::new(Places::default());
-        let inside: Vec<Place> = (0..PER_SOURCE).map(|_| now(&places, host(1)).unwrap()).collect();
+        let strangers = crowd(&places, 5_000);
         let mut waiting = Box::pin(places.enter(host(1)));
         assert!((&mut waiting).now_or_never().is_none());
         places.prove(INSTANCE, host(1));
         assert!(waiting.await.is_some());
+        drop(strangers);
+    }
+
+    #[actix_rt::test]
+    async fn a_source_that_is_proven_meanwhile_has_no_more_places_than_before() {
+        let places = Arc::new(Places::default());
+        let inside: Vec<Place> = (0..PER_SOURCE).map(|_| now(&places, host(1)).unwrap()).collect();
+        places.prove(INSTANCE, host(1));
+        assert!(now(&places, host(1)).is_none());
         drop(inside);
+        assert!(now(&places, host(1)).is_some());
     }
 }

@@ -160,24 +160,20 @@ async fn only_a_service_login_may_provision() {
 
 /// The instance password can be asked about without a login (AppCheckLogin), with a challenge of the asker's choice. That
 /// is no way to try passwords faster than by logins: each wrong one holds one of its source's places for two seconds, also
-/// when its socket is gone.
+/// when its socket is gone, and the next one waits for a place.
 #[actix_rt::test]
 async fn passwords_are_tried_no_faster_by_checks_than_by_logins() {
     let bench = Bench::start().await;
     let (host, url) = (bench.world.host(), bench.gateway.socket_url());
     let wrong = json!({ "mt": "AppCheckLogin", "app": "gangway-admin", "challenge": "1234", "digest": "0".repeat(64) });
-    let (began, mut tried, mut refused) = (Instant::now(), 0, 0);
+    let (began, mut tried) = (Instant::now(), 0);
     while tried < 40 {
-        // Without a place the upgrade is refused.
-        let Ok(mut socket) = AppSession::open_without_login(&host, &url).await else {
-            refused += 1;
-            continue;
-        };
+        // The client may have given up waiting.
+        let Ok(mut socket) = AppSession::open_without_login(&host, &url).await else { continue };
         assert!(socket.send(&wrong).await);
         let answer = socket.next_of("AppCheckLoginResult").await.expect("an answer");
         assert_eq!(answer["ok"], false);
         tried += 1;
     }
-    assert!(refused > 0, "there was always a place");
     assert!(began.elapsed().as_secs() >= 4, "16 places, two seconds each: {:?}", began.elapsed());
 }

@@ -1,5 +1,7 @@
 //! More connections than the process may have.
 
+use std::time::{Duration, Instant};
+
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -68,8 +70,11 @@ async fn when_places_are_rare_a_connection_ends_with_its_answer() {
     let mut first = house.connect("127.0.0.2").await;
     assert!(!asked(&mut first).await.unwrap().contains("connection: close"));
     let begun_by_two = [begun(&house, "127.0.0.3", 20).await, begun(&house, "127.0.0.4", 12).await];
-    let told = asked(&mut first).await.unwrap();
-    assert!(told.contains("connection: close"), "{told}");
+    // What was connected last may not have been accepted yet.
+    let began = Instant::now();
+    while !asked(&mut first).await.unwrap().contains("connection: close") {
+        assert!(began.elapsed() < Duration::from_secs(8), "the connections of two sources are about to be let go");
+    }
     assert!(asked(&mut first).await.is_none(), "its place is free");
     drop(begun_by_two);
     house.close().await;
