@@ -46,6 +46,14 @@ pub enum Basis {
 }
 
 impl Recognition {
+    /// Whether the request reads like one of the phone with this address: the User-Agent is a vendor's and names the address,
+    /// or names none while the file name is one that only this vendor's phones ask for.
+    #[must_use]
+    pub fn reads_like(&self, mac: Mac) -> bool {
+        let own_name = self.file_vendor.is_some() && self.file_vendor == self.vendor;
+        self.basis == Basis::Agent && self.agent_mac.map_or(own_name, |named| named == mac)
+    }
+
     /// Whether the request itself says that one of this vendor's phones asks. A MAC does not say it: prefixes are
     /// shared and sold, and a file of another vendor would break the phone.
     #[must_use]
@@ -319,6 +327,23 @@ mod tests {
     }
 
     #[test]
+    fn names_count_in_any_letter_case() {
+        let registry = registry();
+        for (name, kind, mac) in [
+            ("805EC0AABBCC.CFG", FileKind::Personal, Some("805ec0aabbcc")),
+            ("805ec0aabbcc.Boot", FileKind::BootPersonal, Some("805ec0aabbcc")),
+            ("805ec0aabbcc-LOCAL.CFG", FileKind::Upload, Some("805ec0aabbcc")),
+            ("Y000000000108.CFG", FileKind::Common, None),
+            ("SNOMD785-000413AABBCC.HTM", FileKind::Personal, Some("000413aabbcc")),
+            ("000413AABBCC.XML", FileKind::Personal, Some("000413aabbcc")),
+            ("ATC808287AABBCC.CFG", FileKind::Personal, Some("808287aabbcc")),
+        ] {
+            let found = registry.recognise(None, Some(name));
+            assert_eq!((found.kind, found.mac.map(|mac| mac.to_string()).as_deref()), (kind, mac), "{name}");
+        }
+    }
+
+    #[test]
     fn macs_in_names_are_twelve_digits_and_in_queries_any_spelling() {
         let registry = registry();
         for case in serde_json::from_str::<Vec<Spelling>>(include_str!("../../fixtures/recognition/macs.json")).unwrap()
@@ -334,6 +359,25 @@ mod tests {
             .recognise(Some("Yealink SIP-T54W 96.86.0.70 80:5e:c0:dd:ee:ff"), Some("/p/TOKEN/805EC0AABBCC.cfg"));
         assert_eq!(found.mac.unwrap().to_string(), "805ec0aabbcc");
         assert_eq!(found.agent_mac.unwrap().to_string(), "805ec0ddeeff");
+    }
+
+    #[test]
+    fn a_request_reads_like_the_phone_it_names() {
+        let registry = registry();
+        let mac = Mac::from_hex("805ec0aabbcc").unwrap();
+        let snom = Mac::from_hex("000413aabbcc").unwrap();
+        for (agent, file, mac, expected) in [
+            ("Yealink SIP-T54W 96.86.0.70 80:5e:c0:aa:bb:cc", "805ec0aabbcc.cfg", mac, true),
+            ("Yealink SIP-T54W 96.86.0.70 80:5e:c0:aa:bb:cd", "805ec0aabbcc.cfg", mac, false),
+            // Other vendors' files have such names as well.
+            ("Yealink SIP-T54W 96.86.0.70", "805ec0aabbcc.cfg", mac, false),
+            ("Mozilla/4.0 (compatible; snomD785-SIP 10.1.54.13)", "snomD785-000413AABBCC.htm", snom, true),
+            ("Mozilla/5.0", "snomD785-000413AABBCC.htm", snom, false),
+            ("", "805ec0aabbcc.cfg", mac, false),
+        ] {
+            let found = registry.recognise(Some(agent), Some(file));
+            assert_eq!((found.mac, found.reads_like(mac)), (Some(mac), expected), "{agent} {file}");
+        }
     }
 
     #[test]

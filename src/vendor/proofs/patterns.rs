@@ -32,13 +32,14 @@ pub fn compile(
             let cure = "add at least one User-Agent that was really seen";
             findings.push(Finding::new(path, line_of(text, &agent.pattern), "the pattern has no example", cure));
         }
-        if let Some(regex) = compiled(path, text, &agent.pattern, &["model", "firmware", "mac"], findings) {
+        if let Some(regex) = compiled(path, text, &agent.pattern, false, &["model", "firmware", "mac"], findings) {
             recogniser.agents.push(AgentPattern::new(Arc::clone(&vendor), regex));
         }
     }
     let mut names = Vec::new();
     for file in &manifest.files {
-        if let Some(regex) = compiled(path, text, &file.pattern, &["mac", "model", "number"], findings) {
+        // Phones, and people who type a URL, write names in capitals too.
+        if let Some(regex) = compiled(path, text, &file.pattern, true, &["mac", "model", "number"], findings) {
             recogniser.names.push(NamePattern::new(Arc::clone(&vendor), file.kind, file.unique, regex.clone()));
             names.push(regex);
         }
@@ -55,7 +56,14 @@ pub fn compile(
     names
 }
 
-fn compiled(path: &str, text: &str, pattern: &str, groups: &[&str], findings: &mut Vec<Finding>) -> Option<Regex> {
+fn compiled(
+    path: &str,
+    text: &str,
+    pattern: &str,
+    any_case: bool,
+    groups: &[&str],
+    findings: &mut Vec<Finding>,
+) -> Option<Regex> {
     let line = line_of(text, pattern);
     if !pattern.starts_with('^') || !pattern.ends_with('$') {
         let reason = format!("the pattern {pattern} matches anywhere");
@@ -66,7 +74,9 @@ fn compiled(path: &str, text: &str, pattern: &str, groups: &[&str], findings: &m
         findings.push(Finding::new(path, line, reason, "split it into several entries"));
         return None;
     }
-    match RegexBuilder::new(pattern).size_limit(LARGEST).dfa_size_limit(LARGEST).nest_limit(DEEPEST).build() {
+    let mut builder = RegexBuilder::new(pattern);
+    builder.case_insensitive(any_case).size_limit(LARGEST).dfa_size_limit(LARGEST).nest_limit(DEEPEST);
+    match builder.build() {
         Ok(regex) => {
             for name in regex.capture_names().flatten().filter(|name| !groups.contains(name)) {
                 let reason = format!("the pattern {pattern} has a group '{name}' nobody reads");
