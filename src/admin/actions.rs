@@ -22,7 +22,7 @@ use crate::{
         record::Phone,
         saying::Saying,
     },
-    provision::intents,
+    provision::intents::{self, AllowError},
     wire::appws::Envelope,
 };
 
@@ -112,6 +112,9 @@ pub async fn act(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
 }
 
 async fn allow(deps: &Deps, person: &Person, phone: &Phone, choice: &Value) -> Result<Text, Problem> {
+    if phone.wanted == Wanted::Blocked {
+        return Err(Text::new("allow-blocked").with("mac", phone.mac.to_string()).into());
+    }
     let first_contact = match choice {
         Value::Null | Value::Bool(false) => FirstContact::Refused,
         Value::Bool(true) => FirstContact::Allowed(None),
@@ -142,8 +145,12 @@ async fn allow(deps: &Deps, person: &Person, phone: &Phone, choice: &Value) -> R
         }
     };
     audit::note(&deps.store, person, phone.id, &deed).await?;
-    intents::allow(&deps.store, phone.id, first_contact, deps.clock.now()).await?;
-    Ok(will)
+    match intents::allow(&deps.store, phone.id, first_contact, deps.clock.now()).await {
+        Ok(()) => Ok(will),
+        Err(AllowError::Store(error)) => Err(error.into()),
+        Err(AllowError::Blocked(mac)) => Err(Text::new("allow-blocked").with("mac", mac.to_string()).into()),
+        Err(AllowError::Removed(mac)) => Err(Text::new("phone-is-gone").with("mac", mac.to_string()).into()),
+    }
 }
 
 async fn new_code(deps: &Deps, person: &Person, phone: &Phone, act: &Act) -> Result<Text, Problem> {

@@ -448,7 +448,7 @@ fn start_upkeep(
     tasks.spawn_local("daily copy", upkeep::copy(store.clone(), config.data.copies, clock(), tasks.clone()));
     if is_active {
         tasks.spawn_local("resync", crate::sip::resync::follow(store.clone(), clock(), tasks.clone()));
-        tasks.spawn_local("acknowledge", provision::intents::acknowledge(store.clone(), tasks.clone()));
+        tasks.spawn_local("acknowledge", provision::acknowledgement::run(store.clone(), tasks.clone()));
     }
 }
 

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     clock::{Clock, SystemClock},
     phone::{admission::FirstContact, facet::Wanted, firmware::FirmwareState, mac::Mac, record::Phone, shown::shown},
-    provision::intents,
+    provision::{acknowledgement::Acknowledgement, intents},
     sip::resync,
     store::Store,
 };
@@ -51,6 +51,9 @@ pub enum Phones {
     /// Provision many phones out of a file
     Import(Import),
     /// Let the phone fetch its file with its redirect URL once more, as after a factory reset
+    ///
+    /// This also lets the phone in from an address that is frozen because it tried one MAC address after the other; with
+    /// --from the frozen addresses of that network are thawed. A blocked phone stays blocked: see `activate`.
     Allow {
         #[command(flatten)]
         change: Change,
@@ -69,8 +72,10 @@ pub enum Phones {
     Rotate(Rotate),
     /// Send one more file with all accounts off, then nothing
     Release(Change),
-    /// Deliver nothing any more, whoever proves what
+    /// Deliver nothing any more, whatever the phone proves; `activate` ends it
     Block(Change),
+    /// Put a blocked or released phone back into service: it gets its configuration with its next request
+    Activate(Change),
     /// Compare what the redirect service holds with what it should
     Check(Check),
     /// Take the phone out (redirect entry, sysclient, record), or one user off it
@@ -128,6 +133,7 @@ impl Phones {
                 Self::Rotate(rotate) => rotate.run(&context).await?,
                 Self::Release(change) => act(&context, &change, Intent::Wanted(Wanted::Released)).await?,
                 Self::Block(change) => act(&context, &change, Intent::Wanted(Wanted::Blocked)).await?,
+                Self::Activate(change) => act(&context, &change, Intent::Wanted(Wanted::Active)).await?,
                 Self::Remove { change, user: None } => {
                     act(&context, &change, Intent::Wanted(Wanted::Removed)).await?;
                 }
@@ -301,33 +307,35 @@ async fn show(context: &Context, mac: Mac, as_json: bool) -> anyhow::Result<()> 
 }
 
 async fn act(context: &Context, change: &Change, intent: Intent) -> anyhow::Result<()> {
-    let phone = find(context, change.mac)?;
-    let awaited = intents::awaited_fact(phone.mac);
-    if change.wait {
-        // Written before the change, so that the serving process finds it when it sees the change.
-        context.store.set_fact(context.instance, &awaited, Some("1")).await?;
+    let (store, phone) = (&context.store, find(context, change.mac)?);
+    match intent {
+        Intent::Allow(_) => intents::may_be_allowed(&phone)?,
+        Intent::Wanted(Wanted::Active) if phone.wanted == Wanted::Removed || phone.buried.is_some() => {
+            bail!("{} has been removed: provision it again in Profile or UsersAdmin", phone.mac)
+        }
+        Intent::Wanted(_) | Intent::TakeOff(_) => {}
     }
     context.audit(&phone.mac.to_string(), &intent.deed()).await?;
     let done: anyhow::Result<()> = match intent {
         Intent::Allow(first_contact) => {
-            intents::allow(&context.store, phone.id, first_contact, SystemClock.now()).await.map_err(Into::into)
+            intents::allow(store, phone.id, first_contact, SystemClock.now()).await.map_err(Into::into)
         }
-        Intent::Wanted(wanted) => intents::want(&context.store, phone.id, wanted).await.map_err(Into::into),
-        Intent::TakeOff(user) => intents::take_off(&context.store, phone.id, &user).await.map_err(Into::into),
+        Intent::Wanted(wanted) => intents::want(store, phone.id, wanted).await.map_err(Into::into),
+        Intent::TakeOff(user) => intents::take_off(store, phone.id, &user).await.map_err(Into::into),
     };
-    if done.is_err() && change.wait {
-        context.store.set_fact(context.instance, &awaited, None).await?;
-    }
     done.with_context(|| format!("the record of {} cannot be changed", change.mac))?;
     if !change.wait {
         output::note("Written; a running gateway carries it out now.");
         return Ok(());
     }
-    // What was so already makes no change the serving process could see.
-    let is_known = context.store.roster().get(phone.id).as_ref() == Some(&phone);
-    let waited = wait(context, &phone, &awaited, is_known).await;
-    if waited.is_err() || is_known {
-        context.store.set_fact(context.instance, &awaited, None).await?;
+    // What was so already makes no change that the serving process could see.
+    if store.roster().get(phone.id).as_ref() == Some(&phone) {
+        return wait(context, &phone, None).await;
+    }
+    let request = Acknowledgement::request(store, &phone).await?;
+    let waited = wait(context, &phone, Some(&request)).await;
+    if waited.is_err() {
+        request.cancel(store).await?;
     }
     waited
 }
@@ -358,12 +366,14 @@ async fn resync(context: &Context, change: &Change) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Follows until the serving process has seen the change (or `seen` it before) and nothing is left to do for it.
-async fn wait(context: &Context, phone: &Phone, awaited: &str, mut seen: bool) -> anyhow::Result<()> {
+/// Follows until the serving process has acknowledged the change (where that was asked for) and nothing is left to do for
+/// it.
+async fn wait(context: &Context, phone: &Phone, request: Option<&Acknowledgement>) -> anyhow::Result<()> {
     let store = &context.store;
     let started = Instant::now();
+    let mut seen = false;
     loop {
-        seen = seen || store.fact(context.instance, awaited).is_none();
+        seen = seen || request.is_none_or(|request| request.has_come(store));
         let done = store.roster().get(phone.id).is_none_or(|now| intents::is_carried_out(&now));
         if seen && done {
             output::note("Carried out.");

@@ -2,7 +2,6 @@
 //! process; these functions need nothing but the store.
 
 use jiff::Timestamp;
-use tokio::sync::broadcast::error::RecvError;
 
 use super::{events::Happened, flow::release_is_delivered};
 use crate::{
@@ -10,13 +9,11 @@ use crate::{
     phone::{
         admission::FirstContact,
         facet::{DevicesState, RedirectState, Wanted},
-        instance::InstanceId,
         mac::Mac,
         record::{Account, Credentials, Phone, PhoneId},
     },
     secret::Secret,
     store::{NewEvent, Store, StoreError},
-    tasks::Tasks,
 };
 
 /// Writes down what is wanted.
@@ -54,20 +51,48 @@ fn apply_want(phone: &mut Phone, wanted: Wanted, events: &mut Vec<NewEvent>) {
     }
 }
 
+/// Why a phone was not allowed to come once more.
+#[derive(Debug, thiserror::Error)]
+pub enum AllowError {
+    /// Only activating it ends a block.
+    #[error(
+        "{0} is blocked, and allowing it once does not change that: `gangway phones activate {0}` puts it back into service first"
+    )]
+    Blocked(Mac),
+    /// Its record is a tombstone.
+    #[error("{0} has been removed: provision it again in Profile or UsersAdmin")]
+    Removed(Mac),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 /// Lets the phone fetch its file once more with what travels through the redirect service, as after a factory reset:
 /// the window is opened anew. Coming without a token at all is allowed only where `first_contact` says so.
 ///
 /// # Errors
-/// When the store cannot write it.
+/// When the phone is blocked or removed, or the store cannot write it.
 pub async fn allow(
     store: &Store,
     phone: PhoneId,
     first_contact: FirstContact,
     now: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<(), AllowError> {
     let Some(instance) = store.roster().get(phone).map(|record| record.instance) else { return Ok(()) };
     let days = store.layers(instance).effective(&crate::phone::settings::Lookup::instance(), None).u32("window_days");
-    write(store, phone, |phone, events| apply_allow(phone, days, first_contact, now, events)).await
+    write(store, phone, |phone, events| apply_allow(phone, days, first_contact, now, events)).await?
+}
+
+/// Why the phone cannot be allowed to come once more as it is now.
+///
+/// # Errors
+/// When it is blocked or removed.
+pub fn may_be_allowed(phone: &Phone) -> Result<(), AllowError> {
+    match phone.wanted {
+        _ if phone.buried.is_some() => Err(AllowError::Removed(phone.mac)),
+        Wanted::Blocked => Err(AllowError::Blocked(phone.mac)),
+        Wanted::Active | Wanted::Released | Wanted::Removed => Ok(()),
+    }
 }
 
 /// Whether the phone would get the open part only, because its users' passwords were dropped when an earlier window ended
@@ -77,16 +102,18 @@ pub fn lacks_passwords(phone: &Phone) -> bool {
     phone.accounts.iter().any(|account| account.password.is_empty())
 }
 
-fn apply_allow(phone: &mut Phone, days: u32, first_contact: FirstContact, now: Timestamp, events: &mut Vec<NewEvent>) {
-    if phone.buried.is_some() {
-        return;
-    }
-    if phone.wanted == Wanted::Blocked {
-        phone.wanted = Wanted::Active;
-    }
+fn apply_allow(
+    phone: &mut Phone,
+    days: u32,
+    first_contact: FirstContact,
+    now: Timestamp,
+    events: &mut Vec<NewEvent>,
+) -> Result<(), AllowError> {
+    may_be_allowed(phone)?;
     phone.window.open(now, days);
     phone.window.first_contact = first_contact;
     events.push(Happened::Allowed { without_passwords: lacks_passwords(phone) }.into());
+    Ok(())
 }
 
 /// Changes the phone's own credentials. The former ones stay good until the phone has proven the new ones, which come to
@@ -194,52 +221,6 @@ pub async fn ask_registration(store: &Store, phone: PhoneId, now: Timestamp) -> 
         }
     })
     .await
-}
-
-const AWAITED: &str = "awaited.";
-
-/// The fact with which a command asks the serving process to say that it has seen a change of this phone. The serving
-/// process takes it back.
-#[must_use]
-pub fn awaited_fact(mac: Mac) -> String {
-    format!("{AWAITED}{mac}")
-}
-
-/// Takes back what commands wait for, as soon as this process has seen their changes. Runs until the gateway stops.
-pub async fn acknowledge(store: Store, tasks: Tasks) {
-    let mut changes = store.changes();
-    // What was written before this life has been read: whoever waited for the one before is told now.
-    let mut standing: Vec<_> =
-        store.facts_beginning(AWAITED).into_iter().map(|(instance, key, _)| (instance, key)).collect();
-    loop {
-        for (instance, fact) in std::mem::take(&mut standing) {
-            tell(&store, instance, &fact).await;
-        }
-        let seen = tokio::select! {
-            seen = changes.recv() => match seen {
-                Ok(seen) => vec![(seen.instance, seen.mac)],
-                Err(RecvError::Lagged(_)) => {
-                    store.roster().all().iter().map(|phone| (phone.instance, phone.mac)).collect()
-                }
-                Err(RecvError::Closed) => return,
-            },
-            () = tasks.stopping() => return,
-        };
-        for (instance, mac) in seen {
-            let fact = awaited_fact(mac);
-            if store.fact(instance, &fact).is_some() {
-                standing.push((instance, fact));
-            }
-        }
-    }
-}
-
-async fn tell(store: &Store, instance: InstanceId, fact: &str) {
-    pass(CrashPoint::AwaitedSeen).await;
-    if let Err(error) = store.set_fact(instance, fact, None).await {
-        tracing::error!(fact, %error, "a waiting command cannot be answered");
-    }
-    pass(CrashPoint::AwaitedTold).await;
 }
 
 /// Whether nothing is left to do for what is wanted of it.

@@ -1,6 +1,7 @@
 //! Provisioning: the facets of a phone decided (`flow`) and carried out (`engine`, `steps`), the requests of Users
 //! taken (`intake`), what people want written down (`intents`).
 
+pub mod acknowledgement;
 pub mod adapters;
 pub mod bootstrap;
 mod due;

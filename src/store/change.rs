@@ -8,7 +8,7 @@ use super::{
     Store, account, activity, delivered, device_config,
     error::StoreError,
     event::{self, NewEvent},
-    load, phone,
+    fact, load, phone, setting,
 };
 use crate::phone::{
     instance::InstanceId,
@@ -32,6 +32,13 @@ impl Store {
     #[must_use]
     pub fn changes(&self) -> tokio::sync::broadcast::Receiver<PhoneChanged> {
         self.inner.changes.subscribe()
+    }
+
+    /// The number of the last change of a phone that this process knows. Numbers grow with every change of any phone, here
+    /// or by another process.
+    #[must_use]
+    pub fn change_number(&self, phone: PhoneId) -> Option<i64> {
+        self.inner.roster.entry(phone).map(|(_, change)| change)
     }
 
     /// Enters a phone. Its `id` is given by the store.
@@ -103,6 +110,16 @@ impl Store {
             && known == counter
         {
             return Ok(phone);
+        }
+        // Another process has written it. The change computed from it is published before the watch looks, and receivers
+        // of a phone's change find what was written before it.
+        let caught_up = async {
+            setting::refresh(self, connection).await?;
+            fact::refresh_by(self, connection).await
+        };
+        if let Err(error) = caught_up.await {
+            // The watch tries again; the change itself does not depend on it.
+            tracing::warn!(phone = id.0, %error, "settings and facts of another process are not taken over yet");
         }
         let mut loaded =
             load::phones(connection, &self.inner.keyring, &(id.0..=id.0), &mut load::Alike::default()).await?;

@@ -9,6 +9,7 @@ use std::{
 };
 
 use sqlx::SqliteConnection;
+use tokio::sync::watch;
 
 use super::{
     Store,
@@ -31,6 +32,8 @@ pub(super) struct Facts {
     map: RwLock<Map>,
     /// Raised by every change, while the map is locked for it.
     revision: AtomicU64,
+    /// Marked as changed with it.
+    changed: watch::Sender<()>,
 }
 
 fn place(instance: i64, key: &str) -> String {
@@ -61,7 +64,11 @@ async fn read(connection: &mut SqliteConnection, keyring: &Keyring) -> Result<Ma
 
 impl Facts {
     pub(super) async fn load(connection: &mut SqliteConnection, keyring: &Keyring) -> Result<Self, StoreError> {
-        Ok(Self { map: RwLock::new(read(connection, keyring).await?), revision: AtomicU64::new(0) })
+        Ok(Self {
+            map: RwLock::new(read(connection, keyring).await?),
+            revision: AtomicU64::new(0),
+            changed: watch::Sender::default(),
+        })
     }
 
     fn get(&self, instance: InstanceId, key: &str) -> Option<Fact> {
@@ -72,6 +79,7 @@ impl Facts {
     fn change(&self) -> RwLockWriteGuard<'_, Map> {
         let map = self.map.write().unwrap_or_else(PoisonError::into_inner);
         self.revision.fetch_add(1, Ordering::AcqRel);
+        self.changed.send_replace(());
         map
     }
 }
@@ -79,7 +87,12 @@ impl Facts {
 /// Reads all facts anew: they are few. Under the right to write, so that no older state overwrites a newer one.
 pub(super) async fn refresh(store: &Store) -> Result<(), StoreError> {
     let mut writing = store.inner.writer.take().await;
-    let map = read(&mut writing, &store.inner.keyring).await?;
+    refresh_by(store, &mut writing).await
+}
+
+/// The same for a caller that holds the right to write.
+pub(super) async fn refresh_by(store: &Store, writing: &mut SqliteConnection) -> Result<(), StoreError> {
+    let map = read(writing, &store.inner.keyring).await?;
     *store.inner.facts.change() = map;
     Ok(())
 }
@@ -92,6 +105,12 @@ impl Store {
         // The readers of the map see what was written before the number was raised only behind the lock; whoever sees
         // the new number waits there for the change.
         self.inner.facts.revision.load(Ordering::Acquire)
+    }
+
+    /// Wakes its holder after every change of a fact, here or by another process. Reading waits for the change.
+    #[must_use]
+    pub fn facts_changes(&self) -> watch::Receiver<()> {
+        self.inner.facts.changed.subscribe()
     }
 
     /// A fact that is no secret.

@@ -6,6 +6,7 @@ mod failures;
 mod frozen;
 mod loss;
 mod missing;
+mod order;
 mod requests;
 mod rotate;
 mod schemas;

@@ -104,7 +104,10 @@ impl Terms<'_> {
                 }
             }
         };
-        phone.wanted = Wanted::Active;
+        // Only an administrator ends a block: also one that was set while this request was looked into.
+        if phone.wanted != Wanted::Blocked {
+            phone.wanted = Wanted::Active;
+        }
         // A refusal of the past may be cleared by now.
         if matches!(phone.redirect.state, RedirectState::ForeignOwner | RedirectState::Refused) {
             phone.redirect.reach(RedirectState::Pending, self.now);

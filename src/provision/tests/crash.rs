@@ -9,7 +9,7 @@ use super::{
 use crate::{
     crash_point::{CrashPoint, Story, set_trap},
     phone::facet::{RedirectState, Wanted},
-    provision::intents,
+    provision::acknowledgement,
 };
 
 /// No story passes a point more often.
@@ -36,7 +36,7 @@ async fn gateway(story: Story, dir: tempfile::TempDir, around: &Around) -> Bench
     let bench = Bench::at(url, dir, around.outside.clone(), around.clock.clone()).await;
     if story == Story::People {
         let tasks = bench.stopping();
-        tasks.spawn("acknowledge", intents::acknowledge(bench.store.clone(), tasks.clone()));
+        tasks.spawn("acknowledge", acknowledgement::run(bench.store.clone(), tasks.clone()));
     }
     bench
 }

@@ -14,7 +14,7 @@ use crate::{
         record::Phone,
         settings::Scope,
     },
-    provision::{bootstrap, intents, ports::PbxError, public_url},
+    provision::{acknowledgement::Acknowledgement, bootstrap, intents, ports::PbxError, public_url},
     redirect::{Done, Outcome},
     secret::Secret,
     sysclients::FleetEventKind,
@@ -194,10 +194,10 @@ impl Around {
         let (store, id) = (bench.store.clone(), bench.record().id);
         // As an earlier life may have left it blocked.
         intents::want(&store, id, Wanted::Active).await.unwrap();
-        let awaited = intents::awaited_fact(mac());
-        store.set_fact(bench.instance, &awaited, Some("1")).await.unwrap();
         intents::want(&store, id, Wanted::Blocked).await.unwrap();
-        until("the waiting command's answer", || store.fact(bench.instance, &awaited).is_none()).await;
+        let request = Acknowledgement::request(&store, &bench.record()).await.unwrap();
+        until("the waiting command's answer", || request.has_come(&store)).await;
+        intents::want(&store, id, Wanted::Active).await.unwrap();
         intents::allow(&store, id, FirstContact::default(), bench.now()).await.unwrap();
         intents::rotate(&store, id).await.unwrap();
         assert!(bench.record().former.is_some());

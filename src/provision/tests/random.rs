@@ -193,7 +193,12 @@ impl Life {
             E::Allow => {
                 if let Some(phone) = self.bench.phone() {
                     let now = self.bench.now();
-                    intents::allow(&self.bench.store, phone.id, FirstContact::Refused, now).await.unwrap();
+                    match intents::allow(&self.bench.store, phone.id, FirstContact::Refused, now).await {
+                        Ok(()) => assert_ne!(phone.wanted, Wanted::Blocked),
+                        Err(intents::AllowError::Blocked(_)) => assert_eq!(phone.wanted, Wanted::Blocked),
+                        Err(intents::AllowError::Removed(_)) => assert!(phone.buried.is_some()),
+                        Err(error) => panic!("{error}"),
+                    }
                 }
             }
             E::Seconds => self.pass(40),

@@ -40,6 +40,7 @@ fn does(command: &str) -> Does {
         "phones bootstrap" => Changes(&["MAC", "--http-base", "http://gw.example.com:8080"], "one-time plain-HTTP URL"),
         "phones rotate" => Changes(&["MAC"], "Change the phone's own credentials"),
         "phones release" => Changes(&["MAC"], "Want it released"),
+        "phones activate" => Changes(&["MAC"], "Want it active"),
         "phones block" => Changes(&["MAC"], "Want it blocked"),
         "phones check" => Changes(&["MAC"], "Compare with the redirect service"),
         "phones remove" => Changes(&["MAC"], "Want it removed"),
