@@ -364,6 +364,8 @@ const OTHERS: &[(&str, &str)] = &[
     ("bad-request", "The request cannot be read: {sentence}"),
     ("bad-mac", "This is no MAC address: {sentence}"),
     ("no-phone", "No phone has the MAC address {mac}."),
+    ("bad-address", "'{address}' is no IP address."),
+    ("allow-blocked", "The phone {mac} is blocked, and allowing it once does not change that: activate it first."),
     ("phone-is-gone", "The phone {mac} has been removed: provision it again."),
     ("passive", "Nothing is done. {sentence}"),
     ("unknown-action", "There is no action '{action}'."),
@@ -512,7 +514,15 @@ const OTHERS: &[(&str, &str)] = &[
     ),
     (
         "notice.scanning",
-        "From {address} one MAC address after the other is tried. Until {until} phones behind it are let in by their own credentials, their redirect URL or a certificate only: find out who asks there.",
+        "From {address} one MAC address after the other is tried. Until {until} phones behind it are let in by their own credentials, their redirect URL or a certificate only: find out who asks there. If these are phones of yours, thaw the address; allowing a phone lets it in as well.",
+    ),
+    (
+        "notice.unlisted-proxy",
+        "Phones come through {address}, which names them in {header} and is not in [net] trusted_proxies: windows and admin_from take all of them for one device. If it is your reverse proxy, add {address} to trusted_proxies.",
+    ),
+    (
+        "notice.proxy-header",
+        "The proxy {address} of [net] trusted_proxies names its clients in {header}, which is not [net] client_address_header: limits, windows and admin_from take all of them for the proxy. Set client_address_header to {header}.",
     ),
     (
         "notice.login-refused",

@@ -83,6 +83,7 @@ messages! {
     TokenCreate Changes;
     TokenRevoke Changes;
     Snapshot Looks;
+    Thaw Changes;
 }
 
 #[cfg(test)]

@@ -41,6 +41,7 @@ pub mod settings_write;
 mod shelf;
 pub mod sip_trust;
 mod snapshot;
+mod sources;
 mod text;
 pub mod tokens;
 pub mod told;
@@ -72,6 +73,7 @@ use crate::{
         turned_away::TurnedAwayLogins,
     },
     clock::SharedClock,
+    http::forwarders::Forwarder,
     links::{devices::DevicesLinks, link::Link, pbx::PbxSessions},
     net::{descriptors::Shares, failed_handshakes::FailedHandshakes, reach::Reach},
     phone::{
@@ -134,6 +136,10 @@ pub struct Deps {
     pub scanning: Box<dyn Fn(InstanceId) -> Vec<Scanning> + Send + Sync>,
     /// How the file descriptors are shared out.
     pub shares: Shares,
+    /// Ends the freeze of the source with this address; false when none is frozen.
+    pub thaw: Box<dyn Fn(InstanceId, IpAddr) -> bool + Send + Sync>,
+    /// The proxies before the gateway that the configuration does not take into account.
+    pub forwarders: Box<dyn Fn(InstanceId) -> Vec<Forwarder> + Send + Sync>,
     /// Time.
     pub clock: SharedClock,
     /// Whom sessions belong to.

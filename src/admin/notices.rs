@@ -17,6 +17,7 @@ use crate::{
         app::{ADMIN_APP, PROVIDER_PREFIX},
         turned_away::TurnedAway,
     },
+    http::forwarders::Forwarder,
     net::descriptors::Lack,
     phone::{
         facet::{RedirectState, Wanted},
@@ -95,6 +96,7 @@ pub fn notices(inner: &Inner, instance: InstanceId) -> Vec<Value> {
     urls_and_schemes(deps, instance, &mut all);
     of_settings(deps, instance, &mut all);
     all.extend(scanning(&(deps.scanning)(instance)));
+    all.extend((deps.forwarders)(instance).iter().map(forwarder));
     sip_trust(inner, instance, &mut all);
     if let Some(lack) = deps.shares.lack(deps.store.roster().len()) {
         all.push(descriptors(lack));
@@ -313,6 +315,13 @@ fn scanning(sources: &[Scanning]) -> Vec<Notice> {
         all.push(notice("scanning", "error", Text::new("notice.scanning-more").with("sources", more)));
     }
     all
+}
+
+/// A proxy that the configuration does not take into account.
+fn forwarder(found: &Forwarder) -> Notice {
+    let key = if found.is_listed { "notice.proxy-header" } else { "notice.unlisted-proxy" };
+    let text = Text::new(key).with("address", found.peer.to_string()).with("header", found.header.clone());
+    Notice { since: Some(found.since), ..notice("unlisted-proxy", "warning", text) }
 }
 
 /// SIP/TLS ports that will not let phones in.

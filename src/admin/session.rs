@@ -19,7 +19,7 @@ use super::{
     reply::{Answer, Problem, read, refusal, result},
     settings, settings_write,
     shelf::{Batch, Shelf},
-    snapshot,
+    snapshot, sources,
     text::Text,
     tokens, vendors,
     view::{Delta, View},
@@ -445,6 +445,7 @@ fn beside(inner: Arc<Inner>, person: Arc<Person>, kind: Message, message: Envelo
         Message::TokenCreate => work!(tokens::create_message(&inner.deps, &person, &message)),
         Message::TokenRevoke => work!(tokens::revoke_message(&inner.deps, &person, &message)),
         Message::Snapshot => work!(snapshot::snapshot(&inner, &person, &message)),
+        Message::Thaw => work!(sources::thaw(&inner.deps, &person, &message)),
         // Answered at once.
         Message::Hello
         | Message::Devices

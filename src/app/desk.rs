@@ -11,7 +11,10 @@ use crate::{
     apis::{pbx_admin::ConnectedPbxs, turned_away::TurnedAwayLogins},
     clock::SharedClock,
     config::Config,
-    http::scanners::{Frozen, Scanners},
+    http::{
+        forwarders::Forwarders,
+        scanners::{Frozen, Scanners},
+    },
     links::{devices::DevicesLinks, pbx::PbxSessions},
     net::{descriptors::Shares, failed_handshakes::FailedHandshakes, reach::Reach},
     phone::instance::Instances,
@@ -34,6 +37,7 @@ pub(super) struct Parts {
     pub clock: SharedClock,
     pub scanners: Arc<Scanners>,
     pub turned_away: Arc<TurnedAwayLogins>,
+    pub forwarders: Arc<Forwarders>,
     pub tasks: Tasks,
     pub shares: Shares,
 }
@@ -50,6 +54,7 @@ pub(super) async fn open(config: &Config, threads: &Threads, parts: Parts) -> Re
         failures,
         clock,
         scanners,
+        forwarders,
         turned_away,
         tasks,
         shares,
@@ -75,6 +80,14 @@ pub(super) async fn open(config: &Config, threads: &Threads, parts: Parts) -> Re
         provisioning,
         reach: Reach::public_and(config.net.allow.clone()),
         certificates,
+        thaw: Box::new({
+            let scanners = Arc::clone(&scanners);
+            move |instance, address| scanners.thaw(instance, address)
+        }),
+        forwarders: Box::new({
+            let clock = Arc::clone(&clock);
+            move |instance| forwarders.of(instance, clock.now())
+        }),
         scanning: Box::new({
             let clock = Arc::clone(&clock);
             move |instance| {

@@ -49,6 +49,7 @@ use crate::{
         self,
         client_address::Proxies,
         connections::Patience,
+        forwarders::{self, Forwarders},
         listeners,
         ports::{Pages, Readiness},
         rendered::RenderedFiles,
@@ -179,6 +180,8 @@ impl Application {
         let devices = DevicesLinks::default();
         let scanners = Arc::new(Scanners::new(&store.derive_key("decoys")));
         let turned_away = Arc::<TurnedAwayLogins>::default();
+        let forwarders = Arc::new(Forwarders::default());
+        let proxies = Proxies::configured(&config.net);
         let parts = desk::Parts {
             store: store.clone(),
             instances: instances.clone(),
@@ -190,6 +193,7 @@ impl Application {
             clock: Arc::clone(&clock),
             scanners: Arc::clone(&scanners),
             turned_away: Arc::clone(&turned_away),
+            forwarders: Arc::clone(&forwarders),
             tasks: tasks.clone(),
             shares,
         };
@@ -213,12 +217,16 @@ impl Application {
         }
         tasks.spawn_local("pbx-changes", pbxs::follow(sessions.clone(), provisioning.clone(), tasks.clone()));
         start_upkeep(&config, &store, &instances, &clock, &tasks, is_active);
+        let clicks = watch::follow_clicks(store.clone(), Arc::clone(&scanners), Arc::clone(&clock), tasks.clone());
+        tasks.spawn_local("clicks", clicks);
+        let record =
+            forwarders::record(store.clone(), Arc::clone(&forwarders), proxies.clone(), clock.now(), tasks.clone());
+        tasks.spawn_local("forwarders", record);
 
         let tls = certificates::open(&config, &registry, &failures)?;
         if let Some(tls) = tls.clone() {
             tasks.spawn_local("certificates", certificates::follow(tls, Arc::clone(&clock), tasks.clone()));
         }
-        let proxies = Proxies::configured(&config.net);
         let (instances_of_phones, pnp_clock, watch) = (instances.clone(), Arc::clone(&clock), Arc::clone(&scanners));
         let rest = Rest::new(desk, store.clone(), Arc::clone(&clock), proxies.clone());
         let pages: Arc<dyn Pages> =
@@ -252,6 +260,7 @@ impl Application {
             nonce_key: store.derive_key("http nonces"),
             passive: !is_active,
             scanners,
+            forwarders: Arc::clone(&forwarders),
         })
         .map_err(StartError::Io)?;
         let public = listeners::listen(
@@ -280,9 +289,10 @@ impl Application {
             store: store.clone(),
             folders: Arc::clone(&folders),
             failures: Arc::clone(&failures),
+            forwarders,
             shares,
             certificates: tls.as_ref().map(|tls| Arc::clone(&tls.certificates)),
-            clock: Arc::clone(&clock),
+            clock: Arc::clone(&pnp_clock),
         });
         let text: http::ops::MetricsText = Arc::new(move || {
             measured.set_gauges();

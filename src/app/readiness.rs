@@ -6,6 +6,7 @@ use crate::{
     clock::SharedClock,
     http::{
         certificates::Certificates,
+        forwarders::Forwarders,
         ports::{NotReady, Readiness},
     },
     links::{devices::DevicesLinks, pbx::PbxSessions},
@@ -41,6 +42,8 @@ pub struct LinksReadiness {
     pub shares: Shares,
     /// The certificates of our listeners, where there are TLS listeners.
     pub certificates: Option<Arc<Certificates>>,
+    /// Proxies that are not listed.
+    pub forwarders: Arc<Forwarders>,
     /// Time.
     pub clock: SharedClock,
 }
@@ -78,6 +81,11 @@ impl Readiness for LinksReadiness {
         let descriptors = lack
             .map(|lack| NotReady { what: "file descriptors".to_owned(), why: format!("{}: {CURE}", lack.sentence()) });
         let now = self.clock.now();
+        let proxies = self.instances.iter().flat_map(|instance| {
+            let label = instance.label();
+            let found = self.forwarders.of(instance.id, now).into_iter();
+            found.map(move |one| NotReady { what: format!("{label}: proxy {}", one.peer), why: one.sentence() })
+        });
         let certificates = self.certificates.iter().flat_map(|certificates| certificates.remarks(now));
         let certificates = certificates.map(|why| NotReady { what: "TLS certificate".to_owned(), why });
         let mended = self.store.mended().map(|mended| mended.sentence());
@@ -86,6 +94,7 @@ impl Readiness for LinksReadiness {
             .chain(moves)
             .chain(refusals(&self.failures))
             .chain(descriptors)
+            .chain(proxies)
             .chain(certificates)
             .chain(mended)
             .collect()

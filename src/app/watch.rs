@@ -1,21 +1,59 @@
-//! One memory of who tries MAC addresses, for all ways to ask.
+//! One memory of who tries MAC addresses, for all ways to ask, and the administrator's word that ends it.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use jiff::Timestamp;
+use tokio::sync::broadcast::error::RecvError;
 
 use crate::{
-    http::scanners::Scanners,
-    phone::{instance::InstanceId, mac::Mac},
+    clock::SharedClock,
+    http::{
+        origin::Origin,
+        scanners::{Attempt, Scanners},
+    },
+    phone::{admission::FirstContact, instance::InstanceId, mac::Mac, record::Phone},
     sip::Watch,
+    store::Store,
+    tasks::Tasks,
 };
 
 impl Watch for Scanners {
-    fn saw(&self, instance: InstanceId, source: IpAddr, mac: Mac, now: Timestamp) {
-        self.saw(instance, source, mac, now);
+    fn saw(&self, instance: InstanceId, source: IpAddr, mac: Mac, reads_like_phone: bool, now: Timestamp) {
+        self.saw(instance, Origin::source(source), Attempt { mac, reads_like_phone }, now);
     }
 
-    fn is_frozen(&self, instance: InstanceId, source: IpAddr, now: Timestamp) -> bool {
-        self.is_frozen(instance, source, now)
+    fn is_frozen(&self, instance: InstanceId, source: IpAddr, opened: Option<Timestamp>, now: Timestamp) -> bool {
+        self.is_frozen(instance, Origin::source(source), opened, now)
+    }
+}
+
+/// Thaws the network for which an administrator opened a window, wherever he did it (page, REST, command, table). Runs
+/// until the gateway stops.
+pub(super) async fn follow_clicks(store: Store, scanners: Arc<Scanners>, clock: SharedClock, tasks: Tasks) {
+    let mut changes = store.changes();
+    loop {
+        let changed = tokio::select! {
+            changed = changes.recv() => changed,
+            () = tasks.stopping() => return,
+        };
+        match changed {
+            Ok(changed) => {
+                if let Some(phone) = store.roster().get(changed.id) {
+                    thaw(&scanners, &phone, clock.now());
+                }
+            }
+            Err(RecvError::Lagged(_)) => {
+                store.roster().all().iter().for_each(|phone| thaw(&scanners, phone, clock.now()));
+            }
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+fn thaw(scanners: &Scanners, phone: &Phone, now: Timestamp) {
+    if let (FirstContact::Allowed(Some(network)), Some(opened)) = (phone.window.first_contact, phone.window.opened)
+        && phone.window.is_open(now)
+    {
+        scanners.thaw_network(phone.instance, network, opened);
     }
 }

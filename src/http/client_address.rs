@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 
 use crate::config::NetConfig;
@@ -16,6 +16,23 @@ pub struct Client {
     /// TLS up to us, or up to a trusted proxy that says so.
     pub encrypted: bool,
 }
+
+/// What a forwarding header says that is not believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The address the request came from.
+    pub peer: IpAddr,
+    /// The client it names.
+    pub client: IpAddr,
+    /// The header that names it.
+    pub header: HeaderName,
+    /// The peer is a listed proxy, and the header is not the one that listed proxies write.
+    pub is_listed: bool,
+}
+
+/// The headers in which proxies name their clients.
+const USUAL: [HeaderName; 3] =
+    [HeaderName::from_static("x-forwarded-for"), header::FORWARDED, HeaderName::from_static("x-real-ip")];
 
 /// The reverse proxies before us.
 #[derive(Debug, Clone)]
@@ -72,6 +89,38 @@ impl Proxies {
         };
         Client { address, encrypted }
     }
+}
+
+impl Proxies {
+    /// What the peer of a request says of its client although it is not believed; `client` is who it was taken for.
+    #[must_use]
+    pub fn claim(&self, peer: IpAddr, client: Client, headers: &HeaderMap) -> Option<Claim> {
+        let peer = peer.to_canonical();
+        let is_listed = self.has(&peer);
+        // Of a listed proxy the configured header was read, and it named another client than the proxy itself.
+        if client.address != peer || (is_listed && headers.contains_key(&self.address_header)) {
+            return None;
+        }
+        [&self.address_header].into_iter().chain(&USUAL).find_map(|name| {
+            let line = headers.get_all(name).last()?.to_str().ok()?;
+            let hop = line.rsplit(',').next()?.trim();
+            let client = if *name == header::FORWARDED { forwarded_for(hop) } else { parse_hop(hop) };
+            client.filter(|client| *client != peer).map(|client| Claim {
+                peer,
+                client,
+                header: name.clone(),
+                is_listed,
+            })
+        })
+    }
+}
+
+/// The client in an element of `Forwarded` (RFC 7239).
+fn forwarded_for(element: &str) -> Option<IpAddr> {
+    element.split(';').find_map(|pair| {
+        let (name, value) = pair.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("for").then(|| parse_hop(value.trim().trim_matches('"'))).flatten()
+    })
 }
 
 /// An address as proxies write it: bare, with port, IPv6 in brackets.
@@ -174,6 +223,41 @@ mod tests {
         assert_eq!(found.address.to_string(), "198.51.100.7");
         let found = Proxies::configured(&net).client("192.0.2.1".parse().unwrap(), false, &headers(&rows));
         assert_eq!(found.address.to_string(), "192.0.2.1");
+    }
+
+    #[test]
+    fn a_header_that_is_not_believed_is_a_claim() {
+        let proxies = Proxies::new(vec!["10.0.0.0/8".parse().unwrap()]);
+        for (peer, rows, expected) in [
+            (
+                "192.0.2.1",
+                vec![("x-forwarded-for", "203.0.113.9, 198.51.100.7")],
+                Some(("198.51.100.7", "x-forwarded-for", false)),
+            ),
+            ("192.0.2.1", vec![("x-real-ip", "198.51.100.7")], Some(("198.51.100.7", "x-real-ip", false))),
+            (
+                "192.0.2.1",
+                vec![("forwarded", "for=203.0.113.9, proto=https;For=\"[2001:db8::1]:4711\"")],
+                Some(("2001:db8::1", "forwarded", false)),
+            ),
+            ("192.0.2.1", vec![("forwarded", "for=unknown")], None),
+            ("192.0.2.1", vec![("x-forwarded-for", "192.0.2.1")], None),
+            ("192.0.2.1", vec![], None),
+            // A listed proxy is believed; one that writes another header than the configured one is not.
+            ("10.0.0.1", vec![("x-forwarded-for", "198.51.100.7")], None),
+            ("10.0.0.1", vec![("x-forwarded-for", "nonsense"), ("x-real-ip", "198.51.100.7")], None),
+            ("10.0.0.1", vec![("x-real-ip", "198.51.100.7")], Some(("198.51.100.7", "x-real-ip", true))),
+        ] {
+            let (peer, headers) = (peer.parse().unwrap(), headers(&rows));
+            let claim = proxies.claim(peer, proxies.client(peer, false, &headers), &headers);
+            let expected = expected.map(|(client, header, is_listed)| Claim {
+                peer,
+                client: client.parse().unwrap(),
+                header: HeaderName::try_from(header).unwrap(),
+                is_listed,
+            });
+            assert_eq!(claim, expected, "{peer} {rows:?}");
+        }
     }
 
     proptest::proptest! {

@@ -4,14 +4,13 @@
 use std::{
     collections::HashMap,
     hash::Hash,
-    net::IpAddr,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
 use jiff::Timestamp;
 
-use crate::phone::identity::network;
+use super::origin::Origin;
 
 /// Wrong credentials a source may show before only own credentials are looked at.
 pub const STRIKES: u32 = 10;
@@ -74,9 +73,9 @@ impl<K: Copy + Eq + Hash> Counters<K> {
     }
 }
 
-/// Wrong credentials per source: an IPv4 address or an IPv6 /64.
+/// Wrong credentials per party.
 #[derive(Debug)]
-pub struct Strikes(Counters<IpAddr>);
+pub struct Strikes(Counters<Origin>);
 
 impl Default for Strikes {
     fn default() -> Self {
@@ -92,14 +91,20 @@ impl Strikes {
     }
 
     /// Counts wrong credentials.
-    pub fn add(&self, source: IpAddr, now: Timestamp) {
-        self.0.add(network(source), now);
+    pub fn add(&self, origin: impl Into<Origin>, now: Timestamp) {
+        let origin = origin.into();
+        self.0.add(origin, now);
+        if let Some(whole) = origin.whole() {
+            self.0.add(whole, now);
+        }
     }
 
     /// Whether nothing but own credentials counts from this source.
     #[must_use]
-    pub fn is_locked_out(&self, source: IpAddr, now: Timestamp) -> bool {
-        self.0.get(&network(source), now) >= STRIKES
+    pub fn is_locked_out(&self, origin: impl Into<Origin>, now: Timestamp) -> bool {
+        let origin = origin.into();
+        let over = |origin: Origin| self.0.get(&origin, now) >= STRIKES.saturating_mul(origin.share());
+        over(origin) || origin.whole().is_some_and(over)
     }
 }
 
@@ -123,41 +128,61 @@ impl<K: Copy + Eq + Hash> Seldom<K> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
     }
 
+    fn source(address: &str) -> Origin {
+        Origin::source(address.parse().unwrap())
+    }
+
     #[test]
     fn ten_wrong_ones_lock_a_source_out_for_a_while() {
         let strikes = Strikes::new(16);
-        let source = "192.0.2.1".parse().unwrap();
+        let here = source("192.0.2.1");
         for _ in 0..9 {
-            strikes.add(source, at(0));
+            strikes.add(here, at(0));
         }
-        assert!(!strikes.is_locked_out(source, at(1)));
-        strikes.add(source, at(1));
-        assert!(strikes.is_locked_out(source, at(2)));
-        assert!(!strikes.is_locked_out("192.0.2.2".parse().unwrap(), at(2)));
-        assert!(!strikes.is_locked_out(source, at(1 + 600)));
+        assert!(!strikes.is_locked_out(here, at(1)));
+        strikes.add(here, at(1));
+        assert!(strikes.is_locked_out(here, at(2)));
+        assert!(!strikes.is_locked_out(source("192.0.2.2"), at(2)));
+        assert!(!strikes.is_locked_out(here, at(1 + 600)));
     }
 
     #[test]
     fn an_ipv6_network_is_one_source() {
         let strikes = Strikes::new(16);
         for host in 1..=10 {
-            strikes.add(format!("2001:db8::{host}").parse().unwrap(), at(0));
+            strikes.add(source(&format!("2001:db8::{host}")), at(0));
         }
-        assert!(strikes.is_locked_out("2001:db8::ffff".parse().unwrap(), at(1)));
-        assert!(!strikes.is_locked_out("2001:db8:0:1::1".parse().unwrap(), at(1)));
+        assert!(strikes.is_locked_out(source("2001:db8::ffff"), at(1)));
+        assert!(!strikes.is_locked_out(source("2001:db8:0:1::1"), at(1)));
+    }
+
+    #[test]
+    fn behind_a_proxy_one_client_is_locked_out_and_invented_ones_all_together() {
+        let strikes = Strikes::new(4096);
+        let client = |n: u32| Origin::behind([127, 0, 0, 1].into(), IpAddr::V4(n.into()));
+        for _ in 0..STRIKES {
+            strikes.add(client(1), at(0));
+        }
+        assert!(strikes.is_locked_out(client(1), at(1)) && !strikes.is_locked_out(client(2), at(1)));
+        for n in 0..STRIKES * Origin::Proxy([127, 0, 0, 1].into()).share() {
+            strikes.add(client(1000 + n), at(0));
+        }
+        assert!(strikes.is_locked_out(client(2), at(1)));
     }
 
     #[test]
     fn the_table_stays_bounded() {
         let strikes = Strikes::new(64);
         for host in 0..10_000u32 {
-            strikes.add(IpAddr::V4(host.into()), at(i64::from(host / 100)));
+            strikes.add(Origin::Source(IpAddr::V4(host.into())), at(i64::from(host / 100)));
         }
         assert!(strikes.0.entries.lock().unwrap().len() <= 64);
     }

@@ -12,6 +12,7 @@ pub mod connections;
 pub mod consequences;
 pub mod decoys;
 pub mod departures;
+pub mod forwarders;
 pub mod gate;
 pub mod handshakes;
 pub mod issuers;
@@ -20,6 +21,7 @@ pub mod listeners;
 pub mod memo;
 pub mod meter;
 pub mod ops;
+pub mod origin;
 pub mod paced;
 pub mod path;
 pub mod phone_files;
@@ -47,6 +49,7 @@ use self::{
     client_address::Proxies,
     consequences::Consequences,
     departures::{Departures, Gate},
+    forwarders::Forwarders,
     limits::Strikes,
     memo::Memo,
     meter::Meter,
@@ -89,6 +92,8 @@ pub struct Parts {
     pub passive: bool,
     /// Sources that try one MAC after the other; people are told of them.
     pub scanners: Arc<Scanners>,
+    /// Proxies that are not listed; people are told of them.
+    pub forwarders: Arc<Forwarders>,
 }
 
 /// What every worker shares.
@@ -107,6 +112,7 @@ pub struct Deps {
     used: Used,
     strikes: Strikes,
     scanners: Arc<Scanners>,
+    forwarders: Arc<Forwarders>,
     consequences: Consequences,
     departures: Departures,
     meter: Meter,
@@ -136,6 +142,7 @@ impl Deps {
             bootstraps: parts.bootstraps,
             strikes: Strikes::default(),
             scanners: parts.scanners,
+            forwarders: parts.forwarders,
             consequences,
             meter: Meter::default(),
             passive: parts.passive,

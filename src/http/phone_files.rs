@@ -17,12 +17,14 @@ use super::{
     authorization::{Accounts, judge},
     challenges::{Challenges, Kind},
     client_address::Client,
-    conditional::shows_tag,
+    conditional::{names_tag, shows_tag},
     connections::is_over_tls,
     issuers::Shown,
     limits::{UPLOAD_BYTES, UPLOAD_PATIENCE},
     memo::{Key, Known, Memo},
+    origin::Origin,
     ports::{File, FileKind, Outcome, Seen, Stage},
+    scanners::Attempt,
     subject,
 };
 use crate::{
@@ -50,6 +52,7 @@ struct Visit<'a> {
     known: Rc<Known>,
     token: Option<&'a str>,
     client: Client,
+    origin: Origin,
     now: Timestamp,
     /// Its answer to a challenge was used before.
     spent: bool,
@@ -87,7 +90,10 @@ pub(super) async fn handle(
     let vendor = phone.as_ref().map(|phone| phone.vendor.as_str());
     let header = deps.subject_header.as_ref();
     let shown = subject::shown(request, peer.ip(), header, &deps.proxies.trusted, vendor);
-    let mut visit = Visit { deps, memo: &worker.memo, request, instance, known, token, client, now, spent: false };
+    let claim = deps.proxies.claim(peer.ip(), client, request.headers());
+    let origin = deps.forwarders.origin(instance.id, client, claim.as_ref(), now);
+    let mut visit =
+        Visit { deps, memo: &worker.memo, request, instance, known, token, client, origin, now, spent: false };
     let token = match (token, &phone) {
         (None, _) => Token::None,
         (Some(_), Some(_)) => Token::Known,
@@ -100,7 +106,8 @@ pub(super) async fn handle(
         _ => Authorization::Missing,
     };
     // A token is no guess: whoever has one is not frozen.
-    let frozen = token == Token::None && deps.scanners.is_frozen(instance.id, client.address, now);
+    let opened = phone.as_deref().and_then(|phone| phone.window.opened);
+    let frozen = token == Token::None && deps.scanners.is_frozen(instance.id, visit.origin, opened, now);
     let ask = Ask {
         evidence: Evidence {
             source: client.address,
@@ -118,10 +125,17 @@ pub(super) async fn handle(
     let spent = authorization == Authorization::Used;
     let decision = admit(&ask, phone.as_deref(), now);
     if let (FileAsked::Personal(mac), Token::None, None) = (asked, token, &phone) {
-        deps.scanners.saw(instance.id, client.address, mac, now);
+        let reads_like_phone = visit.known.recognised.whole.reads_like(mac);
+        deps.scanners.saw(instance.id, visit.origin, Attempt { mac, reads_like_phone }, now);
     }
     if decision.strike {
-        deps.strikes.add(client.address, now);
+        deps.strikes.add(visit.origin, now);
+    }
+    if let (Some(claim), Some(phone), Verdict::Personal(proof) | Verdict::Store(proof)) =
+        (&claim, &phone, decision.verdict)
+        && matches!(proof, Proof::Own | Proof::Certificate | Proof::Token)
+    {
+        deps.forwarders.proved(instance.id, phone.id, claim, now);
     }
     visit.spent = spent;
     visit.note_certificate(&shown, phone.as_deref());
@@ -155,7 +169,7 @@ impl Visit<'_> {
         let shown =
             http_auth::Request { method: self.request.method().as_str(), target, authorization: header.to_str().ok() };
         let accounts = Accounts { phone, shared: self.known.shared.as_deref() };
-        let locked_out = || self.deps.strikes.is_locked_out(self.client.address, self.now);
+        let locked_out = || self.deps.strikes.is_locked_out(self.origin, self.now);
         judge(guard, &shown, accounts, &self.deps.used, locked_out, self.now)
     }
 
@@ -222,6 +236,10 @@ impl Visit<'_> {
                 Some(phone) => self.personal(phone, proof, decision.binds_window).await,
                 None => (answer::not_found(), Outcome::Refused(reason)),
             },
+            // Only the names that phones write to are kept: a file of ours that comes back is none.
+            Verdict::Store(_) if self.known.recognised.kind != FileKind::Upload => {
+                (answer::not_found(), Outcome::Refused(Reason::ForbiddenName))
+            }
             Verdict::Store(_) => match phone {
                 Some(phone) => self.upload(phone, payload).await,
                 None => (answer::not_found(), Outcome::Refused(reason)),
@@ -264,6 +282,9 @@ impl Visit<'_> {
     }
 
     async fn personal(&self, phone: &Arc<Phone>, proof: Proof, binds: bool) -> (HttpResponse, Outcome) {
+        let wish = Wish::of(self.request.headers());
+        // Who is told that nothing changed gets no file: that is no delivery, so it binds no window either.
+        let binds = binds && !self.is_unchanged(&wish, phone);
         let bound;
         let phone = if binds {
             let (family, model) = (self.known.recognised.family.clone(), self.known.recognised.model.clone());
@@ -288,7 +309,6 @@ impl Visit<'_> {
             Ok(None) => return (answer::not_found(), Outcome::Refused(Reason::ForbiddenName)),
             Err(sentence) => return self.failed(&sentence),
         };
-        let wish = Wish::of(self.request.headers());
         let form = form(&wish, &file, !proof.is_bootstrap());
         let is_get = self.request.method() == Method::GET;
         let whole = form == Form::Whole && is_get;
@@ -308,6 +328,12 @@ impl Visit<'_> {
             Form::Whole | Form::Part(..) | Form::Outside => Outcome::Peeked,
         };
         (answer::file(&file, form, self.request.method(), done), outcome)
+    }
+
+    /// Whether the answer to a conditional request is 304.
+    fn is_unchanged(&self, wish: &Wish<'_>, phone: &Phone) -> bool {
+        let Some(tags) = wish.none_match else { return false };
+        matches!(self.personal_file(phone, false), Ok(Some(file)) if names_tag(tags, &file.etag))
     }
 
     /// From this worker's memory while the renderer still holds it, else rendered. Right after a change of the record

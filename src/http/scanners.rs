@@ -1,7 +1,18 @@
 //! Sources that try one MAC address after the other. What gives them away: a decoy, neighbours in a row, or very many
-//! addresses nobody has. Such a source is frozen for a while: what takes no more than a MAC and something that many know
-//! (the account all phones share, a first contact without token) opens nothing to it. Phones behind the same address that
-//! prove themselves, by their own credentials, certificate or redirect URL, never notice.
+//! addresses that no phone has. Such a source is frozen for a while: what takes no more than a MAC and something that many
+//! know (the account all phones share, a first contact without token) opens nothing to it. Phones behind the same address
+//! that prove themselves, by their own credentials, certificate or redirect URL, never notice.
+//!
+//! **A carton is no scan.** New phones of one make have neighbouring addresses, and plugged in before their addresses are
+//! entered they all ask. An attempt that reads like a phone of its own (the User-Agent is a vendor's and names the very
+//! address, or names none while the file name is this vendor's own) therefore counts as an unknown address, but not as a
+//! neighbour. A scanner can write the same User-Agents. It gains nothing that a scanner who takes the addresses in random
+//! order does not have: [`MANY`] addresses in [`WITHIN`] is the limit that holds for every source.
+//!
+//! **A window opened later is not shut.** A freeze holds against the windows that were open when its source gave itself away
+//! (`Frozen::signed`). A window that an administrator or a provisioning opens after that admits its phone, until the source
+//! gives itself away again; for that it starts counting at nothing. So whatever is opened and whenever, no source tries
+//! more than [`MANY`] unknown addresses against it.
 //!
 //! Everything is bounded: sources, addresses remembered of each, frozen ones. What falls out is forgotten.
 
@@ -14,9 +25,10 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use ipnet::IpNet;
 use jiff::Timestamp;
 
-use super::decoys::Decoys;
+use super::{decoys::Decoys, origin::Origin};
 use crate::{
     phone::{identity::network, instance::InstanceId, mac::Mac},
     telemetry::metric::{Metric, increment},
@@ -24,7 +36,7 @@ use crate::{
 
 /// Unknown addresses from one source that make it a scanner.
 pub const MANY: usize = 64;
-/// Neighbours asked for in a row that make it one.
+/// Neighbours asked for in a row that make it one, unless each reads like a phone of its own.
 pub const IN_A_ROW: u32 = 8;
 /// How far apart neighbours are at most.
 const STEP: u64 = 4;
@@ -65,6 +77,15 @@ impl Sign {
     }
 }
 
+/// A request for a phone that is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attempt {
+    /// The address it names.
+    pub mac: Mac,
+    /// Whether it reads like a phone of this very address.
+    pub reads_like_phone: bool,
+}
+
 /// A frozen source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Frozen {
@@ -74,11 +95,13 @@ pub struct Frozen {
     pub sign: Sign,
     /// Since when.
     pub since: Timestamp,
+    /// When it gave itself away last: windows opened later are not shut.
+    pub signed: Timestamp,
     /// Until when, if it stops.
     pub until: Timestamp,
 }
 
-type Key = (InstanceId, IpAddr);
+type Key = (InstanceId, Origin);
 
 /// What is known of all sources.
 pub struct Scanners {
@@ -93,10 +116,11 @@ struct Source {
     since: Timestamp,
     /// Unknown addresses, each once.
     seen: Vec<u64>,
-    last: u64,
     last_at: Timestamp,
-    /// Neighbours so far and the way they go.
+    /// Neighbours so far, where and when the row ended, and the way it goes.
     run: u32,
+    row: u64,
+    row_at: Timestamp,
     upwards: bool,
 }
 
@@ -112,11 +136,15 @@ impl Scanners {
         }
     }
 
-    /// Whether a source is frozen; takes no lock.
+    /// Whether a source is frozen for a phone whose window was opened then; takes no lock.
     #[must_use]
-    pub fn is_frozen(&self, instance: InstanceId, address: IpAddr, now: Timestamp) -> bool {
+    pub fn is_frozen(&self, instance: InstanceId, origin: Origin, opened: Option<Timestamp>, now: Timestamp) -> bool {
         let frozen = self.frozen.load();
-        !frozen.is_empty() && frozen.get(&(instance, network(address))).is_some_and(|frozen| frozen.holds(now))
+        let shuts = |origin: Origin| {
+            let frozen = frozen.get(&(instance, origin)).filter(|frozen| frozen.holds(now));
+            frozen.is_some_and(|frozen| opened.is_none_or(|opened| opened <= frozen.signed))
+        };
+        !frozen.is_empty() && (shuts(origin) || origin.whole().is_some_and(shuts))
     }
 
     /// The frozen sources of an instance, the newest first.
@@ -129,32 +157,97 @@ impl Scanners {
         found
     }
 
-    /// Somebody asked for the file of a phone nobody knows, proving nothing.
-    pub fn saw(&self, instance: InstanceId, address: IpAddr, mac: Mac, now: Timestamp) {
-        let key = (instance, network(address));
-        let decoy = self.decoys.holds(instance, mac).then_some(Sign::Decoy);
-        if let Some(sign) = decoy.or(self.count(key, mac, now)) {
-            self.freeze(key, address, sign, now);
+    /// Somebody asked for the file of a phone that is not known, proving nothing.
+    pub fn saw(&self, instance: InstanceId, origin: Origin, attempt: Attempt, now: Timestamp) {
+        let address = match origin {
+            Origin::Source(address) | Origin::Proxy(address) | Origin::Behind { client: address, .. } => address,
+        };
+        let decoy = self.decoys.holds(instance, attempt.mac).then_some(Sign::Decoy);
+        // Of a proxy that is not listed pairs of client and address count, so that invented clients fill no table.
+        let whole = origin.whole().map(|whole| (whole, self.hasher.hash_one((origin, attempt.mac))));
+        if let Some((whole, pair)) = whole {
+            let key = (instance, whole);
+            let Origin::Proxy(proxy) = whole else { return };
+            if let Some(sign) = self.count(key, pair, true, now) {
+                self.freeze(key, proxy, sign, now);
+            }
+            if self.is_frozen(instance, whole, None, now) {
+                return;
+            }
+        }
+        let key = (instance, origin);
+        match decoy.or_else(|| self.count(key, number(attempt.mac), attempt.reads_like_phone, now)) {
+            Some(sign) => self.freeze(key, address, sign, now),
+            None if !attempt.reads_like_phone => self.prolong(key, address, now),
+            None => {}
         }
     }
 
-    fn count(&self, key: Key, mac: Mac, now: Timestamp) -> Option<Sign> {
+    /// Ends the freeze of the source with this address; false when none was frozen.
+    pub fn thaw(&self, instance: InstanceId, address: IpAddr) -> bool {
+        self.thaw_where(|key, frozen| key.0 == instance && network(frozen.address) == network(address))
+    }
+
+    /// Ends the freeze of every source of a network that gave itself away before `opened`: an administrator then opened a
+    /// window for this network.
+    pub fn thaw_network(&self, instance: InstanceId, within: IpNet, opened: Timestamp) -> bool {
+        self.thaw_where(|key, frozen| key.0 == instance && holds(within, frozen.address) && frozen.signed < opened)
+    }
+
+    fn thaw_where(&self, ends: impl Fn(&Key, &Frozen) -> bool) -> bool {
+        if !self.frozen.load().iter().any(|(key, frozen)| ends(key, frozen)) {
+            return false;
+        }
+        let before = self.frozen.rcu(|present| {
+            let mut next: HashMap<Key, Frozen> = HashMap::clone(present);
+            next.retain(|key, frozen| !ends(key, frozen));
+            Arc::new(next)
+        });
+        for (key, frozen) in before.iter().filter(|(key, frozen)| ends(key, frozen)) {
+            tracing::info!(instance = key.0.0, address = %frozen.address, "an administrator ends the freeze of a source");
+        }
+        true
+    }
+
+    fn count(&self, key: Key, number: u64, reads_like_phone: bool, now: Timestamp) -> Option<Sign> {
         let index = usize::try_from(self.hasher.hash_one(key) % PARTS as u64).unwrap_or_default();
         let mut part = self.parts.get(index)?.lock().unwrap_or_else(PoisonError::into_inner);
         if !part.contains_key(&key) && part.len() >= SOURCES / PARTS {
             make_room(&mut part, now);
         }
-        part.entry(key).or_insert_with(|| Source::new(now)).ask(number(mac), now)
+        let many = MANY * key.1.share() as usize;
+        part.entry(key).or_insert_with(|| Source::new(now)).ask(number, reads_like_phone, many, now)
+    }
+
+    /// Adds time to a source that is frozen and goes on.
+    fn prolong(&self, key: Key, address: IpAddr, now: Timestamp) {
+        let until = now.saturating_add(FREEZE).unwrap_or(Timestamp::MAX);
+        let known = self.frozen.load().get(&key).copied().filter(|known| known.holds(now));
+        let due = |known: &Frozen| known.until.saturating_add(PROLONG).is_ok_and(|soon| soon <= until);
+        if let Some(known) = known.filter(due) {
+            self.put(key, Frozen { address, until, ..known }, now);
+        }
     }
 
     fn freeze(&self, key: Key, address: IpAddr, sign: Sign, now: Timestamp) {
         let until = now.saturating_add(FREEZE).unwrap_or(Timestamp::MAX);
         let known = self.frozen.load().get(&key).copied().filter(|known| known.holds(now));
-        if known.is_some_and(|known| known.until.saturating_add(PROLONG).is_ok_and(|soon| soon > until)) {
-            return;
-        }
         let since = known.map_or(now, |known| known.since);
-        let frozen = Frozen { address, sign: known.map_or(sign, |known| known.sign), since, until };
+        let sign = known.map_or(sign, |known| known.sign);
+        self.put(key, Frozen { address, sign, since, signed: now, until }, now);
+        if known.is_none() {
+            increment(Metric::ScanningSources, &[("sign", sign.as_str())]);
+            tracing::warn!(
+                instance = key.0.0,
+                %address,
+                sign = sign.as_str(),
+                %until,
+                "a source tries MAC addresses: requests of it that prove nothing of their own are refused for a while"
+            );
+        }
+    }
+
+    fn put(&self, key: Key, frozen: Frozen, now: Timestamp) {
         self.frozen.rcu(|present| {
             let mut next: HashMap<Key, Frozen> = HashMap::clone(present);
             if next.len() >= FROZEN && !next.contains_key(&key) {
@@ -168,16 +261,6 @@ impl Scanners {
             next.insert(key, frozen);
             Arc::new(next)
         });
-        if known.is_none() {
-            increment(Metric::ScanningSources, &[("sign", sign.as_str())]);
-            tracing::warn!(
-                instance = key.0.0,
-                %address,
-                sign = sign.as_str(),
-                %until,
-                "a source tries MAC addresses: requests of it that prove nothing of their own are refused for a while"
-            );
-        }
     }
 }
 
@@ -196,35 +279,48 @@ impl Frozen {
 
 impl Source {
     fn new(now: Timestamp) -> Self {
-        Self { since: now, seen: Vec::new(), last: 0, last_at: now, run: 1, upwards: true }
+        Self { since: now, seen: Vec::new(), last_at: now, run: 1, row: 0, row_at: now, upwards: true }
     }
 
-    fn ask(&mut self, mac: u64, now: Timestamp) -> Option<Sign> {
+    fn ask(&mut self, mac: u64, reads_like_phone: bool, many: usize, now: Timestamp) -> Option<Sign> {
         let is_over = |since: Timestamp| now.duration_since(since).unsigned_abs() > WITHIN;
         if is_over(self.since) {
             self.since = now;
             self.seen.clear();
         }
-        if mac != self.last {
-            let upwards = mac > self.last;
-            let near = mac.abs_diff(self.last) <= STEP && !is_over(self.last_at);
-            self.run = match near {
-                true if self.run == 1 || upwards == self.upwards => self.run.saturating_add(1),
-                true => 2,
-                false => 1,
-            };
-            (self.last, self.upwards) = (mac, upwards);
+        // Phones between the addresses of a scanner do not break its row, and make none.
+        if !reads_like_phone {
+            if mac != self.row {
+                let upwards = mac > self.row;
+                let near = mac.abs_diff(self.row) <= STEP && !is_over(self.row_at);
+                self.run = match near {
+                    true if self.run == 1 || upwards == self.upwards => self.run.saturating_add(1),
+                    true => 2,
+                    false => 1,
+                };
+                (self.row, self.upwards) = (mac, upwards);
+            }
+            self.row_at = now;
         }
         self.last_at = now;
-        if self.seen.len() < MANY && !self.seen.contains(&mac) {
+        if self.seen.len() < many && !self.seen.contains(&mac) {
             self.seen.push(mac);
         }
-        match () {
-            () if self.run >= IN_A_ROW => Some(Sign::Sequence),
-            () if self.seen.len() >= MANY => Some(Sign::Many),
-            () => None,
-        }
+        let sign = match () {
+            () if self.run >= IN_A_ROW => Sign::Sequence,
+            () if self.seen.len() >= many => Sign::Many,
+            () => return None,
+        };
+        // What it does from now on is the beginning of another sign.
+        (self.run, self.since) = (1, now);
+        self.seen.clear();
+        Some(sign)
     }
+}
+
+/// Whether an address lies in a network. Of an IPv6 source only its /64 is known.
+fn holds(within: IpNet, address: IpAddr) -> bool {
+    within.contains(&address) || (address.is_ipv6() && network(within.addr()) == network(address))
 }
 
 /// Forgets who was silent for long, else who was silent for longest.
@@ -243,125 +339,4 @@ fn number(mac: Mac) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const HERE: InstanceId = InstanceId(1);
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(1_800_000_000 + second).unwrap()
-    }
-
-    fn mac(number: u32) -> Mac {
-        let [_, d, e, f] = number.to_be_bytes();
-        Mac::new([0x80, 0x5e, 0xc0, d, e, f]).unwrap()
-    }
-
-    fn source(host: u8) -> IpAddr {
-        [192, 0, 2, host].into()
-    }
-
-    fn scanners() -> Scanners {
-        Scanners::new(&[7; 32])
-    }
-
-    #[test]
-    fn neighbours_in_a_row_freeze_their_source_for_a_while() {
-        for step in [1_i64, -1, 3] {
-            let scanners = scanners();
-            for n in 0..i64::from(IN_A_ROW) {
-                assert!(!scanners.is_frozen(HERE, source(1), at(n)));
-                // Asking for several names of each changes nothing.
-                for _ in 0..3 {
-                    scanners.saw(HERE, source(1), mac(u32::try_from(5_000 + n * step).unwrap()), at(n));
-                }
-            }
-            assert!(scanners.is_frozen(HERE, source(1), at(8)), "step {step}");
-            assert_eq!(scanners.frozen(HERE, at(8))[0].sign, Sign::Sequence);
-            assert!(!scanners.is_frozen(HERE, source(2), at(8)), "nobody else");
-            assert!(!scanners.is_frozen(InstanceId(2), source(1), at(8)), "no other tenant");
-            assert!(!scanners.is_frozen(HERE, source(1), at(8 + 1800)));
-            assert!(!scanners.is_frozen(HERE, source(1), at(-86_400)), "a clock set back ends it");
-            assert!(scanners.frozen(HERE, at(2000)).is_empty());
-        }
-    }
-
-    #[test]
-    fn going_on_prolongs_it() {
-        let scanners = scanners();
-        for n in 0..100 {
-            scanners.saw(HERE, source(1), mac(n), at(i64::from(n) * 60));
-        }
-        assert!(scanners.is_frozen(HERE, source(1), at(99 * 60 + 1700)));
-        assert_eq!(scanners.frozen(HERE, at(99 * 60))[0].since, at(7 * 60));
-    }
-
-    #[test]
-    fn very_many_unknown_ones_do_as_well() {
-        let scanners = scanners();
-        let far_apart = |n: u32| mac(n.wrapping_mul(2_654_435_761) % 0xff_ffff);
-        for n in 0..u32::try_from(MANY).unwrap() {
-            assert!(!scanners.is_frozen(HERE, source(1), at(0)), "{n}");
-            scanners.saw(HERE, source(1), far_apart(n), at(0));
-        }
-        assert_eq!(scanners.frozen(HERE, at(0))[0].sign, Sign::Many);
-        let slow = super::Scanners::new(&[7; 32]);
-        for n in 0..500 {
-            slow.saw(HERE, source(1), far_apart(n), at(i64::from(n) * 10));
-        }
-        assert!(!slow.is_frozen(HERE, source(1), at(5_000)), "as a large site does in an hour");
-    }
-
-    #[test]
-    fn a_decoy_is_enough() {
-        let scanners = scanners();
-        let decoy = scanners.decoys.beside(HERE, mac(1))[0];
-        scanners.saw(HERE, "2001:db8::1".parse().unwrap(), decoy, at(0));
-        assert!(scanners.is_frozen(HERE, "2001:db8::2".parse().unwrap(), at(1)), "one IPv6 network is one source");
-        assert_eq!(scanners.frozen(HERE, at(1))[0].sign, Sign::Decoy);
-    }
-
-    #[test]
-    fn a_phone_that_asks_again_and_again_is_none() {
-        let scanners = scanners();
-        for n in 0..10_000 {
-            scanners.saw(HERE, source(1), mac(100 + n % 7 * 1000), at(i64::from(n)));
-        }
-        assert!(scanners.frozen(HERE, at(10_000)).is_empty());
-    }
-
-    #[test]
-    fn whatever_strangers_do_the_tables_stay_bounded() {
-        let scanners = scanners();
-        for host in 0..20_000_u32 {
-            for n in 0..IN_A_ROW {
-                scanners.saw(HERE, IpAddr::V4(host.into()), mac(n), at(i64::from(host / 100)));
-            }
-        }
-        let sources: usize = scanners.parts.iter().map(|part| part.lock().unwrap().len()).sum();
-        assert!(sources <= SOURCES);
-        assert!(scanners.frozen.load().len() <= FROZEN);
-    }
-
-    proptest! {
-        /// What a site's unknown phones do: each asks for its own name, in any order, boot after boot.
-        #[test]
-        fn fewer_phones_than_many_in_random_order_freeze_nobody(
-            macs in prop::collection::hash_set((0..0x0f_ffff_u32).prop_map(|n| n * 8), 1..MANY),
-            times in prop::collection::vec(0..600_i64, 200),
-        ) {
-            let scanners = scanners();
-            let macs: Vec<_> = macs.into_iter().filter(|n| !scanners.decoys.holds(HERE, mac(*n))).collect();
-            let mut times = times;
-            times.sort_unstable();
-            for (n, second) in times.into_iter().enumerate() {
-                if let Some(one) = macs.get(n % macs.len().max(1)) {
-                    scanners.saw(HERE, source(1), mac(*one), at(second));
-                }
-            }
-            prop_assert!(!scanners.is_frozen(HERE, source(1), at(600)));
-        }
-    }
-}
+mod tests;

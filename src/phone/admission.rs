@@ -161,7 +161,7 @@ labelled! {
         /// The source is locked out.
         LockedOut = "locked-out", "Too many wrong credentials from this address: only the phone's own credentials are looked at for some minutes.";
         /// The source tried one MAC after the other.
-        SourceFrozen = "source-frozen", "From this address one MAC address after the other was tried: until that is over, only the phone's own credentials, its redirect URL and its certificate count from there.";
+        SourceFrozen = "source-frozen", "From this address one MAC address after the other was tried: until that is over, only the phone's own credentials, its redirect URL and its certificate count from there. If it is your phone, allow it once more.";
         /// The settings ask for a factory certificate.
         CertificateRequired = "certificate-required", "The setting require_certificate is on and the phone showed no certificate: does it reach the TLS listener itself, not through a proxy that ends TLS?";
         /// The same, and its certificate's time is over.

@@ -24,7 +24,8 @@ use super::{
         service::info, phones::list, phones::show, phones::timeline, phones::config, phones::act, phones::resync,
         history::list, history::prune, history::audit, settings::list, settings::set, settings::pending,
         settings::redirect_test, service::providers, service::vendors, service::vendor, service::categories,
-        service::notices, service::connections, import::start, import::state, import::stop, openapi, page::docs,
+        service::notices, service::thaw, service::connections, import::start, import::state, import::stop, openapi,
+        page::docs,
     ),
     components(schemas(ProblemBody, phones::ActionName)),
     tags(

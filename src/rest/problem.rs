@@ -193,7 +193,7 @@ impl Problem {
 /// Which status a refusal of the desk is.
 fn status_of(refusal: &Refusal) -> StatusCode {
     match refusal.text.key() {
-        "bad-request" | "bad-mac" | "bad-scope" | "bad-network" => StatusCode::BAD_REQUEST,
+        "bad-request" | "bad-mac" | "bad-scope" | "bad-network" | "bad-address" => StatusCode::BAD_REQUEST,
         "no-phone" | "unknown-vendor" | "unknown-category" | "unknown-action" => StatusCode::NOT_FOUND,
         "phone-is-gone" => StatusCode::GONE,
         "import.too-large" => StatusCode::PAYLOAD_TOO_LARGE,

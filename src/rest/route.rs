@@ -86,6 +86,7 @@ static DESK: &[Route] = routes! {
     POST "/vendors/{vendor}/redirect-test" Write Json settings::redirect_test;
     GET "/categories" Read Nothing service::categories;
     GET "/notices" Read Nothing service::notices;
+    POST "/notices/thaw" Write Json service::thaw;
     GET "/connections" Read Nothing service::connections;
     GET "/audit" Read Nothing history::audit;
     POST "/import" Write Csv import::start;

@@ -8,8 +8,8 @@ use super::{
     answer::Answer,
     call::Call,
     model::{
-        Categories, Connections, Info, InfoInstance, InfoToken, Notices, ProblemBody, Provider, Providers, Time,
-        Vendor, Vendors,
+        Categories, Connections, Info, InfoInstance, InfoToken, Notices, ProblemBody, Provider, Providers, Thaw,
+        Thawed, Time, Vendor, Vendors,
     },
 };
 
@@ -84,6 +84,14 @@ pub async fn categories(call: Call) -> Result<Answer, Problem> {
 #[utoipa::path(get, path = "/notices", tag = "gateway", responses((status = 200, body = Notices, description = "The notices")))]
 pub async fn notices(call: Call) -> Result<Answer, Problem> {
     call.pass::<Notices>("Notices", json!({})).await
+}
+
+/// Ends the freeze of a source that tried one MAC address after the other.
+#[utoipa::path(post, path = "/notices/thaw", tag = "gateway", request_body = Thaw, responses((status = 200, body = Thawed, description = "Whether it was frozen")))]
+pub async fn thaw(mut call: Call) -> Result<Answer, Problem> {
+    let wish: Thaw = call.json()?;
+    let thawed: Thawed = call.ask("Thaw", json!({ "address": wish.address })).await?;
+    Answer::json(&thawed)
 }
 
 /// Every connection to a service; the gateway logs the same once.

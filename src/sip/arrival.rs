@@ -8,7 +8,7 @@ use tokio::{
     sync::{Mutex, Notify},
 };
 
-use super::disclosure::Desk;
+use super::{disclosure::Desk, shares::Shares};
 use crate::{
     clock::SharedClock,
     config::PnpConfig,
@@ -19,8 +19,6 @@ use crate::{
     wire::sip::{GROUP, Message, Place, Start, accepted, asked, notify},
 };
 
-/// Subscriptions answered per second; a building full of phones after a power cut asks within a minute or two.
-const PER_SECOND: u32 = 50;
 /// NOTIFYs waiting for their answer.
 const MOST_WAITING: usize = 512;
 /// A NOTIFY is sent again after these pauses while the phone does not answer.
@@ -88,8 +86,7 @@ struct State {
     /// By Call-ID: woken when the phone has answered.
     waiting: HashMap<String, Rc<Notify>>,
     told: HashMap<crate::phone::mac::Mac, Timestamp>,
-    second: i64,
-    answered: u32,
+    shares: Shares,
 }
 
 struct Listener {
@@ -134,18 +131,11 @@ impl Listener {
         }
         let Some(asked) = asked(&message) else { return "other" };
         let now = self.clock.now();
-        {
-            let mut state = self.state.lock().await;
-            if state.second != now.as_second() {
-                (state.second, state.answered) = (now.as_second(), 0);
-            }
-            state.answered += 1;
-            if state.answered > PER_SECOND {
-                return "too many";
-            }
+        if !self.state.lock().await.shares.take(source.ip().to_canonical(), now) {
+            return "too many";
         }
         // Nothing distinguishes a phone that is not known from one that is told nothing now.
-        let Some((phone, url)) = self.desk.look_up(asked.mac, source.ip().to_canonical(), now) else {
+        let Some((phone, url)) = self.desk.look_up(&asked, source.ip().to_canonical(), now) else {
             return "not expected";
         };
         let is_repeated = {

@@ -15,14 +15,15 @@ use crate::{
     provision::UrlOf,
     secret::Secret,
     store::Store,
+    wire::sip::Asked,
 };
 
 /// Who tries one MAC address after the other, whatever way it asks.
 pub trait Watch: Send + Sync {
-    /// Somebody asked for a phone nobody knows.
-    fn saw(&self, instance: InstanceId, source: IpAddr, mac: Mac, now: Timestamp);
-    /// Whether a source is one of them.
-    fn is_frozen(&self, instance: InstanceId, source: IpAddr, now: Timestamp) -> bool;
+    /// A source asked for a phone that is not known; `reads_like_phone` when it described itself as phones do.
+    fn saw(&self, instance: InstanceId, source: IpAddr, mac: Mac, reads_like_phone: bool, now: Timestamp);
+    /// Whether a source is one of them, for a phone whose window was opened then.
+    fn is_frozen(&self, instance: InstanceId, source: IpAddr, opened: Option<Timestamp>, now: Timestamp) -> bool;
 }
 
 /// Where phones are looked up.
@@ -41,17 +42,19 @@ pub struct Desk {
 impl Desk {
     /// The phone with this MAC and the URL to tell it; `None` when there is nothing to be told to this source now.
     #[must_use]
-    pub fn look_up(&self, mac: Mac, source: IpAddr, now: Timestamp) -> Option<(Arc<Phone>, Secret)> {
-        let roster = self.store.roster();
+    pub fn look_up(&self, asked: &Asked, source: IpAddr, now: Timestamp) -> Option<(Arc<Phone>, Secret)> {
+        let (roster, mac) = (self.store.roster(), asked.mac);
         if self.instances.iter().all(|instance| roster.by_mac(instance.id, mac).is_none()) {
-            self.instances.iter().for_each(|instance| self.watch.saw(instance.id, source, mac, now));
+            let reads_like_phone = asked.vendor.is_some() && asked.model.is_some() && asked.version.is_some();
+            self.instances.iter().for_each(|instance| self.watch.saw(instance.id, source, mac, reads_like_phone, now));
             return None;
         }
+        let is_frozen = |phone: &Phone| self.watch.is_frozen(phone.instance, source, phone.window.opened, now);
         let mut expected = self
             .instances
             .iter()
             .filter_map(|instance| roster.by_mac(instance.id, mac))
-            .filter(|phone| is_expected(phone, source, now) && !self.watch.is_frozen(phone.instance, source, now));
+            .filter(|phone| is_expected(phone, source, now) && !is_frozen(phone));
         let phone = expected.next()?;
         if expected.next().is_some() {
             // Whose it is cannot be told from a MAC.

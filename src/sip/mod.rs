@@ -3,6 +3,7 @@
 mod arrival;
 mod disclosure;
 pub mod resync;
+mod shares;
 
 pub use arrival::{ArrivalError, Arrivals, listen};
 pub use disclosure::{Desk, Watch};

@@ -40,7 +40,7 @@ const login = new Login(place, () => talk.start());
 const talk = new Talk(socket.href.replace(/\/$/, ""), (challenge) => login.make(challenge), greet);
 app.talk = talk;
 const head = new Head(document.getElementById("head"), app);
-const notices = new Notices(document.getElementById("notices"), () => talk.start());
+const notices = new Notices(document.getElementById("notices"), () => talk.start(), app);
 const stage = new Stage(document.getElementById("stage"), app, (route, title) => {
   document.title = `${title} · gangway`;
   head.at(route);

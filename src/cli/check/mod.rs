@@ -246,6 +246,11 @@ async fn running(
     if let Some(registry) = registry {
         trust::keys(config, &store, &registry.load(), findings);
     }
+    let proxies = crate::http::client_address::Proxies::configured(&config.net);
+    for (_, found) in crate::http::forwarders::recorded(&store, &proxies, SystemClock.now()) {
+        let what = format!("proxy {}: {}", found.peer, found.sentence());
+        findings.push(Finding::warning(what, "then restart the gateway"));
+    }
     links::gateway(config, findings).await;
     for configured in &config.instances {
         match store.instance(&configured.domain, &configured.name).await {

@@ -7,7 +7,10 @@ use md5::{Digest, Md5};
 
 use super::support::{FILE, House, UA, path};
 use crate::{
-    phone::{admission::Policy, record::Credentials},
+    phone::{
+        admission::Policy,
+        record::{Credentials, PhoneId},
+    },
     secret::Secret,
     wire::http_auth::{Algorithm, Scheme},
 };
@@ -242,6 +245,9 @@ async fn the_shared_account_of_a_scanning_source_opens_nothing() {
     assert_eq!(curl("127.0.0.5", FILE, &own).await, 200, "a phone behind the same address");
     house.memory.edit(|phone| phone.window.closed = None);
     assert_eq!(curl("127.0.0.6", FILE, &shared).await, 200, "and everybody elsewhere");
+    house.clock.advance(std::time::Duration::from_secs(60));
+    house.memory.edit(|phone| phone.window.open(crate::clock::Clock::now(&house.clock), 7));
+    assert_eq!(curl("127.0.0.5", FILE, &shared).await, 200, "a window that is opened later");
     house.clock.advance(super::super::scanners::FREEZE);
     house.memory.edit(|phone| phone.window = crate::phone::record::Window::default());
     house.memory.edit(|phone| phone.window.open(crate::clock::Clock::now(&house.clock), 7));
@@ -298,5 +304,39 @@ async fn ipv4_clients_of_an_ipv6_listener_are_themselves() {
     let unknown = path("805ec0999999.cfg");
     assert_eq!(house.request_from("127.0.0.9", "GET", &unknown, forwarded).await.status, 401);
     assert_eq!(house.memory.seen.lock().unwrap().last().unwrap().address, std::net::IpAddr::from([192, 0, 2, 9]));
+    house.close().await;
+}
+
+/// A proxy that is not listed: ten that mistype something lock no other phone out, once phones have proven themselves
+/// through it.
+#[actix_web::test]
+async fn behind_a_proxy_that_is_not_listed_limits_follow_the_client_it_names() {
+    let house = House::open().await;
+    let guess = async |forwarded: &str| {
+        let challenge = challenge(&house).await;
+        let proof = Proof { challenge: &challenge, password: "wrong", nc: 1, cnonce: "c" }.header(&path(FILE));
+        let headers = format!("{proof}X-Forwarded-For: {forwarded}\r\n");
+        house.request_from("127.0.0.5", "GET", &path(FILE), &headers).await.status
+    };
+    let curl = async |forwarded: &str, file: &str, user: &str| {
+        let url = house.url(file);
+        let header = format!("X-Forwarded-For: {forwarded}");
+        let arguments = ["--interface", "127.0.0.5", "--header", &header, "--digest", "--user", user, &url];
+        house.curl(&arguments).await.0
+    };
+    let mut second = (*house.memory.phone()).clone();
+    second.id = PhoneId(8);
+    second.mac = crate::phone::mac::Mac::from_hex("805ec0123457").unwrap();
+    second.own.user = "805ec0123457".into();
+    house.memory.phones.lock().unwrap().insert(second.id, std::sync::Arc::new(second));
+    for (file, user) in [(FILE, "805ec0123456"), ("805ec0123457.cfg", "805ec0123457")] {
+        assert_eq!(curl("203.0.113.9", file, &format!("{user}:OwnPasswordOwnPasswo")).await, 200);
+    }
+    house.memory.edit(|phone| phone.window.open(crate::clock::Clock::now(&house.clock), 7));
+    for _ in 0..10 {
+        assert_eq!(guess("203.0.113.7").await, 401);
+    }
+    assert_eq!(curl("203.0.113.7", FILE, "boot:boot-password").await, 401, "locked out");
+    assert_eq!(curl("203.0.113.8", FILE, "boot:boot-password").await, 200, "another client");
     house.close().await;
 }

@@ -118,6 +118,34 @@ async fn a_phone_provisioned_again_that_holds_its_file_counts_as_delivered() {
 }
 
 #[actix_web::test]
+async fn what_is_answered_without_a_file_binds_no_window() {
+    let mut house = House::open().await;
+    for (method, header) in
+        [("GET", "If-None-Match: *\r\n"), ("GET", "If-None-Match: \"3-Personal\"\r\n"), ("HEAD", "")]
+    {
+        let answer = house.request(method, &with_token(FILE), header).await;
+        assert_eq!(answer.status, if method == "GET" { 304 } else { 200 });
+        assert!(house.memory.phone().window.bound.is_none(), "{method} {header}");
+    }
+    let other = house.request_from("127.0.0.2", "GET", &with_token(FILE), "If-None-Match: \"other\"\r\n").await;
+    assert_eq!((other.status, other.body.len()), (200, 16 * 1024));
+    assert_eq!(house.told.recv().await, Some((PhoneId(7), None)));
+    assert_eq!(house.memory.phone().window.bound.as_ref().unwrap().source.to_string(), "127.0.0.2");
+    assert_eq!(house.request("GET", &with_token(FILE), "If-None-Match: *\r\n").await.status, 401, "bound");
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn a_file_of_ours_is_no_upload() {
+    let house = House::open().await;
+    let put = async |file: &str| house.request("PUT", &with_token(file), "Content-Length: 0\r\n").await.status;
+    assert_eq!([put(FILE).await, put("805ec0123456-local.cfg").await], [404, 204]);
+    let kept: Vec<String> = house.memory.uploads.lock().unwrap().iter().map(|(name, _)| name.clone()).collect();
+    assert_eq!(kept, ["805ec0123456-local.cfg"]);
+    house.close().await;
+}
+
+#[actix_web::test]
 async fn own_credentials_close_the_window() {
     let house = House::open().await;
     let url = house.url(FILE);

@@ -353,6 +353,7 @@ impl House {
             nonce_key: [7; 32],
             passive: false,
             scanners: Arc::new(Scanners::new(&[7; 32])),
+            forwarders: Arc::default(),
         })
         .unwrap();
         let addresses = Addresses {

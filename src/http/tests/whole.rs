@@ -70,6 +70,7 @@ async fn a_yealink_phone_gets_its_file_from_the_store() {
         nonce_key: store.derive_key("http nonces"),
         passive: false,
         scanners: Arc::new(crate::http::scanners::Scanners::new(&store.derive_key("decoys"))),
+        forwarders: Arc::default(),
     })
     .unwrap();
     let addresses = Addresses {

@@ -13,7 +13,7 @@ pub use self::{
     more::{
         AuditPage, AuditRow, Categories, Category, Connection, Connections, Dhcp, HistoryPage, HistoryRow, Import,
         ImportCheck, ImportStarted, Info, InfoInstance, InfoToken, LineProblem, Notice, Notices, Provider, Providers,
-        Pruned, RedirectTest, Vendor, VendorArrival, Vendors,
+        Pruned, RedirectTest, Thaw, Thawed, Vendor, VendorArrival, Vendors,
     },
     phones::{
         Accepted, Account, Action, Config, ConfigLine, Detail, Facet, FirstContact, LastRequest, Phone, PhoneActions,

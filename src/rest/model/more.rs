@@ -265,6 +265,21 @@ pub struct Notices {
     pub notices: Vec<Notice>,
 }
 
+/// A source that is frozen.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Thaw {
+    /// Its IP address, as the notice `scanning` names it.
+    pub address: String,
+}
+
+/// What came of it.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Thawed {
+    /// False when no source with this address was frozen.
+    pub thawed: bool,
+}
+
 /// A connection to a service.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Connection {

@@ -2,11 +2,17 @@
 
 import { html, render } from "../lit/lit-html.js";
 import { count, moment, t, told } from "../text/index.js";
+import { refused } from "../views/parts/said.js";
 import { icon } from "./icons.js";
 
 const ORDER = ["error", "warning", "information"];
 /** Notices that stand open; more are behind a button. */
 const OPEN = 2;
+
+/** The address of a frozen source, or undefined. */
+function thawable({ key, text }) {
+  return key === "scanning" ? text.params?.address : undefined;
+}
 
 /** The banner below the head. */
 export class Notices {
@@ -15,9 +21,10 @@ export class Notices {
   #notices = [];
   #lost = null;
   #all = false;
+  #app;
 
-  constructor(element, retry) {
-    [this.#element, this.#retry] = [element, retry];
+  constructor(element, retry, app) {
+    [this.#element, this.#retry, this.#app] = [element, retry, app];
   }
 
   /** Follows the gateway's notices. */
@@ -54,6 +61,9 @@ export class Notices {
               <b>${t(`page.severity.${notice.severity}`)}</b> ${told(notice.text)}
               ${notice.since ? html`<span class="since">${t("page.since", { since: moment(notice.since) })}</span>` : ""}
             </p>
+            ${thawable(notice)
+              ? html`<button data-act="thaw" @click=${() => this.#thaw(thawable(notice))}>${t("page.notices.thaw")}</button>`
+              : ""}
           </div>`,
         )}
         ${more > 0
@@ -64,6 +74,14 @@ export class Notices {
       `,
       this.#element,
     );
+  }
+
+  async #thaw(address) {
+    try {
+      await this.#app.talk.ask("Thaw", { address });
+    } catch (error) {
+      this.#app.say(refused(this.#app, error));
+    }
   }
 
   #turn() {

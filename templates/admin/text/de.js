@@ -20,6 +20,7 @@ export default {
   "page.notices.more.one": "{count} weiterer Hinweis",
   "page.notices.more.other": "{count} weitere Hinweise",
   "page.notices.fewer": "Weniger Hinweise",
+  "page.notices.thaw": "Sperre dieser Adresse aufheben",
 
   "page.login.lead": "Ohne den innovaphone-Client öffnet das Passwort dieser Instanz die Seite.",
   "page.login.password": "Passwort der Instanz",

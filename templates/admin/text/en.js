@@ -20,6 +20,7 @@ export default {
   "page.notices.more.one": "{count} more notice",
   "page.notices.more.other": "{count} more notices",
   "page.notices.fewer": "Fewer notices",
+  "page.notices.thaw": "Thaw this address",
 
   "page.login.lead": "Without the innovaphone client, the password of this instance opens the page.",
   "page.login.password": "Password of the instance",

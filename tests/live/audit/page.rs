@@ -57,6 +57,7 @@ fn request(message: Message, mac: Mac, token: &Value) -> (Value, &'static str) {
         Message::RedirectTest => (json!({ "vendor": "yealink" }), "try the account at the redirect service"),
         Message::HistoryPrune => (json!({ "days": 30 }), "drop the redirect history older than 30 days"),
         Message::TokenCreate => (json!({ "name": "robot", "scope": "read" }), "make the read token robot"),
+        Message::Thaw => (json!({ "address": "192.0.2.7" }), "end the freeze of 192.0.2.7"),
         Message::TokenRevoke => (json!({ "id": token["id"] }), "revoke the token robot"),
     }
 }

@@ -33,6 +33,7 @@ fn change(route: &Route) -> (&'static str, Value, u16, &'static str) {
         ("POST", "/import") => {
             ("?category=1", json!("mac;user;password\n805ec0123409;user5;secret-5\n"), 202, "import 1 lines")
         }
+        ("POST", "/notices/thaw") => ("", json!({ "address": "192.0.2.7" }), 200, "end the freeze of 192.0.2.7"),
         ("DELETE", "/import") => ("", json!({}), 204, "end the import"),
         (method, path) => panic!("{method} {path}: say here what the audit tells of it"),
     }
