@@ -69,7 +69,6 @@ use crate::{
     redirect::{Limits, Redirects},
     render::Renderer,
     rest::Rest,
-    sip::Desk,
     store::{Claim, Store},
     sysclients::{Fleet, FleetDeps},
     tasks::Tasks,
@@ -299,7 +298,7 @@ impl Application {
             metrics_text()
         });
         let pnp = match is_active {
-            true => start_pnp(&config, &store, &instances_of_phones, watch, &pnp_clock, &tasks).await?,
+            true => watch::start_pnp(&config, &store, &instances_of_phones, watch, &pnp_clock, &tasks).await?,
             false => Vec::new(),
         };
         let ops = listeners::listen_ops(&config.ops.listen, shares.operators, &readiness, &text)?;
@@ -460,27 +459,6 @@ fn start_upkeep(
         tasks.spawn_local("resync", crate::sip::resync::follow(store.clone(), clock(), tasks.clone()));
         tasks.spawn_local("acknowledge", provision::acknowledgement::run(store.clone(), tasks.clone()));
     }
-}
-
-/// Phones that ask by multicast; the bound addresses.
-async fn start_pnp(
-    config: &Config,
-    store: &Store,
-    instances: &Instances,
-    watch: Arc<Scanners>,
-    clock: &SharedClock,
-    tasks: &Tasks,
-) -> Result<Vec<SocketAddr>, StartError> {
-    let arrivals = crate::sip::listen(&config.pnp).await?;
-    let addresses = arrivals.addresses();
-    let desk = Desk {
-        store: store.clone(),
-        instances: instances.clone(),
-        url_of: provision::token_urls(store.clone(), provision::public_urls(store.clone(), instances.clone())),
-        watch,
-    };
-    arrivals.serve(&desk, clock, tasks);
-    Ok(addresses)
 }
 
 async fn start_devices(links: &DevicesLinks, apis: &Apis, trust: &Trust, threads: &Threads) -> Result<(), StartError> {

@@ -1,18 +1,29 @@
 //! One memory of who tries MAC addresses, for all ways to ask, and the administrator's word that ends it.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use tokio::sync::broadcast::error::RecvError;
 
+use super::StartError;
 use crate::{
     clock::SharedClock,
+    config::Config,
     http::{
         origin::Origin,
         scanners::{Attempt, Scanners},
     },
-    phone::{admission::FirstContact, instance::InstanceId, mac::Mac, record::Phone},
-    sip::Watch,
+    phone::{
+        admission::FirstContact,
+        instance::{InstanceId, Instances},
+        mac::Mac,
+        record::Phone,
+    },
+    provision,
+    sip::{Desk, Watch},
     store::Store,
     tasks::Tasks,
 };
@@ -25,6 +36,27 @@ impl Watch for Scanners {
     fn is_frozen(&self, instance: InstanceId, source: IpAddr, opened: Option<Timestamp>, now: Timestamp) -> bool {
         self.is_frozen(instance, Origin::source(source), opened, now)
     }
+}
+
+/// Phones that ask by multicast; the bound addresses.
+pub(super) async fn start_pnp(
+    config: &Config,
+    store: &Store,
+    instances: &Instances,
+    watch: Arc<Scanners>,
+    clock: &SharedClock,
+    tasks: &Tasks,
+) -> Result<Vec<SocketAddr>, StartError> {
+    let arrivals = crate::sip::listen(&config.pnp).await?;
+    let addresses = arrivals.addresses();
+    let desk = Desk {
+        store: store.clone(),
+        instances: instances.clone(),
+        url_of: provision::token_urls(store.clone(), provision::public_urls(store.clone(), instances.clone())),
+        watch,
+    };
+    arrivals.serve(&desk, clock, tasks);
+    Ok(addresses)
 }
 
 /// Thaws the network for which an administrator opened a window, wherever he did it (page, REST, command, table). Runs

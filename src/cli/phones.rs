@@ -72,7 +72,7 @@ pub enum Phones {
     Rotate(Rotate),
     /// Send one more file with all accounts off, then nothing
     Release(Change),
-    /// Deliver nothing any more, whatever the phone proves; `activate` ends it
+    /// Deliver nothing any more, also to a phone that proves itself; `activate` ends it
     Block(Change),
     /// Put a blocked or released phone back into service: it gets its configuration with its next request
     Activate(Change),

@@ -2,11 +2,11 @@
 //! mistype something lock all others out, and unknown ones freeze their source. So they are found, named, and given limits
 //! per client.
 //!
-//! Anybody can write a forwarding header, so a header alone is no evidence: a stranger would escape every limit, or have an
+//! Every client can write a forwarding header, so a header alone is no evidence: a stranger would escape every limit, or have an
 //! administrator trust his address. What counts is what a stranger cannot do: the peer must have carried the own credentials,
 //! certificate or redirect token of [`PHONES`] different phones, each with a forwarding header that names another address.
-//! Phones write no such headers; whatever they travel through does. Whoever owns that many phones of an instance may deceive
-//! it, and gains little: all clients behind such a peer together have limits as well (`Origin::share`).
+//! Phones write no such headers; a proxy on their way does. The owner of that many phones of an instance can imitate one,
+//! and gains little: all clients behind such a peer together have limits as well (`Origin::share`).
 //!
 //! Bounded: so many peers under observation, so many found.
 
@@ -100,7 +100,7 @@ impl Forwarder {
 }
 
 impl Forwarders {
-    /// Who is counted for a request.
+    /// The party that a request counts for.
     #[must_use]
     pub fn origin(&self, instance: InstanceId, client: Client, claim: Option<&Claim>, now: Timestamp) -> Origin {
         let found = self.found.load();
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_proves_what_the_tables_stay_bounded() {
+    fn many_proofs_leave_the_tables_bounded() {
         let forwarders = Forwarders::default();
         for n in 0..2_000_u32 {
             let claim = Claim { peer: IpAddr::V4(n.into()), ..claim([0; 4], [192, 0, 2, 1]) };

@@ -92,7 +92,7 @@ pub struct Parts {
     pub passive: bool,
     /// Sources that try one MAC after the other; people are told of them.
     pub scanners: Arc<Scanners>,
-    /// Proxies that are not listed; people are told of them.
+    /// Proxies that are not listed; a notice names them.
     pub forwarders: Arc<Forwarders>,
 }
 

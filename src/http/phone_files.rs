@@ -283,7 +283,7 @@ impl Visit<'_> {
 
     async fn personal(&self, phone: &Arc<Phone>, proof: Proof, binds: bool) -> (HttpResponse, Outcome) {
         let wish = Wish::of(self.request.headers());
-        // Who is told that nothing changed gets no file: that is no delivery, so it binds no window either.
+        // 304 carries no file: that is no delivery, so it binds no window either.
         let binds = binds && !self.is_unchanged(&wish, phone);
         let bound;
         let phone = if binds {

@@ -11,8 +11,8 @@
 //!
 //! **A window opened later is not shut.** A freeze holds against the windows that were open when its source gave itself away
 //! (`Frozen::signed`). A window that an administrator or a provisioning opens after that admits its phone, until the source
-//! gives itself away again; for that it starts counting at nothing. So whatever is opened and whenever, no source tries
-//! more than [`MANY`] unknown addresses against it.
+//! gives itself away again; for that it starts counting at nothing. So no source tries more than [`MANY`]
+//! unknown addresses against any window, whenever it is opened.
 //!
 //! Everything is bounded: sources, addresses remembered of each, frozen ones. What falls out is forgotten.
 
@@ -157,7 +157,7 @@ impl Scanners {
         found
     }
 
-    /// Somebody asked for the file of a phone that is not known, proving nothing.
+    /// Counts an unproven request for the file of a phone that is not known.
     pub fn saw(&self, instance: InstanceId, origin: Origin, attempt: Attempt, now: Timestamp) {
         let address = match origin {
             Origin::Source(address) | Origin::Proxy(address) | Origin::Behind { client: address, .. } => address,

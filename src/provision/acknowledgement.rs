@@ -111,7 +111,7 @@ mod tests {
 
     /// The gateway writes into the same record (a refusal, a delivery) before, while and after the command does.
     #[tokio::test]
-    async fn a_command_is_acknowledged_whatever_the_gateway_writes_meanwhile() {
+    async fn a_command_is_acknowledged_while_the_gateway_writes_too() {
         let (dir, tasks) = (tempfile::tempdir().unwrap(), Tasks::new());
         let open = async || Store::open(dir.path(), Arc::new(SystemClock), &tasks).await.unwrap();
         let serving = open().await;

@@ -137,7 +137,7 @@ proptest! {
 }
 
 #[test]
-fn a_carton_freezes_nobody_and_very_many_phones_do() {
+fn a_carton_does_not_freeze_its_source_and_very_many_phones_do() {
     // Ten in a row, or bases in steps of four; each asks again and again, in the order in which they start.
     for (count, step) in [(10_u32, 1_u32), (8, 4), (48, 1)] {
         let scanners = scanners();

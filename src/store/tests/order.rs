@@ -1,4 +1,4 @@
-//! What another process writes is found by whoever hears of a later change, also when this process was faster than its watch.
+//! A receiver of a change finds what another process wrote before it, also when this process was faster than its watch.
 
 use super::*;
 

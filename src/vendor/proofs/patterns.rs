@@ -38,7 +38,7 @@ pub fn compile(
     }
     let mut names = Vec::new();
     for file in &manifest.files {
-        // Phones, and people who type a URL, write names in capitals too.
+        // Phones and typed URLs write names in capitals too.
         if let Some(regex) = compiled(path, text, &file.pattern, true, &["mac", "model", "number"], findings) {
             recogniser.names.push(NamePattern::new(Arc::clone(&vendor), file.kind, file.unique, regex.clone()));
             names.push(regex);

@@ -1,4 +1,4 @@
-//! New phones that ask before anybody has entered them are no attack; who tries one address after the other is one, and an
+//! New phones that ask before they are entered are no attack. Trying one address after the other is one, and an
 //! administrator's word ends its freeze for the phone or network he names.
 
 use gangway::{
@@ -105,7 +105,7 @@ async fn a_click_ends_a_freeze_for_its_phone_and_for_its_network() {
         [200, 401],
         "the phone that was meant, and no other"
     );
-    // Who goes on scanning is frozen for it as well.
+    // A source that goes on scanning is frozen for it as well.
     page.act(mac(2), "allow", json!({ "firstContact": true })).await;
     scan(&bench, "805ec0fff2", 20);
     assert_eq!(fetched(&bench, mac(2)), 401);
@@ -228,7 +228,7 @@ fn scan_as(bench: &Bench, clients: impl Fn(u32) -> String) {
     }
 }
 
-/// Anybody can write the header: it changes nothing until phones of this site have proven themselves through its sender.
+/// Every client can write the header: it changes nothing until phones of this site have proven themselves through its sender.
 #[actix_rt::test]
 async fn a_stranger_who_writes_forwarding_headers_is_frozen_as_one_device() {
     let bench = bench().await;
