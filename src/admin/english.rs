@@ -52,12 +52,7 @@ pub fn keys() -> impl Iterator<Item = String> {
     let refusals = Refusal::ALL.iter().map(|refusal| format!("refusal.{}", refusal.as_str()));
     let help = helped().map(|(name, _)| format!("help.{name}"));
     let happened = sayings().map(|saying| saying.key.to_owned());
-    causes
-        .chain(rules)
-        .chain(refusals)
-        .chain(help)
-        .chain(happened)
-        .chain(others().map(|(key, _)| (*key).to_owned()))
+    causes.chain(rules).chain(refusals).chain(help).chain(happened).chain(others().map(|(key, _)| (*key).to_owned()))
 }
 
 /// What every setting does; those of redirect services are the same for all vendors.

@@ -22,10 +22,6 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 
-pub use self::{
-    error::{ServingError, StartError},
-    instances::instance,
-};
 use self::{
     deliveries::ToProvisioning,
     history::StoredHistory,
@@ -34,6 +30,10 @@ use self::{
     sockets::Sockets,
     threads::{Threads, on},
     trust::Trust,
+};
+pub use self::{
+    error::{ServingError, StartError},
+    instances::instance,
 };
 use crate::{
     admin::AdminPages,
