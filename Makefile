@@ -30,7 +30,7 @@ release: ## build the program as packages ship it
 bench: bench-tools tools ## measure; the table of docs/performance.md
 	benches/run.sh
 
-fuzz: ## every target for ten minutes; needs a nightly toolchain (SECONDS_EACH=60 for a look)
+fuzz: ## every target for ten minutes (SECONDS_EACH=60 for a look)
 	@command -v cargo-fuzz >/dev/null || $(CARGO) install cargo-fuzz --version $(FUZZ_VERSION) --locked
 	fuzz/run.sh
 

@@ -38,8 +38,8 @@ pub async fn list(call: Call) -> Result<Answer, Problem> {
 
 /// Sets values, or takes them back; all or nothing. A secret belongs to the address it was set for: with another scheme,
 /// host or port it is emptied, unless the same change sets it.
-#[utoipa::path(patch, path = "/settings", tag = "settings", params(ScopeQuery), request_body = SettingsChange, responses((status = 200, body = SettingsChanged, description = "They are set"), (status = 422, body = ProblemBody, content_type = "application/problem+json", description = "None is set; errors says which are not possible")))]
-pub async fn set(call: Call) -> Result<Answer, Problem> {
+#[utoipa::path(patch, path = "/settings", tag = "settings", params(ScopeQuery), request_body = SettingsChange, responses((status = 204, description = "They are set"), (status = 200, body = SettingsChanged, description = "They are set; secrets were emptied, or there is something to correct"), (status = 422, body = ProblemBody, content_type = "application/problem+json", description = "None is set; errors says which are not possible")))]
+pub async fn set(mut call: Call) -> Result<Answer, Problem> {
     let query: ScopeQuery = call.query()?;
     let change: SettingsChange = call.json()?;
     let values: Map<String, Value> = change
@@ -47,7 +47,12 @@ pub async fn set(call: Call) -> Result<Answer, Problem> {
         .into_iter()
         .map(|(name, value)| (name, value.map_or(Value::Null, |value| Value::String(value.expose().to_owned()))))
         .collect();
-    call.pass::<SettingsChanged>("SettingsSet", json!({ "scope": query.scope(), "values": values })).await
+    let body = json!({ "scope": query.scope(), "values": values });
+    let changed: SettingsChanged = call.ask("SettingsSet", body).await?;
+    match changed.emptied.is_empty() && changed.remarks.is_empty() {
+        true => Ok(Answer::nothing()),
+        false => Answer::json(&changed),
+    }
 }
 
 /// How many phones would get another file now.

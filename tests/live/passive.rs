@@ -134,7 +134,7 @@ async fn every_way_to_a_phone_is_refused_and_nothing_goes_out() {
     bench.assert_no_violation();
 
     // It can be made ready meanwhile, and after taking over everything goes on.
-    assert_eq!(script.change("PATCH", "/settings", &json!({ "values": { "language": "de" } })).await.status, 200);
+    assert_eq!(script.change("PATCH", "/settings", &json!({ "values": { "language": "de" } })).await.status, 204);
     bench.gateway.stop();
     let done = bench.gateway.command(&["restore", "--take-over"]);
     assert!(done.status.success(), "{}", said(&done));

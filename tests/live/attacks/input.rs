@@ -164,7 +164,7 @@ async fn a_value_of_earlier_times_is_remarked_and_stays() {
     assert_eq!(layers.get("ntp_server_1").unwrap().expose(), "$(id)");
     // Taken back, the remark is gone, also of a vendor that is not there.
     let taken = json!({ "values": { "ntp_server_1": null, "ldap_password": null, "redirect.gigaset.protocol": null } });
-    assert_eq!(script.change("PATCH", "/settings", &taken).await.status, 200);
+    assert_eq!(script.change("PATCH", "/settings", &taken).await.status, 204);
     let begun = std::time::Instant::now();
     while script.json("/notices").await.to_string().contains("setting-wrong") {
         assert!(begun.elapsed() < crate::support::records::PATIENCE, "the remarks stay");
