@@ -97,6 +97,7 @@ fn trouble(phone: &mut Phone, kind: usize, since: Timestamp) {
 
 /// Enters phones of these numbers.
 pub async fn enter(gateway: &Gateway, numbers: std::ops::Range<usize>, change: impl Fn(&mut Phone)) {
+    gateway.records().wait_accounts_known().await;
     let store = &gateway.records().store;
     let now = gangway::clock::Clock::now(&gangway::clock::SystemClock);
     let numbers: Vec<usize> = numbers.collect();

@@ -438,7 +438,7 @@ export default {
   "help.window_days": "Wie lange ein provisioniertes Telefon seine ersten Dateien holen darf.",
   "help.history_days": "Wie lange der Verlauf aufbewahrt wird.",
   "help.redirect.protocol": "Protokoll des Dienstes. Leer = das, das der Hersteller nennt.",
-  "help.redirect.url": "Adresse des Dienstes. Leer = die übliche. Eine Adresse, die nicht öffentlich ist oder mit http:// beginnt, muss in [net] allow der Konfiguration stehen.",
+  "help.redirect.url": "Adresse des Dienstes. Leer = die übliche. Eine Adresse, die nicht öffentlich ist oder deren Schema http ist, muss in [net] allow der Konfiguration stehen.",
   "help.redirect.user": "Unser Konto dort.",
   "help.redirect.password": "Dessen Kennwort. Es gehört zu protocol und url: Ein anderes Protokoll oder Schema, ein anderer Host oder Port leert es.",
   "help.redirect.server_name": "Name unseres Servereintrags. Leer = aus der Domäne gebildet.",

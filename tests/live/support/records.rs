@@ -49,29 +49,34 @@ impl Records {
         }
     }
 
-    /// Waits until no fact begins so. This process hears of another one's facts a moment late, and without a message.
+    /// Waits until no fact begins so.
     pub async fn wait_no_facts(&self, prefix: &str) {
-        let search = async {
-            while !self.store.facts_beginning(prefix).is_empty() {
-                tokio::time::sleep(Duration::from_millis(20)).await;
+        self.wait_facts(&format!("the facts {prefix}* to go"), |store| store.facts_beginning(prefix).is_empty()).await;
+    }
+
+    /// Waits until the engine knows with which redirect accounts phones are tried. Before that it takes a phone that was
+    /// refused for one that another account was refused for.
+    pub async fn wait_accounts_known(&self) {
+        let layers = self.store.layers(self.instance);
+        for vendor in ["yealink", "snom"] {
+            if layers.get(&format!("redirect.{vendor}.password")).is_some() {
+                let key = format!("redirect_tried.{vendor}");
+                let known = |store: &Store| store.secret_fact(self.instance, &key).is_some();
+                self.wait_facts(&format!("the account at {vendor} to be known"), known).await;
             }
-        };
-        if tokio::time::timeout(PATIENCE, search).await.is_err() {
-            panic!("facts stay behind: {:?}", self.store.facts_beginning(prefix));
         }
     }
 
-    /// Waits for a fact and returns its value.
-    pub async fn wait_fact(&self, key: &str) -> String {
+    async fn wait_facts(&self, what: &str, is_so: impl Fn(&Store) -> bool) {
+        let mut changes = self.store.facts_changes();
         let search = async {
-            loop {
-                match self.store.fact(self.instance, key) {
-                    Some(value) => return value,
-                    None => tokio::time::sleep(Duration::from_millis(20)).await,
-                }
+            while !is_so(&self.store) {
+                changes.changed().await.expect("the store is there");
             }
         };
-        tokio::time::timeout(PATIENCE, search).await.unwrap_or_else(|_| panic!("no fact {key} within {PATIENCE:?}"))
+        if tokio::time::timeout(PATIENCE, search).await.is_err() {
+            panic!("waited {PATIENCE:?} for {what}: {:?}", self.store.facts_beginning(""));
+        }
     }
 
     /// Waits until the record of a phone is as wanted, and returns it.
