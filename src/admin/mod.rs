@@ -15,6 +15,7 @@ pub mod csv;
 mod deeds;
 mod diff;
 pub mod english;
+mod english_notices;
 mod english_values;
 mod file;
 pub mod handed;

@@ -41,6 +41,7 @@ mod seal;
 mod sealed;
 mod setting;
 mod setting_change;
+mod staging;
 mod standing;
 mod together;
 mod token;

@@ -3,9 +3,9 @@
 //! audit, uploads, delivered files) is as of that copy.
 
 use std::{
-    fs::{self, DirBuilder, OpenOptions},
+    fs::{self, OpenOptions},
     io,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -22,6 +22,7 @@ use super::{
     files::{failed, prepare_directory},
     key_file,
     missing::Beginning,
+    staging::Staging,
 };
 use crate::{
     phone::{instance::InstanceId, record::Phone},
@@ -30,27 +31,6 @@ use crate::{
 
 /// The directory it is written in.
 const STAGING: &str = "rescuing";
-
-/// A directory that is gone with this value.
-struct Staging(PathBuf);
-
-impl Staging {
-    fn make(dir: &Path) -> Result<Self, StoreError> {
-        let path = dir.join(STAGING);
-        if path.exists() {
-            // Of a process that died.
-            fs::remove_dir_all(&path).map_err(failed("remove", &path))?;
-        }
-        DirBuilder::new().mode(0o700).create(&path).map_err(failed("create the directory", &path))?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Staging {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 impl Store {
     /// Writes what this process knows into a new copy. Nobody may write meanwhile.
@@ -62,9 +42,9 @@ impl Store {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let written = runtime.map_err(failed("write a copy into", &store.inner.dir)).and_then(|runtime| {
                 runtime.block_on(async {
-                    let staging = Staging::make(&store.inner.dir)?;
+                    let staging = Staging::make(&store.inner.dir, STAGING)?;
                     let tasks = Tasks::new();
-                    let written = store.write_into(&staging.0, &tasks, now).await;
+                    let written = store.write_into(staging.path(), &tasks, now).await;
                     tasks.finish(Duration::from_secs(10)).await;
                     written
                 })

@@ -9,7 +9,7 @@ use gangway::{
         mac::Mac,
         record::{Delivery, Flags, Phone, new_token},
     },
-    store::RequestNote,
+    store::{RequestNote, Store},
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -95,9 +95,23 @@ fn trouble(phone: &mut Phone, kind: usize, since: Timestamp) {
     }
 }
 
+/// Waits until the engine knows with which redirect accounts phones are tried. Before that it takes a phone that was refused
+/// for one that another account was refused for.
+async fn accounts_are_known(gateway: &Gateway) {
+    let records = gateway.records();
+    let layers = records.store.layers(records.instance);
+    for vendor in ["yealink", "snom"] {
+        if layers.get(&format!("redirect.{vendor}.password")).is_some() {
+            let key = format!("redirect_tried.{vendor}");
+            let is_known = |store: &Store| store.secret_fact(records.instance, &key).is_some();
+            records.wait_facts(&format!("the account at {vendor} to be known"), is_known).await;
+        }
+    }
+}
+
 /// Enters phones of these numbers.
 pub async fn enter(gateway: &Gateway, numbers: std::ops::Range<usize>, change: impl Fn(&mut Phone)) {
-    gateway.records().wait_accounts_known().await;
+    accounts_are_known(gateway).await;
     let store = &gateway.records().store;
     let now = gangway::clock::Clock::now(&gangway::clock::SystemClock);
     let numbers: Vec<usize> = numbers.collect();

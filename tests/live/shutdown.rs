@@ -14,12 +14,7 @@ use crate::support::{
 #[actix_rt::test]
 async fn open_requests_are_answered_before_the_end() {
     let world = world().start().await.unwrap();
-    let options = Options::default().redirecting(&world);
-    let site = Site::new(&options);
-    site.records(&options).await;
-    let process = site.serve();
-    world.connect_gateway(&site.url());
-    world.wait_gateway().await.unwrap();
+    let (_site, process) = Site::serving(&world, Options::default()).await;
     // One phone in service holds a sysclient; another one's provisioning is on its way.
     world.provision(mac(2), "user2", TITLE).await.unwrap();
     world.add_phone(mac(2), model::T46U).boot().await.unwrap();

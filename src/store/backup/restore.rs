@@ -28,10 +28,12 @@ use crate::{
         key_file::{self, CREDENTIAL, KEY},
         seal::Keyring,
         sealed::SEALED,
+        staging::Staging,
     },
     tasks::Tasks,
 };
 
+/// Where everything is made ready.
 const STAGING: &str = "restoring";
 
 /// What to restore where.
@@ -121,15 +123,15 @@ impl Restore<'_> {
         if !self.replace && fs::metadata(&there).is_ok_and(|there| there.len() > 0) {
             return Err(RestoreError::Occupied { dir: self.dir.to_owned() });
         }
-        let staging = Staging::make(self.dir)?;
-        let (contents, made) = self.unpack(&staging.0, passphrase, &mut progress)?;
+        let staging = Staging::make(self.dir, STAGING)?;
+        let (contents, made) = self.unpack(staging.path(), passphrase, &mut progress)?;
         progress(Progress::Checking);
-        verify(&staging.0).await?;
-        let (phones, tokens) = self.quieten(&staging.0, made, &mut progress).await?;
-        let ready = staging.0.join("ready");
+        verify(staging.path()).await?;
+        let (phones, tokens) = self.quieten(staging.path(), made, &mut progress).await?;
+        let ready = staging.path().join("ready");
         let bare = contents.is_none();
         if !bare {
-            fs::rename(staging.0.join(KEY), ready.join(KEY)).map_err(failed("move the key to", &ready))?;
+            fs::rename(staging.path().join(KEY), ready.join(KEY)).map_err(failed("move the key to", &ready))?;
         }
         let now = self.clock.now();
         let aside = format!("replaced-{}", now.strftime("%Y-%m-%dT%H-%M-%SZ"));
@@ -285,25 +287,4 @@ fn private(path: &Path) -> std::io::Result<File> {
 fn write_key(staging: &Path, text: &str) -> Result<(), StoreError> {
     let path = staging.join(KEY);
     key_file::replace(&path, text)
-}
-
-/// The directory everything is made ready in; gone with this value.
-struct Staging(PathBuf);
-
-impl Staging {
-    fn make(dir: &Path) -> Result<Self, StoreError> {
-        let path = dir.join(STAGING);
-        if path.exists() {
-            // Of a restoration that died before it was decided.
-            fs::remove_dir_all(&path).map_err(failed("remove", &path))?;
-        }
-        DirBuilder::new().mode(0o700).create(&path).map_err(failed("create the directory", &path))?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Staging {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }

@@ -43,12 +43,7 @@ struct Scene {
 impl Scene {
     async fn start() -> (Self, Process) {
         let world = world().start().await.unwrap();
-        let options = Options::default().redirecting(&world);
-        let site = Site::new(&options);
-        site.records(&options).await;
-        let process = site.serve();
-        world.connect_gateway(&site.url());
-        world.wait_gateway().await.unwrap();
+        let (site, process) = Site::serving(&world, Options::default()).await;
         let phone = Self::install(&world, 1).await;
         (Self { world, site, phone }, process)
     }

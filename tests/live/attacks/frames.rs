@@ -337,12 +337,7 @@ fn hostile(listener: &TcpListener, refused: &Arc<AtomicUsize>) {
 #[actix_rt::test]
 async fn a_hostile_devices_fills_no_memory() {
     let world = world().users(SOCKETS).start().await.unwrap();
-    let options = Options::default().redirecting(&world);
-    let site = Site::new(&options);
-    site.records(&options).await;
-    let process = site.serve();
-    world.connect_gateway(&site.url());
-    world.wait_gateway().await.unwrap();
+    let (site, process) = Site::serving(&world, Options::default()).await;
     for number in 1..=SOCKETS {
         let mac = mac(u8::try_from(number).unwrap());
         let request = ProvisionRequest::new(&mac.to_string(), &format!("user{number}"), TITLE);

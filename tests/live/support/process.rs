@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gangway::{clock::SystemClock, store::Store, tasks::Tasks};
+use gangway::{clock::SystemClock, sim::world::World, store::Store, tasks::Tasks};
 use tempfile::TempDir;
 
 use super::{
@@ -64,6 +64,17 @@ impl Site {
         let (http, ops) = (free_port(), free_port());
         options.write(dir.path(), http, ops);
         Self { dir, http, ops }
+    }
+
+    /// A site in `world` whose gateway serves, with the PBX connected.
+    pub async fn serving(world: &World, options: Options) -> (Self, Process) {
+        let options = options.redirecting(world);
+        let site = Self::new(&options);
+        site.records(&options).await;
+        let process = site.serve();
+        world.connect_gateway(&site.url());
+        world.wait_gateway().await.unwrap();
+        (site, process)
     }
 
     /// The records, read through a store of our own beside the process; the settings of `options` are written.

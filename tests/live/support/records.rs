@@ -54,20 +54,14 @@ impl Records {
         self.wait_facts(&format!("the facts {prefix}* to go"), |store| store.facts_beginning(prefix).is_empty()).await;
     }
 
-    /// Waits until the engine knows with which redirect accounts phones are tried. Before that it takes a phone that was
-    /// refused for one that another account was refused for.
-    pub async fn wait_accounts_known(&self) {
-        let layers = self.store.layers(self.instance);
-        for vendor in ["yealink", "snom"] {
-            if layers.get(&format!("redirect.{vendor}.password")).is_some() {
-                let key = format!("redirect_tried.{vendor}");
-                let known = |store: &Store| store.secret_fact(self.instance, &key).is_some();
-                self.wait_facts(&format!("the account at {vendor} to be known"), known).await;
-            }
-        }
+    /// Waits for a fact and returns its value.
+    pub async fn wait_fact(&self, key: &str) -> String {
+        self.wait_facts(&format!("the fact {key}"), |store| store.fact(self.instance, key).is_some()).await;
+        self.store.fact(self.instance, key).unwrap()
     }
 
-    async fn wait_facts(&self, what: &str, is_so: impl Fn(&Store) -> bool) {
+    /// Waits until the facts of the store are so.
+    pub async fn wait_facts(&self, what: &str, is_so: impl Fn(&Store) -> bool) {
         let mut changes = self.store.facts_changes();
         let search = async {
             while !is_so(&self.store) {

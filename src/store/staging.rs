@@ -1,0 +1,35 @@
+//! A directory in which files are made ready before they take their places.
+
+use std::{
+    fs::{self, DirBuilder},
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+};
+
+use super::{error::StoreError, files::failed};
+
+/// The directory. Dropping this value removes it.
+pub(super) struct Staging(PathBuf);
+
+impl Staging {
+    /// Makes an empty one in `dir` that only the owner may read. One of a process that died is removed first.
+    pub(super) fn make(dir: &Path, name: &str) -> Result<Self, StoreError> {
+        let path = dir.join(name);
+        if path.exists() {
+            fs::remove_dir_all(&path).map_err(failed("remove", &path))?;
+        }
+        DirBuilder::new().mode(0o700).create(&path).map_err(failed("create the directory", &path))?;
+        Ok(Self(path))
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
