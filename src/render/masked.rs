@@ -119,6 +119,7 @@ impl Renderer {
                     settings: layers.effective(&lookup, Some(&phone.device_config)),
                     phone: Some(&phone),
                     url: "https://gateway.example.com/phone/".to_owned(),
+                    url_problem: None,
                     common: false,
                     today: self.today(),
                 };

@@ -98,9 +98,6 @@ pub enum RenderError {
         /// What the format cannot carry.
         cannot: &'static str,
     },
-    /// The URL the file would send the phone to is not known.
-    #[error("the file is not rendered: {0}")]
-    Url(#[from] UrlError),
     /// The template failed, or wrote what its stage must not hold.
     #[error("the file is not rendered: {0}; run 'gangway check'")]
     Template(String),
@@ -207,6 +204,8 @@ pub(super) struct Prepared<'a> {
     pub settings: Effective,
     pub phone: Option<&'a Phone>,
     pub url: String,
+    /// Why the URL is not known, and empty.
+    pub url_problem: Option<UrlError>,
     pub common: bool,
     pub today: Timestamp,
 }
@@ -256,21 +255,23 @@ pub(super) fn prepare<'a>(
     };
     let settings = resolve(request.layers, &lookup, phone.map(|phone| &phone.device_config));
     // A file all phones share holds no URL.
-    let url = match (common, request.stage, request.token) {
-        (true, _, _) => String::new(),
-        (false, Stage::Open, Some(token)) => format!("{}{token}/", base(request, vendor, settings.scheme())?),
-        (false, _, _) => base(request, vendor, settings.scheme())?,
+    let (url, url_problem) = match (common, base(request, vendor, settings.scheme())) {
+        (true, _) => (String::new(), None),
+        (false, Ok(base)) => match request.token.filter(|_| request.stage == Stage::Open) {
+            Some(token) => (format!("{base}{token}/"), None),
+            None => (base, None),
+        },
+        (false, Err(problem)) => (String::new(), Some(problem)),
     };
-    Ok(Prepared { vendor, family, generation, file, model, settings, phone, url, common, today })
+    Ok(Prepared { vendor, family, generation, file, model, settings, phone, url, url_problem, common, today })
 }
 
-/// Where the phone reaches us from now on. A file without a URL would leave the phone without a server, so there is none.
-fn base(request: &FileRequest<'_>, vendor: &Vendor, scheme: Scheme) -> Result<String, RenderError> {
-    let base = match request.phone {
+/// Where the phone reaches us from now on.
+fn base(request: &FileRequest<'_>, vendor: &Vendor, scheme: Scheme) -> Result<String, UrlError> {
+    match request.phone {
         Some(phone) => request.urls.base(&phone.provider, scheme),
         None => request.urls.shared_base(vendor.providers.iter().map(|provider| provider.name.as_str()), scheme),
-    };
-    Ok(base?)
+    }
 }
 
 impl Prepared<'_> {
@@ -319,6 +320,11 @@ impl Prepared<'_> {
         let mut neutral = neutral::build(&Inputs { phone, settings, facts: &facts, url: &self.url, today: self.today });
         let format = self.format();
         neutral.check_turn(|value| format.is_exact(value));
+        if let Some(problem) = &self.url_problem {
+            neutral
+                .notes
+                .push(format!("the file names no URL of the gateway, and the phone keeps the one it has: {problem}"));
+        }
         if let Some((what, _)) = neutral.exact().find(|(_, value)| !format.is_exact(value)) {
             return Err(RenderError::Unwritable { mac: phone.mac.to_string(), what, cannot: format.cannot_carry() });
         }

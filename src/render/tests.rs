@@ -3,6 +3,7 @@
 mod canaries;
 mod injection;
 mod masked;
+mod urls;
 mod yealink_models;
 
 use std::sync::{Arc, LazyLock};

@@ -193,13 +193,13 @@ impl Problem {
 /// Which status a refusal of the desk is.
 fn status_of(refusal: &Refusal) -> StatusCode {
     match refusal.text.key() {
-        "bad-request" | "bad-mac" | "bad-scope" | "bad-network" | "bad-address" => StatusCode::BAD_REQUEST,
+        "bad-request" | "bad-mac" | "bad-scope" | "bad-network" => StatusCode::BAD_REQUEST,
         "no-phone" | "unknown-vendor" | "unknown-category" | "unknown-action" => StatusCode::NOT_FOUND,
         "phone-is-gone" => StatusCode::GONE,
         "import.too-large" => StatusCode::PAYLOAD_TOO_LARGE,
         "store-failed" | "busy" | "passive" => StatusCode::SERVICE_UNAVAILABLE,
         "devices-failed" => StatusCode::BAD_GATEWAY,
-        "settings-refused" => StatusCode::UNPROCESSABLE_ENTITY,
+        "settings-refused" | "bad-address" => StatusCode::UNPROCESSABLE_ENTITY,
         // What is asked for makes sense, but not as things stand.
         _ => StatusCode::CONFLICT,
     }

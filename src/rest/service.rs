@@ -87,7 +87,7 @@ pub async fn notices(call: Call) -> Result<Answer, Problem> {
 }
 
 /// Ends the freeze of a source that tried one MAC address after the other.
-#[utoipa::path(post, path = "/notices/thaw", tag = "gateway", request_body = Thaw, responses((status = 200, body = Thawed, description = "Whether it was frozen")))]
+#[utoipa::path(post, path = "/notices/thaw", tag = "gateway", request_body = Thaw, responses((status = 200, body = Thawed, description = "Whether it was frozen"), (status = 422, body = ProblemBody, content_type = "application/problem+json", description = "No IP address")))]
 pub async fn thaw(mut call: Call) -> Result<Answer, Problem> {
     let wish: Thaw = call.json()?;
     let thawed: Thawed = call.ask("Thaw", json!({ "address": wish.address })).await?;
