@@ -1,6 +1,8 @@
 //! Places of sockets that have not logged in yet. What they may do is bounded by their number: of one source, and of all.
 //! A socket that finds no place waits for one for a moment, because app objects of a PBX come all at once. A source from
-//! which a PBX has logged in before has places of its own, which strangers cannot take.
+//! which a PBX of an instance has logged in before has places of its own for that instance, which strangers and other
+//! instances cannot take. A wrong password holds its place for long only while no other socket of its source waits for one,
+//! so that the right password finds a place.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -14,16 +16,17 @@ use tokio::sync::oneshot;
 use crate::phone::{identity::network, instance::InstanceId};
 
 /// Sockets one source may have open without having logged in, whether or not a PBX has logged in from there: a wrong
-/// password holds its place for a while, so this is what bounds guessing. A login takes a few round trips.
+/// password holds its place for two seconds at least, so this bounds guessing. A login takes a few round trips.
 const PER_SOURCE: usize = 16;
 /// Sockets that have not logged in, of all sources.
 const ALL: usize = 1024;
 /// The same of all sources from which a PBX has logged in before, beside the others.
 const ALL_PROVEN: usize = 512;
-/// Sockets of one source that wait for a place.
-const WAITING_PER_SOURCE: usize = 256;
-/// Sockets of all sources that wait for a place.
-const WAITING: usize = 2048;
+/// Sockets of one source that wait for a place. Where all of them have a wrong password, sixteen places are free every two
+/// seconds: the last of these sockets waits eight seconds, which is less than [`PATIENCE`].
+const WAITING_PER_SOURCE: usize = 64;
+/// Sockets of all sources that wait for a place. Each keeps the head of its request, which may be as long as a head may be.
+const WAITING: usize = 512;
 /// How long one waits: within that time the sockets before it have logged in or have failed.
 const PATIENCE: Duration = Duration::from_secs(12);
 /// Sources remembered per instance; the oldest is forgotten.
@@ -48,13 +51,20 @@ struct State {
 #[derive(Debug, Default)]
 struct Counts {
     all: usize,
-    of: HashMap<IpAddr, usize>,
+    of: HashMap<IpAddr, HashMap<InstanceId, usize>>,
 }
 
 #[derive(Debug)]
 struct Waiting {
-    source: IpAddr,
+    client: Client,
     place: oneshot::Sender<Place>,
+}
+
+/// What a socket is counted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Client {
+    instance: InstanceId,
+    source: IpAddr,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,32 +77,42 @@ enum Kind {
 #[derive(Debug)]
 pub struct Place {
     places: Arc<Places>,
-    source: IpAddr,
+    client: Client,
     kind: Kind,
 }
 
 impl Counts {
+    /// Of a source at all instances.
     fn of(&self, source: IpAddr) -> usize {
-        self.of.get(&source).copied().unwrap_or_default()
+        self.of.get(&source).map_or(0, |instances| instances.values().sum())
     }
 
-    fn add(&mut self, source: IpAddr) {
-        *self.of.entry(source).or_default() += 1;
+    /// Of a source at one instance.
+    fn at(&self, client: Client) -> usize {
+        self.of.get(&client.source).and_then(|instances| instances.get(&client.instance)).copied().unwrap_or_default()
+    }
+
+    fn add(&mut self, client: Client) {
+        *self.of.entry(client.source).or_default().entry(client.instance).or_default() += 1;
         self.all += 1;
     }
 
-    fn remove(&mut self, source: IpAddr) {
-        let Some(own) = self.of.get_mut(&source) else { return };
+    fn remove(&mut self, client: Client) {
+        let Some(instances) = self.of.get_mut(&client.source) else { return };
+        let Some(own) = instances.get_mut(&client.instance) else { return };
         (*own, self.all) = (*own - 1, self.all - 1);
         if *own == 0 {
-            self.of.remove(&source);
+            instances.remove(&client.instance);
+        }
+        if instances.is_empty() {
+            self.of.remove(&client.source);
         }
     }
 }
 
 impl State {
-    fn is_proven(&self, source: IpAddr) -> bool {
-        self.sources.values().any(|sources| sources.contains(&source))
+    fn is_proven(&self, client: Client) -> bool {
+        self.sources.get(&client.instance).is_some_and(|sources| sources.contains(&client.source))
     }
 
     fn counts(&mut self, kind: Kind) -> &mut Counts {
@@ -102,15 +122,23 @@ impl State {
         }
     }
 
-    /// Whether there is a place for the source, and which.
-    fn free(&self, source: IpAddr) -> Option<Kind> {
-        let own = self.proven.of(source) + self.strangers.of(source);
+    /// Whether there is a place for the client, and which.
+    fn free(&self, client: Client) -> Option<Kind> {
+        let proven = self.proven.at(client);
         // A source has at most as many as are free: where many sources come, each gets fewer.
-        let has_room = |counts: &Counts, all: usize| own < PER_SOURCE.min(all.saturating_sub(counts.all));
-        if self.is_proven(source) && has_room(&self.proven, ALL_PROVEN) {
+        let has_room = |own: usize, counts: &Counts, all: usize| own < PER_SOURCE.min(all.saturating_sub(counts.all));
+        if self.is_proven(client) && has_room(proven + self.strangers.at(client), &self.proven, ALL_PROVEN) {
             return Some(Kind::Proven);
         }
-        has_room(&self.strangers, ALL).then_some(Kind::Stranger)
+        has_room(proven + self.strangers.of(client.source), &self.strangers, ALL).then_some(Kind::Stranger)
+    }
+
+    /// Those before the client in its queue: of its source, and where that is proven, at its instance.
+    fn waiting_before(&self, client: Client) -> usize {
+        let is_proven = self.is_proven(client);
+        let is_before =
+            |other: Client| other.source == client.source && (!is_proven || other.instance == client.instance);
+        self.waiting.iter().filter(|waiting| is_before(waiting.client)).count()
     }
 }
 
@@ -127,37 +155,38 @@ impl Places {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for a socket of `source`; waits for one if there is none. `None` when none came free in time, or too many
-    /// wait already.
-    pub async fn enter(self: &Arc<Self>, source: IpAddr) -> Option<Place> {
+    /// A place for a socket of `source` at `instance`; waits for one if there is none. `None` when none came free in time,
+    /// or too many wait already. A caller that drops the future waits no longer.
+    pub async fn enter(self: &Arc<Self>, instance: InstanceId, source: IpAddr) -> Option<Place> {
         // One customer's end of an IPv6 network is one source.
-        let source = network(source);
+        let client = Client { instance, source: network(source) };
         let waiting = {
             let mut state = self.lock();
-            // Who waits already comes first.
-            let own = state.waiting.iter().filter(|waiting| waiting.source == source).count();
+            state.waiting.retain(|waiting| !waiting.place.is_closed());
+            // Sockets that wait already come first.
+            let own = state.waiting_before(client);
             if own == 0
-                && let Some(kind) = state.free(source)
+                && let Some(kind) = state.free(client)
             {
-                return Some(self.take(&mut state, source, kind));
+                return Some(self.take(&mut state, client, kind));
             }
             let free = WAITING.saturating_sub(state.waiting.len());
             if own >= WAITING_PER_SOURCE.min(free) {
                 return None;
             }
             let (place, waiting) = oneshot::channel();
-            state.waiting.push_back(Waiting { source, place });
+            state.waiting.push_back(Waiting { client, place });
             waiting
         };
-        // Those that gave up waiting stand in nobody's way.
+        // A socket before this one may have given up.
         self.hand_out();
         let place = tokio::time::timeout(PATIENCE, waiting).await;
         place.ok()?.ok()
     }
 
-    fn take(self: &Arc<Self>, state: &mut State, source: IpAddr, kind: Kind) -> Place {
-        state.counts(kind).add(source);
-        Place { places: Arc::clone(self), source, kind }
+    fn take(self: &Arc<Self>, state: &mut State, client: Client, kind: Kind) -> Place {
+        state.counts(kind).add(client);
+        Place { places: Arc::clone(self), client, kind }
     }
 
     /// Gives free places to those that wait.
@@ -170,8 +199,8 @@ impl Places {
             if one.place.is_closed() {
                 continue;
             }
-            match state.free(one.source) {
-                Some(kind) => left.extend(one.place.send(self.take(&mut state, one.source, kind)).err()),
+            match state.free(one.client) {
+                Some(kind) => left.extend(one.place.send(self.take(&mut state, one.client, kind)).err()),
                 None => state.waiting.push_back(one),
             }
         }
@@ -199,11 +228,25 @@ impl Places {
     }
 }
 
+impl Place {
+    /// Whether a socket waits that could have this place: of the same source, at the same instance where it is proven.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        let state = self.places.lock();
+        let Client { instance, source } = self.client;
+        let fits = |other: Client| {
+            let is_shared = || self.kind == Kind::Stranger && !state.is_proven(other);
+            other.source == source && (other.instance == instance || is_shared())
+        };
+        state.waiting.iter().any(|waiting| fits(waiting.client) && !waiting.place.is_closed())
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         let has_waiting = {
             let mut state = self.places.lock();
-            state.counts(self.kind).remove(self.source);
+            state.counts(self.kind).remove(self.client);
             !state.waiting.is_empty()
         };
         if has_waiting {
@@ -226,7 +269,7 @@ mod tests {
 
     /// A place that is there without waiting.
     fn now(places: &Arc<Places>, source: IpAddr) -> Option<Place> {
-        places.enter(source).now_or_never().flatten()
+        places.enter(INSTANCE, source).now_or_never().flatten()
     }
 
     /// Sixteen of each of so many sources.
@@ -266,7 +309,7 @@ mod tests {
         let sockets = (0..60).map(|_| {
             let places = Arc::clone(&places);
             async move {
-                let place = places.enter(host(1)).await;
+                let place = places.enter(INSTANCE, host(1)).await;
                 tokio::task::yield_now().await;
                 place.is_some()
             }
@@ -281,11 +324,15 @@ mod tests {
     async fn those_that_wait_are_bounded_and_one_that_gave_up_takes_no_place() {
         let places = Arc::new(Places::default());
         let inside: Vec<Place> = (0..PER_SOURCE).map(|_| now(&places, host(1)).unwrap()).collect();
-        let mut waiting: Vec<_> = (0..WAITING_PER_SOURCE).map(|_| Box::pin(places.enter(host(1)))).collect();
+        let mut waiting: Vec<_> = (0..WAITING_PER_SOURCE).map(|_| Box::pin(places.enter(INSTANCE, host(1)))).collect();
         for one in &mut waiting {
             assert!(one.now_or_never().is_none(), "it waits");
         }
-        assert_eq!(places.enter(host(1)).now_or_never().map(|place| place.is_none()), Some(true), "refused at once");
+        assert_eq!(
+            places.enter(INSTANCE, host(1)).now_or_never().map(|place| place.is_none()),
+            Some(true),
+            "refused at once"
+        );
         assert!(now(&places, host(2)).is_some());
         drop(waiting);
         drop(inside);
@@ -321,7 +368,7 @@ mod tests {
     async fn what_waits_gets_in_when_its_source_is_proven() {
         let places = Arc::new(Places::default());
         let strangers = crowd(&places, 5_000);
-        let mut waiting = Box::pin(places.enter(host(1)));
+        let mut waiting = Box::pin(places.enter(INSTANCE, host(1)));
         assert!((&mut waiting).now_or_never().is_none());
         places.prove(INSTANCE, host(1));
         assert!(waiting.await.is_some());
@@ -336,5 +383,35 @@ mod tests {
         assert!(now(&places, host(1)).is_none());
         drop(inside);
         assert!(now(&places, host(1)).is_some());
+    }
+
+    #[actix_rt::test]
+    async fn a_place_is_wanted_while_a_socket_of_its_source_waits() {
+        let places = Arc::new(Places::default());
+        let mut inside: Vec<Place> = (0..PER_SOURCE).map(|_| now(&places, host(1)).unwrap()).collect();
+        let other = now(&places, host(2)).unwrap();
+        assert!(!inside[0].is_wanted());
+        let mut waiting = Box::pin(places.enter(INSTANCE, host(1)));
+        assert!((&mut waiting).now_or_never().is_none());
+        assert!(inside[0].is_wanted() && !other.is_wanted());
+        let mut second = Box::pin(places.enter(INSTANCE, host(1)));
+        assert!((&mut second).now_or_never().is_none());
+        inside.pop();
+        assert!(waiting.await.is_some() && inside[0].is_wanted(), "one place for one of them");
+        drop(second);
+        assert!(!inside[0].is_wanted(), "it has given up");
+    }
+
+    #[actix_rt::test]
+    async fn sockets_of_one_instance_take_no_places_of_another_one_at_the_same_source() {
+        let places = Arc::new(Places::default());
+        let other = InstanceId(2);
+        places.prove(INSTANCE, host(1));
+        let at_other = |_| places.enter(other, host(1)).now_or_never().flatten();
+        let strangers: Vec<Place> = (0..60).filter_map(at_other).collect();
+        let mut waiting = Box::pin(places.enter(other, host(1)));
+        assert!((&mut waiting).now_or_never().is_none());
+        let own: Vec<Place> = (0..60).filter_map(|_| now(&places, host(1))).collect();
+        assert_eq!((strangers.len(), own.len()), (PER_SOURCE, PER_SOURCE));
     }
 }

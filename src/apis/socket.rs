@@ -44,6 +44,13 @@ pub fn no_place() -> HttpResponse {
     HttpResponse::ServiceUnavailable().insert_header(("Retry-After", "10")).finish()
 }
 
+/// The answer to a client that sends frames while its upgrade waits for a place.
+#[must_use]
+pub fn too_early() -> HttpResponse {
+    increment(Metric::SocketsRefused, &[]);
+    HttpResponse::BadRequest().force_close().finish()
+}
+
 /// Answers an upgrade request and serves the socket until it ends. It has its `place` until it has logged in.
 ///
 /// # Errors
@@ -209,16 +216,16 @@ impl Socket {
                     Then::GoOn
                 }
                 Action::CloseAfter(pause) => {
-                    let hold = self.apis.wrong_passwords.hold(self.source, self.apis.clock.now());
-                    self.pause(pause.max(hold)).await;
+                    let _has_place = self.pause(pause).await;
                     Then::End(CloseCode::Policy, "login failed".to_owned())
                 }
                 Action::Pause(pause) => {
                     increment(Metric::LoginsFailed, &[("reason", "wrong-password-check")]);
                     tracing::warn!(instance = %self.instance.label(), source = %self.source, "a wrong password was tried with AppCheckLogin");
-                    let hold = self.apis.wrong_passwords.hold(self.source, self.apis.clock.now());
-                    self.pause(pause.max(hold)).await;
-                    Then::GoOn
+                    match self.pause(pause).await {
+                        true => Then::GoOn,
+                        false => Then::End(CloseCode::Policy, "others wait to log in".to_owned()),
+                    }
                 }
                 Action::Close(reason) => Then::End(CloseCode::Policy, reason.to_string()),
             };
@@ -247,12 +254,22 @@ impl Socket {
         self.apis.turned_away.note(self.instance.id, refused, self.source, self.apis.clock.now());
     }
 
-    /// Also when the client is gone: its place is what a guesser must not have back at once.
-    async fn pause(&self, pause: Duration) {
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            () = self.apis.tasks.stopping() => {}
+    /// After a wrong password, also when the client is gone: a guesser must not have its place back at once. The more wrong
+    /// passwords its source has sent, the longer the socket keeps its place; but after each `pause` it gives its place to a
+    /// socket of the source that waits, which may have the right password. False when it has no place any more.
+    async fn pause(&mut self, pause: Duration) -> bool {
+        let mut left = self.apis.wrong_passwords.hold(self.source, self.apis.clock.now()).max(pause);
+        while !left.is_zero() {
+            let step = pause.min(left);
+            tokio::select! {
+                () = tokio::time::sleep(step) => left -= step,
+                () = self.apis.tasks.stopping() => break,
+            }
+            if self.place.take_if(|place| place.is_wanted()).is_some() {
+                return false;
+            }
         }
+        self.place.is_some()
     }
 
     fn logged_in(&mut self, identity: Identity, link: &mut Option<crate::links::link::Link>) {

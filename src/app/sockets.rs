@@ -3,6 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use actix_web::{HttpRequest, HttpResponse, web::Payload};
+use futures_util::StreamExt;
 
 use crate::{
     apis::{Apis, socket},
@@ -30,12 +31,19 @@ impl Sockets {
 }
 
 impl Upgrade for Sockets {
-    fn upgrade(&self, request: HttpRequest, payload: Payload, instance: Arc<Instance>) -> LocalReply<HttpResponse> {
+    fn upgrade(&self, request: HttpRequest, mut payload: Payload, instance: Arc<Instance>) -> LocalReply<HttpResponse> {
         let source = self.source(&request);
         let apis = self.apis.clone();
         Box::pin(async move {
             let Some(source) = source else { return HttpResponse::BadRequest().finish() };
-            let Some(place) = apis.places.enter(source).await else { return socket::no_place() };
+            let place = tokio::select! {
+                biased;
+                place = apis.places.enter(instance.id, source) => place,
+                // Frames may come after the answer only (RFC 6455, 4.1). Nothing judges them before, so none are kept; and
+                // a client that has gone gives up its turn.
+                _early = payload.next() => return socket::too_early(),
+            };
+            let Some(place) = place else { return socket::no_place() };
             let answer = socket::upgrade(&request, payload, (source, place), &instance, &apis).await;
             answer.unwrap_or_else(|error| error.error_response())
         })

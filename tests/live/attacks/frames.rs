@@ -242,6 +242,35 @@ async fn unfinished_frames_of_strangers_fill_no_memory() {
     }
 }
 
+/// An upgrade that waits for its turn is not a websocket yet: frames before the answer end it.
+#[actix_rt::test]
+async fn upgrades_that_wait_keep_no_frames() {
+    const UPGRADES: usize = 240;
+    let attacked = Attacked::start().await;
+    let frames = [header(1 << 20, true), vec![b'x'; 300 << 10]].concat();
+    for door in &attacked.doors {
+        let growth = Growth::of(&attacked.process);
+        // As many as one source may have before the login.
+        let inside: Vec<_> = (0..16).map(|_| door.websocket()).collect();
+        let mut early = door.connect();
+        early.write_all(&[UPGRADE.as_bytes(), &header(5, true)].concat()).unwrap();
+        let answer = head(&mut early);
+        assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+        let waiting: Vec<_> = (0..UPGRADES)
+            .map(|_| {
+                let mut wire = door.connect();
+                // It may be closed by now.
+                let _ = wire.write_all(UPGRADE.as_bytes()).and_then(|()| wire.write_all(&frames));
+                wire
+            })
+            .collect();
+        growth.assert_small();
+        drop((inside, waiting));
+        others_are_served(&attacked.site, &attacked.world).await;
+        growth.assert_small();
+    }
+}
+
 #[actix_rt::test]
 async fn frames_and_fragments_without_end_fill_no_memory() {
     let attacked = Attacked::start().await;

@@ -3,7 +3,10 @@
 use std::{
     io::{Read, Write},
     net::{IpAddr, SocketAddr},
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -228,6 +231,10 @@ async fn is_inside(stream: &mut TcpStream) -> bool {
 
 /// The session of a PBX's app object.
 async fn app_object(world: &World, gateway: &Gateway) -> Result<AppSession, OpenError> {
+    app_object_with(world, gateway, PASSWORD).await
+}
+
+async fn app_object_with(world: &World, gateway: &Gateway, password: &str) -> Result<AppSession, OpenError> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let url = format!("{}/gangway-yealink", gateway.socket_url());
     let object = format!("app{}", NUMBER.fetch_add(1, Ordering::Relaxed));
@@ -237,7 +244,7 @@ async fn app_object(world: &World, gateway: &Gateway) -> Result<AppSession, Open
         sip: object.clone(),
         guid: "0123456789abcdef0123456789abcdef".into(),
         info: Some(json!({ "appobj": object, "appurl": format!("{}/gangway-yealink", gateway.instance_url()) })),
-        password: PASSWORD.into(),
+        password: password.into(),
         ..LoginForm::default()
     };
     AppSession::open(&world.host(), &url, form).await
@@ -250,6 +257,37 @@ async fn sixty_app_objects_of_one_address_get_in_at_once() {
     let opened = futures_util::future::join_all((0..60).map(|_| app_object(&world, &gateway))).await;
     let refused: Vec<_> = opened.iter().filter_map(|opened| opened.as_ref().err()).collect();
     assert!(refused.is_empty(), "{refused:?}");
+}
+
+/// The address of a PBX is also that of everybody behind its router.
+#[actix_rt::test]
+async fn wrong_passwords_do_not_keep_the_right_one_of_their_address_out() {
+    let world = Arc::new(world().start().await.unwrap());
+    let gateway = Arc::new(Gateway::start(&world, Options::default()).await);
+    drop(app_object(&world, &gateway).await.unwrap());
+    let refused = Arc::new(AtomicU32::new(0));
+    let guessers: Vec<_> = (0..60)
+        .map(|_| {
+            let (world, gateway, refused) = (Arc::clone(&world), Arc::clone(&gateway), Arc::clone(&refused));
+            crate::support::in_background(async move {
+                loop {
+                    let opened = app_object_with(&world, &gateway, "wrong").await;
+                    assert!(opened.is_err());
+                    refused.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        })
+        .collect();
+    // From the 65th on a wrong password is held for half a minute where it may be.
+    let begun = Instant::now();
+    while refused.load(Ordering::Relaxed) < 100 {
+        assert!(begun.elapsed() < PATIENCE, "{}", refused.load(Ordering::Relaxed));
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..2 {
+        app_object(&world, &gateway).await.expect("a login with the right password");
+    }
+    drop(guessers);
 }
 
 #[actix_rt::test]
