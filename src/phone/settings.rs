@@ -4,6 +4,7 @@
 //! model, category, then what Devices deployed, then the phone itself.
 
 mod addresses;
+mod binding;
 mod devices;
 mod help;
 mod layers;
@@ -12,6 +13,7 @@ mod table;
 mod validate;
 
 pub use addresses::{Belongings, Changes, Emptied, addresses_of};
+pub use binding::Binding;
 pub(crate) use devices::field as devices_field;
 pub use devices::value_from as value_from_devices;
 pub use help::{scopes, setting_json, settings_json, settings_markdown, settings_text};

@@ -137,15 +137,7 @@ impl Store {
     }
 
     async fn write_settings(&self, store: &Store, instance: InstanceId) -> Result<(), StoreError> {
-        let (mine, theirs) = (self.layers(instance), store.layers(instance));
-        for row in theirs.rows() {
-            if !mine.rows().iter().any(|own| own.scope == row.scope && own.name == row.name) {
-                store.set_setting(instance, &row.scope, &row.name, None).await?;
-            }
-        }
-        for row in mine.rows() {
-            store.set_setting(instance, &row.scope, &row.name, Some(&row.value)).await?;
-        }
-        Ok(())
+        // At once, as they were: one by one, a password would be emptied by the server that follows it.
+        store.put_settings(instance, &self.layers(instance)).await
     }
 }

@@ -11,12 +11,13 @@ use super::{
     error::{Attempt, StoreError},
     seal::Keyring,
     setting_change,
+    writer::Transaction,
 };
 use crate::{
     phone::{
         instance::InstanceId,
         mac::Mac,
-        settings::{Belongings, Changes, Emptied, Layers, Scope, SettingRow},
+        settings::{Belongings, Binding, Changes, Emptied, Layers, Scope, SettingRow, addresses_of},
     },
     secret::Secret,
 };
@@ -145,25 +146,74 @@ impl Store {
     ) -> Result<Vec<Emptied>, StoreError> {
         let mut transaction = self.inner.writer.begin("change the settings").await?;
         let before = read(&mut transaction, &self.inner.keyring, instance, 0).await?;
-        let is_new = |(name, value): &&(String, Option<Secret>)| {
-            let known = before.rows().iter().find(|row| row.scope == *scope && row.name == *name);
-            known.map(|row| &row.value) != value.as_ref()
+        let belongings = |mac| self.belongings(instance, mac);
+        let of_phone = match scope {
+            Scope::Phone(mac) => belongings(*mac),
+            _ => None,
         };
-        let changes: Vec<_> = changes.iter().filter(is_new).cloned().collect();
-        if changes.is_empty() {
+        let binding = |name: &str, value: Option<&Secret>| {
+            value.filter(|value| !value.is_empty())?;
+            before.binding_with(scope, name, changes, of_phone.as_ref())
+        };
+        // The same secret set again for another address is a change, too.
+        let is_new = |(name, value): &&(String, Option<Secret>)| {
+            before.row(scope, name).map(|row| &row.value) != value.as_ref()
+                || before.binding(scope, name) != binding(name, value.as_ref()).as_ref()
+        };
+        let emptied = before.emptied(scope, changes, belongings);
+        let new: Vec<_> = changes.iter().filter(is_new).collect();
+        if new.is_empty() {
             transaction.rollback().await;
             return Ok(Vec::new());
         }
-        let emptied = before.emptied(scope, &changes, |mac| self.belongings(instance, mac));
+        // From before there were bindings: what holds until this change is what they were set for.
+        for (scope, name, binding) in before.unbound(belongings) {
+            self.write_binding(&mut transaction, instance, scope, name, Some(&binding)).await?;
+        }
         let now = self.inner.clock.now();
-        for (name, value) in &changes {
+        for (name, value) in new {
             self.write_setting(&mut transaction, instance, &scope.to_string(), name, value.as_ref()).await?;
+            let binding = binding(name, value.as_ref());
+            self.write_binding(&mut transaction, instance, scope, name, binding.as_ref()).await?;
             setting_change::note(&mut transaction, instance, &scope.to_string(), name, now).await?;
         }
         for Emptied { scope, name } in &emptied {
             self.write_setting(&mut transaction, instance, &scope.to_string(), name, None).await?;
+            self.write_binding(&mut transaction, instance, scope, name, None).await?;
             setting_change::note(&mut transaction, instance, &scope.to_string(), name, now).await?;
         }
+        self.finish(transaction, instance).await?;
+        Ok(emptied)
+    }
+
+    /// Makes the settings of an instance those of `layers`, with the addresses of secrets as they are there.
+    pub(super) async fn put_settings(&self, instance: InstanceId, layers: &Layers) -> Result<(), StoreError> {
+        let mut transaction = self.inner.writer.begin("put the settings back").await?;
+        let there = read(&mut transaction, &self.inner.keyring, instance, 0).await?;
+        let is_gone = |row: &&SettingRow| layers.row(&row.scope, &row.name).is_none();
+        let is_other = |row: &&SettingRow| {
+            there.row(&row.scope, &row.name).map(|row| &row.value) != Some(&row.value)
+                || there.binding(&row.scope, &row.name) != layers.binding(&row.scope, &row.name)
+        };
+        let gone = there.rows().iter().filter(is_gone).map(|row| (row, None));
+        let other = layers.rows().iter().filter(is_other).map(|row| (row, Some(&row.value)));
+        let changes: Vec<_> = gone.chain(other).collect();
+        if changes.is_empty() {
+            transaction.rollback().await;
+            return Ok(());
+        }
+        let now = self.inner.clock.now();
+        for (SettingRow { scope, name, .. }, value) in changes {
+            let binding = value.and_then(|_| layers.binding(scope, name));
+            self.write_setting(&mut transaction, instance, &scope.to_string(), name, value).await?;
+            self.write_binding(&mut transaction, instance, scope, name, binding).await?;
+            setting_change::note(&mut transaction, instance, &scope.to_string(), name, now).await?;
+        }
+        self.finish(transaction, instance).await
+    }
+
+    /// Commits and publishes the settings as they are now.
+    async fn finish(&self, mut transaction: Transaction<'_>, instance: InstanceId) -> Result<(), StoreError> {
         let revision = sqlx::query_scalar!(
             "UPDATE instance SET settings_revision = settings_revision + 1 WHERE id = ? RETURNING settings_revision",
             instance.0
@@ -174,7 +224,7 @@ impl Store {
         let layers = read(&mut transaction, &self.inner.keyring, instance, unsigned(revision)).await?;
         let _writing = transaction.commit().await?;
         self.publish_settings(instance, layers);
-        Ok(emptied)
+        Ok(())
     }
 
     /// The secrets [`Self::set_settings`] would take back with these changes.
@@ -185,6 +235,22 @@ impl Store {
 
     fn belongings(&self, instance: InstanceId, mac: Mac) -> Option<Belongings> {
         self.roster().by_mac(instance, mac).map(|phone| Belongings::from(&*phone))
+    }
+
+    /// Writes the address a phone's own secret was set for, or takes it back.
+    async fn write_binding(
+        &self,
+        connection: &mut SqliteConnection,
+        instance: InstanceId,
+        scope: &Scope,
+        secret: &str,
+        binding: Option<&Binding>,
+    ) -> Result<(), StoreError> {
+        if !matches!(scope, Scope::Phone(_)) || addresses_of(secret).is_empty() {
+            return Ok(());
+        }
+        let text = binding.map(|binding| Secret::new(binding.text()));
+        self.write_setting(connection, instance, &scope.to_string(), &Binding::row_name(secret), text.as_ref()).await
     }
 
     async fn write_setting(

@@ -1,6 +1,7 @@
 //! The store as its users see it, on real files.
 
 mod ailing;
+mod bindings;
 mod delivered;
 mod failures;
 mod frozen;

@@ -250,8 +250,8 @@ fn media(inputs: &Inputs<'_>) -> Media {
 fn ldap(settings: &Effective, notes: &mut Vec<String>) -> Ldap {
     if settings.is_withheld("ldap_password") {
         notes.push(
-            "ldap_password was set for another server than the one this phone has; it is not sent there: set it where \
-             ldap_server, ldap_port or ldap_tls is set"
+            "ldap_password was set for another server than the one this phone has; it is not sent there: set it again for \
+             this phone, or where ldap_server, ldap_port or ldap_tls is set"
                 .to_owned(),
         );
     }

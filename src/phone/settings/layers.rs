@@ -6,7 +6,9 @@ use std::{
 };
 
 use super::{
-    addresses, devices,
+    addresses,
+    binding::{Binding, Bindings},
+    devices,
     scope::Scope,
     table::{Setting, TABLE, setting},
 };
@@ -36,6 +38,8 @@ pub struct Layers {
     rows: Vec<SettingRow>,
     /// Place of each row: an instance may have thousands of phones with values of their own.
     places: HashMap<Scope, Places>,
+    /// The addresses of the phones' own secrets.
+    pub(super) bindings: Bindings,
     revision: u64,
 }
 
@@ -129,14 +133,20 @@ pub struct Origin {
 }
 
 impl Layers {
-    /// The rows of one instance.
+    /// The rows of one instance, as they are stored: those of bindings are no settings.
     #[must_use]
     pub fn new(rows: Vec<SettingRow>, revision: u64) -> Self {
+        let (bound, rows): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| Binding::secret_of(&row.name).is_some());
+        let mut bindings = Bindings::new();
+        for SettingRow { scope, name, value } in bound {
+            let secret = Binding::secret_of(&name).unwrap_or_default().to_owned();
+            bindings.entry(scope).or_default().insert(secret, Binding::read(value.expose()));
+        }
         let mut places: HashMap<Scope, Places> = HashMap::new();
         for (place, row) in rows.iter().enumerate() {
             places.entry(row.scope.clone()).or_default().insert(row.name.clone(), place);
         }
-        Self { rows, places, revision }
+        Self { rows, places, bindings, revision }
     }
 
     /// Grows with every change.
@@ -151,10 +161,16 @@ impl Layers {
         &self.rows
     }
 
+    /// The row of a setting at a scope.
+    #[must_use]
+    pub fn row(&self, scope: &Scope, name: &str) -> Option<&SettingRow> {
+        self.rows.get(*self.places.get(scope)?.get(name)?)
+    }
+
     /// The value of a setting for the whole instance, or its default; `None` for a name the table does not know.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Secret> {
-        let row = self.places.get(&Scope::Instance).and_then(|set| self.rows.get(*set.get(name)?));
+        let row = self.row(&Scope::Instance, name);
         row.map(|row| row.value.clone()).or_else(|| setting(name).map(|setting| Secret::new(setting.default)))
     }
 
@@ -206,9 +222,23 @@ impl Layers {
             let found = shared.iter().enumerate().take(upto).rev();
             found.into_iter().find_map(|(layer, (_, places))| Some((layer, set(places, name)?)))
         };
+        let here = |name: &str| {
+            let here = own.and_then(|(_, places)| set(places, name));
+            here.or_else(|| nearest(name, shared.len()).map(|(_, row)| row)).map(|row| row.value.expose())
+        };
+        let is_elsewhere = |setting: &Setting, is_kept: &dyn Fn(&Setting) -> bool| {
+            setting.addresses.iter().filter_map(|name| super::table::setting(name)).any(|address| !is_kept(address))
+        };
         let mut withheld = Vec::new();
         let mut value = |setting: &'static Setting| {
-            if let Some(row) = own.and_then(|(_, places)| set(places, setting.name)) {
+            if let Some((scope, row)) = own.and_then(|(scope, places)| Some((scope, set(places, setting.name)?))) {
+                let Some(binding) = self.binding(scope, setting.name) else { return row.value.clone() };
+                let is_kept =
+                    |address: &Setting| binding.is_kept(address, here(address.name), phone.default_of(address));
+                if !row.value.is_empty() && is_elsewhere(setting, &is_kept) {
+                    withheld.push(setting.name);
+                    return Secret::default();
+                }
                 return row.value.clone();
             }
             if let Some(value) = devices.and_then(|config| devices::value_from(config, setting.name)) {
@@ -217,17 +247,12 @@ impl Layers {
             let Some((layer, row)) = nearest(setting.name, shared.len()) else {
                 return Secret::new(phone.default_of(setting));
             };
-            let is_elsewhere = |name: &&str| {
-                let Some(address) = super::table::setting(name) else { return false };
-                let text = |row: Option<&SettingRow>| {
-                    row.map_or_else(|| phone.default_of(address).to_owned(), |row| row.value.expose().to_owned())
-                };
-                let there = nearest(name, layer + 1).map(|(_, row)| row);
-                let here = own.and_then(|(_, places)| set(places, name));
-                let here = here.or_else(|| nearest(name, shared.len()).map(|(_, row)| row));
-                !addresses::is_same_place(address, &text(there), &text(here))
+            let is_kept = |address: &Setting| {
+                let there = nearest(address.name, layer + 1).map(|(_, row)| row.value.expose());
+                let text = |value: Option<&str>| value.unwrap_or_else(|| phone.default_of(address)).to_owned();
+                addresses::is_same_place(address, &text(there), &text(here(address.name)))
             };
-            if !row.value.is_empty() && setting.addresses.iter().any(is_elsewhere) {
+            if !row.value.is_empty() && is_elsewhere(setting, &is_kept) {
                 withheld.push(setting.name);
                 return Secret::default();
             }
@@ -294,7 +319,7 @@ pub struct Effective {
     values: HashMap<&'static str, Secret>,
     /// Only of [`Layers::traced`].
     origins: HashMap<&'static str, Origin>,
-    /// Secrets of a wider layer that were set for another address.
+    /// Secrets that were set for another address.
     withheld: Vec<&'static str>,
 }
 
@@ -336,7 +361,7 @@ impl Effective {
         self.values.get(name).cloned().unwrap_or_default()
     }
 
-    /// Whether a secret is left out because a wider layer set it for another address than the one that holds here.
+    /// Whether a secret is left out because it was set for another address than the one that holds here.
     #[must_use]
     pub fn is_withheld(&self, name: &str) -> bool {
         self.withheld.contains(&name)

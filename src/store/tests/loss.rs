@@ -123,6 +123,12 @@ async fn a_file_that_cannot_be_read_any_more_is_written_from_memory() {
         store.set_setting(instance, &Scope::Instance, "ntp_server_1", Some(&text("after.example"))).await.unwrap();
         store.set_setting(instance, &Scope::Instance, "ntp_server_2", None).await.unwrap();
         store.set_setting(late, &Scope::Instance, "ntp_server_1", Some(&text("late.example"))).await.unwrap();
+        // A password and the server it belongs to, which is read after it.
+        let own = Scope::Phone(FIRST.parse().unwrap());
+        for (name, value) in [("ldap_server", "ldap.example.com"), ("ldap_password", "the-password")] {
+            store.set_setting(instance, &Scope::Instance, name, Some(&text(value))).await.unwrap();
+        }
+        store.set_setting(instance, &own, "ldap_password", Some(&text("its-own"))).await.unwrap();
         store.set_fact(instance, "dropped", None).await.unwrap();
         store.set_secret_fact(instance, "kept", Some(&text("the-fact"))).await.unwrap();
         let token = NewToken { name: "x".into(), scope: TokenScope::Read, expires: None, created_by: "root".into() };
@@ -145,6 +151,11 @@ async fn a_file_that_cannot_be_read_any_more_is_written_from_memory() {
         assert_eq!(setting(instance, "ntp_server_1").as_deref(), Some("after.example"));
         assert_eq!(setting(late, "ntp_server_1").as_deref(), Some("late.example"));
         assert_eq!(setting(instance, "ntp_server_2").as_deref(), Some(""), "taken back");
+        assert_eq!(setting(instance, "ldap_server").as_deref(), Some("ldap.example.com"));
+        assert_eq!(setting(instance, "ldap_password").as_deref(), Some("the-password"));
+        let layers = again.layers(instance);
+        assert_eq!(layers.row(&own, "ldap_password").unwrap().value.expose(), "its-own");
+        assert_eq!(layers.binding(&own, "ldap_password").unwrap().text(), r#"{"ldap_server":"ldap.example.com"}"#);
         assert_eq!(again.fact(instance, "dropped"), None);
         assert_eq!(again.secret_fact(instance, "kept"), Some(text("the-fact")));
         assert!(matches!(again.shown_token(late, shown.expose()), Shown::Good(_)));

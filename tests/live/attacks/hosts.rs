@@ -7,14 +7,14 @@ use std::{
 };
 
 use gangway::{
-    phone::settings::Scope,
+    phone::{facet::RedirectState, settings::Scope},
     sim::{world::World, yealink_phone::model},
     store::TokenScope,
 };
 use serde_json::{Value, json};
 
 use crate::support::{
-    bench::Bench,
+    bench::{Bench, comes_up},
     mac,
     page::Page,
     records::PATIENCE,
@@ -184,6 +184,41 @@ async fn an_ldap_password_stays_with_its_server_in_every_layer() {
     let answer = set("instance", json!({ "ldap_server": "evil.example.net" })).await;
     assert_eq!(answer["emptied"], json!([{ "scope": "instance", "name": "ldap_password" }]));
     assert_eq!(stored(&bench, "ldap_password"), None);
+}
+
+/// A model that the gateway learns from the phone's first request brings another address.
+#[actix_rt::test]
+async fn a_phones_own_password_does_not_follow_a_model_learned_later() {
+    let bench = Bench::start().await;
+    let (own, records) = (mac(1), bench.records());
+    let script = Script::new(&bench.gateway, "thief", TokenScope::Write).await;
+    let set = async |scope: &str, values: Value| {
+        let answer = script.change("PATCH", &format!("/settings?scope={scope}"), &json!({ "values": values })).await;
+        assert_eq!(answer.status, 204, "{scope}: {}", answer.text());
+    };
+    bench.provisioned(own, "user1").await;
+    records.wait_redirect(own, RedirectState::Redirected).await;
+    assert_eq!(records.store.roster().by_mac(records.instance, own).unwrap().model, None);
+    set("instance", json!({ "ldap_server": "ldap.example.com" })).await;
+    set(&format!("phone:{own}"), json!({ "ldap_password": "CanaryLdap1" })).await;
+    // The gateway does not know that this concerns the phone: it empties nothing.
+    set("model:yealink/T46U", json!({ "ldap_server": "evil.example.net" })).await;
+
+    let phone = bench.world.add_phone(own, model::T46U);
+    comes_up(&phone).await;
+    records.wait_done(own).await;
+    let held = |key: &str| phone.board().read(|flash| flash.settings.get(key).unwrap_or_default().to_owned());
+    assert_eq!((held("ldap.host"), held("ldap.password")), ("evil.example.net".into(), String::new()));
+    let notes = script.json(&format!("/phones/{own}/config")).await["notes"].to_string();
+    assert!(notes.contains("set it again for this phone"), "{notes}");
+
+    // The address it was set for holds again.
+    set("model:yealink/T46U", json!({ "ldap_server": "LDAP.example.com" })).await;
+    phone.poll_once().await.unwrap();
+    assert_eq!(held("ldap.password"), "CanaryLdap1");
+    set("model:yealink/T46U", json!({ "ldap_server": null, "ldap_port": "636" })).await;
+    phone.poll_once().await.unwrap();
+    assert_eq!((held("ldap.host"), held("ldap.password")), ("ldap.example.com".into(), "CanaryLdap1".into()));
 }
 
 /// Page, scripts and command judge an address by the same rule when it is set.

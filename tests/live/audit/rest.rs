@@ -27,7 +27,7 @@ fn change(route: &Route) -> (&'static str, Value, u16, &'static str) {
         ("POST", "/resync") => ("", json!({ "macs": [mac(1)] }), 202, "Have the phone come now"),
         ("DELETE", "/history") => ("?olderThanDays=30", json!({}), 200, "drop the redirect history older than 30 days"),
         ("PATCH", "/settings") => {
-            ("", json!({ "values": { "ldap_password": "canary" } }), 200, "set ldap_password to ***")
+            ("", json!({ "values": { "ldap_password": "canary" } }), 204, "set ldap_password to ***")
         }
         ("POST", "/vendors/{vendor}/redirect-test") => ("", json!({}), 200, "try the account at the redirect service"),
         ("POST", "/import") => {
