@@ -65,11 +65,11 @@ pub const NOTICES: &[(&str, &str)] = &[
     ),
     (
         "notice.unlisted-proxy",
-        "Phones come through {address}, which names them in {header} and is not in [net] trusted_proxies: windows and admin_from take all of them for one device. If it is your reverse proxy, add {address} to trusted_proxies.",
+        "Phones come through {address}, which names them in {header} and is not in [net] trusted_proxies: windows and admin_from take all of them for one device. Add {address} to trusted_proxies only if it is your own reverse proxy: a listed proxy can name any client address, also one of admin_from.",
     ),
     (
         "notice.proxy-header",
-        "The proxy {address} of [net] trusted_proxies names its clients in {header}, which is not [net] client_address_header: limits, windows and admin_from take all of them for the proxy. Set client_address_header to {header}.",
+        "The proxy {address} of [net] trusted_proxies names its clients in {header}, which is not [net] client_address_header: limits, windows and admin_from take all of them for the proxy. Set client_address_header to {header} only if the proxy itself writes this header and no client can: its writer can name any client address.",
     ),
     (
         "notice.login-refused",

@@ -3,10 +3,11 @@
 //! per client.
 //!
 //! Every client can write a forwarding header, so a header alone is no evidence: a stranger would escape every limit, or have an
-//! administrator trust his address. What counts is what a stranger cannot do: the peer must have carried the own credentials,
-//! certificate or redirect token of [`PHONES`] different phones, each with a forwarding header that names another address.
-//! Phones write no such headers; a proxy on their way does. The owner of that many phones of an instance can imitate one,
-//! and gains little: all clients behind such a peer together have limits as well (`Origin::share`).
+//! administrator trust his address. What counts is what a stranger cannot do: the peer must have carried the own credentials or
+//! the certificate of [`PHONES`] different phones, each with a forwarding header that names another address. Redirect tokens
+//! do not count: a redirect service discloses them to other clients. Phones write no such headers; a proxy on their way
+//! does. The owner of that many phones of an instance can imitate one, and gains little: all clients behind such a peer
+//! together have limits as well (`Origin::share`).
 //!
 //! Bounded: so many peers under observation, so many found.
 
@@ -89,11 +90,13 @@ impl Forwarder {
             true => format!(
                 "the proxy {peer} of [net] trusted_proxies names its clients in {header}, which is not [net] \
                  client_address_header: limits, windows and admin_from take all of them for the proxy. Set \
-                 client_address_header = \"{header}\""
+                 client_address_header = \"{header}\" only if the proxy itself writes this header and no client can: its \
+                 writer can name any client address"
             ),
             false => format!(
                 "phones come through {peer}, which names them in {header} and is not in [net] trusted_proxies: windows and \
-                 admin_from take all of them for one device. If it is your reverse proxy, add {peer} to trusted_proxies"
+                 admin_from take all of them for one device. Add {peer} to trusted_proxies only if it is your own reverse \
+                 proxy: a listed proxy can name any client address, also one of admin_from"
             ),
         }
     }
@@ -258,7 +261,11 @@ mod tests {
         assert_eq!(bare, device, "a request without header");
         let found = forwarders.of(HERE, at(102));
         assert_eq!((found.len(), found[0].since), (1, at(101)));
-        assert!(found[0].sentence().contains("127.0.0.1") && found[0].sentence().contains("trusted_proxies"));
+        let sentence = found[0].sentence();
+        assert!(
+            sentence.contains("Add 127.0.0.1 to trusted_proxies only if it is your own reverse proxy"),
+            "{sentence}"
+        );
         assert!(forwarders.of(InstanceId(2), at(102)).is_empty());
         assert!(forwarders.of(HERE, at(8 * 86_400)).is_empty(), "long ago");
     }

@@ -133,7 +133,7 @@ pub(super) async fn handle(
     }
     if let (Some(claim), Some(phone), Verdict::Personal(proof) | Verdict::Store(proof)) =
         (&claim, &phone, decision.verdict)
-        && matches!(proof, Proof::Own | Proof::Certificate | Proof::Token)
+        && shows_proxy(proof)
     {
         deps.forwarders.proved(instance.id, phone.id, claim, now);
     }
@@ -145,6 +145,15 @@ pub(super) async fn handle(
         deps.departures.wait(&worker.gate, began).await;
     }
     answer
+}
+
+/// Whether this proof is evidence that a forwarding header comes from a proxy. Tokens and bootstrap credentials are none: a
+/// redirect service discloses them to strangers, who could write the header themselves.
+fn shows_proxy(proof: Proof) -> bool {
+    match proof {
+        Proof::Own | Proof::Certificate => true,
+        Proof::Token | Proof::Bootstrap | Proof::Allowed => false,
+    }
 }
 
 impl Visit<'_> {

@@ -238,6 +238,33 @@ async fn a_stranger_who_writes_forwarding_headers_is_frozen_as_one_device() {
     assert!(!names(&told, "unlisted-proxy"), "nor is he named as a proxy: {told}");
 }
 
+/// A redirect service discloses URLs, so a stranger may have several while their windows are open.
+#[actix_rt::test]
+async fn redirect_urls_and_forwarding_headers_make_no_proxy() {
+    let bench = bench().await;
+    let mut page = Page::open(&bench.world, &bench.gateway.socket_url()).await;
+    for (number, user) in [(1, "user1"), (2, "user2"), (3, "user3")] {
+        bench.provisioned(mac(number), user).await;
+        bench.records().wait_redirect(mac(number), gangway::phone::facet::RedirectState::Redirected).await;
+        let url = format!("{}{}.cfg", bench.phone_url(mac(number)), mac(number));
+        let agent = agent("SIP-T46U 108.86.0.20", mac(number));
+        let headers = [("User-Agent", agent.as_str()), ("X-Forwarded-For", "198.51.100.7"), ("If-None-Match", "*")];
+        for (method, headers, status) in
+            [("HEAD", &headers[..2], 200), ("GET", &headers[..], 304), ("GET", &headers[..2], 200)]
+        {
+            assert_eq!(http::request(method, &url, headers, b"").status, status, "{method} of phone {number}");
+            let now = page.ask("Notices", json!({})).await;
+            assert!(!names(&now, "unlisted-proxy"), "{method} of phone {number}: {now}");
+        }
+    }
+    // The invented clients are one device.
+    scan_as(&bench, |number| format!("198.51.100.{number}"));
+    let told = until_noticed(&mut page, "scanning", true).await;
+    assert!(told["notices"].to_string().contains("127.0.0.1") && !names(&told, "unlisted-proxy"), "{told}");
+    let ready = http::get(&bench.gateway.ops_url("readyz"), "curl").text();
+    assert!(!ready.contains("trusted_proxies"), "{ready}");
+}
+
 #[actix_rt::test]
 async fn a_proxy_that_is_not_listed_is_named_and_not_frozen_as_one_device() {
     let mut bench = bench().await;
@@ -258,7 +285,7 @@ async fn a_proxy_that_is_not_listed_is_named_and_not_frozen_as_one_device() {
         "{text}"
     );
     let ready = http::get(&bench.gateway.ops_url("readyz"), "curl").text();
-    assert!(ready.contains("proxy 127.0.0.1") && ready.contains("trusted_proxies"), "{ready}");
+    assert!(ready.contains("proxy 127.0.0.1") && ready.contains("only if it is your own reverse proxy"), "{ready}");
     bench
         .records()
         .wait_for("written down", |records| {
@@ -266,7 +293,7 @@ async fn a_proxy_that_is_not_listed_is_named_and_not_frozen_as_one_device() {
         })
         .await;
     let check = String::from_utf8_lossy(&bench.gateway.command(&["check"]).stdout).into_owned();
-    assert!(check.contains("proxy 127.0.0.1") && check.contains("trusted_proxies"), "{check}");
+    assert!(check.contains("proxy 127.0.0.1") && check.contains("only if it is your own"), "{check}");
 
     // One client behind it scans: that one is frozen, and no other.
     bench.provisioned(mac(3), "user3").await;
