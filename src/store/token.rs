@@ -195,7 +195,7 @@ impl Store {
     }
 
     /// The same; a token that is not known is looked for in the database first, as another process may have made it a
-    /// moment ago. All who ask meanwhile share the next look.
+    /// moment ago. All who ask meanwhile share the next look. The caller asks first whether the client is locked out.
     pub async fn prove_token(&self, instance: InstanceId, shown: &str) -> Shown {
         let known = self.shown_token(instance, shown);
         if known != Shown::Unknown || shown.len() != LENGTH || !shown.starts_with(TOKEN_PREFIX) {

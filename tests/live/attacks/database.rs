@@ -263,6 +263,14 @@ async fn a_token_is_good_the_moment_it_is_shown() {
     let wrong = || http::request("GET", &url, &[("Authorization", "Bearer gw_wrong")], b"").status;
     assert_eq!((0..10).map(|_| wrong()).collect::<Vec<_>>(), [401; 10]);
     assert_eq!(wrong(), 429);
+    // From the address that is locked out a new token is good as soon as the watch has read it.
+    let made = String::from_utf8(site.run(&["tokens", "create", "late"]).stdout).unwrap();
+    let header = format!("Bearer {}", made.trim());
+    let begun = Instant::now();
+    while http::request("GET", &url, &[("Authorization", &header)], b"").status != 200 {
+        assert!(begun.elapsed() < PATIENCE, "the new token is not let in");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// The disk takes nothing while the gateway runs: as soon as something was to be written, `/readyz` says so.
