@@ -405,6 +405,7 @@ impl Application {
         if let Err(error) = store.flush_requests().await {
             tracing::error!(%error, "the last requests could not be written");
         }
+        store.close().await;
         threads.stop();
         match ended {
             Some(Err(error)) => Err(ServingError::Listener(error)),

@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use sqlx::{
-    ConnectOptions, SqliteConnection, SqlitePool,
+    ConnectOptions, Connection, SqliteConnection, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
@@ -68,14 +68,34 @@ pub(super) async fn without_log(path: &Path) -> Result<SqliteConnection, StoreEr
     options.disable_statement_logging().connect().await.attempt("open the database as it is")
 }
 
+/// Whether the database has a schema of gangway: a young file without its log has none.
+pub(super) async fn has_schema(connection: &mut SqliteConnection) -> Result<bool, StoreError> {
+    let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'seal'")
+        .fetch_one(connection)
+        .await
+        .attempt("look at the schema")?;
+    Ok(tables > 0)
+}
+
+/// Whether the file is a database in which there is nothing at all. Where that cannot be told it is not.
+pub(super) async fn is_without_tables(path: &Path) -> bool {
+    let Ok(mut opened) = writer(path).await else { return false };
+    let things: Result<i64, _> = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema").fetch_one(&mut opened).await;
+    let _ = opened.close().await;
+    matches!(things, Ok(0))
+}
+
+/// A new connection that reads and changes nothing, not even the mode of the log: it sees what is in the file now, where a
+/// lasting one answers from what it has read before.
+pub(super) async fn glance(path: &Path) -> Result<SqliteConnection, StoreError> {
+    let options = SqliteConnectOptions::new().filename(path).create_if_missing(false).read_only(true);
+    options.busy_timeout(BUSY).disable_statement_logging().connect().await.attempt("look into the database")
+}
+
 /// Whether the database is bound to a key: it may then be opened with that key alone.
 pub(super) async fn is_bound(connection: &mut SqliteConnection) -> Result<bool, StoreError> {
     let action = "look which key seals";
-    let known: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'seal'")
-        .fetch_one(&mut *connection)
-        .await
-        .attempt(action)?;
-    if known == 0 {
+    if !has_schema(connection).await? {
         return Ok(false);
     }
     let keys: i64 = sqlx::query_scalar("SELECT count(*) FROM seal").fetch_one(connection).await.attempt(action)?;

@@ -25,15 +25,16 @@ const RESCUE: &str = "-rescue.db";
 const DAILY: &str = "-daily.db";
 const PARTIAL: &str = ".partial";
 
-/// The copies in `dir`, the newest last.
+/// The copies in `dir`, the newest last. A file whose name does not begin with a time is none.
 #[must_use]
 pub fn list(dir: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(dir.join(DIRECTORY)).into_iter().flatten().flatten();
-    let mut copies: Vec<PathBuf> =
-        entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|kind| kind == "db")).collect();
-    // Names begin with the time.
+    let copies = entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|kind| kind == "db"));
+    // Whatever else lies there is no copy of ours.
+    let mut copies: Vec<_> =
+        copies.filter(|path| path.is_file()).filter_map(|path| Some((made(&path)?, path))).collect();
     copies.sort();
-    copies
+    copies.into_iter().map(|(_, path)| path).collect()
 }
 
 /// When a copy was made, by its name.

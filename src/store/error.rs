@@ -241,8 +241,21 @@ impl StoreError {
             Some(code::READONLY | code::PERM) => Self::ReadOnly { action },
             Some(code::BUSY | code::LOCKED) => Self::Locked { action },
             Some(code::CORRUPT | code::NOTADB) => Self::Corrupt { action, reason: source.to_string(), copy: None },
+            _ if is_of_another_content(&source) => Self::Corrupt { action, reason: source.to_string(), copy: None },
             _ => Self::Database { action, source },
         }
+    }
+}
+
+/// Whether the schema holds, and what is in the tables does not fit it, or the tables are gone: so it is where pages of two
+/// databases are mixed.
+fn is_of_another_content(source: &sqlx::Error) -> bool {
+    match source {
+        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => true,
+        sqlx::Error::Database(error) => {
+            ["no such table", "no such column"].iter().any(|begin| error.message().starts_with(begin))
+        }
+        _ => false,
     }
 }
 
@@ -284,8 +297,8 @@ fn missing_sentence(dir: &Path, found: &str, copy: Option<&(PathBuf, String)>) -
         None => "There is no copy in the directory backups. ".to_owned(),
     };
     format!(
-        "the data directory {} holds {found}, but no database: gangway.db was removed, emptied or lies elsewhere. Nothing \
-         was changed. {copy}To restore a backup of your own: `gangway restore FILE`. To begin with an empty database, which \
+        "the data directory {} holds {found}, but no database: gangway.db was removed, emptied, lies elsewhere, or has \
+         lost its log (gangway.db-wal) and is empty without it. Nothing was changed. {copy}To restore a backup of your own: `gangway restore FILE`. To begin with an empty database, which \
          knows no phone: `gangway serve --new-database`",
         dir.display()
     )

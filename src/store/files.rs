@@ -13,8 +13,8 @@ use super::error::StoreError;
 
 /// The database file.
 pub const DATABASE: &str = "gangway.db";
-/// Held by the gateway that serves, beside the directory itself.
-const SERVING: &str = "gangway.lock";
+/// Held by the gateway that serves, beside the directory itself. In it is which file that gateway writes to.
+pub(super) const SERVING: &str = "gangway.lock";
 /// Held by whoever changes the keys.
 const ROTATING: &str = "rotation.lock";
 

@@ -3,7 +3,7 @@
 
 use std::{
     fmt,
-    fs::{self, File},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, ErrorKind},
     mem::ManuallyDrop,
     os::unix::fs::{FileExt, MetadataExt},
@@ -14,7 +14,11 @@ use std::{
     },
 };
 
-use super::{DATABASE, error::StoreError, files::failed};
+use super::{
+    DATABASE,
+    error::StoreError,
+    files::{self, failed},
+};
 
 /// What the header of a database begins with (<https://www.sqlite.org/fileformat.html#the_database_header>).
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
@@ -81,6 +85,8 @@ struct Opened {
     body: ManuallyDrop<File>,
     /// What the last look found, where the file was shorter than its header says.
     short: Option<Short>,
+    /// Another database was written into the file.
+    is_overwritten: bool,
 }
 
 /// A file that is shorter than its header says.
@@ -125,6 +131,7 @@ impl Identity {
                 index: node(&self.path("-shm"))?,
                 body: ManuallyDrop::new(File::open(&path)?),
                 short: None,
+                is_overwritten: false,
             })
         };
         *self.opened() = Some(noted().map_err(failed("look at", &path))?);
@@ -141,6 +148,7 @@ impl Identity {
     /// A file that is too short is told at the second look.
     pub(super) fn look(&self) -> Result<(), Loss> {
         self.told(|opened| match self.compare(opened)? {
+            None if opened.is_overwritten => Ok(Some(Loss::Truncated)),
             None => is_truncated(opened).map(|is_so| is_so.then_some(Loss::Truncated)),
             loss => Ok(loss),
         })
@@ -149,6 +157,43 @@ impl Identity {
     /// Looks whether the files at the paths are still those that were noted.
     pub(super) fn look_at_paths(&self) -> Result<(), Loss> {
         self.told(|opened| self.compare(opened))
+    }
+
+    /// Notes that what is in the file is not what was written to it, though it is a whole database. Until files are noted
+    /// again, each look tells it.
+    pub(super) fn note_overwritten(&self) {
+        if let Some(opened) = self.opened().as_mut() {
+            opened.is_overwritten = true;
+        }
+    }
+
+    /// Whether that was noted.
+    pub(super) fn is_overwritten(&self) -> bool {
+        self.opened().as_ref().is_some_and(|opened| opened.is_overwritten)
+    }
+
+    /// The names of log and index, as far as they are still those that were noted.
+    pub(super) fn own_log(&self) -> Vec<&'static str> {
+        let opened = self.opened();
+        let Some(opened) = opened.as_ref() else { return Vec::new() };
+        let is_own = |name: &str, noted: Option<Node>| {
+            noted.is_some() && node(&self.dir.join(name)).is_ok_and(|found| found == noted)
+        };
+        let noted = files::OF_DATABASE.into_iter().zip([opened.log, opened.index]);
+        noted.filter(|(name, noted)| is_own(name, *noted)).map(|(name, _)| name).collect()
+    }
+
+    /// Writes into the lock file which database is served: see [`prove_served`].
+    pub(super) fn tell_served(&self) {
+        let Some(Node { device, inode }) = self.opened().as_ref().and_then(|opened| opened.database) else { return };
+        let written = || -> io::Result<()> {
+            // Never made here: another lock file would not be the one that is held.
+            let file = OpenOptions::new().write(true).truncate(true).open(self.dir.join(files::SERVING))?;
+            file.write_all_at(format!("{device} {inode}\n").as_bytes(), 0)
+        };
+        if let Err(error) = written() {
+            tracing::debug!(%error, "commands are not told which database is served");
+        }
     }
 
     fn told(&self, look: impl FnOnce(&mut Opened) -> io::Result<Option<Loss>>) -> Result<(), Loss> {
@@ -182,6 +227,29 @@ impl Identity {
         }
         Ok(None)
     }
+}
+
+/// Looks whether the gateway that serves from `dir`, if one does, writes to the database at the path and to no other file:
+/// what a command wrote into another one would be lost, or mixed with it.
+///
+/// # Errors
+/// [`StoreError::Lost`].
+pub(super) fn prove_served(dir: &Path) -> Result<(), StoreError> {
+    let lock = dir.join(files::SERVING);
+    let told = fs::read_to_string(&lock).unwrap_or_default();
+    let told = told
+        .trim_end()
+        .split_once(' ')
+        .and_then(|(device, inode)| Some(Node { device: device.parse().ok()?, inode: inode.parse().ok()? }));
+    let (Some(served), Ok(Some(found))) = (told, node(&dir.join(DATABASE))) else { return Ok(()) };
+    // What a gateway left behind that has ended says nothing. The lock is tried only where the files differ: a gateway that
+    // starts meanwhile would meet it.
+    if served == found
+        || !File::open(&lock).is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    {
+        return Ok(());
+    }
+    Err(StoreError::Lost { loss: Loss::Replaced })
 }
 
 fn is_truncated(opened: &mut Opened) -> io::Result<bool> {

@@ -4,7 +4,7 @@
 //! | At the path | Is done |
 //! |---|---|
 //! | nothing, or what is left of our own files | a copy of what the open connection sees is kept in `backups/` and put in the place of the database; the gateway goes on with it |
-//! | another file or directory | the copy is kept, the other file is left alone, nothing is written until an administrator decides |
+//! | another file or directory | the copy is kept, our own log is put aside, the other file is left alone, nothing is written until an administrator decides |
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -21,9 +21,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Condition, DATABASE, Store, connection, copies, copy,
-    error::{Attempt, StoreError},
+    error::StoreError,
     files::{self, failed},
     identity::Loss,
+    roster::Extent,
     writer::Writing,
 };
 
@@ -124,7 +125,15 @@ impl Store {
         let is_due = is_serving && lasting.next.is_none_or(|next| next <= now);
         if is_due && lasting.copy.is_none() && loss != Loss::Directory {
             writing.allow().await;
-            let mut copied = self.copy_of_loss(&mut writing, now).await;
+            let mut copied = match self.inner.identity.is_overwritten() {
+                // Pages of two databases: what the connection sees may be of both.
+                true => Err(StoreError::Corrupt {
+                    action: "copy the lost database",
+                    reason: "another database was written into the file".to_owned(),
+                    copy: None,
+                }),
+                false => self.copy_of_loss(&mut writing, now).await,
+            };
             if let Err(error @ StoreError::Corrupt { .. }) = &copied {
                 tracing::warn!(%error, "the lost database cannot be read any more: a copy is written from memory");
                 copied = self.copy_from_memory(now).await;
@@ -157,6 +166,13 @@ impl Store {
                 }
             }
         }
+        if loss == Loss::Replaced && is_serving && lasting.copy.is_some() {
+            // The next start would play it into the other file.
+            let own = self.inner.identity.own_log();
+            if let Err(error) = files::put_aside(&self.inner.dir, &files::aside("lost", now), &own) {
+                tracing::warn!(%error, "the log of the replaced database cannot be put aside; tried again");
+            }
+        }
         lasting.loss = Some(loss);
         let condition = Condition::Lost { loss, copy: lasting.copy.clone() };
         let sentence = condition.sentence().unwrap_or_default();
@@ -176,23 +192,18 @@ impl Store {
         let looked = async {
             let mut opened = copy::open(&copy).await?;
             connection::prove_schema(&mut opened).await?;
-            sqlx::query_as("SELECT (SELECT count(*) FROM phone), (SELECT phone FROM sequence)")
-                .fetch_one(&mut opened)
-                .await
-                .attempt("look into the copy")
+            Extent::read(&mut opened).await
         };
-        let known = (self.inner.roster.len(), self.inner.roster.newest_change());
-        let looked: Result<(i64, i64), StoreError> = looked.await;
-        match looked {
-            Ok((phones, change))
-                if usize::try_from(phones).is_ok_and(|phones| phones >= known.0) && change >= known.1 =>
-            {
-                Ok(copy)
-            }
+        let known = self.inner.roster.extent();
+        match looked.await {
+            Ok(found) if found.covers(&known) => Ok(copy),
             looked => {
                 fs::remove_file(&copy).map_err(failed("remove the copy", &copy))?;
                 let reason = match looked {
-                    Ok((phones, _)) => format!("{phones} phones of {} are left", known.0),
+                    Ok(found) => format!(
+                        "{} phones of {}, up to the change {} of {}, are left",
+                        found.phones, known.phones, found.newest, known.newest
+                    ),
                     Err(error) => error.to_string(),
                 };
                 Err(StoreError::Corrupt { action: "copy the lost database", reason, copy: None })
@@ -228,6 +239,7 @@ impl Store {
         let mut opened = connection::writer(&path).await?;
         connection::prove_key(&mut opened, &inner.keyring).await?;
         inner.identity.note()?;
+        inner.identity.tell_served();
         writing.exchange(opened);
         inner.readers.store(Arc::new(connection::readers(&path)));
         Ok(inner.dir.join(aside))

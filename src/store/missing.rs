@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{DATABASE, Store, copies, error::StoreError, files, files::Claim, key_file::KEY};
+use super::{DATABASE, Store, connection, copies, error::StoreError, files, files::Claim, key_file::KEY};
 use crate::{clock::SharedClock, tasks::Tasks};
 
 /// Whether an empty database may be made.
@@ -18,26 +18,26 @@ pub(super) enum Beginning {
     Wanted,
 }
 
-/// Refuses where a database was and none is. The one place that knows under which conditions a database must be there.
-///
-/// # Errors
-/// [`StoreError::DatabaseMissing`].
-pub(super) fn refuse(dir: &Path) -> Result<(), StoreError> {
-    if fs::metadata(dir.join(DATABASE)).is_ok_and(|database| database.len() > 0) {
-        return Ok(());
-    }
+/// Whether the database file is there, with anything in it.
+pub(super) fn has_content(dir: &Path) -> bool {
+    fs::metadata(dir.join(DATABASE)).is_ok_and(|database| database.len() > 0)
+}
+
+/// The refusal that is due when `dir` holds no database although there was one. `None` where nothing tells of one. The one
+/// place that knows under which conditions a database must be there.
+pub(super) fn refusal(dir: &Path) -> Option<StoreError> {
     let copy = copies::list(dir).pop();
     let found = match (fs::exists(dir.join(KEY)).unwrap_or(true), &copy) {
         (true, Some(_)) => "a sealing key and copies of a database",
         (true, None) => "a sealing key",
         (false, Some(_)) => "copies of a database",
-        (false, None) => return Ok(()),
+        (false, None) => return None,
     };
     let copy = copy.map(|copy| {
         let made = copies::made(&copy).map_or_else(|| "an unknown time".to_owned(), |made| format!("{made:.0}"));
         (copy, made)
     });
-    Err(StoreError::DatabaseMissing { dir: dir.to_owned(), found, copy })
+    Some(StoreError::DatabaseMissing { dir: dir.to_owned(), found, copy })
 }
 
 impl Store {
@@ -49,7 +49,8 @@ impl Store {
         let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
         files::prepare_directory(dir)?;
         let _alone = Claim::take(dir)?;
-        if fs::metadata(dir.join(DATABASE)).is_ok_and(|database| database.len() > 0) {
+        // A file whose log is gone may be left without any table: that is no database.
+        if has_content(dir) && !connection::is_without_tables(&dir.join(DATABASE)).await {
             return Err(StoreError::DatabaseExists { dir: dir.to_owned() });
         }
         // A log without its database is of no use to SQLite, which would remove it.

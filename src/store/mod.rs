@@ -173,18 +173,33 @@ impl Store {
             return Err(StoreError::RestoreUnfinished { dir: dir.to_owned() });
         }
         let path = dir.join(DATABASE);
-        if beginning == Beginning::First {
-            missing::refuse(dir)?;
-        }
+        // Before the file is opened: another first start may make schema and key, in this order, at the same time.
+        let refusal = if beginning == Beginning::First { missing::refusal(dir) } else { None };
+        let refusal = match refusal {
+            Some(refusal) if !missing::has_content(dir) => return Err(refusal),
+            later => later,
+        };
+        identity::prove_served(dir)?;
         let existed = files::prepare_database(dir)?;
         let opened = async {
-            // Before the key: SQLite makes the file here, so that no key lies beside an empty one.
             let mut writer = connection::writer(&path).await?;
-            let is_bound = existed && connection::is_bound(&mut writer).await?;
-            let keyring = Arc::new(key_file::keyring(dir, credentials, is_bound)?);
-            schema::bring_forward(&mut writer, dir, clock.now()).await?;
+            if let Some(refusal) = refusal
+                && !connection::has_schema(&mut writer).await?
+            {
+                let _ = writer.close().await;
+                return Err(refusal);
+            }
+            let keyring = if existed && connection::is_bound(&mut writer).await? {
+                let keyring = key_file::keyring(dir, credentials, true)?;
+                schema::bring_forward(&mut writer, dir, clock.now()).await?;
+                keyring
+            } else {
+                // The key comes last: a key beside a database without a schema tells that the log was lost.
+                schema::bring_forward(&mut writer, dir, clock.now()).await?;
+                key_file::keyring(dir, credentials, false)?
+            };
             connection::prove_key(&mut writer, &keyring).await?;
-            Ok((writer, keyring))
+            Ok((writer, Arc::new(keyring)))
         };
         let (mut connection, keyring, mut cause) = match opened.await {
             Ok((writer, keyring)) => (writer, keyring, None),
@@ -258,6 +273,19 @@ impl Store {
         self.inner.condition.get()
     }
 
+    /// Brings the log into the database, so that the file alone holds everything once the gateway has stopped. For the end:
+    /// whatever is in the way is in the log file as before.
+    pub async fn close(&self) {
+        let mut writing = self.inner.writer.hold().await;
+        if self.condition() != Condition::Well || self.inner.identity.look().is_err() {
+            return;
+        }
+        let brought = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut *writing).await;
+        if let Err(error) = brought {
+            tracing::debug!(%error, "the log of the database is not brought into it");
+        }
+    }
+
     /// Claims the directory for serving. The claim holds as long as it is kept; commands do without.
     ///
     /// # Errors
@@ -265,6 +293,7 @@ impl Store {
     pub fn claim(&self) -> Result<Claim, StoreError> {
         let claim = Claim::take(&self.inner.dir)?;
         self.inner.serving.store(true, Ordering::Relaxed);
+        self.inner.identity.tell_served();
         Ok(claim)
     }
 

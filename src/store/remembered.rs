@@ -40,15 +40,9 @@ impl Store {
         // On a thread of its own: sealing everything is no work for one that answers.
         let started = std::thread::Builder::new().name("store rescue".into()).spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let written = runtime.map_err(failed("write a copy into", &store.inner.dir)).and_then(|runtime| {
-                runtime.block_on(async {
-                    let staging = Staging::make(&store.inner.dir, STAGING)?;
-                    let tasks = Tasks::new();
-                    let written = store.write_into(staging.path(), &tasks, now).await;
-                    tasks.finish(Duration::from_secs(10)).await;
-                    written
-                })
-            });
+            let written = runtime
+                .map_err(failed("write a copy into", &store.inner.dir))
+                .and_then(|runtime| runtime.block_on(store.write_upon_newest(now)));
             // Without a listener the gateway has stopped.
             let _ = told.send(written);
         });
@@ -56,15 +50,42 @@ impl Store {
         written.await.unwrap_or(Err(StoreError::Stopped))
     }
 
-    async fn write_into(&self, staging: &Path, tasks: &Tasks, now: Timestamp) -> Result<PathBuf, StoreError> {
+    /// Upon the newest copy that can be used; upon an empty database where none can.
+    async fn write_upon_newest(&self, now: Timestamp) -> Result<PathBuf, StoreError> {
+        for copy in copies::list(&self.inner.dir).into_iter().rev() {
+            match self.write_upon(Some(&copy), now).await {
+                Err(error) if !matches!(error, StoreError::DiskFull { .. }) => {
+                    tracing::warn!(%error, copy = %copy.display(), "this copy cannot be brought to what the gateway knows");
+                }
+                written => return written,
+            }
+        }
+        self.write_upon(None, now).await
+    }
+
+    async fn write_upon(&self, copy: Option<&Path>, now: Timestamp) -> Result<PathBuf, StoreError> {
+        let staging = Staging::make(&self.inner.dir, STAGING)?;
+        let tasks = Tasks::new();
+        let written = self.write_into(staging.path(), copy, &tasks, now).await;
+        tasks.finish(Duration::from_secs(10)).await;
+        written
+    }
+
+    async fn write_into(
+        &self,
+        staging: &Path,
+        copy: Option<&Path>,
+        tasks: &Tasks,
+        now: Timestamp,
+    ) -> Result<PathBuf, StoreError> {
         let inner = &self.inner;
         prepare_directory(staging)?;
         key_file::replace(&staging.join(key_file::KEY), &inner.keyring.to_text())?;
-        if let Some(copy) = copies::list(&inner.dir).pop() {
+        if let Some(copy) = copy {
             let to = staging.join(DATABASE);
             let copied = || -> io::Result<()> {
                 let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&to)?;
-                io::copy(&mut fs::File::open(&copy)?, &mut file).map(drop)
+                io::copy(&mut fs::File::open(copy)?, &mut file).map(drop)
             };
             copied().map_err(failed("write", &to))?;
         }
@@ -76,6 +97,7 @@ impl Store {
         for instance in inner.instances.all() {
             self.write_settings(&store, InstanceId(instance.id)).await?;
         }
+        self.write_changes(&store).await?;
         store.take_facts_of(self).await?;
         store.take_tokens_of(self).await?;
         let mut writing = store.inner.writer.hold().await;
@@ -106,6 +128,22 @@ impl Store {
             .execute(&mut *transaction)
             .await
             .attempt(action)?;
+        transaction.commit().await.map(drop)
+    }
+
+    /// No phone counts as older than it is here.
+    async fn write_changes(&self, store: &Store) -> Result<(), StoreError> {
+        let action = "write what the gateway knows";
+        let mut transaction = store.inner.writer.begin(action).await?;
+        for phone in self.inner.roster.all() {
+            let Some((_, change)) = self.inner.roster.entry(phone.id) else { continue };
+            sqlx::query("UPDATE phone SET change = max(change, ?) WHERE id = ?")
+                .bind(change)
+                .bind(phone.id.0)
+                .execute(&mut *transaction)
+                .await
+                .attempt(action)?;
+        }
         transaction.commit().await.map(drop)
     }
 

@@ -7,9 +7,13 @@ use std::{
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
+use sqlx::SqliteConnection;
 use zeroize::Zeroizing;
 
-use super::seal::Keyring;
+use super::{
+    error::{Attempt, StoreError},
+    seal::Keyring,
+};
 use crate::phone::{
     instance::InstanceId,
     mac::Mac,
@@ -53,6 +57,36 @@ struct Maps {
     phones: HashMap<PhoneId, Entry>,
     by_mac: HashMap<(InstanceId, Mac), PhoneId>,
     by_token: HashMap<[u8; 16], PhoneId>,
+}
+
+/// How much there is of phones and of their changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Extent {
+    /// Phones, tombstones included.
+    pub(super) phones: i64,
+    /// The newest change.
+    pub(super) newest: i64,
+    /// The changes of all phones added up: less of it is an earlier state, if of a single phone.
+    pub(super) changes: i64,
+}
+
+impl Extent {
+    /// As the connection sees it.
+    pub(super) async fn read(connection: &mut SqliteConnection) -> Result<Self, StoreError> {
+        // Not by the index on `change`: its pages may be of another time than those of the table.
+        let (phones, changes, newest) = sqlx::query_as(
+            "SELECT count(*), coalesce(sum(change), 0), (SELECT phone FROM sequence) FROM phone NOT INDEXED",
+        )
+        .fetch_one(connection)
+        .await
+        .attempt("look into the database")?;
+        Ok(Self { phones, newest, changes })
+    }
+
+    /// Whether nothing of `other` can be missing.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        self.phones >= other.phones && self.newest >= other.newest && self.changes >= other.changes
+    }
 }
 
 /// All phones of all instances.
@@ -153,6 +187,14 @@ impl Roster {
     /// The newest change there is.
     pub(super) fn newest_change(&self) -> i64 {
         self.read().phones.values().map(|entry| entry.change).max().unwrap_or_default()
+    }
+
+    /// What the database has to hold at least: each number only ever grows, and what is here was committed before.
+    pub(super) fn extent(&self) -> Extent {
+        let maps = self.read();
+        let changes = maps.phones.values().map(|entry| entry.change);
+        let newest = changes.clone().max().unwrap_or_default();
+        Extent { phones: i64::try_from(maps.phones.len()).unwrap_or(i64::MAX), newest, changes: changes.sum() }
     }
 
     /// How many there are, tombstones included.

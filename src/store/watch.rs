@@ -1,18 +1,23 @@
 //! Sees what other processes write to the same database.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
+use jiff::Timestamp;
 use sqlx::{Connection, SqliteConnection};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Condition, Store, ailing,
+    Condition, DATABASE, Store, ailing, connection,
     error::{Attempt, StoreError},
-    fact, load, phone, setting, token,
+    fact, load, phone,
+    roster::Extent,
+    setting, token,
 };
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(300);
+/// Between two looks into the file itself.
+const INSIDE: Duration = Duration::from_secs(10);
 
 /// How far the memory is known to be true.
 #[derive(Debug, Clone, Copy)]
@@ -39,9 +44,10 @@ pub(super) async fn run(store: Store, mut seen: Seen, stop: CancellationToken) {
     let mut connection = None;
     let mut is_blind = false;
     let mut generation = store.inner.identity.generation();
+    let mut inside = Inside::default();
     loop {
         let clock = &store.inner.clock;
-        let next = clock.now().saturating_add(PAUSE).unwrap_or(jiff::Timestamp::MAX);
+        let next = clock.now().saturating_add(PAUSE).unwrap_or(Timestamp::MAX);
         tokio::select! {
             () = stop.cancelled() => break,
             () = clock.sleep_until(next) => {}
@@ -54,6 +60,7 @@ pub(super) async fn run(store: Store, mut seen: Seen, stop: CancellationToken) {
             }
         }
         prove(&store).await;
+        inside.look(&store).await;
         if store.inner.identity.generation() != generation {
             // It holds the files from before.
             generation = store.inner.identity.generation();
@@ -75,6 +82,53 @@ pub(super) async fn run(store: Store, mut seen: Seen, stop: CancellationToken) {
     if let Some(connection) = connection {
         let _ = connection.close().await;
     }
+}
+
+/// Looks whether the file still holds what was written to it. Another whole database may be written over it in place: the
+/// file is then the same to the system, and lasting connections answer from what they have read before.
+#[derive(Default)]
+struct Inside {
+    next: Option<Timestamp>,
+    /// The last look found another content.
+    is_other: bool,
+}
+
+impl Inside {
+    async fn look(&mut self, store: &Store) {
+        let now = store.inner.clock.now();
+        let is_well = matches!(store.condition(), Condition::Well | Condition::ReadingOnly(_));
+        // The clock may be set back.
+        let latest = now.saturating_add(INSIDE).unwrap_or(Timestamp::MAX);
+        let is_due = self.next.is_none_or(|next| next <= now || next > latest);
+        if !is_due || !is_well || !store.inner.serving.load(Ordering::Relaxed) {
+            return;
+        }
+        self.next = Some(latest);
+        match holds_all(store).await {
+            Ok(true) => self.is_other = false,
+            Ok(false) | Err(StoreError::Corrupt { .. }) if std::mem::replace(&mut self.is_other, true) => {
+                self.is_other = false;
+                store.inner.identity.note_overwritten();
+            }
+            // What is told at the second look alone cannot be a file that is just being changed.
+            Ok(false) | Err(StoreError::Corrupt { .. }) => {}
+            Err(error) => tracing::debug!(%error, "the database cannot be looked into"),
+        }
+    }
+}
+
+/// Whether everything that memory knows to be committed is in the file.
+async fn holds_all(store: &Store) -> Result<bool, StoreError> {
+    // Before the file: what is committed meanwhile is in the file first.
+    let known = store.roster().extent();
+    store.prove_files()?;
+    let mut reader = connection::glance(&store.dir().join(DATABASE)).await?;
+    let found = Extent::read(&mut reader).await;
+    let _ = reader.close().await;
+    let found = found?;
+    // Where other files came meanwhile, this says nothing.
+    store.prove_files()?;
+    Ok(found.covers(&known))
 }
 
 /// Says whether the disk takes what is written, once something depended on it.

@@ -188,12 +188,95 @@ async fn another_file_in_its_place_is_left_alone_and_nothing_is_written_until_it
     assert!(matches!(serving.store().copy_of_the_day(7).await, Err(StoreError::Lost { .. })));
     assert_eq!(serving.store().roster().get(serving.phone).unwrap().provisioning, 4, "served from memory");
     assert_eq!(fs::read(&path).unwrap(), fs::read(&theirs).unwrap(), "untouched");
+    let aside = || {
+        fs::read_dir(serving.fixture.dir.path()).unwrap().flatten().find(|entry| {
+            entry.file_name().to_string_lossy().starts_with("lost-") && entry.path().join("gangway.db-wal").exists()
+        })
+    };
+    assert!(!serving.path("gangway.db-wal").exists() && aside().is_some(), "our log is not beside the other file");
+    // What a command wrote there would be lost.
+    let command = Store::open_with(serving.fixture.dir.path(), None, Arc::new(SystemClock), &Tasks::new()).await;
+    assert!(matches!(command, Err(StoreError::Lost { loss: Loss::Replaced })), "{command:?}");
+    assert_eq!(fs::read(&path).unwrap(), fs::read(&theirs).unwrap(), "untouched");
 
     // It goes away again: the copy takes the place.
     fs::remove_file(&path).unwrap();
     serving.mended().await;
     assert_eq!(serving.count().await.unwrap(), 5);
     assert_eq!(serving.on_disk().await, 5);
+}
+
+/// `cp` over the database: the same file to the system, whole, and of another time.
+#[tokio::test]
+async fn an_earlier_database_written_over_the_file_in_place_is_noticed_and_what_memory_knows_comes_back() {
+    let serving = Serving::new().await;
+    let second = serving.store().create_phone(full(serving.fixture.phone("805ec0000002")), Vec::new()).await.unwrap();
+    let earlier = serving.store().copy_of_the_day(7).await.unwrap().unwrap();
+    let earlier = fs::read(earlier).unwrap();
+    serving.count().await.unwrap();
+    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+        .execute(&mut *serving.store().inner.writer.hold().await)
+        .await
+        .unwrap();
+    // Nothing of it is cut off in between, as it would be where `cp` empties the file first.
+    let file = fs::File::options().write(true).open(serving.path("gangway.db")).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, &earlier, 0).unwrap();
+    drop(file);
+
+    let mended = serving.mended().await;
+    assert_eq!((mended.loss, mended.is_from_memory), (Loss::Truncated, true));
+    assert_eq!(serving.count().await.unwrap(), 5);
+    assert_eq!(serving.on_disk().await, 5);
+    let found = serving.fixture.again().await.roster().get(second.id).unwrap().provisioning;
+    assert_eq!(found, second.provisioning);
+    // It stays so.
+    for _ in 0..40 {
+        serving.clock.advance(Duration::from_secs(1));
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+    }
+    assert_eq!(serving.store().mended(), Some(mended));
+    assert_eq!(serving.store().condition(), Condition::Well);
+}
+
+/// Files that are no copies of ours, or damaged ones, lie among the copies.
+#[tokio::test]
+async fn odd_files_among_the_copies_do_not_keep_memory_from_being_written() {
+    let serving = Serving::new().await;
+    let copy = serving.store().copy_of_the_day(7).await.unwrap().unwrap();
+    serving.count().await.unwrap();
+    let backups = serving.path(copies::DIRECTORY);
+    fs::write(backups.join("zzz.db"), "no database").unwrap();
+    assert_eq!(copies::list(serving.fixture.dir.path()), [copy.clone()]);
+    let damaged = backups.join("2027-01-15T09-00-00Z-daily.db");
+    fs::write(&damaged, "no database").unwrap();
+    assert_eq!(copies::list(serving.fixture.dir.path()), [copy.clone(), damaged]);
+    for order in ["PRAGMA wal_checkpoint(TRUNCATE)", "PRAGMA shrink_memory"] {
+        sqlx::query(order).execute(&mut *serving.store().inner.writer.hold().await).await.unwrap();
+    }
+    // No copy is of use at all.
+    fs::write(&copy, "no database").unwrap();
+    fs::File::create(serving.path("gangway.db")).unwrap();
+    let mended = serving.mended().await;
+    assert!(mended.is_from_memory);
+    assert_eq!(serving.on_disk().await, 4);
+}
+
+/// Only a lock that is held tells of a gateway: what one that was killed left in its file keeps nobody away.
+#[tokio::test]
+async fn what_a_killed_gateway_left_in_its_lock_file_refuses_no_command() {
+    let serving = Serving::new().await;
+    let told = fs::read_to_string(serving.path("gangway.lock")).unwrap();
+    let Serving { fixture, _claim: claim, .. } = serving;
+    fixture.tasks.finish(Duration::from_secs(10)).await;
+    let dir = fixture.dir.path();
+    assert!(told.split(' ').all(|part| part.trim().parse::<u64>().is_ok()), "{told}");
+    fs::write(dir.join("gangway.lock"), "1 1\n").unwrap();
+    let open = async || Store::open_with(dir, None, Arc::new(SystemClock), &Tasks::new()).await;
+    assert!(matches!(open().await, Err(StoreError::Lost { .. })));
+    drop(claim);
+    open().await.unwrap();
 }
 
 #[tokio::test]
@@ -240,7 +323,7 @@ async fn what_sqlite_does_to_its_files_is_no_loss() {
             serving.store().create_phone(full(serving.fixture.phone(&mac)), Vec::new()).await.unwrap();
             assert_eq!(serving.store().inner.identity.look(), Ok(()));
         }
-        for statement in ["DELETE FROM phone WHERE id % 2 = 0", "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"] {
+        for statement in ["DELETE FROM account WHERE phone_id % 2 = 0", "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"] {
             sqlx::query(statement).execute(&mut *serving.store().inner.writer.take().await).await.unwrap();
             serving.clock.advance(Duration::from_secs(3));
             for _ in 0..100 {

@@ -90,12 +90,48 @@ async fn a_first_start_that_died_at_any_moment_is_a_first_start_again() {
     assert!(fs::metadata(dir.path().join(DATABASE)).unwrap().len() > 0, "SQLite has made the file");
     first_open(dir.path()).await.unwrap();
 
-    // With the key, before and after the schema.
-    let dir = tempfile::tempdir().unwrap();
+    // With the schema, before and after the key.
+    for has_key in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        files::prepare_database(dir.path()).unwrap();
+        let mut writer = connection::writer(&dir.path().join(DATABASE)).await.unwrap();
+        schema::bring_forward(&mut writer, dir.path(), now()).await.unwrap();
+        if has_key {
+            key_file::keyring(dir.path(), None, false).unwrap();
+        }
+        first_open(dir.path()).await.unwrap();
+    }
+}
+
+/// A young database is a header alone, and everything is in the log: without the log there is no database.
+#[tokio::test]
+async fn a_database_that_is_empty_without_its_lost_log_is_no_database() {
+    let (dir, copy) = without_database().await;
+    let path = dir.path().join(DATABASE);
     files::prepare_database(dir.path()).unwrap();
-    let mut writer = connection::writer(&dir.path().join(DATABASE)).await.unwrap();
-    key_file::keyring(dir.path(), None, false).unwrap();
-    first_open(dir.path()).await.unwrap();
-    schema::bring_forward(&mut writer, dir.path(), now()).await.unwrap();
-    first_open(dir.path()).await.unwrap();
+    connection::writer(&path).await.unwrap().close().await.unwrap();
+    let before = fs::read(&path).unwrap();
+    assert!(!before.is_empty());
+    for _ in 0..2 {
+        let refused = first_open(dir.path()).await.unwrap_err();
+        assert!(matches!(refused, StoreError::DatabaseMissing { .. }), "{refused}");
+        let refused = refused.to_string();
+        assert!(refused.contains(copy.to_str().unwrap()) && refused.contains("lost its log"), "{refused}");
+        assert!(fs::read(&path).unwrap() == before, "nothing is made");
+    }
+    Store::begin(dir.path(), Arc::new(ManualClock::new(now())), &Tasks::new()).await.unwrap();
+    assert!(first_open(dir.path()).await.unwrap().roster().is_empty());
+    assert!(fs::read(dir.path().join("lost-2027-01-15T08-00-00Z/gangway.db")).unwrap() == before, "put aside");
+}
+
+#[tokio::test]
+async fn a_store_that_was_closed_is_whole_in_one_file() {
+    let fixture = Fixture::new().await;
+    fixture.store.create_phone(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
+    fixture.store.close().await;
+    let (elsewhere, from) = (tempfile::tempdir().unwrap(), fixture.dir.path());
+    for name in [DATABASE, key_file::KEY] {
+        fs::copy(from.join(name), elsewhere.path().join(name)).unwrap();
+    }
+    assert_eq!(first_open(elsewhere.path()).await.unwrap().roster().len(), 1);
 }
