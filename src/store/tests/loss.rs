@@ -248,7 +248,7 @@ async fn odd_files_among_the_copies_do_not_keep_memory_from_being_written() {
     serving.count().await.unwrap();
     let backups = serving.path(copies::DIRECTORY);
     fs::write(backups.join("zzz.db"), "no database").unwrap();
-    assert_eq!(copies::list(serving.fixture.dir.path()), [copy.clone()]);
+    assert_eq!(copies::list(serving.fixture.dir.path()), std::slice::from_ref(&copy));
     let damaged = backups.join("2027-01-15T09-00-00Z-daily.db");
     fs::write(&damaged, "no database").unwrap();
     assert_eq!(copies::list(serving.fixture.dir.path()), [copy.clone(), damaged]);
