@@ -144,8 +144,12 @@ impl<'a> Growth<'a> {
     }
 
     fn assert_small(&self) {
+        self.assert_below(GROWTH);
+    }
+
+    fn assert_below(&self, bound: u64) {
         let grown = memory(self.0, "VmHWM").saturating_sub(self.1);
-        assert!(grown < GROWTH, "the process grew by {} KiB", grown / 1024);
+        assert!(grown < bound, "the process grew by {} KiB", grown / 1024);
     }
 }
 
@@ -246,6 +250,8 @@ async fn unfinished_frames_of_strangers_fill_no_memory() {
 #[actix_rt::test]
 async fn upgrades_that_wait_keep_no_frames() {
     const UPGRADES: usize = 240;
+    // Of the 70 MiB that are sent nothing is kept; 257 connections with TLS take some 130 KiB each.
+    const CONNECTIONS: u64 = 48 << 20;
     let attacked = Attacked::start().await;
     let frames = [header(1 << 20, true), vec![b'x'; 300 << 10]].concat();
     for door in &attacked.doors {
@@ -264,10 +270,10 @@ async fn upgrades_that_wait_keep_no_frames() {
                 wire
             })
             .collect();
-        growth.assert_small();
+        growth.assert_below(CONNECTIONS);
         drop((inside, waiting));
         others_are_served(&attacked.site, &attacked.world).await;
-        growth.assert_small();
+        growth.assert_below(CONNECTIONS);
     }
 }
 
