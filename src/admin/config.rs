@@ -1,5 +1,5 @@
-//! The configuration view: the file line by line with the origin of each, secrets masked. Nobody is shown a user's, a
-//! directory's or Devices' password; what gangway generated for a phone is shown on demand, and the audit says so.
+//! The configuration view: the file line by line with the origin of each, secrets masked. The view never shows a
+//! user's, a directory's or Devices' password. It shows on demand what gangway generated for a phone, and the audit records it.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
