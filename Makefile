@@ -16,11 +16,11 @@ demo: ## build, then bring simulated phones and bases of two vendors through eve
 	$(CARGO) run --quiet -- demo --once
 
 test: tools lint release ## install what the tests need, then run all of them
-	$(CARGO) nextest run --no-fail-fast
+	$(CARGO) nextest run --workspace --no-fail-fast
 
 lint: tools
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --all-targets --locked -- -D warnings
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) fetch --locked
 	$(CARGO) deny --offline --log-level error check --hide-inclusion-graph licenses bans sources
 
@@ -35,7 +35,7 @@ fuzz: ## every target for ten minutes (SECONDS_EACH=60 for a look)
 	fuzz/run.sh
 
 bless: tools ## accept what the snapshot tests render now
-	INSTA_UPDATE=always GANGWAY_UPDATE_FIXTURES=1 $(CARGO) nextest run --no-fail-fast
+	INSTA_UPDATE=always GANGWAY_UPDATE_FIXTURES=1 $(CARGO) nextest run --workspace --no-fail-fast
 
 sqlx-prepare: ## check the queries again after changing one or a migration
 	@command -v cargo-sqlx >/dev/null || $(CARGO) install sqlx-cli --version $(SQLX_VERSION) --locked --no-default-features --features sqlite

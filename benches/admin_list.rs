@@ -9,17 +9,17 @@ use std::{
 };
 
 use gangway::{
-    admin::{
-        Row, Sort, View, Wish,
-        cause::{Around, Facts},
-    },
     phone::{
         facet::RequestState,
-        firmware::FirmwareState,
-        mac::Mac,
         record::{Phone, PhoneId},
     },
+    service::{
+        Row, Sort, View, Wish,
+        diagnosis::{Around, Facts},
+    },
+    settings::firmware::FirmwareState,
 };
+use gangway_base::mac::Mac;
 use serde_json::json;
 
 const PHONES: u32 = 10_000;

@@ -21,7 +21,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gangway::{phone::facet::Wanted, sim::world::World, store::Store};
+use gangway::{phone::facet::Wanted, store::Store};
+use gangway_sim::world::World;
 use serde_json::{Value, json};
 
 use crate::support::{gateway::Gateway, http, page::Page};
@@ -85,7 +86,7 @@ async fn crowd(gateway: &Gateway) {
 
 /// Where a phone inside its window fetches its personal file.
 async fn personal_file(gateway: &Gateway) -> String {
-    let now = gangway::clock::Clock::now(&gangway::clock::SystemClock);
+    let now = gangway_base::clock::Clock::now(&gangway_base::clock::SystemClock);
     let mut phone = people::phone(gateway, PHONES, now);
     phone.window.open(now, 7);
     let file = format!("phone/{}/{}.cfg", phone.token.expose(), phone.mac);

@@ -30,17 +30,19 @@ use std::{
 };
 
 use gangway::{
-    clock::{Clock, SystemClock},
+    catalog::{Registry, SharedRegistry},
     phone::{
-        mac::Mac,
-        neutral::{sample_layers, sample_phone},
         public_url::PublicUrls,
         record::{Binding, Phone, PhoneId},
-        settings::{Layers, Scope},
     },
+    phone_config::{sample_layers, sample_phone},
     render::{FileRequest, Renderer, Stage},
+    settings::{Layers, Scope},
+};
+use gangway_base::{
+    clock::{Clock, SystemClock},
+    mac::Mac,
     secret::Secret,
-    vendor::{Registry, SharedRegistry},
 };
 
 use self::{

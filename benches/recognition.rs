@@ -4,7 +4,7 @@
 
 use std::{fs, hint::black_box, time::Instant};
 
-use gangway::vendor::Registry;
+use gangway::catalog::Registry;
 use serde_json::Value;
 
 /// Rounds over all requests.

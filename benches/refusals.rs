@@ -26,7 +26,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gangway::phone::mac::Mac;
+use gangway_base::mac::Mac;
 use md5::{Digest, Md5};
 use rand::RngExt;
 

@@ -14,12 +14,12 @@ use std::{
 };
 
 use gangway::{
-    clock::{SharedClock, SystemClock},
-    phone::{
-        mac::Mac,
-        record::{Account, AccountUser, Phone},
-    },
+    phone::record::{Account, AccountUser, Phone},
     store::Store,
+};
+use gangway_base::{
+    clock::{SharedClock, SystemClock},
+    mac::Mac,
     tasks::Tasks,
 };
 

@@ -10,7 +10,7 @@
 )]
 
 #[expect(dead_code, reason = "shared with the tests, which use all of it")]
-#[path = "../src/sysclients/double.rs"]
+#[path = "../src/devices/sysclients/double.rs"]
 mod double;
 
 use std::{
@@ -22,12 +22,11 @@ use std::{
 
 use double::{Double, Known};
 use gangway::{
-    clock::SystemClock,
+    devices::sysclients::{Credential, Fleet, FleetDeps, FleetEventKind, HoldSpec, Status},
     net::tls,
     phone::{instance::InstanceId, record::PhoneId},
-    sysclients::{Credential, Fleet, FleetDeps, FleetEventKind, HoldSpec, Status},
-    tasks::Tasks,
 };
+use gangway_base::{clock::SystemClock, tasks::Tasks};
 use tokio::sync::mpsc;
 
 const RATE: u32 = 500;
@@ -170,7 +169,7 @@ fn measure(with_tls: bool) {
 }
 
 /// Reads events until every phone has been given its configuration once.
-async fn all_up(fleet: &Fleet, events: &mut mpsc::Receiver<gangway::sysclients::FleetEvent>, since: Instant) {
+async fn all_up(fleet: &Fleet, events: &mut mpsc::Receiver<gangway::devices::sysclients::FleetEvent>, since: Instant) {
     let mut complete = 0;
     while complete < phones() {
         let rest = DEADLINE.saturating_sub(since.elapsed());

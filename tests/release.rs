@@ -9,7 +9,7 @@ use std::{
     process::{Command, ExitStatus},
 };
 
-/// The variable that names a crash point, as `src/crash_point.rs` spells it.
+/// The variable that names a crash point, as `src/base/failpoint.rs` spells it.
 const VARIABLE: &str = "GANGWAY_CRASH_AT";
 /// Passed by every phone that gets its file.
 const POINT: &str = "FileSent";

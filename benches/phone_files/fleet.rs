@@ -3,15 +3,15 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use gangway::{
-    clock::{SharedClock, SystemClock},
-    phone::{
-        mac::Mac,
-        neutral::{sample_layers, sample_phone},
-        record::Phone,
-        settings::Scope,
-    },
-    secret::Secret,
+    phone::record::Phone,
+    phone_config::{sample_layers, sample_phone},
+    settings::Scope,
     store::Store,
+};
+use gangway_base::{
+    clock::{SharedClock, SystemClock},
+    mac::Mac,
+    secret::Secret,
     tasks::Tasks,
 };
 

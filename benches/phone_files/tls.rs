@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gangway::net::tls::{preflight::Anybody, provider};
+use gangway::net::tls::{provider, server_probe::Anybody};
 use rustls::{ClientConfig, client::Resumption, pki_types::ServerName};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},

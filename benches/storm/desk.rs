@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gangway::sim::{LoginForm, session::AppSession};
+use gangway_sim::{LoginForm, session::AppSession};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 

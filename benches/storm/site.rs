@@ -13,12 +13,17 @@ use std::{
 };
 
 use gangway::{
-    clock::{Clock, SystemClock},
-    phone::{instance::InstanceId, mac::Mac, neutral::sample_phone, record::Phone as Record, settings::Scope},
-    sim::{host::SimHost, snom_rps::SnomRps},
+    phone::{instance::InstanceId, record::Phone as Record},
+    phone_config::sample_phone,
+    settings::Scope,
     store::Store,
+};
+use gangway_base::{
+    clock::{Clock, SystemClock},
+    mac::Mac,
     tasks::Tasks,
 };
+use gangway_sim::{host::SimHost, snom_rps::SnomRps};
 use rustls::{ClientConfig, RootCertStore, client::Resumption, pki_types::CertificateDer};
 use tempfile::TempDir;
 use tokio_rustls::TlsConnector;

@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use gangway::{
-    secret::Secret,
-    wire::appws::{
-        Challenge, Envelope, IN_LIMIT, Info, LoginKind, Refusal, SessionKey, app_info::AppInfo, client,
-        devices::DevicesMessage, login::Login, pbx_admin, pbx_info, provisioning::ProvisioningPhone, server, services,
-    },
+use gangway_base::secret::Secret;
+use gangway_wire::appws::{
+    Challenge, Envelope, IN_LIMIT, Info, LoginKind, Refusal, SessionKey, app_info::AppInfo, client,
+    devices::DevicesMessage, login::Login, pbx_admin, pbx_info, provisioning::ProvisioningPhone, server, services,
 };
 use jiff::Timestamp;
 

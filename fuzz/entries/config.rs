@@ -5,15 +5,12 @@
 use std::sync::{Arc, OnceLock};
 
 use gangway::{
-    clock::SystemClock,
-    phone::{
-        mac::Mac,
-        neutral::{sample_layers, sample_phone},
-        public_url::PublicUrls,
-    },
+    catalog::{Basis, FileKind, Format, Recognition, Registry, SharedRegistry},
+    phone::public_url::PublicUrls,
+    phone_config::{sample_layers, sample_phone},
     render::{FileRequest, RenderError, Renderer, Stage},
-    vendor::{Basis, FileKind, Format, Recognition, Registry, SharedRegistry},
 };
+use gangway_base::{clock::SystemClock, mac::Mac};
 use serde_json::Value;
 
 const MARK: &str = "zqmark";

@@ -1,6 +1,6 @@
 //! Tables people upload.
 
-use gangway::admin::csv::{decode, records, separator, write};
+use gangway::service::csv::{decode, records, separator, write};
 
 pub fn enter(data: &[u8]) {
     let text = decode(data);

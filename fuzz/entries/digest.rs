@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use gangway::{
-    secret::Secret,
-    wire::http_auth::{Algorithm, Guard, NonceKey, Outcome, Request, Scheme},
-};
+use gangway_base::secret::Secret;
+use gangway_wire::http_auth::{Algorithm, Guard, NonceKey, Outcome, Request, Scheme};
 use jiff::Timestamp;
 
 pub fn enter(data: &[u8]) {

@@ -9,10 +9,8 @@ use std::{
 use actix_http::error::PayloadError;
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
-use gangway::{
-    net::frames::{FrameGate, FrameReader, FrameRoom, FrameStream},
-    wire::websocket::FrameLimits,
-};
+use gangway::net::frames::{FrameGate, FrameReader, FrameRoom, FrameStream};
+use gangway_wire::websocket::FrameLimits;
 use tokio::io::{AsyncRead, ReadBuf};
 
 /// Header and mask.

@@ -2,10 +2,10 @@
 //! for the status, two of length, and the body.
 
 use gangway::{
-    phone::{instance::InstanceId, mac::Mac},
+    phone::instance::InstanceId,
     redirect::{AccountMemory, Answer, Moment, Operation, PROTOCOLS, RedirectAccount, ServerEntry, Step, Surroundings},
-    secret::Secret,
 };
+use gangway_base::{mac::Mac, secret::Secret};
 use jiff::Timestamp;
 
 /// More calls than any operation needs: an exchange that is longer runs for ever.

@@ -4,17 +4,17 @@
 use std::sync::OnceLock;
 
 use gangway::{
-    http::path::{self, Below, Target},
-    vendor::Registry,
-    wire::sip,
+    catalog::Registry,
+    http::routing::{self, Below, Target},
 };
+use gangway_wire::sip;
 
 pub fn enter(data: &[u8]) {
     datagram(data);
     let Ok(text) = std::str::from_utf8(data) else { return };
     let (path, agent) = text.split_once('\n').unwrap_or((text, ""));
     let agent = Some(agent).filter(|agent| !agent.is_empty());
-    if let Target::Instance { domain, name, below } = path::read(path) {
+    if let Target::Instance { domain, name, below } = routing::read(path) {
         for part in [&domain, &name] {
             stays(part);
         }

@@ -1,10 +1,8 @@
 //! Frames of Devices to one phone's sysclient. The first byte tells what the phone has; then, per frame, two bytes of
 //! length and the frame. A frame of length zero is the passing of ten seconds.
 
-use gangway::{
-    secret::Secret,
-    wire::sysclient::{Action, Credentials, DeviceIdentity, Event, Frame, Session},
-};
+use gangway_base::secret::Secret;
+use gangway_wire::sysclient::{Action, Credentials, DeviceIdentity, Event, Frame, Session};
 use jiff::Timestamp;
 
 const CODE: &str = "562822784750";

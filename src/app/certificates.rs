@@ -2,16 +2,15 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use gangway_base::{clock::SharedClock, tasks::Tasks};
 use jiff::Timestamp;
 
 use super::StartError;
 use crate::{
-    clock::SharedClock,
-    config::Config,
-    http::{certificates::Certificates, gate::Bounds, issuers::Issuers, listeners::Tls},
-    net::failed_handshakes::FailedHandshakes,
-    tasks::Tasks,
-    vendor::SharedRegistry,
+    base::config::Config,
+    catalog::SharedRegistry,
+    http::server::{certificates::Certificates, client_ca_store::Issuers, connection_limiter::Bounds, listeners::Tls},
+    net::handshake_failures::FailedHandshakes,
 };
 
 /// How often the files are read again. They are small, and a renewal is never in a hurry.

@@ -1,11 +1,12 @@
 //! Why the gateway does not start, or ended.
 
+use gangway_base::clock::BeforeEpoch;
+
 use crate::{
-    clock::BeforeEpoch,
-    http::{certificates::CertificateError, listeners::ListenError},
+    catalog::Finding,
+    http::server::{certificates::CertificateError, listeners::ListenError},
     net::{http::ProxyAddressError, tls::TlsError},
     store::StoreError,
-    vendor::Finding,
 };
 
 /// Why it does not start.

@@ -3,15 +3,14 @@
 
 use std::time::Duration;
 
+use gangway_base::{clock::SharedClock, tasks::Tasks};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use crate::{
-    clock::SharedClock,
+    base::telemetry::metric::{Metric, increment},
     redirect,
     store::{HistoryEntry, Store, StoreError},
-    tasks::Tasks,
-    telemetry::metric::{Metric, increment},
 };
 
 /// History entries waiting to be written, each of a few KiB at most. A service that is away is called every ten seconds,
@@ -109,13 +108,14 @@ fn stored(entry: redirect::HistoryEntry) -> HistoryEntry {
 }
 
 #[cfg(test)]
-#[cfg(feature = "sim")]
+#[cfg(feature = "demo")]
 mod tests {
     use std::{sync::Arc, time::Instant};
 
+    use gangway_base::clock::{Clock, ManualClock};
+
     use super::*;
     use crate::{
-        clock::{Clock, ManualClock},
         phone::{instance::InstanceId, record::PhoneId},
         redirect::{HistorySink, Outcome},
         store::HistoryFilter,

@@ -2,7 +2,7 @@
 
 use super::StartError;
 use crate::{
-    config::{Config, InstanceConfig},
+    base::config::{Config, InstanceConfig},
     phone::instance::{Instance, InstanceId, Instances},
     store::Store,
 };

@@ -1,79 +1,86 @@
 //! Everything built and wired in one place: [`Application::build`] binds and returns the ports, [`Application::run`]
 //! serves until told to stop.
 
+mod admin;
+mod catalog_reload;
 mod certificates;
-mod deliveries;
-mod desk;
+mod delivery_events;
+mod descriptor_log;
 mod error;
-mod folders;
+mod gauges;
 mod history;
 mod instances;
-mod measured;
-mod pbxs;
+pub mod lifecycle;
+mod maintenance;
+mod pbx_events;
 mod readiness;
-mod shares;
-mod sockets;
+mod scan_watch;
 mod threads;
-mod trust;
-mod upkeep;
-mod watch;
+mod tls_trust;
+mod websocket_routes;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use gangway_base::{
+    clock::{self, SharedClock},
+    tasks::Tasks,
+};
 use tokio::sync::mpsc;
 
 use self::{
-    deliveries::ToProvisioning,
+    delivery_events::ToProvisioning,
+    gauges::Measured,
     history::StoredHistory,
-    measured::Measured,
     readiness::LinksReadiness,
-    sockets::Sockets,
     threads::{Threads, on},
-    trust::Trust,
+    tls_trust::Trust,
+    websocket_routes::Sockets,
 };
 pub use self::{
     error::{ServingError, StartError},
     instances::instance,
 };
 use crate::{
-    admin::AdminPages,
-    apis::{
-        Apis, devices,
-        pbx_admin::ConnectedPbxs,
-        places::{self, Places},
-        turned_away::TurnedAwayLogins,
+    api::{
+        appwebsocket::{
+            Apis, devices,
+            prelogin_limiter::{self, Places},
+        },
+        pages::AdminPages,
+        rest::Rest,
     },
-    clock::{self, SharedClock},
-    config::Config,
+    app::lifecycle::SHUTDOWN_PATIENCE,
+    base::{
+        config::Config,
+        telemetry::{metric::install_recorder, metrics_text},
+    },
+    catalog::LiveFolders,
+    devices::{
+        client::DevicesLinks,
+        sysclients::{Fleet, FleetDeps},
+    },
     http::{
         self,
+        auth::scan_detector::Scanners,
         client_address::Proxies,
-        connections::Patience,
-        forwarders::{self, Forwarders},
-        listeners,
-        ports::{Pages, Readiness},
-        rendered::RenderedFiles,
-        scanners::Scanners,
-        stored::Stored,
+        interfaces::{Pages, Readiness},
+        phone_files::{file_service::RenderedFiles, record_service::Stored},
+        server::{connections::Patience, listeners},
+        unlisted_proxies::{self, UnlistedProxies},
     },
-    lifecycle::SHUTDOWN_PATIENCE,
-    links::{devices::DevicesLinks, pbx::PbxSessions},
     net::{
         descriptors::{Limit, Machine, Shares},
-        failed_handshakes::FailedHandshakes,
+        egress_policy::Reach,
+        handshake_failures::FailedHandshakes,
         http::{Client, Options, Proxy},
-        reach::Reach,
     },
+    pbx::{admin_api::ConnectedPbxs, sessions::PbxSessions},
     phone::instance::Instances,
     provision::{self, Provisioning},
     redirect::{Limits, Redirects},
     render::Renderer,
-    rest::Rest,
+    service::rejected_logins::TurnedAwayLogins,
     store::{Claim, Store},
-    sysclients::{Fleet, FleetDeps},
-    tasks::Tasks,
-    telemetry::{metric::install_recorder, metrics_text},
-    vendor::LiveFolders,
 };
 
 /// Events of sysclients waiting to be written; a full queue makes the sockets wait.
@@ -126,7 +133,7 @@ impl Application {
         let tasks = Tasks::new();
         let store = Store::open(&config.data.dir, Arc::clone(&clock), &tasks).await?;
         let claim = store.claim()?;
-        shares::tell(&shares, store.roster().len());
+        descriptor_log::tell(&shares, store.roster().len());
         let passive = store.restoration().and_then(|restoration| restoration.passive_sentence());
         if let Some(sentence) = &passive {
             tracing::warn!("{sentence}");
@@ -135,7 +142,7 @@ impl Application {
         let folders = Arc::new(LiveFolders::open(config.vendors.overrides()).map_err(StartError::Vendors)?);
         let registry = folders.registry();
         if config.vendors.overrides().is_some() {
-            let watched = folders::follow(Arc::clone(&folders), Arc::clone(&clock), tasks.clone());
+            let watched = catalog_reload::follow(Arc::clone(&folders), Arc::clone(&clock), tasks.clone());
             tasks.spawn_local("vendor-folders", watched);
         }
         let instances = instances::open(&config, &store).await?;
@@ -179,9 +186,9 @@ impl Application {
         let devices = DevicesLinks::default();
         let scanners = Arc::new(Scanners::new(&store.derive_key("decoys")));
         let turned_away = Arc::<TurnedAwayLogins>::default();
-        let forwarders = Arc::new(Forwarders::default());
+        let forwarders = Arc::new(UnlistedProxies::default());
         let proxies = Proxies::configured(&config.net);
-        let parts = desk::Parts {
+        let parts = admin::Parts {
             store: store.clone(),
             instances: instances.clone(),
             registry: Arc::clone(&registry),
@@ -196,7 +203,7 @@ impl Application {
             tasks: tasks.clone(),
             shares,
         };
-        let desk = desk::open(&config, &threads, parts).await?;
+        let desk = admin::open(&config, &threads, parts).await?;
         let apis = Apis {
             sessions: sessions.clone(),
             provisioning: provisioning.clone(),
@@ -205,7 +212,9 @@ impl Application {
             clock: Arc::clone(&clock),
             tasks: tasks.clone(),
             places: Places::remembered(
-                instances.iter().filter_map(|instance| Some((instance.id, store.fact(instance.id, places::FACT)?))),
+                instances
+                    .iter()
+                    .filter_map(|instance| Some((instance.id, store.fact(instance.id, prelogin_limiter::FACT)?))),
             ),
             wrong_passwords: Arc::default(),
             turned_away,
@@ -214,12 +223,17 @@ impl Application {
         if is_active {
             start_devices(&devices, &apis, &trust, &threads).await?;
         }
-        tasks.spawn_local("pbx-changes", pbxs::follow(sessions.clone(), provisioning.clone(), tasks.clone()));
+        tasks.spawn_local("pbx-changes", pbx_events::follow(sessions.clone(), provisioning.clone(), tasks.clone()));
         start_upkeep(&config, &store, &instances, &clock, &tasks, is_active);
-        let clicks = watch::follow_clicks(store.clone(), Arc::clone(&scanners), Arc::clone(&clock), tasks.clone());
+        let clicks = scan_watch::follow_clicks(store.clone(), Arc::clone(&scanners), Arc::clone(&clock), tasks.clone());
         tasks.spawn_local("clicks", clicks);
-        let record =
-            forwarders::record(store.clone(), Arc::clone(&forwarders), proxies.clone(), clock.now(), tasks.clone());
+        let record = unlisted_proxies::record(
+            store.clone(),
+            Arc::clone(&forwarders),
+            proxies.clone(),
+            clock.now(),
+            tasks.clone(),
+        );
         tasks.spawn_local("forwarders", record);
 
         let tls = certificates::open(&config, &registry, &failures)?;
@@ -247,12 +261,14 @@ impl Application {
             clock: Arc::clone(&clock),
             tasks: tasks.clone(),
             proxies,
-            bootstraps: (!config.https.phone_ca.as_os_str().is_empty()).then(|| http::bootstrap::Bootstraps {
-                store: store.clone(),
-                registry: Arc::clone(&registry),
-                urls: Arc::clone(&urls),
-                ca: config.https.phone_ca.clone(),
-                turn: tokio::sync::Mutex::default(),
+            bootstraps: (!config.https.phone_ca.as_os_str().is_empty()).then(|| {
+                http::phone_files::bootstrap::Bootstraps {
+                    store: store.clone(),
+                    registry: Arc::clone(&registry),
+                    urls: Arc::clone(&urls),
+                    ca: config.https.phone_ca.clone(),
+                    turn: tokio::sync::Mutex::default(),
+                }
             }),
             // A wrong name was refused with the configuration.
             subject_header: config.net.client_subject_header.parse().ok(),
@@ -293,12 +309,12 @@ impl Application {
             certificates: tls.as_ref().map(|tls| Arc::clone(&tls.certificates)),
             clock: Arc::clone(&pnp_clock),
         });
-        let text: http::ops::MetricsText = Arc::new(move || {
+        let text: http::operations::health_and_metrics::MetricsText = Arc::new(move || {
             measured.set_gauges();
             metrics_text()
         });
         let pnp = match is_active {
-            true => watch::start_pnp(&config, &store, &instances_of_phones, watch, &pnp_clock, &tasks).await?,
+            true => scan_watch::start_pnp(&config, &store, &instances_of_phones, watch, &pnp_clock, &tasks).await?,
             false => Vec::new(),
         };
         let ops = listeners::listen_ops(&config.ops.listen, shares.operators, &readiness, &text)?;
@@ -333,7 +349,7 @@ impl Application {
     pub fn reloader(&self) -> impl Fn() + 'static {
         let (folders, tls, clock) = (Arc::clone(&self.folders), self.tls.clone(), Arc::clone(&self.clock));
         move || {
-            folders::tell(&folders.reload());
+            catalog_reload::tell(&folders.reload());
             if let Some(tls) = &tls {
                 certificates::reload(tls, clock.now());
             }
@@ -362,7 +378,7 @@ impl Application {
                 None => Ok(()),
             }
         });
-        let mut clock_fails = std::pin::pin!(upkeep::watch_clock(clock));
+        let mut clock_fails = std::pin::pin!(maintenance::watch_clock(clock));
         let mut before_epoch = None;
         let ended = loop {
             tokio::select! {
@@ -453,11 +469,11 @@ fn start_upkeep(
 ) {
     let clock = || Arc::clone(clock);
     let warn = |sentence: String| tracing::warn!("{sentence}");
-    tasks.spawn_local("upkeep", upkeep::prune(store.clone(), instances.clone(), clock(), tasks.clone()));
-    tasks.spawn_local("reminder", upkeep::remind(certificates::files(config), warn, clock(), tasks.clone()));
-    tasks.spawn_local("daily copy", upkeep::copy(store.clone(), config.data.copies, clock(), tasks.clone()));
+    tasks.spawn_local("upkeep", maintenance::prune(store.clone(), instances.clone(), clock(), tasks.clone()));
+    tasks.spawn_local("reminder", maintenance::remind(certificates::files(config), warn, clock(), tasks.clone()));
+    tasks.spawn_local("daily copy", maintenance::copy(store.clone(), config.data.copies, clock(), tasks.clone()));
     if is_active {
-        tasks.spawn_local("resync", crate::sip::resync::follow(store.clone(), clock(), tasks.clone()));
+        tasks.spawn_local("resync", crate::sip::check_sync::follow(store.clone(), clock(), tasks.clone()));
         tasks.spawn_local("acknowledge", provision::acknowledgement::run(store.clone(), tasks.clone()));
     }
 }

@@ -2,23 +2,25 @@
 
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
+use gangway_base::clock::SharedClock;
+use gangway_wire::appws::{pbx_admin, services};
+
 use crate::{
-    clock::SharedClock,
+    catalog::LiveFolders,
+    devices::client::DevicesLinks,
     http::{
-        certificates::Certificates,
-        forwarders::Forwarders,
-        ports::{NotReady, Readiness},
+        interfaces::{NotReady, Readiness},
+        server::certificates::Certificates,
+        unlisted_proxies::UnlistedProxies,
     },
-    links::{devices::DevicesLinks, pbx::PbxSessions},
     net::{
         descriptors::{CURE, Shares},
-        failed_handshakes::{FailedHandshake, FailedHandshakes},
+        handshake_failures::{FailedHandshake, FailedHandshakes},
     },
+    pbx::sessions::PbxSessions,
     phone::instance::Instances,
-    provision::{moving::moving, public_url::read},
+    provision::{migration_progress::moving, public_url::read},
     store::Store,
-    vendor::LiveFolders,
-    wire::appws::{pbx_admin, services},
 };
 
 /// Addresses named in one remark.
@@ -43,7 +45,7 @@ pub struct LinksReadiness {
     /// The certificates of our listeners, where there are TLS listeners.
     pub certificates: Option<Arc<Certificates>>,
     /// Proxies that are not listed.
-    pub forwarders: Arc<Forwarders>,
+    pub forwarders: Arc<UnlistedProxies>,
     /// Time.
     pub clock: SharedClock,
 }

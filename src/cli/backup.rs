@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
+use gangway_base::clock::SystemClock;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
@@ -17,10 +18,7 @@ use super::{
     output,
     passphrase::Passphrase,
 };
-use crate::{
-    clock::SystemClock,
-    store::{Progress, Restore as Restoring, Restored, Store, finish_restoration},
-};
+use crate::store::{Progress, Restore as Restoring, Restored, Store, finish_restoration};
 
 /// `gangway backup FILE`
 #[derive(Debug, Args)]
@@ -141,7 +139,7 @@ pub fn take_over(dir: &Path) -> anyhow::Result<bool> {
     })
 }
 
-async fn open(dir: &Path, tasks: &crate::tasks::Tasks) -> anyhow::Result<Store> {
+async fn open(dir: &Path, tasks: &gangway_base::tasks::Tasks) -> anyhow::Result<Store> {
     let opened = Store::open(dir, Arc::new(SystemClock), tasks).await;
     opened.with_context(|| format!("the data directory {} cannot be opened", dir.display()))
 }

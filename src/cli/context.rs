@@ -3,18 +3,22 @@
 use std::{net::IpAddr, os::unix::fs::MetadataExt, path::Path, sync::Arc};
 
 use anyhow::{Context as _, bail};
+use gangway_base::{
+    clock::{SharedClock, SystemClock},
+    tasks::Tasks,
+};
 
 use super::Global;
 use crate::{
-    admin::{Problem, audit},
-    apis::admin::{Person, Who},
     app,
-    clock::{SharedClock, SystemClock},
-    config::{Allowed, Config, InstanceConfig},
+    base::config::{Allowed, Config, InstanceConfig},
     phone::{instance::InstanceId, public_url::PublicUrls},
     provision::public_url,
+    service::{
+        Problem, audit,
+        caller::{Person, Who},
+    },
     store::Store,
-    tasks::Tasks,
 };
 
 /// An opened gateway directory, for a command beside (or without) a serving process.

@@ -13,22 +13,23 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use gangway_base::{
+    clock::{SharedClock, SystemClock},
+    tasks::Tasks,
+};
+use gangway_sim::world::World;
 
 use self::devices::Device;
 use super::{Global, output};
 use crate::{
-    app::{Application, ServingError},
-    clock::{SharedClock, SystemClock},
-    config::Config,
-    lifecycle::Signals,
+    app::{Application, ServingError, lifecycle::Signals},
+    base::config::Config,
     phone::{
         facet::{RedirectState, RegistrationState, UserObjectState},
         record::PhoneId,
-        settings::Scope,
     },
-    sim::world::World,
+    settings::Scope,
     store::Store,
-    tasks::Tasks,
 };
 
 /// Brings simulated phones through every station.
@@ -60,7 +61,7 @@ impl Demo {
         output::line("A PBX, Users, Devices and the redirect services are simulated; the gateway is real.");
 
         let config = configuration(dir.path(), &world)?;
-        crate::telemetry::init(&config.log).context("the log cannot be set up")?;
+        crate::base::telemetry::init(&config.log).context("the log cannot be set up")?;
         super::serve::raise_descriptors();
         let clock: SharedClock = Arc::new(SystemClock);
         let application = Application::build(config, clock).await?;

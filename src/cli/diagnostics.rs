@@ -9,6 +9,10 @@ use std::{
 
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
+use gangway_base::{
+    clock::{Clock, SystemClock},
+    mac::Mac,
+};
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
@@ -18,15 +22,16 @@ use super::{
     output,
 };
 use crate::{
-    admin::{self, told},
     app,
-    clock::{Clock, SystemClock},
-    config::{Config, InstanceConfig},
-    diagnostics::{self, Bundle, Sources, Tenant, Wish},
-    phone::{instance::InstanceId, mac::Mac},
+    base::config::{Config, InstanceConfig},
+    catalog::{Registry, SharedRegistry},
+    phone::instance::InstanceId,
     provision::public_url,
+    service::{
+        diagnostics::{self, Bundle, Sources, Tenant, Wish},
+        status,
+    },
     store::{AuditEntry, Store},
-    vendor::{Registry, SharedRegistry},
 };
 
 /// How long a serving gateway may take to tell of its connections.
@@ -101,7 +106,7 @@ impl Diagnostics {
             store,
             registry,
             tenants,
-            build: admin::build(),
+            build: crate::api::pages::build(),
             findings: check::offline(config, &global.config).iter().map(ToString::to_string).collect(),
             remarks,
             clock: Arc::new(SystemClock),
@@ -160,7 +165,7 @@ fn usual_name() -> PathBuf {
 
 /// The vendors as configured; broken folders are part of what somebody may want help with.
 fn registry(config: &Config, remarks: &mut Vec<String>) -> anyhow::Result<SharedRegistry> {
-    let failed = |findings: Vec<crate::vendor::Finding>| {
+    let failed = |findings: Vec<crate::catalog::Finding>| {
         let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
         lines.join("\n  ")
     };
@@ -187,10 +192,10 @@ async fn tenant(configured: &InstanceConfig, store: &Store, id: InstanceId) -> T
 async fn ask(store: &Store, id: InstanceId) -> Result<Value, String> {
     let key = uuid::Uuid::new_v4().simple().to_string();
     let failed = |error: crate::store::StoreError| format!("the serving gateway cannot be asked: {error}");
-    told::ask(store, id, &key).await.map_err(failed)?;
+    status::ask(store, id, &key).await.map_err(failed)?;
     let since = Instant::now();
     let answer = loop {
-        match told::answered(store, id, &key) {
+        match status::answered(store, id, &key) {
             Some(answer) => break Ok(json!({ "notices": answer.notices, "connections": answer.connections })),
             None if since.elapsed() > PATIENCE => {
                 break Err(format!("no gateway serves, or none that answers within {} s", PATIENCE.as_secs()));
@@ -198,6 +203,6 @@ async fn ask(store: &Store, id: InstanceId) -> Result<Value, String> {
             None => tokio::time::sleep(LOOK).await,
         }
     };
-    told::forget(store, id, &key).await.map_err(failed)?;
+    status::forget(store, id, &key).await.map_err(failed)?;
     answer
 }

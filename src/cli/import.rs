@@ -14,9 +14,9 @@ use serde_json::{Map, Value, json};
 
 use super::{context::Context, output};
 use crate::{
-    admin::{
+    service::{
         IMPORT_BYTES,
-        handed::{self, Answered, Asked},
+        import_job::{self, Answered, Asked},
     },
     store::HANDOVER_LIMIT,
 };
@@ -60,10 +60,10 @@ impl Import {
             rollout: self.rollout,
             user: context.user()?,
         };
-        handed::ask(&context.store, context.instance, &key, &bytes, &asked).await?;
+        import_job::ask(&context.store, context.instance, &key, &bytes, &asked).await?;
         drop(bytes);
         let answer = follow(context, &key).await;
-        handed::forget(&context.store, context.instance, &key).await?;
+        import_job::forget(&context.store, context.instance, &key).await?;
         let answer = answer?;
         if let Some(reason) = &answer.refused {
             bail!("{} is not imported: {reason}", self.file.display());
@@ -143,7 +143,7 @@ async fn follow(context: &Context, key: &str) -> anyhow::Result<Answered> {
     }
     let (mut last, mut since) = (u64::MAX, Instant::now());
     loop {
-        let answer = handed::answered(store, instance, key);
+        let answer = import_job::answered(store, instance, key);
         if let Some(answer) = &answer {
             bar.set_length(count(&answer.progress, "of"));
             bar.set_position(count(&answer.progress, "done"));
@@ -156,7 +156,7 @@ async fn follow(context: &Context, key: &str) -> anyhow::Result<Answered> {
         if done != last {
             (last, since) = (done, Instant::now());
         }
-        if !handed::is_taken(store, instance, key) && since.elapsed() > TAKEN_WITHIN {
+        if !import_job::is_taken(store, instance, key) && since.elapsed() > TAKEN_WITHIN {
             bail!("no serving gateway took the file, and nothing was imported: is `gangway serve` running?");
         }
         if since.elapsed() > PATIENCE {

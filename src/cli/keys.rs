@@ -4,6 +4,7 @@ use std::{path::Path, process::ExitCode, sync::Arc};
 
 use anyhow::Context as _;
 use clap::Subcommand;
+use gangway_base::clock::SystemClock;
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use serde_json::json;
 
@@ -12,10 +13,7 @@ use super::{
     context::{block_on, load_config, refuse_foreign_owner, user},
     output,
 };
-use crate::{
-    clock::SystemClock,
-    store::{Rotation, RotationStep, Store},
-};
+use crate::store::{Rotation, RotationStep, Store};
 
 /// What to do with the key.
 #[derive(Debug, Subcommand)]

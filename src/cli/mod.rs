@@ -5,7 +5,7 @@ mod audit;
 mod backup;
 mod check;
 mod context;
-#[cfg(feature = "sim")]
+#[cfg(feature = "demo")]
 mod demo;
 mod diagnostics;
 mod import;
@@ -14,9 +14,7 @@ mod output;
 mod passphrase;
 mod phones;
 mod recognise;
-mod redirect_checks;
 mod render;
-mod rotate;
 mod serve;
 mod settings;
 mod tokens;
@@ -62,7 +60,7 @@ enum Command {
     /// Serve PBXs and phones until told to stop
     Serve(serve::Serve),
     /// Watch simulated phones pass every station, with a simulated PBX, Devices and redirect service
-    #[cfg(feature = "sim")]
+    #[cfg(feature = "demo")]
     Demo(demo::Demo),
     /// Look for everything that would keep phones from working; exit code 1 when something does
     Check,
@@ -105,7 +103,7 @@ impl CommandLine {
         let global = &self.global;
         match self.command {
             Command::Serve(serve) => serve.run(global),
-            #[cfg(feature = "sim")]
+            #[cfg(feature = "demo")]
             Command::Demo(demo) => demo.run(global),
             Command::Check => check::run(global),
             Command::Render(render) => render.run(global),
@@ -118,7 +116,7 @@ impl CommandLine {
             Command::Diagnostics(diagnostics) => diagnostics.run(global),
             Command::Tokens(tokens) => tokens.run(global),
             Command::Openapi => {
-                output::json(&crate::rest::document(""));
+                output::json(&crate::api::rest::document(""));
                 Ok(ExitCode::SUCCESS)
             }
             Command::Audit(audit) => audit.run(global),

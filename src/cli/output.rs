@@ -2,17 +2,17 @@
 
 use std::{borrow::Cow, io::Write};
 
-use crate::telemetry::visible;
+use crate::base::telemetry::escape_control;
 
 /// Prints a line of output: what came from outside moves no cursor and begins no line. A closed pipe (`| head`) ends the
 /// output, not the command.
 pub fn line(text: &str) {
-    print(&visible::line(text));
+    print(&escape_control::line(text));
 }
 
 /// Prints a text of several lines.
 pub fn document(text: &str) {
-    print(&visible::lines(text));
+    print(&escape_control::lines(text));
 }
 
 fn print(text: &str) {
@@ -21,19 +21,19 @@ fn print(text: &str) {
 
 /// Prints a line for the person at the terminal.
 pub fn note(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{}", visible::line(text));
+    let _ = writeln!(std::io::stderr().lock(), "{}", escape_control::line(text));
 }
 
 /// Prints data as indented JSON.
 pub fn json(value: &serde_json::Value) {
-    print(&visible::json(&serde_json::to_string_pretty(value).unwrap_or_default()));
+    print(&escape_control::json(&serde_json::to_string_pretty(value).unwrap_or_default()));
 }
 
 /// Prints rows in columns as wide as their widest cell. The last column is not padded.
 pub fn table(head: &[&str], rows: &[Vec<String>]) {
     // Before the columns are measured: an escape is longer than what it stands for.
     let rows: Vec<Vec<Cow<'_, str>>> =
-        rows.iter().map(|row| row.iter().map(|cell| visible::line(cell)).collect()).collect();
+        rows.iter().map(|row| row.iter().map(|cell| escape_control::line(cell)).collect()).collect();
     let width = |column: usize| {
         rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).chain([head[column].len()]).max()
     };
@@ -56,7 +56,7 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) {
 /// line for each.
 pub fn print_error(error: &anyhow::Error) {
     let tell = |text: &str| {
-        let _ = writeln!(std::io::stderr().lock(), "{}", visible::lines(text));
+        let _ = writeln!(std::io::stderr().lock(), "{}", escape_control::lines(text));
     };
     tell(&format!("gangway: {error}"));
     let mut last = error.to_string();

@@ -8,9 +8,10 @@ use std::{
 
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
+use gangway_base::secret::Secret;
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
-use crate::{secret::Secret, store::PASSPHRASE_LEAST};
+use crate::store::PASSPHRASE_LEAST;
 
 const VARIABLE: &str = "GANGWAY_PASSPHRASE";
 

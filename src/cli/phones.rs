@@ -1,6 +1,8 @@
 //! `gangway phones`: what there is, where each phone stands, and what is wanted of it.
 
-mod bootstrap;
+mod bootstrap_url;
+pub mod rotate_credentials;
+pub mod verify;
 
 use std::{
     process::ExitCode,
@@ -10,6 +12,10 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
+use gangway_base::{
+    clock::{Clock, SystemClock},
+    mac::Mac,
+};
 use ipnet::IpNet;
 use serde_json::{Value, json};
 
@@ -18,14 +24,17 @@ use super::{
     context::{Context, block_on},
     import::Import,
     output,
-    redirect_checks::{Check, tell_move},
-    rotate::Rotate,
+    phones::{
+        rotate_credentials::Rotate,
+        verify::{Check, tell_move},
+    },
 };
 use crate::{
-    clock::{Clock, SystemClock},
-    phone::{admission::FirstContact, facet::Wanted, firmware::FirmwareState, mac::Mac, record::Phone, shown::shown},
-    provision::{acknowledgement::Acknowledgement, intents},
-    sip::resync,
+    phone::{admission::FirstContact, facet::Wanted, record::Phone},
+    provision::{acknowledgement::Acknowledgement, commands},
+    service::phone_export::shown,
+    settings::firmware::FirmwareState,
+    sip::check_sync,
     store::Store,
 };
 
@@ -67,7 +76,7 @@ pub enum Phones {
     /// Make a one-time plain-HTTP URL that brings our CA and the https URL to a phone that does not trust our certificate
     ///
     /// Whoever fetches it learns nothing secret. The phone may then come by https without its redirect URL, once.
-    Bootstrap(bootstrap::Wish),
+    Bootstrap(bootstrap_url::Wish),
     /// Give the phone new credentials of its own; the former ones are good until it has used the new ones
     Rotate(Rotate),
     /// Send one more file with all accounts off, then nothing
@@ -122,14 +131,14 @@ impl Phones {
                         false => FirstContact::Refused,
                     };
                     act(&context, &change, Intent::Allow(first_contact)).await?;
-                    if intents::lacks_passwords(&*find(&context, change.mac)?) {
+                    if commands::lacks_passwords(&*find(&context, change.mac)?) {
                         output::note(
                             "Its users' passwords were dropped when its time ran out: it gets the open part only. Provision it \
                              again in Profile or UsersAdmin.",
                         );
                     }
                 }
-                Self::Bootstrap(wish) => bootstrap::run(global, &context, &wish).await?,
+                Self::Bootstrap(wish) => bootstrap_url::run(global, &context, &wish).await?,
                 Self::Rotate(rotate) => rotate.run(&context).await?,
                 Self::Release(change) => act(&context, &change, Intent::Wanted(Wanted::Released)).await?,
                 Self::Block(change) => act(&context, &change, Intent::Wanted(Wanted::Blocked)).await?,
@@ -309,7 +318,7 @@ async fn show(context: &Context, mac: Mac, as_json: bool) -> anyhow::Result<()> 
 async fn act(context: &Context, change: &Change, intent: Intent) -> anyhow::Result<()> {
     let (store, phone) = (&context.store, find(context, change.mac)?);
     match intent {
-        Intent::Allow(_) => intents::may_be_allowed(&phone)?,
+        Intent::Allow(_) => commands::may_be_allowed(&phone)?,
         Intent::Wanted(Wanted::Active) if phone.wanted == Wanted::Removed || phone.buried.is_some() => {
             bail!("{} has been removed: provision it again in Profile or UsersAdmin", phone.mac)
         }
@@ -318,10 +327,10 @@ async fn act(context: &Context, change: &Change, intent: Intent) -> anyhow::Resu
     context.audit(&phone.mac.to_string(), &intent.deed()).await?;
     let done: anyhow::Result<()> = match intent {
         Intent::Allow(first_contact) => {
-            intents::allow(store, phone.id, first_contact, SystemClock.now()).await.map_err(Into::into)
+            commands::allow(store, phone.id, first_contact, SystemClock.now()).await.map_err(Into::into)
         }
-        Intent::Wanted(wanted) => intents::want(store, phone.id, wanted).await.map_err(Into::into),
-        Intent::TakeOff(user) => intents::take_off(store, phone.id, &user).await.map_err(Into::into),
+        Intent::Wanted(wanted) => commands::want(store, phone.id, wanted).await.map_err(Into::into),
+        Intent::TakeOff(user) => commands::take_off(store, phone.id, &user).await.map_err(Into::into),
     };
     done.with_context(|| format!("the record of {} cannot be changed", change.mac))?;
     if !change.wait {
@@ -344,20 +353,20 @@ async fn act(context: &Context, change: &Change, intent: Intent) -> anyhow::Resu
 async fn resync(context: &Context, change: &Change) -> anyhow::Result<()> {
     let phone = find(context, change.mac)?;
     context.audit(&phone.mac.to_string(), "Have the phone come now").await?;
-    resync::ask(&context.store, &phone, change.wait).await?;
+    check_sync::ask(&context.store, &phone, change.wait).await?;
     if !change.wait {
         output::note("Written; a running gateway tells the phone now, and the phone's time line what came of it.");
         return Ok(());
     }
     let started = Instant::now();
     let result = loop {
-        let result = resync::result(&context.store, &phone);
+        let result = check_sync::result(&context.store, &phone);
         if result.is_some() || started.elapsed() > PATIENCE {
             break result;
         }
         tokio::time::sleep(LOOK).await;
     };
-    resync::forget(&context.store, &phone).await?;
+    check_sync::forget(&context.store, &phone).await?;
     match result {
         Some((true, sentence)) => output::note(&sentence),
         Some((false, sentence)) => bail!("{sentence}"),
@@ -374,7 +383,7 @@ async fn wait(context: &Context, phone: &Phone, request: Option<&Acknowledgement
     let mut seen = false;
     loop {
         seen = seen || request.is_none_or(|request| request.has_come(store));
-        let done = store.roster().get(phone.id).is_none_or(|now| intents::is_carried_out(&now));
+        let done = store.roster().get(phone.id).is_none_or(|now| commands::is_carried_out(&now));
         if seen && done {
             output::note("Carried out.");
             return Ok(());

@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{Global, output, vendors::registry};
-use crate::vendor::FileKind;
+use crate::catalog::FileKind;
 
 /// The facts of a request.
 #[derive(Debug, Args)]

@@ -5,6 +5,7 @@ use std::{process::ExitCode, sync::Arc};
 use anyhow::{Context as _, bail};
 use arc_swap::ArcSwap;
 use clap::Args;
+use gangway_base::{clock::SystemClock, mac::Mac, secret::Secret};
 use serde_json::json;
 
 use super::{
@@ -14,14 +15,9 @@ use super::{
     vendors::registry,
 };
 use crate::{
-    clock::SystemClock,
-    phone::{
-        mac::Mac,
-        settings::{Scope, SettingRow, validate},
-    },
+    catalog::{FileKind, SharedRegistry},
     render::{ExplainedLine, FileRequest, Renderer, Stage, render_sample},
-    secret::Secret,
-    vendor::{FileKind, SharedRegistry},
+    settings::{Scope, SettingRow, validate},
 };
 
 /// What to render.

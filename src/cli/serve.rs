@@ -4,19 +4,17 @@ use std::{path::Path, process::ExitCode, sync::Arc};
 
 use anyhow::Context as _;
 use clap::Args;
+use gangway_base::clock::{SharedClock, SystemClock};
 
 use super::{
     Global, backup,
     context::{block_on, load_config, refuse_foreign_owner},
 };
 use crate::{
-    app::Application,
-    clock::{SharedClock, SystemClock},
-    config::Config,
-    lifecycle::Signals,
+    app::{Application, lifecycle::Signals},
+    base::{config::Config, telemetry},
     net::descriptors::Limit,
     store::Store,
-    telemetry,
 };
 
 /// How to serve.

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
+use gangway_base::{mac::Mac, secret::Secret};
 use serde_json::json;
 
 use super::{
@@ -13,17 +14,12 @@ use super::{
     vendors::registry,
 };
 use crate::{
-    admin::{remarks::remarks, settings_judge::Judge, settings_write::deeds_of},
-    net::reach::Reach,
-    phone::{
-        mac::Mac,
-        settings::{
-            Emptied, Layers, REDIRECT_SETTINGS, Scope, Setting, TABLE, setting, setting_json, settings_json,
-            settings_text,
-        },
+    catalog::Registry,
+    net::egress_policy::Reach,
+    service::{settings_check::Judge, settings_remarks::remarks, settings_write::deeds_of},
+    settings::{
+        Emptied, Layers, REDIRECT_SETTINGS, Scope, Setting, TABLE, setting, setting_json, settings_json, settings_text,
     },
-    secret::Secret,
-    vendor::Registry,
 };
 
 /// What to do with settings.

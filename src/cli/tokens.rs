@@ -4,6 +4,7 @@ use std::{process::ExitCode, sync::Arc};
 
 use anyhow::bail;
 use clap::{Subcommand, ValueEnum};
+use gangway_base::clock::{Clock, SharedClock, SystemClock};
 use serde_json::{Value, json};
 
 use super::{
@@ -11,10 +12,7 @@ use super::{
     context::{Context, block_on, refused},
     output,
 };
-use crate::{
-    admin::tokens::{Form, create, revoke, token_json},
-    clock::{Clock, SharedClock, SystemClock},
-};
+use crate::service::tokens::{Form, create, revoke, token_json};
 
 /// What to do with tokens.
 #[derive(Debug, Subcommand)]

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, process::ExitCode, sync::Arc};
 
 use anyhow::bail;
 use clap::Args;
+use gangway_base::clock::SystemClock;
 
 use super::{
     Global,
@@ -12,15 +13,14 @@ use super::{
 };
 use crate::{
     app::instance,
-    clock::SystemClock,
+    catalog::{Registry, Vendor},
     phone::{
         instance::InstanceId,
         public_url::{PublicUrls, Scheme},
-        settings::{Layers, Lookup},
     },
     provision::public_url,
+    settings::{Layers, Lookup},
     store::{DATABASE, Store},
-    vendor::{Registry, Vendor},
 };
 
 /// Lists vendors, or the models of one.

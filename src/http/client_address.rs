@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 
-use crate::config::NetConfig;
+use crate::base::config::NetConfig;
 
 /// Where a request comes from and whether it travelled encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,37 +1,13 @@
 //! The listeners: phones' files, websocket upgrades and pages below `/<domain>/<instance>`, health and metrics beside.
 
-pub mod answer;
-pub mod authorization;
-pub mod bootstrap;
-pub mod capacity;
-pub mod certificates;
-pub mod challenges;
+pub mod auth;
 pub mod client_address;
-pub mod conditional;
-pub mod connections;
-pub mod consequences;
-pub mod decoys;
-pub mod departures;
-pub mod forwarders;
-pub mod gate;
-pub mod handshakes;
-pub mod issuers;
-pub mod limits;
-pub mod listeners;
-pub mod memo;
-pub mod meter;
-pub mod ops;
-pub mod origin;
-pub mod paced;
-pub mod path;
+pub mod interfaces;
+pub mod operations;
 pub mod phone_files;
-pub mod ports;
-pub mod possession;
-pub mod rendered;
-pub mod scanners;
-pub mod stored;
-pub mod subject;
-pub mod watched_body;
+pub mod routing;
+pub mod server;
+pub mod unlisted_proxies;
 
 use std::{rc::Rc, sync::Arc, time::Instant};
 
@@ -43,22 +19,24 @@ use actix_web::{
     },
     web::{self, Payload, ServiceConfig},
 };
+use gangway_base::{clock::SharedClock, tasks::Tasks};
 
 use self::{
-    authorization::{Entrances, Used},
+    auth::{
+        authenticate::{Entrances, Used},
+        constant_time_responses::{Departures, Gate},
+        lockout::Strikes,
+        scan_detector::Scanners,
+    },
     client_address::Proxies,
-    consequences::Consequences,
-    departures::{Departures, Gate},
-    forwarders::Forwarders,
-    limits::Strikes,
-    memo::Memo,
-    meter::Meter,
-    paced::Pace,
-    path::{Below, Target},
-    ports::{Deliveries, Files, Pages, Records, Scripts, Upgrade},
-    scanners::Scanners,
+    interfaces::{Deliveries, Files, Pages, Records, Scripts, Upgrade},
+    operations::request_metrics::Meter,
+    phone_files::{record_updates::Consequences, request_cache::Memo},
+    routing::{Below, Target},
+    server::stall_timeout::Pace,
+    unlisted_proxies::UnlistedProxies,
 };
-use crate::{clock::SharedClock, phone::instance::Instances, tasks::Tasks};
+use crate::phone::instance::Instances;
 
 /// What the listeners are built from.
 pub struct Parts {
@@ -85,7 +63,7 @@ pub struct Parts {
     /// The header in which trusted proxies pass the verified subject of a phone's certificate, where there is one.
     pub subject_header: Option<HeaderName>,
     /// One-time URLs, where a CA for phones is configured.
-    pub bootstraps: Option<bootstrap::Bootstraps>,
+    pub bootstraps: Option<phone_files::bootstrap::Bootstraps>,
     /// Key of the nonces, derived from the sealing key: they survive a restart.
     pub nonce_key: [u8; 32],
     /// Another gateway may serve these phones: every request of a phone is told to come later.
@@ -93,7 +71,7 @@ pub struct Parts {
     /// Sources that try one MAC after the other; people are told of them.
     pub scanners: Arc<Scanners>,
     /// Proxies that are not listed; a notice names them.
-    pub forwarders: Arc<Forwarders>,
+    pub forwarders: Arc<UnlistedProxies>,
 }
 
 /// What every worker shares.
@@ -107,12 +85,12 @@ pub struct Deps {
     clock: SharedClock,
     proxies: Proxies,
     subject_header: Option<HeaderName>,
-    bootstraps: Option<bootstrap::Bootstraps>,
+    bootstraps: Option<phone_files::bootstrap::Bootstraps>,
     entrances: Entrances,
     used: Used,
     strikes: Strikes,
     scanners: Arc<Scanners>,
-    forwarders: Arc<Forwarders>,
+    forwarders: Arc<UnlistedProxies>,
     consequences: Consequences,
     departures: Departures,
     meter: Meter,
@@ -187,34 +165,34 @@ async fn attend(deps: Arc<Deps>, worker: Rc<Worker>, request: HttpRequest, paylo
 }
 
 async fn dispatch(deps: Arc<Deps>, worker: Rc<Worker>, request: HttpRequest, mut payload: Payload) -> HttpResponse {
-    let (domain, name, below) = match path::read(request.uri().path()) {
-        Target::Health => return ops::healthy(),
-        Target::Nothing => return answer::not_found(),
+    let (domain, name, below) = match routing::read(request.uri().path()) {
+        Target::Health => return operations::health_and_metrics::healthy(),
+        Target::Nothing => return phone_files::response::not_found(),
         Target::Instance { domain, name, below } => (domain, name, below),
     };
-    let Some(instance) = deps.instances.find(&domain, &name) else { return answer::not_found() };
+    let Some(instance) = deps.instances.find(&domain, &name) else { return phone_files::response::not_found() };
     if wants_websocket(&request) {
         let instance = instance.clone();
         return deps.upgrade.upgrade(request.clone(), payload, instance).await;
     }
     match below {
-        Below::Phone { .. } if deps.passive => answer::later(),
+        Below::Phone { .. } if deps.passive => phone_files::response::later(),
         Below::Phone { token, file } => {
             if let Some(token) =
                 token.as_deref().filter(|token| deps.bootstraps.is_some() && deps.records.by_token(token).is_none())
-                && let Some(answer) = bootstrap::answer(&deps, &request, instance, token, &file).await
+                && let Some(answer) = phone_files::bootstrap::answer(&deps, &request, instance, token, &file).await
             {
                 return answer;
             }
             phone_files::handle(&deps, &worker, &request, &mut payload, instance, token.as_deref(), &file).await
         }
-        Below::NoFile => answer::not_found(),
+        Below::NoFile => phone_files::response::not_found(),
         Below::Api(path) => {
             Arc::clone(&deps.scripts).answer(request.clone(), payload, Arc::clone(instance), path).await
         }
         Below::Page(path) => match deps.pages.page(&request, &mut payload, instance, &path) {
             Some(page) => page.await,
-            None => answer::not_found(),
+            None => phone_files::response::not_found(),
         },
     }
 }

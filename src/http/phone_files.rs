@@ -1,6 +1,15 @@
 //! `phone/<token>/<file>` and `phone/<file>`: recognise, judge, answer, and only then note. The way of an ordinary GET
 //! waits for nothing and writes nothing.
 
+pub mod bootstrap;
+pub mod conditional_requests;
+pub mod delivery_body;
+pub mod file_service;
+pub mod record_service;
+pub mod record_updates;
+pub mod request_cache;
+pub mod response;
+
 use std::{rc::Rc, sync::Arc, time::Instant};
 
 use actix_web::{
@@ -9,35 +18,38 @@ use actix_web::{
     web::{BytesMut, Payload},
 };
 use futures_util::StreamExt;
+use gangway_wire::http_auth;
 use jiff::Timestamp;
 
+use self::{
+    conditional_requests::{names_tag, shows_tag},
+    request_cache::{Key, Known, Memo},
+    response::{Form, Wish, form},
+};
 use super::{
-    Deps, Worker, answer,
-    answer::{Form, Wish, form},
-    authorization::{Accounts, judge},
-    challenges::{Challenges, Kind},
+    Deps, Worker,
+    auth::{
+        authenticate::{Accounts, judge},
+        challenge_cache::{Challenges, Kind},
+        client_certificate,
+        lockout::{UPLOAD_BYTES, UPLOAD_PATIENCE},
+        scan_detector::Attempt,
+        source_prefix::Origin,
+    },
     client_address::Client,
-    conditional::{names_tag, shows_tag},
-    connections::is_over_tls,
-    issuers::Shown,
-    limits::{UPLOAD_BYTES, UPLOAD_PATIENCE},
-    memo::{Key, Known, Memo},
-    origin::Origin,
-    ports::{File, FileKind, Outcome, Seen, Stage},
-    scanners::Attempt,
-    subject,
+    interfaces::{File, FileKind, Outcome, Seen, Stage},
+    server::{client_ca_store::Shown, connections::is_over_tls},
 };
 use crate::{
+    catalog::Basis,
     phone::{
         admission::{Ask, Decision, FileAsked, Purpose, Reason, Verdict, admit},
-        identity::{Authorization, Evidence, Proof, Token},
         instance::Instance,
         record::{Delivery, Phone},
+        request_evidence::{Authorization, Evidence, Proof, Token},
     },
-    provision::outcome::{Delivered, is_news},
+    provision::transitions::{Delivered, is_news},
     store::DeliveredFile,
-    vendor::Basis,
-    wire::http_auth,
 };
 
 /// Characters of a User-Agent in the time line.
@@ -72,10 +84,10 @@ pub(super) async fn handle(
         Method::GET => Purpose::Fetch,
         Method::HEAD => Purpose::Peek,
         Method::PUT => Purpose::Upload,
-        _ => return answer::wrong_method(),
+        _ => return response::wrong_method(),
     };
     let (began, now) = (Instant::now(), deps.clock.now());
-    let Some(peer) = request.peer_addr() else { return answer::not_found() };
+    let Some(peer) = request.peer_addr() else { return response::not_found() };
     let client = deps.proxies.client(peer.ip(), is_over_tls(request), request.headers());
     let user_agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
     let (known, phone) =
@@ -89,7 +101,7 @@ pub(super) async fn handle(
         });
     let vendor = phone.as_ref().map(|phone| phone.vendor.as_str());
     let header = deps.subject_header.as_ref();
-    let shown = subject::shown(request, peer.ip(), header, &deps.proxies.trusted, vendor);
+    let shown = client_certificate::shown(request, peer.ip(), header, &deps.proxies.trusted, vendor);
     let claim = deps.proxies.claim(peer.ip(), client, request.headers());
     let origin = deps.forwarders.origin(instance.id, client, claim.as_ref(), now);
     let mut visit =
@@ -230,12 +242,12 @@ impl Visit<'_> {
                 format!("User-Agent '{agent}', file {}, from {address}", self.known.file)
             };
             self.deps.consequences.withheld_from(phone, Reason::UnknownModel, seen, self.now);
-            return (answer::not_found(), Outcome::Refused(Reason::UnknownModel));
+            return (response::not_found(), Outcome::Refused(Reason::UnknownModel));
         }
         match decision.verdict {
-            Verdict::NotFound => (answer::not_found(), Outcome::Refused(reason)),
+            Verdict::NotFound => (response::not_found(), Outcome::Refused(reason)),
             Verdict::Challenge { stale } => (self.challenge(stale), Outcome::Refused(reason)),
-            Verdict::RetryLater => (answer::later(), Outcome::Later(reason)),
+            Verdict::RetryLater => (response::later(), Outcome::Later(reason)),
             Verdict::ToTls => match self.open(None, reason) {
                 (answer, Outcome::Open(_)) => (answer, Outcome::Refused(reason)),
                 failed => failed,
@@ -243,15 +255,15 @@ impl Visit<'_> {
             Verdict::Open => self.open(phone.map(Arc::as_ref), reason),
             Verdict::Personal(proof) => match phone {
                 Some(phone) => self.personal(phone, proof, decision.binds_window).await,
-                None => (answer::not_found(), Outcome::Refused(reason)),
+                None => (response::not_found(), Outcome::Refused(reason)),
             },
             // Only the names that phones write to are kept: a file of ours that comes back is none.
             Verdict::Store(_) if self.known.recognised.kind != FileKind::Upload => {
-                (answer::not_found(), Outcome::Refused(Reason::ForbiddenName))
+                (response::not_found(), Outcome::Refused(Reason::ForbiddenName))
             }
             Verdict::Store(_) => match phone {
                 Some(phone) => self.upload(phone, payload).await,
-                None => (answer::not_found(), Outcome::Refused(reason)),
+                None => (response::not_found(), Outcome::Refused(reason)),
             },
         }
     }
@@ -273,8 +285,8 @@ impl Visit<'_> {
             false => self.memo.challenges.present(kind, guard, self.now),
         });
         match challenge {
-            Some(challenge) => answer::challenge(challenge),
-            None => answer::not_found(),
+            Some(challenge) => response::challenge(challenge),
+            None => response::not_found(),
         }
     }
 
@@ -283,9 +295,9 @@ impl Visit<'_> {
         match self.deps.files.render(self.instance, phone, &self.known.recognised, stage, self.token) {
             Ok(Some(file)) => {
                 let form = form(&Wish::of(self.request.headers()), &file, true);
-                (answer::file(&file, form, self.request.method(), None), Outcome::Open(reason))
+                (response::file(&file, form, self.request.method(), None), Outcome::Open(reason))
             }
-            Ok(None) => (answer::not_found(), Outcome::Refused(Reason::ForbiddenName)),
+            Ok(None) => (response::not_found(), Outcome::Refused(Reason::ForbiddenName)),
             Err(sentence) => self.failed(&sentence),
         }
     }
@@ -315,7 +327,7 @@ impl Visit<'_> {
         };
         let file = match self.personal_file(phone, binds) {
             Ok(Some(file)) => file,
-            Ok(None) => return (answer::not_found(), Outcome::Refused(Reason::ForbiddenName)),
+            Ok(None) => return (response::not_found(), Outcome::Refused(Reason::ForbiddenName)),
             Err(sentence) => return self.failed(&sentence),
         };
         let form = form(&wish, &file, !proof.is_bootstrap());
@@ -336,7 +348,7 @@ impl Visit<'_> {
             Form::Whole if whole => Outcome::Delivered,
             Form::Whole | Form::Part(..) | Form::Outside => Outcome::Peeked,
         };
-        (answer::file(&file, form, self.request.method(), done), outcome)
+        (response::file(&file, form, self.request.method(), done), outcome)
     }
 
     /// Whether the answer to a conditional request is 304.
@@ -347,7 +359,7 @@ impl Visit<'_> {
 
     /// From this worker's memory while the renderer still holds it, else rendered. Right after a change of the record
     /// the memory is of the old one.
-    fn personal_file(&self, phone: &Phone, changed: bool) -> Result<Option<Arc<super::ports::File>>, String> {
+    fn personal_file(&self, phone: &Phone, changed: bool) -> Result<Option<Arc<super::interfaces::File>>, String> {
         let remembered = self.known.personal.borrow().upgrade();
         if !changed && remembered.is_some() {
             return Ok(remembered);
@@ -390,7 +402,7 @@ impl Visit<'_> {
             while let Some(piece) = payload.next().await {
                 let Ok(piece) = piece else { return Err(self.failed("the upload broke off")) };
                 if bytes.len() + piece.len() > UPLOAD_BYTES {
-                    return Err((answer::too_large(), Outcome::Failed));
+                    return Err((response::too_large(), Outcome::Failed));
                 }
                 bytes.extend_from_slice(&piece);
             }
@@ -399,10 +411,10 @@ impl Visit<'_> {
         match tokio::time::timeout(UPLOAD_PATIENCE, reading).await {
             Ok(Ok(())) => {}
             Ok(Err(refused)) => return refused,
-            Err(_elapsed) => return (answer::too_slow(), Outcome::Failed),
+            Err(_elapsed) => return (response::too_slow(), Outcome::Failed),
         }
         match self.deps.records.save_upload(phone.id, self.known.file.to_string(), bytes.freeze()).await {
-            Ok(()) => (answer::kept(), Outcome::Uploaded),
+            Ok(()) => (response::kept(), Outcome::Uploaded),
             Err(error) => self.failed(&error.0),
         }
     }
@@ -410,7 +422,7 @@ impl Visit<'_> {
     fn failed(&self, sentence: &str) -> (HttpResponse, Outcome) {
         let instance = self.instance.label();
         tracing::error!(%instance, file = %self.known.file, "a phone's request could not be answered: {sentence}");
-        (answer::later(), Outcome::Failed)
+        (response::later(), Outcome::Failed)
     }
 
     /// Whoever only names a MAC is not that phone: a refusal without a token says nothing of when and from where the

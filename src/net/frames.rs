@@ -13,9 +13,8 @@ use std::{
 use actix_http::error::PayloadError;
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
+use gangway_wire::websocket::{FrameFault, FrameInspector, FrameLimits};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-
-use crate::wire::websocket::{FrameFault, FrameInspector, FrameLimits};
 
 /// The limits of one incoming socket, shared between its stream and its owner.
 #[derive(Debug, Clone)]

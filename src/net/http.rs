@@ -4,7 +4,7 @@
 //! Every request has a time-out and a size limit, redirections are never followed (the answer to a POST with
 //! credentials belongs to nobody but the configured host), and every error says where it happened and what helps.
 
-mod dial;
+mod connector;
 mod error;
 mod proxy;
 
@@ -14,17 +14,17 @@ use awc::{Connector, http::header};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
+use gangway_base::secret::Secret;
 use url::Url;
 use zeroize::Zeroizing;
 
-use self::{dial::Dialer, error::Target};
+use self::{connector::Dialer, error::Target};
 pub use self::{
-    dial::{Resolve, system_resolver},
+    connector::{Resolve, system_resolver},
     error::{HttpError, Stage},
     proxy::{Proxy, ProxyAddressError},
 };
-use super::reach::Reach;
-use crate::secret::Secret;
+use super::egress_policy::Reach;
 
 /// How a [`Client`] reaches the world.
 pub struct Options {
@@ -217,7 +217,7 @@ impl Client {
     /// # Errors
     /// [`HttpError::Forbidden`].
     pub fn may_carry_secrets(&self, url: &Url) -> Result<(), HttpError> {
-        let forbidden = |error: super::reach::Forbidden| HttpError::Forbidden {
+        let forbidden = |error: super::egress_policy::Forbidden| HttpError::Forbidden {
             target: Target::of(url).to_string(),
             reason: error.to_string(),
         };

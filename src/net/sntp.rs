@@ -3,10 +3,9 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
+use gangway_base::clock::Clock;
 use jiff::{SignedDuration, Timestamp};
 use tokio::net::{UdpSocket, lookup_host};
-
-use crate::clock::Clock;
 
 /// The usual port.
 pub const PORT: u16 = 123;
@@ -62,8 +61,9 @@ fn transmitted(packet: &[u8]) -> Option<Timestamp> {
 
 #[cfg(test)]
 mod tests {
+    use gangway_base::{clock::ManualClock, tasks::Tasks};
+
     use super::*;
-    use crate::{clock::ManualClock, tasks::Tasks};
 
     async fn server(first: u8, stratum: u8, time: Timestamp) -> u16 {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();

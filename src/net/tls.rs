@@ -2,8 +2,8 @@
 //! with a self-signed certificate). The handshake's own signature is verified in every case.
 
 pub mod names;
-mod peers;
-pub mod preflight;
+mod per_host_trust;
+pub mod server_probe;
 
 use std::{
     fmt,
@@ -25,7 +25,7 @@ use rustls::{
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-pub use self::peers::client_config_for;
+pub use self::per_host_trust::client_config_for;
 
 /// Why outgoing TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]

@@ -5,17 +5,16 @@
 
 use std::time::Duration;
 
+use gangway_base::{labelled_enum, mac::Mac};
 use ipnet::IpNet;
 use jiff::Timestamp;
 
 use super::{
     facet::Wanted,
-    identity::{Authorization, Certificate, Evidence, Proof, Token},
-    mac::Mac,
     record::{Account, Phone, Window, is_ahead},
-    saying::Said,
+    request_evidence::{Authorization, Certificate, Evidence, Proof, Token},
 };
-use crate::telemetry::labelled::labelled;
+use crate::base::i18n::Said;
 
 /// A window closes at the latest this long after its first delivery.
 pub const AFTER_FIRST_DELIVERY: Duration = Duration::from_secs(15 * 60);
@@ -121,7 +120,7 @@ pub struct Decision {
     pub strike: bool,
 }
 
-labelled! {
+labelled_enum! {
     /// The rule that decided; the label in metrics, the sentence in the phone's time line.
     Reason {
         /// The personal stage was admitted.

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
+use gangway_base::secret::Secret;
 use ipnet::IpNet;
 use url::Url;
-
-use crate::secret::Secret;
 
 /// The row id of an instance; also the key of everything that belongs to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -2,18 +2,8 @@
 //! what its configuration consists of.
 
 pub mod admission;
-pub mod characters;
 pub mod facet;
-pub mod firmware;
-pub mod host;
-pub mod identity;
 pub mod instance;
-pub mod line_keys;
-pub mod mac;
-pub mod neutral;
 pub mod public_url;
 pub mod record;
-pub mod saying;
-pub mod settings;
-pub mod shown;
-pub mod time_zone;
+pub mod request_evidence;

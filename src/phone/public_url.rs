@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use gangway_base::secret::Secret;
 use url::Url;
 
 use super::{instance::Instance, record::Phone};
-use crate::secret::Secret;
 
 /// Longest URL a redirect service takes for one phone.
 pub const MOST: usize = 256;

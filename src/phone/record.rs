@@ -3,30 +3,29 @@
 
 mod account;
 mod credentials;
-#[cfg(any(test, feature = "sim"))]
+mod interned;
+#[cfg(any(test, feature = "demo"))]
 mod sample;
-mod shared;
-mod spent;
+mod used_codes;
 mod window;
 
 use std::collections::BTreeMap;
 
+use gangway_base::{mac::Mac, secret::Secret};
 use jiff::Timestamp;
 use serde_json::Value;
 
 pub use self::{
     account::{Account, AccountUser, Flags, Gone, Orphaned},
     credentials::{Credentials, new_token},
-    shared::Shared,
-    spent::SpentCodes,
+    interned::Shared,
+    used_codes::SpentCodes,
     window::{Binding, Window, is_ahead},
 };
 use super::{
     facet::{DevicesState, Facet, RedirectState, RequestState, Wanted},
     instance::InstanceId,
-    mac::Mac,
 };
-use crate::secret::Secret;
 
 /// The row id of a phone; never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

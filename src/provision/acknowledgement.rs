@@ -2,16 +2,16 @@
 //! a fact that names the number of the change; the serving process deletes the fact once its memory holds the phone with
 //! that number or a newer one. So the order in which facts and phones reach its memory does not matter.
 
+use gangway_base::tasks::Tasks;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::{
-    crash_point::{CrashPoint, pass},
+    base::failpoint::{CrashPoint, pass},
     phone::{
         instance::InstanceId,
         record::{Phone, PhoneId},
     },
     store::{Store, StoreError},
-    tasks::Tasks,
 };
 
 const PREFIX: &str = "awaited.";
@@ -102,11 +102,12 @@ async fn acknowledge(store: &Store, instance: InstanceId, fact: &str) {
 mod tests {
     use std::{sync::Arc, time::Duration};
 
+    use gangway_base::clock::{Clock, SystemClock};
+
     use super::*;
     use crate::{
-        clock::{Clock, SystemClock},
         phone::admission::FirstContact,
-        provision::{intents, sample},
+        provision::{commands, sample},
     };
 
     /// The gateway writes into the same record (a refusal, a delivery) before, while and after the command does.
@@ -121,7 +122,7 @@ mod tests {
         tasks.spawn("acknowledgement", run(serving.clone(), tasks.clone()));
         let command = open().await;
         for round in 0..9 {
-            intents::allow(&command, phone.id, FirstContact::Refused, SystemClock.now()).await.unwrap();
+            commands::allow(&command, phone.id, FirstContact::Refused, SystemClock.now()).await.unwrap();
             let refused = async {
                 serving.change_phone(phone.id, |phone, _| phone.firmware = Some(round.to_string())).await.unwrap();
             };

@@ -1,11 +1,14 @@
 //! The real handles behind the ports.
 
-use super::ports::{ProviderFacts, Providers, RedirectService, Reply, SameMac, Sysclients};
+use gangway_base::mac::Mac;
+
+use super::ports::{ProviderFacts, Providers, RedirectService, SameMac, Sysclients};
 use crate::{
-    phone::{mac::Mac, record::PhoneId},
+    catalog::SharedRegistry,
+    devices::sysclients::{Fleet, HoldSpec},
+    pbx::user_objects::Reply,
+    phone::record::PhoneId,
     redirect::{Operation, Outcome, RedirectAccount, Redirects},
-    sysclients::{Fleet, HoldSpec},
-    vendor::SharedRegistry,
 };
 
 impl RedirectService for Redirects {
@@ -35,8 +38,8 @@ impl Providers for Manifests {
             vendor: vendor.name.to_string(),
             title: provider.title.clone(),
             same_mac: match provider.same_mac {
-                crate::vendor::SameMac::Replace => SameMac::Replace,
-                crate::vendor::SameMac::Add => SameMac::Add,
+                crate::catalog::SameMac::Replace => SameMac::Replace,
+                crate::catalog::SameMac::Add => SameMac::Add,
             },
         })
     }
@@ -56,7 +59,7 @@ impl Providers for Manifests {
         let Some((vendor, provider)) = registry.provider(provider) else { return 1 };
         match model.and_then(|model| vendor.model(model)) {
             Some(model) => model.accounts,
-            None if provider.same_mac == crate::vendor::SameMac::Add => {
+            None if provider.same_mac == crate::catalog::SameMac::Add => {
                 let serves =
                     |family: &str| provider.families.is_empty() || provider.families.iter().any(|one| one == family);
                 let bases = vendor.manifest.models.iter().filter(|model| {

@@ -2,13 +2,13 @@
 //! URL, and nothing else; who reads along learns nothing that opens a file. The phone then comes by https without a token, as a
 //! person has allowed it to.
 
+use gangway_base::{mac::Mac, secret::Secret};
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    crash_point::{CrashPoint, pass},
-    phone::{instance::InstanceId, mac::Mac, record::new_token},
-    secret::Secret,
+    base::failpoint::{CrashPoint, pass},
+    phone::{instance::InstanceId, record::new_token},
     store::{Store, StoreError},
 };
 

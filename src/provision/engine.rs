@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use gangway_base::tasks::Tasks;
 use jiff::Timestamp;
 use tokio::sync::{
     Notify,
@@ -16,23 +17,21 @@ use tokio::sync::{
 };
 
 use super::{
-    due::Due,
-    endpoints::{EndpointKey, Endpoints, Line, Seen, Turn},
+    bootstrap_account,
+    context::{AccountFacts, World},
+    deadlines::Due,
+    endpoint_queue::{EndpointKey, Endpoints, Line, Seen, Turn},
     flow::{self, Action, Concern, Decision, Hold, ServerReadiness},
-    outcome::Pause,
     ports::{RedirectService, Sysclients},
     public_url::Named,
-    server::Accounts,
-    steps, urls,
-    world::{AccountFacts, World},
+    server_entries::Accounts,
+    steps,
+    transitions::Pause,
 };
-use crate::{
-    phone::{
-        facet::RedirectState,
-        instance::InstanceId,
-        record::{Phone, PhoneId},
-    },
-    tasks::Tasks,
+use crate::phone::{
+    facet::RedirectState,
+    instance::InstanceId,
+    record::{Phone, PhoneId},
 };
 
 /// Actions under way altogether at most.
@@ -191,7 +190,7 @@ impl Engine {
         let mut changes = self.world.store.changes();
         let mut settings = self.world.store.settings_changes();
         for instance in self.world.instances.iter() {
-            if let Err(error) = urls::ensure_shared_account(&self.world.store, instance.id).await {
+            if let Err(error) = bootstrap_account::ensure_shared_account(&self.world.store, instance.id).await {
                 tracing::error!(instance = %instance.label(), "the shared bootstrap account cannot be stored: {error}");
             }
         }
@@ -378,7 +377,7 @@ impl Engine {
                 };
                 if let Some(work) = work {
                     let engine = Arc::clone(self);
-                    self.tasks.spawn("server entry", async move { super::server::ensure(engine, work).await });
+                    self.tasks.spawn("server entry", async move { super::server_entries::ensure(engine, work).await });
                 }
             }
         }

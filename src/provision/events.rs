@@ -2,11 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::sayings;
-use crate::{
-    phone::{admission::Reason, saying::Said},
-    store::NewEvent,
-};
+use super::timeline_texts;
+use crate::{base::i18n::Said, phone::admission::Reason, store::NewEvent};
 
 /// Something worth remembering about a phone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -239,59 +236,63 @@ impl Happened<'_> {
     #[must_use]
     pub fn said(&self) -> Said {
         match self {
-            Self::Requested { user, repeated: false } => sayings::REQUESTED.with("user", *user),
-            Self::Requested { user, repeated: true } => sayings::REQUESTED_AGAIN.with("user", *user),
-            Self::HandedOver { user } => sayings::HANDED_OVER.with("user", *user),
-            Self::HandsetAdded { user, line } => sayings::HANDSET_ADDED.with("user", *user).with("line", *line),
+            Self::Requested { user, repeated: false } => timeline_texts::REQUESTED.with("user", *user),
+            Self::Requested { user, repeated: true } => timeline_texts::REQUESTED_AGAIN.with("user", *user),
+            Self::HandedOver { user } => timeline_texts::HANDED_OVER.with("user", *user),
+            Self::HandsetAdded { user, line } => timeline_texts::HANDSET_ADDED.with("user", *user).with("line", *line),
             Self::HandsetHandedOver { user, line } => {
-                sayings::HANDSET_HANDED_OVER.with("user", *user).with("line", *line)
+                timeline_texts::HANDSET_HANDED_OVER.with("user", *user).with("line", *line)
             }
-            Self::AccountRemoved { user } => sayings::ACCOUNT_REMOVED.with("user", *user),
+            Self::AccountRemoved { user } => timeline_texts::ACCOUNT_REMOVED.with("user", *user),
             Self::Orphaned { user, sentence } => {
-                sayings::ORPHANED.with("user", *user).with("sentence", sayings::part(sentence))
+                timeline_texts::ORPHANED.with("user", *user).with("sentence", timeline_texts::part(sentence))
             }
-            Self::Found { user } => sayings::FOUND.with("user", *user),
-            Self::Withheld { user } => sayings::WITHHELD.with("user", *user),
-            Self::Joined => sayings::JOINED.said(),
-            Self::ConfigReceived => sayings::CONFIG_RECEIVED.said(),
-            Self::ConfigChanged => sayings::CONFIG_CHANGED.said(),
-            Self::DevicesAway { reason } => sayings::DEVICES_AWAY.with("reason", *reason),
+            Self::Found { user } => timeline_texts::FOUND.with("user", *user),
+            Self::Withheld { user } => timeline_texts::WITHHELD.with("user", *user),
+            Self::Joined => timeline_texts::JOINED.said(),
+            Self::ConfigReceived => timeline_texts::CONFIG_RECEIVED.said(),
+            Self::ConfigChanged => timeline_texts::CONFIG_CHANGED.said(),
+            Self::DevicesAway { reason } => timeline_texts::DEVICES_AWAY.with("reason", *reason),
             Self::NotInDomain { sentence }
             | Self::RedirectDiffers { sentence }
             | Self::RedirectRefused { sentence }
-            | Self::Certificate { sentence } => sayings::known(sentence),
+            | Self::Certificate { sentence } => timeline_texts::known(sentence),
             Self::Resync { end } => (*end).clone(),
-            Self::Redirected => sayings::REDIRECTED.said(),
-            Self::AsksPerson { pin: Some(pin) } => sayings::ASKS_PIN.with("pin", *pin),
-            Self::AsksPerson { pin: None } => sayings::ASKS_SERIAL.said(),
-            Self::ToldByPnp { source } => sayings::TOLD_BY_PNP.with("source", *source),
-            Self::Deregistered => sayings::DEREGISTERED.said(),
-            Self::FlagsWritten { user } => sayings::FLAGS_WRITTEN.with("user", *user),
+            Self::Redirected => timeline_texts::REDIRECTED.said(),
+            Self::AsksPerson { pin: Some(pin) } => timeline_texts::ASKS_PIN.with("pin", *pin),
+            Self::AsksPerson { pin: None } => timeline_texts::ASKS_SERIAL.said(),
+            Self::ToldByPnp { source } => timeline_texts::TOLD_BY_PNP.with("source", *source),
+            Self::Deregistered => timeline_texts::DEREGISTERED.said(),
+            Self::FlagsWritten { user } => timeline_texts::FLAGS_WRITTEN.with("user", *user),
             Self::FlagsFailed { user, sentence } => {
-                sayings::FLAGS_FAILED.with("user", *user).with("sentence", sayings::part(sentence))
+                timeline_texts::FLAGS_FAILED.with("user", *user).with("sentence", timeline_texts::part(sentence))
             }
-            Self::Registered { user, address } => sayings::REGISTERED.with("user", *user).with("address", *address),
-            Self::NotRegistered { user } => sayings::NOT_REGISTERED.with("user", *user),
-            Self::Held { source } => sayings::UNCHANGED.with("source", *source),
+            Self::Registered { user, address } => {
+                timeline_texts::REGISTERED.with("user", *user).with("address", *address)
+            }
+            Self::NotRegistered { user } => timeline_texts::NOT_REGISTERED.with("user", *user),
+            Self::Held { source } => timeline_texts::UNCHANGED.with("source", *source),
             Self::FirstDelivery { source, family } => {
-                sayings::FIRST_DELIVERY.with("source", source.to_string()).with("family", *family)
+                timeline_texts::FIRST_DELIVERY.with("source", source.to_string()).with("family", *family)
             }
-            Self::Delivered { source } => sayings::DELIVERED.with("source", *source),
-            Self::TooEarly => sayings::TOO_EARLY.said(),
+            Self::Delivered { source } => timeline_texts::DELIVERED.with("source", *source),
+            Self::TooEarly => timeline_texts::TOO_EARLY.said(),
             Self::Refused { reason, seen } => {
-                sayings::REFUSED.with("reason", reason.said().nested()).with("seen", *seen)
+                timeline_texts::REFUSED.with("reason", reason.said().nested()).with("seen", *seen)
             }
-            Self::Overdue => sayings::OVERDUE.said(),
-            Self::Allowed { without_passwords: false } => sayings::ALLOWED.said(),
-            Self::Allowed { without_passwords: true } => sayings::ALLOWED_OPEN_PART.said(),
-            Self::CredentialsRotated => sayings::CREDENTIALS_ROTATED.said(),
-            Self::CredentialsProven => sayings::CREDENTIALS_PROVEN.said(),
-            Self::Proved => sayings::PROVED.said(),
-            Self::WindowClosed { unused: false } => sayings::WINDOW_OVER.said(),
-            Self::WindowClosed { unused: true } => sayings::WINDOW_UNUSED.said(),
-            Self::Wanted { what } => sayings::WANTED.with("what", sayings::part(what)),
-            Self::Buried { left: None } => sayings::BURIED.said(),
-            Self::Buried { left: Some(left) } => sayings::BURIED_WITH_REST.with("left", sayings::part(left)),
+            Self::Overdue => timeline_texts::OVERDUE.said(),
+            Self::Allowed { without_passwords: false } => timeline_texts::ALLOWED.said(),
+            Self::Allowed { without_passwords: true } => timeline_texts::ALLOWED_OPEN_PART.said(),
+            Self::CredentialsRotated => timeline_texts::CREDENTIALS_ROTATED.said(),
+            Self::CredentialsProven => timeline_texts::CREDENTIALS_PROVEN.said(),
+            Self::Proved => timeline_texts::PROVED.said(),
+            Self::WindowClosed { unused: false } => timeline_texts::WINDOW_OVER.said(),
+            Self::WindowClosed { unused: true } => timeline_texts::WINDOW_UNUSED.said(),
+            Self::Wanted { what } => timeline_texts::WANTED.with("what", timeline_texts::part(what)),
+            Self::Buried { left: None } => timeline_texts::BURIED.said(),
+            Self::Buried { left: Some(left) } => {
+                timeline_texts::BURIED_WITH_REST.with("left", timeline_texts::part(left))
+            }
         }
     }
 }

@@ -6,31 +6,30 @@
 
 mod account;
 mod devices;
-mod life;
+mod lifecycle;
 mod redirect;
 mod server;
 #[cfg(test)]
 mod tests;
 
+use gangway_base::secret::Secret;
 use jiff::Timestamp;
 use url::Url;
 
+pub use self::{
+    account::{FLAGS_SLOWLY, PATIENCE_AFTER_DELIVERY, flags_written, registration_pause},
+    devices::{credential, hold_wanted, in_back_off},
+    lifecycle::{AFTER_FIRST_DELIVERY, ends_window, overdue_at, release_is_delivered, unused},
+    redirect::{CHECKED_EVERY, needs_moving},
+    server::{ServerContext, ServerDecision, ServerEntry, server_entry},
+};
 use crate::{
+    devices::sysclients::Credential,
     phone::{
         facet::Wanted,
         public_url::UrlError,
         record::{Flags, Phone},
     },
-    secret::Secret,
-    sysclients::Credential,
-};
-
-pub use self::{
-    account::{FLAGS_SLOWLY, PATIENCE_AFTER_DELIVERY, flags_written, registration_pause},
-    devices::{credential, hold_wanted, in_back_off},
-    life::{AFTER_FIRST_DELIVERY, ends_window, overdue_at, release_is_delivered, unused},
-    redirect::{CHECKED_EVERY, needs_moving},
-    server::{ServerContext, ServerDecision, ServerEntry, server_entry},
 };
 
 /// A part of a phone that is decided by itself. At most one action per phone and concern is under way.
@@ -191,9 +190,9 @@ pub fn decide(phone: &Phone, context: &Context, now: Timestamp) -> Vec<(Concern,
     let mut decisions = vec![
         (Concern::Devices, devices::decide(phone, context)),
         (Concern::Redirect, redirect::decide(phone, &context.redirect, now)),
-        (Concern::Request, life::request(phone, context, now)),
-        (Concern::Window, life::window(phone, now)),
-        (Concern::Life, life::end(phone, context)),
+        (Concern::Request, lifecycle::request(phone, context, now)),
+        (Concern::Window, lifecycle::window(phone, now)),
+        (Concern::Life, lifecycle::end(phone, context)),
     ];
     for account in &phone.accounts {
         decisions.push((Concern::UserObject(account.line), account::user_object(phone, account, context, now)));
@@ -209,9 +208,9 @@ pub fn decide_one(concern: Concern, phone: &Phone, context: &Context, now: Times
     match concern {
         Concern::Devices => devices::decide(phone, context),
         Concern::Redirect => redirect::decide(phone, &context.redirect, now),
-        Concern::Request => life::request(phone, context, now),
-        Concern::Window => life::window(phone, now),
-        Concern::Life => life::end(phone, context),
+        Concern::Request => lifecycle::request(phone, context, now),
+        Concern::Window => lifecycle::window(phone, now),
+        Concern::Life => lifecycle::end(phone, context),
         Concern::UserObject(line) => {
             phone.account(line).map_or(Decision::Settled, |account| account::user_object(phone, account, context, now))
         }

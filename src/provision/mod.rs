@@ -1,38 +1,38 @@
 //! Provisioning: the facets of a phone decided (`flow`) and carried out (`engine`, `steps`), the requests of Users
 //! taken (`intake`), what people want written down (`intents`).
 
+mod account_audit;
 pub mod acknowledgement;
 pub mod adapters;
 pub mod bootstrap;
-mod due;
-mod endpoints;
+pub mod bootstrap_account;
+pub mod commands;
+mod context;
+mod deadlines;
+mod endpoint_queue;
 mod engine;
 pub(crate) mod events;
 pub mod flow;
-mod handle;
-mod inbox;
-mod intake;
-pub mod intents;
-pub mod moving;
-pub mod outcome;
+pub mod migration_progress;
 pub mod ports;
-mod presence;
+mod provisioning;
 pub mod public_url;
-mod retry;
+mod request;
+pub mod request_status;
+mod retry_on_config_change;
 #[cfg(test)]
 pub(crate) mod sample;
-pub mod sayings;
-mod server;
+mod server_entries;
 mod steps;
+mod sysclient_events;
 #[cfg(test)]
 mod tests;
-pub mod urls;
-pub mod verdict;
-mod world;
+pub mod timeline_texts;
+pub mod transitions;
 
 pub use self::{
     adapters::Manifests,
-    handle::{Deps, Provisioning},
-    intake::{DEADLINE, ProvisionRequest},
+    provisioning::{Deps, Provisioning},
     public_url::{PublicUrlsOf, UrlOf, public_urls, token_urls},
+    request::{DEADLINE, ProvisionRequest},
 };

@@ -5,16 +5,16 @@ use std::{
     sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
+use gangway_base::secret::Secret;
 use url::Url;
 
 use crate::{
-    crash_point::{CrashPoint, pass},
+    base::failpoint::{CrashPoint, pass},
     phone::{
         instance::{Instance, InstanceId, Instances},
         public_url::{Learned, PublicUrls},
         record::Phone,
     },
-    secret::Secret,
     store::{Store, StoreError},
 };
 

@@ -3,22 +3,23 @@
 
 use std::sync::Arc;
 
+use gangway_base::secret::Secret;
 use jiff::Timestamp;
 
 use super::{
-    endpoints::Seen,
+    endpoint_queue::Seen,
     engine::{Engine, Running},
     flow::{Action, Concern, Hold},
-    outcome,
-    ports::{PbxError, SameMac, UserKey},
+    ports::SameMac,
+    transitions,
 };
 use crate::{
-    crash_point::{CrashPoint, pass},
+    base::failpoint::{CrashPoint, pass},
+    devices::sysclients::HoldSpec,
+    pbx::user_objects::{PbxError, UserKey},
     phone::record::{Account, Flags, Phone, PhoneId},
     redirect::{Operation, Outcome, ServerEntry, Trouble},
-    secret::Secret,
     store::{NewEvent, StoreError},
-    sysclients::HoldSpec,
 };
 
 pub(super) async fn carry_out(
@@ -93,18 +94,18 @@ fn write_down(
     events: &mut Vec<NewEvent>,
 ) {
     match (action, concern) {
-        (Action::NoteNoDevices, _) => outcome::no_devices(phone, now),
-        (Action::NoteNoCredential, _) => outcome::no_credential(phone, now),
-        (Action::NoteNotConfigured, _) => outcome::unconfigured(phone, now),
-        (Action::NoteNoUrl(error), _) => outcome::no_url(phone, error, now),
+        (Action::NoteNoDevices, _) => transitions::no_devices(phone, now),
+        (Action::NoteNoCredential, _) => transitions::no_credential(phone, now),
+        (Action::NoteNotConfigured, _) => transitions::unconfigured(phone, now),
+        (Action::NoteNoUrl(error), _) => transitions::no_url(phone, error, now),
         (Action::NoteRedirectAway(until), _) => {
-            outcome::service_away(phone, engine.away_why(phone), *until, now);
+            transitions::service_away(phone, engine.away_why(phone), *until, now);
         }
-        (Action::NoteServerRefused(sentence), _) => outcome::server_refused(phone, sentence, now, events),
-        (Action::MarkOverdue, _) => outcome::overdue(phone, now, events),
-        (Action::CloseWindow, _) => outcome::close_window(phone, now, events),
-        (Action::Withhold, Concern::Presence(line)) => outcome::withhold(phone, line, now, events),
-        (Action::Bury, _) => outcome::bury(phone, now, events),
+        (Action::NoteServerRefused(sentence), _) => transitions::server_refused(phone, sentence, now, events),
+        (Action::MarkOverdue, _) => transitions::overdue(phone, now, events),
+        (Action::CloseWindow, _) => transitions::close_window(phone, now, events),
+        (Action::Withhold, Concern::Presence(line)) => transitions::withhold(phone, line, now, events),
+        (Action::Bury, _) => transitions::bury(phone, now, events),
         _ => {}
     }
 }
@@ -117,12 +118,14 @@ async fn hold(engine: &Engine, phone: &Phone, hold: Hold) -> Result<(), StoreErr
     let product = phone.model.as_ref().map_or_else(|| vendor.clone(), |model| format!("{vendor} {model}"));
     let version = phone.firmware.clone().unwrap_or_else(|| "unknown".to_owned());
     let mut after = phone.clone();
-    outcome::connecting(&mut after, &product, &version, hold.url.as_str(), now);
+    transitions::connecting(&mut after, &product, &version, hold.url.as_str(), now);
     if after != *phone {
         engine
             .world
             .store
-            .change_phone(phone.id, |phone, _| outcome::connecting(phone, &product, &version, hold.url.as_str(), now))
+            .change_phone(phone.id, |phone, _| {
+                transitions::connecting(phone, &product, &version, hold.url.as_str(), now);
+            })
             .await?;
     }
     pass(CrashPoint::HoldWritten).await;
@@ -158,7 +161,7 @@ async fn register(
         .change_phone(phone.id, |record, _| {
             let is_current = record.token == phone.token && record.wanted == phone.wanted;
             if is_current {
-                outcome::registering(record, &url, now);
+                transitions::registering(record, &url, now);
             }
             is_current
         })
@@ -178,7 +181,7 @@ async fn register(
     let (now, pause) = (engine.world.now(), running.pause());
     store
         .change_phone(phone.id, |phone, events| {
-            outcome::registered(phone, &url, &outcome, now, pause, events);
+            transitions::registered(phone, &url, &outcome, now, pause, events);
         })
         .await?;
     pass(CrashPoint::RegisteredWritten).await;
@@ -205,7 +208,7 @@ async fn verify(engine: &Engine, phone: &Phone, url: Secret, running: &mut Runni
         .world
         .store
         .change_phone(phone.id, |phone, events| {
-            outcome::verified(phone, &url, &outcome, now, pause, events);
+            transitions::verified(phone, &url, &outcome, now, pause, events);
         })
         .await?;
     pass(CrashPoint::VerifiedWritten).await;
@@ -225,7 +228,7 @@ async fn deregister(engine: &Engine, phone: &Phone, running: &mut Running) -> Re
     engine
         .world
         .store
-        .change_phone(phone.id, |phone, events| outcome::deregistered(phone, &outcome, now, pause, events))
+        .change_phone(phone.id, |phone, events| transitions::deregistered(phone, &outcome, now, pause, events))
         .await?;
     pass(CrashPoint::DeregisteredWritten).await;
     Ok(())
@@ -286,9 +289,9 @@ async fn write_flags(
             }
             match &result {
                 Ok(written) => {
-                    outcome::flags_written(record, line, account.provisioning, flags, written, now, events);
+                    transitions::flags_written(record, line, account.provisioning, flags, written, now, events);
                 }
-                Err(error) => outcome::flags_failed(record, line, error, now, rand::random(), events),
+                Err(error) => transitions::flags_failed(record, line, error, now, rand::random(), events),
             }
         })
         .await?;
@@ -321,9 +324,9 @@ async fn ask_registration(
                 return;
             }
             match &result {
-                Ok(Some(address)) => outcome::registration_seen(record, line, address, now, events),
-                Ok(None) => outcome::registration_unseen(record, line, now, events),
-                Err(error) => outcome::registration_failed(record, line, error, now),
+                Ok(Some(address)) => transitions::registration_seen(record, line, address, now, events),
+                Ok(None) => transitions::registration_unseen(record, line, now, events),
+                Err(error) => transitions::registration_failed(record, line, error, now),
             }
         })
         .await?;

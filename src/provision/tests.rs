@@ -3,18 +3,18 @@
 mod base;
 mod bench;
 mod comparison;
-#[cfg(feature = "sim")]
+#[cfg(feature = "demo")]
 #[cfg(debug_assertions)]
 mod crash;
-mod crowd;
 mod engine;
-#[cfg(feature = "sim")]
-mod hard_times;
-mod intake;
 mod late;
-mod life;
+mod lifecycle;
+mod load;
 mod outage;
-mod outside;
+mod peer_errors;
 mod power_loss;
 mod random;
+mod request;
 mod restart;
+#[cfg(feature = "demo")]
+mod store_failures;

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use gangway_base::mac::Mac;
 use jiff::Timestamp;
 
-use super::outcome::Outcome;
-use crate::phone::{instance::InstanceId, mac::Mac, record::PhoneId};
+use super::result::Outcome;
+use crate::phone::{instance::InstanceId, record::PhoneId};
 
 /// One call and its answer.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,42 +3,26 @@
 //! A protocol is one pure file that turns an [`Operation`] into calls and answers into an [`Outcome`], and one line
 //! in [`PROTOCOLS`]. Only [`Redirects`] talks to the network; it keeps the limits, retries, and writes the history.
 
-mod exchange;
-mod gigaset_grape;
+mod account_cache;
+mod client;
 mod history;
-mod masking;
-mod memory;
 mod operation;
-mod outcome;
+mod protocol;
 mod protocols;
-mod run;
+mod redact;
+mod result;
 mod server_name;
-mod snom_sraps;
-mod snom_sraps_answer;
-mod snom_sraps_link;
-mod snom_sraps_route;
-mod snom_sraps_session;
-mod snom_xmlrpc;
-mod xmlrpc;
-mod xmlrpc_service;
-mod yealink_answer;
-mod yealink_xmlrpc;
-mod yealink_ymcs;
-mod yealink_ymcs_answer;
-mod yealink_ymcs_server;
-mod yealink_ymcs_session;
-mod yealink_ymcs_verify;
 
 #[cfg(test)]
 mod tests;
 
 pub use self::{
-    exchange::{Answer, Call, Command, Exchange, Moment, Seal, Step, Turn},
+    account_cache::{AccountMemory, Surroundings},
+    client::{Limits, Redirects},
     history::{HistoryEntry, HistorySink},
-    memory::{AccountMemory, Surroundings},
     operation::{Operation, RedirectAccount, ServerEntry},
-    outcome::{Confirmation, Done, EntryUsed, Outcome, SerialTrouble, Trouble},
+    protocol::{Answer, Call, Command, Exchange, Moment, Seal, Step, Turn},
     protocols::{Capabilities, PROTOCOLS, Protocol, protocol},
-    run::{Limits, Redirects},
+    result::{Confirmation, Done, EntryUsed, Outcome, SerialTrouble, Trouble},
     server_name::{alternative_name, server_name},
 };

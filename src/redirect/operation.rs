@@ -1,9 +1,8 @@
 //! What can be wanted of a redirect service, and on whose behalf.
 
-use crate::{
-    phone::{instance::InstanceId, mac::Mac},
-    secret::Secret,
-};
+use gangway_base::{mac::Mac, secret::Secret};
+
+use crate::phone::instance::InstanceId;
 
 /// Our credentials at a vendor's redirect service (settings `redirect.<vendor>.*`).
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,13 +1,18 @@
 //! The table of protocols: adding one is one file and one line here.
 
+pub mod gigaset_grape;
+pub mod snom_sraps;
+pub mod snom_xmlrpc;
+pub mod xmlrpc_call;
+pub mod yealink_xmlrpc;
+pub mod yealink_ymcs;
+
 use url::Url;
 
 use super::{
-    exchange::Exchange,
-    gigaset_grape,
-    memory::Surroundings,
+    account_cache::Surroundings,
     operation::{Operation, RedirectAccount},
-    snom_sraps, snom_xmlrpc, yealink_xmlrpc, yealink_ymcs,
+    protocol::Exchange,
 };
 
 /// What a service can do.

@@ -1,9 +1,10 @@
 //! The exchanges without a network: goldens of the requests, and conversations told from recorded answers.
 
+use gangway_base::{mac::Mac, secret::Secret};
 use url::Url;
 
 use super::*;
-use crate::{phone::instance::InstanceId, phone::mac::Mac, secret::Secret};
+use crate::phone::instance::InstanceId;
 
 const UNIQUE: &str = "https://gw.example.com/example.com/gangway/phone/abcdefghijklmnopqrstuvwxyz/";
 const SHARED: &str = "https://boot:a&b@gw.example.com/example.com/gangway/phone/";

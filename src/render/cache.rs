@@ -116,7 +116,7 @@ mod tests {
             body: Bytes::from(vec![b'x'; 744]),
             etag: String::new(),
             content_type: String::new(),
-            format: crate::vendor::Format::YealinkCfg,
+            format: crate::catalog::Format::YealinkCfg,
             notes: Vec::new(),
         });
         let hot = cache.key(&"hot");

@@ -3,18 +3,14 @@
 
 use std::collections::{HashMap, HashSet};
 
+use gangway_base::secret::Secret;
 use serde::Serialize;
 
 use super::renderer::{FileRequest, Prepared, RenderError, Renderer, Stage, prepare};
 use crate::{
-    phone::{
-        facet::Wanted,
-        line_keys::LineKeys,
-        record::Phone,
-        settings::{Kind, Layer, Layers, Origin, Setting, TABLE},
-    },
-    secret::Secret,
-    vendor::Registry,
+    catalog::Registry,
+    phone::{facet::Wanted, record::Phone},
+    settings::{Kind, Layer, Layers, Origin, Setting, TABLE, line_keys::LineKeys},
 };
 
 /// A line and its origin.

@@ -2,16 +2,14 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use gangway_base::{clock::ManualClock, secret::Secret};
+
 use super::{tests::whole, *};
 use crate::{
-    clock::ManualClock,
-    phone::{
-        neutral::sample_phone,
-        record::Phone,
-        settings::{Layers, Scope, SettingRow, validate},
-    },
-    secret::Secret,
-    vendor::{Registry, SharedRegistry},
+    catalog::{Registry, SharedRegistry},
+    phone::record::Phone,
+    phone_config::sample_phone,
+    settings::{Layers, Scope, SettingRow, validate},
 };
 
 const T46U: &str = "Yealink SIP-T46U 108.86.0.90 80:5e:c0:12:34:56";

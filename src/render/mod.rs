@@ -2,11 +2,11 @@
 //! origin of every line.
 
 mod cache;
-mod current;
 mod explain;
 #[cfg(test)]
 mod key_tests;
-mod masked;
+mod redact;
+mod render_inputs;
 mod renderer;
 mod sample;
 #[cfg(test)]
@@ -14,8 +14,8 @@ mod tests;
 #[cfg(test)]
 mod zone_tests;
 
-pub use current::{recognition_of, secrets_of};
 pub use explain::ExplainedLine;
-pub use masked::{Keys, Masked, MaskedLine};
+pub use redact::{Keys, Masked, MaskedLine};
+pub use render_inputs::{recognition_of, secrets_of};
 pub use renderer::{CACHE_BYTES, FileRequest, Generated, RenderError, Rendered, Renderer, Stage};
 pub use sample::{SampleFile, render_sample};

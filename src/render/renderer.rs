@@ -3,24 +3,24 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
+use gangway_base::clock::SharedClock;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
 use sha2::Sha256;
 
 use super::cache::Cache;
 use crate::{
-    clock::SharedClock,
-    phone::{
-        neutral::{self, Inputs, Login, Neutral},
-        public_url::{PublicUrls, Scheme, UrlError},
-        record::{DeviceConfig, Phone},
-        settings::{Defaults, Effective, Layers, Lookup},
-    },
-    vendor::{
+    catalog::{
         FileKind, Format, Recognition, Registry, SharedRegistry, Vendor,
         family::{Family, Generation},
         manifest::FilePattern,
     },
+    phone::{
+        public_url::{PublicUrls, Scheme, UrlError},
+        record::{DeviceConfig, Phone},
+    },
+    phone_config::{self, Inputs, Login, Neutral},
+    settings::{Defaults, Effective, Layers, Lookup},
 };
 
 /// What of a file's lines may be delivered.
@@ -293,7 +293,7 @@ impl Prepared<'_> {
                 bare(self.own_template().or(self.generation.common.as_deref()).ok_or(RenderError::Kind("common"))?)
             }
             (false, Stage::Open) => {
-                let values = neutral::open(&self.url);
+                let values = phone_config::open(&self.url);
                 registry.render(self.vendor, self.family, &self.generation.open, &values, true)
             }
             (false, Stage::Personal) => {
@@ -317,7 +317,8 @@ impl Prepared<'_> {
     pub fn neutral(&self, phone: &Phone, settings: &Effective) -> Result<Neutral, RenderError> {
         let mut facts = self.vendor.facts(self.model.as_deref(), self.family);
         facts.has_handsets = self.vendor.has_handsets(&phone.provider);
-        let mut neutral = neutral::build(&Inputs { phone, settings, facts: &facts, url: &self.url, today: self.today });
+        let mut neutral =
+            phone_config::build(&Inputs { phone, settings, facts: &facts, url: &self.url, today: self.today });
         let format = self.format();
         neutral.check_turn(|value| format.is_exact(value));
         if let Some(problem) = &self.url_problem {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use gangway_base::{clock::SharedClock, mac::Mac};
 use url::Url;
 
 use super::{
@@ -9,14 +10,10 @@ use super::{
     renderer::{FileRequest, RenderError, Renderer, Stage},
 };
 use crate::{
-    clock::SharedClock,
-    phone::{
-        mac::Mac,
-        neutral::{sample_layers, sample_phone},
-        public_url::PublicUrls,
-        settings::{Layers, SettingRow},
-    },
-    vendor::{Basis, FileKind, Recognition, SharedRegistry},
+    catalog::{Basis, FileKind, Recognition, SharedRegistry},
+    phone::public_url::PublicUrls,
+    phone_config::{sample_layers, sample_phone},
+    settings::{Layers, SettingRow},
 };
 
 /// A sample file.

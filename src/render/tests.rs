@@ -8,21 +8,23 @@ mod yealink_models;
 
 use std::sync::{Arc, LazyLock};
 
+use gangway_base::{
+    clock::{ManualClock, SharedClock},
+    mac::Mac,
+    secret::Secret,
+};
 use serde_json::json;
 
 use super::*;
 use crate::{
-    clock::{ManualClock, SharedClock},
+    catalog::{Basis, FileKind, Recognition, Registry, SharedRegistry, Vendor},
     phone::{
         facet::Wanted,
-        mac::Mac,
-        neutral::{sample_layers, sample_phone},
         public_url::PublicUrls,
         record::{Phone, PhoneId},
-        settings::{Layers, SettingRow},
     },
-    secret::Secret,
-    vendor::{Basis, FileKind, Recognition, Registry, SharedRegistry, Vendor},
+    phone_config::{sample_layers, sample_phone},
+    settings::{Layers, SettingRow},
 };
 
 const BASE: &str = "http://gw.example.com/example.com/gangway/phone/";

@@ -7,6 +7,7 @@ use std::{
     sync::Arc,
 };
 
+use gangway_base::{clock::ManualClock, mac::Mac, secret::Secret};
 use jiff::{
     Timestamp,
     civil::{self, Weekday},
@@ -16,15 +17,9 @@ use serde::Serialize;
 
 use super::{tests::whole, *};
 use crate::{
-    clock::ManualClock,
-    phone::{
-        mac::Mac,
-        neutral::sample_phone,
-        settings::{Layers, SettingRow},
-        time_zone::Zone,
-    },
-    secret::Secret,
-    vendor::{Registry, SharedRegistry},
+    catalog::{Registry, SharedRegistry},
+    phone_config::sample_phone,
+    settings::{Layers, SettingRow, time_zone::Zone},
 };
 
 const YEARS: [i16; 2] = [2026, 2027];
@@ -302,7 +297,7 @@ fn both_years_are_right_but_for_what_is_listed() {
             instants.extend([after(change, -1), after(change, -3 * 1440), after(change, 3 * 1440)]);
         }
         let near = |at: Timestamp| changes.iter().any(|change| at.duration_since(*change).as_mins().abs() <= 60);
-        let mut known: Option<(crate::phone::time_zone::ClockRule, PhoneClock, PhoneClock)> = None;
+        let mut known: Option<(crate::settings::time_zone::ClockRule, PhoneClock, PhoneClock)> = None;
         let mut wrong = 0;
         instants.sort();
         for at in instants {

@@ -1,9 +1,9 @@
 //! SIP towards phones: those that arrive by multicast are told their URL, those with a pending change are told to come.
 
-mod arrival;
-mod disclosure;
-pub mod resync;
-mod shares;
+pub mod check_sync;
+mod pnp_limits;
+mod pnp_listener;
+mod pnp_lookup;
 
-pub use arrival::{ArrivalError, Arrivals, listen};
-pub use disclosure::{Desk, Watch};
+pub use pnp_listener::{ArrivalError, Arrivals, listen};
+pub use pnp_lookup::{Desk, Watch};

@@ -2,18 +2,16 @@
 
 use std::ops::RangeInclusive;
 
+use gangway_base::secret::Secret;
 use sqlx::SqliteConnection;
 
 use super::{
-    bundle::Bundle,
-    columns::{FacetColumns, ms, ms_opt, small, time_opt, unknown},
+    codec::{FacetColumns, ms, ms_opt, small, time_opt, unknown},
     error::{Attempt, StoreError},
     seal::Keyring,
+    secret_blob::Bundle,
 };
-use crate::{
-    phone::record::{Account, Flags, Gone, Orphaned, PhoneId},
-    secret::Secret,
-};
+use crate::phone::record::{Account, Flags, Gone, Orphaned, PhoneId};
 
 /// A row as it stands in the table.
 pub(super) struct AccountRow {

@@ -6,7 +6,7 @@ use sqlx::SqliteConnection;
 
 use super::{
     Store,
-    columns::{ms, signed, time, unsigned},
+    codec::{ms, signed, time, unsigned},
     error::{Attempt, StoreError},
 };
 use crate::phone::instance::InstanceId;

@@ -5,10 +5,10 @@ use sqlx::SqliteConnection;
 
 use super::{
     Store,
-    columns::{ms, time},
+    codec::{ms, time},
     error::{Attempt, StoreError},
 };
-use crate::{phone::instance::InstanceId, telemetry::visible};
+use crate::{base::telemetry::escape_control, phone::instance::InstanceId};
 
 /// Entries kept per instance, the newest ones.
 pub const AUDIT_KEPT: u32 = 10_000;
@@ -52,7 +52,7 @@ pub struct AuditRow {
 async fn add(connection: &mut SqliteConnection, at: i64, entry: &AuditEntry) -> Result<(), StoreError> {
     // Names come from outside; an entry is one line wherever it is read.
     let [who, source, target, deed] =
-        [&entry.who, &entry.source, &entry.target, &entry.deed].map(|text| visible::line(text));
+        [&entry.who, &entry.source, &entry.target, &entry.deed].map(|text| escape_control::line(text));
     let [who, source, target, deed] = [&*who, &*source, &*target, &*deed];
     sqlx::query!(
         "INSERT INTO audit (instance_id, at, who, way, source, target, deed) VALUES (?, ?, ?, ?, ?, ?, ?)",

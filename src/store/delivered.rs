@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Store,
-    columns::{ms, time},
+    codec::{ms, time},
     error::{Attempt, StoreError},
 };
 use crate::phone::record::PhoneId;

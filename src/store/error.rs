@@ -5,8 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use gangway_base::mac::Mac;
+
 use super::identity::Loss;
-use crate::phone::{mac::Mac, record::PhoneId};
+use crate::phone::record::PhoneId;
 
 /// Why the store could not do it.
 #[derive(Debug, thiserror::Error)]
@@ -281,7 +283,7 @@ impl StoreError {
     #[must_use]
     pub(super) fn with_copy_in(mut self, dir: &Path) -> Self {
         if let Self::Corrupt { copy, .. } = &mut self {
-            *copy = super::copies::list(dir).pop();
+            *copy = super::snapshots::list(dir).pop();
         }
         self
     }

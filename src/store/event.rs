@@ -5,12 +5,12 @@ use sqlx::SqliteConnection;
 
 use super::{
     Store,
-    columns::{ms, time},
+    codec::{ms, time},
     error::{Attempt, StoreError},
 };
 use crate::{
-    phone::{record::PhoneId, saying::Said},
-    telemetry::visible,
+    base::{i18n::Said, telemetry::escape_control},
+    phone::record::PhoneId,
 };
 
 /// Events kept per phone, the newest ones.
@@ -70,8 +70,8 @@ pub(super) async fn add(
     let at = ms(at);
     for event in events {
         // What a service or a phone said is part of many sentences; an event is one line wherever it is read.
-        let text = visible::line(&event.text);
-        let detail = event.detail.as_deref().map(visible::lines);
+        let text = escape_control::line(&event.text);
+        let detail = event.detail.as_deref().map(escape_control::lines);
         let (text, detail) = (&*text, detail.as_deref());
         sqlx::query!(
             "INSERT INTO event (phone_id, at, kind, text, detail, said) VALUES (?, ?, ?, ?, ?, ?)",

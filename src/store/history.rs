@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
+use gangway_base::mac::Mac;
 use jiff::Timestamp;
 
 use super::{
     Store,
-    columns::{ms, small, time},
+    codec::{ms, small, time},
     error::{Attempt, StoreError},
 };
 use crate::{
-    phone::{instance::InstanceId, mac::Mac, record::PhoneId},
-    telemetry::visible,
+    base::telemetry::escape_control,
+    phone::{instance::InstanceId, record::PhoneId},
 };
 
 /// One call and its answer.
@@ -71,7 +72,7 @@ impl Store {
         let took = i64::try_from(entry.took.as_millis()).unwrap_or(i64::MAX);
         // Services may answer with anything.
         let answer = entry.answer.replace("\r\n", "\n");
-        let (outcome, answer) = (visible::line(&entry.outcome), visible::lines(&answer));
+        let (outcome, answer) = (escape_control::line(&entry.outcome), escape_control::lines(&answer));
         let (outcome, answer) = (&*outcome, &*answer);
         let mut writer = self.inner.writer.take().await;
         sqlx::query!(

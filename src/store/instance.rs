@@ -9,7 +9,7 @@ use sqlx::SqliteConnection;
 
 use super::{
     Store,
-    columns::ms,
+    codec::ms,
     error::{Attempt, StoreError},
 };
 use crate::phone::instance::InstanceId;

@@ -8,47 +8,47 @@
 
 mod account;
 mod activity;
-mod ailing;
 mod audit;
 mod backup;
-mod bundle;
-mod change;
-mod columns;
+mod codec;
+mod command_payload;
 mod connection;
-pub mod copies;
-mod copy;
+mod degraded;
 mod delivered;
 mod device_config;
 mod error;
 mod event;
-mod fact;
+mod external_changes;
+#[cfg(feature = "demo")]
+mod fault_injection;
 mod files;
-mod handover;
 mod history;
 mod identity;
 mod instance;
 mod key_file;
-mod load;
-mod loss;
-mod missing;
+mod kv;
+mod loader;
+mod lost_database;
+mod missing_database;
 mod phone;
-mod remembered;
+mod phone_cache;
+mod phone_writes;
 mod request;
-mod roster;
+mod rescue;
+mod restore_state;
 mod rotate;
 mod schema;
 mod seal;
-mod sealed;
+mod sealed_columns;
+mod secret_blob;
 mod setting;
 mod setting_change;
+pub mod snapshots;
 mod staging;
-mod standing;
-mod together;
 mod token;
-#[cfg(feature = "sim")]
-mod trouble;
 mod upload;
-mod watch;
+mod vacuum_into;
+mod write_batch;
 mod writer;
 
 use std::{
@@ -61,43 +61,40 @@ use std::{
 };
 
 use arc_swap::{ArcSwap, ArcSwapOption};
+use gangway_base::{clock::SharedClock, tasks::Tasks};
 use sqlx::{Connection, SqlitePool};
 use tokio::sync::broadcast;
 
 pub use self::{
     activity::Activity,
-    ailing::Condition,
     audit::{AUDIT_KEPT, AuditEntry, AuditRow},
     backup::{
         Contents, Damage, PASSPHRASE_LEAST, Progress, RESTORED, Restore, RestoreError, Restored, finish_restoration,
     },
-    change::PhoneChanged,
+    command_payload::HANDOVER_LIMIT,
+    degraded::Condition,
     delivered::{DeliveredFile, KeptFile},
     error::StoreError,
     event::{EVENTS_KEPT, EventRow, NewEvent},
     files::{Claim, DATABASE},
-    handover::HANDOVER_LIMIT,
     history::{HistoryEntry, HistoryFilter, HistoryRow},
     identity::Loss,
-    loss::Mended,
+    lost_database::Mended,
+    phone_cache::Roster,
+    phone_writes::PhoneChanged,
     request::{RequestFacts, RequestNote},
-    roster::Roster,
+    restore_state::Restoration,
     rotate::{Rotation, RotationStep},
     setting_change::SettingChange,
-    standing::Restoration,
-    together::LaterChange,
     token::{ApiToken, NewToken, Shown, TOKEN_PREFIX, TokenScope},
     upload::{UPLOAD_LIMIT, UPLOADS_KEPT, UploadRow},
+    write_batch::LaterChange,
 };
 use self::{
-    fact::Facts, identity::Identity, missing::Beginning, request::Requests, roster::TokenIndex, seal::Keyring,
-    setting::Settings, token::Tokens, writer::Writer,
+    identity::Identity, kv::Facts, missing_database::Beginning, phone_cache::TokenIndex, request::Requests,
+    seal::Keyring, setting::Settings, token::Tokens, writer::Writer,
 };
-use crate::{
-    clock::SharedClock,
-    phone::{instance::InstanceId, record::PhoneId},
-    tasks::Tasks,
-};
+use crate::phone::{instance::InstanceId, record::PhoneId};
 
 /// Announcements a slow receiver may fall behind before it is told that it missed some.
 const ANNOUNCEMENTS: usize = 4096;
@@ -126,8 +123,8 @@ struct Inner {
     tokens: Tokens,
     requests: Requests,
     delivered: delivered::Waiting,
-    later: together::LaterQueue,
-    condition: ailing::Shown,
+    later: write_batch::LaterQueue,
+    condition: degraded::Shown,
     changes: broadcast::Sender<PhoneChanged>,
     settings_changes: broadcast::Sender<InstanceId>,
     request_changes: broadcast::Sender<Arc<[PhoneId]>>,
@@ -174,9 +171,9 @@ impl Store {
         }
         let path = dir.join(DATABASE);
         // Before the file is opened: another first start may make schema and key, in this order, at the same time.
-        let refusal = if beginning == Beginning::First { missing::refusal(dir) } else { None };
+        let refusal = if beginning == Beginning::First { missing_database::refusal(dir) } else { None };
         let refusal = match refusal {
-            Some(refusal) if !missing::has_content(dir) => return Err(refusal),
+            Some(refusal) if !missing_database::has_content(dir) => return Err(refusal),
             later => later,
         };
         identity::prove_served(dir)?;
@@ -203,7 +200,7 @@ impl Store {
         };
         let (mut connection, keyring, mut cause) = match opened.await {
             Ok((writer, keyring)) => (writer, keyring, None),
-            Err(cause) if existed && ailing::may_be_readable(&cause) => match ailing::look_inside(&path).await {
+            Err(cause) if existed && degraded::may_be_readable(&cause) => match degraded::look_inside(&path).await {
                 Ok(mut connection) => {
                     let keyring = Arc::new(key_file::keyring(dir, credentials, true)?);
                     connection::prove_key(&mut connection, &keyring).await?;
@@ -214,12 +211,12 @@ impl Store {
             Err(error) => return Err(error),
         };
         let roster = Roster::new(TokenIndex::new(&keyring));
-        let restoration = standing::read(&mut connection).await?;
+        let restoration = restore_state::read(&mut connection).await?;
         let instances = instance::Instances::load(&mut connection).await?;
-        let mut loaded = load::everything(&mut connection, &keyring, &roster).await?;
+        let mut loaded = loader::everything(&mut connection, &keyring, &roster).await?;
         // What is damaged is not written to: that makes it worse.
         cause = loaded.damage.take().or(cause);
-        let condition = ailing::Shown::default();
+        let condition = degraded::Shown::default();
         let identity = Identity::new(dir);
         if cause.is_none() {
             identity.note()?;
@@ -227,13 +224,13 @@ impl Store {
         let writer = match cause.map(|cause| cause.with_copy_in(dir)) {
             None => Writer::new(connection, Arc::clone(&keyring)),
             Some(cause) => {
-                condition.set(&ailing::condition(&cause));
-                ailing::only_read(&mut connection).await?;
+                condition.set(&degraded::condition(&cause));
+                degraded::only_read(&mut connection).await?;
                 Writer::ailing(connection, cause, &path, Arc::clone(&keyring))
             }
         };
         let readers = connection::readers(&path);
-        let (later, queue) = together::queue();
+        let (later, queue) = write_batch::queue();
         let store = Self {
             inner: Arc::new(Inner {
                 dir: dir.to_owned(),
@@ -259,11 +256,11 @@ impl Store {
                 request_changes: broadcast::Sender::new(16),
             }),
         };
-        tasks.spawn("store watch", watch::run(store.clone(), loaded.seen, tasks.stop_token()));
-        tasks.spawn("store files", loss::run(store.clone(), tasks.stop_token()));
-        tasks.spawn("store later changes", together::run(store.clone(), queue, tasks.stop_token()));
+        tasks.spawn("store watch", external_changes::run(store.clone(), loaded.seen, tasks.stop_token()));
+        tasks.spawn("store files", lost_database::run(store.clone(), tasks.stop_token()));
+        tasks.spawn("store later changes", write_batch::run(store.clone(), queue, tasks.stop_token()));
         tasks.spawn("store request facts", request::run(store.clone(), tasks.stop_token()));
-        tasks.spawn("store check", ailing::check(store.clone(), tasks.stop_token()));
+        tasks.spawn("store check", degraded::check(store.clone(), tasks.stop_token()));
         Ok(store)
     }
 
@@ -304,7 +301,7 @@ impl Store {
     pub async fn look_for_damage(&self, within: Duration) -> Result<(), StoreError> {
         let looked = async {
             let mut reader = self.reader().await?;
-            let looked = copy::look_for_damage(&mut reader, within).await;
+            let looked = vacuum_into::look_for_damage(&mut reader, within).await;
             let _ = reader.close().await;
             looked
         };

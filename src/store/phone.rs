@@ -2,24 +2,21 @@
 
 use std::ops::RangeInclusive;
 
+use gangway_base::{mac::Mac, secret::Secret};
 use sqlx::SqliteConnection;
 
 use super::{
-    bundle::Bundle,
-    columns::{FacetColumns, ms, ms_opt, signed, small, time, time_opt, unknown, unsigned},
+    codec::{FacetColumns, ms, ms_opt, signed, small, time, time_opt, unknown, unsigned},
     error::{Attempt, StoreError},
-    roster::TokenIndex,
+    phone_cache::TokenIndex,
     seal::Keyring,
+    secret_blob::Bundle,
 };
-use crate::{
-    phone::{
-        admission::FirstContact,
-        facet::Wanted,
-        instance::InstanceId,
-        mac::Mac,
-        record::{Binding, Credentials, Delivery, DeviceConfig, Phone, PhoneId, RedirectEntry, Sysclient, Window},
-    },
-    secret::Secret,
+use crate::phone::{
+    admission::FirstContact,
+    facet::Wanted,
+    instance::InstanceId,
+    record::{Binding, Credentials, Delivery, DeviceConfig, Phone, PhoneId, RedirectEntry, Sysclient, Window},
 };
 
 /// A row as it stands in the table.

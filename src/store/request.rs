@@ -15,12 +15,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Store, activity,
-    columns::{ms, signed, time, unsigned},
+    codec::{ms, signed, time, unsigned},
     error::{Attempt, StoreError},
 };
 use crate::{
+    base::telemetry::escape_control,
     phone::{instance::InstanceId, record::PhoneId},
-    telemetry::visible,
 };
 
 /// The longest text of a request that is kept, in bytes.
@@ -217,7 +217,7 @@ fn shorten(text: &mut Arc<str>) {
     {
         *text = Arc::from(short);
     }
-    if let Cow::Owned(seen) = visible::line(text) {
+    if let Cow::Owned(seen) = escape_control::line(text) {
         *text = Arc::from(seen);
     }
 }

@@ -18,9 +18,9 @@ use super::{
     error::{Attempt, StoreError},
     files::Claim,
     key_file,
-    sealed::{SEALED, SealedColumn},
+    sealed_columns::{SEALED, SealedColumn},
 };
-use crate::crash_point::{CrashPoint, pass};
+use crate::base::failpoint::{CrashPoint, pass};
 
 /// Values sealed anew in one transaction: some milliseconds in which nobody else writes.
 const PORTION: i64 = 256;
@@ -252,5 +252,5 @@ async fn sealed_otherwise(
         .fetch_one(connection)
         .await
         .attempt("count what the old key sealed")?;
-    Ok(super::columns::unsigned(left))
+    Ok(super::codec::unsigned(left))
 }

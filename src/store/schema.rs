@@ -9,8 +9,8 @@ use sqlx::{
 };
 
 use super::{
-    copies,
     error::{Attempt, StoreError},
+    snapshots,
 };
 
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
@@ -51,7 +51,7 @@ pub(super) async fn bring_forward(
     }
     let is_behind = MIGRATIONS.iter().any(|migration| !applied.contains(&migration.version));
     if let Some(found) = applied.last().copied().filter(|_| is_behind) {
-        let copy = copies::before_migration(connection, dir, now, found).await?;
+        let copy = snapshots::before_migration(connection, dir, now, found).await?;
         tracing::info!(from = found, to = newest(), copy = %copy.display(), "the database is brought to the present schema");
     }
     MIGRATIONS.run(connection).await.map_err(|error| match error {

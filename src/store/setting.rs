@@ -3,23 +3,20 @@
 use std::{collections::HashMap, sync::Arc};
 
 use arc_swap::ArcSwap;
+use gangway_base::{mac::Mac, secret::Secret};
 use sqlx::SqliteConnection;
 
 use super::{
     Store,
-    columns::unsigned,
+    codec::unsigned,
     error::{Attempt, StoreError},
     seal::Keyring,
     setting_change,
     writer::Transaction,
 };
 use crate::{
-    phone::{
-        instance::InstanceId,
-        mac::Mac,
-        settings::{Belongings, Binding, Changes, Emptied, Layers, Scope, SettingRow, addresses_of},
-    },
-    secret::Secret,
+    phone::instance::InstanceId,
+    settings::{Belongings, Binding, Changes, Emptied, Layers, Scope, SettingRow, addresses_of},
 };
 
 type Snapshots = HashMap<InstanceId, Arc<Layers>>;

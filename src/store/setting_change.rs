@@ -5,10 +5,10 @@ use sqlx::SqliteConnection;
 
 use super::{
     Store,
-    columns::{ms, time},
+    codec::{ms, time},
     error::{Attempt, StoreError},
 };
-use crate::phone::{instance::InstanceId, settings::Scope};
+use crate::{phone::instance::InstanceId, settings::Scope};
 
 /// The last change of one setting in one scope.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,35 +1,37 @@
 //! The store as its users see it, on real files.
 
-mod ailing;
 mod bindings;
+mod degraded;
 mod delivered;
 mod failures;
 mod frozen;
-mod loss;
-mod missing;
+mod lost_database;
+mod missing_database;
 mod order;
 mod requests;
 mod rotate;
 mod schemas;
-mod together;
 mod tokens;
+mod write_batch;
 
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
+use gangway_base::{
+    clock::{Clock, ManualClock, SystemClock},
+    mac::Mac,
+    secret::Secret,
+};
 use jiff::Timestamp;
 use serde_json::json;
 use tempfile::TempDir;
 
 use super::*;
 use crate::{
-    clock::{Clock, ManualClock, SystemClock},
     phone::{
         facet::DevicesState,
-        mac::Mac,
         record::{Account, Binding, Credentials, Delivery, Flags, Gone, Orphaned, Phone, PhoneId, RedirectEntry},
-        settings::Scope,
     },
-    secret::Secret,
+    settings::Scope,
 };
 
 fn now() -> Timestamp {

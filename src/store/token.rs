@@ -9,6 +9,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use gangway_base::secret::Secret;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use sqlx::SqliteConnection;
@@ -17,10 +18,10 @@ use tokio::sync::Mutex;
 
 use super::{
     Store,
-    columns::{ms, ms_opt, time, time_opt},
+    codec::{ms, ms_opt, time, time_opt},
     error::{Attempt, StoreError},
 };
-use crate::{phone::instance::InstanceId, secret::Secret};
+use crate::phone::instance::InstanceId;
 
 /// What every token begins with, so that it is known for what it is wherever it turns up.
 pub const TOKEN_PREFIX: &str = "gw_";

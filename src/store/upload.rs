@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Store,
-    columns::{ms, signed, time, unsigned},
+    codec::{ms, signed, time, unsigned},
     error::{Attempt, StoreError},
 };
 use crate::phone::record::PhoneId;

@@ -16,8 +16,8 @@ use sqlx::SqliteConnection;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::{
-    ailing::{condition, may_heal},
     connection,
+    degraded::{condition, may_heal},
     error::{Attempt, StoreError},
     seal::Keyring,
 };

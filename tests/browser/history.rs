@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use gangway::{phone::mac::Mac, store::HistoryEntry};
+use gangway::store::HistoryEntry;
+use gangway_base::mac::Mac;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -31,7 +32,7 @@ fn entry(gateway: &Gateway, mac: Mac, at: Timestamp, outcome: String, answer: St
 async fn the_history_is_filtered_saved_and_pruned() {
     let gateway = Gateway::start_with(options()).await;
     // Older than what is pruned below, younger than what the gateway prunes by itself.
-    let old = gangway::clock::Clock::now(&gangway::clock::SystemClock) - SignedDuration::from_hours(24 * 60);
+    let old = gangway_base::clock::Clock::now(&gangway_base::clock::SystemClock) - SignedDuration::from_hours(24 * 60);
     for number in 0..150_u8 {
         let (mac, answer) = match number {
             3 => (mac(200), HOSTILE.to_owned()),
@@ -43,7 +44,7 @@ async fn the_history_is_filtered_saved_and_pruned() {
     let told = given(&gateway, &json!({ "mac": mac(200), "hostile": HOSTILE }));
     play("history", &told, async |asked, _| {
         assert_eq!(asked, "call");
-        let now = gangway::clock::Clock::now(&gangway::clock::SystemClock);
+        let now = gangway_base::clock::Clock::now(&gangway_base::clock::SystemClock);
         let newest = entry(&gateway, mac(7), now, "the newest".into(), String::new());
         gateway.records().store.add_history(newest).await.unwrap();
         Value::Null

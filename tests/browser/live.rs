@@ -1,9 +1,7 @@
 //! What happens in the gateway is on the screen within a second, and a restart of the gateway passes by itself.
 
-use gangway::{
-    phone::{facet::Wanted, mac::Mac, settings::Scope},
-    secret::Secret,
-};
+use gangway::{phone::facet::Wanted, settings::Scope};
+use gangway_base::{mac::Mac, secret::Secret};
 use serde_json::json;
 use tokio::sync::Mutex;
 

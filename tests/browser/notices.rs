@@ -1,6 +1,7 @@
 //! What concerns everybody stands above every view, with what to do, and goes when its reason does.
 
-use gangway::{provision::public_url::conflict_key, sim::yealink_phone::model};
+use gangway::provision::public_url::conflict_key;
+use gangway_sim::yealink_phone::model;
 use serde_json::{Value, json};
 
 use crate::{

@@ -6,11 +6,11 @@ use futures_util::future::join_all;
 use gangway::{
     phone::{
         facet::{DevicesState, RedirectState, RegistrationState, RequestState, UserObjectState, Wanted},
-        mac::Mac,
         record::{Delivery, Flags, Phone, new_token},
     },
     store::{RequestNote, Store},
 };
+use gangway_base::mac::Mac;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::support::gateway::Gateway;
@@ -114,7 +114,7 @@ async fn accounts_are_known(gateway: &Gateway) {
 pub async fn enter(gateway: &Gateway, numbers: std::ops::Range<usize>, change: impl Fn(&mut Phone)) {
     accounts_are_known(gateway).await;
     let store = &gateway.records().store;
-    let now = gangway::clock::Clock::now(&gangway::clock::SystemClock);
+    let now = gangway_base::clock::Clock::now(&gangway_base::clock::SystemClock);
     let numbers: Vec<usize> = numbers.collect();
     for group in numbers.chunks(GROUP) {
         let entered = join_all(group.iter().map(|number| {

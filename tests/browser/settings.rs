@@ -2,9 +2,9 @@
 
 use gangway::{
     phone::record::Phone,
-    sim::yealink_phone::model,
     store::{DeliveredFile, NewEvent},
 };
+use gangway_sim::yealink_phone::model;
 use serde_json::{Value, json};
 
 use crate::{

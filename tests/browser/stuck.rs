@@ -1,16 +1,14 @@
 //! Where a phone is stuck is said on its page, with the button that helps.
 
 use gangway::{
-    phone::{
-        facet::{DevicesState, RedirectState},
-        mac::Mac,
-        settings::Scope,
-    },
-    sim::{
-        users::ProvisionRequest,
-        yealink_phone::{YealinkPhone, model},
-    },
+    phone::facet::{DevicesState, RedirectState},
+    settings::Scope,
     store::NewEvent,
+};
+use gangway_base::mac::Mac;
+use gangway_sim::{
+    users::ProvisionRequest,
+    yealink_phone::{YealinkPhone, model},
 };
 use serde_json::{Value, json};
 

@@ -45,7 +45,7 @@ fn both_languages_have_the_same_texts() {
 
 #[test]
 fn everything_the_gateway_says_has_its_german_text() {
-    let english = gangway::admin::page_english().into_iter().collect();
+    let english = gangway::api::pages::page_english().into_iter().collect();
     compare("gateway", &english, &texts("gateway.de.js"));
 }
 

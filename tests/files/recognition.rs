@@ -1,6 +1,6 @@
 //! Who asks for what: every recorded User-Agent and file name of Snom's devices, and none of anybody else's.
 
-use gangway::vendor::FileKind;
+use gangway::catalog::FileKind;
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::sample::REGISTRY;

@@ -3,18 +3,16 @@
 use std::sync::{Arc, LazyLock};
 
 use gangway::{
-    clock::SystemClock,
+    catalog::{Basis, FileKind, Recognition, Registry, SharedRegistry},
     phone::{
-        mac::Mac,
-        neutral::{sample_layers, sample_phone},
         public_url::PublicUrls,
         record::{Account, Phone},
-        settings::{Layers, Scope, SettingRow},
     },
+    phone_config::{sample_layers, sample_phone},
     render::{CACHE_BYTES, FileRequest, RenderError, Renderer, Stage},
-    secret::Secret,
-    vendor::{Basis, FileKind, Recognition, Registry, SharedRegistry},
+    settings::{Layers, Scope, SettingRow},
 };
+use gangway_base::{clock::SystemClock, mac::Mac, secret::Secret};
 
 pub const HTTPS: &str = "https://gw.example.com/example.com/gangway/phone/";
 

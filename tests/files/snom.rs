@@ -4,15 +4,16 @@
 
 use std::collections::HashMap;
 
+use gangway::{
+    phone::{facet::Wanted, record::Phone},
+    render::Stage,
+};
+use gangway_sim::snom_phone::{Account, Kind, Model, Settings, SnomPhone};
+
 use crate::{
     golden,
     sample::{HTTPS, REGISTRY, add_account, file, layers, phone},
     xml,
-};
-use gangway::{
-    phone::{facet::Wanted, record::Phone},
-    render::Stage,
-    sim::snom_phone::{Account, Kind, Model, Settings, SnomPhone},
 };
 
 /// The family of a model.

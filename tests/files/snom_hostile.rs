@@ -1,9 +1,7 @@
 //! Whatever people type adds no element, no attribute and no line, and what must be exact is exact or refused.
 
-use gangway::{
-    render::{RenderError, Stage},
-    secret::Secret,
-};
+use gangway::render::{RenderError, Stage};
+use gangway_base::secret::Secret;
 use proptest::prelude::*;
 
 use crate::{

@@ -2,10 +2,11 @@
 //! who gets nothing of it.
 
 use gangway::{
-    phone::{facet::Wanted, mac::Mac, record::Phone},
-    sim::session::OpenError,
+    phone::{facet::Wanted, record::Phone},
     store::RequestNote,
 };
+use gangway_base::mac::Mac;
+use gangway_sim::session::OpenError;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -23,7 +24,7 @@ fn numbered(number: u16) -> Mac {
 }
 
 /// A gateway without any PBX, and phones in its records.
-async fn full() -> (Gateway, gangway::sim::world::World) {
+async fn full() -> (Gateway, gangway_sim::world::World) {
     let world = world().start().await.unwrap();
     let gateway = Gateway::start_with(Options::default()).await;
     let records = gateway.records();

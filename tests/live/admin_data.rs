@@ -3,9 +3,9 @@
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use gangway::{
     phone::{facet::DevicesState, record::Phone},
-    sim::world::World,
     store::HistoryEntry,
 };
+use gangway_sim::world::World;
 use serde_json::{Value, json};
 
 use crate::support::{

@@ -1,13 +1,9 @@
 //! The flight recorder: where a phone is stuck, said in one sentence with the button that helps; and what a person does
 //! is written down.
 
-use gangway::{
-    phone::{
-        facet::{DevicesState, RedirectState, RequestState},
-        mac::Mac,
-    },
-    sim::{users::ProvisionRequest, yealink_phone::model},
-};
+use gangway::phone::facet::{DevicesState, RedirectState, RequestState};
+use gangway_base::mac::Mac;
+use gangway_sim::{users::ProvisionRequest, yealink_phone::model};
 use serde_json::json;
 
 use crate::support::{

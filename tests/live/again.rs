@@ -1,6 +1,7 @@
 //! The same phone again: for the same user everything stays as it is, for another one everything changes.
 
-use gangway::{phone::facet::RedirectState, sim::yealink_phone::model};
+use gangway::phone::facet::RedirectState;
+use gangway_sim::yealink_phone::model;
 
 use crate::support::{
     bench::{Bench, comes_up},

@@ -2,10 +2,8 @@
 
 use std::{fs, process::Output};
 
-use gangway::{
-    phone::facet::DevicesState,
-    sim::{users::ProvisionRequest, yealink_phone::model},
-};
+use gangway::phone::facet::DevicesState;
+use gangway_sim::{users::ProvisionRequest, yealink_phone::model};
 use serde_json::Value;
 
 use crate::support::{

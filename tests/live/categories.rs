@@ -1,11 +1,9 @@
 //! Devices knows a category by its name in its domain: a code is asked for so, wherever the category was chosen. Categories
 //! of update and backup jobs are neither offered nor taken.
 
-use gangway::{
-    phone::{facet::DevicesState, mac::Mac},
-    sim::users::ProvisionRequest,
-    store::TokenScope,
-};
+use gangway::{phone::facet::DevicesState, store::TokenScope};
+use gangway_base::mac::Mac;
+use gangway_sim::users::ProvisionRequest;
 use serde_json::{Value, json};
 
 use crate::support::{

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gangway::sim::yealink_phone::model;
+use gangway_sim::yealink_phone::model;
 use serde_json::Value;
 
 use crate::support::{
@@ -248,9 +248,9 @@ async fn the_log_holds_no_secret() {
     world.wait_gateway().await.unwrap();
     let mac = mac(1);
     let code = world.devices.make_code(1, false);
-    let request = gangway::sim::users::ProvisionRequest {
+    let request = gangway_sim::users::ProvisionRequest {
         code: Some(code.clone()),
-        ..gangway::sim::users::ProvisionRequest::new(&mac.to_string(), "user1", crate::support::bench::TITLE)
+        ..gangway_sim::users::ProvisionRequest::new(&mac.to_string(), "user1", crate::support::bench::TITLE)
     };
     assert!(world.users.provision(request).await.unwrap().ok);
     records.wait_redirect(mac, gangway::phone::facet::RedirectState::Redirected).await;

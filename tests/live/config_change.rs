@@ -1,7 +1,7 @@
 //! What an administrator changes in Devices is in the next file the phone fetches, and in no earlier one; a file
 //! nobody changed is the same byte for byte.
 
-use gangway::sim::{devices::ConfigItem, yealink_phone::model};
+use gangway_sim::{devices::ConfigItem, yealink_phone::model};
 use serde_json::json;
 
 use crate::support::{
@@ -98,7 +98,7 @@ async fn a_turn_account_arrives_decrypted_and_only_without_the_media_relay() {
 
     let done = bench.gateway.command(&["settings", "set", "media_relay", "true"]);
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    let flag = |state: &gangway::sim::pbx::PbxState| {
+    let flag = |state: &gangway_sim::pbx::PbxState| {
         state.device(&mac.to_string()).filter(|device| device["mr"] == true).map(|_| ())
     };
     bench.world.pbx.board().wait("the flag to follow the setting", flag).await.unwrap();

@@ -1,7 +1,8 @@
 //! A phone in service whose configuration is gone from the gateway keeps what it has: it is told to come again, with 503
 //! and Retry-After, and never gets a file that would break it.
 
-use gangway::{phone::facet::DevicesState, sim::yealink_phone::model};
+use gangway::phone::facet::DevicesState;
+use gangway_sim::yealink_phone::model;
 
 use crate::support::{bench::Bench, http, mac};
 

@@ -3,17 +3,15 @@
 //! by provisioning again. The real binary dies here by SIGKILL.
 
 use gangway::{
-    crash_point::{CrashPoint, Story, VARIABLE},
-    phone::{
-        facet::{DevicesState, RedirectState},
-        mac::Mac,
-    },
-    sim::{
-        devices::Station as Seen,
-        users::ProvisionRequest,
-        world::World,
-        yealink_phone::{YealinkPhone, model},
-    },
+    base::failpoint::{CrashPoint, Story, VARIABLE},
+    phone::facet::{DevicesState, RedirectState},
+};
+use gangway_base::mac::Mac;
+use gangway_sim::{
+    devices::Station as Seen,
+    users::ProvisionRequest,
+    world::World,
+    yealink_phone::{YealinkPhone, model},
 };
 
 use crate::support::{
@@ -91,7 +89,7 @@ impl Station {
             Self::Requested => {}
             Self::Identified => {
                 let hwid = mac.to_string();
-                let there = |state: &gangway::sim::devices::DevicesState| state.connection(&hwid).map(|_| ());
+                let there = |state: &gangway_sim::devices::DevicesState| state.connection(&hwid).map(|_| ());
                 world.devices.board().wait("the sysclient", there).await.unwrap();
             }
             Self::BeforePassword => world.devices.gates().wait_until_held("password").await.unwrap(),
@@ -145,7 +143,7 @@ async fn serve_until(site: &Site, world: &World, point: Option<CrashPoint>) -> P
     let before = logins();
     let name = point.map(CrashPoint::name).unwrap_or_default();
     let process = site.serve_with(&[(VARIABLE, &name)]);
-    let back = |state: &gangway::sim::pbx::PbxState| {
+    let back = |state: &gangway_sim::pbx::PbxState| {
         let now = state.links.values().map(|link| link.logins);
         let fresh = !before.is_empty() && now.zip(&before).all(|(now, before)| now > *before);
         (before.is_empty() || fresh).then_some(())
@@ -268,7 +266,7 @@ async fn dies_importing_at(point: CrashPoint) {
         let (config, file) = (config.clone(), file.clone());
         std::thread::spawn(move || run(&config, &["phones", "import", &file, "--wait", "--category", "1"]))
     };
-    let links = |state: &gangway::sim::devices::DevicesState| {
+    let links = |state: &gangway_sim::devices::DevicesState| {
         state.requests.iter().filter(|asked| asked["mt"] == "GetDevices").count()
     };
     let linked = async |before: usize| {

@@ -1,17 +1,15 @@
 //! A DECT base rings for every user who typed its MAC: another one is one more handset, and nobody loses theirs.
 
-use gangway::{
-    phone::{
-        facet::{DevicesState, RedirectState},
-        mac::Mac,
-        record::Phone,
-    },
-    sim::{
-        devices::Station,
-        users::ProvisionRequest,
-        world::World,
-        yealink_phone::{BootReport, Model, YealinkPhone, model},
-    },
+use gangway::phone::{
+    facet::{DevicesState, RedirectState},
+    record::Phone,
+};
+use gangway_base::mac::Mac;
+use gangway_sim::{
+    devices::Station,
+    users::ProvisionRequest,
+    world::World,
+    yealink_phone::{BootReport, Model, YealinkPhone, model},
 };
 use serde_json::Value;
 
@@ -86,8 +84,7 @@ async fn two_users_of(model: Model, handsets: [Option<&str>; 2]) {
     let after = bench.records().phone(mac).unwrap();
     assert_eq!(after.accounts[0], before.accounts[0]);
     assert_eq!((&after.token, &after.own, &after.window), (&before.token, &before.own, &before.window));
-    let codes =
-        |state: &gangway::sim::devices::DevicesState| state.count(&mac.to_string(), Station::IdentifiedWithCode);
+    let codes = |state: &gangway_sim::devices::DevicesState| state.count(&mac.to_string(), Station::IdentifiedWithCode);
     assert_eq!(bench.world.devices.board().read(codes), 1);
 
     // At its next GET, with the credentials it has.
@@ -172,7 +169,7 @@ async fn the_second_users_dead_code_hurts_nobody() {
     assert!(answer.ok, "{:?}", answer.error);
     let report = base.poll_once().await.unwrap();
     assert_eq!(registered_users(&report), [(1, "secret-1"), (2, "secret-2")]);
-    let refused = |state: &gangway::sim::devices::DevicesState| state.count(&mac.to_string(), Station::CodeRefused);
+    let refused = |state: &gangway_sim::devices::DevicesState| state.count(&mac.to_string(), Station::CodeRefused);
     assert_eq!(bench.world.devices.board().read(refused), 0, "it was never sent");
 }
 

@@ -4,13 +4,11 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use gangway::{
-    phone::facet::{DevicesState, RedirectState},
-    sim::{
-        devices::{ConfigItem, Station},
-        users::ProvisionRequest,
-        yealink_phone::model,
-    },
+use gangway::phone::facet::{DevicesState, RedirectState};
+use gangway_sim::{
+    devices::{ConfigItem, Station},
+    users::ProvisionRequest,
+    yealink_phone::model,
 };
 use serde_json::json;
 
@@ -114,7 +112,7 @@ async fn after_a_restart_of_the_pbx_everything_comes_back_by_itself() {
     let bench = Bench::start().await;
     let (first, second) = (mac(1), mac(2));
     bench.installed(first, model::T46U, "user1").await;
-    let logins = |state: &gangway::sim::pbx::PbxState| state.links["gangway-yealink"].logins;
+    let logins = |state: &gangway_sim::pbx::PbxState| state.links["gangway-yealink"].logins;
     let before = bench.world.pbx.board().read(logins);
 
     bench.world.pbx.restart();

@@ -8,10 +8,9 @@ use std::{
     process::Output,
 };
 
-use gangway::{
-    phone::{mac::Mac, settings::Scope},
-    sim::yealink_phone::model,
-};
+use gangway::settings::Scope;
+use gangway_base::mac::Mac;
+use gangway_sim::yealink_phone::model;
 use serde_json::{Value, json};
 
 use crate::support::{

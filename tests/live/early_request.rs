@@ -1,10 +1,8 @@
 //! A phone that asks before its configuration is there gets nothing half: what tells it to come again in a minute,
 //! and no secret. A Yealink gives up after three quick tries.
 
-use gangway::{
-    phone::facet::RequestState,
-    sim::{users::ProvisionRequest, yealink_phone::model},
-};
+use gangway::phone::facet::RequestState;
+use gangway_sim::{users::ProvisionRequest, yealink_phone::model};
 
 use crate::support::{
     bench::{Bench, TITLE},

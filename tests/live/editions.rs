@@ -1,10 +1,8 @@
 //! PBXs, Devices services and redirection services come in editions that differ in what their documents leave open:
 //! the phone rings at all of them (innovaphone reference, questions chosen by default and met with tolerance).
 
-use gangway::{
-    phone::facet::{RedirectState, UserObjectState},
-    sim::{world::World, yealink_phone::model},
-};
+use gangway::phone::facet::{RedirectState, UserObjectState};
+use gangway_sim::{world::World, yealink_phone::model};
 
 use crate::support::{
     bench::{Bench, comes_up, world},

@@ -1,9 +1,7 @@
 //! A code that is too old fails with a sentence, is never sent twice, and a new one heals it.
 
-use gangway::{
-    phone::facet::DevicesState,
-    sim::{devices::Station, users::ProvisionRequest, yealink_phone::model},
-};
+use gangway::phone::facet::DevicesState;
+use gangway_sim::{devices::Station, users::ProvisionRequest, yealink_phone::model};
 
 use crate::support::{
     bench::{Bench, TITLE},

@@ -1,6 +1,7 @@
 //! A phone that belongs to somebody else's account at the redirection service is left to them, and that is said.
 
-use gangway::{phone::facet::RedirectState, sim::yealink_phone::model};
+use gangway::phone::facet::RedirectState;
+use gangway_sim::yealink_phone::model;
 
 use crate::support::{bench::Bench, mac};
 

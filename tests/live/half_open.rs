@@ -3,11 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use gangway::{
-    clock::{Clock, ManualClock, SystemClock},
-    phone::facet::DevicesState,
-    sim::{devices::DevicesState as Devices, users::ProvisionRequest},
-};
+use gangway::phone::facet::DevicesState;
+use gangway_base::clock::{Clock, ManualClock, SystemClock};
+use gangway_sim::{devices::DevicesState as Devices, users::ProvisionRequest};
 
 use crate::support::{
     bench::{Bench, TITLE, world},

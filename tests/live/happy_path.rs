@@ -1,11 +1,9 @@
 //! A MAC typed in Profile is all it takes: the phone rings.
 
-use gangway::{
-    phone::facet::{DevicesState, RedirectState, RequestState, UserObjectState},
-    sim::{
-        world::World,
-        yealink_phone::{Model, model},
-    },
+use gangway::phone::facet::{DevicesState, RedirectState, RequestState, UserObjectState};
+use gangway_sim::{
+    world::World,
+    yealink_phone::{Model, model},
 };
 
 use crate::support::{bench::Bench, mac};

@@ -1,10 +1,8 @@
 //! Who is not the phone gets nothing and learns nothing, over the wire.
 //! The rules case by case are tested beside the listeners; this is the whole gateway.
 
-use gangway::{
-    phone::facet::RedirectState,
-    sim::{LoginForm, session::AppSession, yealink_phone::model},
-};
+use gangway::phone::facet::RedirectState;
+use gangway_sim::{LoginForm, session::AppSession, yealink_phone::model};
 use serde_json::json;
 
 use crate::support::{

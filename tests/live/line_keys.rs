@@ -3,7 +3,7 @@
 
 use std::process::Output;
 
-use gangway::sim::yealink_phone::model;
+use gangway_sim::yealink_phone::model;
 use serde_json::{Value, json};
 
 use crate::support::{bench::Bench, mac, page::Page};

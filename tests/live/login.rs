@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use gangway::sim::session::AppSession;
+use gangway_sim::session::AppSession;
 use serde_json::{Value, json};
 
 use crate::support::{

@@ -4,10 +4,8 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
-use gangway::{
-    phone::facet::DevicesState,
-    sim::users::{ProvisionRequest, Src},
-};
+use gangway::phone::facet::DevicesState;
+use gangway_sim::users::{ProvisionRequest, Src};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -155,7 +153,7 @@ async fn odd_names_break_no_file() {
         let user = format!("user{number}");
         let answer = bench.ask(request(number, &user).with("cn", json!(name))).await;
         assert!(answer.ok, "{name}: {:?}", answer.error);
-        let phone = bench.world.add_phone(mac, gangway::sim::yealink_phone::model::T46U);
+        let phone = bench.world.add_phone(mac, gangway_sim::yealink_phone::model::T46U);
         bench.records().wait_redirect(mac, gangway::phone::facet::RedirectState::Redirected).await;
         assert!(phone.boot().await.unwrap().registered, "{name}");
         let shown = phone.board().read(|flash| flash.settings.get("account.1.display_name").map(str::to_owned));

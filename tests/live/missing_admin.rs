@@ -1,24 +1,22 @@
 //! Without the Admin mark on the app objects phones still work; what could not be written is said and made up for
 //! when the mark is there.
 
-use gangway::{
-    phone::facet::{RedirectState, UserObjectState},
-    sim::yealink_phone::model,
-};
+use gangway::phone::facet::{RedirectState, UserObjectState};
+use gangway_sim::yealink_phone::model;
 
 use crate::support::{bench::Bench, mac};
 
 const OBJECTS: [&str; 2] = ["gangway-admin", "gangway-yealink"];
 
 async fn mark_admin(bench: &Bench, admin: bool) {
-    let logins = |state: &gangway::sim::pbx::PbxState| OBJECTS.map(|name| state.links[name].logins);
+    let logins = |state: &gangway_sim::pbx::PbxState| OBJECTS.map(|name| state.links[name].logins);
     let before = bench.world.pbx.board().read(logins);
     for name in OBJECTS {
         bench.world.pbx.edit_app(name, |app| app.admin = admin);
         // A PBX opens the websocket of a changed object anew.
         bench.world.pbx.drop_link(name);
     }
-    let again = |state: &gangway::sim::pbx::PbxState| {
+    let again = |state: &gangway_sim::pbx::PbxState| {
         let now = logins(state);
         (now[0] > before[0] && now[1] > before[1]).then_some(())
     };

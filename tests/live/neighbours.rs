@@ -3,19 +3,15 @@
 
 use std::time::{Duration, Instant};
 
-use gangway::{
-    phone::{
-        facet::{DevicesState, RedirectState, RegistrationState, UserObjectState},
-        mac::Mac,
-    },
-    sim::{
-        snom_phone::{self, SnomPhone},
-        snom_rps::SnomRps,
-        users::ProvisionRequest,
-        world::World,
-        yealink_phone::{self, YealinkPhone},
-        ymcs::Ymcs,
-    },
+use gangway::phone::facet::{DevicesState, RedirectState, RegistrationState, UserObjectState};
+use gangway_base::mac::Mac;
+use gangway_sim::{
+    snom_phone::{self, SnomPhone},
+    snom_rps::SnomRps,
+    users::ProvisionRequest,
+    world::World,
+    yealink_phone::{self, YealinkPhone},
+    ymcs::Ymcs,
 };
 use tempfile::TempDir;
 

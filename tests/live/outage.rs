@@ -3,11 +3,8 @@
 
 use std::{fs, time::Instant};
 
-use gangway::{
-    phone::facet::DevicesState,
-    sim::yealink_phone::{BootReport, YealinkPhone, model},
-    store::Condition,
-};
+use gangway::{phone::facet::DevicesState, store::Condition};
+use gangway_sim::yealink_phone::{BootReport, YealinkPhone, model};
 
 use crate::support::{bench::Bench, http, mac, records::PATIENCE};
 

@@ -5,13 +5,13 @@ use std::{collections::BTreeSet, fs};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use gangway::{
-    admin::{
+    service::{
         action::Action,
-        message::{Effect, Message},
+        methods::{Effect, Message},
     },
-    sim::{pbx::Direction, users::ProvisionRequest, yealink_phone::model},
     store::TokenScope,
 };
+use gangway_sim::{pbx::Direction, users::ProvisionRequest, yealink_phone::model};
 use serde_json::{Value, json};
 
 use crate::support::{

@@ -6,10 +6,8 @@ use std::{
     time::Duration,
 };
 
-use gangway::{
-    phone::facet::RedirectState,
-    sim::{sip_phone::SipPhone, yealink_phone::model},
-};
+use gangway::phone::facet::RedirectState;
+use gangway_sim::{sip_phone::SipPhone, yealink_phone::model};
 
 use crate::support::{
     bench::{Bench, comes_up, world},

@@ -3,10 +3,8 @@
 
 use std::time::Duration;
 
-use gangway::{
-    phone::facet::{DevicesState, RedirectState},
-    sim::{world::World, yealink_phone::model},
-};
+use gangway::phone::facet::{DevicesState, RedirectState};
+use gangway_sim::{world::World, yealink_phone::model};
 
 use crate::support::{
     bench::{Bench, comes_up, world},

@@ -1,7 +1,8 @@
 //! What the redirection service holds is compared with what it should, when an administrator asks: a difference is shown
 //! in the record, in the history and by exit code, and put right only when told to.
 
-use gangway::{phone::facet::RedirectState, sim::yealink_phone::model};
+use gangway::phone::facet::RedirectState;
+use gangway_sim::yealink_phone::model;
 use serde_json::Value;
 
 use crate::support::{bench::Bench, mac};
@@ -23,7 +24,7 @@ async fn a_phone_that_was_taken_away_at_the_service_is_shown_and_repaired() {
     let done = bench.gateway.command(&["phones", "check", "--all", "--wait", "--json"]);
     assert_eq!(done.status.code(), Some(1), "{}", String::from_utf8_lossy(&done.stderr));
     let shown: Value = serde_json::from_slice(&done.stdout).unwrap();
-    let row = |mac: gangway::phone::mac::Mac| {
+    let row = |mac: gangway_base::mac::Mac| {
         let rows = shown.as_array().unwrap();
         rows.iter().find(|row| row["mac"] == mac.to_string()).unwrap().clone()
     };

@@ -6,8 +6,8 @@ use std::{fs, net::SocketAddr, sync::Arc};
 use gangway::{
     net::tls::{Pin, provider},
     phone::facet::RedirectState,
-    sim::world::World,
 };
+use gangway_sim::world::World;
 use rustls::{ServerConfig, pki_types::PrivateKeyDer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;

@@ -1,9 +1,8 @@
 //! What a person wants of a phone is carried out: taken out, released, blocked, allowed once more.
 
-use gangway::{
-    phone::{facet::RedirectState, mac::Mac},
-    sim::yealink_phone::model,
-};
+use gangway::phone::facet::RedirectState;
+use gangway_base::mac::Mac;
+use gangway_sim::yealink_phone::model;
 use serde_json::Value;
 
 use crate::support::{
@@ -37,7 +36,7 @@ async fn a_removed_phone_leaves_nothing_but_its_history() {
 
     assert_eq!(bench.world.rps.target(mac), None, "the entry at the redirection service is gone");
     let hwid = mac.to_string();
-    let gone = |state: &gangway::sim::devices::DevicesState| state.connection(&hwid).is_none().then_some(());
+    let gone = |state: &gangway_sim::devices::DevicesState| state.connection(&hwid).is_none().then_some(());
     bench.world.devices.board().wait("the sysclient to be closed", gone).await.unwrap();
     let refused = http::get(&url, &model::T46U.user_agent(mac));
     assert_eq!((refused.status, refused.body.len()), (404, 0));
@@ -91,7 +90,7 @@ async fn a_released_phone_gets_one_more_file_that_switches_its_accounts_off() {
 
     assert!(report.registrations.is_empty(), "every account is off: {report:#?}");
     assert!(report.files.iter().all(|(_, body)| !body.contains("secret-1")), "{report:#?}");
-    let personal = |report: &gangway::sim::yealink_phone::BootReport| {
+    let personal = |report: &gangway_sim::yealink_phone::BootReport| {
         report.files.iter().any(|(name, _)| *name == format!("{mac}.cfg"))
     };
     assert!(personal(&report), "{report:#?}");
@@ -104,7 +103,7 @@ async fn a_released_phone_gets_one_more_file_that_switches_its_accounts_off() {
     let again = phone.boot().await.unwrap();
     assert!(!personal(&again) && again.registrations.is_empty(), "then nothing: {again:#?}");
     let hwid = mac.to_string();
-    let gone = |state: &gangway::sim::devices::DevicesState| state.connection(&hwid).is_none().then_some(());
+    let gone = |state: &gangway_sim::devices::DevicesState| state.connection(&hwid).is_none().then_some(());
     bench.world.devices.board().wait("the sysclient to be closed", gone).await.unwrap();
 }
 

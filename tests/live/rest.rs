@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use gangway::{
     phone::facet::{RedirectState, Wanted},
-    sim::yealink_phone::model,
     store::TokenScope,
 };
+use gangway_sim::yealink_phone::model;
 use serde_json::{Value, json};
 
 use crate::support::{

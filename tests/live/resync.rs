@@ -6,12 +6,10 @@ use std::{
     process::Output,
 };
 
-use gangway::{
-    phone::mac::Mac,
-    sim::{
-        sip_phone::SipPhone,
-        yealink_phone::{YealinkPhone, model},
-    },
+use gangway_base::mac::Mac;
+use gangway_sim::{
+    sip_phone::SipPhone,
+    yealink_phone::{YealinkPhone, model},
 };
 
 use crate::support::{

@@ -1,10 +1,8 @@
 //! New credentials of a phone's own: one command, and whatever dies in between, the phone gets in with the old or the
 //! new ones, never with both for longer than it needs.
 
-use gangway::{
-    phone::{neutral::sample_phone, record::Phone},
-    sim::yealink_phone::model,
-};
+use gangway::{phone::record::Phone, phone_config::sample_phone};
+use gangway_sim::yealink_phone::model;
 use serde_json::json;
 
 use crate::support::{

@@ -1,7 +1,8 @@
 //! Somebody tries one MAC address after the other: people are told, the source gets nothing that takes no more than a MAC,
 //! and the phones of the same site never notice.
 
-use gangway::{phone::facet::RedirectState, sim::yealink_phone::model};
+use gangway::phone::facet::RedirectState;
+use gangway_sim::yealink_phone::model;
 use serde_json::{Value, json};
 
 use crate::support::{

@@ -3,7 +3,8 @@
 
 use std::{path::Path, process::Command};
 
-use gangway::{sim::yealink_phone::model, store::TokenScope};
+use gangway::store::TokenScope;
+use gangway_sim::yealink_phone::model;
 
 use crate::support::{bench::Bench, mac, script::token};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gangway::sim::{users::ProvisionRequest, yealink_phone::model};
+use gangway_sim::{users::ProvisionRequest, yealink_phone::model};
 
 use crate::support::{
     bench::{TITLE, world},
@@ -32,7 +32,7 @@ async fn open_requests_are_answered_before_the_end() {
     assert!(!answer.error.unwrap().is_empty());
     assert_eq!(exit, Some(0));
     assert!(took < Duration::from_secs(10), "{took:?}");
-    let gone = |state: &gangway::sim::devices::DevicesState| state.connections.is_empty().then_some(());
+    let gone = |state: &gangway_sim::devices::DevicesState| state.connections.is_empty().then_some(());
     world.devices.board().wait("the sysclients to be closed", gone).await.unwrap();
     let mut goodbyes = world.devices.board().read(|state| state.goodbyes.clone());
     goodbyes.sort();

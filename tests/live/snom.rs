@@ -2,14 +2,13 @@
 //! change reaches its next poll, it proves itself with its own credentials, a removed one gets nothing, and a base
 //! has one handset per user.
 
-use gangway::{
-    phone::{facet::RedirectState, mac::Mac},
-    sim::{
-        devices::ConfigItem,
-        snom_phone::{Model, SnomPhone, model},
-        users::ProvisionRequest,
-        yealink_phone,
-    },
+use gangway::phone::facet::RedirectState;
+use gangway_base::mac::Mac;
+use gangway_sim::{
+    devices::ConfigItem,
+    snom_phone::{Model, SnomPhone, model},
+    users::ProvisionRequest,
+    yealink_phone,
 };
 use serde_json::json;
 

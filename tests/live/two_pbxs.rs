@@ -1,6 +1,6 @@
 //! Two PBXs of one domain, each with its own app objects: whichever owns the user is asked and written to.
 
-use gangway::sim::{
+use gangway_sim::{
     pbx::PbxUser,
     users::{ProvisionRequest, Users},
     yealink_phone::model,

@@ -1,6 +1,7 @@
 //! When the gateway moves to another public URL, the redirection service learns it and every phone is moved.
 
-use gangway::{phone::mac::Mac, sim::yealink_phone::model};
+use gangway_base::mac::Mac;
+use gangway_sim::yealink_phone::model;
 
 use crate::support::{
     bench::{Bench, comes_up},
@@ -8,7 +9,7 @@ use crate::support::{
 };
 
 async fn wait_moved(bench: &Bench, mac: Mac, base: &str) {
-    let moved = |state: &gangway::sim::yealink_rps::RpsState| {
+    let moved = |state: &gangway_sim::yealink_rps::RpsState| {
         let entry = state.phones.get(&mac.to_string())?;
         entry.unique_url.as_deref().filter(|url| url.starts_with(base)).map(|_| ())
     };
@@ -85,7 +86,7 @@ async fn a_restart_without_a_change_moves_nobody() {
     bench.world.devices.wait_configured(&mac.to_string()).await.unwrap();
 
     // Every start sends ADD SERVER; "has been used" is no error.
-    let again = |state: &gangway::sim::yealink_rps::RpsState| {
+    let again = |state: &gangway_sim::yealink_rps::RpsState| {
         (state.calls.iter().filter(|call| call.method == "addServer").count() > added).then_some(())
     };
     bench.world.rps.board().wait("ADD SERVER at the second start", again).await.unwrap();

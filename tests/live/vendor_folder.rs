@@ -3,13 +3,9 @@
 
 use std::{fs, path::Path};
 
-use gangway::{
-    phone::{
-        facet::{RedirectState, RequestState},
-        mac::Mac,
-    },
-    sim::users::ProvisionRequest,
-};
+use gangway::phone::facet::{RedirectState, RequestState};
+use gangway_base::mac::Mac;
+use gangway_sim::users::ProvisionRequest;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

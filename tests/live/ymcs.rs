@@ -1,12 +1,10 @@
 //! Yealink's current cloud wants the serial number of a phone beside its MAC: with it a phone needs no hand, without it
 //! a person is told what to do, and once it is done nothing has to be provisioned again.
 
-use gangway::{
-    phone::facet::RedirectState,
-    sim::{
-        yealink_phone::{YealinkPhone, model},
-        ymcs::Ymcs,
-    },
+use gangway::phone::facet::RedirectState;
+use gangway_sim::{
+    yealink_phone::{YealinkPhone, model},
+    ymcs::Ymcs,
 };
 
 use crate::support::{

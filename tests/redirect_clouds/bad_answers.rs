@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
-use gangway::{phone::mac::Mac, redirect::Operation, secret::Secret};
+use gangway::redirect::Operation;
+use gangway_base::{mac::Mac, secret::Secret};
 
 use crate::bench::{Bench, PASSWORD, TOKEN, register, serve, server, unique_url};
 

@@ -9,12 +9,15 @@ use std::{
 
 use actix_web::{App, HttpServer, dev::ServerHandle, web};
 use gangway::{
-    clock::{SharedClock, SystemClock},
     net::http::{Client, Method, Options, Request},
-    phone::{instance::InstanceId, mac::Mac, record::PhoneId},
+    phone::{instance::InstanceId, record::PhoneId},
     redirect::{
         Done, EntryUsed, HistoryEntry, HistorySink, Limits, Operation, Outcome, RedirectAccount, Redirects, ServerEntry,
     },
+};
+use gangway_base::{
+    clock::{SharedClock, SystemClock},
+    mac::Mac,
     secret::Secret,
     tasks::Tasks,
 };

@@ -7,10 +7,9 @@ use std::{
 
 use gangway::{
     net::http::{Client, Method, Request},
-    phone::mac::Mac,
     redirect::{EntryUsed, Operation, Outcome},
-    secret::Secret,
 };
+use gangway_base::{mac::Mac, secret::Secret};
 use serde_json::{Value, json};
 use url::Url;
 

@@ -1,11 +1,8 @@
 //! Snom's XML-RPC interface: Python's standard library as the witness, then the simulator.
 
-use gangway::{
-    phone::mac::Mac,
-    redirect::{EntryUsed, Operation, Outcome},
-    secret::Secret,
-    sim::{host::SimHost, snom_rps::SnomRps},
-};
+use gangway::redirect::{EntryUsed, Operation, Outcome};
+use gangway_base::{mac::Mac, secret::Secret};
+use gangway_sim::{host::SimHost, snom_rps::SnomRps};
 use serde_json::json;
 
 use crate::bench::{Bench, PASSWORD, Python, SHARED, TOKEN, USER, entry, register, server, unique_url};

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use gangway::{
+use gangway::redirect::{EntryUsed, Operation, Outcome, Trouble};
+use gangway_base::{
     clock::{Clock, ManualClock, SystemClock},
-    phone::mac::Mac,
-    redirect::{EntryUsed, Operation, Outcome, Trouble},
+    mac::Mac,
     secret::Secret,
-    sim::{
-        host::SimHost,
-        sraps::{Flavour, Sraps},
-    },
+};
+use gangway_sim::{
+    host::SimHost,
+    sraps::{Flavour, Sraps},
 };
 use serde_json::{Value, json};
 

@@ -1,11 +1,8 @@
 //! What a service holds, compared with what it should, in the protocols that tell it.
 
-use gangway::{
-    phone::mac::Mac,
-    redirect::{Confirmation, Done, Operation, Outcome, RedirectAccount},
-    secret::Secret,
-    sim::{host::SimHost, snom_rps::SnomRps, ymcs::Ymcs},
-};
+use gangway::redirect::{Confirmation, Done, Operation, Outcome, RedirectAccount};
+use gangway_base::{mac::Mac, secret::Secret};
+use gangway_sim::{host::SimHost, snom_rps::SnomRps, ymcs::Ymcs};
 
 use crate::bench::{Bench, PASSWORD, USER, server, unique_url};
 

@@ -8,11 +8,10 @@ use std::{
 
 use actix_web::{HttpResponse, web};
 use gangway::{
-    clock::ManualClock,
-    phone::{instance::InstanceId, mac::Mac, record::PhoneId},
+    phone::{instance::InstanceId, record::PhoneId},
     redirect::{Done, EntryUsed, Operation, Outcome, RedirectAccount, Trouble},
-    secret::Secret,
 };
+use gangway_base::{clock::ManualClock, mac::Mac, secret::Secret};
 use serde_json::Value;
 
 use crate::bench::{Bench, PASSWORD, Python, SHARED, TOKEN, account, entry, register, serve, server, unique_url};

@@ -2,15 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use gangway::{
-    clock::ManualClock,
-    phone::mac::Mac,
-    redirect::{
-        Confirmation, Done, EntryUsed, Operation, Outcome, RedirectAccount, SerialTrouble, ServerEntry, Trouble,
-    },
-    secret::Secret,
-    sim::{host::SimHost, ymcs::Ymcs},
+use gangway::redirect::{
+    Confirmation, Done, EntryUsed, Operation, Outcome, RedirectAccount, SerialTrouble, ServerEntry, Trouble,
 };
+use gangway_base::{clock::ManualClock, mac::Mac, secret::Secret};
+use gangway_sim::{host::SimHost, ymcs::Ymcs};
 
 use crate::bench::{Bench, PASSWORD, SHARED, TOKEN, USER, entry, server, unique_url};
 

@@ -2,32 +2,36 @@
 //! when something does.
 
 mod certificates;
-mod files;
-mod links;
-mod trust;
+mod certificates_and_clock;
+mod connectivity;
+mod permissions;
 mod urls;
 
 use std::{collections::BTreeMap, fmt, process::ExitCode, sync::Arc};
 
+use gangway_base::{
+    clock::{Clock, SharedClock, SystemClock},
+    tasks::Tasks,
+};
 use serde_json::json;
 use url::Url;
 
-use self::links::Offered;
+use self::connectivity::Offered;
 use super::{Global, context::block_on, output};
 use crate::{
-    admin::{remarks, settings_judge::Judge},
-    clock::{Clock, SharedClock, SystemClock},
-    config::{Config, InstanceConfig},
+    base::{
+        config::{Config, InstanceConfig},
+        telemetry,
+    },
+    catalog::{Registry, SharedRegistry},
     net::{
         descriptors::{CURE, Limit, Machine, Shares},
+        egress_policy::Reach,
         http::Proxy,
-        reach::Reach,
     },
     provision::public_url,
+    service::{settings_check::Judge, settings_remarks},
     store::Store,
-    tasks::Tasks,
-    telemetry,
-    vendor::{Registry, SharedRegistry},
 };
 
 /// How bad a finding is.
@@ -172,7 +176,7 @@ fn configuration(
         for certificate in &config.https.certificate {
             certificates::chain(certificate, &hosts, &roots, SystemClock.now(), findings);
         }
-        if let Err(error) = crate::http::certificates::Certificates::load(config.https.pairs()) {
+        if let Err(error) = crate::http::server::certificates::Certificates::load(config.https.pairs()) {
             findings.push(Finding::error(error.to_string(), "correct [https] certificate and key"));
         }
     }
@@ -186,7 +190,7 @@ fn configuration(
     if let Err(error) = crate::net::tls::client_config_for(&config.net.trust) {
         findings.push(Finding::error(error.to_string(), "correct [[net.trust]]"));
     }
-    files::modes(file, config, findings);
+    permissions::modes(file, config, findings);
     (offered, loaded)
 }
 
@@ -244,14 +248,14 @@ async fn running(
         ));
     }
     if let Some(registry) = registry {
-        trust::keys(config, &store, &registry.load(), findings);
+        certificates_and_clock::keys(config, &store, &registry.load(), findings);
     }
     let proxies = crate::http::client_address::Proxies::configured(&config.net);
-    for (_, found) in crate::http::forwarders::recorded(&store, &proxies, SystemClock.now()) {
+    for (_, found) in crate::http::unlisted_proxies::recorded(&store, &proxies, SystemClock.now()) {
         let what = format!("proxy {}: {}", found.peer, found.sentence());
         findings.push(Finding::warning(what, "then restart the gateway"));
     }
-    links::gateway(config, findings).await;
+    connectivity::gateway(config, findings).await;
     for configured in &config.instances {
         match store.instance(&configured.domain, &configured.name).await {
             Ok(id) => {
@@ -259,7 +263,7 @@ async fn running(
                 if let Some(registry) = registry {
                     of_settings(config, configured, id, &registry.load(), &store, findings);
                     let used: Vec<&Offered> = offered.iter().filter(|vendor| vendor.is_used(id, &store)).collect();
-                    trust::all(config, (configured, id), &store, registry, &used, findings).await;
+                    certificates_and_clock::all(config, (configured, id), &store, registry, &used, findings).await;
                 }
             }
             Err(error) => findings.push(Finding::error(format!("{}: {error}", configured.label()), "see above")),
@@ -288,8 +292,8 @@ fn of_settings(
     let reach = Reach::public_and(config.net.allow.clone());
     let judge = Judge { registry, reach: &reach, store, instance: id };
     let bases = public_url::read(store, &crate::app::instance(id, configured)).bases();
-    let found = remarks::remarks(&judge, &store.layers(id)).into_iter();
-    let found = found.chain(bases.iter().filter_map(|base| remarks::of_url(base)));
+    let found = settings_remarks::remarks(&judge, &store.layers(id)).into_iter();
+    let found = found.chain(bases.iter().filter_map(|base| settings_remarks::of_url(base)));
     findings.extend(found.map(|remark| {
         Finding::warning(format!("{}: {}", configured.label(), remark.text.english()), "correct it as it says")
     }));
@@ -304,8 +308,8 @@ async fn instance(
 ) {
     let label = configured.label();
     findings.extend(urls::all(configured, id, offered, store));
-    links::grants(&label, id, offered, store, findings);
+    connectivity::grants(&label, id, offered, store, findings);
     for vendor in offered.iter().filter(|vendor| vendor.is_used(id, store)) {
-        links::redirect(&label, id, vendor, store, findings).await;
+        connectivity::redirect(&label, id, vendor, store, findings).await;
     }
 }

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use super::{Finding, links::Offered};
+use super::{Finding, connectivity::Offered};
 use crate::{
-    config::InstanceConfig,
+    base::config::InstanceConfig,
     phone::{
         instance::InstanceId,
         public_url::{PublicUrls, Scheme, UrlError},
-        settings::Lookup,
     },
     provision::public_url,
+    settings::Lookup,
     store::Store,
 };
 

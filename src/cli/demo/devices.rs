@@ -1,13 +1,11 @@
 //! What stands on the demo's desks: phones and bases of both vendors, told apart only here.
 
-use crate::{
-    phone::mac::Mac,
-    sim::{
-        host::HostGone,
-        snom_phone::{self, SnomPhone},
-        world::World,
-        yealink_phone::{self, YealinkPhone},
-    },
+use gangway_base::mac::Mac;
+use gangway_sim::{
+    host::HostGone,
+    snom_phone::{self, SnomPhone},
+    world::World,
+    yealink_phone::{self, YealinkPhone},
 };
 
 /// A kind of device on the demo's desks.

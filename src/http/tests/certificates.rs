@@ -5,11 +5,14 @@ use std::{fs, path::Path, sync::Arc, time::Duration};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SignatureAlgorithm};
 
 use super::{
-    super::{certificates::Certificates, connections::Patience, gate::Bounds, issuers::Issuers, listeners::Tls},
+    super::server::{
+        certificates::Certificates, client_ca_store::Issuers, connection_limiter::Bounds, connections::Patience,
+        listeners::Tls,
+    },
     handshakes::{P256, pair, s_client},
     support::{FILE, House, over_tls, with_token},
 };
-use crate::{phone::admission::tests::at, vendor::Registry};
+use crate::{catalog::Registry, phone::admission::tests::at};
 
 const MAC: &str = "805ec0123456";
 const VERSIONS: [&[&str]; 2] = [&["--tlsv1.2", "--tls-max", "1.2"], &["--tlsv1.3"]];
@@ -169,7 +172,7 @@ impl std::io::Write for Log {
 
 #[actix_web::test]
 async fn where_a_certificate_is_required_each_of_four_outcomes_has_its_own_reason() {
-    crate::telemetry::metric::install_recorder();
+    crate::base::telemetry::metric::install_recorder();
     let (dir, log) = (tempfile::tempdir().unwrap(), Log::default());
     let writer = log.clone();
     let level = tracing_subscriber::filter::LevelFilter::DEBUG;
@@ -199,14 +202,14 @@ async fn where_a_certificate_is_required_each_of_four_outcomes_has_its_own_reaso
         assert_eq!((status, body.len()), (401, 0), "{word}");
         let seen = house.memory.seen.lock().unwrap().last().unwrap().outcome;
         assert!(format!("{seen:?}").contains("Refused"), "{word}: {seen:?}");
-        let super::super::ports::Outcome::Refused(reason) = seen else { panic!("{seen:?}") };
+        let super::super::interfaces::Outcome::Refused(reason) = seen else { panic!("{seen:?}") };
         assert_eq!(reason.as_str(), *word);
         assert!(
             happened(&house, if reason.is_alarm() { "alarm" } else { "withheld" }, reason.sentence()).await,
             "{word}"
         );
     }
-    let (metrics, log) = (crate::telemetry::metrics_text(), log.0.lock().unwrap().clone());
+    let (metrics, log) = (crate::base::telemetry::metrics_text(), log.0.lock().unwrap().clone());
     let log = String::from_utf8(log).unwrap();
     for word in ["none", "expired", "unknown-issuer", "wrong-mac", "trusted"] {
         let counted = format!("gangway_client_certificates_total{{outcome=\"{word}\"}} 1\n");

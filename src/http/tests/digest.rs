@@ -3,16 +3,14 @@
 use std::process::Command;
 
 use futures_util::future::join_all;
+use gangway_base::secret::Secret;
+use gangway_wire::http_auth::{Algorithm, Scheme};
 use md5::{Digest, Md5};
 
 use super::support::{FILE, House, UA, path};
-use crate::{
-    phone::{
-        admission::Policy,
-        record::{Credentials, PhoneId},
-    },
-    secret::Secret,
-    wire::http_auth::{Algorithm, Scheme},
+use crate::phone::{
+    admission::Policy,
+    record::{Credentials, PhoneId},
 };
 
 const USER: &str = "805ec0123456";
@@ -246,11 +244,11 @@ async fn the_shared_account_of_a_scanning_source_opens_nothing() {
     house.memory.edit(|phone| phone.window.closed = None);
     assert_eq!(curl("127.0.0.6", FILE, &shared).await, 200, "and everybody elsewhere");
     house.clock.advance(std::time::Duration::from_secs(60));
-    house.memory.edit(|phone| phone.window.open(crate::clock::Clock::now(&house.clock), 7));
+    house.memory.edit(|phone| phone.window.open(gangway_base::clock::Clock::now(&house.clock), 7));
     assert_eq!(curl("127.0.0.5", FILE, &shared).await, 200, "a window that is opened later");
-    house.clock.advance(super::super::scanners::FREEZE);
+    house.clock.advance(super::super::auth::scan_detector::FREEZE);
     house.memory.edit(|phone| phone.window = crate::phone::record::Window::default());
-    house.memory.edit(|phone| phone.window.open(crate::clock::Clock::now(&house.clock), 7));
+    house.memory.edit(|phone| phone.window.open(gangway_base::clock::Clock::now(&house.clock), 7));
     assert_eq!(curl("127.0.0.5", FILE, &shared).await, 200, "when it is over");
     house.close().await;
 }
@@ -326,13 +324,13 @@ async fn behind_a_proxy_that_is_not_listed_limits_follow_the_client_it_names() {
     };
     let mut second = (*house.memory.phone()).clone();
     second.id = PhoneId(8);
-    second.mac = crate::phone::mac::Mac::from_hex("805ec0123457").unwrap();
+    second.mac = gangway_base::mac::Mac::from_hex("805ec0123457").unwrap();
     second.own.user = "805ec0123457".into();
     house.memory.phones.lock().unwrap().insert(second.id, std::sync::Arc::new(second));
     for (file, user) in [(FILE, "805ec0123456"), ("805ec0123457.cfg", "805ec0123457")] {
         assert_eq!(curl("203.0.113.9", file, &format!("{user}:OwnPasswordOwnPasswo")).await, 200);
     }
-    house.memory.edit(|phone| phone.window.open(crate::clock::Clock::now(&house.clock), 7));
+    house.memory.edit(|phone| phone.window.open(gangway_base::clock::Clock::now(&house.clock), 7));
     for _ in 0..10 {
         assert_eq!(guess("203.0.113.7").await, 401);
     }

@@ -15,16 +15,16 @@ use tokio::{
 };
 
 use super::{
-    super::{
+    super::server::{
         certificates::{Certificates, Files},
+        connection_limiter::Bounds,
         connections::Patience,
-        gate::Bounds,
         listeners::Tls,
     },
     support::{House, over_tls},
 };
 use crate::net::{
-    failed_handshakes::{FailedHandshake, FailedHandshakes, Failure},
+    handshake_failures::{FailedHandshake, FailedHandshakes, Failure},
     tls::provider,
 };
 
@@ -81,7 +81,7 @@ pub async fn thief(house: &House, pem: &[u8]) {
         .with_safe_default_protocol_versions()
         .unwrap()
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(crate::net::tls::preflight::Anybody::new()))
+        .with_custom_certificate_verifier(Arc::new(crate::net::tls::server_probe::Anybody::new()))
         .with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(shown)));
     let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
     let stream = TcpStream::connect(house.https.unwrap()).await.unwrap();
@@ -99,7 +99,7 @@ pub async fn connect(house: &House) -> tokio_rustls::client::TlsStream<TcpStream
         .with_safe_default_protocol_versions()
         .unwrap()
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(crate::net::tls::preflight::Anybody::new()))
+        .with_custom_certificate_verifier(Arc::new(crate::net::tls::server_probe::Anybody::new()))
         .with_no_client_auth();
     let stream = TcpStream::connect(house.https.unwrap()).await.unwrap();
     let name = ServerName::try_from("localhost").unwrap();

@@ -1,9 +1,9 @@
 //! The listeners over real sockets, with records and files in memory.
 
 mod certificates;
-mod crowd;
 mod digest;
 mod handshakes;
+mod load;
 mod refusals;
 #[cfg(debug_assertions)]
 mod remarks;

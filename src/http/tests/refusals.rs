@@ -3,7 +3,7 @@
 use futures_util::future::join;
 
 use super::{
-    super::ports::Outcome,
+    super::interfaces::Outcome,
     support::{FILE, House, path, with_token},
 };
 use crate::phone::{

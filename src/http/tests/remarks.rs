@@ -2,17 +2,21 @@
 
 use std::sync::Arc;
 
+use gangway_base::tasks::Tasks;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use super::{
-    super::consequences::Consequences,
+    super::phone_files::record_updates::Consequences,
     support::{Memory, Told},
 };
 use crate::{
-    crash_point::{CrashPoint, Story, set_trap},
-    phone::{admission::Reason, facet::RequestState, record::Phone, record::PhoneId},
-    tasks::Tasks,
+    base::failpoint::{CrashPoint, Story, set_trap},
+    phone::{
+        admission::Reason,
+        facet::RequestState,
+        record::{Phone, PhoneId},
+    },
 };
 
 /// A gateway's life: the phone comes too early, and shows a certificate.

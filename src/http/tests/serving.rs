@@ -3,7 +3,7 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{
-    super::{certificates::Certificates, ports::Outcome},
+    super::{interfaces::Outcome, server::certificates::Certificates},
     support::{FILE, House, TOKEN, path, with_token},
 };
 use crate::phone::{
@@ -285,8 +285,8 @@ async fn every_request_is_noted_without_its_token() {
 async fn what_was_judged_before_a_hand_over_neither_binds_nor_closes_the_new_window() {
     let house = House::open().await;
     let (sender, _told) = tokio::sync::mpsc::unbounded_channel();
-    let tasks = crate::tasks::Tasks::new();
-    let consequences = super::super::consequences::Consequences::new(
+    let tasks = gangway_base::tasks::Tasks::new();
+    let consequences = super::super::phone_files::record_updates::Consequences::new(
         house.memory.clone(),
         std::sync::Arc::new(super::support::Told(sender)),
         tasks,

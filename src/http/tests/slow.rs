@@ -11,7 +11,7 @@ use super::{
     handshakes::{P256, pair},
     support::{House, UA, over_tls, path},
 };
-use crate::http::{certificates::Certificates, connections::Patience};
+use crate::http::server::{certificates::Certificates, connections::Patience};
 
 /// actix looks at its clock twice a second.
 const PATIENCE: Patience =

@@ -13,6 +13,8 @@ use std::{
 
 use actix_web::{HttpRequest, HttpResponse, dev::ServerHandle, http::header::HeaderName, web::Payload};
 use bytes::Bytes;
+use gangway_base::{clock::ManualClock, mac::Mac, secret::Secret, tasks::Tasks};
+use gangway_wire::http_auth::{Algorithm, Scheme};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
@@ -21,28 +23,25 @@ use tokio::{
 
 use super::super::{
     Deps, Parts,
-    certificates::Certificates,
+    auth::scan_detector::Scanners,
     client_address::Proxies,
-    connections::Patience,
-    gate::Bounds,
-    issuers::Issuers,
-    listeners::{Addresses, Tls, listen},
-    ports::*,
-    scanners::Scanners,
+    interfaces::*,
+    server::{
+        certificates::Certificates,
+        client_ca_store::Issuers,
+        connection_limiter::Bounds,
+        connections::Patience,
+        listeners::{Addresses, Tls, listen},
+    },
 };
 use crate::{
-    clock::ManualClock,
+    catalog::Recognition,
     phone::{
         admission::{Policy, Reason, tests as sample},
         instance::{Instance, InstanceId, Instances},
-        mac::Mac,
         record::{Credentials, Phone, PhoneId},
     },
-    secret::Secret,
     store::{DeliveredFile, NewEvent},
-    tasks::Tasks,
-    vendor::Recognition,
-    wire::http_auth::{Algorithm, Scheme},
 };
 
 pub const TOKEN: &str = "abcdefghijklmnopqrstuvwxyz";
@@ -145,12 +144,12 @@ impl Files for Memory {
                 firmware: None,
                 mac: None,
                 agent_mac: None,
-                kind: crate::vendor::FileKind::Other,
+                kind: crate::catalog::FileKind::Other,
                 name: None,
                 file_vendor: None,
                 basis: match user_agent {
-                    Some(text) if text.contains("curl") => crate::vendor::Basis::Nothing,
-                    _ => crate::vendor::Basis::Agent,
+                    Some(text) if text.contains("curl") => crate::catalog::Basis::Nothing,
+                    _ => crate::catalog::Basis::Agent,
                 },
             },
         }
@@ -195,7 +194,7 @@ impl Files for Memory {
                 body,
                 etag,
                 content_type: "text/plain".to_owned(),
-                format: crate::vendor::Format::YealinkCfg,
+                format: crate::catalog::Format::YealinkCfg,
                 notes: Vec::new(),
             })
         });
@@ -269,7 +268,7 @@ pub struct House {
 
 /// TLS with these certificates and nobody's CA, without bounds.
 pub fn over_tls(certificates: Arc<Certificates>) -> Tls {
-    let registry = crate::vendor::Registry::load_shared(None).unwrap();
+    let registry = crate::catalog::Registry::load_shared(None).unwrap();
     Tls {
         certificates,
         issuers: Issuers::load(registry, std::path::Path::new("")).0,

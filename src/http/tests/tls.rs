@@ -2,14 +2,13 @@
 
 use std::{process::Command, sync::Arc};
 
+use gangway_base::clock::{Clock, SystemClock};
+
 use super::{
     handshakes::{P256, pair, s_client},
     support::House,
 };
-use crate::{
-    clock::{Clock, SystemClock},
-    http::certificates::{CertificateError, Certificates, Files},
-};
+use crate::http::server::certificates::{CertificateError, Certificates, Files};
 
 const RSA: &[&str] = &["rsa:2048"];
 

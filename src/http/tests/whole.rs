@@ -2,26 +2,30 @@
 
 use std::{sync::Arc, time::Duration};
 
+use gangway_base::{
+    clock::{Clock, ManualClock},
+    tasks::Tasks,
+};
 use tokio::sync::mpsc;
 
 use super::{
     super::{
         Deps, Parts,
-        answer::{Form, Wish, form},
-        listeners::{Addresses, listen},
-        ports::{Files, Records, Stage},
-        rendered::RenderedFiles,
-        stored::Stored,
+        interfaces::{Files, Records, Stage},
+        phone_files::{
+            file_service::RenderedFiles,
+            record_service::Stored,
+            response::{Form, Wish, form},
+        },
+        server::listeners::{Addresses, listen},
     },
     support::{FILE, Teapot, Told, UA, instance},
 };
 use crate::{
-    clock::{Clock, ManualClock},
+    catalog::Registry,
     phone::{admission::tests::at, instance::Instances, public_url::PublicUrls, record::Phone},
     render::Renderer,
     store::Store,
-    tasks::Tasks,
-    vendor::Registry,
 };
 
 #[actix_web::test]
@@ -69,7 +73,7 @@ async fn a_yealink_phone_gets_its_file_from_the_store() {
         bootstraps: None,
         nonce_key: store.derive_key("http nonces"),
         passive: false,
-        scanners: Arc::new(crate::http::scanners::Scanners::new(&store.derive_key("decoys"))),
+        scanners: Arc::new(crate::http::auth::scan_detector::Scanners::new(&store.derive_key("decoys"))),
         forwarders: Arc::default(),
     })
     .unwrap();

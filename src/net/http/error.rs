@@ -7,7 +7,7 @@ use awc::error::{ConnectError, SendRequestError};
 use rustls::{CertificateError, OtherError};
 use url::Url;
 
-use super::dial::DialError;
+use super::connector::DialError;
 
 /// Scheme, host and port of a URL: all that errors and logs may show of it.
 pub(super) struct Target(String);

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use gangway_base::secret::Secret;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -9,7 +10,6 @@ use tokio::{
 use url::Url;
 
 use super::{basic, percent_decoded};
-use crate::secret::Secret;
 
 /// An HTTP proxy that tunnels with CONNECT.
 #[derive(Clone)]

@@ -2,6 +2,7 @@
 
 use std::{cell::RefCell, rc::Rc};
 
+use gangway_base::tasks::Tasks;
 use rustls::{ClientConfig, RootCertStore, pki_types::CertificateDer};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -9,7 +10,6 @@ use tokio::{
 };
 
 use super::*;
-use crate::tasks::Tasks;
 
 fn tls(root: Option<&CertificateDer<'static>>) -> ClientConfig {
     let mut roots = RootCertStore::empty();

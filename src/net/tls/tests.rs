@@ -4,7 +4,7 @@ use rcgen::{CertifiedKey, PublicKeyData as _, generate_simple_self_signed};
 use rustls::{ClientConnection, ServerConfig, ServerConnection};
 
 use super::*;
-use crate::config::PeerTrust;
+use crate::base::config::PeerTrust;
 
 fn certificate(name: &str) -> CertifiedKey<rcgen::KeyPair> {
     generate_simple_self_signed(vec![name.to_owned()]).unwrap()

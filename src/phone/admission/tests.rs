@@ -1,14 +1,12 @@
 //! One row per rule, and what holds whatever is asked.
 
+use gangway_base::secret::Secret;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{
-    phone::{
-        facet::{DevicesState, RedirectState},
-        record::{Binding, Credentials, Delivery, Gone, PhoneId},
-    },
-    secret::Secret,
+use crate::phone::{
+    facet::{DevicesState, RedirectState},
+    record::{Binding, Credentials, Delivery, Gone, PhoneId},
 };
 
 const DAY: i64 = 86_400;

@@ -1,12 +1,9 @@
 //! One user on one phone. A desk phone has one or few, a DECT base one per handset.
 
+use gangway_base::{labelled_enum, secret::Secret};
 use jiff::Timestamp;
 
-use crate::{
-    phone::facet::{Facet, RegistrationState, UserObjectState},
-    secret::Secret,
-    telemetry::labelled::labelled,
-};
+use crate::phone::facet::{Facet, RegistrationState, UserObjectState};
 
 /// One user on one phone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +52,7 @@ pub struct Orphaned {
     pub gone: Gone,
 }
 
-labelled! {
+labelled_enum! {
     /// What of an account is gone outside; the sentence says what to do too.
     Gone {
         /// Devices removed the phone.

@@ -1,8 +1,7 @@
 //! What a phone proves itself with: the token of its first URL, and names with passwords.
 
+use gangway_base::{mac::Mac, secret::Secret};
 use jiff::Timestamp;
-
-use crate::{phone::mac::Mac, secret::Secret};
 
 /// A user name and password.
 #[derive(Debug, Clone, PartialEq, Eq)]

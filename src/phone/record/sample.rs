@@ -1,12 +1,10 @@
 //! The record tests and simulations start from; what a test is about, it changes.
 
+use gangway_base::{mac::Mac, secret::Secret};
 use jiff::Timestamp;
 
 use super::{Account, AccountUser, Phone};
-use crate::{
-    phone::{instance::InstanceId, mac::Mac},
-    secret::Secret,
-};
+use crate::phone::instance::InstanceId;
 
 impl Phone {
     /// A complete record: one account, window open, nothing delivered.

@@ -2,16 +2,14 @@
 
 use std::time::Duration;
 
+use gangway_base::secret::Secret;
 use jiff::Timestamp;
 
 use super::{Action, Awaited, Decision, RedirectContext, ServerReadiness, in_back_off, is_leaving, unused, when_due};
-use crate::{
-    phone::{
-        facet::{RedirectState, Wanted},
-        public_url::UrlError,
-        record::Phone,
-    },
-    secret::Secret,
+use crate::phone::{
+    facet::{RedirectState, Wanted},
+    public_url::UrlError,
+    record::Phone,
 };
 
 /// How often a phone's entry at the service is compared with what it should be.

@@ -4,12 +4,12 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
+    devices::sysclients::Credential,
     phone::{
         facet::{DevicesState, RedirectState, RegistrationState, RequestState, UserObjectState},
         record::{Delivery, Gone, RedirectEntry},
     },
     provision::sample,
-    sysclients::Credential,
 };
 
 fn context() -> Context {

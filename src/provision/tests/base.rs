@@ -2,19 +2,17 @@
 
 use super::{
     bench::{Bench, MAC, rest, until},
-    outside::user,
+    peer_errors::user,
 };
 use crate::{
+    devices::sysclients::{Credential, FleetEventKind},
+    pbx::user_objects::{PbxError, PbxUser},
     phone::{
         facet::{DevicesState, RedirectState, RegistrationState, UserObjectState},
         record::Gone,
     },
-    provision::{
-        ProvisionRequest, intents,
-        ports::{PbxError, PbxUser},
-    },
+    provision::{ProvisionRequest, commands},
     redirect::Outcome,
-    sysclients::{Credential, FleetEventKind},
 };
 
 fn wish(bench: &Bench, user: &str, code: &str) -> ProvisionRequest {
@@ -150,7 +148,7 @@ async fn the_models_accounts_are_the_limit() {
     let refused = bench.request(wish(&bench, "dora", "4")).await.unwrap().unwrap_err();
     assert!(refused.contains("has 3 accounts and all of them are in use"), "{refused}");
     assert_eq!(bench.record(), before);
-    intents::take_off(&bench.store, before.id, "berta").await.unwrap();
+    commands::take_off(&bench.store, before.id, "berta").await.unwrap();
     bench.request(wish(&bench, "dora", "5")).await.unwrap().unwrap();
     let expected = [(1, "anna".to_owned()), (2, "dora".to_owned()), (3, "carla".to_owned())];
     assert_eq!(lines(&bench), expected, "the free place is taken");
@@ -162,14 +160,14 @@ async fn a_user_is_taken_off_and_the_others_stay() {
     let bench = in_service().await;
     bench.request(wish(&bench, "berta", "2")).await.unwrap().unwrap();
     let before = bench.record();
-    intents::take_off(&bench.store, before.id, "anna").await.unwrap();
+    commands::take_off(&bench.store, before.id, "anna").await.unwrap();
     let after = bench.record();
     assert_eq!(lines(&bench), [(2, "berta".to_owned())], "nobody moves to another line");
     assert_eq!(after.accounts[0], before.accounts[1]);
     assert!(after.revision > before.revision);
-    let refused = intents::take_off(&bench.store, before.id, "berta").await.unwrap_err().to_string();
+    let refused = commands::take_off(&bench.store, before.id, "berta").await.unwrap_err().to_string();
     assert!(refused.contains("remove the phone itself"), "{refused}");
-    assert!(intents::take_off(&bench.store, before.id, "anna").await.unwrap_err().to_string().contains("no account"));
+    assert!(commands::take_off(&bench.store, before.id, "anna").await.unwrap_err().to_string().contains("no account"));
     rest().await;
     assert_eq!(bench.outside.deregistrations(), 0);
     bench.stop().await;
@@ -273,7 +271,7 @@ async fn an_added_user_is_told_what_the_base_is_at() {
     let mut bench = bench;
     bench.send(reason()).await;
     bench.until("away", |phone| phone.devices.state == DevicesState::Lost).await;
-    intents::take_off(&bench.store, bench.record().id, "carla").await.unwrap();
+    commands::take_off(&bench.store, bench.record().id, "carla").await.unwrap();
     let answer = bench.request(wish(&bench, "dora", "4"));
     bench.until("added", |phone| phone.accounts.len() == 3).await;
     rest().await;

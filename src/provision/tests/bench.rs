@@ -5,28 +5,30 @@ use std::{
     time::{Duration, Instant},
 };
 
+use gangway_base::{
+    clock::{Clock, ManualClock},
+    mac::Mac,
+    secret::Secret,
+    tasks::Tasks,
+};
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 
-use super::outside::{Fake, Outside};
+use super::peer_errors::{Fake, Outside};
 use crate::{
-    clock::{Clock, ManualClock},
+    devices::sysclients::{FleetEvent, FleetEventKind, HoldSpec},
     phone::{
         admission::bind,
         instance::{Instance, InstanceId, Instances},
-        mac::Mac,
         record::{Delivery, Phone},
-        settings::Scope,
     },
     provision::{
         Deps, ProvisionRequest, Provisioning,
-        outcome::{self, Delivered},
+        transitions::{self, Delivered},
     },
-    secret::Secret,
+    settings::Scope,
     store::Store,
-    sysclients::{FleetEvent, FleetEventKind, HoldSpec},
-    tasks::Tasks,
 };
 
 pub const MAC: &str = "001565aabbcc";
@@ -260,7 +262,7 @@ impl Bench {
         let (delivered, now) = (self.delivered(), self.clock.now());
         let record = |phone: &mut Phone, events: &mut Vec<_>| {
             bind(phone, delivered.source, "yealink T46U", now).unwrap();
-            outcome::delivered(phone, delivered, events);
+            transitions::delivered(phone, delivered, events);
         };
         self.store.change_phone(self.record().id, record).await.unwrap();
     }
@@ -270,7 +272,7 @@ impl Bench {
         let now = self.clock.now();
         let record = |phone: &mut Phone, events: &mut Vec<_>| {
             phone.own.proven.get_or_insert(now);
-            outcome::delivered(phone, delivered, events);
+            transitions::delivered(phone, delivered, events);
         };
         self.store.change_phone(self.record().id, record).await.unwrap();
     }

@@ -1,8 +1,10 @@
 //! What the redirect service holds is compared with what it was given: once a day and when asked.
 
+use gangway_base::secret::Secret;
+
 use super::{
     bench::{Bench, until},
-    outside::Outside,
+    peer_errors::Outside,
 };
 use crate::{
     phone::{
@@ -11,16 +13,15 @@ use crate::{
         record::{Phone, RedirectEntry},
     },
     provision::{
+        commands,
         flow::CHECKED_EVERY,
-        intents,
-        moving::{Moving, moving},
-        outcome,
+        migration_progress::{Moving, moving},
+        transitions,
     },
     redirect::{Confirmation, Done, Operation, Outcome},
-    secret::Secret,
 };
 
-const PAUSE: outcome::Pause = outcome::Pause { is_probe: false, random: 0.5 };
+const PAUSE: transitions::Pause = transitions::Pause { is_probe: false, random: 0.5 };
 
 async fn redirected() -> Bench {
     let mut bench = Bench::new().await;
@@ -40,7 +41,7 @@ impl Bench {
 
     async fn check(&self, repair: bool) {
         let before = comparisons(&self.outside);
-        intents::check_redirect(&self.store, self.record().id, repair, self.now()).await.unwrap();
+        commands::check_redirect(&self.store, self.record().id, repair, self.now()).await.unwrap();
         if repair {
             self.settle().await;
         } else {
@@ -154,15 +155,15 @@ fn what_a_phone_will_ask_for_is_shown_until_it_has_come() {
     phone.redirect_entry = Some(RedirectEntry { url: url.clone(), server_name: None, at: now });
     let asks = Outcome::Ok(Done { confirmation: Some(Confirmation::Pin("4711".into())), ..Done::default() });
     let mut events = Vec::new();
-    outcome::verified(&mut phone, &url, &asks, now, PAUSE, &mut events);
+    transitions::verified(&mut phone, &url, &asks, now, PAUSE, &mut events);
     assert!(phone.redirect.error.as_ref().unwrap().contains("4711"));
     assert_eq!(phone.redirect.state, RedirectState::Redirected);
     // An answer about another URL than the present one says nothing.
     let before = phone.clone();
-    outcome::verified(&mut phone, &"https://old/".into(), &Outcome::NotFound, now, PAUSE, &mut events);
+    transitions::verified(&mut phone, &"https://old/".into(), &Outcome::NotFound, now, PAUSE, &mut events);
     assert_eq!(phone, before);
     phone.delivery = Some(crate::phone::record::Delivery { at: now, revision: 1, provisioning: 1, etag: "e".into() });
-    outcome::verified(&mut phone, &url, &asks, now, PAUSE, &mut events);
+    transitions::verified(&mut phone, &url, &asks, now, PAUSE, &mut events);
     assert_eq!(phone.redirect.error, None);
     assert!(events.is_empty());
 }

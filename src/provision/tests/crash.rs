@@ -4,10 +4,10 @@
 
 use super::{
     bench::Bench,
-    life::{Around, reach},
+    lifecycle::{Around, reach},
 };
 use crate::{
-    crash_point::{CrashPoint, Story, set_trap},
+    base::failpoint::{CrashPoint, Story, set_trap},
     phone::facet::{RedirectState, Wanted},
     provision::acknowledgement,
 };

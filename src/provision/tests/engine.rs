@@ -1,19 +1,21 @@
 use std::time::Duration;
 
+use gangway_base::mac::Mac;
+
 use super::{
     bench::{Bench, rest, until},
-    outside::Outside,
+    peer_errors::Outside,
 };
 use crate::{
+    devices::sysclients::{Credential, FleetEventKind},
+    pbx::user_objects::PbxError,
     phone::{
         facet::{DevicesState, RedirectState, RegistrationState, RequestState, UserObjectState, Wanted},
-        mac::Mac,
         record::{Delivery, Flags, Phone, new_token},
-        settings::Scope,
     },
-    provision::{intents, ports::PbxError, public_url},
+    provision::{commands, public_url},
     redirect::Outcome,
-    sysclients::{Credential, FleetEventKind},
+    settings::Scope,
 };
 
 #[tokio::test]
@@ -136,14 +138,14 @@ async fn removal_undoes_everything_and_leaves_a_tombstone() {
     let mut bench = Bench::new().await;
     bench.provisioned().await;
     let id = bench.record().id;
-    intents::want(&bench.store, id, Wanted::Removed).await.unwrap();
+    commands::want(&bench.store, id, Wanted::Removed).await.unwrap();
     bench.until("buried", |phone| phone.buried.is_some()).await;
     assert_eq!(bench.outside.deregistrations(), 1);
     assert_eq!(*bench.outside.drops.lock().unwrap(), [id]);
     let phone = bench.record();
     assert!(phone.redirect_entry.is_none() && phone.sysclient.password.is_none());
     assert!(phone.accounts[0].password.is_empty());
-    assert!(intents::is_carried_out(&phone));
+    assert!(commands::is_carried_out(&phone));
     let answer = bench.request(bench.wish("anna", "2"));
     bench.held(1).await;
     bench.devices_accepts().await;
@@ -162,7 +164,7 @@ async fn an_unused_phone_is_withdrawn_after_a_week() {
     rest().await;
     assert_eq!(bench.outside.registrations(), 1, "and not registered again");
     let phone = bench.record();
-    intents::allow(&bench.store, phone.id, Default::default(), bench.now()).await.unwrap();
+    commands::allow(&bench.store, phone.id, Default::default(), bench.now()).await.unwrap();
     let events = bench.store.events(phone.id, 10).await.unwrap();
     let told = |text: &str| text.contains("open part only") && text.contains("Provision it again");
     assert!(events.iter().any(|event| told(&event.text)), "{events:?}");

@@ -10,7 +10,7 @@ use crate::{
     },
     provision::{
         flow::{Action, Concern},
-        outcome, steps,
+        steps, transitions,
     },
 };
 
@@ -55,7 +55,7 @@ async fn what_was_decided_late_is_not_written_of_a_phone_in_service() {
 async fn an_account_that_went_to_another_user_is_not_withheld_from_that_one() {
     let bench = in_service().await;
     let gone = |phone: &mut crate::phone::record::Phone, events: &mut Vec<_>| {
-        outcome::absent(phone, 1, Gone::User, bench.now(), events);
+        transitions::absent(phone, 1, Gone::User, bench.now(), events);
     };
     bench.store.change_phone(bench.record().id, gone).await.unwrap();
     bench.pass(8 * 86_400);

@@ -5,13 +5,14 @@ use serde_json::json;
 
 use super::{
     bench::{Bench, until},
-    outside::Outside,
+    peer_errors::Outside,
 };
 use crate::{
+    devices::sysclients::FleetEventKind,
+    pbx::user_objects::PbxError,
     phone::facet::{DevicesState, RedirectState, RegistrationState, UserObjectState, Wanted},
-    provision::{intents, ports::PbxError},
+    provision::commands,
     redirect::Outcome,
-    sysclients::FleetEventKind,
 };
 
 const MINUTES_11: u64 = 660;
@@ -126,7 +127,7 @@ async fn a_gateway_started_again_during_the_outage_probes_no_more_and_heals_as_s
     // Taking back waits for no server entry, and is said no more often either.
     for mac in gone {
         let phone = bench.store.roster().by_mac(bench.instance, mac).unwrap();
-        intents::want(&bench.store, phone.id, Wanted::Removed).await.unwrap();
+        commands::want(&bench.store, phone.id, Wanted::Removed).await.unwrap();
     }
     live_on(&bench, 60).await;
 
@@ -232,7 +233,7 @@ async fn devices_away_for_eleven_minutes_keeps_the_configuration_there_was() {
 }
 
 /// Devices says its configuration once. A disk that takes nothing at that moment must not lose it.
-#[cfg(feature = "sim")]
+#[cfg(feature = "demo")]
 #[tokio::test]
 async fn what_devices_says_while_the_disk_takes_nothing_is_written_later() {
     let mut bench = Bench::new().await;

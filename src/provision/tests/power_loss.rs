@@ -3,12 +3,10 @@
 
 use std::{fs, path::Path, sync::Arc};
 
-use super::{bench::Bench, life::Around};
-use crate::{
-    clock::ManualClock,
-    store::{Store, StoreError},
-    tasks::Tasks,
-};
+use gangway_base::{clock::ManualClock, tasks::Tasks};
+
+use super::{bench::Bench, lifecycle::Around};
+use crate::store::{Store, StoreError};
 
 /// <https://www.sqlite.org/fileformat2.html#the_write_ahead_log>: sizes of the log's head and of a frame's head.
 const HEAD: usize = 32;

@@ -3,29 +3,28 @@
 
 use std::fmt::Write as _;
 
+use gangway_base::{mac::Mac, secret::Secret};
 use tokio::sync::oneshot;
 
 use super::{
     bench::{Bench, MAC, until},
-    outside::Outside,
+    peer_errors::Outside,
 };
 use crate::{
+    devices::sysclients::FleetEventKind,
+    pbx::user_objects::PbxError,
     phone::{
         admission::{Ask, FileAsked, FirstContact, Policy, Purpose, Verdict, admit, bind, window_admits},
         facet::{DevicesState, RedirectState, RegistrationState, RequestState, UserObjectState, Wanted},
-        identity::{Authorization, Certificate, Evidence, Proof, Token},
-        mac::Mac,
         record::{Delivery, Phone},
+        request_evidence::{Authorization, Certificate, Evidence, Proof, Token},
     },
     provision::{
-        flow, intents,
-        outcome::{self, Delivered},
-        ports::PbxError,
+        commands, flow,
+        transitions::{self, Delivered},
     },
     redirect::Outcome,
-    secret::Secret,
     store::NewEvent,
-    sysclients::FleetEventKind,
 };
 
 /// Orders tried; `GANGWAY_TEST_SEEDS=1000` tries more.
@@ -193,10 +192,10 @@ impl Life {
             E::Allow => {
                 if let Some(phone) = self.bench.phone() {
                     let now = self.bench.now();
-                    match intents::allow(&self.bench.store, phone.id, FirstContact::Refused, now).await {
+                    match commands::allow(&self.bench.store, phone.id, FirstContact::Refused, now).await {
                         Ok(()) => assert_ne!(phone.wanted, Wanted::Blocked),
-                        Err(intents::AllowError::Blocked(_)) => assert_eq!(phone.wanted, Wanted::Blocked),
-                        Err(intents::AllowError::Removed(_)) => assert!(phone.buried.is_some()),
+                        Err(commands::AllowError::Blocked(_)) => assert_eq!(phone.wanted, Wanted::Blocked),
+                        Err(commands::AllowError::Removed(_)) => assert!(phone.buried.is_some()),
                         Err(error) => panic!("{error}"),
                     }
                 }
@@ -231,7 +230,7 @@ impl Life {
 
     async fn want(&self, wanted: Wanted) {
         if let Some(phone) = self.bench.phone() {
-            intents::want(&self.bench.store, phone.id, wanted).await.unwrap();
+            commands::want(&self.bench.store, phone.id, wanted).await.unwrap();
         }
     }
 
@@ -289,7 +288,7 @@ impl Life {
             if decision.closes_window {
                 record.window.closed = Some(now);
             }
-            outcome::delivered(record, delivered, events);
+            transitions::delivered(record, delivered, events);
             true
         };
         let (record, sent) = self.bench.store.change_phone(phone.id, change).await.unwrap();

@@ -1,7 +1,7 @@
 use super::bench::{Bench, rest};
 use crate::{
+    devices::sysclients::FleetEventKind,
     phone::facet::{DevicesState, RedirectState, RegistrationState, UserObjectState},
-    sysclients::FleetEventKind,
 };
 
 /// Runs the whole life with a restart after the step numbered `at`; every life must end the same.
@@ -62,7 +62,7 @@ async fn life(at: usize) {
             .unwrap()
             .iter()
             .skip(2)
-            .all(|hold| !matches!(hold.credential, crate::sysclients::Credential::Code(_)))
+            .all(|hold| !matches!(hold.credential, crate::devices::sysclients::Credential::Code(_)))
     );
     bench.stop().await;
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::{
+    catalog::{FileKind, Vendor, family::Generation},
     phone::{facet::Wanted, record::Credentials},
-    vendor::{FileKind, Vendor, family::Generation},
 };
 
 /// What only the phone itself may read.
@@ -84,7 +84,7 @@ fn settings(vendor: &str) -> Layers {
 
 /// A version of that generation.
 pub(super) fn version(generation: &Generation) -> String {
-    let number = |range: Option<crate::vendor::family::Range>| range.map_or(1, |range| range.from);
+    let number = |range: Option<crate::catalog::family::Range>| range.map_or(1, |range| range.from);
     format!("{}.{}.0.1", number(generation.first_number), number(generation.second_number))
 }
 

@@ -3,8 +3,8 @@
 
 use super::{canaries::version, *};
 use crate::{
-    phone::settings::{Kind, TABLE},
-    vendor::{FileKind, Format},
+    catalog::{FileKind, Format},
+    settings::{Kind, TABLE},
 };
 
 /// Whatever ends a line, a value, an attribute or an element somewhere.

@@ -1,7 +1,7 @@
 //! Masking goes by the place of a secret, not by its text.
 
 use super::*;
-use crate::phone::neutral::sample_layers;
+use crate::phone_config::sample_layers;
 
 fn masked(bench: &Bench, phone: &Phone, layers: &Layers, vendor: &str, firmware: &str) -> Vec<String> {
     let registry = bench.registry.load();
@@ -68,7 +68,7 @@ fn the_token_of_the_bootstrap_url_is_hidden_in_the_open_stage() {
 #[test]
 fn the_keys_of_a_vendor_are_told_apart_by_what_stands_behind_them() {
     let bench = Bench::new();
-    let keys = bench.renderer.keys("yealink", crate::vendor::Format::YealinkCfg);
+    let keys = bench.renderer.keys("yealink", crate::catalog::Format::YealinkCfg);
     for secret in ["account.1.password", "account.16.password", "ldap.password", "static.sip.nat_turn.password"] {
         assert!(!keys.may_show(secret), "{secret}");
     }
@@ -76,6 +76,6 @@ fn the_keys_of_a_vendor_are_told_apart_by_what_stands_behind_them() {
         assert!(keys.may_show(plain), "{plain}");
     }
     assert!(!keys.may_show("nobody.knows"));
-    let keys = bench.renderer.keys("snom", crate::vendor::Format::Xml);
+    let keys = bench.renderer.keys("snom", crate::catalog::Format::Xml);
     assert!(!keys.may_show("user_pass") && !keys.may_show("http_client_pass") && keys.may_show("user_realname"));
 }

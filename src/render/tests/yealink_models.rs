@@ -3,19 +3,18 @@
 
 use std::collections::BTreeMap;
 
+use gangway_base::mac::Mac;
+
 use super::{Bench, layers, read, value};
 use crate::{
-    phone::{
-        mac::Mac,
-        neutral::{sample_layers, sample_phone},
-        record::{Account, Phone, PhoneId},
-        settings::Layers,
-    },
-    render::Stage,
-    vendor::{
+    catalog::{
         family::{Family, Generation},
         model::Model,
     },
+    phone::record::{Account, Phone, PhoneId},
+    phone_config::{sample_layers, sample_phone},
+    render::Stage,
+    settings::Layers,
 };
 
 /// A phone with two users, where the model has room for them.

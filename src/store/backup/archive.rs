@@ -11,13 +11,14 @@
 
 use std::io::{self, BufRead, Read, Write};
 
+use gangway_base::secret::Secret;
+use gangway_wire::hex;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::wrap::Stretching;
-use crate::{secret::Secret, wire::hex};
+use super::passphrase_key::Stretching;
 
 const FIRST: &str = "gangway backup 1\n";
 /// How every backup begins, whatever its version.

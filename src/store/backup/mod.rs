@@ -1,11 +1,11 @@
 //! Backup and restore: one file with the whole database and, wrapped with a passphrase, the key that opens it.
 
 mod archive;
-mod quiet;
-pub use self::quiet::RESTORED;
+mod invalidate;
+pub use self::invalidate::RESTORED;
+mod install;
+mod passphrase_key;
 mod restore;
-mod swap;
-mod wrap;
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -14,15 +14,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use gangway_base::secret::Secret;
 use sqlx::Connection;
 
-pub(super) use self::swap::is_unfinished;
+pub(super) use self::install::is_unfinished;
 pub use self::{
     archive::{Contents, Damage},
     restore::{Restore, RestoreError, Restored, finish as finish_restoration},
 };
-use super::{Store, copy, error::StoreError, files::failed, schema};
-use crate::secret::Secret;
+use super::{Store, error::StoreError, files::failed, schema, vacuum_into};
 
 /// The shortest passphrase, in characters.
 pub const PASSPHRASE_LEAST: usize = 12;
@@ -59,10 +59,10 @@ impl Store {
         let (copied, partial) = (beside("copy"), beside("partial"));
         progress(Progress::Copying);
         let mut reader = self.reader().await?;
-        let made = copy::copy(&mut reader, &copied.0).await;
+        let made = vacuum_into::copy(&mut reader, &copied.0).await;
         let _ = reader.close().await;
         made?;
-        let mut copy = copy::open(&copied.0).await?;
+        let mut copy = vacuum_into::open(&copied.0).await?;
         let phones = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM phone").fetch_one(&mut copy).await;
         let instances = sqlx::query_scalar::<_, String>("SELECT domain || '/' || name FROM instance ORDER BY id")
             .fetch_all(&mut copy)
@@ -72,7 +72,7 @@ impl Store {
             made: self.inner.clock.now(),
             program: env!("CARGO_PKG_VERSION").to_owned(),
             schema: schema::newest(),
-            phones: super::columns::unsigned(phones.unwrap_or_default()),
+            phones: super::codec::unsigned(phones.unwrap_or_default()),
             instances: instances.unwrap_or_default(),
         };
         let key = self.inner.keyring.to_text();

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use gangway_base::{clock::SharedClock, secret::Secret, tasks::Tasks};
 use jiff::Timestamp;
 use sqlx::{AssertSqlSafe, Connection, Row};
 use zeroize::Zeroizing;
@@ -15,22 +16,18 @@ use zeroize::Zeroizing;
 use super::{
     Contents, Damage, Progress,
     archive::{self, Opened},
-    quiet::quieten,
-    swap,
+    install,
+    invalidate::quieten,
 };
-use crate::{
-    clock::SharedClock,
-    secret::Secret,
-    store::{
-        DATABASE, Store, connection, copy,
-        error::{Attempt, StoreError},
-        files::{self, Claim, failed},
-        key_file::{self, CREDENTIAL, KEY},
-        seal::Keyring,
-        sealed::SEALED,
-        staging::Staging,
-    },
-    tasks::Tasks,
+use crate::store::{
+    DATABASE, Store, connection,
+    error::{Attempt, StoreError},
+    files::{self, Claim, failed},
+    key_file::{self, CREDENTIAL, KEY},
+    seal::Keyring,
+    sealed_columns::SEALED,
+    staging::Staging,
+    vacuum_into,
 };
 
 /// Where everything is made ready.
@@ -136,7 +133,7 @@ impl Restore<'_> {
         let now = self.clock.now();
         let aside = format!("replaced-{}", now.strftime("%Y-%m-%dT%H-%M-%SZ"));
         let credential_differs = !bare && self.credential_differs(&ready.join(KEY));
-        swap::swap(self.dir, &ready, &aside)?;
+        install::swap(self.dir, &ready, &aside)?;
         let aside = Some(self.dir.join(aside)).filter(|aside| aside.exists());
         Ok(Restored { contents, phones, tokens, made, aside, credential_differs })
     }
@@ -211,7 +208,7 @@ impl Restore<'_> {
         let ready = staging.join("ready");
         DirBuilder::new().mode(0o700).create(&ready).map_err(failed("create the directory", &ready))?;
         let mut reader = connection::reader(&staging.join(DATABASE)).await?;
-        let copied = copy::copy(&mut reader, &ready.join(DATABASE)).await;
+        let copied = vacuum_into::copy(&mut reader, &ready.join(DATABASE)).await;
         let _ = reader.close().await;
         tasks.finish(Duration::from_secs(10)).await;
         copied?;
@@ -235,18 +232,18 @@ impl Restore<'_> {
 /// # Errors
 /// When a gateway serves from the directory, or files cannot be moved.
 pub fn finish(dir: &Path) -> Result<bool, StoreError> {
-    if !swap::is_unfinished(dir) {
+    if !install::is_unfinished(dir) {
         return Ok(false);
     }
     let _alone = Claim::take(dir)?;
-    swap::finish(dir).map(|_aside| true)
+    install::finish(dir).map(|_aside| true)
 }
 
 /// Pages, order, references, and that every sealed value opens with the key.
 async fn verify(staging: &Path) -> Result<(), RestoreError> {
     let keyring = key_file::keyring(staging, None, true)?;
-    let mut database = copy::open(&staging.join(DATABASE)).await?;
-    copy::verify(&mut database).await?;
+    let mut database = vacuum_into::open(&staging.join(DATABASE)).await?;
+    vacuum_into::verify(&mut database).await?;
     connection::proofs(&mut database, &keyring).await?;
     for column in SEALED {
         let exists: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?")

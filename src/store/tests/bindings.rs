@@ -1,7 +1,7 @@
 //! The address a phone's own secret was set for, beside it.
 
 use super::*;
-use crate::phone::settings::{Defaults, Lookup};
+use crate::settings::{Defaults, Lookup};
 
 const OWN: &str = "805ec0123456";
 

@@ -10,7 +10,7 @@ use super::{
     schemas::{RELEASED, database, downgraded},
     *,
 };
-use crate::store::{copies, key_file, schema::newest};
+use crate::store::{key_file, schema::newest, snapshots};
 
 const PHONES: u8 = 3;
 
@@ -153,7 +153,7 @@ async fn every_released_database_opens_with_everything_in_it() {
         assert_eq!(store.secret_fact(instance, "shared").unwrap().expose(), "the-fact");
         assert_eq!(store.upload(PhoneId(1), "a.log").await.unwrap().unwrap().as_slice(), b"the-upload");
         // The file as it was is kept beside, where anything was changed.
-        assert_eq!(copies::list(dir.path()).len(), usize::from(version < newest()), "schema {version}");
+        assert_eq!(snapshots::list(dir.path()).len(), usize::from(version < newest()), "schema {version}");
         // And it is written to as any other.
         store.change_phone(PhoneId(1), |phone, _| phone.firmware = Some("108.87.0.1".into())).await.unwrap();
         assert_eq!(open(dir.path()).await.roster().get(PhoneId(1)).unwrap().firmware.as_deref(), Some("108.87.0.1"));
@@ -227,7 +227,7 @@ async fn ten_thousand_phones_of_the_first_release_come_forward() {
         assert_eq!(phone.accounts[0].hwid, phone.mac.to_string());
         assert_eq!(phone.device_config.items["NTP"]["server"], "ntp.example.com");
     }
-    let kept = copies::list(dir.path());
+    let kept = snapshots::list(dir.path());
     assert_eq!(kept.len(), 1, "{kept:?}");
     let mut copy = database(&kept[0]).await;
     let phones: i64 = sqlx::query_scalar("SELECT count(*) FROM phone").fetch_one(&mut copy).await.unwrap();

@@ -5,7 +5,7 @@ use std::{collections::HashSet, ops::ControlFlow};
 use sqlx::{Connection, Row, SqliteConnection};
 
 use super::*;
-use crate::store::{key_file, rotate::RotationStep, seal::Keyring, sealed::SEALED};
+use crate::store::{key_file, rotate::RotationStep, seal::Keyring, sealed_columns::SEALED};
 
 /// A store in which every sealed column holds something.
 async fn furnished() -> (Fixture, Phone) {
@@ -257,7 +257,7 @@ async fn nobody_seals_with_a_key_that_is_not_admitted() {
 #[cfg(debug_assertions)]
 #[tokio::test]
 async fn whenever_a_rotation_dies_the_next_one_ends_it() {
-    use crate::crash_point::{CrashPoint, Story, set_trap};
+    use crate::base::failpoint::{CrashPoint, Story, set_trap};
 
     for point in CrashPoint::of(Story::Keys) {
         let mut times = 0;

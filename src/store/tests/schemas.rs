@@ -7,8 +7,9 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection, migrate::Migrator, sqli
 
 use super::*;
 use crate::store::{
-    copies, key_file,
+    key_file,
     schema::{MIGRATIONS, newest},
+    snapshots,
 };
 
 /// The newest migration of each schema a database may have been left with. A release adds the one it ships.
@@ -110,7 +111,7 @@ async fn each_released_schema_comes_forward_with_every_phone() {
         assert_eq!(store.secret_fact(fixture.instance, "shared").unwrap().expose(), "the-fact");
         assert_eq!(store.upload(PhoneId(1), "a.log").await.unwrap().unwrap().as_slice(), b"the-upload");
         // The database as it was is kept, and can be gone back to.
-        let kept = copies::list(dir.path());
+        let kept = snapshots::list(dir.path());
         if version == newest() {
             assert_eq!(kept.len(), 0, "nothing is to be done");
             continue;
@@ -121,7 +122,7 @@ async fn each_released_schema_comes_forward_with_every_phone() {
         assert_eq!(counts(&mut copy, &tables).await, before);
         drop(store);
         open(dir.path()).await;
-        assert_eq!(copies::list(dir.path()), kept, "nothing was left to be done");
+        assert_eq!(snapshots::list(dir.path()), kept, "nothing was left to be done");
     }
 }
 
@@ -132,16 +133,16 @@ async fn copies_before_a_change_are_bounded_and_without_one_nothing_is_changed()
     let dir = tempfile::tempdir().unwrap();
     downgraded(&fixture, 1, dir.path()).await;
     // There is no room for the copy: a file stands where its directory should be.
-    fs::write(dir.path().join(copies::DIRECTORY), "in the way").unwrap();
+    fs::write(dir.path().join(snapshots::DIRECTORY), "in the way").unwrap();
     let refused = Store::open_with(dir.path(), None, Arc::new(SystemClock), &Tasks::new()).await;
     assert!(matches!(refused, Err(StoreError::File { .. })));
     let mut connection = database(&dir.path().join(DATABASE)).await;
     assert_eq!(schema::applied(&mut connection).await.unwrap(), [1], "still as it was");
-    fs::remove_file(dir.path().join(copies::DIRECTORY)).unwrap();
+    fs::remove_file(dir.path().join(snapshots::DIRECTORY)).unwrap();
     let clock = ManualClock::new(now());
     for _ in 0..5 {
-        copies::before_migration(&mut connection, dir.path(), clock.now(), 1).await.unwrap();
+        snapshots::before_migration(&mut connection, dir.path(), clock.now(), 1).await.unwrap();
         clock.advance(Duration::from_secs(1));
     }
-    assert_eq!(copies::list(dir.path()).len(), 3);
+    assert_eq!(snapshots::list(dir.path()).len(), 3);
 }

@@ -1,11 +1,9 @@
 //! New phones that ask before they are entered are no attack. Trying one address after the other is one, and an
 //! administrator's word ends its freeze for the phone or network he names.
 
-use gangway::{
-    phone::{facet::Wanted, mac::Mac},
-    sim::yealink_phone::model,
-    store::TokenScope,
-};
+use gangway::{phone::facet::Wanted, store::TokenScope};
+use gangway_base::mac::Mac;
+use gangway_sim::yealink_phone::model;
 use serde_json::{Value, json};
 
 use crate::support::{

@@ -9,14 +9,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gangway::{
-    app::Application,
-    clock::ManualClock,
-    config::Config,
-    sim::{
-        world::World,
-        yealink_phone::{YealinkPhone, model},
-    },
+use gangway::{app::Application, base::config::Config};
+use gangway_base::clock::ManualClock;
+use gangway_sim::{
+    world::World,
+    yealink_phone::{YealinkPhone, model},
 };
 use serde_json::Value;
 

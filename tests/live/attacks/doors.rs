@@ -1,6 +1,7 @@
 //! Doors that stand open elsewhere: administration without login, default passwords, tokens of one stage in another.
 
-use gangway::{phone::facet::RedirectState, sim::yealink_phone::model};
+use gangway::phone::facet::RedirectState;
+use gangway_sim::yealink_phone::model;
 use serde_json::json;
 
 use crate::support::{

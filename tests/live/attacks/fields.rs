@@ -1,6 +1,7 @@
 //! Values that want to be more than values, through the interfaces people and services have.
 
-use gangway::{phone::facet::RedirectState, sim::users::ProvisionRequest};
+use gangway::phone::facet::RedirectState;
+use gangway_sim::users::ProvisionRequest;
 use serde_json::json;
 
 use crate::support::{

@@ -15,10 +15,8 @@ use std::{
 };
 
 use actix_http::ws::hash_key;
-use gangway::{
-    net::tls,
-    sim::{session::AppSession, users::ProvisionRequest, world::World},
-};
+use gangway::net::tls;
+use gangway_sim::{session::AppSession, users::ProvisionRequest, world::World};
 use rustls::{ClientConfig, ClientConnection, StreamOwned, pki_types::ServerName};
 use serde_json::json;
 

@@ -6,11 +6,8 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use gangway::{
-    phone::{facet::RedirectState, settings::Scope},
-    sim::{world::World, yealink_phone::model},
-    store::TokenScope,
-};
+use gangway::{phone::facet::RedirectState, settings::Scope, store::TokenScope};
+use gangway_sim::{world::World, yealink_phone::model};
 use serde_json::{Value, json};
 
 use crate::support::{

@@ -4,23 +4,18 @@
 use std::sync::Arc;
 
 use gangway::{
-    admin::settings_judge::Judge,
-    clock::SystemClock,
-    net::reach::Reach,
-    phone::{
-        mac::Mac,
-        neutral::{sample_layers, sample_phone},
-        public_url::PublicUrls,
-        settings::{Kind, Layers, Scope, SettingRow, TABLE},
-    },
+    catalog::{Basis, FileKind, Recognition, Registry, SharedRegistry},
+    net::egress_policy::Reach,
+    phone::public_url::PublicUrls,
+    phone_config::{sample_layers, sample_phone},
     render::{FileRequest, Renderer, Stage},
-    secret::Secret,
-    sim::{users::ProvisionRequest, yealink_phone::model},
+    service::settings_check::Judge,
+    settings::{Kind, Layers, Scope, SettingRow, TABLE},
     store::{Store, TokenScope},
-    tasks::Tasks,
-    vendor::{Basis, FileKind, Recognition, Registry, SharedRegistry},
-    wire::appws::{envelope::Envelope, key::SessionKey, provisioning::ProvisioningPhone},
 };
+use gangway_base::{clock::SystemClock, mac::Mac, secret::Secret, tasks::Tasks};
+use gangway_sim::{users::ProvisionRequest, yealink_phone::model};
+use gangway_wire::appws::{envelope::Envelope, provisioning::ProvisioningPhone, session_key::SessionKey};
 use proptest::{
     prelude::*,
     test_runner::{Config, TestRunner},
@@ -197,7 +192,7 @@ impl Writer {
     fn without_file(
         &self,
         set: &[(&str, &str)],
-        change: impl Fn(&gangway::vendor::Vendor, &mut gangway::phone::record::Phone) -> bool,
+        change: impl Fn(&gangway::catalog::Vendor, &mut gangway::phone::record::Phone) -> bool,
     ) -> Vec<String> {
         let mac: Mac = "805ec0123456".parse().unwrap();
         let mut rows = sample_layers().rows().to_vec();

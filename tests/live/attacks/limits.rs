@@ -10,14 +10,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gangway::{
-    phone::{facet::DevicesState, mac::Mac},
-    sim::{
-        LoginForm,
-        session::{AppSession, OpenError},
-        users::ProvisionRequest,
-        world::World,
-    },
+use gangway::phone::facet::DevicesState;
+use gangway_base::mac::Mac;
+use gangway_sim::{
+    LoginForm,
+    session::{AppSession, OpenError},
+    users::ProvisionRequest,
+    world::World,
 };
 use serde_json::json;
 use tokio::{
@@ -310,7 +309,7 @@ async fn a_source_of_a_pbx_has_its_places_whatever_strangers_take_also_after_a_r
     let world = world().start().await.unwrap();
     let mut gateway = Gateway::start(&world, Options::default()).await;
     drop(app_object(&world, &gateway).await.unwrap());
-    let remembered = gateway.records().wait_fact(gangway::apis::places::FACT).await;
+    let remembered = gateway.records().wait_fact(gangway::api::appwebsocket::prelogin_limiter::FACT).await;
     assert_eq!(remembered, "127.0.0.1");
     for restarted in [false, true] {
         if restarted {

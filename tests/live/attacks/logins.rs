@@ -3,12 +3,10 @@
 
 use std::time::Instant;
 
-use gangway::{
-    sim::{
-        LoginForm,
-        session::{AppSession, OpenError},
-    },
-    store::TokenScope,
+use gangway::store::TokenScope;
+use gangway_sim::{
+    LoginForm,
+    session::{AppSession, OpenError},
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -383,7 +381,7 @@ async fn a_refused_login_can_be_understood_and_forges_nothing() {
 async fn a_name_does_not_turn_the_terminal() {
     let bench = bench_with("").await;
     let mac = crate::support::mac(1);
-    let request = gangway::sim::users::ProvisionRequest::new(&mac.to_string(), "user1", crate::support::bench::TITLE);
+    let request = gangway_sim::users::ProvisionRequest::new(&mac.to_string(), "user1", crate::support::bench::TITLE);
     let answer = bench.ask(request.with("cn", json!("Anna \u{202e}gpj.exe\u{2066}"))).await;
     assert!(answer.ok, "{:?}", answer.error);
     for arguments in [

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use gangway::{phone::facet::RedirectState, sim::yealink_phone::model};
+use gangway::phone::facet::RedirectState;
+use gangway_sim::yealink_phone::model;
 
 use super::raw;
 use crate::support::{bench::Bench, http, mac};

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 
-use gangway::sim::yealink_phone::model;
+use gangway_sim::yealink_phone::model;
 
 use super::raw;
 use crate::support::{bench::Bench, http, mac};

@@ -1,7 +1,8 @@
 //! Requests whose parts say different things: two readers might take different ones, so here none counts.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use gangway::{sim::yealink_phone::model, store::TokenScope};
+use gangway::store::TokenScope;
+use gangway_sim::yealink_phone::model;
 use md5::{Digest as _, Md5};
 use serde_json::json;
 

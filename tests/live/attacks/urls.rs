@@ -3,11 +3,9 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use gangway::{
-    phone::{facet::RedirectState, mac::Mac},
-    sim::{pbx::AppObject, sip_phone::SipPhone, snom_phone, users::ProvisionRequest},
-    store::TokenScope,
-};
+use gangway::{phone::facet::RedirectState, store::TokenScope};
+use gangway_base::mac::Mac;
+use gangway_sim::{pbx::AppObject, sip_phone::SipPhone, snom_phone, users::ProvisionRequest};
 use serde_json::{Value, json};
 
 use crate::support::{

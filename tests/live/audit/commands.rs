@@ -3,7 +3,9 @@
 use std::{collections::BTreeSet, fs, net::TcpListener, process::Output, sync::Arc};
 
 use clap::CommandFactory;
-use gangway::{cli::CommandLine, clock::SystemClock, sim::yealink_phone::model, store::Store, tasks::Tasks};
+use gangway::{cli::CommandLine, store::Store};
+use gangway_base::{clock::SystemClock, tasks::Tasks};
+use gangway_sim::yealink_phone::model;
 
 use super::{Audit, tables::dump};
 use crate::support::{

@@ -2,13 +2,14 @@
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use gangway::{
-    admin::{
+    phone::facet::DevicesState,
+    service::{
         action::Action,
-        message::{Effect, Message},
+        methods::{Effect, Message},
     },
-    phone::{facet::DevicesState, mac::Mac},
-    sim::yealink_phone::model,
 };
+use gangway_base::mac::Mac;
+use gangway_sim::yealink_phone::model;
 use serde_json::{Value, json};
 
 use super::Audit;

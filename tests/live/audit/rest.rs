@@ -1,11 +1,11 @@
 //! Every route of REST.
 
 use gangway::{
-    admin::action::Action,
-    rest::{ROUTES, Route},
-    sim::yealink_phone::model,
+    api::rest::{ROUTES, Route},
+    service::action::Action,
     store::TokenScope,
 };
+use gangway_sim::yealink_phone::model;
 use serde_json::{Value, json};
 
 use super::Audit;

@@ -2,14 +2,11 @@
 
 use std::fs;
 
-use gangway::{
-    app,
-    phone::{facet::RedirectState, mac::Mac},
-    rest::ROUTES,
-    sim::{
-        devices::ConfigItem, snom_phone, snom_rps::SnomRps, users::ProvisionRequest, yealink_phone::YealinkPhone,
-        ymcs::Ymcs,
-    },
+use gangway::{api::rest::ROUTES, app, phone::facet::RedirectState};
+use gangway_base::mac::Mac;
+use gangway_sim::{
+    devices::ConfigItem, snom_phone, snom_rps::SnomRps, users::ProvisionRequest, yealink_phone::YealinkPhone,
+    ymcs::Ymcs,
 };
 use serde_json::{Value, json};
 
@@ -69,7 +66,7 @@ impl Scene {
     pub async fn snom(&mut self, mac: Mac) {
         let url = format!("ws://{}/example.com/gangway", self.site.http);
         let mut page = Page::open(&self.world, &url).await;
-        let _ = self.world.pbx.add_user(gangway::sim::pbx::PbxUser::new("snommer", "Snom User", SNOM_USER));
+        let _ = self.world.pbx.add_user(gangway_sim::pbx::PbxUser::new("snommer", "Snom User", SNOM_USER));
         let answer =
             self.world.users.provision(ProvisionRequest::new(&mac.to_string(), "snommer", "Snom")).await.unwrap();
         assert!(answer.ok, "{:?}", answer.error);
@@ -224,7 +221,7 @@ impl Scene {
     }
 
     pub fn debug_of_instances(&mut self) {
-        let config = gangway::config::Config::load(Some(&self.site.config())).unwrap();
+        let config = gangway::base::config::Config::load(Some(&self.site.config())).unwrap();
         let instance = app::instance(self.records.instance, &config.instances[0]);
         self.out.add("Debug of an instance", format!("{instance:?} {instance:#?}"));
         for token in self.records.store.tokens(self.records.instance) {

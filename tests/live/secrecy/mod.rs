@@ -6,15 +6,13 @@ mod marks;
 
 use std::{fs, path::Path, process::Output};
 
-use gangway::{
-    phone::{facet::RedirectState, mac::Mac, settings::Scope},
-    sim::{
-        pbx::PbxUser,
-        users::ProvisionRequest,
-        world::World,
-        yealink_phone::{YealinkPhone, model},
-    },
-    store::HistoryFilter,
+use gangway::{phone::facet::RedirectState, settings::Scope, store::HistoryFilter};
+use gangway_base::mac::Mac;
+use gangway_sim::{
+    pbx::PbxUser,
+    users::ProvisionRequest,
+    world::World,
+    yealink_phone::{YealinkPhone, model},
 };
 use serde_json::{Value, json};
 
@@ -291,7 +289,7 @@ impl Scene {
         let store = &self.records.store;
         let layers = store.layers(self.records.instance);
         self.out.add("Debug of store and settings", format!("{store:?} {layers:?}"));
-        let config = gangway::config::Config::load(Some(&self.site.config())).unwrap();
+        let config = gangway::base::config::Config::load(Some(&self.site.config())).unwrap();
         self.out.add("Debug of the configuration", format!("{config:?} {config:#?}"));
         let own = store.fact(self.records.instance, "anything");
         assert!(own.is_none());

@@ -1,13 +1,12 @@
 //! A gateway inside a world of simulators, connected to its PBX.
 
-use gangway::{
-    phone::{facet::RedirectState, mac::Mac},
-    sim::{
-        devices::DevicesState,
-        users::{ProvisionAnswer, ProvisionRequest},
-        world::{World, WorldBuilder},
-        yealink_phone::{Model, YealinkPhone},
-    },
+use gangway::phone::facet::RedirectState;
+use gangway_base::mac::Mac;
+use gangway_sim::{
+    devices::DevicesState,
+    users::{ProvisionAnswer, ProvisionRequest},
+    world::{World, WorldBuilder},
+    yealink_phone::{Model, YealinkPhone},
 };
 
 use super::{

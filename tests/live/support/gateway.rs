@@ -11,14 +11,12 @@ use std::{
     thread::JoinHandle,
 };
 
-use gangway::{
-    app::Application,
+use gangway::{app::Application, base::config::Config, store::Store};
+use gangway_base::{
     clock::{SharedClock, SystemClock},
-    config::Config,
-    sim::world::World,
-    store::Store,
     tasks::Tasks,
 };
+use gangway_sim::world::World;
 use tempfile::TempDir;
 use tracing_subscriber::{
     Layer,

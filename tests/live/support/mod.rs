@@ -15,7 +15,7 @@ pub mod socket;
 
 use std::future::Future;
 
-use gangway::phone::mac::Mac;
+use gangway_base::mac::Mac;
 use tokio::task::JoinHandle;
 
 /// The phones of a test: addresses out of a real block of the vendor.

@@ -6,12 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gangway::{
-    clock::ManualClock,
-    phone::{instance::InstanceId, settings::Scope},
-    sim::world::World,
-    store::Store,
-};
+use gangway::{phone::instance::InstanceId, settings::Scope, store::Store};
+use gangway_base::clock::ManualClock;
+use gangway_sim::world::World;
 
 /// Domain, instance and shared password of every world and every gateway here.
 /// Log directives of every site.

@@ -2,13 +2,11 @@
 
 use std::collections::VecDeque;
 
-use gangway::{
-    phone::mac::Mac,
-    sim::{
-        LoginForm,
-        session::{AppSession, OpenError},
-        world::World,
-    },
+use gangway_base::mac::Mac;
+use gangway_sim::{
+    LoginForm,
+    session::{AppSession, OpenError},
+    world::World,
 };
 use serde_json::{Value, json};
 

@@ -14,7 +14,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gangway::{clock::SystemClock, sim::world::World, store::Store, tasks::Tasks};
+use gangway::store::Store;
+use gangway_base::{clock::SystemClock, tasks::Tasks};
+use gangway_sim::world::World;
 use tempfile::TempDir;
 
 use super::{

@@ -7,11 +7,11 @@ use gangway::{
     phone::{
         facet::{DevicesState, RedirectState, RegistrationState, RequestState, UserObjectState},
         instance::InstanceId,
-        mac::Mac,
         record::Phone,
     },
     store::{EventRow, HistoryEntry, HistoryFilter, Store},
 };
+use gangway_base::mac::Mac;
 use tokio::sync::broadcast::error::RecvError;
 
 /// Longer than any pause of the gateway between two attempts at something that is away.

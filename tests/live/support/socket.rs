@@ -1,6 +1,6 @@
 //! An AppWebsocket in the hands of somebody who may not be who he says: message by message.
 
-use gangway::sim::{session::AppSession, world::World};
+use gangway_sim::{session::AppSession, world::World};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 

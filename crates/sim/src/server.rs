@@ -1,0 +1,171 @@
+//! A simulator's HTTP listener on a free loopback port: it can go away and come back on the same port, or move.
+
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use actix_web::{
+    App, HttpRequest, HttpResponse, HttpServer,
+    dev::ServerHandle,
+    http::{StatusCode, header},
+    web,
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+
+use crate::host::HostHandle;
+
+type Configure = dyn Fn(&mut web::ServiceConfig) + Send + Sync;
+
+/// The listener. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub(super) struct SimServer {
+    host: HostHandle,
+    configure: Arc<Configure>,
+    place: Arc<Mutex<Place>>,
+}
+
+#[derive(Debug)]
+struct Place {
+    address: SocketAddr,
+    running: Option<ServerHandle>,
+}
+
+impl std::fmt::Debug for SimServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SimServer").field("address", &self.address()).finish_non_exhaustive()
+    }
+}
+
+impl SimServer {
+    /// Binds a free port and serves what `configure` sets up.
+    pub(super) async fn start(
+        host: &HostHandle,
+        configure: impl Fn(&mut web::ServiceConfig) + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let place = Place { address: anywhere, running: None };
+        let server = Self { host: host.clone(), configure: Arc::new(configure), place: Arc::new(Mutex::new(place)) };
+        server.listen(anywhere).await?;
+        Ok(server)
+    }
+
+    /// Where it listens (or listened, while it is away).
+    pub(super) fn address(&self) -> SocketAddr {
+        self.place(|place| place.address)
+    }
+
+    /// `http://127.0.0.1:<port>`.
+    pub(super) fn base(&self) -> String {
+        format!("http://{}", self.address())
+    }
+
+    /// Closes the listener and every connection.
+    pub(super) async fn stop(&self) {
+        if let Some(running) = self.place(|place| place.running.take()) {
+            running.stop(false).await;
+        }
+    }
+
+    /// Comes back on the same port.
+    pub(super) async fn start_again(&self) -> io::Result<()> {
+        self.stop().await;
+        self.listen(self.address()).await
+    }
+
+    /// Goes to another port, for good.
+    pub(super) async fn move_away(&self) -> io::Result<()> {
+        self.stop().await;
+        self.listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await
+    }
+
+    async fn listen(&self, address: SocketAddr) -> io::Result<()> {
+        let configure = Arc::clone(&self.configure);
+        let started = self
+            .host
+            .run(move |tasks| async move {
+                let listener = TcpListener::bind(address)?;
+                let address = listener.local_addr()?;
+                let server = HttpServer::new(move || {
+                    let configure = Arc::clone(&configure);
+                    App::new().configure(move |services| configure(services))
+                })
+                .workers(1)
+                .disable_signals()
+                .shutdown_timeout(1)
+                .listen(listener)?
+                .run();
+                let handle = server.handle();
+                let stop = tasks.stop_token();
+                let ending = handle.clone();
+                tasks.spawn_local("sim listener", async move {
+                    tokio::pin!(server);
+                    tokio::select! {
+                        _ = &mut server => return,
+                        () = stop.cancelled() => {}
+                    }
+                    let (_, ()) = tokio::join!(server, ending.stop(false));
+                });
+                io::Result::Ok((address, handle))
+            })
+            .await
+            .map_err(io::Error::other)??;
+        self.place(|place| {
+            place.address = started.0;
+            place.running = Some(started.1);
+        });
+        Ok(())
+    }
+
+    fn place<R>(&self, work: impl FnOnce(&mut Place) -> R) -> R {
+        work(&mut self.place.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// User and password of HTTP Basic, where a request shows them.
+pub(super) fn basic(request: &HttpRequest) -> Option<(String, String)> {
+    let credentials = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Basic ")?;
+    let plain = String::from_utf8(BASE64_STANDARD.decode(credentials).ok()?).ok()?;
+    let (user, password) = plain.split_once(':')?;
+    Some((user.to_owned(), password.to_owned()))
+}
+
+/// What a service answers that was told to be out of order: a status with a page instead of its protocol.
+pub(super) fn out_of_order(status: u16) -> HttpResponse {
+    HttpResponse::build(StatusCode::from_u16(status).unwrap_or_default())
+        .content_type("text/html")
+        .body("<html><body>Service Unavailable</body></html>")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{fetch, host::SimHost};
+
+    async fn status(host: &HostHandle, url: String) -> Option<u16> {
+        let work = |_| async move { fetch::get(&url, &[]).await.ok().map(|answer| answer.status) };
+        host.run(work).await.unwrap()
+    }
+
+    #[actix_rt::test]
+    async fn a_server_goes_away_comes_back_and_moves() {
+        let host = SimHost::start().unwrap();
+        let handle = host.handle();
+        let server = SimServer::start(&handle, |services| {
+            services.default_service(web::to(HttpResponse::NoContent));
+        })
+        .await
+        .unwrap();
+        let first = server.base();
+        assert_eq!(status(&handle, first.clone()).await, Some(204));
+        server.stop().await;
+        assert_eq!(status(&handle, first.clone()).await, None);
+        server.start_again().await.unwrap();
+        assert_eq!(server.base(), first);
+        assert_eq!(status(&handle, first.clone()).await, Some(204));
+        server.move_away().await.unwrap();
+        assert_eq!(status(&handle, server.base()).await, Some(204));
+        assert_eq!(status(&handle, first).await, None);
+    }
+}

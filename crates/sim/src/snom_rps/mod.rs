@@ -1,0 +1,140 @@
+//! A simulated Snom redirection service: our reading of the portal's XML-RPC page. Answers are compact, with typed
+//! texts; the path needs its slash and the request its content type, as the page says.
+
+mod methods;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+
+use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use gangway_base::mac::Mac;
+pub use state::{SnomCall, SnomEntry, SnomRpsState, SnomRpsSwitches};
+
+use crate::{
+    board::Board,
+    host::HostHandle,
+    server::{SimServer, basic, out_of_order},
+    xmlrpc::{Answer, Style, read_call, write_answer},
+};
+
+/// A running redirection service. Cheap to clone; all clones are one.
+#[derive(Debug, Clone)]
+pub struct SnomRps {
+    board: Board<SnomRpsState>,
+    server: SimServer,
+}
+
+impl SnomRps {
+    /// Starts the service with one account.
+    pub async fn start(host: &HostHandle, user: &str, password: &str) -> io::Result<Self> {
+        let board = Board::new(SnomRpsState::new(user, password));
+        let shared = board.clone();
+        let server = SimServer::start(host, move |services| {
+            let board = shared.clone();
+            let call = move |request: HttpRequest, body: web::Bytes| {
+                let answer = call(&board, &request, &body);
+                async move { answer }
+            };
+            let board = shared.clone();
+            let ask = move |query: web::Query<Vec<(String, String)>>| {
+                let answer = redirect(&board, &query);
+                async move { answer }
+            };
+            services
+                .route("/xmlrpc/", web::post().to(call))
+                // Of old: /<model>/<model>.php?mac=<MAC>
+                .route("/{model}/{file}.php", web::get().to(ask));
+        })
+        .await?;
+        Ok(Self { board, server })
+    }
+
+    /// Everything it knows and has recorded; to look into and to wait on.
+    #[must_use]
+    pub fn board(&self) -> &Board<SnomRpsState> {
+        &self.board
+    }
+
+    /// The address clients of the XML-RPC interface use.
+    #[must_use]
+    pub fn xmlrpc_url(&self) -> String {
+        format!("{}/xmlrpc/", self.server.base())
+    }
+
+    /// The address factory-fresh phones ask, without path.
+    #[must_use]
+    pub fn phone_url(&self) -> String {
+        self.server.base()
+    }
+
+    /// Changes a behaviour.
+    pub fn switch(&self, set: impl FnOnce(&mut SnomRpsSwitches)) {
+        self.board.change(|state| set(&mut state.switches));
+    }
+
+    /// A phone that belongs to another customer.
+    pub fn add_foreign_phone(&self, mac: Mac, url: &str) {
+        let entry = SnomEntry { owner: "somebody else".into(), url: url.into() };
+        self.board.change(|state| state.phones.insert(mac.to_string(), entry));
+    }
+
+    /// Where a phone is sent now.
+    #[must_use]
+    pub fn target(&self, mac: Mac) -> Option<String> {
+        self.board.read(|state| state.phones.get(&mac.to_string()).map(|entry| entry.url.clone()))
+    }
+
+    /// The names of the methods called so far, without namespace.
+    #[must_use]
+    pub fn methods(&self) -> Vec<String> {
+        self.board.read(|state| state.calls.iter().map(|call| call.method.clone()).collect())
+    }
+}
+
+/// One XML-RPC call over HTTP.
+fn call(board: &Board<SnomRpsState>, request: &HttpRequest, body: &[u8]) -> HttpResponse {
+    let switches = board.read(|state| state.switches.clone());
+    if let Some(status) = switches.status {
+        return out_of_order(status);
+    }
+    let Some(account) = account(board, request) else {
+        board.change(|state| state.refused_logins += 1);
+        return HttpResponse::Unauthorized()
+            .insert_header((header::WWW_AUTHENTICATE, "Basic realm=\"SRAPS\""))
+            .finish();
+    };
+    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if !kind.starts_with("text/xml") {
+        return HttpResponse::UnsupportedMediaType().finish();
+    }
+    let answer = match read_call(&String::from_utf8_lossy(body)) {
+        Err(problem) => Answer::Fault(format!("not well-formed: {problem}")),
+        Ok((method, params)) => board.change(|state| {
+            let answer = state.perform(&account, &method, &params);
+            let name = method.strip_prefix("redirect.").unwrap_or(&method).to_owned();
+            state.calls.push(SnomCall { method: name, params, answer: answer.brief() });
+            answer
+        }),
+    };
+    HttpResponse::Ok().content_type("text/xml").body(write_answer(&answer, Style { pretty: false, typed: true }))
+}
+
+fn account(board: &Board<SnomRpsState>, request: &HttpRequest) -> Option<String> {
+    let (user, password) = basic(request)?;
+    let right = board.read(|state| state.accounts.get(&user).is_some_and(|own| *own == password));
+    right.then_some(user)
+}
+
+/// What a factory-fresh phone gets: a body that sets `setting_server`; an unknown phone gets an empty page.
+fn redirect(board: &Board<SnomRpsState>, query: &[(String, String)]) -> HttpResponse {
+    let mac = query.iter().find(|(key, _)| key == "mac").map_or("", |(_, value)| value.as_str());
+    let mac = mac.parse::<Mac>().map(|mac| mac.to_string()).unwrap_or_default();
+    let target = board.change(|state| {
+        state.phone_requests.push(mac.clone());
+        state.phones.get(&mac).map(|entry| entry.url.clone())
+    });
+    let body = target.map(|url| format!("setting_server: {url}\n")).unwrap_or_default();
+    HttpResponse::Ok().content_type("text/plain").body(body)
+}

@@ -1,0 +1,205 @@
+//! A simulated SRAPS (Snom's Secure Redirection and Provisioning Service) and its twin for Gigaset phones, GRAPE: our
+//! reading of what published clients of the REST interface send and expect. Companies, their endpoints, the long paged
+//! list of settings, Hawk with payload validation and a clock of its own.
+
+mod api;
+mod hawk;
+mod phone;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{StatusCode, header},
+    web,
+};
+use gangway_base::{
+    clock::{Clock, SystemClock},
+    mac::Mac,
+};
+use serde_json::json;
+pub use state::{Flavour, SrapsAccount, SrapsCall, SrapsEndpoint, SrapsState, SrapsSwitches};
+
+use self::hawk::Refused;
+use crate::{
+    board::Board,
+    gate::Gates,
+    host::HostHandle,
+    server::{SimServer, out_of_order},
+};
+
+/// The largest body of a request.
+const LARGEST: usize = 256 * 1024;
+
+/// A running service. Cheap to clone; all clones are one.
+#[derive(Debug, Clone)]
+pub struct Sraps {
+    board: Board<SrapsState>,
+    gates: Gates,
+    server: SimServer,
+}
+
+impl Sraps {
+    /// Starts Snom's service with one access key, of a company of its own.
+    pub async fn start(host: &HostHandle, id: &str, secret: &str) -> io::Result<Self> {
+        Self::start_as(host, Flavour::Snom, id, secret).await
+    }
+
+    /// The same for either vendor.
+    pub async fn start_as(host: &HostHandle, flavour: Flavour, id: &str, secret: &str) -> io::Result<Self> {
+        let board = Board::new(SrapsState::new(flavour, id, secret));
+        let gates = Gates::default();
+        let (shared, doors) = (board.clone(), gates.clone());
+        let server = SimServer::start(host, move |services| {
+            let (board, gates) = (shared.clone(), doors.clone());
+            let call = move |request: HttpRequest, body: web::Bytes| {
+                let (board, gates) = (board.clone(), gates.clone());
+                async move { call(&board, &gates, &request, &body).await }
+            };
+            let board = shared.clone();
+            let ask = move |request: HttpRequest| {
+                let answer = phone::ask(&board, &request);
+                async move { answer }
+            };
+            services
+                .app_data(web::PayloadConfig::new(LARGEST))
+                .route("/api/v1/{path:.*}", web::to(call))
+                .default_service(web::get().to(ask));
+        })
+        .await?;
+        Ok(Self { board, gates, server })
+    }
+
+    /// Everything it knows and has recorded; to look into and to wait on.
+    #[must_use]
+    pub fn board(&self) -> &Board<SrapsState> {
+        &self.board
+    }
+
+    /// The gates: `<METHOD> <path below /api/v1/>` holds a call before it is carried out, with ` answer` behind it
+    /// afterwards.
+    #[must_use]
+    pub fn gates(&self) -> &Gates {
+        &self.gates
+    }
+
+    /// The address clients of the REST interface use.
+    #[must_use]
+    pub fn api_url(&self) -> String {
+        format!("{}/api/v1/", self.server.base())
+    }
+
+    /// The address factory-fresh phones have as their settings URL.
+    #[must_use]
+    pub fn phone_url(&self) -> String {
+        self.server.base()
+    }
+
+    /// Refuses connections until [`Sraps::start_again`].
+    pub async fn stop(&self) {
+        self.server.stop().await;
+    }
+
+    /// Comes back on the same port.
+    pub async fn start_again(&self) -> io::Result<()> {
+        self.server.start_again().await
+    }
+
+    /// Changes a behaviour.
+    pub fn switch(&self, set: impl FnOnce(&mut SrapsSwitches)) {
+        self.board.change(|state| set(&mut state.switches));
+    }
+
+    /// A phone that belongs to another company.
+    pub fn add_foreign_phone(&self, mac: Mac, url: &str) {
+        self.board.change(|state| {
+            let entry = state.endpoint("somebody-else", url);
+            state.endpoints.insert(mac.to_string(), entry);
+        });
+    }
+
+    /// Somebody sends one of our phones elsewhere in the portal.
+    pub fn redirect_in_portal(&self, mac: Mac, url: &str) {
+        self.board.change(|state| {
+            let uuid = state.target_uuid();
+            if let Some(settings) = state
+                .endpoints
+                .get_mut(&mac.to_string())
+                .and_then(|entry| entry.body["settings_manager"].as_object_mut())
+            {
+                settings.insert(uuid, json!({"value": url, "attrs": {"perm": "RW"}}));
+            }
+        });
+    }
+
+    /// Somebody removes a phone in the portal.
+    pub fn remove_in_portal(&self, mac: Mac) {
+        self.board.change(|state| state.endpoints.remove(&mac.to_string()));
+    }
+
+    /// Where a phone is sent now.
+    #[must_use]
+    pub fn target(&self, mac: Mac) -> Option<String> {
+        self.board.read(|state| state.target(&mac.to_string()))
+    }
+
+    /// The calls so far as `METHOD path`, below `/api/v1/`, with their query.
+    #[must_use]
+    pub fn calls(&self) -> Vec<String> {
+        self.board.read(|state| state.calls.iter().map(|call| format!("{} {}", call.method, call.path)).collect())
+    }
+}
+
+/// One call of the REST interface.
+async fn call(board: &Board<SrapsState>, gates: &Gates, request: &HttpRequest, body: &[u8]) -> HttpResponse {
+    let switches = board.read(|state| state.switches.clone());
+    if let Some(status) = switches.status {
+        return out_of_order(status);
+    }
+    let now = SystemClock.now().as_second().saturating_add(switches.clock_ahead);
+    let checked = board.change(|state| hawk::check(state, request, body, now));
+    let (account, artifacts, secret) = match checked {
+        Ok(checked) => checked,
+        Err(refused) => return refuse(refused),
+    };
+    let method = request.method().as_str().to_owned();
+    let whole = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
+    let path = whole.strip_prefix("/api/v1/").unwrap_or(&whole).to_owned();
+    let gate = format!("{method} {}", path.split('?').next().unwrap_or_default());
+    gates.pass(&gate).await;
+    let base = format!("http://{}", request.connection_info().host());
+    let answer = board.change(|state| {
+        let answer = api::perform(state, &account, &method, &path, body, &base);
+        state.calls.push(SrapsCall { account: account.clone(), method, path, status: answer.status });
+        answer
+    });
+    gates.pass(&format!("{gate} answer")).await;
+    let text = answer.body.map(|body| body.to_string()).unwrap_or_default();
+    let mut response = HttpResponse::build(StatusCode::from_u16(answer.status).unwrap_or_default());
+    if let Some(link) = answer.link {
+        response.insert_header(("Link", link));
+    }
+    let kind = if text.is_empty() { "" } else { "application/json" };
+    if switches.sign_answers {
+        let signed = hawk::sign_answer(&artifacts, &secret, kind, text.as_bytes());
+        response.insert_header(("Server-Authorization", signed));
+    }
+    if !kind.is_empty() {
+        response.insert_header((header::CONTENT_TYPE, kind));
+    }
+    response.body(text)
+}
+
+fn refuse(refused: Refused) -> HttpResponse {
+    let Refused { error, time } = refused;
+    let challenge = match time {
+        Some((ts, tsm)) => format!("Hawk ts=\"{ts}\", tsm=\"{tsm}\", error=\"{error}\""),
+        None => format!("Hawk error=\"{error}\""),
+    };
+    HttpResponse::Unauthorized()
+        .insert_header((header::WWW_AUTHENTICATE, challenge))
+        .json(json!({"statusCode": 401, "error": "Unauthorized", "message": error}))
+}

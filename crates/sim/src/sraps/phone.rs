@@ -1,0 +1,40 @@
+//! What a factory-fresh phone gets: settings that name its settings URL. It asks for the files it would ask any server
+//! for (`/snom<MODEL>-<MAC>.htm`), of old for `/<model>/<model>.php?mac=<MAC>`.
+
+use actix_web::{HttpRequest, HttpResponse};
+use gangway_base::mac::Mac;
+
+use super::state::SrapsState;
+use crate::board::Board;
+
+pub(super) fn ask(board: &Board<SrapsState>, request: &HttpRequest) -> HttpResponse {
+    let path = request.path().to_owned();
+    let of_query = request.query_string().split('&').find_map(|pair| pair.strip_prefix("mac="));
+    let is_old = of_query.is_some();
+    let mac = of_query.map_or_else(|| in_name(&path), |text| text.parse().ok());
+    let target = board.change(|state| {
+        state.phone_requests.push(path.clone());
+        mac.and_then(|mac| state.target(&mac.to_string()))
+    });
+    match target {
+        Some(url) => HttpResponse::Ok().content_type("text/xml").body(settings(&url)),
+        // Of old an unknown phone got an empty page.
+        None if is_old => HttpResponse::Ok().finish(),
+        None => HttpResponse::NotFound().finish(),
+    }
+}
+
+/// The MAC at the end of a file's name.
+fn in_name(path: &str) -> Option<Mac> {
+    let name = path.rsplit('/').next()?.split('.').next()?;
+    let last = name.get(name.len().checked_sub(12)?..)?;
+    last.parse().ok()
+}
+
+fn settings(url: &str) -> String {
+    let url = url.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    format!(
+        "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<settings><phone-settings>\
+         <setting_server perm=\"RW\">{url}</setting_server></phone-settings></settings>\n"
+    )
+}

@@ -1,0 +1,270 @@
+//! The sequence: redirection service, `<mac>.boot`, `y000000000000.boot`, common file, `<mac>.cfg`, registration.
+
+use serde_json::json;
+use url::Url;
+
+use super::{
+    Flash, YealinkPhone,
+    credentials::{Credentials, md5},
+    settings::Account,
+};
+use crate::{fetch, pbx::RegisterAnswer};
+
+/// Tries of a failed transfer before the phone gives up until its next boot.
+const TRIES: usize = 3;
+
+/// What one request for a file came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetched {
+    /// The name as it was asked for.
+    pub file: String,
+    /// The HTTP status; 0 when there was no answer.
+    pub status: u16,
+}
+
+/// What became of one account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegistrationOutcome {
+    /// What the file said.
+    pub account: Account,
+    /// What the PBX said; an error is the reason.
+    pub outcome: Result<(), String>,
+}
+
+/// What the phone did after power on or when its interval came.
+#[derive(Debug, Clone, Default)]
+pub struct BootReport {
+    /// Status of the redirection service, when it was asked.
+    pub redirect_status: Option<u16>,
+    /// Every request for a file, challenges included.
+    pub requests: Vec<Fetched>,
+    /// The bodies of the files that were answered 200.
+    pub files: Vec<(String, String)>,
+    /// True when nothing had changed since the last time.
+    pub unchanged: bool,
+    /// Accounts that are on, and what the PBX said.
+    pub registrations: Vec<RegistrationOutcome>,
+    /// At least one account is on, and all are registered.
+    pub registered: bool,
+    /// The transfer failed three times.
+    pub given_up: bool,
+}
+
+impl BootReport {
+    /// The requests as pairs of file and status.
+    #[must_use]
+    pub fn pairs(&self) -> Vec<(&str, u16)> {
+        self.requests.iter().map(|fetched| (fetched.file.as_str(), fetched.status)).collect()
+    }
+}
+
+/// Where the phone asks for files.
+struct Server {
+    base: String,
+    credentials: Option<Credentials>,
+}
+
+/// How a file request ended.
+enum Ending {
+    Found(String),
+    NotThere,
+    Failed,
+}
+
+pub(super) async fn check(phone: &YealinkPhone, powered_on: bool) -> BootReport {
+    let mut report = BootReport::default();
+    if powered_on && server(phone).is_none() {
+        ask_redirection(phone, &mut report).await;
+    }
+    if server(phone).is_some() && !fetch_files(phone, &mut report).await {
+        report.given_up = true;
+        phone.board.change(|flash| flash.given_up = true);
+    }
+    if powered_on || !report.unchanged {
+        register(phone, &mut report).await;
+    } else {
+        let last = phone.board.read(|flash| flash.reports.last().map(|last| last.registered));
+        report.registered = last.unwrap_or_default();
+    }
+    report
+}
+
+/// The present server: URL, and credentials out of the URL or from the settings.
+fn server(phone: &YealinkPhone) -> Option<Server> {
+    let old = phone.model.old;
+    phone.board.read(|flash: &Flash| {
+        let get = |name: &str| flash.settings.provisioning(name, old).map(str::to_owned);
+        let (base, inside) = split_credentials(&get("server.url")?);
+        let stored = get("server.username")
+            .map(|user| Credentials { user, password: get("server.password").unwrap_or_default() });
+        Some(Server { base, credentials: inside.or(stored) })
+    })
+}
+
+/// Splits `user:password@` off a URL.
+fn split_credentials(text: &str) -> (String, Option<Credentials>) {
+    let Ok(mut url) = Url::parse(text) else { return (text.to_owned(), None) };
+    let plain = |part: &str| percent_decode(part);
+    let credentials = (!url.username().is_empty())
+        .then(|| Credentials { user: plain(url.username()), password: plain(url.password().unwrap_or_default()) });
+    if credentials.is_none() {
+        return (text.to_owned(), None);
+    }
+    // Neither fails for a URL that carried a user name.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    (url.into(), credentials)
+}
+
+fn percent_decode(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let digit = |at: usize| tail.get(at).and_then(|byte| char::from(*byte).to_digit(16));
+        match (*first, digit(0), digit(1)) {
+            (b'%', Some(high), Some(low)) => {
+                bytes.push(u8::try_from(high * 16 + low).unwrap_or_default());
+                rest = tail.get(2..).unwrap_or_default();
+            }
+            (byte, ..) => {
+                bytes.push(byte);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+async fn ask_redirection(phone: &YealinkPhone, report: &mut BootReport) {
+    let Some(rps) = phone.board.read(|flash| flash.rps_url.clone()) else { return };
+    let url = format!("{rps}/service.do?method=redirect&mac={}", phone.mac.spelled("-"));
+    let agent = phone.model.user_agent(phone.mac);
+    let answer = fetch::get(&url, &[("User-Agent", &agent)]).await;
+    report.redirect_status = Some(answer.as_ref().map_or(0, |answer| answer.status));
+    let Ok(answer) = answer else { return };
+    let location = answer.header("location");
+    if matches!(answer.status, 301 | 302 | 303 | 307) && !location.is_empty() {
+        let (base, credentials) = split_credentials(location);
+        let credentials = credentials.map(|own| (own.user, own.password));
+        phone.set_server(&base, credentials.as_ref().map(|(user, password)| (user.as_str(), password.as_str())));
+    }
+}
+
+/// False when a transfer failed for good.
+async fn fetch_files(phone: &YealinkPhone, report: &mut BootReport) -> bool {
+    let mac = phone.mac.to_string();
+    if !phone.model.old {
+        for name in [format!("{mac}.boot"), "y000000000000.boot".to_owned()] {
+            match ask(phone, report, &name).await {
+                Ending::Found(boot) => return fetch_included(phone, report, &boot).await,
+                Ending::NotThere => {}
+                Ending::Failed => return false,
+            }
+        }
+    }
+    let mut changed = false;
+    for name in [phone.model.common_file(), format!("{mac}.cfg")] {
+        match ask(phone, report, &name).await {
+            Ending::Found(file) => changed |= take(phone, &name, &file),
+            Ending::NotThere => {}
+            Ending::Failed => return false,
+        }
+    }
+    report.unchanged = !changed;
+    true
+}
+
+/// A boot file was there: only what it includes is fetched.
+async fn fetch_included(phone: &YealinkPhone, report: &mut BootReport, boot: &str) -> bool {
+    let mut changed = false;
+    for line in boot.lines().filter_map(|line| line.trim().strip_prefix("include:config")) {
+        let name = line.trim().trim_matches(|c| matches!(c, '"' | '<' | '>')).to_owned();
+        match ask(phone, report, &name).await {
+            Ending::Found(file) => changed |= take(phone, &name, &file),
+            Ending::NotThere => {}
+            Ending::Failed => return false,
+        }
+    }
+    report.unchanged = !changed;
+    true
+}
+
+/// Applies a file unless it is the same as last time.
+fn take(phone: &YealinkPhone, name: &str, file: &str) -> bool {
+    let hash = md5(file);
+    phone.board.change(|flash| {
+        if flash.hashes.get(name) == Some(&hash) {
+            return false;
+        }
+        flash.hashes.insert(name.to_owned(), hash);
+        flash.settings.apply(file);
+        true
+    })
+}
+
+/// Asks for one file: without credentials first, with them after a challenge; three times when the transfer fails.
+async fn ask(phone: &YealinkPhone, report: &mut BootReport, name: &str) -> Ending {
+    let Some(Server { base, credentials }) = server(phone) else { return Ending::Failed };
+    let url = if name.contains("://") { name.to_owned() } else { format!("{}/{name}", base.trim_end_matches('/')) };
+    let agent = phone.model.user_agent(phone.mac);
+    let uri = Url::parse(&url).map(|url| url.path().to_owned()).unwrap_or_default();
+    for attempt in 0..TRIES {
+        if attempt > 0 {
+            tokio::time::sleep(phone.board.read(|flash| flash.retry_pause)).await;
+        }
+        let note = |report: &mut BootReport, status: u16| {
+            report.requests.push(Fetched { file: name.into(), status });
+        };
+        let mut answer = fetch::get(&url, &[("User-Agent", &agent)]).await;
+        note(report, answer.as_ref().map_or(0, |answer| answer.status));
+        // A second answer to the same challenge is only given when the server calls the first nonce stale.
+        for _ in 0..2 {
+            let Some(challenge) = challenge(&answer) else { break };
+            let Some(header) = credentials.as_ref().and_then(|own| own.answer(&challenge, "GET", &uri)) else { break };
+            answer = fetch::get(&url, &[("User-Agent", &agent), ("Authorization", &header)]).await;
+            note(report, answer.as_ref().map_or(0, |answer| answer.status));
+            if !answer.as_ref().is_ok_and(|answer| answer.header("www-authenticate").contains("stale=true")) {
+                break;
+            }
+        }
+        match answer {
+            Ok(answer) if answer.status == 200 => {
+                let file = String::from_utf8_lossy(&answer.body).into_owned();
+                report.files.push((name.into(), file.clone()));
+                return Ending::Found(file);
+            }
+            Ok(answer) if answer.status < 500 => return Ending::NotThere,
+            _ => {}
+        }
+    }
+    Ending::Failed
+}
+
+fn challenge(answer: &Result<fetch::Answer, String>) -> Option<String> {
+    let answer = answer.as_ref().ok().filter(|answer| answer.status == 401)?;
+    Some(answer.header("www-authenticate").to_owned())
+}
+
+/// Registers every account that is on, exactly as the file says.
+async fn register(phone: &YealinkPhone, report: &mut BootReport) {
+    let accounts = phone.board.read(|flash| flash.settings.accounts(&phone.model));
+    for account in accounts {
+        let outcome = register_account(phone, &account).await;
+        report.registrations.push(RegistrationOutcome { account, outcome });
+    }
+    report.registered = !report.registrations.is_empty() && report.registrations.iter().all(|one| one.outcome.is_ok());
+}
+
+async fn register_account(phone: &YealinkPhone, account: &Account) -> Result<(), String> {
+    let url = phone.network.read(|names| names.get(&account.target).cloned());
+    let url = url.ok_or_else(|| format!("'{}' cannot be resolved", account.target))?;
+    let request = json!({
+        "username": account.user_name, "authname": account.auth_name, "password": account.password,
+        "transport": account.transport, "domain": account.server,
+        "addr": phone.board.read(|flash| flash.sip_address.clone()).unwrap_or_default(),
+    });
+    let body = request.to_string().into_bytes();
+    let answer = fetch::post(&url, &[("Content-Type", "application/json")], body).await?;
+    let answer: RegisterAnswer = serde_json::from_slice(&answer.body).map_err(|error| error.to_string())?;
+    if answer.ok { Ok(()) } else { Err(answer.reason) }
+}

@@ -1,0 +1,178 @@
+//! A simulated Yealink redirection service: our reading of its XML-RPC interface (document of version 1.3, and 1.6
+//! for the unique URL) and of the texts that published clients met in practice. Answers have the form of the Apache
+//! XML-RPC library: the text beside the boolean has no type element.
+
+mod methods;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::{io, time::Duration};
+
+use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use gangway_base::mac::Mac;
+pub use state::{Call, RpsEntry, RpsServer, RpsState, RpsSwitches};
+
+use crate::{
+    board::Board,
+    gate::Gates,
+    host::HostHandle,
+    server::{SimServer, basic, out_of_order},
+    xmlrpc::{Answer, Style, read_call, write_answer},
+};
+
+/// A running redirection service. Cheap to clone; all clones are one.
+#[derive(Debug, Clone)]
+pub struct YealinkRps {
+    board: Board<RpsState>,
+    gates: Gates,
+    server: SimServer,
+}
+
+impl YealinkRps {
+    /// Starts the service with one account.
+    pub async fn start(host: &HostHandle, user: &str, password: &str) -> io::Result<Self> {
+        let board = Board::new(RpsState::new(user, password));
+        let gates = Gates::default();
+        let (state, doors) = (board.clone(), gates.clone());
+        let server = SimServer::start(host, move |services| {
+            let (board, gates) = (state.clone(), doors.clone());
+            let call = move |request: HttpRequest, body: web::Bytes| {
+                let (board, gates) = (board.clone(), gates.clone());
+                async move { call(&board, &gates, &request, &body).await }
+            };
+            let board = state.clone();
+            let ask = move |query: web::Query<Vec<(String, String)>>| {
+                let answer = redirect(&board, &query);
+                async move { answer }
+            };
+            services
+                .route("/xmlrpc", web::post().to(call.clone()))
+                .route("/xmlrpc/", web::post().to(call))
+                .route("/service.do", web::get().to(ask));
+        })
+        .await?;
+        Ok(Self { board, gates, server })
+    }
+
+    /// Everything it knows and has recorded; to look into and to wait on.
+    #[must_use]
+    pub fn board(&self) -> &Board<RpsState> {
+        &self.board
+    }
+
+    /// The gates: `<method>` holds a call before it is carried out, `<method> answer` afterwards.
+    #[must_use]
+    pub fn gates(&self) -> &Gates {
+        &self.gates
+    }
+
+    /// The address clients of the XML-RPC interface use.
+    #[must_use]
+    pub fn xmlrpc_url(&self) -> String {
+        format!("{}/xmlrpc", self.server.base())
+    }
+
+    /// The address factory-fresh phones ask, without path.
+    #[must_use]
+    pub fn phone_url(&self) -> String {
+        self.server.base()
+    }
+
+    /// Refuses connections until [`YealinkRps::start_again`].
+    pub async fn stop(&self) {
+        self.server.stop().await;
+    }
+
+    /// Comes back on the same port.
+    pub async fn start_again(&self) -> io::Result<()> {
+        self.server.start_again().await
+    }
+
+    /// Changes a behaviour.
+    pub fn switch(&self, set: impl FnOnce(&mut RpsSwitches)) {
+        self.board.change(|state| set(&mut state.switches));
+    }
+
+    /// A phone that belongs to another customer.
+    pub fn add_foreign_phone(&self, mac: Mac, url: &str) {
+        let entry =
+            RpsEntry { owner: "somebody else".into(), server: "elsewhere".into(), unique_url: Some(url.into()) };
+        self.board.change(|state| state.phones.insert(mac.to_string(), entry));
+    }
+
+    /// A server name that belongs to another customer: names are unique over all of them.
+    pub fn add_foreign_server(&self, name: &str, url: &str) {
+        let server = RpsServer { owner: "somebody else".into(), url: url.into() };
+        self.board.change(|state| state.servers.insert(name.into(), server));
+    }
+
+    /// Where a phone is sent now.
+    #[must_use]
+    pub fn target(&self, mac: Mac) -> Option<String> {
+        self.board.read(|state| state.target(&mac.to_string()))
+    }
+
+    /// The calls of one method, in order.
+    #[must_use]
+    pub fn calls(&self, method: &str) -> Vec<Call> {
+        self.board.read(|state| state.calls.iter().filter(|call| call.method == method).cloned().collect())
+    }
+}
+
+/// One XML-RPC call over HTTP.
+async fn call(board: &Board<RpsState>, gates: &Gates, request: &HttpRequest, body: &[u8]) -> HttpResponse {
+    let switches = board.read(|state| state.switches.clone());
+    if let Some(status) = switches.status {
+        return out_of_order(status);
+    }
+    let Some(account) = account(board, request) else {
+        board.change(|state| state.refused_logins += 1);
+        return HttpResponse::Unauthorized()
+            .insert_header((header::WWW_AUTHENTICATE, "Basic realm=\"XML-RPC\""))
+            .finish();
+    };
+    let answer = match read_call(&String::from_utf8_lossy(body)) {
+        Err(problem) => Answer::Fault(format!("Failed to parse XML-RPC request: {problem}")),
+        Ok((method, params)) => {
+            if let Some(pause) = switches.slow {
+                tokio::time::sleep(pause.min(Duration::from_secs(60))).await;
+            }
+            let name = method.strip_prefix("redirect.").unwrap_or(&method);
+            gates.pass(name).await;
+            let answer = board.change(|state| {
+                let answer = state.perform(&account, &method, &params);
+                let call = Call { method: name.into(), params: params.clone(), answer: answer.brief() };
+                state.calls.push(call);
+                answer
+            });
+            gates.pass(&format!("{name} answer")).await;
+            answer
+        }
+    };
+    HttpResponse::Ok()
+        .content_type("text/xml")
+        .body(write_answer(&answer, Style { pretty: switches.pretty, typed: false }))
+}
+
+fn account(board: &Board<RpsState>, request: &HttpRequest) -> Option<String> {
+    let (user, password) = basic(request)?;
+    let right = board.read(|state| state.accounts.get(&user).is_some_and(|own| *own == password));
+    right.then_some(user)
+}
+
+/// What a factory-fresh phone gets: a redirect to its provisioning URL.
+fn redirect(board: &Board<RpsState>, query: &[(String, String)]) -> HttpResponse {
+    let field = |name: &str| query.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.as_str());
+    let mac = field("mac").parse::<Mac>().map(|mac| mac.to_string()).unwrap_or_default();
+    let target = board.change(|state| {
+        state.phone_requests.push(mac.clone());
+        state.switches.status.is_none().then(|| state.target(&mac)).flatten()
+    });
+    match target {
+        Some(url) if field("method") == "redirect" => {
+            HttpResponse::Found().insert_header((header::LOCATION, url)).finish()
+        }
+        _ => HttpResponse::NotFound().finish(),
+    }
+}

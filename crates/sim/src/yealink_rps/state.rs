@@ -1,0 +1,93 @@
+//! What the redirection service knows.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use crate::xmlrpc::Value;
+
+/// A phone that is registered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RpsEntry {
+    /// The account it belongs to.
+    pub owner: String,
+    /// Name of the server entry.
+    pub server: String,
+    /// Its own URL, which wins over the server's.
+    pub unique_url: Option<String>,
+}
+
+/// A server entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RpsServer {
+    /// The account that made it.
+    pub owner: String,
+    /// Where its phones are sent.
+    pub url: String,
+}
+
+/// A call as it came, and what was answered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Call {
+    /// Without `redirect.`.
+    pub method: String,
+    /// The parameters.
+    pub params: Vec<Value>,
+    /// The text of the answer.
+    pub answer: String,
+}
+
+/// Behaviours a test can choose.
+#[derive(Debug, Clone, Default)]
+pub struct RpsSwitches {
+    /// Every call gets this HTTP status.
+    pub status: Option<u16>,
+    /// Every call takes this long (one minute at most).
+    pub slow: Option<Duration>,
+    /// `registerDeviceWithUniqueUrl` does not exist.
+    pub no_unique_url: bool,
+    /// Answers are indented.
+    pub pretty: bool,
+    /// Override takes a phone over from another customer (the documents disagree).
+    pub override_takes_over: bool,
+}
+
+/// Everything the service knows and has recorded.
+#[derive(Debug)]
+pub struct RpsState {
+    /// Passwords by user.
+    pub accounts: BTreeMap<String, String>,
+    /// Server entries by name, of all customers.
+    pub servers: BTreeMap<String, RpsServer>,
+    /// Phones by MAC (12 lower-case hex digits), of all customers.
+    pub phones: BTreeMap<String, RpsEntry>,
+    /// MACs that are Yealink's; empty means every MAC.
+    pub known_ouis: Vec<String>,
+    /// Calls in order.
+    pub calls: Vec<Call>,
+    /// Calls with wrong or no credentials.
+    pub refused_logins: usize,
+    /// MACs of phones that asked where to go, in order.
+    pub phone_requests: Vec<String>,
+    /// Behaviours.
+    pub switches: RpsSwitches,
+}
+
+impl RpsState {
+    pub(super) fn new(user: &str, password: &str) -> Self {
+        Self {
+            accounts: BTreeMap::from([(user.to_owned(), password.to_owned())]),
+            servers: BTreeMap::new(),
+            phones: BTreeMap::new(),
+            known_ouis: Vec::new(),
+            calls: Vec::new(),
+            refused_logins: 0,
+            phone_requests: Vec::new(),
+            switches: RpsSwitches::default(),
+        }
+    }
+
+    pub(super) fn target(&self, mac: &str) -> Option<String> {
+        let entry = self.phones.get(mac)?;
+        let of_server = || self.servers.get(&entry.server).map(|server| server.url.clone());
+        entry.unique_url.clone().or_else(of_server)
+    }
+}

@@ -1,0 +1,158 @@
+//! What comes in over a socket that somebody opened to us. Before login a stranger decides what is sent, so nothing
+//! longer than a login gets into memory, and not many of those; after it messages may be long and come in pieces of any
+//! size. Both are judged by what a frame's header announces ([`gangway_wire::websocket`]).
+
+use actix_http::BoxedPayloadStream;
+use actix_web::{
+    FromRequest, HttpRequest, HttpResponse, dev,
+    web::{self, Bytes, BytesMut},
+};
+use actix_ws::{AggregatedMessage, AggregatedMessageStream, CloseCode, Item, Message, MessageStream, ProtocolError};
+use gangway_wire::{
+    appws::{IN_LIMIT, PRE_LOGIN_LIMIT},
+    websocket::{FrameFault, FrameLimits},
+};
+
+use crate::net::frames::{FrameGate, FrameStream};
+
+/// Everything a stranger may send until the login: a login takes two messages.
+const PRE_LOGIN_TOTAL: u64 = 32 * PRE_LOGIN_LIMIT as u64;
+const STRANGER: FrameLimits =
+    FrameLimits { frame: PRE_LOGIN_LIMIT, message: PRE_LOGIN_LIMIT, total: Some(PRE_LOGIN_TOTAL) };
+const KNOWN: FrameLimits = FrameLimits { frame: IN_LIMIT, message: IN_LIMIT, total: None };
+
+/// The messages of one socket.
+pub(super) struct Incoming {
+    gate: FrameGate,
+    stage: Option<Stage>,
+}
+
+enum Stage {
+    Stranger { stream: MessageStream, pieces: BytesMut },
+    Known(AggregatedMessageStream),
+}
+
+/// Why nothing more is taken from a socket.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    /// Said to the peer.
+    pub(super) code: CloseCode,
+    /// A sentence for it.
+    pub(super) reason: String,
+}
+
+/// Answers an upgrade request.
+pub(super) async fn open(
+    request: &HttpRequest,
+    payload: web::Payload,
+) -> Result<(HttpResponse, actix_ws::Session, Incoming), actix_web::Error> {
+    let gate = FrameGate::new(STRANGER);
+    let judged: BoxedPayloadStream = Box::pin(FrameStream::new(payload.into_inner(), gate.clone()));
+    let mut judged = dev::Payload::from(judged);
+    let payload = web::Payload::from_request(request, &mut judged).await?;
+    let (response, session, stream) = actix_ws::handle(request, payload)?;
+    Ok((response, session, Incoming::new(stream, gate)))
+}
+
+impl Incoming {
+    /// Of a socket nobody logged in on yet.
+    fn new(stream: MessageStream, gate: FrameGate) -> Self {
+        let stream = stream.max_frame_size(PRE_LOGIN_LIMIT);
+        Self { gate, stage: Some(Stage::Stranger { stream, pieces: BytesMut::new() }) }
+    }
+
+    /// Somebody has logged in: long messages are taken from now on.
+    pub(super) fn trust(&mut self) {
+        self.gate.set(KNOWN);
+        self.stage = match self.stage.take() {
+            Some(Stage::Stranger { stream, .. }) => Some(Stage::Known(
+                stream.max_frame_size(IN_LIMIT).aggregate_continuations().max_continuation_size(IN_LIMIT),
+            )),
+            other => other,
+        };
+    }
+
+    /// The next message; safe to be dropped while it waits.
+    pub(super) async fn next(&mut self) -> Option<Result<AggregatedMessage, Refusal>> {
+        Some(self.message().await?.map_err(|error| self.refusal(&error)))
+    }
+
+    async fn message(&mut self) -> Option<Result<AggregatedMessage, ProtocolError>> {
+        match self.stage.as_mut()? {
+            Stage::Known(stream) => stream.recv().await,
+            Stage::Stranger { stream, pieces } => loop {
+                let message = match stream.recv().await? {
+                    Ok(message) => message,
+                    Err(error) => return Some(Err(error)),
+                };
+                if let Some(whole) = whole(message, pieces).transpose() {
+                    return Some(whole);
+                }
+            },
+        }
+    }
+
+    fn refusal(&self, error: &ProtocolError) -> Refusal {
+        let Some(fault) = self.gate.fault() else {
+            let code = if matches!(error, ProtocolError::Overflow) { CloseCode::Size } else { CloseCode::Protocol };
+            return Refusal { code, reason: error.to_string() };
+        };
+        let code = match fault {
+            FrameFault::FrameTooLong { .. } | FrameFault::MessageTooLong { .. } => CloseCode::Size,
+            FrameFault::ControlTooLong => CloseCode::Protocol,
+            FrameFault::TotalTooLong { .. } => CloseCode::Policy,
+        };
+        Refusal { code, reason: fault.to_string() }
+    }
+}
+
+/// Joins a text that comes in pieces, as far as a login may be long.
+fn whole(message: Message, pieces: &mut BytesMut) -> Result<Option<AggregatedMessage>, ProtocolError> {
+    let (piece, first, last) = match message {
+        Message::Text(text) => return Ok(Some(AggregatedMessage::Text(text))),
+        Message::Binary(bytes) => return Ok(Some(AggregatedMessage::Binary(bytes))),
+        Message::Ping(bytes) => return Ok(Some(AggregatedMessage::Ping(bytes))),
+        Message::Pong(bytes) => return Ok(Some(AggregatedMessage::Pong(bytes))),
+        Message::Close(reason) => return Ok(Some(AggregatedMessage::Close(reason))),
+        Message::Nop => return Ok(None),
+        Message::Continuation(Item::FirstText(piece)) => (piece, true, false),
+        Message::Continuation(Item::FirstBinary(_)) => return Err(ProtocolError::ContinuationNotStarted),
+        Message::Continuation(Item::Continue(piece)) => (piece, false, false),
+        Message::Continuation(Item::Last(piece)) => (piece, false, true),
+    };
+    if first {
+        pieces.clear();
+    }
+    if pieces.len() + piece.len() > PRE_LOGIN_LIMIT {
+        return Err(ProtocolError::Overflow);
+    }
+    pieces.extend_from_slice(&piece);
+    if !last {
+        return Ok(None);
+    }
+    let text: Bytes = std::mem::take(pieces).freeze();
+    let text = String::from_utf8(text.to_vec()).map_err(|_error| ProtocolError::BadOpCode)?;
+    Ok(Some(AggregatedMessage::Text(text.into())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn piece(item: Item, pieces: &mut BytesMut) -> Result<Option<AggregatedMessage>, ProtocolError> {
+        whole(Message::Continuation(item), pieces)
+    }
+
+    #[test]
+    fn a_login_may_come_in_pieces_but_not_be_longer_than_one() {
+        let mut pieces = BytesMut::new();
+        assert!(piece(Item::FirstText(Bytes::from_static(b"{\"mt\":")), &mut pieces).unwrap().is_none());
+        let text = piece(Item::Last(Bytes::from_static(b"\"x\"}")), &mut pieces).unwrap();
+        assert_eq!(text, Some(AggregatedMessage::Text("{\"mt\":\"x\"}".into())));
+        assert!(piece(Item::FirstText(vec![b'x'; PRE_LOGIN_LIMIT].into()), &mut pieces).unwrap().is_none());
+        assert!(matches!(piece(Item::Last(Bytes::from_static(b"x")), &mut pieces), Err(ProtocolError::Overflow)));
+        pieces.clear();
+        piece(Item::FirstText(Bytes::from_static(b"\xff")), &mut pieces).unwrap();
+        assert!(piece(Item::Last(Bytes::new()), &mut pieces).is_err());
+    }
+}

@@ -1,0 +1,185 @@
+//! Wrong passwords by source. Logins of people, which come from browsers everywhere, are not looked at for a time that
+//! grows with every wrong one. Logins of PBXs and services are always looked at, since a right one must get in whatever
+//! else comes from its address; but the more wrong ones a source sends, the longer each keeps one of its places.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use gangway_wire::appws::Refusal;
+use jiff::Timestamp;
+
+use crate::phone::request_evidence::network;
+
+/// Wrong passwords of people that have no pause after them.
+const FREE: u32 = 5;
+/// The first pause of a source; each further wrong password doubles it.
+const FIRST_PAUSE: Duration = Duration::from_secs(60);
+/// The longest one.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+/// Wrong passwords of any kind after which a socket is held twice as long.
+const DOUBLES: u32 = 16;
+/// How long the socket of a wrong login is held at first, and at most.
+const HOLD: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
+/// From the end of its pause a source is remembered so long.
+const REMEMBERED: Duration = Duration::from_secs(3600);
+/// Sources remembered; beyond that the one with the fewest wrong passwords is forgotten.
+const SOURCES: usize = 10_000;
+
+/// Wrong passwords of one source.
+#[derive(Debug, Clone, Copy)]
+struct Wrong {
+    /// In logins of people.
+    people: u32,
+    /// In all logins.
+    all: u32,
+    /// Logins of people are not looked at before.
+    until: Timestamp,
+    /// Forgotten then.
+    end: Timestamp,
+}
+
+/// All sources.
+#[derive(Debug, Default)]
+pub struct WrongPasswords(Mutex<HashMap<IpAddr, Wrong>>);
+
+fn after(now: Timestamp, pause: Duration) -> Timestamp {
+    now.saturating_add(pause).unwrap_or(Timestamp::MAX)
+}
+
+impl WrongPasswords {
+    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, Wrong>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts an attempt. A person's right password ends the count of people's wrong ones.
+    ///
+    /// # Errors
+    /// When logins of people from this source have to wait, this one with them.
+    pub fn attempt(&self, source: IpAddr, is_person: bool, is_proven: bool, now: Timestamp) -> Result<(), Refusal> {
+        let source = network(source);
+        let mut sources = self.lock();
+        let known = sources.get(&source).copied().filter(|wrong| wrong.end > now);
+        if is_person && known.is_some_and(|wrong| wrong.until > now) {
+            return Err(Refusal::Pause);
+        }
+        if is_proven {
+            if let Some(wrong) = sources.get_mut(&source).filter(|_| is_person) {
+                wrong.people = 0;
+            }
+            return Ok(());
+        }
+        let mut wrong = known.unwrap_or(Wrong { people: 0, all: 0, until: now, end: now });
+        wrong.all = wrong.all.saturating_add(1);
+        if is_person {
+            wrong.people = wrong.people.saturating_add(1);
+            if wrong.people >= FREE {
+                let doubled = FIRST_PAUSE.saturating_mul(1 << (wrong.people - FREE).min(16));
+                wrong.until = after(now, doubled.min(LONGEST_PAUSE));
+            }
+        }
+        wrong.end = after(wrong.until.max(now), REMEMBERED);
+        if sources.len() >= SOURCES && !sources.contains_key(&source) {
+            make_room(&mut sources, now);
+        }
+        sources.insert(source, wrong);
+        Ok(())
+    }
+
+    /// How long the socket of a login that was refused keeps its place.
+    #[must_use]
+    pub fn hold(&self, source: IpAddr, now: Timestamp) -> Duration {
+        let sources = self.lock();
+        let all = sources.get(&network(source)).filter(|wrong| wrong.end > now).map_or(0, |wrong| wrong.all);
+        HOLD.0.saturating_mul(1 << (all.saturating_sub(1) / DOUBLES).min(16)).min(HOLD.1)
+    }
+}
+
+/// Forgets what is over; where that is nothing, the source with the fewest wrong passwords.
+fn make_room(sources: &mut HashMap<IpAddr, Wrong>, now: Timestamp) {
+    sources.retain(|_, wrong| wrong.end > now);
+    if sources.len() < SOURCES {
+        return;
+    }
+    let least = sources.iter().min_by_key(|(_, wrong)| (wrong.people, wrong.all, wrong.end)).map(|(source, _)| *source);
+    if let Some(least) = least {
+        sources.remove(&least);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOURCE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_000_000 + seconds).unwrap()
+    }
+
+    #[test]
+    fn a_source_waits_longer_after_every_wrong_password_and_others_do_not() {
+        let logins = WrongPasswords::default();
+        for second in 0..5 {
+            assert_eq!(logins.attempt(SOURCE, true, false, at(second)), Ok(()));
+        }
+        // At the fifth, second 4, the first minute begins. What comes meanwhile is not looked at and does not count.
+        let mut now = 4;
+        for minutes in [1, 2, 4, 8, 16, 32, 60, 60] {
+            for second in [1, minutes * 60 - 1] {
+                assert_eq!(logins.attempt(SOURCE, true, true, at(now + second)), Err(Refusal::Pause), "{minutes}");
+                assert_eq!(logins.attempt(SOURCE, true, false, at(now + second)), Err(Refusal::Pause), "{minutes}");
+            }
+            now += minutes * 60;
+            assert_eq!(logins.attempt(SOURCE, true, false, at(now)), Ok(()), "{minutes} minutes are over");
+        }
+        assert_eq!(logins.attempt(IpAddr::from([192, 0, 2, 2]), true, false, at(now + 1)), Ok(()));
+        now += 3600;
+        assert_eq!(logins.attempt(SOURCE, true, true, at(now)), Ok(()), "the right one, after the pause");
+        for second in 1..=5 {
+            assert_eq!(logins.attempt(SOURCE, true, false, at(now + second)), Ok(()), "it counts from the beginning");
+        }
+    }
+
+    #[test]
+    fn pbxs_and_services_never_wait_and_do_not_make_people_wait() {
+        let logins = WrongPasswords::default();
+        for second in 0..1000 {
+            assert_eq!(logins.attempt(SOURCE, false, false, at(second)), Ok(()));
+        }
+        assert_eq!(logins.attempt(SOURCE, true, true, at(1000)), Ok(()));
+        for second in 1000..1010 {
+            let _ = logins.attempt(SOURCE, true, false, at(second));
+        }
+        assert_eq!(logins.attempt(SOURCE, false, true, at(1010)), Ok(()));
+    }
+
+    #[test]
+    fn wrong_logins_hold_their_places_longer() {
+        let logins = WrongPasswords::default();
+        let mut seen = vec![logins.hold(SOURCE, at(0)).as_secs()];
+        for _ in 0..100 {
+            logins.attempt(SOURCE, false, false, at(0)).unwrap();
+            seen.push(logins.hold(SOURCE, at(0)).as_secs());
+        }
+        seen.dedup();
+        assert_eq!(seen, [2, 4, 8, 16, 30]);
+        assert_eq!(logins.hold(SOURCE, at(3600)).as_secs(), 2, "an hour later nothing is known");
+    }
+
+    #[test]
+    fn memory_is_bounded_and_the_worst_sources_stay() {
+        let logins = WrongPasswords::default();
+        for second in 0..5 {
+            logins.attempt(SOURCE, true, false, at(second)).unwrap();
+        }
+        for number in 0..12_000_u32 {
+            logins.attempt(IpAddr::V4((0x0a00_0000 + number).into()), true, false, at(5)).unwrap();
+        }
+        assert_eq!(logins.lock().len(), SOURCES);
+        assert_eq!(logins.attempt(SOURCE, true, true, at(6)), Err(Refusal::Pause));
+    }
+}

@@ -1,0 +1,418 @@
+//! Places of sockets that have not logged in yet. What they may do is bounded by their number: of one source, and of all.
+//! A socket that finds no place waits for one for a moment, because app objects of a PBX come all at once. A source from
+//! which a PBX of an instance has logged in before has places of its own for that instance, which strangers and other
+//! instances cannot take. A wrong password holds its place for long only while no other socket of its source waits for one,
+//! so that the right password finds a place.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::oneshot;
+
+use crate::phone::{instance::InstanceId, request_evidence::network};
+
+/// Sockets one source may have open without having logged in, whether or not a PBX has logged in from there: a wrong
+/// password holds its place for two seconds at least, so this bounds guessing. A login takes a few round trips.
+const PER_SOURCE: usize = 16;
+/// Sockets that have not logged in, of all sources.
+const ALL: usize = 1024;
+/// The same of all sources from which a PBX has logged in before, beside the others.
+const ALL_PROVEN: usize = 512;
+/// Sockets of one source that wait for a place. Where all of them have a wrong password, sixteen places are free every two
+/// seconds: the last of these sockets waits eight seconds, which is less than [`PATIENCE`].
+const WAITING_PER_SOURCE: usize = 64;
+/// Sockets of all sources that wait for a place. Each keeps the head of its request, which may be as long as a head may be.
+const WAITING: usize = 512;
+/// How long one waits: within that time the sockets before it have logged in or have failed.
+const PATIENCE: Duration = Duration::from_secs(12);
+/// Sources remembered per instance; the oldest is forgotten.
+const PROVEN_PER_INSTANCE: usize = 32;
+
+/// The fact that holds the sources from which a PBX has logged in, so that they have their places after a restart too.
+pub const FACT: &str = "pbx.sources";
+
+/// Places, one set for all listeners.
+#[derive(Debug, Default)]
+pub struct Places(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    strangers: Counts,
+    proven: Counts,
+    /// In the order in which they came.
+    waiting: VecDeque<Waiting>,
+    sources: HashMap<InstanceId, VecDeque<IpAddr>>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    all: usize,
+    of: HashMap<IpAddr, HashMap<InstanceId, usize>>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    client: Client,
+    place: oneshot::Sender<Place>,
+}
+
+/// What a socket is counted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Client {
+    instance: InstanceId,
+    source: IpAddr,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Stranger,
+    Proven,
+}
+
+/// The place of one socket; free again when dropped.
+#[derive(Debug)]
+pub struct Place {
+    places: Arc<Places>,
+    client: Client,
+    kind: Kind,
+}
+
+impl Counts {
+    /// Of a source at all instances.
+    fn of(&self, source: IpAddr) -> usize {
+        self.of.get(&source).map_or(0, |instances| instances.values().sum())
+    }
+
+    /// Of a source at one instance.
+    fn at(&self, client: Client) -> usize {
+        self.of.get(&client.source).and_then(|instances| instances.get(&client.instance)).copied().unwrap_or_default()
+    }
+
+    fn add(&mut self, client: Client) {
+        *self.of.entry(client.source).or_default().entry(client.instance).or_default() += 1;
+        self.all += 1;
+    }
+
+    fn remove(&mut self, client: Client) {
+        let Some(instances) = self.of.get_mut(&client.source) else { return };
+        let Some(own) = instances.get_mut(&client.instance) else { return };
+        (*own, self.all) = (*own - 1, self.all - 1);
+        if *own == 0 {
+            instances.remove(&client.instance);
+        }
+        if instances.is_empty() {
+            self.of.remove(&client.source);
+        }
+    }
+}
+
+impl State {
+    fn is_proven(&self, client: Client) -> bool {
+        self.sources.get(&client.instance).is_some_and(|sources| sources.contains(&client.source))
+    }
+
+    fn counts(&mut self, kind: Kind) -> &mut Counts {
+        match kind {
+            Kind::Stranger => &mut self.strangers,
+            Kind::Proven => &mut self.proven,
+        }
+    }
+
+    /// Whether there is a place for the client, and which.
+    fn free(&self, client: Client) -> Option<Kind> {
+        let proven = self.proven.at(client);
+        // A source has at most as many as are free: where many sources come, each gets fewer.
+        let has_room = |own: usize, counts: &Counts, all: usize| own < PER_SOURCE.min(all.saturating_sub(counts.all));
+        if self.is_proven(client) && has_room(proven + self.strangers.at(client), &self.proven, ALL_PROVEN) {
+            return Some(Kind::Proven);
+        }
+        has_room(proven + self.strangers.of(client.source), &self.strangers, ALL).then_some(Kind::Stranger)
+    }
+
+    /// Those before the client in its queue: of its source, and where that is proven, at its instance.
+    fn waiting_before(&self, client: Client) -> usize {
+        let is_proven = self.is_proven(client);
+        let is_before =
+            |other: Client| other.source == client.source && (!is_proven || other.instance == client.instance);
+        self.waiting.iter().filter(|waiting| is_before(waiting.client)).count()
+    }
+}
+
+impl Places {
+    /// With the sources of earlier runs: instance and the value of its fact.
+    #[must_use]
+    pub fn remembered(facts: impl IntoIterator<Item = (InstanceId, String)>) -> Arc<Self> {
+        let parse = |value: String| value.split(' ').filter_map(|source| source.parse().ok()).collect();
+        let sources = facts.into_iter().map(|(instance, value)| (instance, parse(value))).collect();
+        Arc::new(Self(Mutex::new(State { sources, ..State::default() })))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place for a socket of `source` at `instance`; waits for one if there is none. `None` when none came free in time,
+    /// or too many wait already. A caller that drops the future waits no longer.
+    pub async fn enter(self: &Arc<Self>, instance: InstanceId, source: IpAddr) -> Option<Place> {
+        // One customer's end of an IPv6 network is one source.
+        let client = Client { instance, source: network(source) };
+        let waiting = {
+            let mut state = self.lock();
+            state.waiting.retain(|waiting| !waiting.place.is_closed());
+            // Sockets that wait already come first.
+            let own = state.waiting_before(client);
+            if own == 0
+                && let Some(kind) = state.free(client)
+            {
+                return Some(self.take(&mut state, client, kind));
+            }
+            let free = WAITING.saturating_sub(state.waiting.len());
+            if own >= WAITING_PER_SOURCE.min(free) {
+                return None;
+            }
+            let (place, waiting) = oneshot::channel();
+            state.waiting.push_back(Waiting { client, place });
+            waiting
+        };
+        // A socket before this one may have given up.
+        self.hand_out();
+        let place = tokio::time::timeout(PATIENCE, waiting).await;
+        place.ok()?.ok()
+    }
+
+    fn take(self: &Arc<Self>, state: &mut State, client: Client, kind: Kind) -> Place {
+        state.counts(kind).add(client);
+        Place { places: Arc::clone(self), client, kind }
+    }
+
+    /// Gives free places to those that wait.
+    fn hand_out(self: &Arc<Self>) {
+        // A place that nobody took is given back outside the lock.
+        let mut left = Vec::new();
+        let mut state = self.lock();
+        let waiting = std::mem::take(&mut state.waiting);
+        for one in waiting {
+            if one.place.is_closed() {
+                continue;
+            }
+            match state.free(one.client) {
+                Some(kind) => left.extend(one.place.send(self.take(&mut state, one.client, kind)).err()),
+                None => state.waiting.push_back(one),
+            }
+        }
+        drop(state);
+        drop(left);
+    }
+
+    /// A PBX has logged in from `source`. The value of the instance's fact, when it is another than before.
+    pub fn prove(self: &Arc<Self>, instance: InstanceId, source: IpAddr) -> Option<String> {
+        let source = network(source);
+        let mut state = self.lock();
+        let sources = state.sources.entry(instance).or_default();
+        if sources.contains(&source) {
+            return None;
+        }
+        if sources.len() >= PROVEN_PER_INSTANCE {
+            sources.pop_front();
+        }
+        sources.push_back(source);
+        let fact = sources.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        drop(state);
+        // Others of this source may wait.
+        self.hand_out();
+        Some(fact)
+    }
+}
+
+impl Place {
+    /// Whether a socket waits that could have this place: of the same source, at the same instance where it is proven.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        let state = self.places.lock();
+        let Client { instance, source } = self.client;
+        let fits = |other: Client| {
+            let is_shared = || self.kind == Kind::Stranger && !state.is_proven(other);
+            other.source == source && (other.instance == instance || is_shared())
+        };
+        state.waiting.iter().any(|waiting| fits(waiting.client) && !waiting.place.is_closed())
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let has_waiting = {
+            let mut state = self.places.lock();
+            state.counts(self.kind).remove(self.client);
+            !state.waiting.is_empty()
+        };
+        if has_waiting {
+            self.places.hand_out();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    const INSTANCE: InstanceId = InstanceId(1);
+
+    fn host(number: u8) -> IpAddr {
+        IpAddr::from([192, 0, 2, number])
+    }
+
+    /// A place that is there without waiting.
+    fn now(places: &Arc<Places>, source: IpAddr) -> Option<Place> {
+        places.enter(INSTANCE, source).now_or_never().flatten()
+    }
+
+    /// Sixteen of each of so many sources.
+    fn crowd(places: &Arc<Places>, sources: u32) -> Vec<Place> {
+        let of = |source: u32| IpAddr::V4((0x0b00_0000 + source).into());
+        (0..sources).flat_map(|source| (0..PER_SOURCE).filter_map(move |_| now(places, of(source)))).collect()
+    }
+
+    #[actix_rt::test]
+    async fn a_source_has_a_bounded_number_of_sockets_before_login() {
+        let places = Arc::new(Places::default());
+        let mut inside: Vec<Place> = (0..PER_SOURCE).map(|_| now(&places, host(1)).unwrap()).collect();
+        assert!(now(&places, host(1)).is_none());
+        assert!(now(&places, host(2)).is_some());
+        inside.pop();
+        assert!(now(&places, host(1)).is_some());
+        drop(inside);
+        assert!(places.lock().strangers.of.is_empty());
+    }
+
+    #[actix_rt::test]
+    async fn an_ipv6_network_is_one_source_and_many_sources_leave_room_for_another() {
+        let places = Arc::new(Places::default());
+        let address = |number: u32| format!("2001:db8::{number:x}").parse::<IpAddr>().unwrap();
+        let inside: Vec<Place> = (0..100).filter_map(|number| now(&places, address(number))).collect();
+        assert_eq!(inside.len(), PER_SOURCE);
+        let others = crowd(&places, 64);
+        assert!(others.len() > 900, "{}", others.len());
+        assert!(now(&places, host(1)).is_some());
+        drop((inside, others));
+        assert_eq!(places.lock().strangers.all, 0);
+    }
+
+    #[actix_rt::test]
+    async fn sixty_sockets_of_one_source_get_in_one_after_the_other() {
+        let places = Arc::new(Places::default());
+        let sockets = (0..60).map(|_| {
+            let places = Arc::clone(&places);
+            async move {
+                let place = places.enter(INSTANCE, host(1)).await;
+                tokio::task::yield_now().await;
+                place.is_some()
+            }
+        });
+        let inside = futures_util::future::join_all(sockets).await;
+        assert!(inside.iter().all(|is_inside| *is_inside));
+        let state = places.lock();
+        assert!(state.strangers.of.is_empty() && state.waiting.is_empty());
+    }
+
+    #[actix_rt::test]
+    async fn those_that_wait_are_bounded_and_one_that_gave_up_takes_no_place() {
+        let places = Arc::new(Places::default());
+        let inside: Vec<Place> = (0..PER_SOURCE).map(|_| now(&places, host(1)).unwrap()).collect();
+        let mut waiting: Vec<_> = (0..WAITING_PER_SOURCE).map(|_| Box::pin(places.enter(INSTANCE, host(1)))).collect();
+        for one in &mut waiting {
+            assert!(one.now_or_never().is_none(), "it waits");
+        }
+        assert_eq!(
+            places.enter(INSTANCE, host(1)).now_or_never().map(|place| place.is_none()),
+            Some(true),
+            "refused at once"
+        );
+        assert!(now(&places, host(2)).is_some());
+        drop(waiting);
+        drop(inside);
+        let state = places.lock();
+        assert!(state.strangers.of.is_empty() && state.waiting.is_empty());
+    }
+
+    #[actix_rt::test]
+    async fn a_source_with_a_proven_pbx_has_places_that_strangers_cannot_take() {
+        let places = Arc::new(Places::default());
+        assert_eq!(places.prove(INSTANCE, host(1)).as_deref(), Some("192.0.2.1"));
+        assert_eq!(places.prove(INSTANCE, host(1)), None, "known already");
+        let strangers = crowd(&places, 5_000);
+        assert_eq!(strangers.len(), ALL);
+        assert!(now(&places, host(2)).is_none());
+        let proven: Vec<Place> = (0..60).filter_map(|_| now(&places, host(1))).collect();
+        assert_eq!(proven.len(), PER_SOURCE, "no more than any source: each could be a guess at a password");
+    }
+
+    #[actix_rt::test]
+    async fn proven_sources_are_known_after_a_restart_and_the_oldest_is_forgotten() {
+        let first = Arc::new(Places::default());
+        let facts: Vec<String> = (1..=40).filter_map(|number| first.prove(INSTANCE, host(number))).collect();
+        assert_eq!(facts.len(), 40);
+        let second = Places::remembered([(INSTANCE, facts[39].clone())]);
+        let strangers = crowd(&second, 5_000);
+        assert!(now(&second, host(40)).is_some() && now(&second, host(9)).is_some());
+        assert!(now(&second, host(8)).is_none());
+        drop(strangers);
+    }
+
+    #[actix_rt::test]
+    async fn what_waits_gets_in_when_its_source_is_proven() {
+        let places = Arc::new(Places::default());
+        let strangers = crowd(&places, 5_000);
+        let mut waiting = Box::pin(places.enter(INSTANCE, host(1)));
+        assert!((&mut waiting).now_or_never().is_none());
+        places.prove(INSTANCE, host(1));
+        assert!(waiting.await.is_some());
+        drop(strangers);
+    }
+
+    #[actix_rt::test]
+    async fn a_source_that_is_proven_meanwhile_has_no_more_places_than_before() {
+        let places = Arc::new(Places::default());
+        let inside: Vec<Place> = (0..PER_SOURCE).map(|_| now(&places, host(1)).unwrap()).collect();
+        places.prove(INSTANCE, host(1));
+        assert!(now(&places, host(1)).is_none());
+        drop(inside);
+        assert!(now(&places, host(1)).is_some());
+    }
+
+    #[actix_rt::test]
+    async fn a_place_is_wanted_while_a_socket_of_its_source_waits() {
+        let places = Arc::new(Places::default());
+        let mut inside: Vec<Place> = (0..PER_SOURCE).map(|_| now(&places, host(1)).unwrap()).collect();
+        let other = now(&places, host(2)).unwrap();
+        assert!(!inside[0].is_wanted());
+        let mut waiting = Box::pin(places.enter(INSTANCE, host(1)));
+        assert!((&mut waiting).now_or_never().is_none());
+        assert!(inside[0].is_wanted() && !other.is_wanted());
+        let mut second = Box::pin(places.enter(INSTANCE, host(1)));
+        assert!((&mut second).now_or_never().is_none());
+        inside.pop();
+        let _first = waiting.await.unwrap();
+        assert!(inside[0].is_wanted(), "one place for one of them");
+        drop(second);
+        assert!(!inside[0].is_wanted(), "it has given up");
+    }
+
+    #[actix_rt::test]
+    async fn sockets_of_one_instance_take_no_places_of_another_one_at_the_same_source() {
+        let places = Arc::new(Places::default());
+        let other = InstanceId(2);
+        places.prove(INSTANCE, host(1));
+        let at_other = |_| places.enter(other, host(1)).now_or_never().flatten();
+        let strangers: Vec<Place> = (0..60).filter_map(at_other).collect();
+        let mut waiting = Box::pin(places.enter(other, host(1)));
+        assert!((&mut waiting).now_or_never().is_none());
+        let own: Vec<Place> = (0..60).filter_map(|_| now(&places, host(1))).collect();
+        assert_eq!((strangers.len(), own.len()), (PER_SOURCE, PER_SOURCE));
+    }
+}

@@ -1,0 +1,149 @@
+//! Who may come in: a bearer token of the instance (RFC 6750), from a network that may.
+
+use std::{net::IpAddr, sync::Arc};
+
+use actix_web::http::header::{self, HeaderMap};
+use gangway_base::clock::SharedClock;
+
+use super::{Problem, route::Needs, text_of};
+use crate::{
+    http::auth::lockout::{LOCKOUT, Strikes},
+    phone::instance::Instance,
+    service::caller::{Person, Who},
+    store::{ApiToken, Shown, Store, TokenScope},
+};
+
+/// Proves tokens and counts wrong ones.
+pub struct Door {
+    store: Store,
+    clock: SharedClock,
+    strikes: Strikes,
+}
+
+impl Door {
+    /// Closed to everybody without a token.
+    #[must_use]
+    pub fn new(store: Store, clock: SharedClock) -> Self {
+        Self { store, clock, strikes: Strikes::default() }
+    }
+
+    /// The token that lets this request in. A right token passes whatever came from its address before; a wrong one
+    /// counts. For an address that is locked out only the tokens in memory count: the database is not asked for it, and
+    /// the watch brings the tokens of other processes into memory within a second.
+    ///
+    /// # Errors
+    /// 401, 403 and 429 as problems.
+    pub async fn open(
+        &self,
+        headers: &HeaderMap,
+        instance: &Instance,
+        source: IpAddr,
+        needs: Needs,
+    ) -> Result<ApiToken, Problem> {
+        if !instance.admin_from.is_empty() && !instance.admin_from.iter().any(|network| network.contains(&source)) {
+            return Err(Problem::wrong_network());
+        }
+        let now = self.clock.now();
+        let Some(shown) = bearer(headers) else { return Err(Problem::no_token()) };
+        let worth = match self.strikes.is_locked_out(source, now) {
+            true => self.store.shown_token(instance.id, shown),
+            false => self.store.prove_token(instance.id, shown).await,
+        };
+        let token = match worth {
+            Shown::Good(token) => token,
+            // Who holds an expired token does not guess.
+            Shown::Expired(_) => return Err(Problem::bad_token("The token has expired")),
+            Shown::Unknown => {
+                // Others from this address may have counted during the look.
+                if self.strikes.is_locked_out(source, now) {
+                    return Err(Problem::too_many_wrong(LOCKOUT.as_secs()));
+                }
+                self.strikes.add(source, now);
+                tracing::warn!(instance = %instance.label(), %source, "a wrong token was shown at the REST api");
+                return Err(Problem::bad_token("The token is not known, or it was revoked"));
+            }
+        };
+        if needs == Needs::Write && token.scope == TokenScope::Read {
+            return Err(Problem::read_only());
+        }
+        Ok(token)
+    }
+}
+
+/// The token of the one `Authorization` header. Two headers are none: nobody can tell which one counts.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut all = headers.get_all(header::AUTHORIZATION);
+    let (Some(_), None) = (all.next(), all.next()) else { return None };
+    let (scheme, token) = text_of(headers, &header::AUTHORIZATION)?.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("Bearer") && !token.is_empty()).then_some(token)
+}
+
+/// Whoever holds the token.
+#[must_use]
+pub fn person(instance: &Arc<Instance>, token: &ApiToken, source: IpAddr) -> Person {
+    Person { instance: Arc::clone(instance), who: Who::Token(token.name.clone()), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::HeaderValue;
+    use gangway_base::{clock::ManualClock, tasks::Tasks};
+
+    use super::*;
+    use crate::{
+        http::auth::lockout::STRIKES,
+        store::{NewToken, TOKEN_PREFIX},
+    };
+
+    fn bearing(token: &str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::AUTHORIZATION, HeaderValue::try_from(format!("Bearer {token}")).unwrap());
+        headers
+    }
+
+    fn new(name: &str) -> NewToken {
+        NewToken { name: name.into(), scope: TokenScope::Read, expires: None, created_by: "root".into() }
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_locked_out_costs_no_look_and_a_known_token_passes() {
+        let (dir, tasks) = (tempfile::tempdir().unwrap(), Tasks::new());
+        let clock: SharedClock = Arc::new(ManualClock::new("2026-07-01T08:00:00Z".parse().unwrap()));
+        let store = Store::open(dir.path(), Arc::clone(&clock), &tasks).await.unwrap();
+        let command = Store::open(dir.path(), Arc::clone(&clock), &tasks).await.unwrap();
+        let instance = Instance {
+            id: store.instance("example.com", "gangway").await.unwrap(),
+            domain: "example.com".into(),
+            name: "gangway".into(),
+            password: "secret".into(),
+            admin_password: None,
+            public_url: None,
+            phone_url: None,
+            devices_ca: None,
+            devices_pin: None,
+            admin_password_login: false,
+            admin_from: Vec::new(),
+            frame_ancestors: Vec::new(),
+        };
+        let (known, _) = store.create_token(instance.id, new("known")).await.unwrap();
+        let door = Door::new(store, clock);
+        let status = async |token: &str, host: u8| {
+            let opened = door.open(&bearing(token), &instance, [192, 0, 2, host].into(), Needs::Read).await;
+            opened.map_or_else(|problem| problem.status(), |_| 200)
+        };
+        // All at once, so that all are asked before the first is counted: the last ones are refused after the look.
+        let guess = format!("{TOKEN_PREFIX}{}", "x".repeat(43));
+        let all = futures_util::future::join_all((0..STRIKES + 5).map(|_| status(&guess, 1))).await;
+        let count = |wanted| u32::try_from(all.iter().filter(|status| **status == wanted).count()).unwrap();
+        assert_eq!([count(401), count(429)], [STRIKES, 5]);
+
+        // No watch runs here: only a look can bring in what the other process makes.
+        let (fresh, _) = command.create_token(instance.id, new("fresh")).await.unwrap();
+        let fresh = fresh.expose();
+        assert_eq!(status(fresh, 1).await, 429, "no look for an address that is locked out");
+        assert_eq!(status(known.expose(), 1).await, 200, "a known token is let in from there all the same");
+        assert_eq!(status(fresh, 2).await, 200, "a look for another address");
+        assert_eq!(status(fresh, 1).await, 200, "now it is in memory");
+    }
+}

@@ -1,0 +1,69 @@
+//! Many phones out of a file.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::IntoParams;
+
+use super::{
+    Problem,
+    model::{FieldProblem, Import, ImportCheck, ImportStarted, ProblemBody},
+    request::Call,
+    response::Answer,
+};
+
+/// How a file is imported.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub struct ImportQuery {
+    /// Only check it.
+    dry_run: Option<bool>,
+    /// Id or name of the category in Devices for phones whose line names none.
+    category: Option<String>,
+    /// Each code is valid for 7 days instead of 15 minutes.
+    rollout: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct Started {
+    lines: u64,
+}
+
+/// Checks a file of phones and provisions its good lines. UTF-8 with or without BOM or Latin-1; comma, semicolon or tab;
+/// at most 20,000 lines, 8 MiB. A head line names the columns: mac user name vendor password hwid pbx domain category.
+#[utoipa::path(post, path = "/import", tag = "import", params(ImportQuery), request_body(content = String, content_type = "text/csv"), responses((status = 200, body = ImportCheck, description = "With dryRun: what the check says"), (status = 202, body = ImportStarted, description = "It has begun; Location tells how far it is"), (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "Another one is under way, or Devices gives no codes"), (status = 422, body = ProblemBody, content_type = "application/problem+json", description = "No line can be imported")))]
+pub async fn start(mut call: Call) -> Result<Answer, Problem> {
+    let query: ImportQuery = call.query()?;
+    let checked = Value::Object(call.inquiry.check_file(&call.body)?);
+    let check = ImportCheck::deserialize(checked).map_err(|error| Problem::broken("ImportData", &error))?;
+    if query.dry_run.unwrap_or(false) {
+        return Answer::json(&check);
+    }
+    if check.good == 0 {
+        let errors = check.errors.into_iter().map(|error| FieldProblem {
+            field: error.field,
+            line: Some(error.line),
+            detail: error.text.text,
+            code: error.text.key,
+        });
+        let status = actix_web::http::StatusCode::UNPROCESSABLE_ENTITY;
+        return Err(Problem::new(status, "No line of the file can be imported.").with_errors(errors.collect()));
+    }
+    let wish = json!({ "category": query.category, "rollout": query.rollout.unwrap_or(false) });
+    let begun: Started = call.ask("ImportStart", wish).await?;
+    let address = format!("{}/import", call.base);
+    Ok(Answer::accepted(&ImportStarted { started: begun.lines, check })?.at(address))
+}
+
+/// How far the import is, or how the last one ended.
+#[utoipa::path(get, path = "/import", tag = "import", responses((status = 200, body = Import, description = "The state")))]
+pub async fn state(call: Call) -> Result<Answer, Problem> {
+    call.pass::<Import>("ImportState", json!({})).await
+}
+
+/// Ends the import after the lines under way; the same file again goes on with the rest.
+#[utoipa::path(delete, path = "/import", tag = "import", responses((status = 204, description = "It ends")))]
+pub async fn stop(mut call: Call) -> Result<Answer, Problem> {
+    call.inquiry.ask("ImportStop", json!({})).await?;
+    Ok(Answer::nothing())
+}

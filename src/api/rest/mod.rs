@@ -1,0 +1,137 @@
+//! The api for scripts, below `/<domain>/<instance>/api/v1`: bearer tokens, JSON, RFC 9457 problems. What is asked and
+//! changed is the matter of the desk behind the page ([`crate::service`]); here is how HTTP asks for it. The listener's
+//! thread finds the route, proves the token and reads the body; everything else is done on the desk's own thread.
+
+mod auth;
+mod body;
+mod docs_page;
+mod gateway;
+mod history;
+mod import;
+pub mod model;
+mod openapi;
+mod phones;
+mod problem;
+pub mod request;
+mod response;
+mod route;
+mod security_headers;
+mod settings;
+
+use std::{net::IpAddr, sync::Arc};
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{Method, header},
+    web::Payload,
+};
+use gangway_base::clock::SharedClock;
+use tokio::sync::Semaphore;
+
+use self::{auth::Door, problem::Problem, request::Call, response::Answer, route::Found, security_headers::guarded};
+pub use self::{
+    openapi::{document, operations},
+    route::{Needs, ROUTES, Route, Takes, Work},
+};
+use crate::{
+    http::{
+        client_address::{Client, Proxies},
+        interfaces::{LocalReply, Scripts},
+        server::connections::is_over_tls,
+    },
+    phone::instance::Instance,
+    service::{Desk, Inquiry},
+    store::Store,
+};
+
+/// Requests the desk works on at the same time; more are told to come back.
+const AT_ONCE: usize = 32;
+/// What follows an instance's path in every address here.
+pub const BELOW: &str = "/api/v1";
+
+/// Answers scripts.
+pub struct Rest {
+    desk: Desk,
+    door: Door,
+    turns: Arc<Semaphore>,
+    proxies: Proxies,
+}
+
+impl Rest {
+    /// In front of a desk.
+    #[must_use]
+    pub fn new(desk: Desk, store: Store, clock: SharedClock, proxies: Proxies) -> Self {
+        let turns = Arc::new(Semaphore::new(AT_ONCE));
+        Self { desk, door: Door::new(store, clock), turns, proxies }
+    }
+
+    async fn serve(
+        &self,
+        request: &HttpRequest,
+        payload: Payload,
+        instance: &Arc<Instance>,
+        path: &str,
+        source: IpAddr,
+    ) -> Result<Answer, Problem> {
+        let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
+        let (route, params) = match route::find(method, path) {
+            Found::Route(route, params) => (route, params),
+            Found::OtherMethods(allowed) => return Err(Problem::wrong_method(request.method(), &allowed)),
+            Found::Nothing => return Err(Problem::no_such_path()),
+        };
+        let base = format!("{}{BELOW}", instance.path());
+        let work = match route.work {
+            Work::Text(text) => return Ok(text(&base)),
+            Work::Desk(work) => work,
+        };
+        let token = self.door.open(request.headers(), instance, source, route.needs).await?;
+        let turn = Arc::clone(&self.turns).try_acquire_owned().map_err(|_full| Problem::busy())?;
+        let body = body::read(request.headers(), payload, route.takes).await?;
+        let person = auth::person(instance, &token, source);
+        let call = Call {
+            inquiry: Inquiry::new(&self.desk, person),
+            token,
+            params,
+            query: request.query_string().to_owned(),
+            body,
+            base,
+        };
+        let work = work(call);
+        // The turn ends with the work, not with a client that no longer waits for it.
+        let answer = self.desk.on_its_thread("rest request", async move {
+            let answer = work.await;
+            drop(turn);
+            answer
+        });
+        answer.await.unwrap_or_else(|_stopping| Err(Problem::stopping()))
+    }
+}
+
+impl Scripts for Rest {
+    fn answer(
+        self: Arc<Self>,
+        request: HttpRequest,
+        payload: Payload,
+        instance: Arc<Instance>,
+        path: String,
+    ) -> LocalReply<HttpResponse> {
+        Box::pin(async move {
+            let Some(peer) = request.peer_addr() else { return HttpResponse::BadRequest().finish() };
+            let Client { address, encrypted } =
+                self.proxies.client(peer.ip(), is_over_tls(&request), request.headers());
+            let answer = match self.serve(&request, payload, &instance, &path, address).await {
+                Ok(answer) => answer.into_response(request.headers()),
+                Err(problem) => {
+                    tracing::debug!(%address, status = problem.status(), detail = problem.detail(), "a script is refused");
+                    problem.into_response()
+                }
+            };
+            guarded(answer, encrypted)
+        })
+    }
+}
+
+/// The text of a header, where it is one.
+fn text_of<'h>(headers: &'h header::HeaderMap, name: &header::HeaderName) -> Option<&'h str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}

@@ -1,0 +1,222 @@
+//! Refusals as RFC 9457 has them.
+
+use actix_web::{
+    HttpResponse,
+    http::{
+        Method, StatusCode,
+        header::{self, HeaderName, HeaderValue},
+    },
+};
+use serde_json::Value;
+
+use super::model::{FieldProblem, ProblemBody};
+use crate::service::{Problem as Refusal, Text};
+
+/// The media type of a refusal.
+pub const MEDIA: &str = "application/problem+json";
+
+/// A request that is not carried out.
+#[derive(Debug)]
+pub struct Problem {
+    status: StatusCode,
+    detail: String,
+    code: Option<String>,
+    /// Boxed: a refusal is the other half of every result here.
+    params: Option<Box<Value>>,
+    errors: Vec<FieldProblem>,
+    headers: Vec<(HeaderName, String)>,
+    close: bool,
+}
+
+impl Problem {
+    /// With a status and a sentence.
+    pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        let detail = detail.into();
+        Self { status, detail, code: None, params: None, errors: Vec::new(), headers: Vec::new(), close: false }
+    }
+
+    fn with(mut self, name: HeaderName, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// The connection ends with the answer: what the client goes on sending is not read.
+    fn closing(mut self) -> Self {
+        self.close = true;
+        self
+    }
+
+    /// With what is wrong field by field.
+    #[must_use]
+    pub fn with_errors(mut self, errors: Vec<FieldProblem>) -> Self {
+        self.errors = errors;
+        self
+    }
+
+    /// 400: the request itself cannot be read.
+    pub fn unreadable(what: &str, reason: impl std::fmt::Display) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, format!("The {what} cannot be read: {reason}."))
+    }
+
+    /// 404 for a path that is none.
+    #[must_use]
+    pub fn no_such_path() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "There is nothing at this address; openapi.json lists what there is.")
+    }
+
+    /// 405.
+    #[must_use]
+    pub fn wrong_method(method: &Method, allowed: &[&str]) -> Self {
+        let allowed = allowed.join(", ");
+        let detail = format!("{} is not possible here; possible are {allowed}.", method.as_str());
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, detail).with(header::ALLOW, allowed).closing()
+    }
+
+    /// 408.
+    #[must_use]
+    pub fn slow(seconds: u64) -> Self {
+        let detail = format!("The body was not complete within {seconds} s.");
+        Self::new(StatusCode::REQUEST_TIMEOUT, detail).closing()
+    }
+
+    /// 413.
+    #[must_use]
+    pub fn too_large(limit: usize) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, format!("The body is longer than {limit} bytes.")).closing()
+    }
+
+    /// 415.
+    #[must_use]
+    pub fn wrong_media(expected: &str) -> Self {
+        let detail = format!("The body must be {expected}, and the Content-Type must say so.");
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail).with(header::ACCEPT, expected).closing()
+    }
+
+    /// 401 without a usable token (RFC 6750 3: no error code where no credentials were shown).
+    #[must_use]
+    pub fn no_token() -> Self {
+        let detail = "Show a token: Authorization: Bearer gw_...; `gangway tokens create` or the admin page makes one.";
+        Self::new(StatusCode::UNAUTHORIZED, detail).with(header::WWW_AUTHENTICATE, "Bearer realm=\"gangway\"").closing()
+    }
+
+    /// 401 with a token that lets nobody in.
+    #[must_use]
+    pub fn bad_token(why: &str) -> Self {
+        let challenge = format!("Bearer realm=\"gangway\", error=\"invalid_token\", error_description=\"{why}\"");
+        Self::new(StatusCode::UNAUTHORIZED, format!("{why}.")).with(header::WWW_AUTHENTICATE, challenge).closing()
+    }
+
+    /// 403 with a token that only reads.
+    #[must_use]
+    pub fn read_only() -> Self {
+        let challenge = "Bearer realm=\"gangway\", error=\"insufficient_scope\", scope=\"write\"";
+        Self::new(StatusCode::FORBIDDEN, "This token only reads; the request needs one of scope write.")
+            .with(header::WWW_AUTHENTICATE, challenge)
+            .closing()
+    }
+
+    /// 403 from a network nobody may come from.
+    #[must_use]
+    pub fn wrong_network() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "Not from this network: admin_from of the instance does not name it.")
+            .closing()
+    }
+
+    /// 429 after too many wrong tokens.
+    #[must_use]
+    pub fn too_many_wrong(seconds: u64) -> Self {
+        let detail = "Too many wrong tokens came from this address; a right one is let in at any time.";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, detail)
+            .with(header::RETRY_AFTER, seconds.to_string())
+            .with(header::WWW_AUTHENTICATE, "Bearer realm=\"gangway\", error=\"invalid_token\"")
+            .closing()
+    }
+
+    /// 503 while too many requests are under way.
+    #[must_use]
+    pub fn busy() -> Self {
+        let detail = "Too many requests are under way; come back in a moment.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).with(header::RETRY_AFTER, "1").closing()
+    }
+
+    /// 503 while the gateway stops.
+    #[must_use]
+    pub fn stopping() -> Self {
+        let detail = "The gateway stops; whether the request was carried out is in the audit.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).with(header::RETRY_AFTER, "10").closing()
+    }
+
+    /// 500: the desk said something this api does not know. The reason is in the log.
+    #[must_use]
+    pub fn broken(mt: &str, error: &serde_json::Error) -> Self {
+        tracing::error!(mt, %error, "an answer of the admin desk does not fit the REST api");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "The answer could not be put together; the log says why.")
+    }
+
+    /// The status code.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.status.as_u16()
+    }
+
+    /// The sentence.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// As HTTP.
+    #[must_use]
+    pub fn into_response(self) -> HttpResponse {
+        let body = ProblemBody {
+            kind: "about:blank".to_owned(),
+            title: self.status.canonical_reason().unwrap_or_default().to_owned(),
+            status: self.status.as_u16(),
+            detail: self.detail,
+            code: self.code,
+            params: self.params.map(|params| *params),
+            errors: self.errors,
+        };
+        let mut answer = HttpResponse::build(self.status);
+        for (name, value) in self.headers {
+            if let Ok(value) = HeaderValue::try_from(value) {
+                answer.insert_header((name, value));
+            }
+        }
+        if self.close {
+            answer.force_close();
+        }
+        answer.insert_header((header::CONTENT_TYPE, MEDIA)).body(serde_json::to_vec(&body).unwrap_or_default())
+    }
+}
+
+/// Which status a refusal of the desk is.
+fn status_of(refusal: &Refusal) -> StatusCode {
+    match refusal.text.key() {
+        "bad-request" | "bad-mac" | "bad-scope" | "bad-network" => StatusCode::BAD_REQUEST,
+        "no-phone" | "unknown-vendor" | "unknown-category" | "unknown-action" => StatusCode::NOT_FOUND,
+        "phone-is-gone" => StatusCode::GONE,
+        "import.too-large" => StatusCode::PAYLOAD_TOO_LARGE,
+        "store-failed" | "busy" | "passive" => StatusCode::SERVICE_UNAVAILABLE,
+        "devices-failed" => StatusCode::BAD_GATEWAY,
+        "settings-refused" | "bad-address" => StatusCode::UNPROCESSABLE_ENTITY,
+        // What is asked for makes sense, but not as things stand.
+        _ => StatusCode::CONFLICT,
+    }
+}
+
+fn field(name: &str, text: &Text) -> FieldProblem {
+    FieldProblem { field: name.to_owned(), line: None, detail: text.english(), code: text.key().to_owned() }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let errors = refusal.fields.iter().map(|(name, text)| field(name, text)).collect();
+        let params = serde_json::to_value(&refusal.text).ok().and_then(|mut text| Some(text.get_mut("params")?.take()));
+        Self {
+            code: Some(refusal.text.key().to_owned()),
+            params: params.map(Box::new),
+            ..Self::new(status_of(&refusal), refusal.text.english()).with_errors(errors)
+        }
+    }
+}

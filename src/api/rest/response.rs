@@ -1,0 +1,103 @@
+//! Answers that are none of a refusal.
+
+use actix_web::{
+    HttpResponse,
+    http::{
+        StatusCode,
+        header::{self, HeaderMap, HeaderValue},
+    },
+};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::{Problem, text_of};
+use crate::http::phone_files::conditional_requests::names_tag;
+
+/// What goes back.
+#[derive(Debug)]
+pub struct Answer {
+    status: StatusCode,
+    media: &'static str,
+    body: Vec<u8>,
+    links: Vec<String>,
+    location: Option<String>,
+}
+
+impl Answer {
+    /// 200 with JSON.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON.
+    pub fn json(body: &impl Serialize) -> Result<Self, Problem> {
+        Self::with(StatusCode::OK, body)
+    }
+
+    /// 202: it will happen.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON.
+    pub fn accepted(body: &impl Serialize) -> Result<Self, Problem> {
+        Self::with(StatusCode::ACCEPTED, body)
+    }
+
+    fn with(status: StatusCode, body: &impl Serialize) -> Result<Self, Problem> {
+        let body = serde_json::to_vec(body).map_err(|error| Problem::broken("answer", &error))?;
+        Ok(Self { status, media: "application/json", body, links: Vec::new(), location: None })
+    }
+
+    /// 200 with a text of another kind.
+    #[must_use]
+    pub fn text(media: &'static str, body: String) -> Self {
+        Self { status: StatusCode::OK, media, body: body.into_bytes(), links: Vec::new(), location: None }
+    }
+
+    /// 204.
+    #[must_use]
+    pub fn nothing() -> Self {
+        Self { status: StatusCode::NO_CONTENT, media: "", body: Vec::new(), links: Vec::new(), location: None }
+    }
+
+    /// With a way to a neighbour (RFC 8288).
+    #[must_use]
+    pub fn link(mut self, relation: &str, address: &str) -> Self {
+        self.links.push(format!("<{address}>; rel=\"{relation}\""));
+        self
+    }
+
+    /// With the address to look at next.
+    #[must_use]
+    pub fn at(mut self, address: String) -> Self {
+        self.location = Some(address);
+        self
+    }
+
+    /// As HTTP; 304 where the client has it already.
+    #[must_use]
+    pub fn into_response(self, asked: &HeaderMap) -> HttpResponse {
+        let mut answer = HttpResponse::build(self.status);
+        for link in self.links {
+            if let Ok(link) = HeaderValue::try_from(link) {
+                answer.append_header((header::LINK, link));
+            }
+        }
+        if let Some(location) = self.location {
+            answer.insert_header((header::LOCATION, location));
+        }
+        if self.status != StatusCode::OK {
+            return match self.body.is_empty() {
+                true => answer.finish(),
+                false => answer.insert_header((header::CONTENT_TYPE, self.media)).body(self.body),
+            };
+        }
+        let hash: String = Sha256::digest(&self.body).iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+        let etag = format!("\"{hash}\"");
+        let known = text_of(asked, &header::IF_NONE_MATCH).is_some_and(|tags| names_tag(tags, &etag));
+        answer.insert_header((header::ETAG, etag));
+        answer.insert_header((header::CACHE_CONTROL, "private, no-cache"));
+        if known {
+            answer.status(StatusCode::NOT_MODIFIED);
+            return answer.finish();
+        }
+        answer.insert_header((header::CONTENT_TYPE, self.media)).body(self.body)
+    }
+}

@@ -1,0 +1,214 @@
+//! The table of routes. The document and the listener are made from the same rows.
+
+use actix_web::http::Method;
+
+use super::{
+    docs_page, gateway, history, import, openapi, phones,
+    request::{Call, Outcome},
+    response::Answer,
+    settings,
+};
+
+/// What a route asks of whoever comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing: it tells nothing but what this program can do.
+    Nothing,
+    /// A token.
+    Read,
+    /// A token of scope write.
+    Write,
+}
+
+/// The body a route takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Takes {
+    /// None; one that comes is not read.
+    Nothing,
+    /// JSON.
+    Json,
+    /// A table of phones.
+    Csv,
+}
+
+/// What a route does.
+#[derive(Clone, Copy)]
+pub enum Work {
+    /// A text that needs no desk, made for the path it is served below.
+    Text(fn(&str) -> Answer),
+    /// A question to the desk, on its thread.
+    Desk(fn(Call) -> Outcome),
+}
+
+/// One row.
+#[derive(Clone, Copy)]
+pub struct Route {
+    /// The verb.
+    pub method: &'static str,
+    /// The path below `api/v1`, places in braces.
+    pub path: &'static str,
+    /// See [`Needs`].
+    pub needs: Needs,
+    /// See [`Takes`].
+    pub takes: Takes,
+    /// See [`Work`].
+    pub work: Work,
+}
+
+macro_rules! routes {
+    ($($method:ident $path:literal $needs:ident $takes:ident $handler:path;)*) => {
+        &[$(Route {
+            method: stringify!($method),
+            path: $path,
+            needs: Needs::$needs,
+            takes: Takes::$takes,
+            work: Work::Desk(|call| Box::pin($handler(call))),
+        }),*]
+    };
+}
+
+/// Every route that asks the desk.
+static DESK: &[Route] = routes! {
+    GET "/" Read Nothing gateway::info;
+    GET "/phones" Read Nothing phones::list;
+    GET "/phones/{mac}" Read Nothing phones::show;
+    GET "/phones/{mac}/timeline" Read Nothing phones::timeline;
+    GET "/phones/{mac}/config" Read Nothing phones::config;
+    POST "/phones/{mac}/actions/{action}" Write Json phones::act;
+    POST "/resync" Write Json phones::resync;
+    GET "/history" Read Nothing history::list;
+    DELETE "/history" Write Nothing history::prune;
+    GET "/settings" Read Nothing settings::list;
+    PATCH "/settings" Write Json settings::set;
+    GET "/settings/pending" Read Nothing settings::pending;
+    GET "/providers" Read Nothing gateway::providers;
+    GET "/vendors" Read Nothing gateway::vendors;
+    GET "/vendors/{vendor}" Read Nothing gateway::vendor;
+    POST "/vendors/{vendor}/redirect-test" Write Json settings::redirect_test;
+    GET "/categories" Read Nothing gateway::categories;
+    GET "/notices" Read Nothing gateway::notices;
+    POST "/notices/thaw" Write Json gateway::thaw;
+    GET "/connections" Read Nothing gateway::connections;
+    GET "/audit" Read Nothing history::audit;
+    POST "/import" Write Csv import::start;
+    GET "/import" Read Nothing import::state;
+    DELETE "/import" Write Nothing import::stop;
+};
+
+/// Routes that need neither token nor desk.
+static TEXTS: &[Route] = &[
+    Route {
+        method: "GET",
+        path: "/openapi.json",
+        needs: Needs::Nothing,
+        takes: Takes::Nothing,
+        work: Work::Text(openapi::openapi),
+    },
+    Route {
+        method: "GET",
+        path: "/docs",
+        needs: Needs::Nothing,
+        takes: Takes::Nothing,
+        work: Work::Text(docs_page::docs),
+    },
+];
+
+/// All of them.
+pub static ROUTES: [&[Route]; 2] = [DESK, TEXTS];
+
+/// What a request is about.
+pub enum Found {
+    /// This, with what stood at the places of the path.
+    Route(&'static Route, Vec<String>),
+    /// A path that knows other verbs only.
+    OtherMethods(Vec<&'static str>),
+    /// No path.
+    Nothing,
+}
+
+/// Finds the route of a path as it came, still percent-encoded, without what it lies below.
+#[must_use]
+pub fn find(method: &Method, path: &str) -> Found {
+    let Some(parts) = parts(path) else { return Found::Nothing };
+    let mut others = Vec::new();
+    for route in ROUTES.into_iter().flatten() {
+        let Some(params) = matched(route.path, &parts) else { continue };
+        if route.method == method.as_str() {
+            return Found::Route(route, params);
+        }
+        others.push(route.method);
+        if route.method == "GET" {
+            others.push("HEAD");
+        }
+    }
+    if others.is_empty() { Found::Nothing } else { Found::OtherMethods(others) }
+}
+
+/// The components behind `v1`, decoded. `None` where one of them is no name: a slash or a control character in it.
+fn parts(path: &str) -> Option<Vec<String>> {
+    let mut raw = path.split('/').filter(|part| !part.is_empty());
+    if raw.next() != Some("v1") {
+        return None;
+    }
+    raw.map(|part| crate::http::routing::component(part).map(std::borrow::Cow::into_owned)).collect()
+}
+
+fn matched(template: &str, parts: &[String]) -> Option<Vec<String>> {
+    let mut params = Vec::new();
+    let mut places = template.split('/').filter(|place| !place.is_empty());
+    for part in parts {
+        let place = places.next()?;
+        if place.starts_with('{') {
+            params.push(part.clone());
+        } else if place != part {
+            return None;
+        }
+    }
+    places.next().is_none().then_some(params)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(method: &Method, path: &str) -> String {
+        match find(method, path) {
+            Found::Route(route, params) => format!("{} {}", route.path, params.join(" ")),
+            Found::OtherMethods(others) => format!("only {}", others.join(" ")),
+            Found::Nothing => "nothing".to_owned(),
+        }
+    }
+
+    #[test]
+    fn paths_are_found_whole_and_decoded() {
+        for (path, expected) in [
+            ("v1", "/ "),
+            ("v1/phones", "/phones "),
+            ("v1//phones/", "/phones "),
+            ("v1/phones/80-5E-C0-12-34-56", "/phones/{mac} 80-5E-C0-12-34-56"),
+            ("v1/phones/80%3A5e/timeline", "/phones/{mac}/timeline 80:5e"),
+            ("v1/phones/x/actions/allow", "only POST"),
+            ("v1/phones/x/y", "nothing"),
+            ("v1/settings/pending", "/settings/pending "),
+            ("v1/phones/a%2fb", "nothing"),
+            ("v1/phones/..", "nothing"),
+            ("v1/phones/%2e%2e", "nothing"),
+            ("v1/phones/a%0d%0aX-Injected:%201", "nothing"),
+            ("v1/phones/%zz", "nothing"),
+            ("v2/phones", "nothing"),
+            ("", "nothing"),
+        ] {
+            assert_eq!(found(&Method::GET, path), expected, "{path}");
+        }
+        assert_eq!(found(&Method::PUT, "v1/history"), "only GET HEAD DELETE");
+    }
+
+    #[test]
+    fn whatever_changes_something_needs_a_token_that_writes() {
+        for route in ROUTES.into_iter().flatten() {
+            let changes = route.method != "GET";
+            assert_eq!(route.needs == Needs::Write, changes, "{} {}", route.method, route.path);
+            assert!(changes || route.takes == Takes::Nothing, "{}", route.path);
+        }
+    }
+}

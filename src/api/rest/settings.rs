@@ -1,0 +1,70 @@
+//! Settings by scope, and the redirect accounts made of them.
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use utoipa::IntoParams;
+
+use super::{
+    Problem,
+    model::{Pending, ProblemBody, RedirectTest, Settings, SettingsChange, SettingsChanged},
+    request::Call,
+    response::Answer,
+};
+
+/// Where values hold.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub struct ScopeQuery {
+    /// `instance` (without this), `vendor:V`, `model:V/M`, `category:C` or `phone:MAC`.
+    #[param(
+        pattern = "^(instance|vendor:[a-z0-9-]+|category:[A-Za-z0-9]+|model:[a-z0-9-]+/[A-Za-z0-9-]+|phone:(?!0{12}$)[0-9a-fA-F][02468aceACE][0-9a-fA-F]{10})$"
+    )]
+    scope: Option<String>,
+}
+
+impl ScopeQuery {
+    fn scope(&self) -> &str {
+        self.scope.as_deref().unwrap_or("instance")
+    }
+}
+
+/// The settings of a scope: what is set, what holds and where from. Secrets are never shown.
+#[utoipa::path(get, path = "/settings", tag = "settings", params(ScopeQuery), responses((status = 200, body = Settings, description = "The settings")))]
+pub async fn list(call: Call) -> Result<Answer, Problem> {
+    let query: ScopeQuery = call.query()?;
+    call.pass::<Settings>("Settings", json!({ "scope": query.scope() })).await
+}
+
+/// Sets values, or takes them back; all or nothing. A secret belongs to the address it was set for: with another scheme,
+/// host or port it is emptied, unless the same change sets it.
+#[utoipa::path(patch, path = "/settings", tag = "settings", params(ScopeQuery), request_body = SettingsChange, responses((status = 204, description = "They are set"), (status = 200, body = SettingsChanged, description = "They are set; secrets were emptied, or there is something to correct"), (status = 422, body = ProblemBody, content_type = "application/problem+json", description = "None is set; errors says which are not possible")))]
+pub async fn set(mut call: Call) -> Result<Answer, Problem> {
+    let query: ScopeQuery = call.query()?;
+    let change: SettingsChange = call.json()?;
+    let values: Map<String, Value> = change
+        .values
+        .into_iter()
+        .map(|(name, value)| (name, value.map_or(Value::Null, |value| Value::String(value.expose().to_owned()))))
+        .collect();
+    let body = json!({ "scope": query.scope(), "values": values });
+    let changed: SettingsChanged = call.ask("SettingsSet", body).await?;
+    match changed.emptied.is_empty() && changed.remarks.is_empty() {
+        true => Ok(Answer::nothing()),
+        false => Answer::json(&changed),
+    }
+}
+
+/// How many phones would get another file now.
+#[utoipa::path(get, path = "/settings/pending", tag = "settings", responses((status = 200, body = Pending, description = "The count")))]
+pub async fn pending(call: Call) -> Result<Answer, Problem> {
+    call.pass::<Pending>("SettingsPending", json!({})).await
+}
+
+/// Tries the redirect account of a vendor without changing anything at the service.
+#[utoipa::path(post, path = "/vendors/{vendor}/redirect-test", tag = "vendors", params(("vendor" = String, Path, description = "The vendor")), request_body(content = Object, description = "Empty"), responses((status = 200, body = RedirectTest, description = "What came of it"), (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "No such vendor")))]
+pub async fn redirect_test(call: Call) -> Result<Answer, Problem> {
+    let _empty: Map<String, Value> = call.json()?;
+    let body = json!({ "vendor": call.param(0) });
+    call.pass::<RedirectTest>("RedirectTest", body).await
+}

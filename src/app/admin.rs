@@ -1,0 +1,112 @@
+//! The admin app's desk, on a thread of its own.
+
+use std::sync::Arc;
+
+use gangway_base::{clock::SharedClock, tasks::Tasks};
+
+use super::{
+    StartError,
+    threads::{Threads, on},
+};
+use crate::{
+    api::pages::{self, frame_ancestors},
+    base::config::Config,
+    catalog::SharedRegistry,
+    devices::client::DevicesLinks,
+    http::{
+        auth::scan_detector::{Frozen, Scanners},
+        unlisted_proxies::UnlistedProxies,
+    },
+    net::{descriptors::Shares, egress_policy::Reach, handshake_failures::FailedHandshakes},
+    pbx::{admin_api::ConnectedPbxs, sessions::PbxSessions},
+    phone::instance::Instances,
+    provision::{Provisioning, public_urls},
+    render::Renderer,
+    service::{Deps, Desk, Scanning, rejected_logins::TurnedAwayLogins},
+    store::Store,
+};
+
+/// What it is made of.
+pub(super) struct Parts {
+    pub store: Store,
+    pub instances: Instances,
+    pub registry: SharedRegistry,
+    pub sessions: PbxSessions,
+    pub devices: DevicesLinks,
+    pub provisioning: Provisioning,
+    pub failures: Arc<FailedHandshakes>,
+    pub clock: SharedClock,
+    pub scanners: Arc<Scanners>,
+    pub turned_away: Arc<TurnedAwayLogins>,
+    pub forwarders: Arc<UnlistedProxies>,
+    pub tasks: Tasks,
+    pub shares: Shares,
+}
+
+/// Opens it.
+pub(super) async fn open(config: &Config, threads: &Threads, parts: Parts) -> Result<Desk, StartError> {
+    let Parts {
+        store,
+        instances,
+        registry,
+        sessions,
+        devices,
+        provisioning,
+        failures,
+        clock,
+        scanners,
+        forwarders,
+        turned_away,
+        tasks,
+        shares,
+    } = parts;
+    let following = frame_ancestors::follow(store.clone(), sessions.clone(), instances.clone(), tasks.clone());
+    on(&threads.admin.handle(), {
+        let tasks = tasks.clone();
+        move || tasks.spawn("frame ancestors", following)
+    })
+    .await?;
+    let certificates = super::certificates::files(config);
+    let deps = Deps {
+        build: pages::build(),
+        renderer: Renderer::new(Arc::clone(&registry), store.derive_key("etag"), 0, Arc::clone(&clock)),
+        urls: public_urls(store.clone(), instances.clone()),
+        resync: Box::new({
+            let store = store.clone();
+            move |phone| {
+                let store = store.clone();
+                Box::pin(async move { crate::sip::check_sync::ask(&store, &phone, false).await })
+            }
+        }),
+        pbx: Arc::new(ConnectedPbxs::new(sessions.clone(), store.clone())),
+        failures,
+        store,
+        instances,
+        registry,
+        sessions,
+        devices,
+        provisioning,
+        reach: Reach::public_and(config.net.allow.clone()),
+        certificates,
+        thaw: Box::new({
+            let scanners = Arc::clone(&scanners);
+            move |instance, address| scanners.thaw(instance, address)
+        }),
+        forwarders: Box::new({
+            let clock = Arc::clone(&clock);
+            move |instance| forwarders.of(instance, clock.now())
+        }),
+        scanning: Box::new({
+            let clock = Arc::clone(&clock);
+            move |instance| {
+                let told = |one: Frozen| Scanning { address: one.address, since: one.since, until: one.until };
+                scanners.frozen(instance, clock.now()).into_iter().map(told).collect()
+            }
+        }),
+        turned_away,
+        shares,
+        clock,
+        tasks,
+    };
+    on(&threads.admin.handle(), move || Desk::start(deps)).await
+}

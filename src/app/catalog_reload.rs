@@ -1,0 +1,40 @@
+//! Changed vendor folders are taken up without anybody's help.
+
+use std::{sync::Arc, time::Duration};
+
+use gangway_base::{clock::SharedClock, tasks::Tasks};
+use jiff::Timestamp;
+
+use crate::catalog::{LiveFolders, Look};
+
+/// How often the administrator's directory is looked at; a change is taken up after two equal looks.
+const ROUND: Duration = Duration::from_secs(2);
+
+/// Says what a look led to.
+pub(super) fn tell(look: &Look) {
+    match look {
+        Look::Same => {}
+        Look::Loaded => tracing::info!("the vendor folders were reloaded"),
+        Look::Refused(findings) => {
+            for finding in findings {
+                tracing::warn!(%finding, "the vendor folders are not reloaded; the last good ones serve on");
+            }
+        }
+    }
+}
+
+/// Looks every two seconds. Checking a new state takes a while, so a thread of its own does it.
+pub(super) async fn follow(folders: Arc<LiveFolders>, clock: SharedClock, tasks: Tasks) {
+    loop {
+        let next = clock.now().saturating_add(ROUND).unwrap_or(Timestamp::MAX);
+        tokio::select! {
+            () = clock.sleep_until(next) => {}
+            () = tasks.stopping() => return,
+        }
+        let folders = Arc::clone(&folders);
+        match tokio::task::spawn_blocking(move || folders.look()).await {
+            Ok(look) => tell(&look),
+            Err(error) => tracing::warn!(%error, "the vendor folders could not be looked at"),
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! One memory of who tries MAC addresses, for all ways to ask, and the administrator's word that ends it.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+use gangway_base::{clock::SharedClock, mac::Mac, tasks::Tasks};
+use jiff::Timestamp;
+use tokio::sync::broadcast::error::RecvError;
+
+use super::StartError;
+use crate::{
+    base::config::Config,
+    http::auth::{
+        scan_detector::{Attempt, Scanners},
+        source_prefix::Origin,
+    },
+    phone::{
+        admission::FirstContact,
+        instance::{InstanceId, Instances},
+        record::Phone,
+    },
+    provision,
+    sip::{Desk, Watch},
+    store::Store,
+};
+
+impl Watch for Scanners {
+    fn saw(&self, instance: InstanceId, source: IpAddr, mac: Mac, reads_like_phone: bool, now: Timestamp) {
+        self.saw(instance, Origin::source(source), Attempt { mac, reads_like_phone }, now);
+    }
+
+    fn is_frozen(&self, instance: InstanceId, source: IpAddr, opened: Option<Timestamp>, now: Timestamp) -> bool {
+        self.is_frozen(instance, Origin::source(source), opened, now)
+    }
+}
+
+/// Phones that ask by multicast; the bound addresses.
+pub(super) async fn start_pnp(
+    config: &Config,
+    store: &Store,
+    instances: &Instances,
+    watch: Arc<Scanners>,
+    clock: &SharedClock,
+    tasks: &Tasks,
+) -> Result<Vec<SocketAddr>, StartError> {
+    let arrivals = crate::sip::listen(&config.pnp).await?;
+    let addresses = arrivals.addresses();
+    let desk = Desk {
+        store: store.clone(),
+        instances: instances.clone(),
+        url_of: provision::token_urls(store.clone(), provision::public_urls(store.clone(), instances.clone())),
+        watch,
+    };
+    arrivals.serve(&desk, clock, tasks);
+    Ok(addresses)
+}
+
+/// Thaws the network for which an administrator opened a window, wherever he did it (page, REST, command, table). Runs
+/// until the gateway stops.
+pub(super) async fn follow_clicks(store: Store, scanners: Arc<Scanners>, clock: SharedClock, tasks: Tasks) {
+    let mut changes = store.changes();
+    loop {
+        let changed = tokio::select! {
+            changed = changes.recv() => changed,
+            () = tasks.stopping() => return,
+        };
+        match changed {
+            Ok(changed) => {
+                if let Some(phone) = store.roster().get(changed.id) {
+                    thaw(&scanners, &phone, clock.now());
+                }
+            }
+            Err(RecvError::Lagged(_)) => {
+                store.roster().all().iter().for_each(|phone| thaw(&scanners, phone, clock.now()));
+            }
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+fn thaw(scanners: &Scanners, phone: &Phone, now: Timestamp) {
+    if let (FirstContact::Allowed(Some(network)), Some(opened)) = (phone.window.first_contact, phone.window.opened)
+        && phone.window.is_open(now)
+    {
+        scanners.thaw_network(phone.instance, network, opened);
+    }
+}

@@ -1,0 +1,51 @@
+//! Websocket upgrades and pages as the listeners see them.
+
+use std::{net::IpAddr, sync::Arc};
+
+use actix_web::{HttpRequest, HttpResponse, web::Payload};
+use futures_util::StreamExt;
+
+use crate::{
+    api::appwebsocket::{Apis, server},
+    http::{
+        client_address::Proxies,
+        interfaces::{LocalReply, Upgrade},
+        server::connections::is_over_tls,
+    },
+    phone::instance::Instance,
+};
+
+/// AppWebsockets.
+pub struct Sockets {
+    /// What is said over them.
+    pub apis: Apis,
+    /// Whose forwarding headers are believed.
+    pub proxies: Proxies,
+}
+
+impl Sockets {
+    fn source(&self, request: &HttpRequest) -> Option<IpAddr> {
+        let peer = request.peer_addr()?;
+        Some(self.proxies.client(peer.ip(), is_over_tls(request), request.headers()).address)
+    }
+}
+
+impl Upgrade for Sockets {
+    fn upgrade(&self, request: HttpRequest, mut payload: Payload, instance: Arc<Instance>) -> LocalReply<HttpResponse> {
+        let source = self.source(&request);
+        let apis = self.apis.clone();
+        Box::pin(async move {
+            let Some(source) = source else { return HttpResponse::BadRequest().finish() };
+            let place = tokio::select! {
+                biased;
+                place = apis.places.enter(instance.id, source) => place,
+                // Frames may come after the answer only (RFC 6455, 4.1). Nothing judges them before, so none are kept; and
+                // a client that has gone gives up its turn.
+                _early = payload.next() => return server::too_early(),
+            };
+            let Some(place) = place else { return server::no_place() };
+            let answer = server::upgrade(&request, payload, (source, place), &instance, &apis).await;
+            answer.unwrap_or_else(|error| error.error_response())
+        })
+    }
+}

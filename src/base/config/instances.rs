@@ -1,0 +1,51 @@
+//! `[[instances]]`
+
+use std::path::PathBuf;
+
+use gangway_base::secret::Secret;
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+/// One tenant.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct InstanceConfig {
+    /// The PBX's system name; first component of the instance's path.
+    pub domain: String,
+    /// The instance's name; second component.
+    pub name: String,
+    /// Shared secret of the app objects; this or `password_file`.
+    #[serde(serialize_with = "gangway_base::secret::masked")]
+    pub password: Secret,
+    /// File that holds the secret (its first line).
+    pub password_file: PathBuf,
+    /// Password of the app object `gangway-admin`, and of people who log in there without a PBX; empty = `password`.
+    #[serde(serialize_with = "gangway_base::secret::masked")]
+    pub admin_password: Secret,
+    /// File that holds it (its first line).
+    pub admin_password_file: PathBuf,
+    /// Base for PBX pages (`https://host/domain/name`); empty = learned from the PBX.
+    pub public_url: String,
+    /// Base for phones; empty = `public_url`.
+    pub phone_url: String,
+    /// PEM file with an extra CA for Devices and PBX connections.
+    pub devices_ca: String,
+    /// `sha256:...` of a certificate's public key: trusts a self-signed App Platform.
+    pub devices_pin: String,
+    /// Whether people may enter `gangway-admin` by password, without a PBX.
+    pub admin_password_login: bool,
+    /// Networks (CIDR) people may come from, whatever way they log in, and scripts; empty = anywhere.
+    #[serde(deserialize_with = "super::list::one_or_many")]
+    pub admin_from: Vec<IpNet>,
+    /// Origins that may frame the admin page, besides those learned from the PBX.
+    #[serde(deserialize_with = "super::list::one_or_many")]
+    pub frame_ancestors: Vec<String>,
+}
+
+impl InstanceConfig {
+    /// `DOMAIN/NAME`.
+    #[must_use]
+    pub fn label(&self) -> String {
+        format!("{}/{}", self.domain, self.name)
+    }
+}

@@ -1,0 +1,186 @@
+//! The files of the vendors: those built in, and those of a directory that stand before them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::{self, File},
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    io::{self, Read as _},
+    path::Path,
+};
+
+use rust_embed::RustEmbed;
+
+use super::diagnostic::Finding;
+
+#[derive(RustEmbed)]
+#[folder = "vendors/"]
+struct BuiltInVendors;
+
+#[derive(RustEmbed)]
+#[folder = "templates/"]
+struct BuiltInTemplates;
+
+/// All files by path: `vendors/yealink/vendor.toml`, `templates/yealink/desk/v81/open.cfg`.
+pub(super) type Files = BTreeMap<String, String>;
+
+/// Largest file that is read from a directory.
+const MOST: u64 = 1 << 20;
+/// Folders in folders; more is a link that leads back.
+const DEEPEST: usize = 6;
+
+/// Built-in files, replaced and joined by those of `overrides` (a directory with `vendors/` and `templates/`).
+pub(super) fn read(overrides: Option<&Path>, findings: &mut Vec<Finding>) -> Files {
+    let mut files = Files::new();
+    let vendors =
+        BuiltInVendors::iter().filter_map(|name| Some((format!("vendors/{name}"), BuiltInVendors::get(&name)?.data)));
+    let templates = BuiltInTemplates::iter()
+        .filter_map(|name| Some((format!("templates/{name}"), BuiltInTemplates::get(&name)?.data)));
+    let ours = |path: &str| !path.ends_with(".md") && !path.starts_with("templates/admin/");
+    for (path, data) in vendors.chain(templates).filter(|(path, _)| ours(path)) {
+        enter(&mut files, path, data.into_owned(), findings);
+    }
+    if let Some(root) = overrides {
+        if !root.is_dir() {
+            let cure = "create it, or correct 'dir' in [vendors] of the configuration";
+            findings.push(Finding::new(&root.display().to_string(), None, "the directory does not exist", cure));
+        }
+        let mut own = Files::new();
+        for top in ["vendors", "templates"] {
+            let dir = root.join(top);
+            if dir.is_dir() {
+                walk(&dir, top, 0, &mut own, findings);
+            }
+        }
+        let names: Vec<String> = own.keys().cloned().collect();
+        files.append(&mut own);
+        strangers(&names, &files, findings);
+    }
+    files
+}
+
+/// Folders nobody reads: most likely a name was mistyped.
+fn strangers(own: &[String], files: &Files, findings: &mut Vec<Finding>) {
+    let folder = |path: &str, top: &str| {
+        let (name, _) = path.strip_prefix(top)?.split_once('/')?;
+        Some(name.to_owned())
+    };
+    let named = |top: &str| own.iter().filter_map(|path| folder(path, top)).collect::<BTreeSet<_>>();
+    let cure = "add vendors/<vendor>/vendor.toml, or give the folder the name of its vendor";
+    for (top, name) in
+        ["vendors/", "templates/"].into_iter().flat_map(|top| named(top).into_iter().map(move |n| (top, n)))
+    {
+        if !files.contains_key(&format!("vendors/{name}/vendor.toml")) {
+            findings.push(Finding::new(&format!("{top}{name}"), None, "it belongs to no vendor", cure));
+        }
+    }
+}
+
+/// What tells one state of a directory from another: names, sizes and times of its files.
+pub(super) fn fingerprint(root: &Path) -> u64 {
+    fn look(dir: &Path, depth: usize, hasher: &mut DefaultHasher) {
+        let Ok(entries) = fs::read_dir(dir) else { return };
+        let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+        paths.sort();
+        for path in paths {
+            let Ok(meta) = fs::metadata(&path) else { continue };
+            (&path, meta.len(), meta.modified().ok(), meta.is_dir()).hash(hasher);
+            if meta.is_dir() && depth < DEEPEST {
+                look(&path, depth + 1, hasher);
+            }
+        }
+    }
+    let mut hasher = DefaultHasher::new();
+    root.is_dir().hash(&mut hasher);
+    for top in ["vendors", "templates"] {
+        look(&root.join(top), 0, &mut hasher);
+    }
+    hasher.finish()
+}
+
+fn enter(files: &mut Files, path: String, data: Vec<u8>, findings: &mut Vec<Finding>) {
+    match String::from_utf8(data) {
+        Ok(text) => {
+            files.insert(path, text);
+        }
+        // Certificates of a vendor's CA may be binary; only what is parsed here must be text.
+        Err(_binary) if !path.ends_with(".toml") && !path.starts_with("templates/") => {}
+        Err(_binary) => findings.push(Finding::new(&path, None, "it is not UTF-8", "save it as UTF-8")),
+    }
+}
+
+/// The bytes of a file, at most one more than it may have.
+fn content(path: &Path) -> io::Result<Vec<u8>> {
+    let mut data = Vec::new();
+    File::open(path)?.take(MOST + 1).read_to_end(&mut data)?;
+    Ok(data)
+}
+
+fn walk(dir: &Path, name: &str, depth: usize, files: &mut Files, findings: &mut Vec<Finding>) {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) => {
+            findings.push(Finding::new(name, None, format!("it cannot be read: {error}"), "check its permissions"));
+            return;
+        }
+    };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        let inner = format!("{name}/{}", entry.file_name().to_string_lossy());
+        if path.is_dir() {
+            if inner != "templates/admin" && depth < DEEPEST {
+                walk(&path, &inner, depth + 1, files, findings);
+            }
+            continue;
+        }
+        // Editors' copies and notes are no templates.
+        if inner.ends_with(".md") || inner.ends_with('~') || entry.file_name().to_string_lossy().starts_with('.') {
+            continue;
+        }
+        // A pipe or a device has no size, and maybe no end.
+        if fs::metadata(&path).is_ok_and(|meta| !meta.is_file()) {
+            findings.push(Finding::new(&inner, None, "it is no regular file", "replace it by a file, or remove it"));
+            continue;
+        }
+        match content(&path) {
+            Ok(data) if data.len() as u64 > MOST => {
+                let reason = format!("it is larger than {} kB", MOST >> 10);
+                findings.push(Finding::new(&inner, None, reason, "remove it: no manifest or template needs that much"));
+            }
+            Ok(data) => enter(files, inner, data, findings),
+            Err(error) => {
+                findings.push(Finding::new(
+                    &inner,
+                    None,
+                    format!("it cannot be read: {error}"),
+                    "check its permissions",
+                ));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_no_end_is_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let vendor = dir.path().join("vendors/acme");
+        fs::create_dir_all(&vendor).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", vendor.join("vendor.toml")).unwrap();
+        let large = File::create(vendor.join("large.toml")).unwrap();
+        large.set_len(MOST + 1).unwrap();
+        fs::write(vendor.join("small.toml"), "x = 1").unwrap();
+        let mut findings = Vec::new();
+        let files = read(Some(dir.path()), &mut findings);
+        let said: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        assert!(files.contains_key("vendors/acme/small.toml"));
+        assert!(!files.contains_key("vendors/acme/large.toml") && !files.contains_key("vendors/acme/vendor.toml"));
+        assert!(
+            said.iter().any(|text| text.contains("large.toml") && text.contains("larger than 1024 kB")),
+            "{said:?}"
+        );
+        assert!(said.iter().any(|text| text.contains("vendor.toml") && text.contains("no regular file")), "{said:?}");
+    }
+}

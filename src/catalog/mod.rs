@@ -1,0 +1,27 @@
+//! Vendors as data: manifests, recognition of requests, templates and the checks every vendor folder must pass.
+
+pub mod diagnostic;
+pub mod discovery;
+mod display;
+pub mod family;
+mod files;
+pub mod format;
+mod line_keys;
+pub mod manifest;
+pub mod model;
+mod recognise;
+pub mod registry;
+mod reload;
+mod templates;
+mod time_zones;
+mod validate;
+
+pub use diagnostic::Finding;
+pub use format::Format;
+pub use manifest::{AuthScheme, FileKind, Provider, SameMac};
+pub use recognise::{Basis, Recognition};
+pub use registry::{Registry, SharedRegistry, Vendor};
+pub use reload::{LiveFolders, Look};
+pub use templates::TemplateFault;
+pub use time_zones::{Withheld, Zones};
+pub use validate::judge_manifest;

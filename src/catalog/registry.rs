@@ -1,0 +1,234 @@
+//! All vendors, loaded and proven.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use serde::Serialize;
+
+use super::{
+    diagnostic::Finding,
+    family::{Family, Generation},
+    files,
+    format::Fault,
+    manifest::{AuthScheme, FilePattern, Manifest, Provider, SameMac},
+    model::Model,
+    recognise::{Recogniser, Recognition},
+    templates::{TemplateFault, Templates},
+    time_zones::Zones,
+    validate,
+};
+use crate::{phone_config::Facts, settings::line_keys::KeyType};
+
+/// The registry of the process; swapped as a whole on reload.
+pub type SharedRegistry = Arc<arc_swap::ArcSwap<Registry>>;
+
+/// One vendor.
+#[derive(Debug)]
+pub struct Vendor {
+    /// Name of the folder.
+    pub name: Arc<str>,
+    /// For people.
+    pub title: String,
+    /// Its apps.
+    pub providers: Vec<Provider>,
+    /// How its phones authenticate.
+    pub auth: AuthScheme,
+    /// Its redirect services.
+    pub redirect: super::manifest::Redirect,
+    /// What its phones call time zones.
+    pub zones: Zones,
+    /// What its files call types of line keys.
+    pub key_codes: BTreeMap<KeyType, String>,
+    /// CA certificates of `vendors/<vendor>/ca/`, by path: who they issued a certificate to is this vendor's phone.
+    pub ca: Vec<(String, String)>,
+    /// The whole manifest.
+    pub manifest: Manifest,
+    /// `manifest.files`, compiled, in the same order.
+    pub(super) file_names: Vec<regex::Regex>,
+}
+
+/// All vendors.
+pub struct Registry {
+    vendors: BTreeMap<String, Vendor>,
+    recogniser: Recogniser,
+    pub(super) templates: Templates,
+    revision: u64,
+}
+
+static LOADS: AtomicU64 = AtomicU64::new(0);
+
+impl Registry {
+    /// Loads the built-in vendors and those of `overrides`, a directory with `vendors/<vendor>/` and
+    /// `templates/<vendor>/` whose files stand before the built-in ones.
+    ///
+    /// # Errors
+    /// All findings at once; nothing is loaded then.
+    pub fn load(overrides: Option<&Path>) -> Result<Self, Vec<Finding>> {
+        let mut findings = Vec::new();
+        let files = files::read(overrides, &mut findings);
+        let loaded = validate::load(&files, &mut findings);
+        let registry = Self {
+            vendors: loaded.vendors,
+            recogniser: loaded.recogniser,
+            templates: loaded.templates,
+            revision: LOADS.fetch_add(1, Ordering::Relaxed) + 1,
+        };
+        if findings.is_empty() {
+            validate::prove(&registry, &mut findings);
+        }
+        if findings.is_empty() { Ok(registry) } else { Err(findings) }
+    }
+
+    /// [`Self::load`], ready to be shared.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn load_shared(overrides: Option<&Path>) -> Result<SharedRegistry, Vec<Finding>> {
+        Ok(Arc::new(arc_swap::ArcSwap::from_pointee(Self::load(overrides)?)))
+    }
+
+    /// Who asks for what. Cheap: for every request.
+    #[must_use]
+    pub fn recognise(&self, user_agent: Option<&str>, path: Option<&str>) -> Recognition {
+        self.recogniser.recognise(user_agent, path)
+    }
+
+    /// By the name of its folder.
+    #[must_use]
+    pub fn vendor(&self, name: &str) -> Option<&Vendor> {
+        self.vendors.get(name)
+    }
+
+    /// All, by name.
+    pub fn vendors(&self) -> impl Iterator<Item = &Vendor> {
+        self.vendors.values()
+    }
+
+    /// The provider of that name and its vendor. The app is `gangway-<name>`.
+    #[must_use]
+    pub fn provider(&self, name: &str) -> Option<(&Vendor, &Provider)> {
+        self.vendors().find_map(|vendor| {
+            let provider = vendor.providers.iter().find(|provider| provider.name == name)?;
+            Some((vendor, provider))
+        })
+    }
+
+    /// Grows with every load in this process.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Renders a template in the format of its family and takes a last look at it. `open` restricts it to the open
+    /// stage.
+    ///
+    /// # Errors
+    /// File, line and reason, without values.
+    pub fn render<T: Serialize>(
+        &self,
+        vendor: &Vendor,
+        family: &Family,
+        template: &str,
+        values: &T,
+        open: bool,
+    ) -> Result<String, TemplateFault> {
+        let manifest = &vendor.manifest;
+        let format = manifest.format_of(family);
+        let name = format!("{}/{template}", vendor.name);
+        let text = self.templates.render(format, &name, values)?;
+        let in_open = |key: &str| manifest.open.keys.iter().any(|known| known == key);
+        let allowed: Option<&dyn Fn(&str) -> bool> = if open { Some(&in_open) } else { None };
+        format.finish(&text, &manifest.lines, allowed).map_err(|Fault { line, reason }| TemplateFault {
+            name,
+            line: None,
+            reason: format!("line {line} of what it writes is no good: {reason}"),
+        })
+    }
+}
+
+impl std::fmt::Debug for Registry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Registry").field("vendors", &self.vendors.keys()).field("revision", &self.revision).finish()
+    }
+}
+
+impl Vendor {
+    /// The model as the User-Agent names it, in any case.
+    #[must_use]
+    pub fn model(&self, name: &str) -> Option<&Model> {
+        self.manifest.models.iter().find(|model| model.name.eq_ignore_ascii_case(name))
+    }
+
+    /// What its templates need to know of a model.
+    #[must_use]
+    pub fn facts<'a>(&'a self, model: Option<&str>, family: &'a Family) -> Facts<'a> {
+        let known = model.and_then(|model| self.model(model));
+        let unknown = self.manifest.unknown_model_of(Some(family));
+        Facts {
+            model: known.map_or("", |model| model.name.as_str()),
+            accounts: known.map_or(unknown.accounts, |model| model.accounts),
+            line_keys: known.map_or(unknown.line_keys, |model| model.line_keys),
+            dect: known.is_some_and(|model| model.dect),
+            has_handsets: false,
+            family: &family.name,
+            capabilities: known.map_or(&[], |model| &model.capabilities),
+            languages: &self.manifest.languages,
+            tones: &self.manifest.tones,
+            zone_names: &self.zones.names,
+            key_codes: &self.key_codes,
+            web_password_longest: self.manifest.web_password.longest,
+            web_password_forbidden: &self.manifest.web_password.forbidden,
+        }
+    }
+
+    /// The family and generation of a phone: see [`Manifest::family_of`] and [`Manifest::generation_of`]. None only
+    /// for a manifest that no proof has seen.
+    #[must_use]
+    pub fn choose(
+        &self,
+        model: Option<&str>,
+        provider: Option<&str>,
+        firmware: Option<&str>,
+    ) -> Option<(&Family, &Generation)> {
+        let family = self.manifest.family_of(model, provider)?;
+        Some((family, self.manifest.generation_of(family, firmware)?))
+    }
+
+    /// The first provider that serves the model's family.
+    #[must_use]
+    pub fn provider_of(&self, model: Option<&str>) -> Option<&Provider> {
+        let family = self.manifest.family_of(model, None)?;
+        self.providers.iter().find(|one| one.families.is_empty() || one.families.contains(&family.name))
+    }
+
+    /// Whether the provider gives each user a handset of the same base.
+    #[must_use]
+    pub fn has_handsets(&self, provider: &str) -> bool {
+        self.providers.iter().any(|one| one.name == provider && one.same_mac == SameMac::Add)
+    }
+
+    /// The formats of its files, each once.
+    #[must_use]
+    pub fn formats(&self) -> BTreeSet<super::Format> {
+        self.manifest.families.iter().map(|family| self.manifest.format_of(family)).collect()
+    }
+
+    /// What its files cannot hold, where one of their formats cannot carry the value to the letter.
+    #[must_use]
+    pub fn cannot_carry(&self, value: &str) -> Option<&'static str> {
+        self.formats().into_iter().find(|format| !format.is_exact(value)).map(super::Format::cannot_carry)
+    }
+
+    /// What its own phones mean by a file's name.
+    #[must_use]
+    pub fn file(&self, name: &str) -> Option<&FilePattern> {
+        let index = self.file_names.iter().position(|regex| regex.is_match(name))?;
+        self.manifest.files.get(index)
+    }
+}

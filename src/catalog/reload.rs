@@ -1,0 +1,159 @@
+//! Vendor folders that may change while the gateway serves. A state that passes every check takes the place of the one
+//! before as a whole; one that does not is said, and the last good one serves on.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use super::{
+    diagnostic::Finding,
+    files,
+    registry::{Registry, SharedRegistry},
+};
+
+/// The folders, watched.
+#[derive(Debug)]
+pub struct LiveFolders {
+    registry: SharedRegistry,
+    dir: Option<PathBuf>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// What the last look saw.
+    seen: u64,
+    /// What was last loaded or refused.
+    judged: u64,
+    findings: Vec<Finding>,
+}
+
+/// What a look led to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Look {
+    /// Nothing changed, or it is still changing.
+    Same,
+    /// The new state serves.
+    Loaded,
+    /// It does not: these are the reasons.
+    Refused(Vec<Finding>),
+}
+
+impl LiveFolders {
+    /// The built-in folders and those of `dir`, a directory with `vendors/<vendor>/` and `templates/<vendor>/` whose
+    /// files stand before the built-in ones.
+    ///
+    /// # Errors
+    /// All findings; there is no good state to serve then.
+    pub fn open(dir: Option<&Path>) -> Result<Self, Vec<Finding>> {
+        let print = dir.map_or(0, files::fingerprint);
+        let registry = Registry::load_shared(dir)?;
+        let state = State { seen: print, judged: print, findings: Vec::new() };
+        Ok(Self { registry, dir: dir.map(Path::to_owned), state: Mutex::new(state) })
+    }
+
+    /// The state that serves.
+    #[must_use]
+    pub fn registry(&self) -> SharedRegistry {
+        Arc::clone(&self.registry)
+    }
+
+    /// What is wrong with the state on disk; empty while that one serves.
+    #[must_use]
+    pub fn findings(&self) -> Vec<Finding> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).findings.clone()
+    }
+
+    /// One look, to be repeated: a change is taken up when two looks in a row see the same, so that nobody's
+    /// half-written files are. Reads and checks files; not for a thread that serves.
+    pub fn look(&self) -> Look {
+        let Some(dir) = self.dir.as_deref() else { return Look::Same };
+        let print = files::fingerprint(dir);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let settled = std::mem::replace(&mut state.seen, print) == print;
+        if !settled || state.judged == print {
+            return Look::Same;
+        }
+        self.judge(&mut state, print)
+    }
+
+    /// Loads now, changed or not.
+    pub fn reload(&self) -> Look {
+        let print = self.dir.as_deref().map_or(0, files::fingerprint);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        self.judge(&mut state, print)
+    }
+
+    fn judge(&self, state: &mut State, print: u64) -> Look {
+        state.judged = print;
+        match Registry::load(self.dir.as_deref()) {
+            Ok(loaded) => {
+                self.registry.store(Arc::new(loaded));
+                state.findings.clear();
+                Look::Loaded
+            }
+            Err(findings) => {
+                state.findings.clone_from(&findings);
+                Look::Refused(findings)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    const FILE: &str = "templates/yealink/desk/v81/open.cfg";
+
+    fn write(dir: &Path, text: &str) {
+        let path = dir.join(FILE);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    #[test]
+    fn the_last_good_state_serves_on_until_the_next_good_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let good = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(FILE)).unwrap();
+        write(dir.path(), &good);
+        let live = LiveFolders::open(Some(dir.path())).unwrap();
+        let first = live.registry().load().revision();
+        assert_eq!(live.look(), Look::Same);
+
+        write(dir.path(), &format!("{good}{{{{ provisioning.url"));
+        assert_eq!(live.look(), Look::Same, "it may still be written");
+        let Look::Refused(findings) = live.look() else { panic!("a broken template is not refused") };
+        assert_eq!(findings, live.findings());
+        assert_eq!((findings[0].file.as_str(), findings[0].line), (FILE, Some(good.lines().count() + 1)));
+        assert_eq!(live.registry().load().revision(), first);
+        assert_eq!(live.look(), Look::Same, "what was refused once is not said again");
+
+        write(dir.path(), &format!("{good}{{# better #}}"));
+        live.look();
+        assert_eq!(live.look(), Look::Loaded);
+        assert!(live.registry().load().revision() > first);
+        assert!(live.findings().is_empty());
+
+        fs::remove_dir_all(dir.path()).unwrap();
+        live.look();
+        let Look::Refused(findings) = live.look() else { panic!("a directory that is gone is not said") };
+        assert!(findings[0].reason.contains("does not exist"));
+    }
+
+    #[test]
+    fn a_folder_nobody_reads_is_said() {
+        let dir = tempfile::tempdir().unwrap();
+        for path in ["vendors/yealnik/notes.toml", "templates/yealnik/open.cfg"] {
+            let path = dir.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        let findings = LiveFolders::open(Some(dir.path())).unwrap_err();
+        let files: Vec<&str> = findings.iter().map(|finding| finding.file.as_str()).collect();
+        assert_eq!(files, ["vendors/yealnik", "templates/yealnik"]);
+    }
+}

@@ -1,0 +1,190 @@
+//! What phones and servers believe of one another: factory certificates here, phones' certificates at the PBX, old phones
+//! and our key, and the time by which all of it is judged.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+
+use gangway_base::clock::SystemClock;
+use jiff::SignedDuration;
+
+use super::{Finding, certificates, connectivity::Offered};
+use crate::{
+    base::config::{Config, InstanceConfig},
+    catalog::{Registry, SharedRegistry},
+    http::server::client_ca_store::Issuers,
+    net::{egress_policy::Reach, sntp, tls::server_probe::Wanted},
+    phone::{facet::Wanted as Wish, instance::InstanceId, public_url::Scheme},
+    service::sip_tls_probe,
+    settings::{Effective, Lookup},
+    store::Store,
+};
+
+/// For a time server.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// From here on a clock that is off is mentioned.
+const OFF: SignedDuration = SignedDuration::from_secs(30);
+/// From here on certificates and windows are judged wrongly.
+const FAR_OFF: SignedDuration = SignedDuration::from_hours(1);
+
+/// Everything of one instance; `used` are the vendors whose app objects have ever connected.
+pub async fn all(
+    config: &Config,
+    (configured, instance): (&InstanceConfig, InstanceId),
+    store: &Store,
+    registry: &SharedRegistry,
+    used: &[&Offered],
+    findings: &mut Vec<Finding>,
+) {
+    let label = configured.label();
+    factory(&label, config, (instance, store), registry, used, findings);
+    let registry = registry.load_full();
+    if !config.https.listen.is_empty() {
+        let vendors = used.iter().filter_map(|vendor| registry.vendor(&vendor.vendor));
+        let roots: Vec<_> = vendors.map(|vendor| (vendor.title.clone(), vendor.manifest.tls.roots.clone())).collect();
+        for certificate in &config.https.certificate {
+            certificates::known(certificate, &roots, findings);
+        }
+    }
+    sip(&label, store, instance, &registry, findings).await;
+    let settings = store.layers(instance).effective(&Lookup::instance(), None);
+    clock(&label, &settings, findings).await;
+}
+
+/// Whether what settings demand of factory certificates can be met.
+fn factory(
+    label: &str,
+    config: &Config,
+    (instance, store): (InstanceId, &Store),
+    registry: &SharedRegistry,
+    used: &[&Offered],
+    findings: &mut Vec<Finding>,
+) {
+    let (issuers, wrong) = Issuers::load(Arc::clone(registry), &config.https.client_ca);
+    for sentence in wrong {
+        findings.push(Finding::error(sentence, "give PEM files of CAs, in a folder per vendor (https.client_ca)"));
+    }
+    let by_proxy = !config.net.client_subject_header.is_empty();
+    for vendor in used {
+        let lookup = Lookup { vendor: Some(&vendor.vendor), ..Lookup::instance() };
+        let settings = store.layers(instance).effective(&lookup, None);
+        if !settings.bool("require_certificate") {
+            continue;
+        }
+        let title = &vendor.title;
+        let cure = format!("`gangway settings set require_certificate false --vendor {}`, or", vendor.vendor);
+        if config.https.listen.is_empty() && !by_proxy {
+            findings.push(Finding::error(
+                format!("{label}: {title} phones must show a factory certificate, but no listener could see one"),
+                format!("{cure} let phones reach [https] directly, or have the proxy pass the subject (net.client_subject_header)"),
+            ));
+        } else if !by_proxy && !issuers.vendors().iter().any(|(known, _)| **known == *vendor.vendor) {
+            findings.push(Finding::error(
+                format!("{label}: {title} phones must show a factory certificate, but its CA is not known here"),
+                format!("{cure} put the vendor's CA as PEM into {}", place(&config.https.client_ca, &vendor.vendor)),
+            ));
+        } else if settings.scheme() == Scheme::Http {
+            findings.push(Finding::error(
+                format!(
+                    "{label}: {title} phones must show a factory certificate, but come by http, where there is none"
+                ),
+                format!("{cure} set provisioning_scheme to https"),
+            ));
+        }
+    }
+}
+
+fn place(dir: &Path, vendor: &str) -> String {
+    match dir.as_os_str().is_empty() {
+        true => format!("a directory DIR/{vendor}/ and name DIR in https.client_ca"),
+        false => dir.join(vendor).display().to_string(),
+    }
+}
+
+/// Phones whose firmware may refuse an elliptic-curve certificate, by model.
+fn old_phones(store: &Store, registry: &Registry) -> BTreeMap<String, usize> {
+    let mut found = BTreeMap::new();
+    for phone in store.roster().all() {
+        let Some(vendor) = registry.vendor(&phone.vendor).filter(|_| phone.wanted == Wish::Active) else { continue };
+        // Without a version nobody knows how old it is.
+        let (Some(firmware), model) = (phone.firmware.as_deref(), phone.model.as_deref()) else { continue };
+        let chosen = vendor.choose(model, Some(&phone.provider), Some(firmware));
+        if chosen.is_some_and(|(_, generation)| generation.needs_rsa) {
+            *found.entry(model.unwrap_or(&vendor.title).to_owned()).or_default() += 1;
+        }
+    }
+    found
+}
+
+/// Whether our keys suit the phones that are there.
+pub fn keys(config: &Config, store: &Store, registry: &Registry, findings: &mut Vec<Finding>) {
+    if !config.https.listen.is_empty() {
+        certificates::keys(&config.https.certificate, &old_phones(store, registry), findings);
+    }
+}
+
+/// Whether the SIP/TLS ports will let the phones register.
+async fn sip(label: &str, store: &Store, instance: InstanceId, registry: &Registry, findings: &mut Vec<Finding>) {
+    for ((host, port), vendors) in sip_tls_probe::ports(registry, store, instance, true) {
+        match sip_tls_probe::ask(registry, (&host, port), &vendors, &Reach::everywhere()).await {
+            Err(error) => findings.push(Finding::warning(format!("{label}: {error}"), "check firewall and port")),
+            Ok(answer) => {
+                for (vendor, issuers) in &answer.missing {
+                    findings.push(Finding::error(
+                        format!(
+                            "{label}: {} asks phones for a certificate and does not trust the CA of {vendor}: they cannot register",
+                            answer.address
+                        ),
+                        format!("add {} to the trust list of the PBX or reverse proxy", issuers.join(" or ")),
+                    ));
+                }
+                if answer.missing.is_empty() {
+                    let wants = match answer.wants {
+                        Wanted::Nothing => "asks phones for no certificate",
+                        Wanted::Certificate(_) => "asks phones for a certificate they have",
+                    };
+                    findings.push(Finding::fine(format!("{label}: {} {wants}", answer.address)));
+                }
+            }
+        }
+    }
+}
+
+/// Whether our clock agrees with the time server phones are told.
+async fn clock(label: &str, settings: &Effective, findings: &mut Vec<Finding>) {
+    let Some(host) = settings.nonempty("ntp_server_1") else { return };
+    match sntp::ahead(host, sntp::PORT, &SystemClock, PATIENCE).await {
+        Ok(ahead) => findings.push(told(label, host, ahead)),
+        Err(error) => findings.push(Finding::warning(
+            format!("{label}: the time server {host} is not reached from here: {error}"),
+            "check ntp_server_1: phones without the time refuse every certificate",
+        )),
+    }
+}
+
+fn told(label: &str, host: &str, ahead: SignedDuration) -> Finding {
+    let what = format!(
+        "{label}: this computer's clock is {} s {} {host}, by which phones judge certificates",
+        ahead.as_secs().abs(),
+        if ahead.is_negative() { "ahead of" } else { "behind" },
+    );
+    match ahead.abs() {
+        off if off >= FAR_OFF => Finding::error(what, "set the clock, or correct ntp_server_1"),
+        off if off >= OFF => Finding::warning(what, "let this computer use the same time server"),
+        _ => Finding::fine(format!("{label}: this computer's clock agrees with {host}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::check::Level;
+
+    #[test]
+    fn a_clock_that_is_off_is_told_by_how_much() {
+        let of = |seconds| told("x", "ntp.example.com", SignedDuration::from_secs(seconds));
+        assert_eq!(of(3).level, Level::Fine);
+        assert_eq!(of(-31).level, Level::Warning);
+        assert!(of(-31).what.contains("31 s ahead of ntp.example.com"), "{}", of(-31));
+        assert_eq!(of(7_200).level, Level::Error);
+        assert!(of(7_200).what.contains("7200 s behind"), "{}", of(7_200));
+    }
+}

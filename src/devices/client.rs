@@ -1,0 +1,421 @@
+//! Client links to the Devices app, kept up: one per announced Devices service and instance. The login comes from the
+//! PBX (GetServiceLogin), so a link waits while no PBX is connected, and heals by itself after a restart of either
+//! side: new discovery, new login, new session key, list loaded anew.
+
+mod codes;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError, RwLock},
+    time::Duration,
+};
+
+pub use codes::{DevicesError, DevicesStatus};
+use gangway_base::{clock::SharedClock, tasks::Tasks};
+use gangway_wire::appws::{
+    Envelope, Login,
+    client::{Action, Session},
+    devices::{Device, DevicesMessage, Domain, get_devices, get_domains, get_login_info, get_user_info},
+    services::{DEVICES_API, GetServiceLoginResult, Service, get_service_login},
+};
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::{
+    net::{
+        appwebsocket::{Link, LinkEnd, LinkError, link},
+        backoff::Backoff,
+        websocket::{self, CloseCode, WsConn, WsFrame, WsLimits},
+    },
+    pbx::sessions::PbxSessions,
+    phone::instance::InstanceId,
+};
+
+/// How long a link may take to say goodbye when it is not wanted any more.
+const GOODBYE: Duration = Duration::from_secs(3);
+
+/// What a Devices app told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DevicesEvent {
+    /// The list was loaded.
+    Listed(InstanceId),
+    /// A device was removed there.
+    Removed {
+        /// The tenant.
+        instance: InstanceId,
+        /// Its hardware id.
+        hw_id: String,
+    },
+    /// A device appeared, changed or used its code.
+    Changed {
+        /// The tenant.
+        instance: InstanceId,
+        /// The device.
+        device: Device,
+    },
+}
+
+/// What is known of one Devices app.
+#[derive(Debug, Clone, Default)]
+pub struct DevicesState {
+    /// Since when the link is up; `None` while it is down.
+    pub up: Option<Timestamp>,
+    /// Why it is down.
+    pub error: Option<String>,
+    /// How to ask it while it is up.
+    pub link: Option<Link>,
+    /// Whether our login administers all domains.
+    pub admin: bool,
+    /// Domains by id.
+    pub domains: BTreeMap<u64, Domain>,
+    /// Devices by hardware id in lower case.
+    pub devices: HashMap<String, Device>,
+}
+
+/// Devices one service may tell us of, and the longest texts of one of them together, in bytes.
+const MOST_DEVICES: usize = 100_000;
+const DEVICE_BYTES: usize = 1024;
+
+impl DevicesState {
+    /// Keeps a device, within the limits of what one service may tell.
+    fn keep(&mut self, device: Device) {
+        let texts = [&device.id, &device.hw_id, &device.product, &device.version, &device.kind];
+        let texts = texts.into_iter().chain(&device.name).chain(&device.categories);
+        let hw_id = device.hw_id.to_ascii_lowercase();
+        let is_room = self.devices.len() < MOST_DEVICES || self.devices.contains_key(&hw_id);
+        if is_room && texts.map(|text| text.len() + size_of::<String>()).sum::<usize>() <= DEVICE_BYTES {
+            self.devices.insert(hw_id, device);
+        } else {
+            tracing::debug!("a device is not kept: Devices tells of too many, or too much of it");
+        }
+    }
+}
+
+type States = Arc<RwLock<HashMap<(InstanceId, String), DevicesState>>>;
+
+/// TLS for an instance's outgoing links; made once per instance.
+pub type TlsOf = Arc<dyn Fn(InstanceId) -> Arc<rustls::ClientConfig> + Send + Sync>;
+
+/// The links to Devices. Cheap to clone, usable from any thread.
+#[derive(Clone, Default)]
+pub struct DevicesLinks {
+    states: States,
+}
+
+struct Shared {
+    sessions: PbxSessions,
+    states: States,
+    events: mpsc::Sender<DevicesEvent>,
+    tls: TlsOf,
+    clock: SharedClock,
+    tasks: Tasks,
+}
+
+impl DevicesLinks {
+    /// The states by instance and service address, for status pages and `/readyz`.
+    #[must_use]
+    pub fn states(&self) -> HashMap<(InstanceId, String), DevicesState> {
+        self.states.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Keeps links up from now on. Runs on the caller's arbiter (the sockets are not `Send`).
+    pub fn start(
+        &self,
+        sessions: PbxSessions,
+        events: mpsc::Sender<DevicesEvent>,
+        tls: TlsOf,
+        clock: SharedClock,
+        tasks: &Tasks,
+    ) {
+        let shared =
+            Arc::new(Shared { sessions, states: Arc::clone(&self.states), events, tls, clock, tasks: tasks.clone() });
+        tasks.spawn_local("devices-links", supervise(shared));
+    }
+}
+
+/// Starts a keeper for every announced service, ends those that are announced no more.
+async fn supervise(shared: Arc<Shared>) {
+    let mut changes = shared.sessions.changes();
+    let keepers: Mutex<HashMap<(InstanceId, String), CancellationToken>> = Mutex::default();
+    loop {
+        let instance = tokio::select! {
+            change = changes.recv() => match change {
+                Ok(change) => change.0,
+                // Missed some: the next change of any instance catches up with its own.
+                Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => continue,
+                Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
+            },
+            () = shared.tasks.stopping() => return,
+        };
+        let announced = shared.sessions.services(instance, DEVICES_API);
+        let connected = !shared.sessions.of(instance).is_empty();
+        let mut keepers = keepers.lock().unwrap_or_else(PoisonError::into_inner);
+        for (service, _) in &announced {
+            keepers.entry((instance, service.url.clone())).or_insert_with(|| {
+                let ended = CancellationToken::new();
+                let service = service.clone();
+                let keeper = Keeper { instance, service, shared: Arc::clone(&shared), ended: ended.clone() };
+                shared.tasks.spawn_local("devices-link", keeper.keep());
+                ended
+            });
+        }
+        // A PBX that is away takes nothing back; one that is there and no longer names the service does.
+        if connected && !announced.is_empty() {
+            keepers.retain(|(of, url), ended| {
+                let stays = *of != instance || announced.iter().any(|(service, _)| service.url == *url);
+                if !stays {
+                    ended.cancel();
+                }
+                stays
+            });
+        }
+    }
+}
+
+/// The loading of the lists, which goes on beside the reading of messages.
+type Loader<'a> = Pin<Box<dyn Future<Output = Result<(), LinkError>> + 'a>>;
+
+struct Keeper {
+    instance: InstanceId,
+    service: Service,
+    shared: Arc<Shared>,
+    ended: CancellationToken,
+}
+
+impl Keeper {
+    async fn keep(self) {
+        let Some(url) = self.service.websocket() else { return };
+        let Ok(backoff) = Backoff::new(Duration::from_secs(1), Duration::from_secs(60)) else { return };
+        let mut attempt = 0;
+        loop {
+            let end = {
+                let mut connection = std::pin::pin!(self.connect(&url));
+                tokio::select! {
+                    biased;
+                    end = &mut connection => end,
+                    _ = self.leaving() => {
+                        // It says goodbye, unless it is busy with something slower.
+                        let _ = tokio::time::timeout(GOODBYE, connection).await;
+                        break;
+                    }
+                }
+            };
+            // A link that was up starts over with the shortest pause.
+            attempt = if self.state(|state| state.up.take().is_some()) { 0 } else { attempt + 1 };
+            tracing::info!(service = %self.service.name, url = %url, reason = %end, "link to Devices down");
+            self.state(|state| (state.error, state.link) = (Some(end), None));
+            let pause = backoff.pause(attempt, rand::random());
+            let again = self.shared.clock.now().saturating_add(pause).unwrap_or(Timestamp::MAX);
+            tokio::select! {
+                () = self.shared.clock.sleep_until(again) => {}
+                _ = self.leaving() => break,
+            }
+        }
+        let key = self.key();
+        self.shared.states.write().unwrap_or_else(PoisonError::into_inner).remove(&key);
+    }
+
+    /// Completes when the link is not wanted any more, with what the peer is told.
+    async fn leaving(&self) -> CloseCode {
+        tokio::select! {
+            () = self.ended.cancelled() => CloseCode::Normal,
+            () = self.shared.tasks.stopping() => CloseCode::Away,
+        }
+    }
+
+    fn key(&self) -> (InstanceId, String) {
+        (self.instance, self.service.url.clone())
+    }
+
+    fn state<T>(&self, change: impl FnOnce(&mut DevicesState) -> T) -> T {
+        change(self.shared.states.write().unwrap_or_else(PoisonError::into_inner).entry(self.key()).or_default())
+    }
+
+    /// One connection from opening to its end; the text says why it ended.
+    async fn connect(&self, url: &Url) -> String {
+        let mut socket = match websocket::connect((self.shared.tls)(self.instance), url, WsLimits::default()).await {
+            Ok(socket) => socket,
+            Err(error) => return error.to_string(),
+        };
+        let (mut session, actions) = Session::open(self.shared.clock.now());
+        let (handle, mut end) = link();
+        let mut loader = None;
+        if let Err(reason) = self.act(actions, &mut session, &mut socket, &mut end, &handle, &mut loader).await {
+            return reason;
+        }
+        loop {
+            let now = self.shared.clock.now();
+            let timer = session.timer().unwrap_or(Timestamp::MAX);
+            let actions = tokio::select! {
+                frame = socket.next() => match frame {
+                    Some(Ok(WsFrame::Text(text))) => session.on_text(&text, now),
+                    // Pings are answered by the connection itself; binary messages are not of this protocol.
+                    Some(Ok(WsFrame::Binary(_) | WsFrame::Ping(_))) => {
+                        session.heard();
+                        Vec::new()
+                    }
+                    Some(Ok(WsFrame::Pong(_))) => {
+                        session.on_pong();
+                        Vec::new()
+                    }
+                    Some(Ok(WsFrame::Close(_))) => return "Devices closed the connection".to_owned(),
+                    Some(Err(error)) => return error.to_string(),
+                    None => return "Devices closed the connection".to_owned(),
+                },
+                Some(text) = end.next() => {
+                    session.sent(now);
+                    vec![Action::Send(text)]
+                }
+                code = self.leaving() => {
+                    socket.close(code, "").await;
+                    return "it is not wanted any more".to_owned();
+                }
+                () = self.shared.clock.sleep_until(timer) => session.on_timer(self.shared.clock.now()),
+                loaded = async { match &mut loader { Some(loader) => loader.await, None => std::future::pending().await } } => {
+                    loader = None;
+                    match loaded {
+                        Ok(()) => Vec::new(),
+                        Err(error) => return format!("Devices did not deliver its list: {error}"),
+                    }
+                }
+            };
+            if let Err(reason) = self.act(actions, &mut session, &mut socket, &mut end, &handle, &mut loader).await {
+                return reason;
+            }
+        }
+    }
+
+    async fn act<'a>(
+        &'a self,
+        actions: Vec<Action>,
+        session: &mut Session,
+        socket: &mut WsConn,
+        end: &mut LinkEnd,
+        handle: &Link,
+        loader: &mut Option<Loader<'a>>,
+    ) -> Result<(), String> {
+        let mut todo: std::collections::VecDeque<Action> = actions.into();
+        while let Some(action) = todo.pop_front() {
+            match action {
+                Action::Send(text) => {
+                    socket.send(WsFrame::Text(text.into())).await.map_err(|error| error.to_string())?;
+                }
+                Action::Ping => socket.ping().await.map_err(|error| error.to_string())?,
+                Action::NeedLogin { challenge } => {
+                    let login = self.login(&challenge).await?;
+                    todo.extend(session.login(&login));
+                }
+                Action::Ready { .. } => {
+                    tracing::info!(service = %self.service.name, "link to Devices up");
+                    self.state(|state| {
+                        state.up = Some(self.shared.clock.now());
+                        state.error = None;
+                        state.link = Some(handle.clone());
+                    });
+                    *loader = Some(Box::pin(self.load(handle.clone())));
+                }
+                Action::Deliver(message) => {
+                    if let Some(message) = end.answer(*message) {
+                        self.indication(&message).await;
+                    }
+                }
+                Action::Ignored => {}
+                Action::Close(reason) => return Err(reason.to_string()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks the PBX that announced the service for a login.
+    async fn login(&self, challenge: &str) -> Result<Login, String> {
+        let services = self.shared.sessions.services(self.instance, DEVICES_API);
+        let session = services.into_iter().find(|(service, _)| service.url == self.service.url).map(|(_, pbx)| pbx);
+        let Some(session) = session else {
+            return Err("no PBX is connected that could log us in to Devices".to_owned());
+        };
+        let answer = session
+            .link
+            .request("GetServiceLogin", |src| get_service_login(src, &self.service.name, challenge))
+            .await
+            .map_err(|error| format!("the PBX gave no login for Devices: {error}"))?;
+        match GetServiceLoginResult::parse(&answer) {
+            Some(Ok(login)) => Ok(Login::forward(&login)),
+            Some(Err(error)) => Err(format!("the PBX gave no login for Devices: {error}")),
+            None => Err("the PBX answered GetServiceLogin with something else".to_owned()),
+        }
+    }
+
+    /// Loads rights, domains and devices; later changes come as indications.
+    async fn load(&self, link: Link) -> Result<(), LinkError> {
+        let rights = match link.request("GetUserInfo", get_user_info).await {
+            Err(LinkError::Timeout | LinkError::Refused(_)) => link.request("GetLoginInfo", get_login_info).await?,
+            other => other?,
+        };
+        if let Some(DevicesMessage::UserInfo { admin, .. }) = DevicesMessage::parse(&rights) {
+            self.state(|state| state.admin = admin);
+        }
+        let domains = link.request_list("GetDomains", |src| get_domains(src, true)).await?;
+        let devices = link.request_list("GetDevices", |src| get_devices(src, true, &[])).await?;
+        self.state(|state| {
+            state.domains.clear();
+            state.devices.clear();
+            for message in domains.iter().chain(&devices).filter_map(DevicesMessage::parse) {
+                match message {
+                    DevicesMessage::Domains { domains, .. } => {
+                        state.domains.extend(domains.into_iter().map(|domain| (domain.id, domain)));
+                    }
+                    DevicesMessage::Devices { devices, .. } => {
+                        devices.into_iter().for_each(|device| state.keep(device));
+                    }
+                    _ => {}
+                }
+            }
+        });
+        let _ = self.shared.events.send(DevicesEvent::Listed(self.instance)).await;
+        Ok(())
+    }
+
+    async fn indication(&self, message: &Envelope) {
+        let instance = self.instance;
+        let event = match DevicesMessage::parse(message) {
+            Some(DevicesMessage::DeviceRemoved(device)) => {
+                self.state(|state| state.devices.remove(&device.hw_id.to_ascii_lowercase()));
+                DevicesEvent::Removed { instance, hw_id: device.hw_id }
+            }
+            Some(DevicesMessage::DeviceChanged(device) | DevicesMessage::DeviceProvisioned(Some(device))) => {
+                self.state(|state| state.keep(device.clone()));
+                DevicesEvent::Changed { instance, device }
+            }
+            _ => return,
+        };
+        let _ = self.shared.events.send(event).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn device(hw_id: &str, name: &str) -> Device {
+        let (id, product, version, kind) = ("1".to_owned(), "T46U".to_owned(), "108.86".to_owned(), "PHONE".to_owned());
+        let (hw_id, name) = (hw_id.to_owned(), Some(name.to_owned()));
+        let (domain_id, categories) = (None, vec!["Desk".to_owned()]);
+        Device { id, hw_id, name, domain_id, product, version, kind, online: true, other: true, categories }
+    }
+
+    #[test]
+    fn devices_without_end_are_not_kept() {
+        let mut state = DevicesState::default();
+        for number in 0..MOST_DEVICES + 10 {
+            state.keep(device(&number.to_string(), "phone"));
+        }
+        assert_eq!(state.devices.len(), MOST_DEVICES);
+        state.keep(device("7", "renamed"));
+        assert_eq!(state.devices["7"].name.as_deref(), Some("renamed"), "those that are known change");
+        state.keep(device("7", &"x".repeat(2_000)));
+        assert_eq!(state.devices["7"].name.as_deref(), Some("renamed"));
+    }
+}

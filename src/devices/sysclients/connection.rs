@@ -1,0 +1,325 @@
+//! One socket of one phone, from the attempt to its end. What is said decides `wire::sysclient::Session`; here only
+//! bytes are carried, and events are handed on.
+
+use std::{cell::RefCell, rc::Rc, time::Duration};
+
+use gangway_base::{clock::SharedClock, mac::Mac, secret::Secret};
+use gangway_wire::sysclient::{Action, Credentials, DeviceIdentity, Event, Ignored, Session};
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::{
+    event::{FleetEvent, FleetEventKind},
+    handle_state::Status,
+    pool::Core,
+    schedule::{Ended, Open},
+};
+use crate::{
+    base::telemetry::metric::{Metric, increment},
+    net::{
+        NetError,
+        backoff::Backoff,
+        error::host_label,
+        websocket::{CloseCode, WsConn, WsConnector, WsFrame},
+    },
+};
+
+/// What a browser gets that reaches the phone through Devices.
+const PAGE: &str = "This phone is represented by gangway, the provisioning gateway. Its own web page is not reachable this way; \
+                    look for the phone on gangway's admin page in myApps.\n";
+/// How long a password may wait for the store after the gateway was told to stop.
+const LAST_PASSWORD: Duration = Duration::from_secs(3);
+
+pub(super) struct Job {
+    pub(super) open: Open,
+    pub(super) url: Url,
+    pub(super) mac: Mac,
+    pub(super) product: String,
+    pub(super) version: String,
+    pub(super) code: Option<Secret>,
+    pub(super) password: Option<Secret>,
+    pub(super) connector: WsConnector,
+    pub(super) clock: SharedClock,
+    pub(super) sink: mpsc::Sender<FleetEvent>,
+    pub(super) core: Rc<RefCell<Core>>,
+}
+
+/// Reports the end on every way out, also when the task is dropped or panics.
+struct End {
+    open: Open,
+    core: Rc<RefCell<Core>>,
+    how: Ended,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        if let Ok(mut core) = self.core.try_borrow_mut() {
+            core.ended(self.open, self.how);
+        }
+    }
+}
+
+/// Why a socket is left.
+enum Left {
+    /// We were told to.
+    Told,
+    /// It broke, or the peer said goodbye; a sentence.
+    Lost(String),
+    /// The session ends it; a sentence.
+    Misbehaved(String),
+}
+
+/// Runs one connection. `close` completes when the fleet does not want it any more.
+pub(super) async fn run(job: Job, mut close: oneshot::Receiver<()>, stop: CancellationToken) {
+    let mut end = End { open: job.open, core: Rc::clone(&job.core), how: Ended::Lost };
+    let told = Box::pin(async {
+        tokio::select! { _ = &mut close => {} () = stop.cancelled() => {} }
+    });
+    let mut line = Line { job, told, stop: stop.clone(), sent: None, opened_with: None };
+    // Connects at once, whether or not the sink takes the event now: attempts that queued up before it would later go
+    // out together, faster than the set rate. Boxed, so that the memory of connecting is given back once connected.
+    let attempt = {
+        let (connector, url) = (line.job.connector.clone(), line.job.url.clone());
+        let (core, open) = (Rc::clone(&line.job.core), line.job.open);
+        Box::pin(async move {
+            let connected = connector.connect(&url).await;
+            if connected.is_ok() {
+                core.borrow_mut().opened(open);
+            }
+            connected
+        })
+    };
+    let begun = FleetEvent { phone: line.job.open.phone, conn: line.job.open.conn, kind: FleetEventKind::Connecting };
+    let (told, connected) = tokio::select! {
+        both = futures_util::future::join(line.job.sink.send(begun), attempt) => both,
+        () = &mut line.told => return,
+    };
+    if told.is_err() {
+        return;
+    }
+    match connected {
+        Ok(ws) => line.converse(ws).await,
+        Err(error) => {
+            if error.is_endpoint_away() {
+                end.how = Ended::Away;
+            } else if matches!(error, NetError::NoDescriptor { .. }) {
+                end.how = Ended::NoDescriptor;
+            }
+            line.failed(&error).await;
+        }
+    }
+}
+
+struct Line<T> {
+    job: Job,
+    /// Completes when the connection is to be left. Not polled any more after that.
+    told: T,
+    stop: CancellationToken,
+    /// The provisioning code that was sent and not answered yet.
+    sent: Option<Secret>,
+    /// The provisioning code the connection began with.
+    opened_with: Option<Secret>,
+}
+
+impl<T: Future<Output = ()> + Unpin> Line<T> {
+    async fn failed(&mut self, error: &NetError) {
+        let reason = error.to_string();
+        let kind = if matches!(error, NetError::NoDescriptor { .. }) {
+            FleetEventKind::NoDescriptor
+        } else if error.is_endpoint_away() {
+            FleetEventKind::EndpointAway { endpoint: host_label(&self.job.url), reason }
+        } else {
+            FleetEventKind::Closed { reason }
+        };
+        let _ = self.tell(kind).await;
+    }
+
+    async fn converse(&mut self, mut ws: WsConn) {
+        let left = match self.talk(&mut ws).await {
+            Ok(never) => match never {},
+            Err(left) => left,
+        };
+        match left {
+            Left::Told => {
+                let code = if self.stop.is_cancelled() { CloseCode::Away } else { CloseCode::Normal };
+                ws.close(code, "").await;
+            }
+            Left::Lost(reason) => {
+                drop(ws);
+                let _ = self.tell(FleetEventKind::Closed { reason }).await;
+            }
+            Left::Misbehaved(reason) => {
+                ws.close(CloseCode::Policy, "").await;
+                let _ = self.tell(FleetEventKind::Closed { reason }).await;
+            }
+        }
+    }
+
+    async fn talk(&mut self, ws: &mut WsConn) -> Result<std::convert::Infallible, Left> {
+        let job = &mut self.job;
+        let device = DeviceIdentity {
+            id: job.mac.to_string(),
+            product: std::mem::take(&mut job.product),
+            version: std::mem::take(&mut job.version),
+            name: None,
+        };
+        let credentials = Credentials { code: job.code.take(), password: job.password.take() };
+        self.sent.clone_from(&credentials.code);
+        self.opened_with.clone_from(&credentials.code);
+        let clock = SharedClock::clone(&job.clock);
+        let (session, hello) = Session::open(device, credentials, PAGE, clock.now());
+        let mut session = Box::new(session);
+        self.carry_out(hello, ws, &mut session).await?;
+        self.tell(FleetEventKind::Connected).await?;
+        let mut timer = Timer::new(&clock, session.timer());
+        loop {
+            timer.set(&clock, session.timer());
+            let actions = tokio::select! {
+                frame = ws.next() => match frame {
+                    Some(Ok(WsFrame::Binary(bytes))) => session.on_frame(&bytes, clock.now()),
+                    Some(Ok(WsFrame::Pong(_))) => { session.on_pong(clock.now()); continue }
+                    Some(Ok(WsFrame::Ping(_))) => continue,
+                    Some(Ok(WsFrame::Text(_))) => { ignored("text"); continue }
+                    Some(Ok(WsFrame::Close(reason))) => return Err(Left::Lost(goodbye(ws.host(), reason.as_ref()))),
+                    Some(Err(error)) => return Err(Left::Lost(error.to_string())),
+                    None => return Err(Left::Lost(format!("{} closed the connection", ws.host()))),
+                },
+                () = &mut timer.pause => session.on_timer(clock.now()),
+                () = &mut self.told => return Err(Left::Told),
+            };
+            self.carry_out(actions, ws, &mut session).await?;
+        }
+    }
+
+    async fn carry_out(&mut self, actions: Vec<Action>, ws: &mut WsConn, session: &mut Session) -> Result<(), Left> {
+        let lost = |error: NetError| Left::Lost(error.to_string());
+        let mut todo = actions;
+        while !todo.is_empty() {
+            for action in std::mem::take(&mut todo) {
+                match action {
+                    Action::Send(bytes) => ws.send(WsFrame::Binary(bytes.into())).await.map_err(lost)?,
+                    Action::Ping => ws.ping().await.map_err(lost)?,
+                    Action::Close(reason) => return Err(Left::Misbehaved(reason.to_string())),
+                    Action::Event(Event::PasswordReceived(password)) => {
+                        self.have_stored(&password).await?;
+                        // The password is always the last action before the session waits.
+                        todo = session.password_stored(self.job.clock.now());
+                    }
+                    Action::Event(event) => self.hand_on(event).await?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn hand_on(&mut self, event: Event) -> Result<(), Left> {
+        let kind = match event {
+            Event::AdminPassword(password) => FleetEventKind::AdminPassword(password),
+            Event::Item(item) => FleetEventKind::Item(item.fields),
+            Event::Last => FleetEventKind::Last { opened_with: self.opened_with.clone() },
+            Event::NotInDomain => FleetEventKind::Silence { sent: self.sent.clone() },
+            Event::PasswordReceived(_) => return Ok(()),
+            Event::Ignored(why) => {
+                tracing::debug!(mac = %self.job.mac, ?why, "frame of Devices ignored");
+                ignored(label(why));
+                return Ok(());
+            }
+        };
+        let outside = matches!(kind, FleetEventKind::Silence { .. });
+        self.job.core.borrow_mut().answered(self.job.open, if outside { Status::Outside } else { Status::Member });
+        self.tell(kind).await
+    }
+
+    /// Hands the password on until it is stored: Devices tells it once. A replaced connection still does so; only the
+    /// end of the gateway limits it.
+    async fn have_stored(&mut self, password: &Secret) -> Result<(), Left> {
+        let mut failures = 0;
+        let (stop, clock) = (self.stop.clone(), SharedClock::clone(&self.job.clock));
+        let too_late = async {
+            stop.cancelled().await;
+            tokio::time::sleep(LAST_PASSWORD).await;
+        };
+        tokio::pin!(too_late);
+        loop {
+            let (stored, is_stored) = oneshot::channel();
+            let kind = FleetEventKind::Password { password: password.clone(), sent: self.sent.clone(), stored };
+            let event = FleetEvent { phone: self.job.open.phone, conn: self.job.open.conn, kind };
+            let attempt = async {
+                self.job.sink.send(event).await.ok().ok_or(Left::Told)?;
+                Ok::<bool, Left>(is_stored.await.is_ok())
+            };
+            let done = tokio::select! { done = attempt => done?, () = &mut too_late => return Err(Left::Told) };
+            if done {
+                self.sent = None;
+                let mut core = self.job.core.borrow_mut();
+                core.adopt(self.job.open, password);
+                core.answered(self.job.open, Status::Member);
+                return Ok(());
+            }
+            failures += 1;
+            tracing::warn!(mac = %self.job.mac, failures, "the sysclient password could not be stored; trying again");
+            let pause = later(clock.now(), Backoff::PHONE.pause(failures.min(4), rand::random()));
+            tokio::select! { () = clock.sleep_until(pause) => {} () = &mut too_late => return Err(Left::Told) }
+        }
+    }
+
+    /// Hands an event on, waiting while the sink is full.
+    async fn tell(&mut self, kind: FleetEventKind) -> Result<(), Left> {
+        let event = FleetEvent { phone: self.job.open.phone, conn: self.job.open.conn, kind };
+        tokio::select! {
+            biased;
+            sent = self.job.sink.send(event) => sent.ok().ok_or(Left::Told),
+            () = &mut self.told => Err(Left::Told),
+        }
+    }
+}
+
+/// The session's timer; made anew only when its time changes.
+struct Timer {
+    at: Option<Timestamp>,
+    pause: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl Timer {
+    fn new(clock: &SharedClock, at: Option<Timestamp>) -> Self {
+        Self { at, pause: Self::pause(clock, at) }
+    }
+
+    fn set(&mut self, clock: &SharedClock, at: Option<Timestamp>) {
+        if self.at != at {
+            *self = Self::new(clock, at);
+        }
+    }
+
+    fn pause(clock: &SharedClock, at: Option<Timestamp>) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
+        at.map_or_else(|| Box::pin(std::future::pending()) as _, |at| clock.sleep_until(at))
+    }
+}
+
+fn ignored(reason: &'static str) {
+    increment(Metric::MessagesIgnored, &[("reason", reason)]);
+}
+
+/// The label in metrics.
+fn label(ignored: Ignored) -> &'static str {
+    match ignored {
+        Ignored::Malformed => "malformed",
+        Ignored::UnknownType => "unknown",
+        Ignored::NoPassword => "no-password",
+        Ignored::Undecryptable => "undecryptable",
+        Ignored::Closed => "closed",
+    }
+}
+
+fn goodbye(host: &str, reason: Option<&crate::net::websocket::CloseReason>) -> String {
+    match reason.and_then(|reason| reason.description.as_deref()) {
+        Some(text) => format!("{host} closed the connection: {text}"),
+        None => format!("{host} closed the connection"),
+    }
+}
+
+fn later(at: Timestamp, by: Duration) -> Timestamp {
+    at.saturating_add(by).unwrap_or(Timestamp::MAX)
+}

@@ -1,0 +1,297 @@
+//! The shell: a thread of its own that holds the sockets, and the handle the rest of the gateway has.
+
+use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc, time::Duration};
+
+use gangway_base::{clock::SharedClock, secret::Secret, tasks::Tasks};
+use jiff::Timestamp;
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use super::{
+    connection::{self, Job},
+    event::{Credential, FleetEvent, FleetEventKind, HoldSpec},
+    handle_state::{Counts, Shared, Status},
+    schedule::{Ended, Open, Schedule},
+};
+use crate::{
+    net::{
+        error::host_label,
+        websocket::{WsConnector, WsLimits},
+    },
+    phone::{instance::InstanceId, record::PhoneId},
+};
+
+/// How long sockets may take to say goodbye when the gateway stops.
+const GOODBYE: Duration = Duration::from_secs(4);
+
+/// Whom an instance trusts.
+pub type TlsOf = Arc<dyn Fn(InstanceId) -> Arc<rustls::ClientConfig> + Send + Sync>;
+
+/// What the fleet needs.
+pub struct FleetDeps {
+    /// Decides on pauses, pings and silence.
+    pub clock: SharedClock,
+    /// Ends everything.
+    pub tasks: Tasks,
+    /// Greatest number of connects per second, over all endpoints.
+    pub connects_per_second: u32,
+    /// Greatest number of sockets at once.
+    pub most: usize,
+    /// The TLS configuration of an instance; asked once for each.
+    pub tls: TlsOf,
+}
+
+/// The handle. Cheap to clone.
+#[derive(Clone)]
+pub struct Fleet {
+    shared: Arc<Shared>,
+}
+
+impl Fleet {
+    /// Starts the thread. Events go to `sink`; when it is full, sockets wait (nothing is lost, nothing piles up).
+    ///
+    /// # Errors
+    /// When the system refuses the thread.
+    pub fn start(deps: FleetDeps, sink: mpsc::Sender<FleetEvent>) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let of_thread = Arc::clone(&shared);
+        std::thread::Builder::new().name("sysclients".to_owned()).spawn(move || {
+            actix_rt::System::new().block_on(async move {
+                let (done, finished) = oneshot::channel();
+                let tasks = deps.tasks.clone();
+                tasks.spawn_local("sysclients", async move {
+                    run(deps, of_thread, sink).await;
+                    let _ = done.send(());
+                });
+                let _ = finished.await;
+            });
+        })?;
+        Ok(Self { shared })
+    }
+
+    /// Holds a socket for a phone: opens one, or replaces the one there is when address or credential are new. The
+    /// same again changes nothing; a new `product` or `version` counts from the next connection on. Never waits.
+    pub fn hold(&self, spec: HoldSpec) {
+        self.shared.wish(spec.phone, Some(spec));
+    }
+
+    /// Closes a phone's socket and forgets it. Never waits.
+    pub fn drop_phone(&self, phone: PhoneId) {
+        self.shared.wish(phone, None);
+    }
+
+    /// How a phone is doing; `None` when it is not held.
+    #[must_use]
+    pub fn status(&self, phone: PhoneId) -> Option<Status> {
+        self.shared.status(phone)
+    }
+
+    /// Number of phones by status.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.shared.counts()
+    }
+}
+
+/// A phone that is held.
+struct Held {
+    spec: HoldSpec,
+    /// A code that Devices has answered, or kept silent on: never sent again.
+    spent: Option<Secret>,
+    /// Dropping it closes the live connection.
+    close: Option<oneshot::Sender<()>>,
+    /// The number of that connection: what an older one reports concerns this record no more.
+    conn: u64,
+}
+
+impl Held {
+    /// Whether `spec` says nothing that needs a new connection.
+    fn covers(&self, spec: &HoldSpec) -> bool {
+        let known = |code: &Secret| self.spec.credential.code() == Some(code) || self.spent.as_ref() == Some(code);
+        let password = spec.credential.password();
+        self.spec.url == spec.url
+            && self.spec.mac == spec.mac
+            && self.spec.instance == spec.instance
+            && spec.credential.code().is_none_or(known)
+            && password.is_none_or(|password| self.spec.credential.password() == Some(password))
+    }
+}
+
+/// Everything the thread knows; its tasks share it.
+pub(super) struct Core {
+    schedule: Schedule,
+    held: HashMap<PhoneId, Held>,
+    connectors: HashMap<InstanceId, WsConnector>,
+    shared: Arc<Shared>,
+    clock: SharedClock,
+    /// Wakes the loop after a connection reported something.
+    changed: Rc<Notify>,
+}
+
+impl Core {
+    fn current(&mut self, open: Open) -> Option<&mut Held> {
+        self.held.get_mut(&open.phone).filter(|held| held.conn == open.conn)
+    }
+
+    fn status(&mut self, open: Open, status: Status) {
+        if self.current(open).is_some() {
+            self.shared.set_status(open.phone, Some(status));
+        }
+    }
+
+    fn wish(&mut self, phone: PhoneId, wish: Option<HoldSpec>) {
+        let Some(mut spec) = wish else {
+            // Dropping its sender closes the connection; its end is reported and counted by number.
+            self.held.remove(&phone);
+            self.schedule.drop_phone(phone);
+            self.shared.set_status(phone, None);
+            return;
+        };
+        let mut spent = None;
+        if let Some(held) = self.held.get_mut(&phone) {
+            if held.covers(&spec) {
+                held.spec.product = spec.product;
+                held.spec.version = spec.version;
+                return;
+            }
+            spent = held.spent.take();
+            // Devices may know the phone and challenge it: the password it gave stays an answer.
+            if spec.mac == held.spec.mac
+                && let Credential::Code(code) = &spec.credential
+                && let Some(password) = held.spec.credential.password()
+            {
+                spec.credential = Credential::CodeOrPassword { code: code.clone(), password: password.clone() };
+            }
+        }
+        self.schedule.hold(phone, &host_label(&spec.url));
+        self.held.insert(phone, Held { spec, spent, close: None, conn: 0 });
+        self.shared.set_status(phone, Some(if self.schedule.is_away(phone) { Status::Away } else { Status::Waiting }));
+    }
+
+    pub(super) fn opened(&mut self, open: Open) {
+        if self.schedule.opened(open.phone, open.conn, self.clock.now()) {
+            tracing::info!("Devices is back; its phones are connected again at the set rate");
+            self.changed.notify_one();
+        }
+        self.status(open, Status::Connected);
+    }
+
+    /// Devices took the phone for a member, or kept silent.
+    pub(super) fn answered(&mut self, open: Open, status: Status) {
+        self.spend_code(open);
+        self.status(open, status);
+    }
+
+    /// A new password is on disk: it is what the phone proves itself with from now on.
+    pub(super) fn adopt(&mut self, open: Open, password: &Secret) {
+        self.spend_code(open);
+        let Some(held) = self.held.get_mut(&open.phone) else { return };
+        if held.conn == open.conn {
+            held.spec.credential = Credential::Password(password.clone());
+        } else if let Some(code) = held.spec.credential.code().cloned() {
+            // Replaced meanwhile by a new code, which is not spent; the password answers a challenge.
+            held.spec.credential = Credential::CodeOrPassword { code, password: password.clone() };
+        }
+    }
+
+    fn spend_code(&mut self, open: Open) {
+        if let Some(held) = self.current(open)
+            && let Some(code) = held.spec.credential.code()
+        {
+            held.spent = Some(code.clone());
+        }
+    }
+
+    pub(super) fn ended(&mut self, open: Open, how: Ended) {
+        self.schedule.ended(open.phone, open.conn, how, self.clock.now(), rand::random());
+        let away = self.schedule.is_away(open.phone);
+        self.status(open, if away { Status::Away } else { Status::Waiting });
+        self.changed.notify_one();
+    }
+}
+
+async fn run(deps: FleetDeps, shared: Arc<Shared>, sink: mpsc::Sender<FleetEvent>) {
+    let FleetDeps { clock, tasks, tls, connects_per_second, most } = deps;
+    let changed = Rc::new(Notify::new());
+    // Numbers grow over restarts of the process, so that an event of an earlier life can never look newer.
+    let first = u64::try_from(clock.now().as_millisecond()).unwrap_or(0).saturating_mul(1 << 10);
+    let core = Rc::new(RefCell::new(Core {
+        schedule: Schedule::new(connects_per_second, most, first),
+        held: HashMap::new(),
+        connectors: HashMap::new(),
+        shared: Arc::clone(&shared),
+        clock: Arc::clone(&clock),
+        changed: Rc::clone(&changed),
+    }));
+    loop {
+        let now = clock.now();
+        let next = step(&core, &tls, &tasks, &sink, now);
+        let timer = async {
+            match next {
+                Some(next) => clock.sleep_until(next).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = tasks.stopping() => break,
+            () = shared.wake.notified() => {}
+            () = changed.notified() => {}
+            () = timer => {}
+        }
+    }
+    core.borrow_mut().held.clear();
+    let goodbye = async {
+        while core.borrow().schedule.live() > 0 {
+            changed.notified().await;
+        }
+    };
+    let _ = tokio::time::timeout(GOODBYE, goodbye).await;
+}
+
+/// Takes the wishes, opens what may be opened; returns when to come again.
+fn step(
+    core: &Rc<RefCell<Core>>,
+    tls: &TlsOf,
+    tasks: &Tasks,
+    sink: &mpsc::Sender<FleetEvent>,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let mut this = core.borrow_mut();
+    for (phone, wish) in this.shared.take_wishes() {
+        this.wish(phone, wish);
+    }
+    for open in this.schedule.poll(now) {
+        let Some(instance) = this.held.get(&open.phone).map(|held| held.spec.instance) else { continue };
+        let connector = this
+            .connectors
+            .entry(instance)
+            .or_insert_with(|| WsConnector::new(tls(instance), WsLimits::default()))
+            .clone();
+        let Some(held) = this.held.get_mut(&open.phone) else { continue };
+        let (close, closed) = oneshot::channel();
+        held.close = Some(close);
+        held.conn = open.conn;
+        let unspent = held.spec.credential.code().filter(|code| held.spent.as_ref() != Some(*code)).cloned();
+        let job = Job {
+            open,
+            url: held.spec.url.clone(),
+            mac: held.spec.mac,
+            product: held.spec.product.clone(),
+            version: held.spec.version.clone(),
+            code: unspent,
+            password: held.spec.credential.password().cloned(),
+            connector,
+            clock: Arc::clone(&this.clock),
+            sink: sink.clone(),
+            core: Rc::clone(core),
+        };
+        this.status(open, Status::Connecting);
+        tasks.spawn_local("sysclient", connection::run(job, closed, tasks.stop_token()));
+    }
+    for phone in this.schedule.held_back(now) {
+        this.shared.set_status(phone, Some(Status::NoDescriptor));
+        let conn = this.held.get(&phone).map_or(0, |held| held.conn);
+        // The record may go without the sentence: the events before it matter more.
+        let _ = sink.try_send(FleetEvent { phone, conn, kind: FleetEventKind::NoDescriptor });
+    }
+    this.schedule.next_poll(now)
+}

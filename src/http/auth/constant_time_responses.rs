@@ -1,0 +1,203 @@
+//! When a refusal leaves: at a moment that only its arrival decides. The runtime's own timer counts whole milliseconds from
+//! when the work was done, which shows how much work it was; this clock ticks by itself.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, HashMap},
+    rc::Rc,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use gangway_base::tasks::Tasks;
+use rand::RngExt as _;
+use tokio::sync::{Notify, oneshot};
+
+/// From a request's arrival to its refusal, rounded up to the next tick: many times what the slowest one takes.
+const TAKE: Duration = Duration::from_millis(2);
+/// All that leave within one tick leave together: a flood of refusals wakes this clock 500 times a second, no more. It
+/// divides a second.
+const TICK: Duration = Duration::from_millis(2);
+/// Ticks an answer waits for beyond that, drawn for each: in this spread drown the microseconds by which a machine wakes
+/// sooner or later for what it did before.
+const SPREAD: std::ops::Range<u32> = 0..3;
+
+/// The clock, a thread of its own that sleeps while nobody waits.
+pub struct Departures {
+    start: Instant,
+    tasks: Tasks,
+    shared: Arc<Shared>,
+}
+
+/// Those of one worker who wait, by when they leave: the clock wakes each worker once a tick, not each of them.
+#[derive(Default)]
+pub struct Gate {
+    leaving: Rc<RefCell<HashMap<Instant, Rc<Notify>>>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    waiting: Mutex<Waiting>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    by_departure: BTreeMap<Instant, Vec<oneshot::Sender<()>>>,
+    ended: bool,
+}
+
+impl Departures {
+    /// Starts the thread; it ends when this is dropped.
+    ///
+    /// # Errors
+    /// When the system refuses the thread.
+    pub fn start(tasks: Tasks) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let of_thread = Arc::clone(&shared);
+        std::thread::Builder::new().name("departures".to_owned()).spawn(move || of_thread.run())?;
+        Ok(Self { start: Instant::now(), tasks, shared })
+    }
+
+    /// Returns when the answer to what arrived at `began` may leave.
+    pub async fn wait(&self, gate: &Gate, began: Instant) {
+        let common = departure(self.start, began, began.elapsed());
+        let leave = gate.at(common + TICK * rand::rng().random_range(SPREAD), self);
+        leave.notified().await;
+    }
+}
+
+impl Gate {
+    /// Told when this moment has come.
+    fn at(&self, moment: Instant, departures: &Departures) -> Rc<Notify> {
+        if let Some(leave) = self.leaving.borrow().get(&moment) {
+            return Rc::clone(leave);
+        }
+        let leave = Rc::new(Notify::new());
+        self.leaving.borrow_mut().insert(moment, Rc::clone(&leave));
+        let (sender, departed) = oneshot::channel();
+        departures.shared.add(moment, sender);
+        let (leaving, all) = (Rc::clone(&self.leaving), Rc::clone(&leave));
+        departures.tasks.spawn_local("departure", async move {
+            // Released, or nobody is there to release it.
+            let _ = departed.await;
+            leaving.borrow_mut().remove(&moment);
+            all.notify_waiters();
+        });
+        leave
+    }
+}
+
+impl Drop for Departures {
+    fn drop(&mut self) {
+        self.shared.lock().ended = true;
+        self.shared.changed.notify_one();
+    }
+}
+
+/// The earliest moment for what arrived at `began` and is `done` after so long. Whoever has missed the common moment waits for as long
+/// again, so that every answer comes at one of few moments.
+fn departure(start: Instant, began: Instant, done: Duration) -> Instant {
+    let missed = u32::try_from(done.as_nanos() / TAKE.as_nanos()).unwrap_or(u32::MAX - 1);
+    let earliest = began + TAKE.saturating_mul(missed + 1);
+    let past_tick = earliest.saturating_duration_since(start).subsec_nanos() % TICK.subsec_nanos();
+    match past_tick {
+        0 => earliest,
+        past => earliest + TICK - Duration::from_nanos(past.into()),
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, departure: Instant, leave: oneshot::Sender<()>) {
+        let mut waiting = self.lock();
+        let first = waiting.by_departure.keys().next().is_none_or(|next| departure < *next);
+        waiting.by_departure.entry(departure).or_default().push(leave);
+        if first {
+            self.changed.notify_one();
+        }
+    }
+
+    fn run(&self) {
+        let mut waiting = self.lock();
+        while !waiting.ended {
+            let next = waiting.by_departure.keys().next().copied();
+            waiting = match next.map(|next| next.saturating_duration_since(Instant::now())) {
+                None => self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner),
+                Some(Duration::ZERO) => {
+                    let leaving = waiting.by_departure.pop_first();
+                    drop(waiting);
+                    for leave in leaving.into_iter().flat_map(|(_, leaving)| leaving) {
+                        // A phone that has hung up waits no more.
+                        let _ = leave.send(());
+                    }
+                    self.lock()
+                }
+                Some(pause) => self.changed.wait_timeout(waiting, pause).unwrap_or_else(PoisonError::into_inner).0,
+            };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[actix_rt::test]
+    async fn nobody_leaves_early_and_all_leave() {
+        let (departures, gate) = (Departures::start(Tasks::new()).unwrap(), Gate::default());
+        let began = Instant::now();
+        futures_util::future::join_all((0..50).map(|_| departures.wait(&gate, began))).await;
+        assert!(began.elapsed() >= TAKE);
+        // The clock was asleep; it wakes for the next one.
+        let began = Instant::now();
+        departures.wait(&gate, began).await;
+        assert!(began.elapsed() >= TAKE);
+        assert!(gate.leaving.borrow().is_empty());
+    }
+
+    #[actix_rt::test]
+    async fn who_hangs_up_holds_nobody() {
+        let (departures, gate) = (Departures::start(Tasks::new()).unwrap(), Gate::default());
+        let began = Instant::now();
+        for _ in 0..20 {
+            let mut gone = Box::pin(departures.wait(&gate, began));
+            assert!(futures_util::poll!(&mut gone).is_pending());
+        }
+        futures_util::future::join_all((0..20).map(|_| departures.wait(&gate, began))).await;
+    }
+
+    #[test]
+    fn the_thread_ends_with_its_owner() {
+        let departures = Departures::start(Tasks::new()).unwrap();
+        let shared = Arc::downgrade(&departures.shared);
+        drop(departures);
+        while shared.strong_count() > 0 {
+            std::thread::yield_now();
+        }
+    }
+
+    proptest! {
+        /// However long the work took: the same moment for all who were done in time.
+        #[test]
+        fn the_moment_tells_nothing_of_the_work(
+            arrived in 0..10_000_000_000_u64,
+            one in 0..2_000_000_u64,
+            other in 0..2_000_000_u64,
+        ) {
+            let start = Instant::now();
+            let began = start + Duration::from_nanos(arrived);
+            let leaves = |done| departure(start, began, Duration::from_nanos(done));
+            prop_assert_eq!(leaves(one), leaves(other));
+            let waits = leaves(one) - began;
+            prop_assert!(waits >= TAKE && waits < TAKE + TICK);
+            // Too late for it: the next of the common moments.
+            prop_assert_eq!(leaves(one + 2_000_000), departure(start, began + TAKE, Duration::ZERO));
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! MAC addresses that nobody has: a few in every manufacturer's block, other ones in every instance. No phone was ever
+//! provisioned under one, so whoever asks for its file tries addresses. They follow from a key, so there is nothing to
+//! keep, and who does not have it cannot tell them from others. An address that is provisioned all the same is a phone.
+
+use gangway_base::mac::Mac;
+use sha2::{Digest, Sha256};
+
+use crate::phone::instance::InstanceId;
+
+/// Decoys in a block of 16 million addresses: a phone nobody has provisioned yet is one by accident once in two millions.
+const EACH: usize = 8;
+
+/// The decoys of all instances.
+#[derive(Clone)]
+pub struct Decoys([u8; 32]);
+
+impl Decoys {
+    /// Those that follow from a secret key.
+    #[must_use]
+    pub fn new(key: &[u8; 32]) -> Self {
+        Self(Sha256::new_with_prefix(b"decoys").chain_update(key).finalize().into())
+    }
+
+    /// Whether it is one.
+    #[must_use]
+    pub fn holds(&self, instance: InstanceId, mac: Mac) -> bool {
+        let [_, _, _, rest @ ..] = mac.bytes();
+        self.endings(instance, mac).as_chunks::<3>().0.contains(&rest)
+    }
+
+    /// Those in the block of this address.
+    #[must_use]
+    pub fn beside(&self, instance: InstanceId, mac: Mac) -> Vec<Mac> {
+        let [a, b, c, ..] = mac.bytes();
+        let endings = self.endings(instance, mac);
+        endings.as_chunks::<3>().0.iter().filter_map(|[d, e, f]| Mac::new([a, b, c, *d, *e, *f]).ok()).collect()
+    }
+
+    fn endings(&self, instance: InstanceId, mac: Mac) -> [u8; 3 * EACH] {
+        let [a, b, c, ..] = mac.bytes();
+        let hash = Sha256::new_with_prefix(self.0).chain_update(instance.0.to_be_bytes()).chain_update([a, b, c]);
+        let mut endings = [0; 3 * EACH];
+        for (slot, byte) in endings.iter_mut().zip(hash.finalize()) {
+            *slot = byte;
+        }
+        endings
+    }
+}
+
+impl std::fmt::Debug for Decoys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Decoys(***)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_instance_block_and_key_has_its_own_few() {
+        let mac = |text: &str| text.parse::<Mac>().unwrap();
+        let decoys = Decoys::new(&[7; 32]);
+        let here = decoys.beside(InstanceId(1), mac("805ec0123456"));
+        assert_eq!(here.len(), EACH);
+        assert!(here.iter().all(|decoy| decoys.holds(InstanceId(1), *decoy) && decoy.oui() == "805ec0"));
+        assert!(here.iter().all(|decoy| !decoys.holds(InstanceId(2), *decoy)));
+        assert!(here.iter().all(|decoy| !Decoys::new(&[8; 32]).holds(InstanceId(1), *decoy)));
+        assert_ne!(here, decoys.beside(InstanceId(1), mac("000413123456")));
+        assert!(!decoys.holds(InstanceId(1), mac("805ec0123456")));
+    }
+}

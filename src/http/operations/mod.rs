@@ -1,0 +1,4 @@
+//! `/healthz`, `/readyz` and `/metrics`.
+
+pub mod health_and_metrics;
+pub mod request_metrics;

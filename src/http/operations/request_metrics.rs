@@ -1,0 +1,75 @@
+//! Counts how requests end. The handles are made once: looking a metric up by name costs more than counting.
+
+use metrics::Counter;
+
+use crate::{base::telemetry::metric::Metric, http::interfaces::Outcome, phone::admission::Reason};
+
+/// The words of `Shown::word`.
+const CERTIFICATES: &[&str] = &["none", "trusted", "wrong-mac", "expired", "unknown-issuer", "no-mac"];
+
+/// The counters of phones' requests.
+pub struct Meter {
+    delivered: Counter,
+    unchanged: Counter,
+    peeked: Counter,
+    uploaded: Counter,
+    failed: Counter,
+    open: Vec<Counter>,
+    refused: Vec<Counter>,
+    later: Vec<Counter>,
+    certificates: Vec<(&'static str, Counter)>,
+}
+
+impl Default for Meter {
+    fn default() -> Self {
+        let plain = |outcome: &'static str| metrics::counter!("gangway_phone_requests_total", "outcome" => outcome, "reason" => "");
+        let each = |outcome: &'static str| {
+            Reason::ALL
+                .iter()
+                .map(|reason| metrics::counter!("gangway_phone_requests_total", "outcome" => outcome, "reason" => reason.as_str()))
+                .collect()
+        };
+        Self {
+            delivered: plain("delivered"),
+            unchanged: plain("unchanged"),
+            peeked: plain("peeked"),
+            uploaded: plain("uploaded"),
+            failed: plain("failed"),
+            open: each("open"),
+            refused: each("refused"),
+            later: each("later"),
+            certificates: CERTIFICATES
+                .iter()
+                .map(|word| (*word, metrics::counter!(Metric::ClientCertificates.name(), "outcome" => *word)))
+                .collect(),
+        }
+    }
+}
+
+impl Meter {
+    /// Counts what the client certificate of one request is worth.
+    pub fn certificate(&self, word: &str) {
+        if let Some((_, counter)) = self.certificates.iter().find(|(known, _)| *known == word) {
+            counter.increment(1);
+        }
+    }
+
+    /// Counts one request.
+    pub fn count(&self, outcome: Outcome) {
+        let of = |row: &[Counter], reason: Reason| {
+            if let Some(counter) = row.get(reason as usize) {
+                counter.increment(1);
+            }
+        };
+        match outcome {
+            Outcome::Delivered => self.delivered.increment(1),
+            Outcome::Unchanged => self.unchanged.increment(1),
+            Outcome::Peeked => self.peeked.increment(1),
+            Outcome::Uploaded => self.uploaded.increment(1),
+            Outcome::Failed => self.failed.increment(1),
+            Outcome::Open(reason) => of(&self.open, reason),
+            Outcome::Refused(reason) => of(&self.refused, reason),
+            Outcome::Later(reason) => of(&self.later, reason),
+        }
+    }
+}

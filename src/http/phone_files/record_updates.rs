@@ -1,0 +1,278 @@
+//! What a request changes in the record. Only two things wait on the answer's path: binding a window, and closing it with
+//! the end of former credentials. The rest is written behind it, seldom and in bounded number. An ordinary GET writes nothing.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use gangway_base::tasks::Tasks;
+use jiff::Timestamp;
+use rand::RngExt as _;
+use tokio::sync::Semaphore;
+
+use crate::{
+    base::failpoint::{CrashPoint, pass},
+    http::{
+        auth::lockout::Seldom,
+        interfaces::{Deliveries, RecordError, Records},
+    },
+    phone::{
+        admission::{Reason, bind},
+        record::{Phone, PhoneId},
+    },
+    provision::{
+        events::Happened,
+        transitions::{self, Delivered},
+    },
+    store::{DeliveredFile, NewEvent},
+};
+
+/// Writes behind the answers under way at once. What finds no room is written by the phone's next request.
+const UNDER_WAY: usize = 256;
+/// The same refusal of the same phone is noted once in this time.
+const PAUSE: Duration = Duration::from_secs(60);
+/// The same, where a stranger needs no more than a MAC to be refused: the time line keeps its newest entries only, and
+/// nobody may push the older ones out.
+const PAUSE_OF_STRANGERS: Duration = Duration::from_secs(3600);
+/// What a phone's certificate is worth is noted once in this time: it shows it with every request.
+const PAUSE_OF_CERTIFICATES: Duration = Duration::from_secs(24 * 3600);
+/// Refusals that wait to be written at once.
+const REFUSALS_WAITING: usize = 1024;
+/// How long a refusal waits, in milliseconds, drawn for each: writing at once would keep the machine busy just when a known
+/// phone's answer leaves, and an unknown one's leaves undisturbed.
+const REFUSALS_WAIT: std::ops::Range<u64> = 200..1200;
+/// Refusals remembered: the table of strangers holds every reason of ten thousand phones.
+const REMEMBERED: usize = 4096;
+const REMEMBERED_OF_STRANGERS: usize = 1 << 16;
+
+/// Carries out what requests change.
+pub struct Consequences {
+    records: Arc<dyn Records>,
+    deliveries: Arc<dyn Deliveries>,
+    tasks: Tasks,
+    room: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
+    noted: Seldom<(PhoneId, Reason)>,
+    strangers: Seldom<(PhoneId, Reason)>,
+    certificates: Seldom<(PhoneId, &'static str)>,
+}
+
+impl Consequences {
+    /// Writes through `records`, tells `deliveries`.
+    #[must_use]
+    pub fn new(records: Arc<dyn Records>, deliveries: Arc<dyn Deliveries>, tasks: Tasks) -> Self {
+        Self {
+            records,
+            deliveries,
+            tasks,
+            room: Arc::new(Semaphore::new(UNDER_WAY)),
+            waiting: Arc::new(Semaphore::new(REFUSALS_WAITING)),
+            noted: Seldom::new(REMEMBERED, PAUSE),
+            strangers: Seldom::new(REMEMBERED_OF_STRANGERS, PAUSE_OF_STRANGERS),
+            certificates: Seldom::new(REMEMBERED_OF_STRANGERS, PAUSE_OF_CERTIFICATES),
+        }
+    }
+
+    /// Binds the window to its first source; on disk when it answers. The inner error is a refusal. `judged` is the
+    /// record that admitted the request: token and window must still be the phone's when the window is bound, or what was
+    /// given away for the former user would open the file of the next one.
+    pub async fn bind(
+        &self,
+        judged: &Phone,
+        source: IpAddr,
+        family: Arc<str>,
+        model: Option<Arc<str>>,
+        now: Timestamp,
+    ) -> Result<Result<Arc<Phone>, Reason>, RecordError> {
+        let (verdict, outcome) = std::sync::mpsc::sync_channel(1);
+        let (phone, token, opened) = (judged.id, judged.token.clone(), judged.window.opened);
+        let change = move |record: &mut Phone, events: &mut Vec<NewEvent>| {
+            let first = record.window.first_delivery.is_none();
+            let bound = match record.token == token && record.window.opened == opened {
+                true => bind(record, source, &family, now),
+                false => Err(Reason::WindowClosed),
+            };
+            // The model decides what is rendered, and a person may have set it: learned here, before the first file.
+            if bound.is_ok() && record.model.is_none() {
+                record.model = model.as_deref().map(str::to_owned);
+            }
+            if bound.is_ok() && first {
+                events.push(Happened::FirstDelivery { source, family: &family }.into());
+            }
+            // The receiver waits below; it cannot be full.
+            let _ = verdict.try_send(bound);
+        };
+        pass(CrashPoint::BindWanted).await;
+        let record = self.records.change(phone, Box::new(change)).await?;
+        pass(CrashPoint::Bound).await;
+        Ok(match outcome.try_recv() {
+            Ok(bound) => bound.map(|()| record),
+            Err(_) => return Err(RecordError("the change that binds the window was not carried out".to_owned())),
+        })
+    }
+
+    /// Closes the window for good: the phone has proved its own credentials, those of `judged`, or with `former` the ones
+    /// before. The present ones put an end to the former ones. The window of whoever has the phone by now stays open.
+    pub async fn proved(&self, judged: &Phone, former: bool, now: Timestamp) -> Result<Arc<Phone>, RecordError> {
+        let (phone, proved) = (judged.id, judged.own.password.clone());
+        let change = move |record: &mut Phone, events: &mut Vec<NewEvent>| {
+            if record.own.password != proved {
+                return;
+            }
+            if !former {
+                record.own.proven.get_or_insert(now);
+                if record.former.take().is_some() {
+                    events.push(Happened::CredentialsProven.into());
+                }
+            }
+            if record.window.is_open(now) {
+                record.window.closed = Some(now);
+                events.push(Happened::Proved.into());
+            }
+        };
+        pass(CrashPoint::ProofCame).await;
+        let record = self.records.change(phone, Box::new(change)).await;
+        pass(CrashPoint::ProofWritten).await;
+        record
+    }
+
+    /// Records a delivery behind the answer, and keeps its file unless a newer one has been delivered meanwhile.
+    pub fn delivered(&self, phone: PhoneId, done: Delivered, file: DeliveredFile) {
+        let Ok(place) = self.room.clone().try_acquire_owned() else { return };
+        let (records, deliveries) = (self.records.clone(), self.deliveries.clone());
+        self.tasks.spawn("record delivery", async move {
+            pass(CrashPoint::FileSent).await;
+            let change = move |record: &mut Phone, events: &mut Vec<NewEvent>| transitions::delivered(record, done, events);
+            match records.change_later(phone, Box::new(change)).await {
+                Ok(record) => {
+                    pass(CrashPoint::DeliveryWritten).await;
+                    if record.delivery.as_ref().is_some_and(|last| last.etag == file.etag) {
+                        records.keep_delivered(file);
+                    }
+                    deliveries.delivered(phone);
+                }
+                Err(error) => tracing::warn!(phone = phone.0, %error, "a delivery could not be recorded; the next one tries again"),
+            }
+            drop(place);
+        });
+    }
+
+    /// Notes what the certificate shown for a known phone is worth, at most once a day per outcome. `word` is the outcome.
+    pub fn certificate(&self, phone: &Phone, word: &'static str, sentence: impl FnOnce() -> String, now: Timestamp) {
+        if !self.certificates.lets((phone.id, word), now) {
+            return;
+        }
+        let Ok(place) = self.room.clone().try_acquire_owned() else { return };
+        let (records, id, sentence) = (self.records.clone(), phone.id, sentence());
+        self.tasks.spawn("record certificate", async move {
+            let change = move |_: &mut Phone, events: &mut Vec<NewEvent>| {
+                events.push(Happened::Certificate { sentence: &sentence }.into());
+            };
+            pass(CrashPoint::CertificateWanted).await;
+            let written = records.change_later(id, Box::new(change)).await;
+            pass(CrashPoint::CertificateWritten).await;
+            if let Err(error) = written {
+                tracing::warn!(phone = id.0, %error, "what a certificate is worth could not be recorded");
+            }
+            drop(place);
+        });
+    }
+
+    /// Notes that a known phone did not get what it asked for: in the time line, at most once a minute per reason, at
+    /// most once an hour where anybody can bring the refusal about.
+    pub fn withheld(&self, phone: &Phone, reason: Reason, source: IpAddr, now: Timestamp) {
+        self.withheld_from(phone, reason, || source.to_canonical().to_string(), now);
+    }
+
+    /// As [`Self::withheld`], with everything that was seen of who asked.
+    pub fn withheld_from(&self, phone: &Phone, reason: Reason, seen: impl FnOnce() -> String, now: Timestamp) {
+        let seldom = if takes_a_mac_only(reason) { &self.strangers } else { &self.noted };
+        if !is_notable(reason) {
+            return;
+        }
+        let Ok(place) = self.waiting.clone().try_acquire_owned() else { return };
+        if !seldom.lets((phone.id, reason), now) {
+            return;
+        }
+        let (records, deliveries, id, seen) = (self.records.clone(), self.deliveries.clone(), phone.id, seen());
+        // A phone that waits for its configuration shows nothing to anybody else: Devices is told at once.
+        let wait = match reason {
+            Reason::BeforeConfig => Duration::ZERO,
+            _ => Duration::from_millis(rand::rng().random_range(REFUSALS_WAIT)),
+        };
+        let stop = self.tasks.stop_token();
+        self.tasks.spawn("record refusal", async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+            let change = move |record: &mut Phone, events: &mut Vec<NewEvent>| {
+                note_withheld(record, reason, &seen, now, events);
+            };
+            pass(CrashPoint::RefusalWanted).await;
+            let written = records.change_later(id, Box::new(change)).await;
+            pass(CrashPoint::RefusalWritten).await;
+            match written {
+                Ok(_) => deliveries.asked(id, reason),
+                Err(error) => tracing::warn!(phone = id.0, %error, "a refusal could not be recorded"),
+            }
+            drop(place);
+        });
+    }
+}
+
+fn note_withheld(record: &mut Phone, reason: Reason, seen: &str, now: Timestamp, events: &mut Vec<NewEvent>) {
+    if reason == Reason::BeforeConfig {
+        transitions::before_config(record, now, events);
+        return;
+    }
+    events.push(Happened::Refused { reason, seen }.into());
+    // A phone that works stays provisioned whatever strangers try; the time line tells of them.
+    transitions::rejected(record, reason.sentence(), now);
+}
+
+/// Refusals that take no token and no proof, only a file name with a known MAC.
+fn takes_a_mac_only(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::Blocked
+            | Reason::Gone
+            | Reason::WrongCredentials
+            | Reason::LockedOut
+            | Reason::SourceFrozen
+            | Reason::CertificateRequired
+            | Reason::CertificateExpired
+            | Reason::CertificateUnknownIssuer
+            | Reason::CertificateNoMac
+            | Reason::OtherCertificate
+    )
+}
+
+/// Refusals that are not part of the ordinary course (which begins with a request without credentials).
+fn is_notable(reason: Reason) -> bool {
+    match reason {
+        Reason::BeforeConfig
+        | Reason::Orphaned
+        | Reason::WrongMac
+        | Reason::Blocked
+        | Reason::Gone
+        | Reason::OtherSource
+        | Reason::WrongCredentials
+        | Reason::LockedOut
+        | Reason::SourceFrozen
+        | Reason::CertificateRequired
+        | Reason::CertificateExpired
+        | Reason::CertificateUnknownIssuer
+        | Reason::CertificateNoMac
+        | Reason::UnknownModel
+        | Reason::OtherCertificate => true,
+        Reason::Admitted
+        | Reason::CommonFile
+        | Reason::Released
+        | Reason::Insecure
+        | Reason::UnknownToken
+        | Reason::ForbiddenName
+        | Reason::UnknownPhone
+        | Reason::MissingCredentials
+        | Reason::WindowClosed
+        | Reason::StaleNonce => false,
+    }
+}

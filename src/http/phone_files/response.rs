@@ -1,0 +1,153 @@
+//! The answers phones get. Refusals have one shape each, whoever asks for whatever.
+
+use actix_web::{
+    HttpResponse, HttpResponseBuilder,
+    http::{
+        Method, StatusCode,
+        header::{self, HeaderValue},
+    },
+};
+use bytes::Bytes;
+
+use super::{
+    conditional_requests::{Part, names_tag, part},
+    delivery_body::WatchedBody,
+};
+use crate::http::interfaces::File;
+
+/// Seconds after which to come back while we cannot answer.
+const RETRY_AFTER: &str = "60";
+
+/// What the request's headers ask of the file.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wish<'a> {
+    /// `If-None-Match`.
+    pub none_match: Option<&'a str>,
+    /// `Range`.
+    pub range: Option<&'a str>,
+    /// `If-Range`.
+    pub if_range: Option<&'a str>,
+}
+
+impl<'a> Wish<'a> {
+    /// Reads the headers.
+    #[must_use]
+    pub fn of(headers: &'a header::HeaderMap) -> Self {
+        let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+        Self { none_match: text(header::IF_NONE_MATCH), range: text(header::RANGE), if_range: text(header::IF_RANGE) }
+    }
+}
+
+/// How a file is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// 200 with everything.
+    Whole,
+    /// 304.
+    Unchanged,
+    /// 206.
+    Part(usize, usize),
+    /// 416.
+    Outside,
+}
+
+/// What the wish comes to. Parts only where `parts` allows them: a part of a file inside a window would go out without
+/// binding it.
+#[must_use]
+pub fn form(wish: &Wish<'_>, file: &File, parts: bool) -> Form {
+    if wish.none_match.is_some_and(|tags| names_tag(tags, &file.etag)) {
+        return Form::Unchanged;
+    }
+    let fresh = wish.if_range.is_none_or(|tag| tag == file.etag);
+    match wish.range.filter(|_| parts && fresh).map(|range| part(range, file.body.len())) {
+        None | Some(Part::Whole) => Form::Whole,
+        Some(Part::Bytes { first, last }) => Form::Part(first, last),
+        Some(Part::Outside) => Form::Outside,
+    }
+}
+
+/// A file in the given form. `done` is called after a whole body was taken completely.
+pub fn file(file: &File, form: Form, method: &Method, done: Option<Box<dyn FnOnce()>>) -> HttpResponse {
+    let mut answer = builder(match form {
+        Form::Whole => StatusCode::OK,
+        Form::Unchanged => StatusCode::NOT_MODIFIED,
+        Form::Part(..) => StatusCode::PARTIAL_CONTENT,
+        Form::Outside => StatusCode::RANGE_NOT_SATISFIABLE,
+    });
+    if let Ok(etag) = HeaderValue::from_str(&file.etag) {
+        answer.insert_header((header::ETAG, etag));
+    }
+    if form == Form::Unchanged {
+        return answer.finish();
+    }
+    if let Ok(media) = HeaderValue::from_str(&file.content_type) {
+        answer.insert_header((header::CONTENT_TYPE, media));
+    }
+    let length = file.body.len();
+    match form {
+        Form::Part(first, last) => {
+            answer.insert_header((header::CONTENT_RANGE, format!("bytes {first}-{last}/{length}")));
+            answer.body(file.body.slice(first..=last))
+        }
+        Form::Outside => {
+            answer.insert_header((header::CONTENT_RANGE, format!("bytes */{length}")));
+            answer.finish()
+        }
+        Form::Whole | Form::Unchanged => match done {
+            Some(done) if method == Method::GET => answer.body(WatchedBody::new(file.body.clone(), done)),
+            _ => answer.body(file.body.clone()),
+        },
+    }
+}
+
+/// The empty 404.
+#[must_use]
+pub fn not_found() -> HttpResponse {
+    HttpResponse::NotFound().finish()
+}
+
+/// 401 with one challenge.
+#[must_use]
+pub fn challenge(value: HeaderValue) -> HttpResponse {
+    let mut answer = builder(StatusCode::UNAUTHORIZED);
+    answer.insert_header((header::WWW_AUTHENTICATE, value));
+    answer.finish()
+}
+
+/// 503: come back in a minute.
+#[must_use]
+pub fn later() -> HttpResponse {
+    let mut answer = builder(StatusCode::SERVICE_UNAVAILABLE);
+    answer.insert_header((header::RETRY_AFTER, RETRY_AFTER));
+    answer.finish()
+}
+
+/// 405, the same below every instance's `phone/`.
+#[must_use]
+pub fn wrong_method() -> HttpResponse {
+    HttpResponse::MethodNotAllowed().insert_header((header::ALLOW, "GET, HEAD, PUT")).finish()
+}
+
+/// An upload that was kept.
+#[must_use]
+pub fn kept() -> HttpResponse {
+    builder(StatusCode::NO_CONTENT).finish()
+}
+
+/// An upload beyond the limit; the rest of it is not read.
+#[must_use]
+pub fn too_large() -> HttpResponse {
+    HttpResponse::PayloadTooLarge().force_close().body(Bytes::new())
+}
+
+/// An upload that does not come; nobody waits for the rest of it.
+#[must_use]
+pub fn too_slow() -> HttpResponse {
+    HttpResponse::RequestTimeout().force_close().body(Bytes::new())
+}
+
+fn builder(status: StatusCode) -> HttpResponseBuilder {
+    let mut answer = HttpResponse::build(status);
+    answer.insert_header((header::CACHE_CONTROL, HeaderValue::from_static("private, no-store")));
+    answer
+}

@@ -1,0 +1,216 @@
+//! How many connections a source may have and how fast it may open them. Over TLS all of them count, and the gate is asked
+//! before the handshake, which is what costs: a refused connection costs an accepted socket and no more. Without TLS those
+//! count that have not sent a whole request yet ([`UNFINISHED`]). The bounds are those of a whole site behind one address;
+//! trusted proxies speak for many sites and are not counted.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use ipnet::IpNet;
+use jiff::Timestamp;
+
+use crate::{
+    base::telemetry::metric::{Metric, increment},
+    phone::request_evidence::network,
+};
+
+/// Sources remembered without an open connection.
+const REMEMBERED: usize = 1 << 16;
+/// A source that was quiet may open this many seconds' worth at once: a site whose phones all boot.
+const BURST_SECONDS: u32 = 10;
+
+/// The bounds of plain listeners. A request that is sent at once is whole within a few milliseconds; ten thousand phones
+/// behind one address that boot within ten seconds have some fifty under way. Clients that open connections and send nothing
+/// are let go after ten seconds.
+pub const UNFINISHED: Bounds = Bounds { connections: 500, handshakes_per_second: 0 };
+
+/// Bounds per source: an IPv4 address or an IPv6 /64. 0 = none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Open connections.
+    pub connections: u32,
+    /// Handshakes per second in the long run; ten seconds' worth may come at once.
+    pub handshakes_per_second: u32,
+}
+
+/// Why a connection was turned away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TurnedAway {
+    /// Too many open connections.
+    Connections,
+    /// Too many connections without a whole request.
+    Unfinished,
+    /// Too many handshakes in a short time.
+    Handshakes,
+    /// More than its share of what all listeners can hold.
+    Share,
+}
+
+impl TurnedAway {
+    /// The label in metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connections => "connections",
+            Self::Unfinished => "unfinished",
+            Self::Handshakes => "handshakes",
+            Self::Share => "share",
+        }
+    }
+
+    /// Counts and logs a connection that was turned away.
+    pub fn note(self, peer: IpAddr) {
+        increment(Metric::ConnectionsTurnedAway, &[("limit", self.as_str())]);
+        tracing::debug!(address = %peer, limit = self.as_str(), "a connection was turned away: its source has too many");
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Source {
+    open: u32,
+    /// Thousandths of a handshake.
+    left: u64,
+    at: Timestamp,
+}
+
+/// Counts connections. One for all workers: a source's connections are spread over them.
+#[derive(Debug)]
+pub struct Gate {
+    bounds: Bounds,
+    exempt: Vec<IpNet>,
+    sources: Mutex<HashMap<IpAddr, Source>>,
+}
+
+/// A place of one connection; given back when dropped.
+#[derive(Debug)]
+pub struct Place(Option<(Arc<Gate>, IpAddr)>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some((gate, source)) = &self.0 {
+            let mut sources = gate.lock();
+            if let Some(entry) = sources.get_mut(source) {
+                entry.open = entry.open.saturating_sub(1);
+            }
+        }
+    }
+}
+
+impl Gate {
+    /// `exempt`: networks that are not counted.
+    #[must_use]
+    pub fn new(bounds: Bounds, exempt: Vec<IpNet>) -> Arc<Self> {
+        Arc::new(Self { bounds, exempt, sources: Mutex::default() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, Source>> {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn full(&self) -> u64 {
+        u64::from(self.bounds.handshakes_per_second) * u64::from(BURST_SECONDS) * 1000
+    }
+
+    /// Takes a place for a connection that has just been accepted.
+    ///
+    /// # Errors
+    /// When its source has too many.
+    pub fn enter(self: &Arc<Self>, peer: IpAddr, now: Timestamp) -> Result<Place, TurnedAway> {
+        let peer = peer.to_canonical();
+        let unbounded = self.bounds == Bounds { connections: 0, handshakes_per_second: 0 };
+        if unbounded || self.exempt.iter().any(|net| net.contains(&peer)) {
+            return Ok(Place(None));
+        }
+        let (source, full) = (network(peer), self.full());
+        let mut sources = self.lock();
+        if sources.len() >= REMEMBERED && !sources.contains_key(&source) {
+            sources.retain(|_, entry| entry.open > 0);
+        }
+        let entry = sources.entry(source).or_insert(Source { open: 0, left: full, at: now });
+        if self.bounds.connections > 0 && entry.open >= self.bounds.connections {
+            return Err(TurnedAway::Connections);
+        }
+        if full > 0 {
+            let passed = u64::try_from(now.duration_since(entry.at).as_millis()).unwrap_or(0);
+            let gained = passed.saturating_mul(self.bounds.handshakes_per_second.into());
+            (entry.left, entry.at) = (entry.left.saturating_add(gained).min(full), now);
+            entry.left = entry.left.checked_sub(1000).ok_or(TurnedAway::Handshakes)?;
+        }
+        entry.open += 1;
+        Ok(Place(Some((Arc::clone(self), source))))
+    }
+
+    /// Open connections of a source.
+    #[must_use]
+    pub fn open(&self, peer: IpAddr) -> u32 {
+        self.lock().get(&network(peer.to_canonical())).map_or(0, |entry| entry.open)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(milli: i64) -> Timestamp {
+        Timestamp::from_millisecond(milli).unwrap()
+    }
+
+    fn gate(connections: u32, handshakes_per_second: u32) -> Arc<Gate> {
+        Gate::new(Bounds { connections, handshakes_per_second }, vec!["10.0.0.0/8".parse().unwrap()])
+    }
+
+    const ONE: &str = "192.0.2.1";
+
+    #[test]
+    fn a_site_that_boots_passes_and_a_flood_does_not() {
+        let gate = gate(0, 500);
+        let enter = |now| gate.enter(ONE.parse().unwrap(), at(now)).map(drop);
+        // 500 phones that open five connections each within a second.
+        assert_eq!((0..2_500).filter(|_| enter(0).is_ok()).count(), 2_500);
+        assert_eq!((0..10_000).filter(|_| enter(0).is_ok()).count(), 2_500, "ten seconds' worth altogether");
+        assert_eq!(enter(0), Err(TurnedAway::Handshakes));
+        assert_eq!((0..10_000).filter(|_| enter(2_000).is_ok()).count(), 1_000, "two seconds later two seconds' worth");
+    }
+
+    #[test]
+    fn connections_are_counted_until_they_end() {
+        let gate = gate(2, 0);
+        let enter = || gate.enter(ONE.parse().unwrap(), at(0));
+        let (first, second) = (enter().unwrap(), enter().unwrap());
+        assert_eq!(enter().unwrap_err(), TurnedAway::Connections);
+        assert!(gate.enter("192.0.2.2".parse().unwrap(), at(0)).is_ok(), "others are not concerned");
+        drop(first);
+        assert_eq!(gate.open(ONE.parse().unwrap()), 1);
+        assert!(enter().is_ok());
+        drop(second);
+    }
+
+    #[test]
+    fn trusted_proxies_and_a_gate_without_bounds_count_nothing() {
+        let (bounded, free) = (gate(1, 1), gate(0, 0));
+        for _ in 0..100 {
+            std::mem::forget(bounded.enter("10.1.1.1".parse().unwrap(), at(0)).unwrap());
+            std::mem::forget(free.enter(ONE.parse().unwrap(), at(0)).unwrap());
+        }
+        assert!(free.lock().is_empty() && bounded.lock().is_empty());
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_turns_nobody_away() {
+        let gate = gate(0, 10);
+        assert!(gate.enter(ONE.parse().unwrap(), at(1_000_000)).is_ok());
+        assert!(gate.enter(ONE.parse().unwrap(), at(0)).is_ok());
+    }
+
+    #[test]
+    fn many_sources_are_forgotten_again() {
+        let gate = gate(5, 5);
+        for host in 0..150_000_u32 {
+            drop(gate.enter(IpAddr::V4((0x0b00_0000 + host).into()), at(0)));
+        }
+        assert!(gate.lock().len() <= REMEMBERED);
+    }
+}

@@ -1,0 +1,175 @@
+//! How connections of phones, PBXs and people are served: HTTP/1.1 and nothing else, over TCP or TLS. Phones speak nothing
+//! newer, websockets need it, and every limit here is one of HTTP/1.1.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use actix_http::{
+    Extensions, HttpServiceBuilder, Request, Response,
+    body::BoxBody,
+    error::DispatchError,
+    h1::{ExpectHandler, H1Service, UpgradeHandler},
+};
+use actix_service::{IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt, fn_service, map_config};
+use actix_web::{App, HttpRequest, dev::AppConfig, rt::net::TcpStream};
+use gangway_base::clock::SharedClock;
+
+use super::{
+    client_ca_store::{Issuers, Shown},
+    connection_limiter::{Gate, TurnedAway},
+    source_shares::Capacity,
+    stall_timeout::{Paced, Pauses, Places},
+    tls_acceptor::{Ended, Handshakes, Secured},
+};
+use crate::http::{Deps, configure};
+
+/// An idle connection is kept this long: a phone fetches its files in a row, then not for a day.
+pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(30);
+/// A request's head must be there by then.
+pub(crate) const SLOW_REQUEST: Duration = Duration::from_secs(10);
+/// A client that does not take its end of the connection is dropped after this.
+pub(crate) const SLOW_GOODBYE: Duration = Duration::from_secs(1);
+/// A client that takes nothing of its answer, or sends the body of a refused request and nothing else, is dropped after this:
+/// later than one that does nothing at all.
+const SLOW_CLIENT: Duration = Duration::from_secs(40);
+/// A TLS handshake must be done by then: old phones take seconds.
+const SLOW_HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// How long clients may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// For a TLS handshake.
+    pub handshake: Duration,
+    /// For the head of a request.
+    pub request: Duration,
+    /// For a piece of an answer, and for the next request after it.
+    pub stall: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { handshake: SLOW_HANDSHAKE, request: SLOW_REQUEST, stall: SLOW_CLIENT }
+    }
+}
+
+impl Patience {
+    fn pauses(self) -> Pauses {
+        Pauses { head: self.request, stall: self.stall }
+    }
+}
+
+/// What a connection that is encrypted up to us brings along for its requests.
+struct OverTls {
+    certificate: Shown,
+}
+
+/// Whether the request's connection is encrypted up to us.
+#[must_use]
+pub fn is_over_tls(request: &HttpRequest) -> bool {
+    request.conn_data::<OverTls>().is_some()
+}
+
+/// What the client's certificate of the request's connection is worth.
+#[must_use]
+pub fn certificate(request: &HttpRequest) -> &Shown {
+    request.conn_data::<OverTls>().map_or(&Shown::None, |connection| &connection.certificate)
+}
+
+/// Completes when a graceful stop begins: idle connections are closed then.
+pub(crate) type Goodbye = actix_server::GracefulShutdownSignal;
+
+fn settings<T, S>(goodbye: Goodbye, patience: Patience) -> HttpServiceBuilder<T, S, ExpectHandler, UpgradeHandler>
+where
+    S: ServiceFactory<Request, Config = ()>,
+    S::Error: Into<Response<BoxBody>> + 'static,
+    S::InitError: std::fmt::Debug,
+    <S::Service as Service<Request>>::Future: 'static,
+{
+    HttpServiceBuilder::default()
+        .graceful_shutdown_signal(move || {
+            let goodbye = goodbye.clone();
+            async move { goodbye.notified().await }
+        })
+        .keep_alive(KEEP_ALIVE)
+        .client_request_timeout(patience.request)
+        .client_disconnect_timeout(SLOW_GOODBYE)
+        .tcp_nodelay(true)
+}
+
+macro_rules! application {
+    ($deps:expr) => {
+        map_config(
+            App::new().configure(configure($deps)).into_factory().map_err(|error| error.error_response()),
+            |()| AppConfig::default(),
+        )
+    };
+}
+
+/// What admits plain connections.
+#[derive(Clone)]
+pub(crate) struct Admission {
+    /// Connections of a source that have not sent a whole request.
+    pub gate: Arc<Gate>,
+    /// The connections of all listeners.
+    pub capacity: Arc<Capacity>,
+    /// The time.
+    pub clock: SharedClock,
+}
+
+impl Admission {
+    fn admit(&self, peer: IpAddr) -> Result<Places, TurnedAway> {
+        let seat = self.capacity.enter(peer)?;
+        let unfinished = self.gate.enter(peer, self.clock.now()).map_err(|_bound| TurnedAway::Unfinished)?;
+        Ok(Places { unfinished: Some(unfinished), seat: Some(seat) })
+    }
+}
+
+/// Plain connections of one worker.
+pub(crate) fn plain(
+    deps: Arc<Deps>,
+    goodbye: Goodbye,
+    admission: Admission,
+    patience: Patience,
+) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = Option<DispatchError>, InitError = ()> {
+    let served: H1Service<Paced<TcpStream>, _, _, _, _> = settings(goodbye, patience)
+        .on_connect_ext(|io: &Paced<TcpStream>, data: &mut Extensions| {
+            data.insert(io.pace());
+        })
+        .h1(application!(deps));
+    let accepted = fn_service(move |io: TcpStream| {
+        // Without an address the other side is gone already.
+        let admitted = io.peer_addr().map_err(|_gone| None).and_then(|peer| {
+            let places = admission.admit(peer.ip()).map_err(|why| {
+                why.note(peer.ip());
+                None
+            })?;
+            // Answers are small.
+            let _ = io.set_nodelay(true);
+            Ok((Paced::new(io, patience.pauses(), places), Some(peer)))
+        });
+        std::future::ready(admitted)
+    });
+    accepted.and_then(served.map_err(Some))
+}
+
+/// TLS connections of one worker.
+pub(crate) fn over_tls(
+    deps: Arc<Deps>,
+    goodbye: Goodbye,
+    handshakes: Handshakes,
+    issuers: Arc<Issuers>,
+    patience: Patience,
+) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = Option<DispatchError>, InitError = ()> {
+    let clock = Arc::clone(&handshakes.clock);
+    let served: H1Service<Paced<Secured>, _, _, _, _> = settings(goodbye, patience)
+        .on_connect_ext(move |io: &Paced<Secured>, data: &mut Extensions| {
+            let chain = io.get_ref().session().peer_certificates().unwrap_or_default();
+            data.insert(OverTls { certificate: issuers.judge(chain, clock.now()) });
+            data.insert(io.pace());
+        })
+        .h1(application!(deps));
+    let paced = handshakes.map_err(|_: Ended| None).map(move |(mut io, peer): (Secured, _)| {
+        let places = Places { unfinished: None, seat: io.take_seat() };
+        (Paced::new(io, patience.pauses(), places), peer)
+    });
+    paced.and_then(served.map_err(Some))
+}

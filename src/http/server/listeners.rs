@@ -1,0 +1,178 @@
+//! Binds the addresses and makes the servers. When they run and when they stop is the caller's business.
+
+use std::{
+    net::{SocketAddr, TcpListener, ToSocketAddrs},
+    sync::Arc,
+    time::Duration,
+};
+
+use actix_web::{App, HttpServer, dev::Server};
+
+use super::{
+    certificates::Certificates,
+    client_ca_store::Issuers,
+    connection_limiter::{Bounds, Gate, UNFINISHED},
+    connections::{self, Admission, KEEP_ALIVE, Patience, SLOW_GOODBYE, SLOW_REQUEST},
+    source_shares::Capacity,
+    tls_acceptor::Handshakes,
+};
+use crate::{
+    http::{
+        Deps,
+        interfaces::Readiness,
+        operations::health_and_metrics::{self, MetricsText},
+    },
+    net::handshake_failures::FailedHandshakes,
+};
+
+/// Why listening failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// The address cannot be used.
+    #[error("cannot listen on {address} ({section}): {source}; choose another address or stop who uses it")]
+    Bind {
+        /// As configured.
+        address: String,
+        /// Section of the configuration.
+        section: &'static str,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// TLS cannot be set up.
+    #[error("cannot offer TLS with the configured certificate: {0}")]
+    Tls(#[from] rustls::Error),
+}
+
+/// What the TLS listeners work with.
+#[derive(Clone)]
+pub struct Tls {
+    /// The server's certificates.
+    pub certificates: Arc<Certificates>,
+    /// Who vouches for phones' certificates.
+    pub issuers: Arc<Issuers>,
+    /// Where failed handshakes are remembered.
+    pub failures: Arc<FailedHandshakes>,
+    /// Bounds per source.
+    pub bounds: Bounds,
+}
+
+/// What to listen on.
+pub struct Addresses {
+    /// `[http] listen`.
+    pub http: Vec<String>,
+    /// `[https] listen`.
+    pub https: Vec<String>,
+    /// What its listeners work with; needed when `https` is not empty.
+    pub tls: Option<Tls>,
+    /// How long clients may take.
+    pub patience: Patience,
+    /// Worker threads.
+    pub workers: usize,
+    /// Connections each of them may have open; more wait until one ends.
+    pub connections_per_worker: usize,
+    /// How long a stopping server waits for answers under way.
+    pub shutdown: Duration,
+}
+
+/// A server and where it listens. It serves once it is awaited or spawned.
+pub struct Listening {
+    /// The server; its handle stops it.
+    pub server: Server,
+    /// Bound addresses of `[http]`.
+    pub http: Vec<SocketAddr>,
+    /// Bound addresses of `[https]`.
+    pub https: Vec<SocketAddr>,
+}
+
+/// Binds the listeners of phones, PBXs and people.
+pub fn listen(addresses: &Addresses, deps: &Arc<Deps>) -> Result<Listening, ListenError> {
+    let mut server = Server::build()
+        .shutdown_timeout(addresses.shutdown.as_secs())
+        .disable_signals()
+        .workers(addresses.workers)
+        .max_concurrent_connections(addresses.connections_per_worker);
+    let most = addresses.connections_per_worker.saturating_mul(addresses.workers);
+    let proxies = &deps.proxies.trusted;
+    let admission = Admission {
+        gate: Gate::new(UNFINISHED, proxies.clone()),
+        capacity: Capacity::new(most, proxies.clone()),
+        clock: Arc::clone(&deps.clock),
+    };
+    let goodbye = server.graceful_shutdown_signal();
+    let (mut http, mut https, patience) = (Vec::new(), Vec::new(), addresses.patience);
+    for address in &addresses.http {
+        let section = "[http] listen";
+        let socket = bind(address, section, &mut http)?;
+        let (deps, goodbye, admission) = (deps.clone(), goodbye.clone(), admission.clone());
+        let service = move || connections::plain(deps.clone(), goodbye.clone(), admission.clone(), patience);
+        server = server.listen(format!("http {address}"), socket, service).map_err(failed(address, section))?;
+    }
+    if !addresses.https.is_empty() {
+        let tls = addresses
+            .tls
+            .as_ref()
+            .ok_or_else(|| rustls::Error::General("[https] certificate and key are needed".to_owned()))?;
+        // One configuration: a session begun at one address is resumed at another.
+        let handshakes = Handshakes {
+            config: Arc::new(tls.certificates.server_config()?),
+            gate: Gate::new(tls.bounds, proxies.clone()),
+            capacity: Arc::clone(&admission.capacity),
+            failures: Arc::clone(&tls.failures),
+            clock: Arc::clone(&deps.clock),
+            patience: patience.handshake,
+        };
+        for address in &addresses.https {
+            let section = "[https] listen";
+            let socket = bind(address, section, &mut https)?;
+            let (deps, goodbye) = (deps.clone(), goodbye.clone());
+            let (handshakes, issuers) = (handshakes.clone(), Arc::clone(&tls.issuers));
+            let service = move || {
+                connections::over_tls(deps.clone(), goodbye.clone(), handshakes.clone(), issuers.clone(), patience)
+            };
+            server = server.listen(format!("https {address}"), socket, service).map_err(failed(address, section))?;
+        }
+    }
+    Ok(Listening { server: server.run(), http, https })
+}
+
+/// Binds the operator's listener, for at most so many connections at once; `None` where no address is configured.
+pub fn listen_ops(
+    addresses: &[String],
+    connections: usize,
+    readiness: &Arc<dyn Readiness>,
+    metrics: &MetricsText,
+) -> Result<Option<Listening>, ListenError> {
+    if addresses.is_empty() {
+        return Ok(None);
+    }
+    let (readiness, metrics) = (readiness.clone(), metrics.clone());
+    let mut server = HttpServer::new(move || {
+        App::new().configure(health_and_metrics::configure(readiness.clone(), metrics.clone()))
+    })
+    .workers(1)
+    .max_connections(connections)
+    .keep_alive(KEEP_ALIVE)
+    .client_request_timeout(SLOW_REQUEST)
+    .client_disconnect_timeout(SLOW_GOODBYE)
+    .shutdown_timeout(1)
+    .disable_signals();
+    let mut http = Vec::new();
+    for address in addresses {
+        let section = "[ops] listen";
+        let socket = bind(address, section, &mut http)?;
+        server = server.listen(socket).map_err(failed(address, section))?;
+    }
+    Ok(Some(Listening { server: server.run(), http, https: Vec::new() }))
+}
+
+fn failed(address: &str, section: &'static str) -> impl FnOnce(std::io::Error) -> ListenError {
+    let address = address.to_owned();
+    move |source| ListenError::Bind { address, section, source }
+}
+
+fn bind(address: &str, section: &'static str, bound: &mut Vec<SocketAddr>) -> Result<TcpListener, ListenError> {
+    let resolved: Vec<SocketAddr> = address.to_socket_addrs().map_err(failed(address, section))?.collect();
+    let socket = TcpListener::bind(&resolved[..]).map_err(failed(address, section))?;
+    bound.push(socket.local_addr().map_err(failed(address, section))?);
+    Ok(socket)
+}

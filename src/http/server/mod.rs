@@ -1,0 +1,11 @@
+//! The listeners: who may connect, TLS with the certificates of phones, time limits of a connection.
+
+pub mod certificates;
+pub mod client_ca_store;
+pub mod client_cert_verifier;
+pub mod connection_limiter;
+pub mod connections;
+pub mod listeners;
+pub mod source_shares;
+pub mod stall_timeout;
+pub mod tls_acceptor;

@@ -1,0 +1,168 @@
+//! How many connections of clients are open, over all listeners, and how they are shared between sources. The process has
+//! a bounded number of file descriptors, and no source may take all of them: a source may have as many connections as are
+//! still free, so that one source gets half of them at most, two a third each, and another source always finds a place.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use ipnet::IpNet;
+
+use super::connection_limiter::TurnedAway;
+use crate::phone::request_evidence::network;
+
+/// Trusted proxies, which speak for many sources, leave one place in so many free.
+const KEPT_FROM_PROXIES: usize = 8;
+/// When fewer than one place in so many is free, connections end after their answer.
+const CROWDED: usize = 4;
+
+/// Counts connections. One for all listeners.
+#[derive(Debug)]
+pub struct Capacity {
+    most: usize,
+    proxies: Vec<IpNet>,
+    open: AtomicUsize,
+    sources: Mutex<HashMap<IpAddr, usize>>,
+}
+
+/// One counted connection; gives its place back when dropped.
+#[derive(Debug)]
+pub struct Seat {
+    capacity: Arc<Capacity>,
+    source: Option<IpAddr>,
+}
+
+impl Capacity {
+    /// Room for `most` connections; `proxies` speak for many sources.
+    #[must_use]
+    pub fn new(most: usize, proxies: Vec<IpNet>) -> Arc<Self> {
+        Arc::new(Self { most, proxies, open: AtomicUsize::new(0), sources: Mutex::default() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn free(&self) -> usize {
+        self.most.saturating_sub(self.open.load(Ordering::Relaxed))
+    }
+
+    /// Takes a place for a connection that has just been accepted.
+    ///
+    /// # Errors
+    /// When its source has its share already.
+    pub fn enter(self: &Arc<Self>, peer: IpAddr) -> Result<Seat, TurnedAway> {
+        let peer = peer.to_canonical();
+        let source = network(peer);
+        let is_proxy = self.proxies.iter().any(|net| net.contains(&peer));
+        let mut sources = self.lock();
+        let (free, own) = (self.free(), sources.get(&source).copied().unwrap_or_default());
+        let is_over = match is_proxy {
+            true => own > 0 && free <= self.most / KEPT_FROM_PROXIES,
+            // A source that has none comes in as long as the listeners accept at all.
+            false => own >= free.max(1),
+        };
+        if is_over {
+            return Err(TurnedAway::Share);
+        }
+        sources.insert(source, own + 1);
+        self.open.fetch_add(1, Ordering::Relaxed);
+        Ok(Seat { capacity: Arc::clone(self), source: Some(source) })
+    }
+
+    /// Whether places are rare: a connection whose client has its answer must not keep one.
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        self.free() < self.most / CROWDED
+    }
+}
+
+impl Seat {
+    /// The connection counts for its source no more: another bound holds for it from now on.
+    pub fn leave_source(&mut self) {
+        let Some(source) = self.source.take() else { return };
+        let mut sources = self.capacity.lock();
+        if let Some(own) = sources.get_mut(&source) {
+            *own = own.saturating_sub(1);
+            if *own == 0 {
+                sources.remove(&source);
+            }
+        }
+    }
+
+    /// Whether places are rare.
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        self.capacity.is_crowded()
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.leave_source();
+        self.capacity.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROXY: [u8; 4] = [10, 0, 0, 1];
+
+    fn capacity(most: usize) -> Arc<Capacity> {
+        Capacity::new(most, vec!["10.0.0.0/8".parse().unwrap()])
+    }
+
+    /// As many as a source gets.
+    fn all_of(capacity: &Arc<Capacity>, source: [u8; 4]) -> Vec<Seat> {
+        std::iter::from_fn(|| capacity.enter(source.into()).ok()).collect()
+    }
+
+    #[test]
+    fn however_many_one_source_opens_another_finds_room() {
+        let capacity = capacity(1000);
+        let first = all_of(&capacity, [192, 0, 2, 1]);
+        assert_eq!(first.len(), 500);
+        let second = all_of(&capacity, [192, 0, 2, 2]);
+        assert_eq!(second.len(), 250);
+        let crowd: Vec<Vec<Seat>> = (3..100).map(|host| all_of(&capacity, [192, 0, 2, host])).collect();
+        assert!(crowd.iter().all(|seats| !seats.is_empty()));
+        assert!(capacity.is_crowded());
+        assert!(capacity.enter([192, 0, 2, 200].into()).is_ok());
+        drop((first, second, crowd));
+        assert!(capacity.lock().is_empty() && capacity.free() == 1000 && !capacity.is_crowded());
+    }
+
+    #[test]
+    fn a_trusted_proxy_may_have_nearly_all_and_leaves_room_for_others() {
+        let capacity = capacity(800);
+        let proxied = all_of(&capacity, PROXY);
+        assert_eq!(proxied.len(), 700);
+        assert!(capacity.enter([192, 0, 2, 1].into()).is_ok());
+    }
+
+    #[test]
+    fn a_websocket_takes_a_place_but_no_share_of_its_source() {
+        let capacity = capacity(100);
+        let mut sockets: Vec<Seat> = (0..40).map(|_| capacity.enter([192, 0, 2, 1].into()).unwrap()).collect();
+        sockets.iter_mut().for_each(Seat::leave_source);
+        assert_eq!(all_of(&capacity, [192, 0, 2, 1]).len(), 30, "half of the sixty that are left");
+        assert_eq!(capacity.free(), 60);
+        drop(sockets);
+        assert_eq!(capacity.free(), 100);
+    }
+
+    #[test]
+    fn an_ipv6_network_is_one_source() {
+        let capacity = capacity(10);
+        let host = |number: u32| format!("2001:db8::{number:x}").parse::<IpAddr>().unwrap();
+        let seats: Vec<Seat> = (0..100).filter_map(|number| capacity.enter(host(number)).ok()).collect();
+        assert_eq!(seats.len(), 5);
+    }
+}

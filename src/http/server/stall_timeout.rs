@@ -1,0 +1,339 @@
+//! A connection that must go on. The HTTP layer has a deadline for the first request of a connection, and one for
+//! connections on which nothing happens at all; a client that sends one request and then half of the next, the beginning of a
+//! body nobody reads, or takes no answer, would keep its connection for ever.
+
+use std::{
+    cell::{Cell, RefCell},
+    future::Future,
+    io,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Sleep, sleep_until},
+};
+
+use super::{connection_limiter::Place, source_shares::Seat};
+
+/// How long a client may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Pauses {
+    /// From the first byte of a request to the end of its head.
+    pub head: Duration,
+    /// For a piece of the answer, and then for the next request.
+    pub stall: Duration,
+}
+
+/// What the connection waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doing {
+    /// Its first request: the HTTP layer watches that.
+    Begins,
+    /// Us.
+    Serves,
+    /// The client to take the answer, and to ask for the next thing or go.
+    Rests { until: Instant },
+    /// The rest of a head.
+    Asks { until: Instant },
+    /// Nobody: it is no HTTP any more.
+    Other,
+}
+
+/// The places a connection takes; given back when it ends.
+#[derive(Debug, Default)]
+pub struct Places {
+    /// Among those of its source that have not sent a whole request.
+    pub unfinished: Option<Place>,
+    /// Among all connections.
+    pub seat: Option<Seat>,
+}
+
+/// How a connection gets on, known to its stream and to the requests on it.
+#[derive(Debug, Clone)]
+pub struct Pace(Rc<Connection>);
+
+#[derive(Debug)]
+struct Connection {
+    doing: Cell<Doing>,
+    pauses: Pauses,
+    places: RefCell<Places>,
+}
+
+impl Pace {
+    /// Of a new connection.
+    #[must_use]
+    pub fn new(pauses: Pauses, places: Places) -> Self {
+        Self(Rc::new(Connection { doing: Cell::new(Doing::Begins), pauses, places: RefCell::new(places) }))
+    }
+
+    fn now(&self, doing: Doing) {
+        self.0.doing.set(doing);
+    }
+
+    /// A request is there; until it is answered the time is ours.
+    pub fn serves(&self) {
+        self.now(Doing::Serves);
+        self.0.places.borrow_mut().unfinished = None;
+    }
+
+    /// It is answered.
+    pub fn answered(&self, now: Instant) {
+        self.now(Doing::Rests { until: now + self.0.pauses.stall });
+    }
+
+    /// It has become something else, which has deadlines and bounds of its own.
+    pub fn leaves_http(&self) {
+        self.now(Doing::Other);
+        if let Some(seat) = &mut self.0.places.borrow_mut().seat {
+            seat.leave_source();
+        }
+    }
+
+    /// Whether places are rare, so that the connection has to end after its answer.
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        self.0.places.borrow().seat.as_ref().is_some_and(Seat::is_crowded)
+    }
+
+    fn heard(&self, now: Instant) {
+        if let Doing::Rests { until } = self.0.doing.get() {
+            self.now(Doing::Asks { until: until.min(now + self.0.pauses.head) });
+        }
+    }
+
+    fn took(&self, now: Instant) {
+        if let Doing::Rests { .. } = self.0.doing.get() {
+            self.answered(now);
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match self.0.doing.get() {
+            Doing::Rests { until } | Doing::Asks { until } => Some(until),
+            Doing::Begins | Doing::Serves | Doing::Other => None,
+        }
+    }
+}
+
+/// A stream that ends when its client does not go on. Its places are free when it is closed, even while a request of it is
+/// still being worked on.
+pub struct Paced<T> {
+    io: T,
+    pace: Pace,
+    timer: Option<Pin<Box<Sleep>>>,
+    /// Since when the client takes nothing.
+    full_since: Option<Instant>,
+}
+
+impl<T> Paced<T> {
+    /// Around a connection.
+    #[must_use]
+    pub fn new(io: T, pauses: Pauses, places: Places) -> Self {
+        Self { io, pace: Pace::new(pauses, places), timer: None, full_since: None }
+    }
+
+    /// The connection.
+    #[must_use]
+    pub fn get_ref(&self) -> &T {
+        &self.io
+    }
+
+    /// For its requests.
+    #[must_use]
+    pub fn pace(&self) -> Pace {
+        self.pace.clone()
+    }
+
+    /// A client that no longer speaks HTTP has deadlines of its own, but none of them ends a connection to which nothing can
+    /// be written, not even the goodbye.
+    fn deadline(&self) -> Option<Instant> {
+        match self.pace.0.doing.get() {
+            Doing::Other => self.full_since.map(|since| since + self.pace.0.pauses.stall),
+            _ => self.pace.deadline(),
+        }
+    }
+
+    /// Whether its time is over; if not, the task is woken when it is.
+    fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
+        while let Some(until) = self.deadline() {
+            if Instant::now() >= until {
+                return true;
+            }
+            let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(until.into())));
+            // One that rings too early is set anew then: answers come far more often than it rings.
+            if timer.deadline().into_std() > until || timer.is_elapsed() {
+                timer.as_mut().reset(until.into());
+            }
+            if timer.as_mut().poll(cx).is_pending() {
+                return false;
+            }
+        }
+        false
+    }
+}
+
+impl<T> Drop for Paced<T> {
+    fn drop(&mut self) {
+        self.pace.0.places.take();
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Paced<T> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.is_over(cx) {
+            // As if the client had gone; one that takes nothing would not be let go by that.
+            let is_full = this.full_since.is_some();
+            return Poll::Ready(if is_full { Err(io::ErrorKind::TimedOut.into()) } else { Ok(()) });
+        }
+        let before = buf.filled().len();
+        let read = Pin::new(&mut this.io).poll_read(cx, buf);
+        if buf.filled().len() > before {
+            this.pace.heard(Instant::now());
+        }
+        read
+    }
+}
+
+impl<T> Paced<T> {
+    fn noted(&mut self, written: Poll<io::Result<usize>>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(1..)) = written {
+            self.pace.took(Instant::now());
+        }
+        self.full(written, cx)
+    }
+
+    /// What was tried, unless the client has taken nothing for too long.
+    fn full<R>(&mut self, tried: Poll<io::Result<R>>, cx: &mut Context<'_>) -> Poll<io::Result<R>> {
+        self.full_since = tried.is_pending().then(|| self.full_since.unwrap_or_else(Instant::now));
+        // After an answer nothing is read before somebody wakes the task.
+        let is_over = self.is_over(cx);
+        if is_over && tried.is_pending() { Poll::Ready(Err(io::ErrorKind::TimedOut.into())) } else { tried }
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Paced<T> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.io).poll_write(cx, bytes);
+        this.noted(written, cx)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.io).poll_write_vectored(cx, parts);
+        this.noted(written, cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let flushed = Pin::new(&mut this.io).poll_flush(cx);
+        this.full(flushed, cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().io).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAUSES: Pauses = Pauses { head: Duration::from_secs(10), stall: Duration::from_secs(40) };
+
+    #[test]
+    fn only_a_client_that_owes_us_something_has_a_deadline() {
+        let (pace, began) = (Pace::new(PAUSES, Places::default()), Instant::now());
+        let after = |seconds| began + Duration::from_secs(seconds);
+        pace.heard(began);
+        assert_eq!(pace.deadline(), None, "the first head");
+        pace.serves();
+        pace.heard(began);
+        pace.took(began);
+        assert_eq!(pace.deadline(), None, "a body, and the beginning of an answer");
+        pace.answered(began);
+        assert_eq!(pace.deadline(), Some(after(40)));
+        pace.took(after(30));
+        assert_eq!(pace.deadline(), Some(after(70)), "a slow line that goes on");
+        pace.heard(after(31));
+        assert_eq!(pace.deadline(), Some(after(41)), "a head that has begun");
+        pace.heard(after(40));
+        pace.took(after(40));
+        assert_eq!(pace.deadline(), Some(after(41)), "a byte now and then gains nothing");
+        pace.serves();
+        pace.answered(after(60));
+        pace.heard(after(99));
+        assert_eq!(pace.deadline(), Some(after(100)));
+        pace.leaves_http();
+        pace.heard(after(99));
+        pace.took(after(99));
+        assert_eq!(pace.deadline(), None);
+    }
+
+    /// Takes four bytes, then nothing more.
+    struct Clogged(usize);
+
+    impl AsyncRead for Clogged {
+        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    impl AsyncWrite for Clogged {
+        fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            match self.0.min(bytes.len()) {
+                0 => Poll::Pending,
+                taken => {
+                    self.0 -= taken;
+                    Poll::Ready(Ok(taken))
+                }
+            }
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn who_takes_no_answer_is_cut_off_and_who_is_silent_is_as_good_as_gone() {
+        use std::future::poll_fn;
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let pauses = Pauses { head: Duration::from_millis(20), stall: Duration::from_millis(20) };
+        let mut clogged = Paced::new(Clogged(4), pauses, Places::default());
+        clogged.pace().answered(Instant::now());
+        assert_eq!(clogged.write(b"abcdef").await.unwrap(), 4);
+        poll_fn(|cx| {
+            // Its time may be over by now.
+            assert!(!matches!(Pin::new(&mut clogged).poll_write(cx, b"ef"), Poll::Ready(Ok(_))));
+            Poll::Ready(())
+        })
+        .await;
+        let mut byte = [0; 1];
+        assert_eq!(clogged.read(&mut byte).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        let mut other = Paced::new(Clogged(4), pauses, Places::default());
+        other.pace().leaves_http();
+        assert_eq!(other.write(b"abcd").await.unwrap(), 4);
+        assert_eq!(other.write(b"a").await.unwrap_err().kind(), io::ErrorKind::TimedOut, "no HTTP any more");
+        let mut silent = Paced::new(Clogged(0), pauses, Places::default());
+        silent.pace().answered(Instant::now());
+        assert_eq!(silent.read(&mut byte).await.unwrap(), 0);
+    }
+}

@@ -1,0 +1,241 @@
+//! Accepts TLS connections. This loop is ours because a phone that refuses our certificate never sends a request: every
+//! handshake that fails is counted and remembered with who, what for and why.
+
+use std::{
+    cell::RefCell,
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use actix_service::{Service, ServiceFactory};
+use actix_web::rt::net::TcpStream;
+use futures_util::future::{LocalBoxFuture, Ready, ready as at_once};
+use gangway_base::clock::SharedClock;
+use metrics::Counter;
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+
+use super::{
+    connection_limiter::{Gate, Place, TurnedAway},
+    source_shares::{Capacity, Seat},
+};
+use crate::{
+    base::telemetry::metric::{Metric, increment},
+    net::{
+        client_hello,
+        handshake_failures::{FailedHandshake, FailedHandshakes, Failure},
+    },
+};
+
+/// A client's end of TCP; the first bytes are remembered until the handshake is done.
+pub struct Heard {
+    io: TcpStream,
+    first: Option<First>,
+}
+
+/// Shared with whoever waits for the handshake: the stream is gone when it fails.
+type First = Rc<RefCell<Vec<u8>>>;
+
+impl AsyncRead for Heard {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut this.io).poll_read(cx, buf))?;
+        if let Some(first) = &mut this.first {
+            let new = buf.filled().get(before..).unwrap_or_default();
+            let mut first = first.borrow_mut();
+            let room = client_hello::MOST.saturating_sub(first.len()).min(new.len());
+            first.extend_from_slice(new.get(..room).unwrap_or_default());
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Writing is handed on as it is.
+macro_rules! hand_writing_on {
+    ($of:ty, $to:ident) => {
+        impl AsyncWrite for $of {
+            fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+                Pin::new(&mut self.get_mut().$to).poll_write(cx, bytes)
+            }
+
+            fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Pin::new(&mut self.get_mut().$to).poll_flush(cx)
+            }
+
+            fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Pin::new(&mut self.get_mut().$to).poll_shutdown(cx)
+            }
+
+            fn poll_write_vectored(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                parts: &[io::IoSlice<'_>],
+            ) -> Poll<io::Result<usize>> {
+                Pin::new(&mut self.get_mut().$to).poll_write_vectored(cx, parts)
+            }
+
+            fn is_write_vectored(&self) -> bool {
+                self.$to.is_write_vectored()
+            }
+        }
+    };
+}
+
+hand_writing_on!(Heard, io);
+hand_writing_on!(Secured, stream);
+
+/// A connection whose handshake is done. Its source has one place less until it ends.
+pub struct Secured {
+    stream: TlsStream<Heard>,
+    seat: Option<Seat>,
+    _place: Place,
+}
+
+impl Secured {
+    /// Its place among all connections, for its holder to keep.
+    pub fn take_seat(&mut self) -> Option<Seat> {
+        self.seat.take()
+    }
+
+    /// What the handshake agreed on; also in a resumed session the client's certificate of the first one.
+    #[must_use]
+    pub fn session(&self) -> &rustls::ServerConnection {
+        self.stream.get_ref().1
+    }
+}
+
+impl AsyncRead for Secured {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_read(cx, buf)
+    }
+}
+
+/// Makes the acceptor of a worker.
+#[derive(Clone)]
+pub struct Handshakes {
+    /// Certificates, versions, tickets.
+    pub config: Arc<ServerConfig>,
+    /// Who may.
+    pub gate: Arc<Gate>,
+    /// The connections of all listeners.
+    pub capacity: Arc<Capacity>,
+    /// Who could not.
+    pub failures: Arc<FailedHandshakes>,
+    /// The time.
+    pub clock: SharedClock,
+    /// A handshake must be done by then.
+    pub patience: Duration,
+}
+
+/// Why a connection does not become a request's. All of it has been told by then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Too many of its source.
+    TurnedAway,
+    /// The handshake failed.
+    Failed,
+}
+
+/// The acceptor of a worker.
+pub struct Accepting {
+    parts: Handshakes,
+    acceptor: TlsAcceptor,
+    done: [Counter; 2],
+}
+
+impl ServiceFactory<TcpStream> for Handshakes {
+    type Response = (Secured, Option<SocketAddr>);
+    type Error = Ended;
+    type Config = ();
+    type Service = Accepting;
+    type InitError = ();
+    type Future = Ready<Result<Accepting, ()>>;
+
+    fn new_service(&self, (): ()) -> Self::Future {
+        let done = [("full", Metric::Handshakes), ("resumed", Metric::Handshakes)]
+            .map(|(kind, metric)| metrics::counter!(metric.name(), "kind" => kind));
+        at_once(Ok(Accepting { parts: self.clone(), acceptor: TlsAcceptor::from(Arc::clone(&self.config)), done }))
+    }
+}
+
+impl Service<TcpStream> for Accepting {
+    type Response = (Secured, Option<SocketAddr>);
+    type Error = Ended;
+    type Future = LocalBoxFuture<'static, Result<Self::Response, Ended>>;
+
+    /// Always: slow handshakes of one source must not keep the others waiting. What bounds them is the gate.
+    fn poll_ready(&self, _: &mut Context<'_>) -> Poll<Result<(), Ended>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&self, io: TcpStream) -> Self::Future {
+        let (parts, acceptor, done) = (self.parts.clone(), self.acceptor.clone(), self.done.clone());
+        Box::pin(async move {
+            // Without an address the other side is gone already.
+            let Ok(peer) = io.peer_addr() else { return Err(Ended::Failed) };
+            let seat = parts.capacity.enter(peer.ip()).map_err(|why| turned_away(peer, why))?;
+            let place = parts.gate.enter(peer.ip(), parts.clock.now()).map_err(|why| turned_away(peer, why))?;
+            // The handshake's small messages must not wait for one another.
+            let _ = io.set_nodelay(true);
+            let first = First::default();
+            let accept = acceptor.accept(Heard { io, first: Some(Rc::clone(&first)) });
+            let error = match tokio::time::timeout(parts.patience, accept).await {
+                Ok(Ok(mut stream)) => {
+                    stream.get_mut().0.first = None;
+                    let resumed = stream.get_ref().1.handshake_kind() == Some(rustls::HandshakeKind::Resumed);
+                    let [full, again] = &done;
+                    if resumed {
+                        again.increment(1);
+                    } else {
+                        full.increment(1);
+                    }
+                    return Ok((Secured { stream, seat: Some(seat), _place: place }, Some(peer)));
+                }
+                Ok(Err(error)) => error,
+                Err(_) => io::Error::new(io::ErrorKind::TimedOut, "the handshake took too long"),
+            };
+            parts.failed(peer, &first.borrow(), &error);
+            Err(Ended::Failed)
+        })
+    }
+}
+
+impl Handshakes {
+    fn failed(&self, peer: SocketAddr, heard: &[u8], error: &io::Error) {
+        // A port scan or a health check that says nothing is nobody's phone.
+        if heard.is_empty() && error.kind() != io::ErrorKind::TimedOut {
+            increment(Metric::HandshakesFailed, &[("reason", "silent")]);
+            return;
+        }
+        let failed = FailedHandshake::new(self.clock.now(), peer.ip(), heard, error);
+        increment(Metric::HandshakesFailed, &[("reason", failed.failure.as_str())]);
+        let (address, name) = (failed.peer, failed.server_name.as_deref().unwrap_or("-"));
+        let (alert, versions) = (failed.alert.unwrap_or("-"), failed.versions.as_str());
+        let first = failed.failure == Failure::CertificateRefused
+            && self.failures.refusal(hour_before(failed.at), |old| old.peer == failed.peer).is_none();
+        let (what, detail) = (failed.failure.sentence(), failed.detail.as_str());
+        if first {
+            tracing::info!(%address, name, alert, versions, detail, "TLS handshake failed: {what}");
+        } else {
+            tracing::debug!(%address, name, alert, versions, detail, "TLS handshake failed: {what}");
+        }
+        self.failures.note(failed);
+    }
+}
+
+/// Refusals of a source are worth a line in the log once an hour: a phone tries again and again.
+fn hour_before(now: jiff::Timestamp) -> jiff::Timestamp {
+    now.saturating_sub(Duration::from_secs(3600)).unwrap_or(jiff::Timestamp::MIN)
+}
+
+fn turned_away(peer: SocketAddr, why: TurnedAway) -> Ended {
+    why.note(peer.ip());
+    Ended::TurnedAway
+}

@@ -1,0 +1,266 @@
+//! Proxies before us that the configuration does not list. All phones behind one look like one device: ten of them that
+//! mistype something lock all others out, and unknown ones freeze their source. So they are found, named, and given limits
+//! per client.
+//!
+//! Every client can write a forwarding header, so a header alone is no evidence: a stranger would escape every limit, or have an
+//! administrator trust his address. What counts is what a stranger cannot do: the peer must have carried the own credentials or
+//! the certificate of [`PHONES`] different phones, each with a forwarding header that names another address. Redirect tokens
+//! do not count: a redirect service discloses them to other clients. Phones write no such headers; a proxy on their way
+//! does. The owner of that many phones of an instance can imitate one, and gains little: all clients behind such a peer
+//! together have limits as well (`Origin::share`).
+//!
+//! Bounded: so many peers under observation, so many found.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use gangway_base::tasks::Tasks;
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::{
+    auth::source_prefix::Origin,
+    client_address::{Claim, Client, Proxies},
+};
+use crate::{
+    net::unlisted_proxy::UnlistedProxy,
+    phone::{instance::InstanceId, record::PhoneId},
+    store::{Store, StoreError},
+};
+
+/// Phones that must have proven themselves through a peer.
+pub const PHONES: usize = 2;
+/// A peer that carries no such request for this long is forgotten.
+pub const KEPT: Duration = Duration::from_secs(7 * 86_400);
+/// How often it is written down that a peer still does.
+const AGAIN: Duration = Duration::from_secs(3600);
+/// Peers under observation, and peers found.
+const OBSERVED: usize = 256;
+const FOUND: usize = 64;
+
+const FACT: &str = "unlisted-proxy.";
+
+type Key = (InstanceId, IpAddr);
+
+/// What is known of all peers that send forwarding headers.
+#[derive(Debug, Default)]
+pub struct UnlistedProxies {
+    observed: Mutex<HashMap<Key, (PhoneId, Timestamp)>>,
+    found: ArcSwap<HashMap<Key, UnlistedProxy>>,
+    news: watch::Sender<()>,
+}
+
+fn is_recent(proxy: &UnlistedProxy, now: Timestamp) -> bool {
+    now.duration_since(proxy.last).unsigned_abs() <= KEPT
+}
+
+/// Whether the configuration takes it into account by now.
+fn is_cured(proxy: &UnlistedProxy, proxies: &Proxies) -> bool {
+    let trusted = proxies.trusted.iter().any(|network| network.contains(&proxy.peer));
+    let same = proxies.address_header.as_str().eq_ignore_ascii_case(&proxy.header);
+    if proxy.is_listed { same || !trusted } else { trusted }
+}
+
+impl UnlistedProxies {
+    /// The party that a request counts for.
+    #[must_use]
+    pub fn origin(&self, instance: InstanceId, client: Client, claim: Option<&Claim>, now: Timestamp) -> Origin {
+        let found = self.found.load();
+        let known = claim.filter(|claim| found.get(&(instance, claim.peer)).is_some_and(|one| is_recent(one, now)));
+        known.map_or_else(|| Origin::source(client.address), |claim| Origin::behind(claim.peer, claim.client))
+    }
+
+    /// A phone has proven itself by something that only it has.
+    pub fn proved(&self, instance: InstanceId, phone: PhoneId, claim: &Claim, now: Timestamp) {
+        let key = (instance, claim.peer);
+        let known = self.found.load().get(&key).filter(|known| is_recent(known, now)).cloned();
+        if known.as_ref().is_some_and(|known| now.duration_since(known.last).unsigned_abs() < AGAIN) {
+            return;
+        }
+        if known.is_none() && !self.is_second(key, phone, now) {
+            return;
+        }
+        let since = known.as_ref().map_or(now, |known| known.since);
+        let header = claim.header.as_str().to_owned();
+        let forwarder = UnlistedProxy { peer: claim.peer, header, is_listed: claim.is_listed, since, last: now };
+        if known.is_none() {
+            tracing::warn!(instance = instance.0, peer = %claim.peer, "{}", forwarder.sentence());
+        }
+        self.put(&[(key, forwarder)]);
+        self.news.send_replace(());
+    }
+
+    /// Whether another phone proved itself through this peer before.
+    fn is_second(&self, key: Key, phone: PhoneId, now: Timestamp) -> bool {
+        let mut observed = self.observed.lock().unwrap_or_else(PoisonError::into_inner);
+        match observed.get(&key) {
+            Some((first, at)) if now.duration_since(*at).unsigned_abs() <= KEPT => {
+                let is_second = *first != phone;
+                if is_second {
+                    observed.remove(&key);
+                }
+                is_second
+            }
+            _ => {
+                if observed.len() >= OBSERVED
+                    && let Some(oldest) = observed.iter().min_by_key(|(_, (_, at))| *at).map(|(key, _)| *key)
+                {
+                    observed.remove(&oldest);
+                }
+                observed.insert(key, (phone, now));
+                false
+            }
+        }
+    }
+
+    fn put(&self, new: &[(Key, UnlistedProxy)]) {
+        self.found.rcu(|present| {
+            let mut next = HashMap::clone(present);
+            next.extend(new.iter().cloned());
+            while next.len() > FOUND
+                && let Some(oldest) = next.iter().min_by_key(|(_, one)| one.last).map(|(key, _)| *key)
+            {
+                next.remove(&oldest);
+            }
+            Arc::new(next)
+        });
+    }
+
+    /// Those of an instance.
+    #[must_use]
+    pub fn of(&self, instance: InstanceId, now: Timestamp) -> Vec<UnlistedProxy> {
+        let found = self.found.load();
+        let own = found.iter().filter(|(key, one)| key.0 == instance && is_recent(one, now));
+        let mut own: Vec<UnlistedProxy> = own.map(|(_, one)| one.clone()).collect();
+        own.sort_by_key(|one| (one.since, one.peer));
+        own
+    }
+}
+
+/// Those that the gateway wrote down and the configuration does not take into account.
+#[must_use]
+pub fn recorded(store: &Store, proxies: &Proxies, now: Timestamp) -> Vec<(InstanceId, UnlistedProxy)> {
+    let facts = store.facts_beginning(FACT).into_iter();
+    let read =
+        facts.filter_map(|(instance, _, text)| Some((instance, serde_json::from_str::<UnlistedProxy>(&text).ok()?)));
+    read.filter(|(_, one)| is_recent(one, now) && !is_cured(one, proxies)).collect()
+}
+
+/// Goes on with what was written down before, and writes down what is found, until the gateway stops.
+pub async fn record(store: Store, forwarders: Arc<UnlistedProxies>, proxies: Proxies, now: Timestamp, tasks: Tasks) {
+    let recorded = recorded(&store, &proxies, now);
+    for (instance, key, text) in store.facts_beginning(FACT) {
+        let is_kept = serde_json::from_str(&text).is_ok_and(|one| recorded.contains(&(instance, one)));
+        if !is_kept && let Err(error) = store.set_fact(instance, &key, None).await {
+            tracing::warn!(key, %error, "a proxy that is taken into account by now cannot be forgotten");
+        }
+    }
+    let mut news = forwarders.news.subscribe();
+    let recorded: Vec<_> = recorded.into_iter().map(|(instance, one)| ((instance, one.peer), one)).collect();
+    forwarders.put(&recorded);
+    loop {
+        let found = forwarders.found.load_full();
+        for ((instance, peer), forwarder) in found.iter() {
+            if let Err(error) = write(&store, *instance, *peer, forwarder).await {
+                tracing::warn!(%peer, %error, "a proxy that is not listed cannot be written down");
+            }
+        }
+        let changed = tokio::select! {
+            changed = news.changed() => changed.is_ok(),
+            () = tasks.stopping() => false,
+        };
+        if !changed {
+            return;
+        }
+    }
+}
+
+async fn write(store: &Store, instance: InstanceId, peer: IpAddr, forwarder: &UnlistedProxy) -> Result<(), StoreError> {
+    let text = serde_json::to_string(forwarder).unwrap_or_default();
+    store.set_fact(instance, &format!("{FACT}{peer}"), Some(&text)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::HeaderName;
+
+    use super::*;
+
+    const HERE: InstanceId = InstanceId(1);
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).unwrap()
+    }
+
+    fn claim(peer: [u8; 4], client: [u8; 4]) -> Claim {
+        let header = HeaderName::from_static("x-forwarded-for");
+        Claim { peer: peer.into(), client: client.into(), header, is_listed: false }
+    }
+
+    fn origin(forwarders: &UnlistedProxies, claim: &Claim, now: Timestamp) -> Origin {
+        forwarders.origin(HERE, Client { address: claim.peer, encrypted: false }, Some(claim), now)
+    }
+
+    #[test]
+    fn two_phones_make_a_proxy_and_a_header_alone_does_not() {
+        let forwarders = UnlistedProxies::default();
+        let one = claim([127, 0, 0, 1], [192, 0, 2, 1]);
+        let device = Origin::source(one.peer);
+        assert_eq!(origin(&forwarders, &one, at(0)), device, "a header alone");
+        for second in 0..100 {
+            forwarders.proved(HERE, PhoneId(1), &one, at(second));
+        }
+        assert_eq!(origin(&forwarders, &one, at(100)), device, "one phone, as often as it likes");
+        forwarders.proved(InstanceId(2), PhoneId(9), &one, at(100));
+        assert_eq!(origin(&forwarders, &one, at(100)), device, "a phone of another instance");
+        forwarders.proved(HERE, PhoneId(2), &one, at(101));
+        assert_eq!(origin(&forwarders, &one, at(102)), Origin::behind(one.peer, one.client));
+        let stranger = claim([198, 51, 100, 7], [192, 0, 2, 1]);
+        assert_eq!(origin(&forwarders, &stranger, at(102)), Origin::source(stranger.peer), "another peer");
+        let bare = forwarders.origin(HERE, Client { address: one.peer, encrypted: false }, None, at(102));
+        assert_eq!(bare, device, "a request without header");
+        let found = forwarders.of(HERE, at(102));
+        assert_eq!((found.len(), found[0].since), (1, at(101)));
+        let sentence = found[0].sentence();
+        assert!(
+            sentence.contains("Add 127.0.0.1 to trusted_proxies only if it is your own reverse proxy"),
+            "{sentence}"
+        );
+        assert!(forwarders.of(InstanceId(2), at(102)).is_empty());
+        assert!(forwarders.of(HERE, at(8 * 86_400)).is_empty(), "long ago");
+    }
+
+    #[test]
+    fn many_proofs_leave_the_tables_bounded() {
+        let forwarders = UnlistedProxies::default();
+        for n in 0..2_000_u32 {
+            let claim = Claim { peer: IpAddr::V4(n.into()), ..claim([0; 4], [192, 0, 2, 1]) };
+            forwarders.proved(HERE, PhoneId(1), &claim, at(i64::from(n)));
+            forwarders.proved(HERE, PhoneId(1 + i64::from(n % 2)), &claim, at(i64::from(n)));
+        }
+        assert!(forwarders.observed.lock().unwrap().len() <= OBSERVED);
+        assert!(forwarders.found.load().len() <= FOUND);
+    }
+
+    #[test]
+    fn what_the_configuration_lists_by_now_is_cured() {
+        let mut proxies = Proxies::new(Vec::new());
+        let forwarder = |is_listed| UnlistedProxy {
+            peer: [10, 0, 0, 1].into(),
+            header: "x-real-ip".into(),
+            is_listed,
+            since: at(0),
+            last: at(0),
+        };
+        assert!(!is_cured(&forwarder(false), &proxies));
+        proxies.trusted = vec!["10.0.0.0/8".parse().unwrap()];
+        assert!(is_cured(&forwarder(false), &proxies) && !is_cured(&forwarder(true), &proxies));
+        proxies.address_header = HeaderName::from_static("x-real-ip");
+        assert!(is_cured(&forwarder(true), &proxies));
+    }
+}

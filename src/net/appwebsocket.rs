@@ -1,0 +1,314 @@
+//! A `Send` handle on one AppWebsocket: requests get a `src`, answers find their asker.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use gangway_wire::appws::{Envelope, envelope::Outgoing};
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
+
+/// How long an answer may take.
+pub const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
+/// Messages waiting to be written on one link before askers wait.
+const OUT_QUEUE: usize = 256;
+/// Messages one list answer may consist of.
+const LIST_MESSAGES: usize = 100_000;
+/// Memory one list answer may take: about 30,000 devices with everything Devices tells of them.
+const LIST_BYTES: usize = 128 << 20;
+/// What a member of an object takes beside its name and its value.
+const MEMBER: usize = 48;
+/// Requests one link may have open.
+const PENDING: usize = 1024;
+
+/// Why a question over a link got no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LinkError {
+    /// The socket is gone.
+    #[error("the connection was closed before the answer came")]
+    Closed,
+    /// Nothing came in time.
+    #[error("no answer within {} s", ANSWER_PATIENCE.as_secs())]
+    Timeout,
+    /// The answer carries `error`.
+    #[error("{0}")]
+    Refused(String),
+    /// A list that does not end.
+    #[error("the list in the answer takes more than {} MB or {LIST_MESSAGES} messages, and was given up", LIST_BYTES >> 20)]
+    TooLong,
+    /// Too many questions are open.
+    #[error("too many requests are open on this connection")]
+    Busy,
+}
+
+struct Job {
+    text: String,
+    asks: Option<Asks>,
+}
+
+struct Asks {
+    src: String,
+    mt: &'static str,
+    list: bool,
+    answers: Vec<Envelope>,
+    /// Memory the answers take, about.
+    bytes: usize,
+    reply: oneshot::Sender<Result<Vec<Envelope>, LinkError>>,
+}
+
+/// The asking side. Cheap to clone, usable from any thread.
+#[derive(Clone)]
+pub struct Link {
+    id: u64,
+    next_src: Arc<AtomicU64>,
+    out: mpsc::Sender<Job>,
+}
+
+impl std::fmt::Debug for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Link").field(&self.id).finish()
+    }
+}
+
+/// The socket's side of a link.
+pub struct LinkEnd {
+    out: mpsc::Receiver<Job>,
+    pending: HashMap<String, Asks>,
+}
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+/// A new link: the handle for askers and the end for the socket's loop.
+#[must_use]
+pub fn link() -> (Link, LinkEnd) {
+    let (sender, out) = mpsc::channel(OUT_QUEUE);
+    let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+    (Link { id, next_src: Arc::new(AtomicU64::new(1)), out: sender }, LinkEnd { out, pending: HashMap::new() })
+}
+
+impl Link {
+    /// Unlike any other link of this process; a late goodbye is told from a newer connection by it.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// True when the socket is gone.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.out.is_closed()
+    }
+
+    /// Sends a ready message text, no answer expected. Waits while the socket's queue is full.
+    pub async fn send(&self, text: String) -> Result<(), LinkError> {
+        self.out.send(Job { text, asks: None }).await.map_err(|_gone| LinkError::Closed)
+    }
+
+    /// Asks `mt` and waits for the one answer; `message` writes the question with the `src` it is given.
+    pub async fn request(
+        &self,
+        mt: &'static str,
+        message: impl FnOnce(&str) -> Outgoing,
+    ) -> Result<Envelope, LinkError> {
+        self.ask(mt, false, message).await?.pop().ok_or(LinkError::Closed)
+    }
+
+    /// Asks for a list that comes in several messages, the final one with `last`.
+    pub async fn request_list(
+        &self,
+        mt: &'static str,
+        message: impl FnOnce(&str) -> Outgoing,
+    ) -> Result<Vec<Envelope>, LinkError> {
+        self.ask(mt, true, message).await
+    }
+
+    async fn ask(
+        &self,
+        mt: &'static str,
+        list: bool,
+        message: impl FnOnce(&str) -> Outgoing,
+    ) -> Result<Vec<Envelope>, LinkError> {
+        let src = format!("g{}", self.next_src.fetch_add(1, Ordering::Relaxed));
+        let text = message(&src).text();
+        let (reply, answer) = oneshot::channel();
+        let asks = Asks { src, mt, list, answers: Vec::new(), bytes: 0, reply };
+        let asked = async {
+            self.out.send(Job { text, asks: Some(asks) }).await.map_err(|_gone| LinkError::Closed)?;
+            answer.await.map_err(|_gone| LinkError::Closed)?
+        };
+        tokio::time::timeout(ANSWER_PATIENCE, asked).await.map_err(|_elapsed| LinkError::Timeout)?
+    }
+}
+
+impl LinkEnd {
+    /// The next text to write to the socket; `None` when every handle is gone.
+    pub async fn next(&mut self) -> Option<String> {
+        loop {
+            let job = self.out.recv().await?;
+            let Some(asks) = job.asks else { return Some(job.text) };
+            self.pending.retain(|_, open| !open.reply.is_closed());
+            if self.pending.len() >= PENDING {
+                let _ = asks.reply.send(Err(LinkError::Busy));
+                continue;
+            }
+            self.pending.insert(asks.src.clone(), asks);
+            return Some(job.text);
+        }
+    }
+
+    /// Hands an incoming message to whoever asked for it; gives it back when nobody did. An answer without `src` goes
+    /// to an open request of that type, since not every peer echoes it.
+    pub fn answer(&mut self, message: Envelope) -> Option<Envelope> {
+        let src = match message.src_text() {
+            Some(src) => src,
+            None => match message.mt.strip_suffix("Result") {
+                Some(asked) => match self.pending.iter().find(|(_, open)| open.mt == asked) {
+                    Some((src, _)) => src.clone(),
+                    None => return Some(message),
+                },
+                None => return Some(message),
+            },
+        };
+        let Some(open) = self.pending.get_mut(&src) else { return Some(message) };
+        // Indications of a subscription carry its src too; only results answer (some documents print the result of a
+        // list under the name of its request).
+        if message.mt != open.mt && message.mt.strip_suffix("Result") != Some(open.mt) {
+            return Some(message);
+        }
+        let error = message.error();
+        let last = error.is_some() || !open.list || is_last(&message);
+        open.bytes += if last { 0 } else { weight(&message.body) };
+        let is_too_long = open.bytes > LIST_BYTES || open.answers.len() >= LIST_MESSAGES;
+        // Nothing is kept for an asker that has given up.
+        if open.reply.is_closed() || is_too_long {
+            open.answers = Vec::new();
+        } else {
+            // The text is not needed beside what was read of it.
+            open.answers.push(Envelope { raw: if open.list { String::new() } else { message.raw }, ..message });
+        }
+        if (last || is_too_long)
+            && let Some(open) = self.pending.remove(&src)
+        {
+            let _ = open.reply.send(match error {
+                Some(error) => Err(LinkError::Refused(error)),
+                None if is_too_long => Err(LinkError::TooLong),
+                None => Ok(open.answers),
+            });
+        }
+        None
+    }
+}
+
+/// The memory a value takes, about.
+fn weight(value: &Value) -> usize {
+    let inside = match value {
+        Value::String(text) => text.len(),
+        Value::Array(values) => values.iter().map(weight).sum(),
+        Value::Object(members) => members.iter().map(|(name, value)| MEMBER + name.len() + weight(value)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    };
+    size_of::<Value>() + inside
+}
+
+/// `last` is true, or absent altogether (a list in one message).
+fn is_last(message: &Envelope) -> bool {
+    message.body.get("last").is_none_or(|last| last.as_bool().unwrap_or(true))
+}
+
+#[cfg(test)]
+mod tests {
+    use gangway_wire::appws::IN_LIMIT;
+
+    use super::*;
+
+    fn said(text: &str) -> Envelope {
+        Envelope::parse(text, IN_LIMIT).unwrap()
+    }
+
+    fn ask(src: &str) -> Outgoing {
+        Outgoing::request(None, "Ask", src)
+    }
+
+    #[tokio::test]
+    async fn answers_find_their_askers_in_any_order() {
+        let (link, mut end) = link();
+        let socket = async {
+            end.next().await.unwrap();
+            end.next().await.unwrap();
+            for n in [2, 1] {
+                assert!(end.answer(said(&format!(r#"{{"mt":"AskResult","src":"g{n}","n":{n}}}"#))).is_none());
+            }
+            assert!(end.answer(said(r#"{"mt":"AskResult","src":"g9"}"#)).is_some());
+        };
+        let (first, second, ()) = tokio::join!(link.request("Ask", ask), link.request("Ask", ask), socket);
+        assert_eq!((first.unwrap().body["n"].as_u64(), second.unwrap().body["n"].as_u64()), (Some(1), Some(2)));
+    }
+
+    #[tokio::test]
+    async fn a_list_ends_with_last_and_an_error_ends_it_at_once() {
+        let (link, mut end) = link();
+        let socket = async {
+            end.next().await.unwrap();
+            assert!(end.answer(said(r#"{"mt":"AskResult","src":"g1","rows":[1],"last":false}"#)).is_none());
+            assert!(end.answer(said(r#"{"mt":"RowAdded","src":"g1","row":7}"#)).is_some());
+            assert!(end.answer(said(r#"{"mt":"AskResult","src":"g1","rows":[2],"last":true}"#)).is_none());
+            end.next().await.unwrap();
+            assert!(end.answer(said(r#"{"mt":"AskResult","error":"no rights"}"#)).is_none());
+        };
+        let asker = async {
+            assert_eq!(link.request_list("Ask", ask).await.unwrap().len(), 2);
+            let refused = link.request_list("Ask", ask).await.unwrap_err();
+            assert_eq!(refused, LinkError::Refused("no rights".to_owned()));
+        };
+        tokio::join!(asker, socket);
+    }
+
+    #[tokio::test]
+    async fn a_list_without_end_is_given_up() {
+        let (link, mut end) = link();
+        // Few bytes that take much memory, and much text.
+        let nothing = format!(r#"{{"mt":"AskResult","src":"g1","rows":[{}0],"last":false}}"#, "0,".repeat(500_000));
+        let text = format!(r#"{{"mt":"AskResult","src":"g2","rows":["{}"],"last":false}}"#, "x".repeat(1_000_000));
+        let socket = async {
+            for (message, most) in [(nothing, 10), (text, 140)] {
+                end.next().await.unwrap();
+                let sent = (0..1_000).take_while(|_| end.answer(said(&message)).is_none()).count();
+                assert!(sent <= most, "{sent} messages of {} bytes were taken", message.len());
+            }
+        };
+        let asker = async {
+            for _ in 0..2 {
+                assert_eq!(link.request_list("Ask", ask).await.unwrap_err(), LinkError::TooLong);
+            }
+        };
+        tokio::join!(asker, socket);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_kept_for_an_asker_that_has_given_up() {
+        let (link, mut end) = link();
+        let mut asking = Box::pin(link.request_list("Ask", ask));
+        let asked = tokio::select! { biased; _ = &mut asking => None, text = end.next() => text };
+        assert!(asked.is_some());
+        assert!(end.answer(said(r#"{"mt":"AskResult","src":"g1","rows":[1],"last":false}"#)).is_none());
+        drop(asking);
+        assert!(end.answer(said(r#"{"mt":"AskResult","src":"g1","rows":[2],"last":false}"#)).is_none());
+        assert!(end.pending["g1"].answers.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_closed_socket_answers_every_open_question() {
+        let (link, mut end) = link();
+        let (answer, ()) = tokio::join!(link.request("Ask", ask), async {
+            end.next().await.unwrap();
+            drop(end);
+        });
+        assert_eq!(answer.unwrap_err(), LinkError::Closed);
+        assert!(link.is_closed());
+    }
+}

@@ -1,0 +1,259 @@
+//! TLS handshakes at our listeners that failed. A phone that refuses our certificate never sends a request: what it said
+//! in the handshake is all there is to learn from, so the newest are kept, with who, when and why.
+
+use std::{
+    collections::VecDeque,
+    io,
+    net::IpAddr,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use gangway_base::labelled_enum;
+use jiff::Timestamp;
+use rustls::{AlertDescription, Error, PeerIncompatible};
+use tokio::sync::watch;
+
+use super::client_hello::ClientHello;
+use crate::phone::request_evidence::network;
+
+/// How many are remembered.
+pub const KEPT: usize = 1024;
+/// How many of them may be of one source: nobody pushes the others out.
+pub const KEPT_OF_ONE: usize = 16;
+
+labelled_enum! {
+    /// Why a handshake failed, roughly.
+    Failure {
+        /// The client does not accept our certificate.
+        CertificateRefused = "certificate-refused", "it refuses our certificate";
+        /// It broke off with another alert.
+        Alert = "alert", "it broke off with an alert";
+        /// It offers nothing newer than TLS 1.1.
+        Version = "version", "it offers neither TLS 1.2 nor 1.3";
+        /// Nothing it offers is anything we have.
+        Incompatible = "incompatible", "it offers no cipher or key exchange we have: TLS 1.2 needs ECDHE with AES-GCM or ChaCha20";
+        /// It showed a certificate and could not prove that it is its own.
+        ClientCertificate = "client-certificate", "it did not prove to own the certificate it showed";
+        /// It spoke something else, most likely plain HTTP.
+        NotTls = "not-tls", "it does not speak TLS: http:// on the port of https://";
+        /// It went away without a word, as some phones do that do not accept a certificate.
+        Closed = "closed", "it closed the connection in the middle of the handshake";
+        /// It took too long.
+        Slow = "slow", "it did not finish the handshake in time";
+        /// Something else.
+        Other = "other", "the handshake went wrong";
+    }
+}
+
+/// One that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedHandshake {
+    /// When.
+    pub at: Timestamp,
+    /// Who; IPv4 in its own form.
+    pub peer: IpAddr,
+    /// The name the client asked for.
+    pub server_name: Option<String>,
+    /// The versions it offered, for people; empty when it said none.
+    pub versions: String,
+    /// Why, roughly.
+    pub failure: Failure,
+    /// The alert the client sent, by its name in RFC 8446.
+    pub alert: Option<&'static str>,
+    /// Why, exactly: what the TLS library says.
+    pub detail: String,
+}
+
+impl FailedHandshake {
+    /// From what the accepting side saw; `heard` are the first bytes of the client.
+    #[must_use]
+    pub fn new(at: Timestamp, peer: IpAddr, heard: &[u8], error: &io::Error) -> Self {
+        let hello = ClientHello::read(heard);
+        let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+        let (failure, alert) = match tls {
+            Some(error) => judged(error, hello.as_ref()),
+            None if error.kind() == io::ErrorKind::TimedOut => (Failure::Slow, None),
+            None => (Failure::Closed, None),
+        };
+        Self {
+            at,
+            peer: peer.to_canonical(),
+            versions: hello.as_ref().map(ClientHello::versions_text).unwrap_or_default(),
+            server_name: hello.and_then(|hello| hello.server_name),
+            failure,
+            alert,
+            detail: tls.map_or_else(|| error.to_string(), ToString::to_string),
+        }
+    }
+
+    /// Whether the client said that it does not accept our certificate.
+    #[must_use]
+    pub fn refuses_certificate(&self) -> bool {
+        self.failure == Failure::CertificateRefused
+    }
+}
+
+fn judged(error: &Error, hello: Option<&ClientHello>) -> (Failure, Option<&'static str>) {
+    // TLS 1.0 and 1.1 only: rustls says no more than that nothing fits.
+    let is_old = hello.is_some_and(|hello| hello.versions.iter().all(|version| *version < 0x0303));
+    match error {
+        Error::AlertReceived(alert) => {
+            let about_certificate = matches!(
+                alert,
+                AlertDescription::BadCertificate
+                    | AlertDescription::UnsupportedCertificate
+                    | AlertDescription::CertificateRevoked
+                    | AlertDescription::CertificateExpired
+                    | AlertDescription::CertificateUnknown
+                    | AlertDescription::UnknownCA
+                    | AlertDescription::BadCertificateStatusResponse
+            );
+            let failure = if about_certificate { Failure::CertificateRefused } else { Failure::Alert };
+            (failure, Some(alert_name(*alert)))
+        }
+        _ if is_old => (Failure::Version, None),
+        Error::PeerIncompatible(
+            PeerIncompatible::Tls12NotOffered
+            | PeerIncompatible::Tls12NotOfferedOrEnabled
+            | PeerIncompatible::Tls13RequiredForQuic
+            | PeerIncompatible::SupportedVersionsExtensionRequired,
+        ) => (Failure::Version, None),
+        Error::PeerIncompatible(_) | Error::NoCertificatesPresented => (Failure::Incompatible, None),
+        Error::InvalidCertificate(_) => (Failure::ClientCertificate, None),
+        Error::InvalidMessage(_) if hello.is_none() => (Failure::NotTls, None),
+        _ => (Failure::Other, None),
+    }
+}
+
+/// The name of an alert in RFC 8446, 6.
+#[must_use]
+pub fn alert_name(alert: AlertDescription) -> &'static str {
+    match alert {
+        AlertDescription::CloseNotify => "close_notify",
+        AlertDescription::UnexpectedMessage => "unexpected_message",
+        AlertDescription::BadRecordMac => "bad_record_mac",
+        AlertDescription::RecordOverflow => "record_overflow",
+        AlertDescription::HandshakeFailure => "handshake_failure",
+        AlertDescription::BadCertificate => "bad_certificate",
+        AlertDescription::UnsupportedCertificate => "unsupported_certificate",
+        AlertDescription::CertificateRevoked => "certificate_revoked",
+        AlertDescription::CertificateExpired => "certificate_expired",
+        AlertDescription::CertificateUnknown => "certificate_unknown",
+        AlertDescription::IllegalParameter => "illegal_parameter",
+        AlertDescription::UnknownCA => "unknown_ca",
+        AlertDescription::AccessDenied => "access_denied",
+        AlertDescription::DecodeError => "decode_error",
+        AlertDescription::DecryptError => "decrypt_error",
+        AlertDescription::ProtocolVersion => "protocol_version",
+        AlertDescription::InsufficientSecurity => "insufficient_security",
+        AlertDescription::InternalError => "internal_error",
+        AlertDescription::InappropriateFallback => "inappropriate_fallback",
+        AlertDescription::UserCanceled => "user_canceled",
+        AlertDescription::MissingExtension => "missing_extension",
+        AlertDescription::UnsupportedExtension => "unsupported_extension",
+        AlertDescription::BadCertificateStatusResponse => "bad_certificate_status_response",
+        AlertDescription::UnknownPSKIdentity => "unknown_psk_identity",
+        AlertDescription::CertificateRequired => "certificate_required",
+        AlertDescription::NoApplicationProtocol => "no_application_protocol",
+        _ => "unknown",
+    }
+}
+
+/// The newest failed handshakes, bounded. Shared by the listeners that write and whoever explains.
+#[derive(Debug, Default)]
+pub struct FailedHandshakes {
+    kept: Mutex<VecDeque<FailedHandshake>>,
+    refusals: watch::Sender<()>,
+}
+
+impl FailedHandshakes {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<FailedHandshake>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers one; of a source that fills its share, and of a full memory, the oldest goes.
+    pub fn note(&self, failed: FailedHandshake) {
+        let source = network(failed.peer);
+        let mut kept = self.lock();
+        let of_it = kept.iter().filter(|old| network(old.peer) == source).count();
+        if of_it >= KEPT_OF_ONE
+            && let Some(oldest) = kept.iter().position(|old| network(old.peer) == source)
+        {
+            kept.remove(oldest);
+        }
+        if kept.len() >= KEPT {
+            kept.pop_front();
+        }
+        let refuses = failed.refuses_certificate();
+        kept.push_back(failed);
+        drop(kept);
+        if refuses {
+            self.refusals.send_replace(());
+        }
+    }
+
+    /// Wakes whoever waits for the next refusal of our certificate.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.refusals.subscribe()
+    }
+
+    /// All, the newest last.
+    #[must_use]
+    pub fn all(&self) -> Vec<FailedHandshake> {
+        self.lock().iter().cloned().collect()
+    }
+
+    /// The newest refusal of our certificate since then from a source the caller accepts.
+    #[must_use]
+    pub fn refusal(&self, since: Timestamp, of: impl Fn(&FailedHandshake) -> bool) -> Option<FailedHandshake> {
+        let kept = self.lock();
+        kept.iter().rev().find(|one| one.refuses_certificate() && one.at >= since && of(one)).cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(peer: &str, second: i64) -> FailedHandshake {
+        let error = io::Error::new(io::ErrorKind::InvalidData, Error::AlertReceived(AlertDescription::UnknownCA));
+        FailedHandshake::new(Timestamp::from_second(second).unwrap(), peer.parse().unwrap(), b"", &error)
+    }
+
+    #[test]
+    fn an_alert_about_the_certificate_is_a_refusal_and_has_its_name() {
+        let one = failed("::ffff:192.0.2.1", 1);
+        assert_eq!((one.peer.to_string().as_str(), one.alert), ("192.0.2.1", Some("unknown_ca")));
+        assert!(one.refuses_certificate());
+        let other = io::Error::new(io::ErrorKind::InvalidData, Error::AlertReceived(AlertDescription::InternalError));
+        let other = FailedHandshake::new(Timestamp::UNIX_EPOCH, "192.0.2.1".parse().unwrap(), b"", &other);
+        assert_eq!((other.failure, other.alert), (Failure::Alert, Some("internal_error")));
+    }
+
+    #[test]
+    fn one_source_does_not_push_the_others_out() {
+        let kept = FailedHandshakes::default();
+        kept.note(failed("192.0.2.1", 1));
+        for second in 0..5_000 {
+            kept.note(failed("192.0.2.2", 2 + second));
+        }
+        assert_eq!(kept.all().len(), 1 + KEPT_OF_ONE);
+        for host in 0..2_000_u32 {
+            kept.note(failed(&std::net::Ipv4Addr::from(0x0a00_0000 + host).to_string(), 9_000));
+        }
+        assert_eq!(kept.all().len(), KEPT);
+    }
+
+    #[test]
+    fn a_refusal_is_found_by_source_and_time() {
+        let kept = FailedHandshakes::default();
+        kept.note(failed("192.0.2.1", 10));
+        kept.note(failed("192.0.2.1", 20));
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let of = |address: &'static str| move |one: &FailedHandshake| one.peer.to_string() == address;
+        assert_eq!(kept.refusal(at(5), of("192.0.2.1")).unwrap().at, at(20));
+        assert_eq!(kept.refusal(at(21), of("192.0.2.1")), None);
+        assert_eq!(kept.refusal(at(5), of("192.0.2.9")), None);
+    }
+}

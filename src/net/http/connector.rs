@@ -1,0 +1,132 @@
+//! How awc gets a TCP connection: name look-up, one address after the other, or a tunnel through the proxy. Own
+//! code instead of awc's default, so that its errors say which of these steps failed.
+
+use std::{future::Future, io, net::SocketAddr, pin::Pin, rc::Rc, sync::Arc, task::Poll, time::Duration};
+
+use actix_tls::connect::{ConnectError, ConnectInfo, Connection};
+use actix_web::dev::Service;
+use awc::http::Uri;
+use tokio::net::{TcpStream, lookup_host};
+
+use super::proxy::{Proxy, TunnelError};
+use crate::net::egress_policy::{Forbidden, Reach};
+
+/// Finds the addresses of a name and port.
+pub type Resolve = Arc<dyn Fn(String, u16) -> Addresses + Send + Sync>;
+/// The addresses of a name, once they are known.
+pub type Addresses = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
+
+/// Asks the system.
+#[must_use]
+pub fn system_resolver() -> Resolve {
+    Arc::new(|host, port| Box::pin(async move { Ok(lookup_host((host, port)).await?.collect()) }))
+}
+
+/// An address that does not answer keeps the next one waiting at most so long.
+const PER_ADDRESS: Duration = Duration::from_secs(3);
+
+/// Carried through awc inside an `io::Error`, which thereby differs from those of the TLS handshake.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DialError {
+    #[error("{0}")]
+    Dns(io::Error),
+    #[error("{0}")]
+    Forbidden(Forbidden),
+    #[error("{0}")]
+    Connect(io::Error),
+    #[error("the proxy {proxy:?} {source}")]
+    ProxyAway { proxy: Proxy, source: Box<DialError> },
+    #[error("the proxy {proxy:?}: {source}")]
+    Tunnel { proxy: Proxy, source: TunnelError },
+}
+
+#[derive(Clone)]
+pub(super) struct Dialer {
+    proxy: Option<Rc<Proxy>>,
+    reach: Reach,
+    resolve: Resolve,
+}
+
+impl Dialer {
+    pub(super) fn new(proxy: Option<Proxy>, reach: Reach, resolve: Resolve) -> Self {
+        Self { proxy: proxy.map(Rc::new), reach, resolve }
+    }
+
+    /// Looked at before the name is asked for: also where a proxy asks for it.
+    async fn dial(&self, host: &str, port: u16) -> Result<TcpStream, DialError> {
+        self.reach.host(host).map_err(DialError::Forbidden)?;
+        match self.proxy.as_deref() {
+            None => connect(host, port, &self.reach, &self.resolve).await,
+            Some(proxy) => through(proxy, host, port, &self.resolve).await,
+        }
+    }
+}
+
+impl Service<ConnectInfo<Uri>> for Dialer {
+    type Response = Connection<Uri, TcpStream>;
+    type Error = ConnectError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>>>>;
+
+    fn poll_ready(&self, _: &mut std::task::Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&self, info: ConnectInfo<Uri>) -> Self::Future {
+        let dialer = self.clone();
+        Box::pin(async move {
+            let uri = info.request().clone();
+            let host = uri.host().unwrap_or_default().to_owned();
+            let https = uri.scheme_str() == Some("https");
+            let port = uri.port_u16().unwrap_or(if https { 443 } else { 80 });
+            match dialer.dial(&host, port).await {
+                Ok(stream) => Ok(Connection::new(uri, stream)),
+                Err(error) => Err(ConnectError::Io(io::Error::other(error))),
+            }
+        })
+    }
+}
+
+async fn through(proxy: &Proxy, host: &str, port: u16, resolve: &Resolve) -> Result<TcpStream, DialError> {
+    let mut stream = connect(&proxy.host, proxy.port, &Reach::everywhere(), resolve)
+        .await
+        .map_err(|source| DialError::ProxyAway { proxy: proxy.clone(), source: Box::new(source) })?;
+    proxy.tunnel(&mut stream, host, port).await.map_err(|source| DialError::Tunnel { proxy: proxy.clone(), source })?;
+    Ok(stream)
+}
+
+async fn connect(host: &str, port: u16, reach: &Reach, resolve: &Resolve) -> Result<TcpStream, DialError> {
+    let bare = host.trim_matches(['[', ']']);
+    let found = resolve(bare.to_owned(), port).await.map_err(DialError::Dns)?;
+    let (mut allowed, mut forbidden) = (Vec::new(), None);
+    for address in found {
+        match reach.address(bare, address.ip()) {
+            Ok(()) => allowed.push(address),
+            Err(reason) => forbidden = Some(reason),
+        }
+    }
+    if let (Some(reason), true) = (forbidden, allowed.is_empty()) {
+        return Err(DialError::Forbidden(reason));
+    }
+    let mut addresses = allowed.into_iter().peekable();
+    let mut last = None;
+    while let Some(address) = addresses.next() {
+        let attempt = TcpStream::connect(address);
+        let result = if addresses.peek().is_some() {
+            tokio::time::timeout(PER_ADDRESS, attempt).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        } else {
+            attempt.await
+        };
+        match result {
+            Ok(stream) => {
+                // Small requests, each waited for: without this the last packet may wait for an acknowledgement.
+                let _ = stream.set_nodelay(true);
+                return Ok(stream);
+            }
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(match last {
+        Some(error) => DialError::Connect(error),
+        None => DialError::Dns(io::Error::other("the name has no address")),
+    })
+}

@@ -1,0 +1,305 @@
+//! Asks a TLS server whether it wants a certificate from its clients, and of which CAs: what a phone will meet at the SIP
+//! port of a PBX or reverse proxy. Nothing is sent beyond the handshake, so it does not matter who answers.
+
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use rustls::{
+    ClientConfig, DigitallySignedStruct, Error, SignatureScheme,
+    client::{
+        ResolvesClientCert,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
+    crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature},
+    pki_types::{CertificateDer, ServerName, UnixTime},
+    sign::CertifiedKey,
+};
+use tokio::net::{TcpStream, lookup_host};
+use tokio_rustls::TlsConnector;
+use x509_parser::{prelude::FromDer as _, x509::X509Name};
+
+use super::provider;
+use crate::net::egress_policy::Reach;
+
+/// What a server wants of its clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// No certificate.
+    Nothing,
+    /// A certificate by one of these CAs, by their common names (the whole name where there is none); empty = of any.
+    Certificate(Vec<String>),
+}
+
+impl Wanted {
+    /// Whether a phone with a certificate by one of `issuers` is told that it will do. True as well where nobody knows who
+    /// issues the vendor's certificates.
+    #[must_use]
+    pub fn accepts(&self, issuers: &[String]) -> bool {
+        match self {
+            Self::Nothing => true,
+            Self::Certificate(named) => {
+                named.is_empty() || issuers.is_empty() || issuers.iter().any(|issuer| named.contains(issuer))
+            }
+        }
+    }
+}
+
+/// Why a server could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// No connection.
+    #[error("cannot connect to {address}: {source}; is the SIP/TLS port open for phones?")]
+    Connect {
+        /// `host:port`.
+        address: String,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A connection, but no handshake.
+    #[error("{address} takes connections, but no TLS handshake: {reason}")]
+    Handshake {
+        /// `host:port`.
+        address: String,
+        /// What went wrong.
+        reason: String,
+    },
+}
+
+/// Asks the server at `host` and `port`, as far as `reach` allows; `patience` is for everything together.
+///
+/// # Errors
+/// When nobody answers there, or not in TLS 1.2 or 1.3.
+pub async fn ask(host: &str, port: u16, reach: &Reach, patience: Duration) -> Result<Wanted, AskError> {
+    let address = match host.contains(':') {
+        true => format!("[{host}]:{port}"),
+        false => format!("{host}:{port}"),
+    };
+    let heard = Arc::new(Heard::default());
+    let handshake = |reason: String| AskError::Handshake { address: address.clone(), reason };
+    let name = ServerName::try_from(host.to_owned()).map_err(|error| handshake(error.to_string()))?;
+    let config = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| handshake(error.to_string()))?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Anybody::new()))
+        .with_client_cert_resolver(Arc::clone(&heard) as Arc<dyn ResolvesClientCert>);
+    let connecting = async {
+        let connect = |source| AskError::Connect { address: address.clone(), source };
+        let stream = reached(host, port, reach).await.map_err(connect)?;
+        let shaken = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
+        // A server that insists breaks off; what it wanted has been heard by then.
+        match (heard.wanted(), shaken) {
+            (Some(wanted), _) => Ok(wanted),
+            (None, Ok(_)) => Ok(Wanted::Nothing),
+            (None, Err(error)) => Err(handshake(error.to_string())),
+        }
+    };
+    match tokio::time::timeout(patience, connecting).await {
+        Ok(asked) => asked,
+        Err(_) => Err(handshake(format!("no answer within {} s", patience.as_secs()))),
+    }
+}
+
+/// A connection to the first address of the name that may be connected to and answers.
+async fn reached(host: &str, port: u16, reach: &Reach) -> io::Result<TcpStream> {
+    reach.host(host).map_err(io::Error::other)?;
+    let mut last = io::Error::other("the name has no address");
+    for address in lookup_host((host, port)).await? {
+        let allowed = reach.address(host, address.ip()).map_err(io::Error::other);
+        let connected = match allowed {
+            Ok(()) => TcpStream::connect(address).await,
+            Err(forbidden) => Err(forbidden),
+        };
+        match connected {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// Listens to what a server wants, and has nothing to show.
+#[derive(Debug, Default)]
+struct Heard(Mutex<Option<Vec<String>>>);
+
+impl Heard {
+    fn wanted(&self) -> Option<Wanted> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone().map(Wanted::Certificate)
+    }
+}
+
+impl ResolvesClientCert for Heard {
+    fn resolve(&self, issuers: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        let names = issuers.iter().filter_map(|der| readable(der)).collect();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(names);
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
+}
+
+/// The common name of a distinguished name, else all of it.
+fn readable(der: &[u8]) -> Option<String> {
+    let (_, name) = X509Name::from_der(der).ok()?;
+    let common = name.iter_common_name().next().and_then(|part| part.as_str().ok());
+    Some(common.map_or_else(|| name.to_string(), str::to_owned))
+}
+
+/// Believes whoever proves to own the certificate it shows: for questions whose answer is no secret and no order.
+#[derive(Debug)]
+pub struct Anybody(WebPkiSupportedAlgorithms);
+
+impl Anybody {
+    /// For a connection over which nothing is said.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(provider().signature_verification_algorithms)
+    }
+}
+
+impl Default for Anybody {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, certificate, signed, &self.0)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, certificate, signed, &self.0)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{BufRead as _, BufReader},
+        path::Path,
+        process::{Child, Command, Stdio},
+    };
+
+    use super::*;
+
+    /// `openssl s_server` as a SIP/TLS port.
+    struct SipPort {
+        child: Child,
+        port: u16,
+    }
+
+    impl Drop for SipPort {
+        fn drop(&mut self) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+
+    impl SipPort {
+        fn open(dir: &Path, options: &[&str]) -> Self {
+            let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+            std::fs::write(dir.join("cert.pem"), made.cert.pem()).unwrap();
+            std::fs::write(dir.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+            let mut child = Command::new("openssl")
+                .current_dir(dir)
+                .args(["s_server", "-accept", "127.0.0.1:0", "-cert", "cert.pem", "-key", "key.pem", "-naccept", "1"])
+                .args(options)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null())
+                .spawn()
+                .expect("openssl is installed");
+            // "ACCEPT 127.0.0.1:port"
+            let port = BufReader::new(child.stdout.take().unwrap())
+                .lines()
+                .map_while(Result::ok)
+                .find_map(|line| line.strip_prefix("ACCEPT ")?.rsplit(':').next()?.parse().ok());
+            Self { port: port.expect("openssl says where it listens"), child }
+        }
+    }
+
+    fn ca(dir: &Path, name: &str) {
+        let mut params = rcgen::CertificateParams::default();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(rcgen::DnType::OrganizationName, "Phones");
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        let key = rcgen::KeyPair::generate().unwrap();
+        std::fs::write(dir.join("ca.pem"), params.self_signed(&key).unwrap().pem()).unwrap();
+    }
+
+    #[actix_web::test]
+    async fn a_server_says_whether_it_wants_a_certificate_and_of_whom() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        ca(dir, "Equipment Issuing CA");
+        let wants = Wanted::Certificate(vec!["Equipment Issuing CA".to_owned()]);
+        let named = ["-CAfile", "ca.pem", "-client_sigalgs", "RSA+SHA256:ECDSA+SHA256"];
+        for version in ["-tls1_2", "-tls1_3"] {
+            for (options, expected) in [
+                (vec![], Wanted::Nothing),
+                (vec!["-verify", "1"], Wanted::Certificate(Vec::new())),
+                ([&["-verify", "1"], &named[..]].concat(), wants.clone()),
+                ([&["-Verify", "1"], &named[..]].concat(), wants.clone()),
+            ] {
+                let server = SipPort::open(dir, &[&options[..], &[version]].concat());
+                let asked = ask("127.0.0.1", server.port, &Reach::everywhere(), Duration::from_secs(20)).await.unwrap();
+                assert_eq!(asked, expected, "{version} {options:?}");
+            }
+        }
+    }
+
+    #[actix_web::test]
+    async fn who_does_not_answer_is_said() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let silent =
+            ask("127.0.0.1", port, &Reach::everywhere(), Duration::from_millis(50)).await.unwrap_err().to_string();
+        assert!(silent.contains("no TLS handshake"), "{silent}");
+        drop(listener);
+        let closed =
+            ask("127.0.0.1", port, &Reach::everywhere(), Duration::from_secs(5)).await.unwrap_err().to_string();
+        assert!(closed.contains("cannot connect to 127.0.0.1"), "{closed}");
+    }
+
+    #[test]
+    fn a_phone_is_accepted_where_one_of_its_issuers_is_named_or_nobody_is() {
+        let of = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let yealink = of(&["Yealink Equipment Issuing CA", "Yealink Root CA"]);
+        assert!(Wanted::Nothing.accepts(&yealink));
+        assert!(Wanted::Certificate(Vec::new()).accepts(&yealink));
+        assert!(Wanted::Certificate(of(&["x", "Yealink Root CA"])).accepts(&yealink));
+        assert!(!Wanted::Certificate(of(&["innovaphone Device CA"])).accepts(&yealink));
+        assert!(Wanted::Certificate(of(&["innovaphone Device CA"])).accepts(&[]), "who knows");
+    }
+}

@@ -1,0 +1,171 @@
+//! Which apps there are and what a login to them may do. The name of an app is compared without `.htm` and without
+//! regard to letter case: the URL of an app object may point to the page, and its logins then name the page.
+
+use std::net::IpAddr;
+
+use gangway_wire::appws::{Envelope, LoginKind, Refusal, app_info::AppInfoResult};
+
+use crate::{
+    catalog::{Provider, Registry},
+    phone::instance::Instance,
+};
+
+/// The app of people.
+pub const ADMIN_APP: &str = "gangway-admin";
+/// What the name of a provider's app begins with.
+pub const PROVIDER_PREFIX: &str = "gangway-";
+/// What the name of an app's page ends with.
+const PAGE: &str = ".htm";
+
+/// The name without the ending of a page.
+fn bare(name: &str) -> &str {
+    match name.len().checked_sub(PAGE.len()).and_then(|end| name.split_at_checked(end)) {
+        Some((bare, end)) if end.eq_ignore_ascii_case(PAGE) => bare,
+        _ => name,
+    }
+}
+
+/// Whether `name`, as a login or a question has it, is the app `app`.
+#[must_use]
+pub fn is_name_of(name: &str, app: &str) -> bool {
+    bare(name).eq_ignore_ascii_case(app)
+}
+
+/// Whether people log in to this app, given by its name here.
+#[must_use]
+pub fn is_for_people(app: &str) -> bool {
+    app == ADMIN_APP
+}
+
+fn provider<'a>(name: &str, registry: &'a Registry) -> Option<&'a Provider> {
+    let (beginning, rest) = name.split_at_checked(PROVIDER_PREFIX.len())?;
+    if !beginning.eq_ignore_ascii_case(PROVIDER_PREFIX) {
+        return None;
+    }
+    let mut all = registry.vendors().flat_map(|vendor| &vendor.providers);
+    all.find(|provider| is_name_of(rest, &provider.name))
+}
+
+/// The name of the app here; `None` when there is no such app.
+#[must_use]
+pub fn known(name: &str, registry: &Registry) -> Option<String> {
+    if is_name_of(name, ADMIN_APP) {
+        return Some(ADMIN_APP.to_owned());
+    }
+    provider(name, registry).map(|provider| format!("{PROVIDER_PREFIX}{}", provider.name))
+}
+
+/// The name of the provider whose app this is; `None` for the admin app and unknown names.
+#[must_use]
+pub fn provider_of<'a>(app: &str, registry: &'a Registry) -> Option<&'a str> {
+    if is_name_of(app, ADMIN_APP) { None } else { provider(app, registry).map(|provider| provider.name.as_str()) }
+}
+
+/// Whether a proven login of this kind may use this app, given by its name here. People come from the networks of
+/// `admin_from`, in whatever way they log in; without a PBX only where the instance's configuration opens that.
+///
+/// # Errors
+/// Why not.
+pub fn admit(app: &str, kind: LoginKind, instance: &Instance, source: IpAddr) -> Result<(), Refusal> {
+    match kind {
+        // A PBX's own connection, at any app.
+        LoginKind::PbxSession => Ok(()),
+        LoginKind::Other => Err(Refusal::NoInfo),
+        // Providers' apps are granted to no user, so the PBX lets services in there, whether or not their logins carry
+        // `groups`: no document says that only people's logins do.
+        LoginKind::ServiceLogin | LoginKind::UserLogin if !is_for_people(app) => Ok(()),
+        LoginKind::PasswordLogin if !is_for_people(app) => Err(Refusal::NotByPassword),
+        LoginKind::PasswordLogin if !instance.admin_password_login => Err(Refusal::PasswordLoginOff),
+        // The PBX checked that this person may use the app; `groups`, which tell a person from a service, are not
+        // there in every login of a person.
+        LoginKind::ServiceLogin | LoginKind::UserLogin | LoginKind::PasswordLogin => {
+            let is_listed =
+                instance.admin_from.is_empty() || instance.admin_from.iter().any(|net| net.contains(&source));
+            if is_listed { Ok(()) } else { Err(Refusal::Network) }
+        }
+    }
+}
+
+/// The answer to AppInfo: a provider publishes its title, the admin app a page. Stored by the PBX at the app object
+/// that was asked for, so only that app's information may be in it.
+#[must_use]
+pub fn info(request: &Envelope, login_app: &str, registry: &Registry) -> String {
+    let asked = request.body.get("app").and_then(serde_json::Value::as_str).unwrap_or(login_app);
+    let title = provider(asked, registry).filter(|_| !is_name_of(asked, ADMIN_APP)).map(|provider| &provider.title);
+    match title {
+        Some(title) => AppInfoResult::provider(title).answer(request).text(),
+        None => AppInfoResult::page().answer(request).text(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::phone::instance::InstanceId;
+
+    fn instance(admin_password_login: bool, admin_from: &[&str]) -> Instance {
+        Instance {
+            id: InstanceId(1),
+            domain: "example.com".into(),
+            name: "gangway".into(),
+            password: "pwd".into(),
+            admin_password: None,
+            public_url: None,
+            phone_url: None,
+            devices_ca: None,
+            devices_pin: None,
+            admin_password_login,
+            admin_from: admin_from.iter().map(|net| net.parse().unwrap()).collect(),
+            frame_ancestors: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_app_and_the_kind_of_login_decide() {
+        use LoginKind::{Other, PasswordLogin, PbxSession, ServiceLogin, UserLogin};
+        let source = IpAddr::from([127, 0, 0, 1]);
+        let (closed, open) = (instance(false, &[]), instance(true, &["127.0.0.0/8"]));
+        let elsewhere = instance(true, &["192.0.2.0/24"]);
+        let provider = "gangway-yealink";
+        for (app, kind, instance, expected) in [
+            (ADMIN_APP, PbxSession, &elsewhere, Ok(())),
+            (ADMIN_APP, ServiceLogin, &closed, Ok(())),
+            (ADMIN_APP, UserLogin, &closed, Ok(())),
+            (ADMIN_APP, PasswordLogin, &closed, Err(Refusal::PasswordLoginOff)),
+            (ADMIN_APP, PasswordLogin, &open, Ok(())),
+            (ADMIN_APP, Other, &open, Err(Refusal::NoInfo)),
+            (ADMIN_APP, ServiceLogin, &elsewhere, Err(Refusal::Network)),
+            (ADMIN_APP, UserLogin, &elsewhere, Err(Refusal::Network)),
+            (ADMIN_APP, PasswordLogin, &elsewhere, Err(Refusal::Network)),
+            (provider, PbxSession, &elsewhere, Ok(())),
+            (provider, ServiceLogin, &elsewhere, Ok(())),
+            (provider, UserLogin, &elsewhere, Ok(())),
+            (provider, PasswordLogin, &open, Err(Refusal::NotByPassword)),
+            (provider, Other, &open, Err(Refusal::NoInfo)),
+        ] {
+            assert_eq!(admit(app, kind, instance, source), expected, "{app} {kind:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_the_same_with_and_without_htm_and_in_any_letters() {
+        let registry = Registry::load(None).unwrap();
+        for (name, app) in [
+            ("gangway-admin", Some("gangway-admin")),
+            ("Gangway-Admin.HTM", Some("gangway-admin")),
+            ("gangway-yealink", Some("gangway-yealink")),
+            ("GANGWAY-YEALINK-DECT.htm", Some("gangway-yealink-dect")),
+            ("gangway-yealink.htm.htm", None),
+            ("gangway-toaster", None),
+            ("gangway-.htm", None),
+            ("gangway-\u{e4}.htm", None),
+            ("gangwa\u{e4}", None),
+            (".htm", None),
+            ("", None),
+        ] {
+            assert_eq!(known(name, &registry).as_deref(), app, "{name}");
+            let provider = app.and_then(|app| app.strip_prefix(PROVIDER_PREFIX)).filter(|name| *name != "admin");
+            assert_eq!(provider_of(name, &registry), provider, "{name}");
+        }
+    }
+}

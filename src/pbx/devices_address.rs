@@ -1,0 +1,25 @@
+//! The address of Devices that the PBX announced last. It is stored, so that a restart need not wait for the PBX.
+
+use url::Url;
+
+use crate::{
+    phone::instance::InstanceId,
+    store::{Store, StoreError},
+};
+
+/// The fact with the sysclient address.
+const SYSCLIENTS_FACT: &str = "devices.sysclients";
+
+/// The stored address.
+#[must_use]
+pub fn stored(store: &Store, instance: InstanceId) -> Option<Url> {
+    store.fact(instance, SYSCLIENTS_FACT).and_then(|url| url.parse().ok())
+}
+
+/// Stores an address that a PBX announced.
+///
+/// # Errors
+/// When the store cannot write.
+pub async fn store_announced(store: &Store, instance: InstanceId, url: &str) -> Result<(), StoreError> {
+    store.set_fact(instance, SYSCLIENTS_FACT, Some(url)).await
+}

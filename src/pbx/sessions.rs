@@ -1,0 +1,161 @@
+//! The PBX sessions that are up. Several PBXs (master and slaves) and several app objects connect in parallel; a
+//! reconnect replaces its predecessor, whose late goodbye then changes nothing.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use gangway_wire::appws::{SessionKey, services::Service};
+use jiff::Timestamp;
+use tokio::sync::broadcast;
+
+use crate::{net::appwebsocket::Link, phone::instance::InstanceId};
+
+/// What makes two sockets the same session.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SessionIdentity {
+    /// The tenant.
+    pub instance: InstanceId,
+    /// PBX domain (System Name).
+    pub domain: String,
+    /// PBX name.
+    pub pbx: String,
+    /// Our app (`gangway-yealink`).
+    pub app: String,
+    /// The PBX's object for it.
+    pub appobj: String,
+}
+
+/// One PBX app object connected to us.
+#[derive(Debug)]
+pub struct PbxSession {
+    /// What it is.
+    pub identity: SessionIdentity,
+    /// DNS name of the PBX.
+    pub dns: String,
+    /// Firmware version as told.
+    pub version: String,
+    /// APIs the app object's flags grant.
+    pub apis: Vec<String>,
+    /// How to ask it.
+    pub link: Link,
+    /// Session key of this socket, to unwrap keys of service logins.
+    pub key: SessionKey,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+impl PbxSession {
+    /// Whether the app object's flags grant `api`.
+    #[must_use]
+    pub fn grants(&self, api: &str) -> bool {
+        self.apis.iter().any(|granted| granted == api)
+    }
+}
+
+/// A change somebody may have to react to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PbxChanged(pub InstanceId);
+
+struct Entry {
+    session: Arc<PbxSession>,
+    services: Vec<Service>,
+}
+
+/// All PBX sessions of the process.
+#[derive(Clone)]
+pub struct PbxSessions {
+    entries: Arc<Mutex<Vec<Entry>>>,
+    changed: broadcast::Sender<PbxChanged>,
+}
+
+impl Default for PbxSessions {
+    fn default() -> Self {
+        Self { entries: Arc::default(), changed: broadcast::Sender::new(64) }
+    }
+}
+
+impl PbxSessions {
+    /// Enters a session that is up; an older one of the same identity is forgotten.
+    pub fn enter(&self, session: Arc<PbxSession>) {
+        let instance = session.identity.instance;
+        {
+            let mut entries = self.lock();
+            entries.retain(|entry| entry.session.identity != session.identity);
+            entries.push(Entry { session, services: Vec::new() });
+        }
+        self.tell(instance);
+    }
+
+    /// Takes out the session of this very link.
+    pub fn leave(&self, link: u64) {
+        let gone = {
+            let mut entries = self.lock();
+            let found = entries.iter().position(|entry| entry.session.link.id() == link);
+            found.map(|index| entries.remove(index).session.identity.instance)
+        };
+        if let Some(instance) = gone {
+            self.tell(instance);
+        }
+    }
+
+    /// The services a PBX announced over this link: always the full list.
+    pub fn announce(&self, link: u64, services: Vec<Service>) {
+        let instance = {
+            let mut entries = self.lock();
+            entries.iter_mut().find(|entry| entry.session.link.id() == link).map(|entry| {
+                entry.services = services;
+                entry.session.identity.instance
+            })
+        };
+        if let Some(instance) = instance {
+            self.tell(instance);
+        }
+    }
+
+    /// The sessions of an instance.
+    #[must_use]
+    pub fn of(&self, instance: InstanceId) -> Vec<Arc<PbxSession>> {
+        let entries = self.lock();
+        entries.iter().map(|entry| &entry.session).filter(|s| s.identity.instance == instance).cloned().collect()
+    }
+
+    /// The services offering `api` to this instance, each with the session that can log in to it; one per URL.
+    #[must_use]
+    pub fn services(&self, instance: InstanceId, api: &str) -> Vec<(Service, Arc<PbxSession>)> {
+        let mut found: Vec<(Service, Arc<PbxSession>)> = Vec::new();
+        for entry in self.lock().iter().filter(|entry| entry.session.identity.instance == instance) {
+            for service in entry.services.iter().filter(|service| service.model(api).is_some()) {
+                if !found.iter().any(|(known, _)| known.url == service.url) {
+                    found.push((service.clone(), Arc::clone(&entry.session)));
+                }
+            }
+        }
+        found
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    /// Told whenever a session came, went or announced services.
+    #[must_use]
+    pub fn changes(&self) -> broadcast::Receiver<PbxChanged> {
+        self.changed.subscribe()
+    }
+
+    fn tell(&self, instance: InstanceId) {
+        // Nobody listening is no error.
+        let _ = self.changed.send(PbxChanged(instance));
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,144 @@
+//! The facts outside a record that its decisions need, gathered from settings, learned facts and configuration.
+
+use std::sync::Arc;
+
+use gangway_base::{clock::SharedClock, secret::Secret};
+use jiff::Timestamp;
+
+use super::{
+    bootstrap_account,
+    flow::{Context, Hold, RedirectContext, ServerReadiness},
+    ports::Providers,
+    public_url::PublicUrlsOf,
+};
+use crate::{
+    pbx::user_objects::Pbx,
+    phone::{
+        instance::{InstanceId, Instances},
+        public_url::{Scheme, UrlError, shared_bootstrap_url},
+        record::{DeviceConfig, Flags, Phone},
+    },
+    redirect::{RedirectAccount, ServerEntry, server_name},
+    settings::{Defaults, Effective, Lookup},
+    store::Store,
+};
+
+/// Where the facts come from.
+pub(super) struct World {
+    pub(super) store: Store,
+    pub(super) instances: Instances,
+    pub(super) urls: PublicUrlsOf,
+    pub(super) providers: Arc<dyn Providers>,
+    pub(super) pbx: Arc<dyn Pbx>,
+    pub(super) clock: SharedClock,
+}
+
+/// The redirect account of an instance at a vendor's service, and the entry phones are sent to without own URLs.
+#[derive(Debug, Clone)]
+pub(super) struct AccountFacts {
+    pub(super) account: RedirectAccount,
+    pub(super) server: Option<ServerEntry>,
+}
+
+impl World {
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// What of the settings decides about a phone.
+    pub(super) fn settings(&self, phone: &Phone) -> Effective {
+        const NAMES: &[&str] = &[
+            "provisioning_scheme",
+            "media_relay",
+            "sip_transport",
+            "sip_account",
+            "reverse_proxy",
+            "update_interval_minutes",
+        ];
+        let lookup = Lookup::of(phone, Defaults::Table);
+        self.store.layers(phone.instance).effective_of(NAMES, &lookup, Some(&phone.device_config))
+    }
+
+    /// The serial number a person gave for this phone.
+    pub(super) fn serial(&self, phone: &Phone) -> Option<String> {
+        let lookup = Lookup { mac: Some(phone.mac), ..Lookup::instance() };
+        let settings = self.store.layers(phone.instance).effective_of(&["serial_number"], &lookup, None);
+        settings.nonempty("serial_number").map(str::to_owned)
+    }
+
+    pub(super) fn vendor_settings(&self, instance: InstanceId, vendor: &str) -> Effective {
+        const NAMES: &[&str] = &["provisioning_scheme", "provisioning_user", "provisioning_password", "extra_ouis"];
+        let lookup = Lookup { vendor: Some(vendor), ..Lookup::instance() };
+        self.store.layers(instance).effective_of(NAMES, &lookup, None::<&DeviceConfig>)
+    }
+
+    /// The base that all phones of a vendor's redirect account share.
+    fn shared_base(&self, instance: InstanceId, vendor: &str, scheme: Scheme) -> Result<String, UrlError> {
+        let providers = self.providers.names();
+        let own = |name: &&String| self.providers.provider(name).is_some_and(|provider| provider.vendor == vendor);
+        (self.urls)(instance).shared_base(providers.iter().filter(own).map(String::as_str), scheme)
+    }
+
+    /// `None` when no account is configured.
+    pub(super) fn account(&self, instance: InstanceId, vendor: &str) -> Option<AccountFacts> {
+        let layers = self.store.layers(instance);
+        let get = |last: &str| layers.get(&format!("redirect.{vendor}.{last}")).unwrap_or_default();
+        let text = |last: &str| get(last).expose().trim().to_owned();
+        let nonempty = |last: &str| Some(text(last)).filter(|text| !text.is_empty());
+        let default =
+            || self.providers.vendors().into_iter().find(|(known, _)| known == vendor).map(|(_, protocol)| protocol);
+        let protocol = nonempty("protocol").or_else(default).unwrap_or_default();
+        let user = text("user");
+        let password = get("password");
+        if matches!(protocol.as_str(), "" | "none") || user.is_empty() || password.is_empty() {
+            return None;
+        }
+        let settings = self.vendor_settings(instance, vendor);
+        let configured_name = nonempty("server_name");
+        let domain = self.instances.get(instance).map(|instance| instance.domain.clone()).unwrap_or_default();
+        let server = self.shared_base(instance, vendor, settings.scheme()).ok().and_then(|base| {
+            let (account_user, account_password) = bootstrap_account::shared_account(&self.store, instance, &settings)?;
+            let url = shared_bootstrap_url(&base, &account_user, account_password.expose()).ok()?;
+            let previous = bootstrap_account::server_entry(&self.store, instance, vendor);
+            let previous = previous.as_ref().map(|(name, url)| (name.as_str(), url.expose()));
+            let name = server_name(&domain, &url, previous, configured_name.as_deref());
+            Some(ServerEntry { name, url: Secret::new(url) })
+        });
+        let account = RedirectAccount {
+            instance,
+            vendor: vendor.to_owned(),
+            protocol,
+            url: text("url"),
+            user,
+            password,
+            server_name: configured_name,
+            mac_only: text("mac_only") == "true",
+        };
+        Some(AccountFacts { account, server })
+    }
+
+    /// The context of one phone; what the engine knows of the endpoint is passed in.
+    pub(super) fn context(
+        &self,
+        phone: &Phone,
+        facts: Option<&AccountFacts>,
+        held: Option<Hold>,
+        away_until: Option<Timestamp>,
+        server: ServerReadiness,
+    ) -> Context {
+        let settings = self.settings(phone);
+        let url = (self.urls)(phone.instance).of_phone(phone, settings.scheme());
+        Context {
+            devices_url: self.pbx.devices_url(phone.instance),
+            held,
+            redirect: RedirectContext { configured: facts.is_some(), url, away_until, server },
+            flags: Flags {
+                media_relay: settings.bool("media_relay"),
+                tls_only: settings.text("sip_transport") == "tls",
+                reverse_proxy: settings.bool("reverse_proxy"),
+            },
+            interval_minutes: settings.u32("update_interval_minutes"),
+            last_request: self.store.request_facts(phone.id).map(|facts| facts.at),
+        }
+    }
+}

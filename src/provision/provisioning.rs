@@ -1,0 +1,243 @@
+//! The handle others hold: requests, learned facts, what phones fetched.
+
+use std::{future::Future, sync::Arc};
+
+use gangway_base::{clock::SharedClock, tasks::Tasks};
+use tokio::sync::mpsc;
+use url::Url;
+
+use super::{
+    account_audit,
+    context::World,
+    engine::Engine,
+    ports::{Providers, RedirectService, Sysclients},
+    public_url::public_urls,
+    request::{self, MacLocks, ProvisionRequest},
+    sysclient_events::Inbox,
+    transitions,
+};
+use crate::{
+    base::failpoint::{CrashPoint, pass},
+    devices::sysclients::FleetEvent,
+    pbx::user_objects::Pbx,
+    phone::{
+        facet::{RequestState, UserObjectState},
+        instance::{InstanceId, Instances},
+        record::{Phone, PhoneId},
+    },
+    redirect::{Operation, Outcome},
+    store::Store,
+};
+
+/// What provisioning works with.
+pub struct Deps {
+    /// The records.
+    pub store: Store,
+    /// The tenants.
+    pub instances: Instances,
+    /// The manifests.
+    pub providers: Arc<dyn Providers>,
+    /// The PBXs.
+    pub pbx: Arc<dyn Pbx>,
+    /// The fleet.
+    pub sysclients: Arc<dyn Sysclients>,
+    /// What it brings.
+    pub sysclient_events: mpsc::Receiver<FleetEvent>,
+    /// The redirect services.
+    pub redirects: Arc<dyn RedirectService>,
+    /// Time.
+    pub clock: SharedClock,
+    /// Whom the engine's tasks belong to.
+    pub tasks: Tasks,
+    /// Why nothing may be done for any phone, where that is so: Users is told, nothing is written anywhere.
+    pub passive: Option<String>,
+}
+
+/// The handle. Cheap to clone, usable from any thread.
+#[derive(Clone)]
+pub struct Provisioning {
+    pub(super) engine: Arc<Engine>,
+    locks: Arc<MacLocks>,
+    passive: Option<Arc<str>>,
+    runtime: tokio::runtime::Handle,
+}
+
+impl Provisioning {
+    /// Starts the engine on the current runtime; every unsettled record is decided at once.
+    #[must_use]
+    pub fn start(deps: Deps) -> Self {
+        let Deps { store, instances, providers, pbx, sysclients, sysclient_events, redirects, clock, tasks, passive } =
+            deps;
+        let urls = public_urls(store.clone(), instances.clone());
+        let world = World { store, instances, urls, providers, pbx, clock };
+        let engine = Engine::new(world, sysclients, redirects, tasks.clone());
+        if passive.is_none() {
+            tasks.spawn("provision", Arc::clone(&engine).run());
+            tasks.spawn("presence", account_audit::run(Arc::clone(&engine)));
+            tasks.spawn("provision inbox", Inbox::new(Arc::clone(&engine)).run(sysclient_events));
+        }
+        Self {
+            engine,
+            locks: Arc::default(),
+            passive: passive.map(Into::into),
+            runtime: tokio::runtime::Handle::current(),
+        }
+    }
+
+    /// Takes a request of Users. `Err` is the sentence for the person who typed the MAC. Answers within 30 s; what is
+    /// written goes on whatever the answer, and when the future is dropped.
+    pub fn request(&self, request: ProvisionRequest) -> impl Future<Output = Result<(), String>> + Send + 'static {
+        let handle = self.clone();
+        async move {
+            match handle.passive {
+                Some(sentence) => Err(sentence.to_string()),
+                None => request::request(&handle.engine, &handle.locks, request).await,
+            }
+        }
+    }
+
+    /// An app object of this provider came and names this base URL.
+    pub fn app_url(&self, instance: InstanceId, provider: impl Into<String>, url: Url) {
+        self.named(instance, provider.into(), &String::from(url), true);
+    }
+
+    /// The session of such an app object ended.
+    pub fn app_url_gone(&self, instance: InstanceId, provider: impl Into<String>, url: Url) {
+        self.named(instance, provider.into(), &String::from(url), false);
+    }
+
+    fn named(&self, instance: InstanceId, provider: String, url: &str, comes: bool) {
+        self.engine.named.count(instance, &provider, url, comes);
+        let engine = Arc::clone(&self.engine);
+        self.spawn("learn url", async move {
+            match engine.named.learn(&engine.world.store, instance, &provider).await {
+                Ok(true) => engine.wake_instance(instance),
+                Ok(false) => {}
+                Err(error) => tracing::error!(provider, "the learned URL cannot be stored: {error}"),
+            }
+        });
+    }
+
+    /// A PBX came, went, or changed its grants: what waits for it is tried again.
+    pub fn pbx_changed(&self, instance: InstanceId) {
+        self.engine.pbx_is_back(instance);
+        let engine = Arc::clone(&self.engine);
+        self.spawn("pbx changed", async move {
+            let now = engine.world.now();
+            pass(CrashPoint::PbxCame).await;
+            for phone in engine.world.store.roster().in_instance(instance) {
+                if !phone.accounts.iter().any(waits_for_pbx) {
+                    continue;
+                }
+                if let Err(error) = engine.world.store.change_phone(phone.id, |phone, _| hurry(phone, now)).await {
+                    tracing::error!(mac = %phone.mac, "cannot be tried again: {error}");
+                }
+                pass(CrashPoint::Hurried).await;
+            }
+            engine.wake_instance(instance);
+        });
+    }
+
+    /// Devices was found or moved.
+    pub fn devices_changed(&self, instance: InstanceId) {
+        self.engine.wake_instance(instance);
+    }
+
+    /// A device was removed in Devices: its accounts are marked as orphaned, its sysclient shows the rest.
+    pub fn device_removed(&self, instance: InstanceId, hwid: impl Into<String>) {
+        let hwid = hwid.into();
+        let engine = Arc::clone(&self.engine);
+        self.spawn("device removed", async move {
+            let now = engine.world.now();
+            pass(CrashPoint::RemovalTold).await;
+            let Some(phone) = engine
+                .world
+                .store
+                .roster()
+                .in_instance(instance)
+                .into_iter()
+                .find(|phone| phone.buried.is_none() && phone.mac.to_string().eq_ignore_ascii_case(&hwid))
+            else {
+                return;
+            };
+            let result = engine
+                .world
+                .store
+                .change_phone(phone.id, |phone, events| transitions::device_removed(phone, now, events))
+                .await;
+            if let Err(error) = result {
+                tracing::error!(mac = %phone.mac, "its removal in Devices cannot be recorded: {error}");
+            }
+            pass(CrashPoint::RemovalWritten).await;
+        });
+    }
+
+    /// Tries the redirect account of a vendor without changing anything at the service; `None` without an account.
+    pub fn probe_redirect(
+        &self,
+        instance: InstanceId,
+        vendor: &str,
+    ) -> impl Future<Output = Option<Outcome>> + Send + 'static {
+        let account = self.engine.world.account(instance, vendor).map(|facts| facts.account);
+        let redirects = Arc::clone(&self.engine.redirects);
+        async move { Some(redirects.run(account?, Operation::Probe, None).await) }
+    }
+
+    /// Whether phones of this vendor can be redirected: an account is configured.
+    #[must_use]
+    pub fn has_redirect_account(&self, instance: InstanceId, vendor: &str) -> bool {
+        self.engine.world.account(instance, vendor).is_some()
+    }
+
+    /// The phone asked and needed nothing new.
+    pub fn asked(&self, phone: PhoneId) {
+        let is_overdue = |phone: &Phone| phone.request.state == RequestState::Overdue;
+        self.note(phone, is_overdue, |phone, now, _| transitions::asked(phone, now));
+    }
+
+    /// Changes a record in the background when that is news: requests must not cause more writes than news.
+    fn note(
+        &self,
+        phone: PhoneId,
+        is_news: impl Fn(&Phone) -> bool,
+        change: impl FnOnce(&mut Phone, jiff::Timestamp, &mut Vec<crate::store::NewEvent>) + Send + 'static,
+    ) {
+        if !self.engine.world.store.roster().get(phone).is_some_and(|phone| is_news(&phone)) {
+            return;
+        }
+        let engine = Arc::clone(&self.engine);
+        self.spawn("note", async move {
+            let now = engine.world.now();
+            pass(CrashPoint::SignOfLifeCame).await;
+            let result = engine.world.store.change_phone(phone, |phone, events| change(phone, now, events)).await;
+            pass(CrashPoint::SignOfLifeWritten).await;
+            if let Err(error) = result {
+                tracing::error!(phone = phone.0, "what the phone asked cannot be recorded: {error}");
+            }
+        });
+    }
+
+    /// On the engine's runtime, whichever thread calls.
+    fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let _entered = self.runtime.enter();
+        self.engine.tasks.spawn(name, task);
+    }
+}
+
+fn waits_for_pbx(account: &crate::phone::record::Account) -> bool {
+    account.user_object.next_attempt.is_some() || account.registration.next_attempt.is_some()
+}
+
+/// What waited for a PBX is tried now. A missing device stays with its own pause.
+fn hurry(phone: &mut Phone, now: jiff::Timestamp) {
+    for account in &mut phone.accounts {
+        for next in [&mut account.user_object.next_attempt, &mut account.registration.next_attempt] {
+            if next.is_some_and(|at| at > now) {
+                *next = Some(now);
+            }
+        }
+        if account.user_object.state == UserObjectState::NotPermitted {
+            account.user_object.attempts = 0;
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! What a request does to the record. Pure.
+//!
+//! A base joins Devices once, with the code of its first user. A further user's code is kept out of the way as long as
+//! Devices knows the base: an expired one would take everybody's base out of its domain for nothing.
+
+use jiff::Timestamp;
+
+use super::ProvisionRequest;
+use crate::{
+    phone::{
+        facet::{DevicesState, Facet, RedirectState, RegistrationState, RequestState, UserObjectState, Wanted},
+        record::{Account, AccountUser, Credentials, Phone, new_token},
+    },
+    provision::{
+        events::Happened,
+        flow::credential,
+        ports::{ProviderFacts, SameMac},
+    },
+    store::NewEvent,
+};
+
+/// What became of the record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::provision) enum Applied {
+    /// The same request again: nothing.
+    Nothing,
+    /// First provisioning, or of a phone that had been removed.
+    New,
+    /// The same user again.
+    Again,
+    /// The phone, or the handset with this HW-ID, went to another user.
+    HandedOver,
+    /// One more account.
+    Added,
+    /// The model has no account left: nothing.
+    Full {
+        /// Accounts it has.
+        accounts: u16,
+    },
+}
+
+/// A request with everything that decides about it.
+pub(super) struct Terms<'a> {
+    pub(super) request: &'a ProvisionRequest,
+    pub(super) provider: &'a ProviderFacts,
+    /// Accounts of a model of the provider.
+    pub(super) accounts: &'a (dyn Fn(Option<&str>) -> u16 + Sync),
+    /// The user's GUID, asked for where it decides.
+    pub(super) guid: Option<&'a str>,
+    pub(super) window_days: u32,
+    pub(super) now: Timestamp,
+}
+
+impl Terms<'_> {
+    pub(super) fn apply(&self, phone: &mut Phone, events: &mut Vec<NewEvent>) -> Applied {
+        let user = &self.request.username;
+        if phone.accounts.is_empty() || phone.buried.is_some() || phone.wanted == Wanted::Removed {
+            self.begin(phone);
+            events.push(Happened::Requested { user, repeated: false }.into());
+            return Applied::New;
+        }
+        if self.is_repeated(phone) {
+            return Applied::Nothing;
+        }
+        let known = phone.accounts.iter().position(|account| self.is_same_user(account));
+        let applied = match (known, self.provider.same_mac) {
+            (Some(index), _) => {
+                self.begin_provisioning(phone);
+                self.renew(phone, index);
+                events.push(Happened::Requested { user, repeated: true }.into());
+                self.open_window(phone);
+                self.take_code(phone);
+                Applied::Again
+            }
+            (None, SameMac::Replace) => {
+                self.begin_provisioning(phone);
+                self.hand_over(phone);
+                events.push(Happened::HandedOver { user }.into());
+                self.open_window(phone);
+                self.take_code(phone);
+                Applied::HandedOver
+            }
+            (None, SameMac::Add) => {
+                let of_handset = phone.accounts.iter().position(|account| self.is_same_handset(phone, account));
+                let line = match of_handset.and_then(|index| phone.accounts.get(index)) {
+                    Some(account) => account.line,
+                    None => match self.free_line(phone) {
+                        Ok(line) => line,
+                        Err(full) => return full,
+                    },
+                };
+                self.begin_provisioning(phone);
+                self.put(phone, line);
+                self.let_base_come(phone);
+                match of_handset {
+                    Some(_) => {
+                        events.push(Happened::HandsetHandedOver { user, line }.into());
+                        Applied::HandedOver
+                    }
+                    None => {
+                        events.push(Happened::HandsetAdded { user, line }.into());
+                        Applied::Added
+                    }
+                }
+            }
+        };
+        // Only an administrator ends a block: also one that was set while this request was looked into.
+        if phone.wanted != Wanted::Blocked {
+            phone.wanted = Wanted::Active;
+        }
+        // A refusal of the past may be cleared by now.
+        if matches!(phone.redirect.state, RedirectState::ForeignOwner | RedirectState::Refused) {
+            phone.redirect.reach(RedirectState::Pending, self.now);
+        }
+        applied
+    }
+
+    fn begin_provisioning(&self, phone: &mut Phone) {
+        phone.provisioning = phone.provisioning.saturating_add(1);
+        phone.provider.clone_from(&self.request.provider);
+    }
+
+    fn open_window(&self, phone: &mut Phone) {
+        phone.window.open(self.now, self.window_days);
+    }
+
+    /// Lets Devices have another try where it had refused.
+    fn take_code(&self, phone: &mut Phone) {
+        if self.is_spent(phone) {
+            return;
+        }
+        phone.code = Some(self.request.code.clone());
+        if phone.devices.state == DevicesState::NotInDomain && credential(phone).is_some() {
+            phone.devices.reach(DevicesState::Connecting, self.now);
+        }
+    }
+
+    /// A base with a further user. One that has its own credentials comes with them; one that never got a file may
+    /// come with what travels through the redirect service, as after its first provisioning.
+    fn let_base_come(&self, phone: &mut Phone) {
+        let is_bound = phone.window.is_open(self.now) && phone.window.bound.is_some();
+        if phone.delivery.is_none() && !is_bound {
+            self.open_window(phone);
+        }
+        if needs_code(phone) {
+            self.take_code(phone);
+        } else if phone.sysclient.password.is_some() {
+            // Devices knows the base: the code is not needed, and a repeated request must not bring it back.
+            phone.sysclient.spent.add(self.request.code.clone());
+        }
+    }
+
+    fn begin(&self, phone: &mut Phone) {
+        let now = self.now;
+        let mut fresh = Phone::new(phone.instance, phone.mac, &self.request.provider, &self.provider.vendor, now);
+        fresh.id = phone.id;
+        fresh.created = phone.created;
+        fresh.revision = phone.revision;
+        fresh.provisioning = phone.provisioning;
+        // An entry that could not be taken back yet is overwritten by the new one.
+        fresh.redirect_entry = phone.redirect_entry.take();
+        fresh.sysclient.spent = std::mem::take(&mut phone.sysclient.spent);
+        *phone = fresh;
+        self.begin_provisioning(phone);
+        self.put(phone, 1);
+        self.open_window(phone);
+        self.take_code(phone);
+    }
+
+    fn renew(&self, phone: &mut Phone, index: usize) {
+        let now = self.now;
+        let provisioning = phone.provisioning;
+        let Some(account) = phone.accounts.get_mut(index) else { return };
+        account.describe(self.user());
+        account.provisioning = provisioning;
+        if let Some(guid) = self.guid {
+            account.user_guid = Some(guid.to_owned());
+        }
+        account.registration = Facet::new(RegistrationState::Unknown, now);
+        account.registered_address = None;
+        account.user_object = Facet::new(UserObjectState::Pending, now);
+        account.found();
+    }
+
+    fn hand_over(&self, phone: &mut Phone) {
+        let now = self.now;
+        phone.accounts.clear();
+        self.put(phone, 1);
+        phone.token = new_token();
+        phone.own = Credentials::generate(phone.mac);
+        phone.former = None;
+        phone.bootstrap = None;
+        phone.delivery = None;
+        phone.request = Facet::new(RequestState::NotYet, now);
+        // The entry with the former user's URL stays in the record: another URL means that the phone is moved.
+        phone.redirect.reach(RedirectState::Pending, now);
+    }
+
+    /// Puts the user on a line, in the place of whoever had it.
+    fn put(&self, phone: &mut Phone, line: u16) {
+        let mut account = Account::new(line, self.user(), self.now);
+        account.user_guid = self.guid.map(str::to_owned);
+        account.provisioning = phone.provisioning;
+        phone.accounts.retain(|other| other.line != line);
+        phone.accounts.push(account);
+        phone.accounts.sort_by_key(|account| account.line);
+    }
+
+    /// The lowest line the model has and nobody uses.
+    fn free_line(&self, phone: &Phone) -> Result<u16, Applied> {
+        let accounts = (self.accounts)(phone.model.as_deref());
+        (1..=accounts).find(|line| phone.account(*line).is_none()).ok_or(Applied::Full { accounts })
+    }
+
+    fn user(&self) -> AccountUser {
+        let request = self.request;
+        AccountUser {
+            hwid: request.hwid.clone(),
+            username: request.username.clone(),
+            cn: request.cn.clone(),
+            password: request.password.clone(),
+            domain: request.domain.clone(),
+            dns: request.dns.clone(),
+        }
+    }
+
+    /// By GUID where both are known, else by name: a user who was deleted and made anew under the same name is another
+    /// one. Under `add` a user may have several handsets, told apart by HW-ID.
+    fn is_same_user(&self, account: &Account) -> bool {
+        let same = match (&account.user_guid, self.guid) {
+            (Some(known), Some(guid)) => known == guid,
+            _ => account.username == self.request.username,
+        };
+        same && (self.provider.same_mac == SameMac::Replace || self.has_hwid(account))
+    }
+
+    /// Whether the request names the handset of this account. The HW-ID that is the base's own MAC names no handset:
+    /// it may stand at many users.
+    fn is_same_handset(&self, phone: &Phone, account: &Account) -> bool {
+        let is_base = self.request.hwid.parse().is_ok_and(|mac: gangway_base::mac::Mac| mac == phone.mac);
+        // Who came back under the same name with another GUID takes the line of who is gone.
+        self.has_hwid(account) && (!is_base || account.username == self.request.username)
+    }
+
+    fn has_hwid(&self, account: &Account) -> bool {
+        account.hwid.eq_ignore_ascii_case(&self.request.hwid)
+    }
+
+    /// Whether Devices has reacted to this code before.
+    fn is_spent(&self, phone: &Phone) -> bool {
+        phone.sysclient.spent.holds(&self.request.code)
+    }
+
+    /// Word for word what the record says already, with a code that is under way or spent.
+    fn is_repeated(&self, phone: &Phone) -> bool {
+        let code_is_known = self.is_spent(phone) || phone.code.as_ref() == Some(&self.request.code);
+        // A base with its own credentials needs no window.
+        let may_come =
+            phone.window.closed.is_none() || self.provider.same_mac == SameMac::Add && phone.delivery.is_some();
+        code_is_known
+            && may_come
+            && phone.wanted == Wanted::Active
+            && phone.provider == self.request.provider
+            && phone.accounts.iter().any(|account| {
+                let mut described = account.clone();
+                described.describe(self.user());
+                described == *account && self.is_same_user(account)
+            })
+    }
+}
+
+/// Whether Devices has yet to learn of the base: there is neither a password nor a code that is being tried.
+fn needs_code(phone: &Phone) -> bool {
+    match phone.devices.state {
+        DevicesState::NotInDomain => true,
+        // It may be long until Devices is reached; the newest code lasts longest.
+        DevicesState::Waiting => phone.sysclient.password.is_none(),
+        DevicesState::Connecting | DevicesState::Received | DevicesState::Lost => credential(phone).is_none(),
+    }
+}

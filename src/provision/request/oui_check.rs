@@ -1,0 +1,42 @@
+//! The first half of a MAC tells who made the device. Manifests know only some of them, so it is a hint; but a MAC that
+//! starts like another vendor's phones, and not like ours, was most likely typed below the wrong manufacturer.
+
+use gangway_base::mac::Mac;
+
+use super::{ProvisionRequest, Refusal};
+use crate::{
+    phone::instance::InstanceId,
+    provision::{engine::Engine, ports::ProviderFacts},
+};
+
+pub(super) fn check(engine: &Engine, request: &ProvisionRequest, provider: &ProviderFacts) -> Result<(), Refusal> {
+    let providers = &engine.world.providers;
+    if claims(engine, request.instance, &provider.vendor, request.mac) {
+        return Ok(());
+    }
+    let urls = (engine.world.urls)(request.instance);
+    let entries: Vec<String> = providers
+        .names()
+        .into_iter()
+        .filter(|name| urls.has_app(name))
+        .filter_map(|name| providers.provider(&name))
+        .filter(|other| other.vendor != provider.vendor && claims(engine, request.instance, &other.vendor, request.mac))
+        .map(|other| format!("\"{}\"", other.title))
+        .collect();
+    if entries.is_empty() {
+        return Ok(());
+    }
+    Err(Refusal::OtherPrefix {
+        mac: request.mac,
+        entries: entries.join(" or "),
+        vendor: provider.vendor.clone(),
+        prefix: request.mac.oui(),
+    })
+}
+
+/// Whether the vendor's manifest or the setting `extra_ouis` knows the first half of the MAC as the vendor's.
+fn claims(engine: &Engine, instance: InstanceId, vendor: &str, mac: Mac) -> bool {
+    let oui = mac.oui();
+    let settings = engine.world.vendor_settings(instance, vendor);
+    engine.world.providers.claims(vendor, mac) || settings.text("extra_ouis").split(' ').any(|known| known == oui)
+}

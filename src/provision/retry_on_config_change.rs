@@ -1,0 +1,77 @@
+//! What was refused because of something a person has to correct is tried again once that is corrected. With which account
+//! phones were tried is written down, so that a correction counts that came while the gateway was down, or went down.
+
+use std::{collections::HashMap, sync::Arc};
+
+use gangway_base::secret::Secret;
+use sha2::{Digest as _, Sha256};
+
+use super::engine::Engine;
+use crate::{
+    base::failpoint::{CrashPoint, pass},
+    phone::{facet::RedirectState, instance::InstanceId, record::Phone},
+    redirect::RedirectAccount,
+};
+
+/// Secret fact with the hash of the account the phones of a vendor were tried with.
+fn tried_key(vendor: &str) -> String {
+    format!("redirect_tried.{vendor}")
+}
+
+/// Empty without an account.
+fn fingerprint(account: Option<&RedirectAccount>) -> Secret {
+    let Some(account) = account else { return Secret::default() };
+    let RedirectAccount { instance: _, vendor: _, protocol, url, user, password, server_name, mac_only } = account;
+    let name = server_name.as_deref().unwrap_or_default();
+    let mut hash = Sha256::new();
+    for part in [protocol.as_str(), url, user, password.expose(), name, if *mac_only { "mac only" } else { "" }] {
+        hash.update(part.as_bytes());
+        hash.update([0]);
+    }
+    Secret::new(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+}
+
+impl Engine {
+    /// Tries again what was refused with another redirect account, or another serial number, than there is now. Another
+    /// owner of a phone is no matter of either.
+    pub(super) fn retry_refused(self: &Arc<Self>, instance: InstanceId) {
+        let mut changed = HashMap::new();
+        for (vendor, _) in self.world.providers.vendors() {
+            let account = self.world.account(instance, &vendor).map(|facts| facts.account);
+            let present = fingerprint(account.as_ref());
+            let tried = self.world.store.secret_fact(instance, &tried_key(&vendor)).unwrap_or_default();
+            if tried != present {
+                changed.insert(vendor, present);
+            }
+        }
+        let mut refused = self.world.store.roster().in_instance(instance);
+        refused.retain(|phone| phone.redirect.state == RedirectState::Refused);
+        // The serial number is asked for in any case: it is remembered.
+        refused.retain(|phone| self.serial_is_new(phone) || changed.contains_key(&phone.vendor));
+        if refused.is_empty() && changed.is_empty() {
+            return;
+        }
+        let engine = Arc::clone(self);
+        self.tasks.spawn("retry refused", async move {
+            let (store, now) = (&engine.world.store, engine.world.now());
+            pass(CrashPoint::RetryWanted).await;
+            for phone in refused {
+                let again = |phone: &mut Phone, _: &mut Vec<_>| {
+                    if phone.redirect.state == RedirectState::Refused {
+                        phone.redirect.reach(RedirectState::Pending, now);
+                    }
+                };
+                if let Err(error) = store.change_phone(phone.id, again).await {
+                    tracing::error!(mac = %phone.mac, "cannot be tried again: {error}");
+                }
+                pass(CrashPoint::RetryWritten).await;
+            }
+            pass(CrashPoint::RetriesWritten).await;
+            for (vendor, present) in changed {
+                if let Err(error) = store.set_secret_fact(instance, &tried_key(&vendor), Some(&present)).await {
+                    tracing::error!(vendor, "with which account phones were tried cannot be stored: {error}");
+                }
+            }
+        });
+    }
+}

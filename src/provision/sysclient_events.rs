@@ -1,0 +1,326 @@
+//! What the fleet's sysclients bring, written into records: the password before the fleet goes on, a burst as one
+//! change, later items after a second of quiet.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use gangway_base::secret::Secret;
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    engine::Engine,
+    flow::{self, Hold},
+    transitions,
+};
+use crate::{
+    base::failpoint::{CrashPoint, pass},
+    devices::sysclients::{FleetEvent, FleetEventKind},
+    phone::{
+        facet::DevicesState,
+        record::{Phone, PhoneId},
+    },
+    store::StoreError,
+};
+
+/// Quiet after a single item before it is written.
+const DEBOUNCE: Duration = Duration::from_secs(1);
+/// Pause after the store failed.
+const STORE_PAUSE: Duration = Duration::from_secs(5);
+
+/// Connections that ended without a word after they were told a code: then the code is taken for refused. A Devices
+/// that restarts ends fewer of them.
+const HANG_UPS: u32 = 3;
+
+/// Items on their way into a record.
+#[derive(Default)]
+struct Burst {
+    conn: u64,
+    items: BTreeMap<String, Value>,
+    complete: bool,
+    write_at: Option<Timestamp>,
+    /// The end of a burst, and the administrative password, that the store could not take: written again with the rest.
+    last: Option<Option<Secret>>,
+    admin: Option<Secret>,
+}
+
+pub(super) struct Inbox {
+    engine: Arc<Engine>,
+    bursts: HashMap<PhoneId, Burst>,
+    /// Connections in a row that were told the code and brought nothing.
+    told_in_vain: HashMap<PhoneId, u32>,
+}
+
+impl Inbox {
+    pub(super) fn new(engine: Arc<Engine>) -> Self {
+        Self { engine, bursts: HashMap::new(), told_in_vain: HashMap::new() }
+    }
+
+    /// Runs until the gateway stops or the fleet ends.
+    pub(super) async fn run(mut self, mut events: mpsc::Receiver<FleetEvent>) {
+        loop {
+            let next = self.bursts.values().filter_map(|burst| burst.write_at).min();
+            let timer = self.engine.world.clock.sleep_until(next.unwrap_or(Timestamp::MAX));
+            let event = tokio::select! {
+                biased;
+                () = self.engine.tasks.stopping() => return,
+                event = events.recv() => match event {
+                    Some(event) => Some(event),
+                    None => return,
+                },
+                () = timer, if next.is_some() => None,
+            };
+            match event {
+                Some(event) => {
+                    let (phone, label) = (event.phone, event.kind.label());
+                    if let Err(error) = self.take(event).await {
+                        tracing::error!(phone = phone.0, event = label, "what Devices sent cannot be stored: {error}");
+                    }
+                }
+                None => self.flush().await,
+            }
+        }
+    }
+
+    async fn take(&mut self, event: FleetEvent) -> Result<(), StoreError> {
+        let FleetEvent { phone: id, conn, kind } = event;
+        let Some(held) = self.engine.held(id) else {
+            // Dropped meanwhile.
+            self.bursts.remove(&id);
+            self.told_in_vain.remove(&id);
+            return Ok(());
+        };
+        let burst = self.bursts.entry(id).or_default();
+        if conn < burst.conn {
+            return Ok(());
+        }
+        if conn > burst.conn {
+            *burst = Burst { conn, ..Burst::default() };
+        }
+        let (store, now) = (self.engine.world.store.clone(), self.engine.world.now());
+        match kind {
+            FleetEventKind::Connected if held.credential.code().is_some() => {
+                *self.told_in_vain.entry(id).or_default() += 1;
+            }
+            FleetEventKind::Password { .. }
+            | FleetEventKind::AdminPassword(_)
+            | FleetEventKind::Item(_)
+            | FleetEventKind::Last { .. }
+            | FleetEventKind::Silence { .. } => {
+                self.told_in_vain.remove(&id);
+            }
+            _ => {}
+        }
+        match kind {
+            // The record says `Connecting` since the sysclient is wanted.
+            FleetEventKind::Connecting => {}
+            FleetEventKind::Connected => {
+                pass(CrashPoint::LineNewsCame).await;
+                self.change(id, |phone| transitions::connected(phone, now)).await?;
+                pass(CrashPoint::LineNewsWritten).await;
+            }
+            FleetEventKind::Password { password, sent, stored } => {
+                return self.password(id, held, password, sent, stored).await;
+            }
+            FleetEventKind::AdminPassword(password) => {
+                let copy = password.clone();
+                pass(CrashPoint::AdminPasswordCame).await;
+                let written = self.change(id, |phone| phone.device_config.admin_password = Some(password)).await;
+                if let (Err(_), Some(burst)) = (&written, self.bursts.get_mut(&id)) {
+                    burst.admin = Some(copy);
+                    burst.write_at = now.saturating_add(STORE_PAUSE).ok();
+                }
+                written?;
+                pass(CrashPoint::AdminPasswordWritten).await;
+            }
+            FleetEventKind::Item(item) => self.item(id, item, now),
+            FleetEventKind::Last { opened_with } => return self.last(id, held, opened_with, now).await,
+            FleetEventKind::Silence { sent } => return self.silence(id, sent, now).await,
+            FleetEventKind::Closed { reason } => {
+                self.bursts.remove(&id);
+                if self.told_in_vain.get(&id).is_some_and(|count| *count >= HANG_UPS) {
+                    self.told_in_vain.remove(&id);
+                    self.silence(id, held.credential.code().cloned(), now).await?;
+                }
+                if let Some(phone) = store.roster().get(id)
+                    && phone.devices.state == DevicesState::NotInDomain
+                    && flow::credential(&phone).is_none()
+                {
+                    // Nothing to come back with: the code is spent.
+                    self.engine.fleet.drop_phone(id);
+                    self.engine.set_held(id, None);
+                    return Ok(());
+                }
+                pass(CrashPoint::LineNewsCame).await;
+                self.change(id, |phone| transitions::closed(phone, &reason, now)).await?;
+                pass(CrashPoint::LineNewsWritten).await;
+            }
+            FleetEventKind::NoDescriptor => self.change(id, |phone| transitions::no_descriptor(phone, now)).await?,
+            FleetEventKind::EndpointAway { reason, .. } => {
+                pass(CrashPoint::LineNewsCame).await;
+                store.change_phone(id, |phone, events| transitions::away(phone, &reason, now, events)).await?;
+                pass(CrashPoint::LineNewsWritten).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn change(&self, id: PhoneId, change: impl FnOnce(&mut Phone)) -> Result<(), StoreError> {
+        self.engine.world.store.change_phone(id, |phone, _| change(phone)).await?;
+        Ok(())
+    }
+
+    async fn password(
+        &self,
+        id: PhoneId,
+        held: Hold,
+        password: Secret,
+        sent: Option<Secret>,
+        stored: oneshot::Sender<()>,
+    ) -> Result<(), StoreError> {
+        let store = &self.engine.world.store;
+        let now = self.engine.world.now();
+        pass(CrashPoint::PasswordCame).await;
+        let (phone, ()) = store
+            .change_phone(id, |phone, events| transitions::password(phone, password, sent.as_ref(), now, events))
+            .await?;
+        pass(CrashPoint::PasswordWritten).await;
+        // A code that came since has not been sent: with it the record asks for another connection.
+        if phone.code.is_none() {
+            self.identifies_as(&phone, held);
+        }
+        // The fleet may have closed the socket meanwhile; the password is on disk either way.
+        let _ = stored.send(());
+        Ok(())
+    }
+
+    /// The connection that is held identifies with what the record has now: nothing to be opened anew.
+    fn identifies_as(&self, phone: &Phone, held: Hold) {
+        if let Some(credential) = flow::credential(phone) {
+            self.engine.set_held(phone.id, Some(Hold { credential, ..held }));
+        }
+    }
+
+    fn item(&mut self, id: PhoneId, item: Value, now: Timestamp) {
+        let Some(kind) = item.get("type").and_then(Value::as_str).map(str::to_owned) else { return };
+        let burst = self.bursts.entry(id).or_default();
+        if !transitions::add_item(&mut burst.items, kind, item) {
+            tracing::warn!(phone = id.0, "Devices sends more configuration for this phone than is kept");
+            return;
+        }
+        if burst.complete {
+            burst.write_at = now.saturating_add(DEBOUNCE).ok();
+        }
+    }
+
+    async fn last(
+        &mut self,
+        id: PhoneId,
+        held: Hold,
+        opened_with: Option<Secret>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let burst = self.bursts.entry(id).or_default();
+        let items = std::mem::take(&mut burst.items);
+        let is_first = !std::mem::replace(&mut burst.complete, true);
+        let copy = items.clone();
+        // A password that waits to be written again keeps its time.
+        let again = now.saturating_add(STORE_PAUSE).ok();
+        burst.write_at = again.filter(|_| burst.admin.is_some());
+        pass(CrashPoint::ConfigCame).await;
+        let store = &self.engine.world.store;
+        let written = store
+            .change_phone(id, |phone, events| {
+                if is_first {
+                    transitions::burst(phone, items, opened_with.as_ref(), now, events);
+                } else {
+                    // A later item marked as last is a change, not a new whole.
+                    transitions::items_changed(phone, items, events);
+                }
+            })
+            .await;
+        let (phone, ()) = match written {
+            Ok(written) => written,
+            Err(error) => {
+                // Devices will not say it again as long as it stays connected.
+                if let Some(burst) = self.bursts.get_mut(&id) {
+                    burst.items = copy;
+                    burst.complete = !is_first;
+                    burst.last = Some(opened_with);
+                    burst.write_at = now.saturating_add(STORE_PAUSE).ok();
+                }
+                return Err(error);
+            }
+        };
+        pass(CrashPoint::ConfigWritten).await;
+        // As after a password: a code that came since asks for another connection.
+        if phone.code.is_none() {
+            self.identifies_as(&phone, held);
+        }
+        Ok(())
+    }
+
+    async fn silence(&self, id: PhoneId, sent: Option<Secret>, now: Timestamp) -> Result<(), StoreError> {
+        let store = &self.engine.world.store;
+        pass(CrashPoint::LineNewsCame).await;
+        store.change_phone(id, |phone, events| transitions::silence(phone, sent.as_ref(), now, events)).await?;
+        pass(CrashPoint::LineNewsWritten).await;
+        Ok(())
+    }
+
+    /// What could not be written comes once more.
+    async fn again(&mut self, event: FleetEvent) {
+        let (phone, label) = (event.phone, event.kind.label());
+        if let Err(error) = Box::pin(self.take(event)).await {
+            tracing::warn!(phone = phone.0, event = label, "what Devices sent still cannot be stored: {error}");
+        }
+    }
+
+    async fn flush(&mut self) {
+        let now = self.engine.world.now();
+        let due: Vec<PhoneId> = self
+            .bursts
+            .iter()
+            .filter(|(_, burst)| burst.write_at.is_some_and(|at| at <= now))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in due {
+            let Some(burst) = self.bursts.get_mut(&id) else { continue };
+            burst.write_at = None;
+            if let Some(password) = burst.admin.take() {
+                let event = FleetEvent { phone: id, conn: burst.conn, kind: FleetEventKind::AdminPassword(password) };
+                self.again(event).await;
+            }
+            let Some(burst) = self.bursts.get_mut(&id) else { continue };
+            if let Some(opened_with) = burst.last.take() {
+                let event = FleetEvent { phone: id, conn: burst.conn, kind: FleetEventKind::Last { opened_with } };
+                self.again(event).await;
+                continue;
+            }
+            let items = std::mem::take(&mut burst.items);
+            if items.is_empty() {
+                continue;
+            }
+            let copy = items.clone();
+            pass(CrashPoint::ItemCame).await;
+            let written = self
+                .engine
+                .world
+                .store
+                .change_phone(id, |phone, events| transitions::items_changed(phone, items, events))
+                .await;
+            if let Err(error) = written {
+                tracing::error!(phone = id.0, "changed items cannot be stored, tried again: {error}");
+                if let Some(burst) = self.bursts.get_mut(&id) {
+                    burst.items = copy;
+                    burst.write_at = now.saturating_add(DEBOUNCE).ok();
+                }
+            }
+            pass(CrashPoint::ItemWritten).await;
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! One phone's life, driven from the outside like a person and two services would: it may be taken up at any point, and
+//! knows what each of them remembers. Devices gives a password once and takes a code once.
+
+use std::sync::Arc;
+
+use gangway_base::{clock::ManualClock, secret::Secret};
+use serde_json::json;
+use tokio::sync::oneshot;
+
+use super::{
+    bench::Bench,
+    peer_errors::{Outside, user},
+};
+use crate::{
+    devices::sysclients::FleetEventKind,
+    phone::{
+        facet::{DevicesState, RedirectState, RegistrationState, UserObjectState, Wanted},
+        record::Phone,
+    },
+    provision::commands,
+};
+
+/// Rounds after which a life that does not go on is given up.
+const ROUNDS: usize = 60;
+
+/// What the world remembers whatever happens to the gateway.
+pub struct Around {
+    pub outside: Arc<Outside>,
+    pub clock: ManualClock,
+    spent: Vec<Secret>,
+    given: Option<Secret>,
+    /// Codes that came a second time.
+    pub sent_again: u32,
+    /// Times a person had to provision anew.
+    pub clicks: u32,
+}
+
+impl Around {
+    pub fn new() -> Self {
+        let outside = Outside::default();
+        outside.users.lock().unwrap().insert("anna".into(), Ok(user("anna")));
+        Self {
+            outside: Arc::new(outside),
+            clock: ManualClock::new(jiff::Timestamp::from_second(1_000_000).unwrap()),
+            spent: Vec::new(),
+            given: None,
+            sent_again: 0,
+            clicks: 0,
+        }
+    }
+
+    /// A copy, to be lived in twice.
+    pub fn again(&self) -> Self {
+        let clock = ManualClock::new(gangway_base::clock::Clock::now(&self.clock));
+        let outside = Outside::default();
+        *outside.entries.lock().unwrap() = self.outside.entries.lock().unwrap().clone();
+        *outside.flags.lock().unwrap() = self.outside.flags.lock().unwrap().clone();
+        *outside.users.lock().unwrap() = self.outside.users.lock().unwrap().clone();
+        let (spent, given) = (self.spent.clone(), self.given.clone());
+        Self { outside: Arc::new(outside), clock, spent, given, sent_again: 0, clicks: 0 }
+    }
+
+    /// Devices answers the sysclient that is held.
+    pub async fn devices(&mut self, bench: &mut Bench) {
+        let Some(hold) = bench.holding() else { return };
+        bench.send(FleetEventKind::Connected).await;
+        match hold.credential.code().cloned() {
+            Some(code) if self.spent.contains(&code) => {
+                self.sent_again += 1;
+                bench.send(FleetEventKind::Silence { sent: Some(code) }).await;
+            }
+            Some(code) => {
+                self.spent.push(code.clone());
+                let password = Secret::new(format!("password-{}", self.spent.len()));
+                self.given = Some(password.clone());
+                let (stored, is_stored) = oneshot::channel();
+                bench.send(FleetEventKind::Password { password, sent: Some(code), stored }).await;
+                is_stored.await.unwrap();
+                bench.devices_sends().await;
+            }
+            None if bench.record().sysclient.password == self.given => bench.devices_sends().await,
+            None => bench.send(FleetEventKind::Silence { sent: None }).await,
+        }
+    }
+
+    /// Users provisions until the phone has its configuration: the same request again where the gateway died, a new one
+    /// where it says that it needs one.
+    pub async fn provision(&mut self, bench: &mut Bench) {
+        let is_there = |phone: &Phone| phone.devices.state == DevicesState::Received;
+        if bench.phone().is_some_and(|phone| is_there(&phone)) {
+            return;
+        }
+        drop(bench.request(bench.wish("anna", &format!("code-{}", self.clicks))));
+        for _ in 0..ROUNDS {
+            bench.settle().await;
+            match bench.phone().map(|phone| phone.devices.state) {
+                Some(DevicesState::Received) => return,
+                Some(DevicesState::NotInDomain) => {
+                    assert!(bench.record().devices.error.is_some(), "a sentence");
+                    self.clicks += 1;
+                    drop(bench.request(bench.wish("anna", &format!("code-{}", self.clicks))));
+                }
+                _ => self.devices(bench).await,
+            }
+        }
+        panic!("the configuration does not come: {:?}", bench.phone());
+    }
+
+    /// Until the phone rings.
+    pub async fn install(&mut self, bench: &mut Bench) {
+        self.provision(bench).await;
+        reach(bench, "redirected", |phone| phone.redirect.state == RedirectState::Redirected).await;
+        if bench.record().delivery.as_ref().is_none_or(|last| last.provisioning != bench.record().provisioning) {
+            bench.fetch().await;
+        }
+        reach(bench, "rings", |phone| {
+            phone.accounts.iter().all(|account| {
+                account.user_object.state == UserObjectState::Applied
+                    && account.registration.state == RegistrationState::Registered
+            })
+        })
+        .await;
+        bench.settle().await;
+    }
+
+    /// A day in service: something is changed in Devices, the window closes, the service is asked what it holds.
+    pub async fn stay(&mut self, bench: &mut Bench) {
+        assert!(bench.holding().is_some(), "a sysclient is held");
+        bench.send(FleetEventKind::AdminPassword("of the day".into())).await;
+        bench.devices_sends().await;
+        bench.send(FleetEventKind::Item(json!({"type": "NTP", "ntp1": "10.0.0.9"}))).await;
+        reach(bench, "changed", |phone| {
+            phone.device_config.admin_password == Some("of the day".into())
+                && phone.device_config.items["NTP"]["ntp1"] == "10.0.0.9"
+        })
+        .await;
+        bench.pass(32 * 3600);
+        reach(bench, "looked at", |phone| {
+            phone.redirect.next_attempt.is_some_and(|next| next > bench.now()) && phone.window.closed.is_some()
+        })
+        .await;
+    }
+
+    /// Until nothing but the tombstone is left.
+    pub async fn remove(&mut self, bench: &mut Bench) {
+        commands::want(&bench.store, bench.record().id, Wanted::Removed).await.unwrap();
+        reach(bench, "buried", |phone| phone.buried.is_some()).await;
+    }
+
+    /// All of it, from wherever the record stands.
+    pub async fn live(&mut self, bench: &mut Bench) {
+        if bench.phone().is_some_and(|phone| phone.wanted == Wanted::Removed) {
+            return self.remove(bench).await;
+        }
+        self.install(bench).await;
+        self.stay(bench).await;
+        self.remove(bench).await;
+    }
+
+    /// What must be so whatever happened, while the phone is in service.
+    pub fn check_installed(&self, bench: &Bench, what: &str) {
+        let phone = bench.record();
+        assert_eq!(bench.store.roster().all().len(), 1, "{what}: one record");
+        assert_eq!(phone.accounts.len(), 1, "{what}: one account");
+        assert_eq!(phone.sysclient.password, self.given, "{what}: the password Devices knows");
+        // Unknown to a record that was lost before the password: once, and a click heals it.
+        assert!(self.sent_again <= self.clicks, "{what}: a spent code is sent again");
+        let entries = self.outside.entries.lock().unwrap();
+        assert_eq!(entries.len(), 1, "{what}: one entry");
+        assert!(entries[&phone.mac].contains(phone.token.expose()), "{what}: it leads to this record");
+        let held = self.outside.held.lock().unwrap();
+        assert_eq!(held.len(), 1, "{what}: one sysclient");
+    }
+}
+
+/// Waits, with the clock going on where somebody waits for it.
+pub async fn reach(bench: &Bench, what: &str, is_so: impl Fn(&Phone) -> bool) {
+    for _ in 0..ROUNDS {
+        if bench.phone().is_some_and(|phone| is_so(&phone)) {
+            return;
+        }
+        bench.settle().await;
+        if bench.phone().is_some_and(|phone| is_so(&phone)) {
+            return;
+        }
+        bench.pass(15);
+    }
+    panic!("not {what}: {:?}", bench.phone());
+}

@@ -1,0 +1,223 @@
+//! The world around the engine under test: a PBX, the fleet, a redirect service, vendors' folders.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex},
+};
+
+use gangway_base::mac::Mac;
+use url::Url;
+
+use crate::{
+    devices::sysclients::HoldSpec,
+    pbx::user_objects::{FlagsWritten, Pbx, PbxError, PbxUser, Reply, UserKey},
+    phone::{
+        instance::InstanceId,
+        record::{Flags, PhoneId},
+    },
+    provision::ports::{ProviderFacts, Providers, RedirectService, SameMac, Sysclients},
+    redirect::{Operation, Outcome, RedirectAccount, Trouble},
+};
+
+/// What the outside does and what was done to it.
+pub struct Outside {
+    pub devices_url: Mutex<Option<Url>>,
+    pub grant: Mutex<Result<(), PbxError>>,
+    pub flags: Mutex<Vec<(String, Flags)>>,
+    pub registered: Mutex<Option<String>>,
+    pub holds: Mutex<Vec<HoldSpec>>,
+    pub drops: Mutex<Vec<PhoneId>>,
+    /// What the fleet holds now.
+    pub held: Mutex<HashMap<PhoneId, HoldSpec>>,
+    /// What the redirect service knows: phone and URL.
+    pub entries: Mutex<HashMap<Mac, String>>,
+    pub calls: Mutex<Vec<Operation>>,
+    /// What a registration or deregistration answers.
+    pub service: Mutex<Outcome>,
+    /// How many more operations it carries out before it is away again; `None` = it does not tire.
+    pub tires_after: Mutex<Option<usize>>,
+    /// The service breaks down over these.
+    pub poison: Mutex<HashSet<Mac>>,
+    pub providers: Mutex<HashMap<String, ProviderFacts>>,
+    /// Accounts of every base.
+    pub accounts: Mutex<u16>,
+    /// Vendor -> first halves of MACs.
+    pub ouis: Mutex<HashMap<String, Vec<String>>>,
+    /// What the PBX says of users, by H.323 name; of others `guid-of-<name>` with all devices there.
+    pub users: Mutex<HashMap<String, Result<PbxUser, PbxError>>>,
+}
+
+impl Default for Outside {
+    fn default() -> Self {
+        let provider = ProviderFacts { vendor: "yealink".into(), title: "Yealink".into(), same_mac: SameMac::Replace };
+        let base = ProviderFacts { same_mac: SameMac::Add, title: "Yealink DECT".into(), ..provider.clone() };
+        Self {
+            devices_url: Mutex::new(Some("wss://ap.example.com/example.com/devices/sysclients".parse().unwrap())),
+            grant: Mutex::new(Ok(())),
+            flags: Mutex::default(),
+            registered: Mutex::new(Some("192.0.2.7".into())),
+            holds: Mutex::default(),
+            drops: Mutex::default(),
+            held: Mutex::default(),
+            entries: Mutex::default(),
+            calls: Mutex::default(),
+            service: Mutex::new(Outcome::Ok(Default::default())),
+            tires_after: Mutex::default(),
+            poison: Mutex::default(),
+            providers: Mutex::new(HashMap::from([("yealink".into(), provider), ("yealink-dect".into(), base)])),
+            accounts: Mutex::new(3),
+            ouis: Mutex::default(),
+            users: Mutex::default(),
+        }
+    }
+}
+
+impl Outside {
+    pub fn away() -> Outcome {
+        Outcome::Transport(Trouble::Broken(503))
+    }
+
+    pub fn registrations(&self) -> usize {
+        self.calls.lock().unwrap().iter().filter(|call| matches!(call, Operation::Register { .. })).count()
+    }
+
+    pub fn deregistrations(&self) -> usize {
+        self.calls.lock().unwrap().iter().filter(|call| matches!(call, Operation::Deregister { .. })).count()
+    }
+
+    fn answer(&self, operation: &Operation) -> Outcome {
+        let mut service = self.service.lock().unwrap();
+        if operation.mac().is_some_and(|mac| self.poison.lock().unwrap().contains(&mac)) {
+            return Self::away();
+        }
+        if let Some(left) = self.tires_after.lock().unwrap().as_mut() {
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                return std::mem::replace(&mut *service, Self::away());
+            }
+        }
+        service.clone()
+    }
+
+    pub fn servers(&self) -> usize {
+        self.calls.lock().unwrap().iter().filter(|call| matches!(call, Operation::EnsureServer(_))).count()
+    }
+}
+
+/// A user with the usual device.
+pub fn user(h323: &str) -> PbxUser {
+    let hwids = vec![format!("hw-{h323}")];
+    PbxUser { guid: format!("guid-of-{h323}"), h323: h323.into(), cn: String::new(), hwids }
+}
+
+/// The ports, as the outside answers them.
+pub struct Fake(pub Arc<Outside>);
+
+impl Pbx for Fake {
+    fn devices_url(&self, _instance: InstanceId) -> Option<Url> {
+        self.0.devices_url.lock().unwrap().clone()
+    }
+
+    fn user(&self, _instance: InstanceId, key: UserKey) -> Reply<Result<PbxUser, PbxError>> {
+        let h323 = key.h323;
+        let known = self.0.users.lock().unwrap().get(&h323).cloned();
+        let user = known.unwrap_or_else(|| Ok(user(&h323)));
+        Box::pin(async move { user })
+    }
+
+    fn set_flags(
+        &self,
+        _instance: InstanceId,
+        _key: UserKey,
+        hwid: String,
+        flags: Flags,
+    ) -> Reply<Result<FlagsWritten, PbxError>> {
+        let granted = self.0.grant.lock().unwrap().clone();
+        if granted.is_ok() {
+            self.0.flags.lock().unwrap().push((hwid, flags));
+        }
+        Box::pin(async move { granted.map(|()| FlagsWritten::Applied) })
+    }
+
+    fn registration(
+        &self,
+        _instance: InstanceId,
+        _key: UserKey,
+        _hwid: String,
+        _by_name: bool,
+    ) -> Reply<Result<Option<String>, PbxError>> {
+        let registered = self.0.registered.lock().unwrap().clone();
+        Box::pin(async move { Ok(registered) })
+    }
+}
+
+impl Sysclients for Fake {
+    fn hold(&self, hold: HoldSpec) {
+        self.0.held.lock().unwrap().insert(hold.phone, hold.clone());
+        self.0.holds.lock().unwrap().push(hold);
+    }
+
+    fn drop_phone(&self, phone: PhoneId) {
+        self.0.held.lock().unwrap().remove(&phone);
+        self.0.drops.lock().unwrap().push(phone);
+    }
+}
+
+impl RedirectService for Fake {
+    fn run(&self, _account: RedirectAccount, operation: Operation, _phone: Option<(PhoneId, Mac)>) -> Reply<Outcome> {
+        let outcome = self.0.answer(&operation);
+        let outcome = match (&operation, outcome) {
+            // Only phones are refused; the server entry stands.
+            (Operation::EnsureServer(_), outcome) if !outcome.is_retryable() => Outcome::Ok(Default::default()),
+            (_, outcome) => outcome,
+        };
+        match &operation {
+            Operation::Register { mac, unique_url: Some(url), .. } if matches!(outcome, Outcome::Ok(_)) => {
+                self.0.entries.lock().unwrap().insert(*mac, url.expose().to_owned());
+            }
+            Operation::Verify { mac, url } if matches!(outcome, Outcome::Ok(_)) => {
+                self.0.calls.lock().unwrap().push(operation.clone());
+                let held = self.0.entries.lock().unwrap().get(mac).cloned();
+                let outcome = match held {
+                    Some(held) if held == url.expose() => Outcome::AlreadyMine,
+                    Some(held) => Outcome::SentElsewhere(held),
+                    None => Outcome::NotFound,
+                };
+                return Box::pin(async move { outcome });
+            }
+            Operation::Deregister { mac } if matches!(outcome, Outcome::Ok(_)) => {
+                self.0.entries.lock().unwrap().remove(mac);
+            }
+            _ => {}
+        }
+        self.0.calls.lock().unwrap().push(operation);
+        Box::pin(async move { outcome })
+    }
+}
+
+impl Providers for Fake {
+    fn provider(&self, name: &str) -> Option<ProviderFacts> {
+        self.0.providers.lock().unwrap().get(name).cloned()
+    }
+
+    fn vendors(&self) -> Vec<(String, String)> {
+        vec![("yealink".into(), "yealink-xmlrpc".into())]
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.0.providers.lock().unwrap().keys().cloned().collect()
+    }
+
+    fn accounts(&self, _provider: &str, _model: Option<&str>) -> u16 {
+        *self.0.accounts.lock().unwrap()
+    }
+
+    fn cannot_carry(&self, _vendor: &str, value: &str) -> Option<&'static str> {
+        let format = crate::catalog::Format::YealinkCfg;
+        (!format.is_exact(value)).then(|| format.cannot_carry())
+    }
+
+    fn claims(&self, vendor: &str, mac: Mac) -> bool {
+        self.0.ouis.lock().unwrap().get(vendor).is_some_and(|ouis| ouis.contains(&mac.oui()))
+    }
+}

@@ -1,0 +1,235 @@
+//! What befalls a phone besides its ordinary life: everybody around is away, forgets it or takes it for another's; the
+//! URL changes; people want things of it. Each story may be told again from wherever the gateway died.
+
+use gangway_base::{mac::Mac, secret::Secret};
+
+use super::{
+    bench::{Bench, MAC, until},
+    lifecycle::{Around, reach},
+    peer_errors::{Outside, user},
+};
+use crate::{
+    devices::sysclients::FleetEventKind,
+    pbx::user_objects::PbxError,
+    phone::{
+        admission::FirstContact,
+        facet::{DevicesState, RedirectState, RegistrationState, RequestState, UserObjectState, Wanted},
+        record::Phone,
+    },
+    provision::{acknowledgement::Acknowledgement, bootstrap, commands, public_url},
+    redirect::{Done, Outcome},
+    settings::Scope,
+};
+
+const DAY: u64 = 86_400;
+const USER: &str = "redirect.yealink.user";
+const PASSWORD: &str = "redirect.yealink.password";
+/// What app objects name, one after the other.
+pub const FIRST_URL: &str = "https://one.example.com/gangway";
+pub const SECOND_URL: &str = "https://two.example.com/gangway";
+const TICKETS: &str = "http://gw.example.com/phone/";
+
+fn mac() -> Mac {
+    MAC.parse().unwrap()
+}
+
+fn is_redirected(phone: &Phone) -> bool {
+    phone.redirect.state == RedirectState::Redirected
+}
+
+async fn set(bench: &Bench, name: &str, value: Option<&str>) {
+    let value = value.map(Secret::new);
+    bench.store.set_setting(bench.instance, &Scope::Instance, name, value.as_ref()).await.unwrap();
+}
+
+/// What all phones of an instance share is looked at a few phones at a time.
+fn devices_changed(bench: &Bench) {
+    bench.pass(1);
+    bench.provisioning.devices_changed(bench.instance);
+}
+
+impl Around {
+    fn service_says(&self, outcome: Outcome) {
+        *self.outside.service.lock().unwrap() = outcome;
+    }
+
+    fn pbx_says(&self, users: Result<(), PbxError>) {
+        self.outside.users.lock().unwrap().insert("anna".into(), users.map(|()| user("anna")));
+    }
+
+    /// All is well again, and whoever came back has said so.
+    pub fn calm(&self, bench: &Bench) {
+        *self.outside.devices_url.lock().unwrap() = Outside::default().devices_url.into_inner().unwrap();
+        *self.outside.grant.lock().unwrap() = Ok(());
+        self.service_says(Outcome::Ok(Done::default()));
+        self.pbx_says(Ok(()));
+        devices_changed(bench);
+        bench.provisioning.pbx_changed(bench.instance);
+    }
+
+    /// Devices, redirect service and PBX in turn are away, and come back.
+    pub async fn outlive_outages(&mut self, bench: &mut Bench) {
+        self.nobody_is_there(bench).await;
+        self.line_breaks(bench).await;
+        self.pbx_is_away(bench).await;
+    }
+
+    /// The user is gone for a week and the phone does not ask.
+    pub async fn be_absent(&mut self, bench: &mut Bench) {
+        self.install(bench).await;
+        self.user_is_gone_for_a_week(bench).await;
+    }
+
+    /// The redirect service refuses the phone, and Devices throws it out.
+    pub async fn be_refused(&mut self, bench: &mut Bench) {
+        self.install(bench).await;
+        self.service_refuses(bench).await;
+        self.devices_removes_it(bench).await;
+    }
+
+    async fn nobody_is_there(&mut self, bench: &mut Bench) {
+        *self.outside.devices_url.lock().unwrap() = None;
+        self.service_says(Outside::away());
+        devices_changed(bench);
+        if bench.phone().is_none() {
+            drop(bench.request(bench.wish("anna", "code-0")));
+        }
+        let knows = |phone: &Phone| phone.devices.error.is_some() || phone.sysclient.url.is_some();
+        reach(bench, "told that there is no Devices", knows).await;
+        *self.outside.devices_url.lock().unwrap() = Outside::default().devices_url.into_inner().unwrap();
+        devices_changed(bench);
+        self.provision(bench).await;
+        reach(bench, "told that the service is away", |phone| phone.redirect.error.is_some() || is_redirected(phone))
+            .await;
+        self.service_says(Outcome::Ok(Done::default()));
+        self.install(bench).await;
+    }
+
+    async fn line_breaks(&mut self, bench: &mut Bench) {
+        bench.holding();
+        bench.send(FleetEventKind::Closed { reason: "the line broke".into() }).await;
+        reach(bench, "lost", |phone| phone.devices.state == DevicesState::Lost).await;
+        let (endpoint, reason) = ("ap.example.com:443".into(), "nobody answers".into());
+        bench.send(FleetEventKind::EndpointAway { endpoint, reason }).await;
+        bench.settle().await;
+        bench.send(FleetEventKind::Connected).await;
+        bench.devices_sends().await;
+        reach(bench, "back", |phone| phone.devices.state == DevicesState::Received).await;
+    }
+
+    /// Other flags are wanted, and nobody can write them.
+    async fn pbx_is_away(&mut self, bench: &mut Bench) {
+        *self.outside.grant.lock().unwrap() = Err(PbxError::NoSession);
+        let relays = bench.record().accounts[0].flags_written.is_some_and(|flags| flags.media_relay);
+        set(bench, "media_relay", Some(if relays { "false" } else { "true" })).await;
+        let waits = |phone: &Phone| phone.accounts[0].user_object.next_attempt.is_some();
+        reach(bench, "waits for a PBX", waits).await;
+        *self.outside.grant.lock().unwrap() = Ok(());
+        bench.provisioning.pbx_changed(bench.instance);
+        reach(bench, "flagged", |phone| phone.accounts[0].user_object.state == UserObjectState::Applied).await;
+    }
+
+    async fn user_is_gone_for_a_week(&mut self, bench: &mut Bench) {
+        self.pbx_says(Err(PbxError::UserNotFound));
+        bench.settle().await;
+        bench.pass(DAY);
+        reach(bench, "orphaned", |phone| phone.accounts[0].orphaned.is_some()).await;
+        bench.pass(8 * DAY);
+        reach(bench, "withheld and overdue", |phone| {
+            phone.accounts[0].withheld.is_some() && phone.request.state == RequestState::Overdue
+        })
+        .await;
+        self.pbx_says(Ok(()));
+        bench.settle().await;
+        bench.pass(DAY);
+        reach(bench, "found", |phone| phone.accounts[0].orphaned.is_none()).await;
+        bench.provisioning.asked(bench.record().id);
+        reach(bench, "alive", |phone| phone.request.state == RequestState::Provisioned).await;
+    }
+
+    async fn service_refuses(&mut self, bench: &mut Bench) {
+        set(bench, USER, None).await;
+        reach(bench, "without an account", |phone| phone.redirect.state == RedirectState::NotConfigured).await;
+        set(bench, USER, Some("rps")).await;
+        reach(bench, "redirected", is_redirected).await;
+        self.service_says(Outcome::NotFound);
+        commands::check_redirect(&bench.store, bench.record().id, false, bench.now()).await.unwrap();
+        reach(bench, "refused", |phone| phone.redirect.state == RedirectState::Refused).await;
+        self.service_says(Outcome::Ok(Done::default()));
+        let password = format!("password-of-{}", bench.now());
+        set(bench, PASSWORD, Some(&password)).await;
+        reach(bench, "redirected again", is_redirected).await;
+    }
+
+    async fn devices_removes_it(&mut self, bench: &mut Bench) {
+        bench.settle().await;
+        bench.provisioning.device_removed(bench.instance, MAC);
+        reach(bench, "removed there", |phone| phone.devices.state == DevicesState::NotInDomain).await;
+        self.provision(bench).await;
+        self.install(bench).await;
+    }
+
+    /// Two app objects name URLs, and one of them goes.
+    pub async fn follow_the_url(&mut self, bench: &mut Bench) {
+        self.provision(bench).await;
+        let (provisioning, instance) = (bench.provisioning.clone(), bench.instance);
+        let named = |url: &str| provisioning.app_url(instance, "yealink", url.parse().unwrap());
+        named(FIRST_URL);
+        reach(bench, "sent to the first URL", |phone| is_redirected(phone) && leads_to(phone, FIRST_URL)).await;
+        self.install(bench).await;
+        named(SECOND_URL);
+        let conflict = public_url::conflict_key("yealink");
+        until("the conflict", || bench.store.fact(bench.instance, &conflict).is_some()).await;
+        bench.settle().await;
+        assert!(leads_to(&bench.record(), FIRST_URL), "nobody is moved");
+        bench.provisioning.app_url_gone(bench.instance, "yealink", FIRST_URL.parse().unwrap());
+        reach(bench, "moved", |phone| is_redirected(phone) && leads_to(phone, SECOND_URL)).await;
+        until("the end of the conflict", || bench.store.fact(bench.instance, &conflict).is_none()).await;
+        let entry = self.outside.entries.lock().unwrap().get(&mac()).cloned().unwrap();
+        assert!(entry.starts_with(SECOND_URL), "{entry}");
+    }
+
+    /// Everything people may want of a phone in service, in turn.
+    pub async fn be_wanted(&mut self, bench: &mut Bench) {
+        self.install(bench).await;
+        let (store, id) = (bench.store.clone(), bench.record().id);
+        // As an earlier life may have left it blocked.
+        commands::want(&store, id, Wanted::Active).await.unwrap();
+        commands::want(&store, id, Wanted::Blocked).await.unwrap();
+        let request = Acknowledgement::request(&store, &bench.record()).await.unwrap();
+        until("the waiting command's answer", || request.has_come(&store)).await;
+        commands::want(&store, id, Wanted::Active).await.unwrap();
+        commands::allow(&store, id, FirstContact::default(), bench.now()).await.unwrap();
+        commands::rotate(&store, id).await.unwrap();
+        assert!(bench.record().former.is_some());
+        store.change_phone(id, |phone, _| phone.former = None).await.unwrap();
+        commands::check_redirect(&store, id, false, bench.now()).await.unwrap();
+        commands::ask_registration(&store, id, bench.now()).await.unwrap();
+        reach(bench, "looked after", |phone| {
+            is_redirected(phone)
+                && phone.redirect.next_attempt.is_some_and(|next| next > bench.now())
+                && phone.accounts[0].registration.state == RegistrationState::Registered
+                && phone.accounts[0].registration.next_attempt.is_none()
+        })
+        .await;
+        self.one_time_urls(bench).await;
+    }
+
+    async fn one_time_urls(&self, bench: &Bench) {
+        let (store, instance, now) = (&bench.store, bench.instance, bench.now());
+        let make = async || bootstrap::make(store, instance, mac(), TICKETS, now).await.unwrap();
+        let first = make().await;
+        let second = make().await;
+        assert_eq!(bootstrap::find(store, instance, first.expose(), now), None, "the former one");
+        let ticket = bootstrap::find(store, instance, second.expose(), now).unwrap();
+        bootstrap::spend(store, instance, second.expose(), ticket).await.unwrap();
+        assert!(bootstrap::find(store, instance, second.expose(), now).unwrap().used);
+        let worth_something = store.facts_beginning("bootstrap.").len();
+        assert_eq!(worth_something, 1, "whenever it died, no older one opens anything");
+    }
+}
+
+/// Whether the record says that the service sends the phone below this URL.
+fn leads_to(phone: &Phone, url: &str) -> bool {
+    phone.redirect_entry.as_ref().is_some_and(|entry| entry.url.expose().starts_with(url))
+}

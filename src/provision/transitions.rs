@@ -1,0 +1,113 @@
+//! What results do to the record. Pure: called inside `Store::change_phone`, with the time as an argument.
+
+mod account;
+mod devices;
+mod redirect;
+mod requests;
+mod verified;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+pub use self::{
+    account::{
+        absent, flags_failed, flags_written, present, registration_failed, registration_seen, registration_unseen,
+        withhold,
+    },
+    devices::{
+        add_item, away, burst, closed, connected, connecting, device_removed, items_changed, no_credential,
+        no_descriptor, no_devices, password, silence,
+    },
+    redirect::{Pause, deregistered, no_url, registered, registering, server_refused, service_away, unconfigured},
+    requests::{Delivered, asked, before_config, delivered, is_news, rejected},
+    verified::{is_checked, verified},
+};
+use super::{events::Happened, timeline_texts};
+use crate::{
+    phone::{facet::Wanted, record::Phone},
+    store::NewEvent,
+};
+
+/// Closes the window, unless it was opened anew since that was decided. Of a phone that never came the users' passwords are
+/// dropped with it.
+pub fn close_window(phone: &mut Phone, now: Timestamp, events: &mut Vec<NewEvent>) {
+    if !super::flow::ends_window(phone, now) {
+        return;
+    }
+    let unused = super::flow::unused(phone, now);
+    phone.window.closed = Some(now);
+    if unused {
+        for account in &mut phone.accounts {
+            account.password = gangway_base::secret::Secret::default();
+        }
+    }
+    events.push(Happened::WindowClosed { unused }.into());
+}
+
+/// The phone has not asked for too long.
+pub fn overdue(phone: &mut Phone, now: Timestamp, events: &mut Vec<NewEvent>) {
+    phone.request.fail(
+        crate::phone::facet::RequestState::Overdue,
+        "The phone has not asked for its configuration as often as it should: is it plugged in and does it reach us?",
+        None,
+        now,
+    );
+    events.push(Happened::Overdue.into());
+}
+
+/// Turns a removed phone into a tombstone: nothing secret is left, the history stays. One that was provisioned again since
+/// that was decided lives on.
+pub fn bury(phone: &mut Phone, now: Timestamp, events: &mut Vec<NewEvent>) {
+    if phone.wanted != Wanted::Removed {
+        return;
+    }
+    let left = phone
+        .redirect_entry
+        .as_ref()
+        .map(|_| phone.redirect.error.clone().unwrap_or_else(|| timeline_texts::ENTRY_LEFT.english.to_owned()));
+    events.push(Happened::Buried { left: left.as_deref() }.into());
+    phone.buried = Some(now);
+    phone.code = None;
+    phone.bootstrap = None;
+    // Random texts nobody knows stand in their places: neither matches anything any more.
+    phone.token = crate::phone::record::new_token();
+    phone.own = crate::phone::record::Credentials::generate(phone.mac);
+    phone.former = None;
+    let spent = std::mem::take(&mut phone.sysclient.spent);
+    phone.sysclient = crate::phone::record::Sysclient { spent, ..Default::default() };
+    phone.device_config = crate::phone::record::DeviceConfig::default();
+    phone.window.closed.get_or_insert(now);
+    for account in &mut phone.accounts {
+        account.password = gangway_base::secret::Secret::default();
+    }
+}
+
+fn later(at: Timestamp, by: Duration) -> Timestamp {
+    at.saturating_add(by).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_decided_of_the_record_before_is_not_done_to_the_one_after() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let mut events = Vec::new();
+        let mut phone = Phone::sample();
+        phone.window.open(at(100), 7);
+        phone.window.first_delivery = Some(at(100));
+        let over = at(100 + 15 * 60);
+        let mut again = phone.clone();
+        again.window.open(over, 7);
+        close_window(&mut again, over, &mut events);
+        bury(&mut again, over, &mut events);
+        assert_eq!((again.window.closed, again.buried, events.len()), (None, None, 0));
+
+        close_window(&mut phone, over, &mut events);
+        phone.wanted = Wanted::Removed;
+        bury(&mut phone, over, &mut events);
+        assert_eq!((phone.window.closed, phone.buried, events.len()), (Some(over), Some(over), 2));
+    }
+}

@@ -1,0 +1,161 @@
+//! What PBXs answered about an account.
+
+use jiff::Timestamp;
+
+use super::later;
+use crate::{
+    net::backoff::Backoff,
+    pbx::user_objects::{FlagsWritten, PbxError},
+    phone::{
+        facet::{RegistrationState, UserObjectState},
+        record::{Account, Flags, Gone, Phone},
+    },
+    provision::{
+        events::Happened,
+        flow::{FLAGS_SLOWLY, PATIENCE_AFTER_DELIVERY, registration_pause},
+    },
+    store::NewEvent,
+};
+
+fn account(phone: &mut Phone, line: u16) -> Option<&mut Account> {
+    phone.accounts.iter_mut().find(|account| account.line == line)
+}
+
+/// The flags were written for the provisioning `provisioning`.
+pub fn flags_written(
+    phone: &mut Phone,
+    line: u16,
+    provisioning: u32,
+    flags: Flags,
+    result: &FlagsWritten,
+    now: Timestamp,
+    events: &mut Vec<NewEvent>,
+) {
+    let Some(account) = account(phone, line) else { return };
+    account.flags_written = Some(flags);
+    account.flags_provisioning = provisioning;
+    // The PBX has both user and device; whether Devices knows the phone it does not know.
+    if account.orphaned.is_some_and(|orphaned| orphaned.gone != Gone::Device) {
+        account.found();
+    }
+    match result {
+        FlagsWritten::Applied => {
+            account.user_object.reach(UserObjectState::Applied, now);
+            events.push(Happened::FlagsWritten { user: &account.username }.into());
+        }
+        FlagsWritten::DidNotStick(sentence) => {
+            account.user_object.fail(UserObjectState::DidNotStick, sentence, None, now);
+            events.push(Happened::FlagsFailed { user: &account.username, sentence }.into());
+        }
+    }
+}
+
+/// They could not be written.
+pub fn flags_failed(
+    phone: &mut Phone,
+    line: u16,
+    error: &PbxError,
+    now: Timestamp,
+    random: f64,
+    events: &mut Vec<NewEvent>,
+) {
+    let Some(account) = account(phone, line) else { return };
+    let growing = later(now, Backoff::PHONE.pause(account.user_object.attempts.saturating_add(1), random));
+    let slowly = later(now, FLAGS_SLOWLY);
+    let (state, next) = match error {
+        PbxError::NotPermitted => (UserObjectState::NotPermitted, slowly),
+        PbxError::DeviceNotFound | PbxError::UserNotFound => (UserObjectState::DeviceNotFound, growing),
+        PbxError::Unsupported(_) => (UserObjectState::Pending, slowly),
+        PbxError::NoSession | PbxError::Timeout | PbxError::Failed(_) => (UserObjectState::Pending, growing),
+    };
+    let sentence = error.to_string();
+    if account.user_object.error.as_deref() != Some(sentence.as_str()) {
+        events.push(Happened::FlagsFailed { user: &account.username, sentence: &sentence }.into());
+    }
+    account.user_object.fail(state, sentence, Some(next), now);
+}
+
+/// A PBX sees the account.
+pub fn registration_seen(phone: &mut Phone, line: u16, address: &str, now: Timestamp, events: &mut Vec<NewEvent>) {
+    let Some(account) = account(phone, line) else { return };
+    if account.registration.state != RegistrationState::Registered
+        || account.registered_address.as_deref() != Some(address)
+    {
+        events.push(Happened::Registered { user: &account.username, address }.into());
+    }
+    account.registration.reach(RegistrationState::Registered, now);
+    account.registered_address = Some(address.to_owned());
+}
+
+/// No PBX sees it: asked again with growing pauses for ten minutes after the delivery, then said.
+pub fn registration_unseen(phone: &mut Phone, line: u16, now: Timestamp, events: &mut Vec<NewEvent>) {
+    let again = patience(phone, now);
+    let Some(account) = account(phone, line) else { return };
+    account.registered_address = None;
+    if again {
+        let next = later(now, registration_pause(account.registration.attempts));
+        let state = account.registration.state;
+        let state = if state == RegistrationState::Registered { RegistrationState::NotRegistered } else { state };
+        account.registration.fail(state, "not seen at any connected PBX yet", Some(next), now);
+        return;
+    }
+    if account.registration.state != RegistrationState::NotRegistered {
+        events.push(Happened::NotRegistered { user: &account.username }.into());
+    }
+    // "Not registered since" the last time we looked in vain, so that a later delivery is known as later.
+    account.registration.since = now;
+    account.registration.fail(
+        RegistrationState::NotRegistered,
+        "no connected PBX sees this hardware id: look at the phone's account status, its network and the SIP transport",
+        None,
+        now,
+    );
+}
+
+/// The PBXs could not be asked.
+pub fn registration_failed(phone: &mut Phone, line: u16, error: &PbxError, now: Timestamp) {
+    let again = patience(phone, now);
+    let Some(account) = account(phone, line) else { return };
+    let next = later(now, registration_pause(account.registration.attempts));
+    let state = match account.registration.state {
+        // Not knowing is no answer; but an unknown state without a next attempt would be asked for at once.
+        RegistrationState::Unknown if !again => RegistrationState::NotRegistered,
+        state => state,
+    };
+    if !again {
+        account.registration.since = now;
+    }
+    account.registration.fail(state, error.to_string(), again.then_some(next), now);
+}
+
+/// The daily look found the user object, and the device on it.
+pub fn present(phone: &mut Phone, line: u16, guid: &str, events: &mut Vec<NewEvent>) {
+    let Some(account) = account(phone, line) else { return };
+    account.user_guid.get_or_insert_with(|| guid.to_owned());
+    if account.orphaned.is_some_and(|orphaned| orphaned.gone != Gone::Device) {
+        account.found();
+        events.push(Happened::Found { user: &account.username }.into());
+    }
+}
+
+/// It did not.
+pub fn absent(phone: &mut Phone, line: u16, gone: Gone, now: Timestamp, events: &mut Vec<NewEvent>) {
+    let Some(account) = account(phone, line) else { return };
+    if account.orphaned.is_none_or(|orphaned| orphaned.gone != gone) {
+        events.push(Happened::Orphaned { user: &account.username, sentence: gone.sentence() }.into());
+    }
+    account.orphan(gone, now);
+}
+
+/// It has been gone for too long: the file of the phone switches the account off.
+pub fn withhold(phone: &mut Phone, line: u16, now: Timestamp, events: &mut Vec<NewEvent>) {
+    let Some(account) = account(phone, line) else { return };
+    if crate::phone::admission::is_lost(account, now) && account.withheld.is_none() {
+        account.withheld = Some(now);
+        events.push(Happened::Withheld { user: &account.username }.into());
+    }
+}
+
+fn patience(phone: &Phone, now: Timestamp) -> bool {
+    phone.delivery.as_ref().is_some_and(|delivery| now < later(delivery.at, PATIENCE_AFTER_DELIVERY))
+}

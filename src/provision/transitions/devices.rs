@@ -1,0 +1,219 @@
+//! What the sysclient brings.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use gangway_base::secret::Secret;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::later;
+use crate::{
+    phone::{
+        facet::DevicesState,
+        record::{Gone, Phone},
+    },
+    provision::{events::Happened, timeline_texts},
+    store::NewEvent,
+};
+
+/// How often an endpoint that is away is looked at.
+const PROBE: Duration = Duration::from_secs(10);
+/// Different items one phone may have; Devices knows seven.
+const MOST_ITEMS: usize = 64;
+/// All items of one phone as text, in bytes; real ones have some kilobytes.
+const ITEMS_BYTES: usize = 64 * 1024;
+const NO_DEVICES: &str = "No PBX has announced a Devices app yet: check that the app object has the flags Websocket and \
+                          Services and that the Devices app is installed.";
+const NO_CREDENTIAL: &str =
+    "There is neither a provisioning code nor a Devices password for this phone: provision it again.";
+const NO_DESCRIPTOR: &str = timeline_texts::NO_DESCRIPTOR.english;
+const CODE_REFUSED: &str = timeline_texts::CODE_REFUSED.english;
+const FORGOTTEN: &str = timeline_texts::FORGOTTEN.english;
+
+/// The sysclient is being opened.
+pub fn connecting(phone: &mut Phone, product: &str, version: &str, url: &str, now: Timestamp) {
+    product.clone_into(&mut phone.sysclient.product);
+    version.clone_into(&mut phone.sysclient.version);
+    if phone.sysclient.url.as_deref() != Some(url) {
+        phone.sysclient.url = Some(url.to_owned());
+    }
+    if phone.device_config.received.is_none() && phone.devices.error.is_none() {
+        phone.devices.reach(DevicesState::Connecting, now);
+    }
+}
+
+/// The websocket is up.
+pub fn connected(phone: &mut Phone, now: Timestamp) {
+    if phone.devices.state == DevicesState::Waiting {
+        phone.devices.reach(DevicesState::Connecting, now);
+    }
+}
+
+/// Devices gave a password; `sent`, the code the connection had identified with, is spent.
+pub fn password(
+    phone: &mut Phone,
+    password: Secret,
+    sent: Option<&Secret>,
+    now: Timestamp,
+    events: &mut Vec<NewEvent>,
+) {
+    phone.sysclient.password = Some(password);
+    spend(phone, sent);
+    if phone.devices.state != DevicesState::Received {
+        phone.devices.reach(DevicesState::Connecting, now);
+    }
+    events.push(Happened::Joined.into());
+}
+
+/// Devices has reacted to a code: it is not sent again. Another one that came since it was sent stays.
+fn spend(phone: &mut Phone, sent: Option<&Secret>) {
+    let Some(sent) = sent else { return };
+    phone.code.take_if(|code| code == sent);
+    phone.sysclient.spent.add(sent.clone());
+}
+
+/// Adds an item, or replaces the one of its kind; false when the phone would have more than a phone may.
+pub fn add_item(items: &mut BTreeMap<String, Value>, kind: String, item: Value) -> bool {
+    let size = |kind: &str, item: &Value| kind.len() + item.to_string().len();
+    let others = items.iter().filter(|(of, _)| **of != kind);
+    let (count, bytes) = others.fold((0, 0), |(count, bytes), (of, other)| (count + 1, bytes + size(of, other)));
+    let fits = count < MOST_ITEMS && bytes + size(&kind, &item) <= ITEMS_BYTES;
+    if fits {
+        items.insert(kind, item);
+    }
+    fits
+}
+
+/// A complete burst: it replaces what was there. `opened_with` is the code its connection began with.
+pub fn burst(
+    phone: &mut Phone,
+    items: BTreeMap<String, Value>,
+    opened_with: Option<&Secret>,
+    now: Timestamp,
+    events: &mut Vec<NewEvent>,
+) {
+    if phone.device_config.received.is_none() {
+        events.push(Happened::ConfigReceived.into());
+    } else if phone.device_config.items != items {
+        events.push(Happened::ConfigChanged.into());
+    }
+    phone.device_config.items = items.into();
+    phone.device_config.received.get_or_insert(now);
+    // The password that brought the configuration works; a code kept beside it is not needed. One that came since the
+    // connection began leads to another domain or category, maybe: it has its own connection.
+    if phone.sysclient.password.is_some() {
+        phone.code.take_if(|code| Some(&*code) == opened_with);
+    }
+    phone.devices.reach(DevicesState::Received, now);
+    // Devices knows the phone again: an administrator took it back in.
+    for account in &mut phone.accounts {
+        if account.orphaned.is_some_and(|orphaned| orphaned.gone == Gone::Device) {
+            account.found();
+        }
+    }
+}
+
+/// Single items after the burst.
+pub fn items_changed(phone: &mut Phone, items: BTreeMap<String, Value>, events: &mut Vec<NewEvent>) {
+    let before = phone.device_config.items.clone();
+    for (kind, item) in items {
+        if !add_item(&mut phone.device_config.items, kind, item) {
+            tracing::warn!(mac = %phone.mac, "Devices sends more configuration for this phone than is kept");
+        }
+    }
+    if phone.device_config.items != before {
+        events.push(Happened::ConfigChanged.into());
+    }
+}
+
+/// Nothing came within 20 s of identifying. `sent` is the code the sysclient had identified with.
+pub fn silence(phone: &mut Phone, sent: Option<&Secret>, now: Timestamp, events: &mut Vec<NewEvent>) {
+    spend(phone, sent);
+    if phone.code.is_some() {
+        // A new code came meanwhile: it has its own chance.
+        return;
+    }
+    let sentence = if sent.is_some() { CODE_REFUSED } else { FORGOTTEN };
+    if phone.devices.state != DevicesState::NotInDomain {
+        events.push(Happened::NotInDomain { sentence }.into());
+    }
+    phone.devices.fail(DevicesState::NotInDomain, sentence, None, now);
+}
+
+/// The socket is gone; the fleet opens it again by itself.
+pub fn closed(phone: &mut Phone, reason: &str, now: Timestamp) {
+    down(phone, &format!("The connection to Devices was closed ({reason}); it is opened again."), now);
+}
+
+/// Devices cannot be reached.
+pub fn away(phone: &mut Phone, reason: &str, now: Timestamp, events: &mut Vec<NewEvent>) {
+    let away = Happened::DevicesAway { reason };
+    if down(phone, &away.said().text(), now) {
+        events.push(away.into());
+    }
+}
+
+/// The gateway has as many sockets open as it may: the phone's waits.
+pub fn no_descriptor(phone: &mut Phone, now: Timestamp) {
+    down(phone, NO_DESCRIPTOR, now);
+}
+
+/// No Devices URL is known.
+pub fn no_devices(phone: &mut Phone, now: Timestamp) {
+    down(phone, NO_DEVICES, now);
+}
+
+/// Neither password nor code.
+pub fn no_credential(phone: &mut Phone, now: Timestamp) {
+    phone.devices.fail(DevicesState::NotInDomain, NO_CREDENTIAL, None, now);
+}
+
+/// Returns whether that is news. What needs a person stays as it is.
+fn down(phone: &mut Phone, sentence: &str, now: Timestamp) -> bool {
+    let state = match phone.devices.state {
+        DevicesState::NotInDomain => return false,
+        _ if phone.device_config.received.is_some() => DevicesState::Lost,
+        _ => DevicesState::Waiting,
+    };
+    if phone.devices.state == state && phone.devices.error.as_deref() == Some(sentence) {
+        return false;
+    }
+    let news = phone.devices.error.is_none();
+    phone.devices.fail(state, sentence, Some(later(now, PROBE)), now);
+    news
+}
+
+/// The device was removed in Devices: it is out of the domain until somebody provisions it again.
+pub fn device_removed(phone: &mut Phone, now: Timestamp, events: &mut Vec<NewEvent>) {
+    if phone.devices.state != DevicesState::NotInDomain {
+        events.push(Happened::NotInDomain { sentence: FORGOTTEN }.into());
+    }
+    phone.devices.fail(DevicesState::NotInDomain, FORGOTTEN, None, now);
+    for account in &mut phone.accounts {
+        account.orphan(Gone::Device, now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn configuration_without_end_is_not_kept() {
+        let mut phone = Phone::sample();
+        let mut events = Vec::new();
+        for number in 0..1_000 {
+            let items = BTreeMap::from([(format!("KIND{number}"), json!({ "type": "x", "value": "x".repeat(500) }))]);
+            items_changed(&mut phone, items, &mut events);
+        }
+        let kept = &phone.device_config.items;
+        assert!(kept.len() <= MOST_ITEMS && !kept.is_empty());
+        let mut items = BTreeMap::new();
+        assert!(add_item(&mut items, "NTP".into(), json!("x".repeat(60_000))));
+        assert!(!add_item(&mut items, "PHONE".into(), json!("x".repeat(6_000))));
+        assert!(add_item(&mut items, "NTP".into(), json!("short")), "one of its kind is replaced");
+        assert!(add_item(&mut items, "PHONE".into(), json!("x".repeat(6_000))));
+    }
+}

@@ -1,0 +1,154 @@
+//! What the redirect service answered.
+
+use gangway_base::secret::Secret;
+use jiff::Timestamp;
+
+use super::{later, verified::next_check};
+use crate::{
+    net::backoff::{Backoff, Breaker},
+    phone::{
+        facet::{RedirectState, Wanted},
+        public_url::UrlError,
+        record::{Phone, RedirectEntry},
+    },
+    provision::{endpoint_queue::patience, events::Happened, timeline_texts},
+    redirect::{Confirmation, Done, EntryUsed, Outcome},
+    store::NewEvent,
+};
+
+/// Written before the call: from now on the service may hold an entry, so that removing the phone takes it back even
+/// when the answer never reaches us.
+pub fn registering(phone: &mut Phone, url: &Secret, now: Timestamp) {
+    if phone.redirect.state != RedirectState::Pending {
+        let error = phone.redirect.error.take();
+        phone.redirect.reach(RedirectState::Pending, now);
+        phone.redirect.error = error;
+    }
+    if phone.redirect_entry.as_ref().is_none_or(|entry| entry.url != *url) {
+        phone.redirect_entry = Some(RedirectEntry { url: url.clone(), server_name: None, at: now });
+    }
+}
+
+/// How an attempt that failed is repeated.
+#[derive(Debug, Clone, Copy)]
+pub struct Pause {
+    /// The service was away already. Then that is what failed and no matter of the phone: its own pauses do not grow.
+    pub is_probe: bool,
+    /// 0..1, spreads next attempts.
+    pub random: f64,
+}
+
+impl Pause {
+    /// Notes a failure that can heal and when it is repeated. While its service is away the phone then stands in line
+    /// there; the first failure may as well be its own.
+    pub(super) fn fail(self, phone: &mut Phone, state: RedirectState, outcome: &Outcome, now: Timestamp) {
+        let attempts = phone.redirect.attempts;
+        let pause = match outcome {
+            Outcome::RateLimited { retry_after } => patience(*retry_after),
+            _ if self.is_probe => Breaker::INTERVAL,
+            _ => Backoff::PHONE.pause(attempts.saturating_add(1), self.random),
+        };
+        phone.redirect.fail(state, outcome.sentence(), Some(later(now, pause)), now);
+        if self.is_probe {
+            phone.redirect.attempts = attempts;
+        }
+    }
+}
+
+/// The answer to a registration.
+pub fn registered(
+    phone: &mut Phone,
+    url: &Secret,
+    outcome: &Outcome,
+    now: Timestamp,
+    pause: Pause,
+    events: &mut Vec<NewEvent>,
+) {
+    // Provisioned anew or removed while the call was under way: the next decision brings the entry up to date.
+    let is_current = phone.wanted == Wanted::Active
+        && phone.redirect.state == RedirectState::Pending
+        && phone.redirect_entry.as_ref().is_some_and(|entry| entry.url == *url);
+    match outcome {
+        Outcome::Ok(_) | Outcome::AlreadyMine => {
+            if !is_current {
+                return;
+            }
+            let server_name = match outcome {
+                Outcome::Ok(done) => match &done.entry {
+                    Some(EntryUsed::Server { name }) => Some(name.clone()),
+                    Some(EntryUsed::UniqueUrl) | None => None,
+                },
+                _ => None,
+            };
+            phone.redirect_entry = Some(RedirectEntry { url: url.clone(), server_name, at: now });
+            phone.redirect.reach(RedirectState::Redirected, now);
+            phone.redirect.next_attempt = Some(next_check(now, pause.random));
+            events.push(Happened::Redirected.into());
+            if let Outcome::Ok(Done { confirmation: Some(confirmation), .. }) = outcome {
+                let pin = match confirmation {
+                    Confirmation::Pin(pin) => Some(pin.expose()),
+                    Confirmation::SerialEnd => None,
+                };
+                events.push(Happened::AsksPerson { pin }.into());
+            }
+        }
+        Outcome::OwnedByOther => {
+            phone.redirect_entry = None;
+            refuse(phone, RedirectState::ForeignOwner, outcome, None, now, events);
+        }
+        Outcome::NotConfigured(_) => refuse(phone, RedirectState::NotConfigured, outcome, None, now, events),
+        _ if outcome.is_retryable() => pause.fail(phone, RedirectState::Pending, outcome, now),
+        _ => refuse(phone, RedirectState::Refused, outcome, None, now, events),
+    }
+}
+
+/// The answer to taking the entry back.
+pub fn deregistered(phone: &mut Phone, outcome: &Outcome, now: Timestamp, pause: Pause, events: &mut Vec<NewEvent>) {
+    match outcome {
+        // Not there, or not ours: nothing of ours is left.
+        Outcome::Ok(_) | Outcome::AlreadyMine | Outcome::NotFound | Outcome::InvalidMac | Outcome::OwnedByOther => {
+            phone.redirect_entry = None;
+            phone.redirect.reach(RedirectState::Pending, now);
+            events.push(Happened::Deregistered.into());
+        }
+        _ if outcome.is_retryable() => pause.fail(phone, RedirectState::Pending, outcome, now),
+        _ => refuse(phone, RedirectState::Refused, outcome, None, now, events),
+    }
+}
+
+/// The service is away or asks for patience, known from another phone; `why` is what that one was told.
+pub fn service_away(phone: &mut Phone, why: Option<String>, until: Timestamp, now: Timestamp) {
+    let attempts = phone.redirect.attempts;
+    let why = why.unwrap_or_else(|| timeline_texts::SERVICE_AWAY.english.to_owned());
+    phone.redirect.fail(RedirectState::Pending, why, Some(until), now);
+    phone.redirect.attempts = attempts;
+}
+
+/// The account's server entry was refused, so no phone of it can be registered.
+pub fn server_refused(phone: &mut Phone, sentence: &str, now: Timestamp, events: &mut Vec<NewEvent>) {
+    events.push(Happened::RedirectRefused { sentence }.into());
+    phone.redirect.fail(RedirectState::Refused, sentence, None, now);
+}
+
+/// It is not known where the phone is to be sent. Decided again as soon as a URL is learned or a setting changes.
+pub fn no_url(phone: &mut Phone, error: &UrlError, now: Timestamp) {
+    phone.redirect.fail(RedirectState::Pending, error.to_string(), None, now);
+}
+
+/// There is no redirect account.
+pub fn unconfigured(phone: &mut Phone, now: Timestamp) {
+    phone.redirect.reach(RedirectState::NotConfigured, now);
+}
+
+fn refuse(
+    phone: &mut Phone,
+    state: RedirectState,
+    outcome: &Outcome,
+    next: Option<Timestamp>,
+    now: Timestamp,
+    events: &mut Vec<NewEvent>,
+) {
+    let sentence = outcome.sentence();
+    events.push(Happened::RedirectRefused { sentence: &sentence }.into());
+    phone.redirect.fail(state, sentence, next, now);
+}

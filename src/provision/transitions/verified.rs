@@ -1,0 +1,99 @@
+//! What the redirect service holds, compared with what it was given. A difference is shown, not fought: somebody made it
+//! on purpose, or another gateway uses the same account.
+
+use gangway_base::secret::Secret;
+use jiff::Timestamp;
+
+use super::{later, redirect::Pause};
+use crate::{
+    phone::{
+        facet::{RedirectState, Wanted},
+        record::Phone,
+    },
+    provision::{events::Happened, flow::CHECKED_EVERY, timeline_texts},
+    redirect::{Confirmation, Done, Outcome},
+    store::NewEvent,
+};
+
+/// What can be done about a difference.
+const CURE: &str = "Correct it there, or have the phone registered anew with `gangway phones check MAC --repair`.";
+
+/// When a phone is looked at next: a day from now, give or take six hours, so that phones provisioned together are not
+/// for ever asked about together. `random` is 0..1.
+pub(super) fn next_check(now: Timestamp, random: f64) -> Timestamp {
+    later(now, CHECKED_EVERY.mul_f64(0.75 + 0.5 * random.clamp(0.0, 1.0)))
+}
+
+/// The answer to a comparison.
+pub fn verified(
+    phone: &mut Phone,
+    url: &Secret,
+    outcome: &Outcome,
+    now: Timestamp,
+    pause: Pause,
+    events: &mut Vec<NewEvent>,
+) {
+    // Provisioned anew, moved or removed while the call was under way: that counts.
+    let is_current = phone.wanted == Wanted::Active
+        && !matches!(phone.redirect.state, RedirectState::Pending | RedirectState::NotConfigured)
+        && phone.redirect_entry.as_ref().is_none_or(|entry| entry.url == *url);
+    if !is_current {
+        return;
+    }
+    let next = Some(next_check(now, pause.random));
+    match outcome {
+        Outcome::Ok(_) | Outcome::AlreadyMine => {
+            phone.redirect.reach(RedirectState::Redirected, now);
+            phone.redirect.error = asked_for(phone, outcome);
+            phone.redirect.next_attempt = next;
+        }
+        Outcome::OwnedByOther => {
+            phone.redirect_entry = None;
+            differs(phone, RedirectState::ForeignOwner, outcome.sentence(), next, now, events);
+        }
+        Outcome::NotFound => {
+            differs(phone, RedirectState::Refused, timeline_texts::REDIRECT_GONE.english.to_owned(), next, now, events);
+        }
+        Outcome::SentElsewhere(_) => {
+            let sentence = format!("{} {CURE}", outcome.sentence());
+            differs(phone, RedirectState::Refused, sentence, next, now, events);
+        }
+        // Nothing was learned of the phone: where it stood it stands.
+        _ if outcome.is_retryable() => pause.fail(phone, phone.redirect.state, outcome, now),
+        _ => phone.redirect.fail(phone.redirect.state, outcome.sentence(), next, now),
+    }
+}
+
+/// Told once, however often it is found.
+fn differs(
+    phone: &mut Phone,
+    state: RedirectState,
+    sentence: String,
+    next: Option<Timestamp>,
+    now: Timestamp,
+    events: &mut Vec<NewEvent>,
+) {
+    if phone.redirect.state != state || phone.redirect.error.as_deref() != Some(sentence.as_str()) {
+        events.push(Happened::RedirectDiffers { sentence: &sentence }.into());
+    }
+    phone.redirect.fail(state, sentence, next, now);
+}
+
+/// What a phone that has not come yet will ask for on its screen.
+fn asked_for(phone: &Phone, outcome: &Outcome) -> Option<String> {
+    let Outcome::Ok(Done { confirmation: Some(confirmation), .. }) = outcome else { return None };
+    let pin = match confirmation {
+        Confirmation::Pin(pin) => Some(pin.expose()),
+        Confirmation::SerialEnd => None,
+    };
+    phone.delivery.is_none().then(|| Happened::AsksPerson { pin }.said().text())
+}
+
+/// Whether what was asked for then has come to something: every answer plans the next look, or waits for a person.
+#[must_use]
+pub fn is_checked(phone: &Phone, asked: Timestamp) -> bool {
+    match phone.redirect.next_attempt {
+        Some(next) => next > asked,
+        None => phone.redirect.state != RedirectState::Pending,
+    }
+}

@@ -1,0 +1,351 @@
+//! The one place that talks to redirect services: one call at a time per account, a minimum pause between calls, one
+//! repetition when a connection broke, every call and answer in the history.
+
+use std::{
+    collections::HashMap,
+    future::Future,
+    rc::Rc,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use gangway_base::{
+    clock::{SharedClock, until_duration},
+    mac::Mac,
+    tasks::Tasks,
+};
+use jiff::Timestamp;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use url::Url;
+
+use super::{
+    account_cache::{AccountMemory, Surroundings},
+    history::{HistoryEntry, HistorySink},
+    operation::{Operation, RedirectAccount},
+    protocol::{Answer, Call, Exchange, Moment, Step},
+    protocols::{PROTOCOLS, Protocol, protocol},
+    redact::Mask,
+    result::{Outcome, Trouble},
+};
+use crate::{
+    net::http::{Client, HttpError, Request, Response},
+    phone::{instance::InstanceId, record::PhoneId},
+};
+
+/// More calls than any operation needs.
+const LONGEST: usize = 32;
+/// How long a gateway that stops still waits for an answer.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+/// Accounts whose pace is remembered.
+const MOST_ACCOUNTS: usize = 1024;
+
+/// How hard we may press a service.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// At least this long from one call of an account to its next.
+    pub spacing: Duration,
+    /// For one call, from the look-up of the name to the last byte.
+    pub timeout: Duration,
+    /// Largest answer.
+    pub max_bytes: usize,
+}
+
+impl Default for Limits {
+    /// Ten calls a second, 25 s, 64 KiB.
+    fn default() -> Self {
+        Self { spacing: Duration::from_millis(100), timeout: Duration::from_secs(25), max_bytes: 64 * 1024 }
+    }
+}
+
+/// One account at one service; its operations run one after the other.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct AccountKey {
+    url: String,
+    user: String,
+}
+
+struct Gate {
+    turn: Arc<Semaphore>,
+    next_call: Mutex<Timestamp>,
+    memory: AccountMemory,
+}
+
+/// The handle: operations go in from any thread.
+#[derive(Clone)]
+pub struct Redirects {
+    jobs: mpsc::Sender<Job>,
+    gates: Arc<Mutex<HashMap<AccountKey, Arc<Gate>>>>,
+    clock: SharedClock,
+}
+
+struct Job {
+    account: RedirectAccount,
+    operation: Operation,
+    phone: Option<(PhoneId, Mac)>,
+    exchange: Box<dyn Exchange>,
+    gate: Arc<Gate>,
+    answer: oneshot::Sender<Outcome>,
+    /// Given back when the job is over, even when nobody waits for its outcome any more.
+    _turn: OwnedSemaphorePermit,
+}
+
+impl Redirects {
+    /// Starts the runner on the current arbiter, which `client` must belong to.
+    #[must_use]
+    pub fn start(
+        client: Client,
+        history: Arc<dyn HistorySink>,
+        clock: SharedClock,
+        tasks: &Tasks,
+        limits: Limits,
+    ) -> Self {
+        // Jobs come with their account's turn, so there never are more than accounts.
+        let (jobs, mut inbox) = mpsc::channel::<Job>(64);
+        let handle = Self { jobs, gates: Arc::default(), clock: Arc::clone(&clock) };
+        let runner = Rc::new(Runner { client, history, clock, tasks: tasks.clone(), limits });
+        let stop = tasks.stop_token();
+        let family = tasks.clone();
+        tasks.spawn_local("redirects", async move {
+            loop {
+                let job = tokio::select! {
+                    biased;
+                    () = stop.cancelled() => break,
+                    job = inbox.recv() => job,
+                };
+                let Some(job) = job else { break };
+                let runner = Rc::clone(&runner);
+                family.spawn_local("redirect", async move { runner.carry_out(job).await });
+            }
+        });
+        handle
+    }
+
+    /// Carries out one operation and tells what came of it. Operations of one account wait for one another in the
+    /// order of their coming. Dropping the future does not stop an operation that has begun.
+    pub fn run(
+        &self,
+        account: RedirectAccount,
+        operation: Operation,
+        phone: Option<(PhoneId, Mac)>,
+    ) -> impl Future<Output = Outcome> + Send + 'static {
+        let handle = self.clone();
+        async move {
+            match handle.submit(account, operation, phone).await {
+                Ok(outcome) | Err(outcome) => outcome,
+            }
+        }
+    }
+
+    async fn submit(
+        &self,
+        account: RedirectAccount,
+        operation: Operation,
+        phone: Option<(PhoneId, Mac)>,
+    ) -> Result<Outcome, Outcome> {
+        let stopping = || Outcome::Transport(Trouble::Stopping);
+        let (protocol, url) = address(&account)?;
+        let gate = self.gate(AccountKey { url: url.to_string(), user: account.user.clone() });
+        let turn = Arc::clone(&gate.turn).acquire_owned().await.map_err(|_closed| stopping())?;
+        gate.memory.belongs_to(&account.password);
+        let surroundings = Surroundings { memory: gate.memory.clone(), now: self.clock.now() };
+        let exchange = (protocol.start)(&operation, &account, url, &surroundings);
+        let (answer, outcome) = oneshot::channel();
+        let job = Job { account, operation, phone, exchange, gate, answer, _turn: turn };
+        self.jobs.send(job).await.map_err(|_closed| stopping())?;
+        outcome.await.map_err(|_dropped| stopping())
+    }
+
+    fn gate(&self, key: AccountKey) -> Arc<Gate> {
+        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        if gates.len() >= MOST_ACCOUNTS {
+            gates.retain(|_, gate| Arc::strong_count(gate) > 1);
+        }
+        let new = || {
+            Arc::new(Gate {
+                turn: Arc::new(Semaphore::new(1)),
+                next_call: Mutex::new(Timestamp::MIN),
+                memory: AccountMemory::default(),
+            })
+        };
+        Arc::clone(gates.entry(key).or_insert_with(new))
+    }
+}
+
+/// Checks the account: the protocol it speaks, and where.
+fn address(account: &RedirectAccount) -> Result<(&'static Protocol, Url), Outcome> {
+    let missing = |what: String| Outcome::NotConfigured(what);
+    let setting = |name: &str| format!("redirect.{}.{name}", account.vendor);
+    if matches!(account.protocol.as_str(), "" | "none") {
+        return Err(missing(format!(
+            "set {} to use the vendor's service, or direct phones by DHCP",
+            setting("protocol")
+        )));
+    }
+    let Some(protocol) = protocol(&account.protocol) else {
+        let known: Vec<&str> = PROTOCOLS.iter().map(|protocol| protocol.name).collect();
+        return Err(missing(format!(
+            "'{}' in {} is no known protocol, known are none, {}",
+            account.protocol,
+            setting("protocol"),
+            known.join(", ")
+        )));
+    };
+    if account.user.is_empty() || account.password.is_empty() {
+        return Err(missing(format!("{} and {} must be set", setting("user"), setting("password"))));
+    }
+    let address = if account.url.trim().is_empty() { protocol.default_url } else { account.url.trim() };
+    let url = Url::parse(address).map_err(|error| missing(format!("{} is no URL ({error})", setting("url"))))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
+        return Err(missing(format!("{} must begin with https:// and name a host", setting("url"))));
+    }
+    Ok((protocol, url))
+}
+
+struct Runner {
+    client: Client,
+    history: Arc<dyn HistorySink>,
+    clock: SharedClock,
+    tasks: Tasks,
+    limits: Limits,
+}
+
+/// Whom a job's history belongs to.
+struct Context {
+    instance: InstanceId,
+    phone: Option<PhoneId>,
+    mac: Option<Mac>,
+    vendor: String,
+    mask: Mask,
+    memory: AccountMemory,
+}
+
+impl Runner {
+    async fn carry_out(&self, job: Job) {
+        let Job { account, operation, phone, mut exchange, gate, answer, _turn } = job;
+        let context = Context {
+            instance: account.instance,
+            phone: phone.map(|(id, _)| id),
+            mac: phone.map(|(_, mac)| mac).or(operation.mac()),
+            mask: Mask::new(&account, &operation),
+            memory: gate.memory.clone(),
+            vendor: account.vendor,
+        };
+        let outcome = self.converse(exchange.as_mut(), &gate, &context).await;
+        let outcome = outcome.masked(|text| context.mask.apply(text, &gate.memory.secrets()));
+        if outcome.casts_doubt() {
+            gate.memory.forget();
+        }
+        tracing::info!(
+            vendor = context.vendor,
+            mac = context.mac.map(tracing::field::debug),
+            operation = operation.label(),
+            outcome = outcome.label(),
+            "redirect service"
+        );
+        // Nobody waits any more: the history tells it.
+        let _ = answer.send(outcome);
+    }
+
+    async fn converse(&self, exchange: &mut dyn Exchange, gate: &Gate, context: &Context) -> Outcome {
+        let mut step = exchange.next(None).step;
+        for _ in 0..LONGEST {
+            let call = match step {
+                Step::Done(outcome) => return outcome,
+                Step::Send(call) => call,
+            };
+            let (at, result) = match self.call(&call, gate, context).await {
+                Some(sent) => sent,
+                None => return Outcome::Transport(Trouble::Stopping),
+            };
+            let response = match result {
+                Ok(response) => response,
+                Err(error) => {
+                    let outcome = Outcome::Transport(Trouble::Http(error));
+                    self.record(&call, at, context, outcome.clone(), &outcome.sentence());
+                    return outcome;
+                }
+            };
+            let answer = Answer::of(&response, self.clock.now());
+            let turn = exchange.next(Some(&answer));
+            let text = answer.text();
+            let shown = if text.is_empty() { format!("(status {}, empty)", answer.status) } else { text };
+            let meant = turn.meant.unwrap_or(Outcome::Unknown(String::new()));
+            self.record(&call, at, context, meant, &shown);
+            step = turn.step;
+        }
+        Outcome::Unknown(format!("no end after {LONGEST} calls"))
+    }
+
+    /// Sends a call, once more when the connection broke; `None` when the gateway stops before it was sent or answered.
+    async fn call(
+        &self,
+        call: &Call,
+        gate: &Gate,
+        context: &Context,
+    ) -> Option<(Timestamp, Result<Response, HttpError>)> {
+        let at = self.own_moment(gate).await?;
+        if let Err(error) = self.client.may_carry_secrets(&call.request.url) {
+            return Some((at, Err(error)));
+        }
+        match self.send(self.sealed(call, at)).await? {
+            Err(error) if error.is_momentary() => {
+                let outcome = Outcome::Transport(Trouble::Http(error));
+                self.record(call, at, context, outcome.clone(), &outcome.sentence());
+                let at = self.own_moment(gate).await?;
+                Some((at, self.send(self.sealed(call, at)).await?))
+            }
+            result => Some((at, result)),
+        }
+    }
+
+    /// `None` when the gateway stops and the answer does not come soon: as if it had died here.
+    async fn send(&self, request: Request) -> Option<Result<Response, HttpError>> {
+        let given_up = async {
+            self.tasks.stopping().await;
+            tokio::time::sleep(LAST_WORDS).await;
+        };
+        tokio::select! {
+            biased;
+            result = self.client.send(request) => Some(result),
+            () = given_up => None,
+        }
+    }
+
+    fn sealed(&self, call: &Call, now: Timestamp) -> Request {
+        let mut request = call.request_at(Moment { now, nonce: rand::random() });
+        request.timeout = self.limits.timeout;
+        request.max_bytes = call.max_bytes.unwrap_or_default().max(self.limits.max_bytes);
+        request
+    }
+
+    /// Waits until the account may call again; the time it then is.
+    async fn own_moment(&self, gate: &Gate) -> Option<Timestamp> {
+        let wanted = {
+            let mut next = gate.next_call.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = self.clock.now();
+            let at = if *next > now { *next } else { now };
+            *next = at.saturating_add(self.limits.spacing).unwrap_or(Timestamp::MAX);
+            at
+        };
+        tokio::select! {
+            biased;
+            () = self.clock.sleep_until(wanted) => Some(self.clock.now()),
+            () = self.tasks.stopping() => None,
+        }
+    }
+
+    fn record(&self, call: &Call, at: Timestamp, context: &Context, outcome: Outcome, answer: &str) {
+        let learned = context.memory.secrets();
+        self.history.record(HistoryEntry {
+            instance: context.instance,
+            phone: context.phone,
+            mac: context.mac,
+            vendor: context.vendor.clone(),
+            command: call.command.name(),
+            at,
+            took: until_duration(at, self.clock.now()),
+            outcome: outcome.masked(|text| context.mask.apply(text, &learned)),
+            answer: context.mask.apply(answer, &learned),
+        });
+    }
+}

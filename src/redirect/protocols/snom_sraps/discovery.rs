@@ -1,0 +1,198 @@
+//! The way through the service to a phone's object: from the access key to its company, from there to its phones, and
+//! through the pages of the list of settings. What was found is remembered for the account.
+
+use gangway_base::mac::Mac;
+use serde_json::Value;
+use url::Url;
+
+use super::{
+    Dialect,
+    response::{Heard, Page, Refusal},
+    session::{Ask, Session},
+};
+use crate::{
+    net::http::Method,
+    redirect::{
+        account_cache::{AccountMemory, Surroundings},
+        protocol::Command,
+        result::Outcome,
+    },
+};
+
+/// The most the service gives at once.
+const PAGE_SIZE: &str = "1000";
+/// Pages of the list of settings at most; the list had 1179 entries in spring 2026.
+const MOST_PAGES: usize = 12;
+/// Names in the account's memory.
+const ENDPOINTS: &str = "endpoints";
+const SETTING: &str = "setting";
+
+/// Where phones of the account are.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    endpoints: Url,
+    /// Id of the setting that sends a phone somewhere; empty where it is not needed.
+    pub(crate) setting: String,
+}
+
+impl Place {
+    /// The address of a phone's object.
+    pub(crate) fn endpoint(&self, mac: Mac) -> Url {
+        below(&self.endpoints, &mac.to_string())
+    }
+}
+
+/// What is asked on the way.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Stop {
+    /// The access key, which names its company.
+    Token,
+    /// The company, which names its phones.
+    Company,
+    /// A page of the list of settings; how many were read before.
+    Settings(usize),
+}
+
+/// How it goes on.
+pub(crate) enum Next {
+    /// The place is known.
+    There(Place),
+    /// This has to be asked first.
+    Ask(Stop, Box<Ask>),
+}
+
+pub(crate) struct Route {
+    dialect: Dialect,
+    pub(crate) session: Session,
+    memory: AccountMemory,
+    company: Option<Url>,
+    endpoints: Option<Url>,
+    setting: Option<String>,
+    next_page: Option<(Url, usize)>,
+    token_seen: bool,
+    /// Something was not found out in this operation but remembered.
+    remembered: bool,
+}
+
+impl Route {
+    pub(crate) fn new(dialect: Dialect, session: Session, surroundings: &Surroundings) -> Self {
+        let memory = surroundings.memory.clone();
+        let endpoints = memory.note(ENDPOINTS).and_then(|url| Url::parse(&url).ok());
+        let setting = memory.note(SETTING);
+        let remembered = endpoints.is_some() || setting.is_some();
+        Self {
+            dialect,
+            session,
+            memory,
+            company: None,
+            endpoints,
+            setting,
+            next_page: None,
+            token_seen: false,
+            remembered,
+        }
+    }
+
+    /// Id of the setting, where it is known.
+    pub(crate) fn setting(&self) -> Option<String> {
+        self.setting.clone()
+    }
+
+    /// The place, or what has to be asked first. A probe needs nothing but the access key.
+    pub(crate) fn next(&mut self, is_probe: bool, needs_setting: bool) -> Next {
+        let base = self.session.base();
+        let get = |url| Box::new(Ask::new(Command::LookUp, Method::Get, url));
+        if is_probe && self.token_seen {
+            return Next::There(Place { endpoints: base.clone(), setting: String::new() });
+        }
+        let Some(endpoints) = self.endpoints.clone().filter(|_| !is_probe) else {
+            return match &self.company {
+                Some(company) => Next::Ask(Stop::Company, get(company.clone())),
+                None => Next::Ask(Stop::Token, get(below(&below(base, "tokens"), self.session.id()))),
+            };
+        };
+        match &self.setting {
+            Some(setting) => Next::There(Place { endpoints, setting: setting.clone() }),
+            None if !needs_setting => Next::There(Place { endpoints, setting: String::new() }),
+            None => {
+                let (url, read) = self.next_page.clone().unwrap_or_else(|| {
+                    let mut first = below(base, "settings/");
+                    first.query_pairs_mut().append_pair("page_size", PAGE_SIZE);
+                    (first, 0)
+                });
+                Next::Ask(Stop::Settings(read), Box::new(get(url).large()))
+            }
+        }
+    }
+
+    /// Takes in what was asked.
+    pub(crate) fn learn(&mut self, stop: Stop, heard: Heard) -> Result<(), Outcome> {
+        let page = heard.map_err(Refusal::by_the_way)?;
+        match stop {
+            Stop::Token => {
+                self.company = Some(self.link(&page.value, "company")?);
+                self.token_seen = true;
+            }
+            Stop::Company => {
+                let mut endpoints = self.link(&page.value, "endpoints")?;
+                if !endpoints.path().ends_with('/') {
+                    endpoints.set_path(&format!("{}/", endpoints.path()));
+                }
+                self.memory.keep_note(ENDPOINTS, endpoints.as_str());
+                self.endpoints = Some(endpoints);
+            }
+            Stop::Settings(read) => self.search(&page, read)?,
+        }
+        Ok(())
+    }
+
+    /// Forgets what was remembered; false when there was nothing.
+    pub(crate) fn start_again(&mut self) -> bool {
+        let remembered = std::mem::take(&mut self.remembered);
+        if remembered {
+            self.memory.forget_notes();
+            (self.company, self.endpoints, self.setting, self.next_page) = (None, None, None, None);
+        }
+        remembered
+    }
+
+    fn link(&self, value: &Value, name: &str) -> Result<Url, Outcome> {
+        let link = value.get("links").and_then(|links| links.get(name)).and_then(Value::as_str);
+        let link = link.ok_or_else(|| Outcome::Unknown(format!("an answer without the link '{name}'")))?;
+        self.session.own_address(link)
+    }
+
+    fn search(&mut self, page: &Page, read: usize) -> Result<(), Outcome> {
+        let Dialect { setting, section } = self.dialect;
+        let entries = page.value.as_array().ok_or_else(|| Outcome::Unknown("no list of settings".to_owned()))?;
+        let text = |entry: &Value, name: &str| entry.get(name).and_then(Value::as_str).map(str::to_owned);
+        let found = entries.iter().find(|entry| {
+            text(entry, "param_name").as_deref() == Some(setting)
+                && section.is_none_or(|section| text(entry, "section").as_deref() == Some(section))
+        });
+        if let Some(uuid) = found.and_then(|entry| text(entry, "uuid")).filter(|uuid| !uuid.is_empty()) {
+            self.memory.keep_note(SETTING, &uuid);
+            self.setting = Some(uuid);
+            return Ok(());
+        }
+        let read = read + 1;
+        match &page.next {
+            Some(next) if read < MOST_PAGES => {
+                self.next_page = Some((self.session.own_address(next)?, read));
+                Ok(())
+            }
+            _ => Err(Outcome::Unknown(format!("the setting '{setting}' is not in the first {read} pages of its list"))),
+        }
+    }
+}
+
+/// The address of `name` below `base`; a slash at its end stays.
+fn below(base: &Url, name: &str) -> Url {
+    let mut url = base.clone();
+    url.set_query(None);
+    if let Ok(mut segments) = url.path_segments_mut() {
+        segments.pop_if_empty();
+        segments.extend(name.split('/'));
+    }
+    url
+}

@@ -1,0 +1,150 @@
+//! What SRAPS means by its answers: JSON, the next page in a header, and errors in words of its own.
+
+use serde_json::Value;
+
+use super::link_header::next_page;
+use crate::redirect::{
+    protocol::Answer,
+    redact::shortened,
+    result::{Outcome, Trouble},
+};
+
+/// Longest text of the service that is repeated in a sentence.
+const LONGEST_TEXT: usize = 300;
+
+/// An answer of success.
+#[derive(Debug, Clone)]
+pub(crate) struct Page {
+    /// Its JSON; `Null` without a body.
+    pub(crate) value: Value,
+    /// Where the list goes on.
+    pub(crate) next: Option<String>,
+}
+
+/// Why a call achieved nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// 404: nothing is there.
+    NotThere,
+    /// Anything else.
+    Other(Outcome),
+}
+
+/// Either.
+pub(crate) type Heard = Result<Page, Refusal>;
+
+impl Refusal {
+    /// What it means for a phone.
+    pub(crate) fn outcome(&self) -> Outcome {
+        match self {
+            Self::NotThere => Outcome::NotFound,
+            Self::Other(outcome) => outcome.clone(),
+        }
+    }
+
+    /// What it means for what must be there.
+    pub(crate) fn by_the_way(self) -> Outcome {
+        match self {
+            Self::NotThere => Outcome::Transport(Trouble::Status(404)),
+            Self::Other(outcome) => outcome,
+        }
+    }
+
+    /// Whether it may come from an address or id that does not hold any more.
+    pub(crate) fn may_be_the_way(&self) -> bool {
+        matches!(self, Self::NotThere | Self::Other(Outcome::Unknown(_) | Outcome::Transport(Trouble::Status(_))))
+    }
+}
+
+/// Reads an answer.
+pub(crate) fn read(answer: &Answer) -> Heard {
+    let text = answer.text();
+    let text = text.trim_start_matches('\u{feff}').trim();
+    if (200..=299).contains(&answer.status) {
+        let value = if text.is_empty() { Ok(Value::Null) } else { serde_json::from_str(text) };
+        let next = answer.header("link").and_then(next_page);
+        return value.map(|value| Page { value, next }).map_err(|error| {
+            Refusal::Other(Outcome::Transport(if text.starts_with(['{', '[']) {
+                Trouble::HalfAnswer(error.to_string())
+            } else {
+                Trouble::NotTheProtocol(text.chars().take(80).collect())
+            }))
+        });
+    }
+    Err(refusal(answer, &said(text)))
+}
+
+/// `message`, else `error`, else `detail` of a JSON object; else the text itself, unless it is a web page.
+fn said(text: &str) -> String {
+    let object = serde_json::from_str::<Value>(text).unwrap_or_default();
+    let field = |name: &str| object.get(name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
+    let words = ["message", "error", "detail"].iter().find_map(|name| field(name));
+    let words = words.unwrap_or(if text.starts_with('<') { "" } else { text });
+    shortened(words.to_owned(), LONGEST_TEXT)
+}
+
+fn refusal(answer: &Answer, said: &str) -> Refusal {
+    let words = said.to_lowercase();
+    let is_foreign =
+        words.contains("taken_mac_or_forbidden") || (words.contains("permission") && words.contains("endpoint"));
+    let with_text = |text: &str| if text.is_empty() { format!("status {}", answer.status) } else { text.to_owned() };
+    Refusal::Other(match answer.status {
+        // The texts are known, the statuses beside them are not.
+        400..=499 if is_foreign => Outcome::OwnedByOther,
+        404 => return Refusal::NotThere,
+        // A signature that is refused for another reason than the secret is a matter of ours or of what is in between.
+        401 if ["payload hash", "nonce"].iter().any(|word| words.contains(word)) => Outcome::Unknown(said.to_owned()),
+        403 => Outcome::NotPermitted(with_text(said)),
+        400 | 409 | 422 if words.contains("url") => Outcome::InvalidUrl(said.to_owned()),
+        400 | 409 | 422 if words.split(|c: char| !c.is_alphanumeric()).any(|word| word == "mac") => Outcome::InvalidMac,
+        400 | 409 | 422 if !said.is_empty() => Outcome::Unknown(said.to_owned()),
+        _ => match answer.refused_by_status() {
+            Some(outcome) => outcome,
+            None => Outcome::Transport(Trouble::Status(answer.status)),
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_told_by_their_words() {
+        for (status, body, label) in [
+            (403, r#"{"message":"User lacks permission to endpoint"}"#, "owned_by_other"),
+            (409, r#"{"error":"taken_mac_or_forbidden"}"#, "owned_by_other"),
+            (400, "taken_mac_or_forbidden", "owned_by_other"),
+            (403, r#"{"message":"","detail":"Role None"}"#, "not_permitted"),
+            (403, "<html>no</html>", "not_permitted"),
+            (401, r#"{"message":"Unknown credentials"}"#, "auth_failed"),
+            (401, r#"{"message":"Bad mac"}"#, "auth_failed"),
+            (401, r#"{"message":"Bad payload hash"}"#, "unknown"),
+            (401, r#"{"message":"Invalid nonce"}"#, "unknown"),
+            (400, r#"{"detail":"invalid url for setting"}"#, "invalid_url"),
+            (422, r#"{"message":"Invalid mac address"}"#, "invalid_mac"),
+            (400, r#"{"message":"no such machine"}"#, "unknown"),
+            (400, "<html>no</html>", "transport"),
+            (429, "", "rate_limited"),
+            (503, "<html>no</html>", "transport"),
+        ] {
+            let Err(refusal) = read(&Answer::bare(status, body)) else { panic!("{status} {body}") };
+            assert_eq!(refusal.outcome().label(), label, "{status} {body}");
+        }
+        assert_eq!(read(&Answer::bare(404, "<html>")).unwrap_err(), Refusal::NotThere);
+        assert!(said(&format!("{{\"message\":\"{}\"}}", "x".repeat(999))).len() < 310);
+        // The order of preference.
+        assert_eq!(said(r#"{"detail":"c","error":"b","message":"a"}"#), "a");
+        assert_eq!(said(r#"{"detail":"c","error":"b"}"#), "b");
+    }
+
+    #[test]
+    fn success_is_json_or_nothing() {
+        assert_eq!(read(&Answer::bare(204, "")).unwrap().value, Value::Null);
+        assert_eq!(read(&Answer::bare(200, "\u{feff} {\"a\":1}")).unwrap().value["a"], 1);
+        for (body, part) in [("<!DOCTYPE html><html>", "something else"), ("[{\"uuid\":\"1", "only a part")] {
+            let Err(refusal) = read(&Answer::bare(200, body)) else { panic!("{body}") };
+            assert!(refusal.outcome().sentence().contains(part) && refusal.outcome().is_retryable());
+        }
+    }
+}

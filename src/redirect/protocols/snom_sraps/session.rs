@@ -1,0 +1,158 @@
+//! How SRAPS is spoken to: every call signed with Hawk in the moment it is sent, in the service's own time as far as it
+//! has proven one, and every answer looked at for a proof of where it comes from.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use gangway_wire::hawk::{Artifacts, Key, Payload, Proof, Stale, check_answer, sign, stale_clock};
+use jiff::SignedDuration;
+use serde_json::Value;
+use url::Url;
+
+use super::response::{Heard, read};
+use crate::{
+    net::http::{Method, Request},
+    redirect::{
+        account_cache::{AccountMemory, Surroundings},
+        operation::RedirectAccount,
+        protocol::{Answer, Call, Command, Moment, Seal, Step},
+        result::{Outcome, Trouble},
+    },
+};
+
+const JSON: &str = "application/json";
+/// A page of a thousand settings is far larger than any other answer.
+const LARGE: usize = 4 << 20;
+
+/// A call of the interface.
+#[derive(Debug, Clone)]
+pub(crate) struct Ask {
+    command: Command,
+    method: Method,
+    url: Url,
+    body: Option<String>,
+    large: bool,
+}
+
+impl Ask {
+    pub(crate) fn new(command: Command, method: Method, url: Url) -> Self {
+        Self { command, method, url, body: None, large: false }
+    }
+
+    pub(crate) fn json(mut self, body: &Value) -> Self {
+        self.body = Some(body.to_string());
+        self
+    }
+
+    /// Its answer may be large.
+    pub(crate) fn large(mut self) -> Self {
+        self.large = true;
+        self
+    }
+}
+
+/// The account's side of a conversation.
+pub(crate) struct Session {
+    base: Url,
+    key: Key,
+    memory: AccountMemory,
+    /// The call on its way.
+    last: Option<Ask>,
+    /// What was signed for it when it was sent last.
+    signed: Arc<Mutex<Option<Artifacts>>>,
+    /// Its clock was learned in this operation: a second refusal is not about ours.
+    clock_learned: bool,
+}
+
+impl Session {
+    pub(crate) fn new(account: &RedirectAccount, url: Url, surroundings: &Surroundings) -> Self {
+        Self {
+            base: url,
+            key: Key { id: account.user.clone(), secret: account.password.clone() },
+            memory: surroundings.memory.clone(),
+            last: None,
+            signed: Arc::default(),
+            clock_learned: false,
+        }
+    }
+
+    /// The configured address.
+    pub(crate) fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// The access key's id.
+    pub(crate) fn id(&self) -> &str {
+        &self.key.id
+    }
+
+    /// Reads a link the service gave. Only its own host is followed: a link decides where signed calls go.
+    pub(crate) fn own_address(&self, link: &str) -> Result<Url, Outcome> {
+        let url = self.base.join(link).map_err(|error| Outcome::Unknown(format!("a link that is none ({error})")))?;
+        if url.origin() == self.base.origin() && url.username().is_empty() && url.password().is_none() {
+            return Ok(url);
+        }
+        Err(Outcome::Transport(Trouble::LinkElsewhere(url.origin().ascii_serialization())))
+    }
+
+    pub(crate) fn send(&mut self, ask: Ask) -> Step {
+        let mut request = Request::new(ask.method, ask.url.clone()).header("accept", JSON);
+        if let Some(body) = &ask.body {
+            request = request.header("content-type", JSON).body(body.clone());
+        }
+        let mut call = Call::plain(ask.command, request);
+        call.max_bytes = ask.large.then_some(LARGE);
+        call.seal = Some(self.seal(&ask));
+        self.last = Some(ask);
+        Step::Send(Box::new(call))
+    }
+
+    fn seal(&self, ask: &Ask) -> Seal {
+        let (key, memory, signed) = (self.key.clone(), self.memory.clone(), Arc::clone(&self.signed));
+        let has_body = ask.body.is_some();
+        Arc::new(move |request: Request, Moment { now, nonce }| {
+            let offset = memory.clock_offset().unwrap_or_default();
+            let ts = now.saturating_add(offset).unwrap_or(now).as_second();
+            let payload = Payload { content_type: if has_body { JSON } else { "" }, body: &request.body };
+            let proof = sign(&key, request.method.name(), &request.url, payload, ts, format!("{nonce:032x}"));
+            *signed.lock().unwrap_or_else(PoisonError::into_inner) = Some(proof.artifacts);
+            request.header("authorization", proof.authorization)
+        })
+    }
+
+    /// What the answer says; or, where our time was refused, what that meant and the same call in the service's time.
+    pub(crate) fn hear(&mut self, answer: &Answer) -> Result<Heard, Box<(Outcome, Step)>> {
+        let unproven = |what: &'static str| {
+            let outcome = Outcome::Transport(Trouble::Unproven(what));
+            Box::new((outcome.clone(), Step::Done(outcome)))
+        };
+        if answer.status == 401 {
+            return match stale_clock(&self.key, answer.header("www-authenticate")) {
+                Stale::No => Ok(read(answer)),
+                Stale::Unproven => Err(unproven("the time it tells")),
+                Stale::Proven(ts) => Err(Box::new(self.other_time(ts, answer))),
+            };
+        }
+        let signed = self.signed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(signed) = signed else { return Ok(read(answer)) };
+        let header = answer.header("server-authorization");
+        let kind = answer.header("content-type").unwrap_or_default();
+        match check_answer(&self.key, &signed, header, kind, &answer.body) {
+            Proof::Bad => Err(unproven("its signature")),
+            Proof::None | Proof::Good { .. } => Ok(read(answer)),
+        }
+    }
+
+    /// Our time was refused, and theirs is proven.
+    fn other_time(&mut self, ts: i64, answer: &Answer) -> (Outcome, Step) {
+        let ahead = ts.saturating_sub(answer.at.as_second());
+        self.memory.keep_clock_offset(SignedDuration::from_secs(ahead));
+        let is_second = std::mem::replace(&mut self.clock_learned, true);
+        match self.last.take().filter(|_| !is_second) {
+            Some(ask) => (Outcome::Transport(Trouble::OtherTime { ahead }), self.send(ask)),
+            None => {
+                let outcome = Outcome::Transport(Trouble::TimeRefused { ahead });
+                (outcome.clone(), Step::Done(outcome))
+            }
+        }
+    }
+}

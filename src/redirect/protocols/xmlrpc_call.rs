@@ -1,0 +1,167 @@
+//! What the redirect services that speak XML-RPC have in common: HTTP Basic, parameters that are all strings, and an
+//! answer of a boolean and a text whose prefix and spacing differ between versions.
+
+use dxr::Value;
+use gangway_base::secret::Secret;
+use gangway_wire::xmlrpc::{self, DecodeError, Reply, text_of};
+use url::Url;
+
+use crate::{
+    net::http::{Method, Request},
+    redirect::{
+        operation::RedirectAccount,
+        protocol::{Answer, Call, Command, Step},
+        result::{Outcome, Trouble},
+    },
+};
+
+/// Who calls where.
+pub(crate) struct Caller {
+    url: Url,
+    user: String,
+    password: Secret,
+}
+
+impl Caller {
+    pub(crate) fn new(url: Url, account: &RedirectAccount) -> Self {
+        Self { url, user: account.user.clone(), password: account.password.clone() }
+    }
+
+    pub(crate) fn call(&self, command: Command, method: &str, parameters: &[&str]) -> Step {
+        match xmlrpc::call(method, parameters) {
+            Ok(body) => {
+                let request = Request::new(Method::Post, self.url.clone())
+                    .header("content-type", "text/xml")
+                    .basic(self.user.clone(), self.password.clone())
+                    .body(body);
+                Step::Send(Box::new(Call::plain(command, request)))
+            }
+            Err(error) => Step::Done(Outcome::Unknown(format!("the call could not be written: {error}"))),
+        }
+    }
+}
+
+/// An answer to any call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Said {
+    /// What every method answers with.
+    Result(Spoken),
+    /// A fault: usually an unknown method.
+    Fault(String),
+    /// No answer of the protocol.
+    Trouble(Outcome),
+}
+
+/// A result.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Spoken {
+    /// The boolean.
+    pub(crate) success: bool,
+    /// The text beside it; empty when there is none.
+    pub(crate) text: String,
+    /// What stands behind the text.
+    pub(crate) more: Vec<String>,
+}
+
+/// The result in an answer, or what else it was.
+pub(crate) fn heard(answer: &Answer) -> Result<Spoken, Said> {
+    if let Some(refused) = answer.refused_by_status() {
+        return Err(Said::Trouble(refused));
+    }
+    match read(&answer.text()) {
+        Said::Result(spoken) => Ok(spoken),
+        other => Err(other),
+    }
+}
+
+/// What an answer that is no result means where nothing else can be tried.
+pub(crate) fn no_result(said: Said) -> Outcome {
+    match said {
+        Said::Trouble(outcome) => outcome,
+        Said::Fault(text) | Said::Result(Spoken { text, .. }) => Outcome::Unknown(text),
+    }
+}
+
+/// Reads the body of an answer with status 200.
+pub(crate) fn read(body: &str) -> Said {
+    match xmlrpc::decode(body) {
+        Ok(Reply::Fault { code, text }) => Said::Fault(format!("fault {code}: {text}")),
+        Ok(Reply::Value(value)) => result(&value),
+        Err(DecodeError::NotXmlRpc(start)) => Said::Trouble(Outcome::Transport(Trouble::NotTheProtocol(start))),
+        Err(DecodeError::Broken(why)) => Said::Trouble(Outcome::Transport(Trouble::HalfAnswer(why))),
+    }
+}
+
+fn result(value: &Value) -> Said {
+    let (first, texts) = match value {
+        Value::Array(values) => (values.first(), values.iter().skip(1).map(text_of).collect()),
+        other => (Some(other), Vec::new()),
+    };
+    match first.and_then(truth) {
+        Some(success) => {
+            let mut texts: std::vec::IntoIter<String> = texts.into_iter();
+            Said::Result(Spoken { success, text: texts.next().unwrap_or_default(), more: texts.collect() })
+        }
+        None => Said::Trouble(Outcome::Unknown(text_of(value))),
+    }
+}
+
+fn truth(value: &Value) -> Option<bool> {
+    match value {
+        Value::Boolean(yes) => Some(*yes),
+        Value::Integer(0) => Some(false),
+        Value::Integer(1) => Some(true),
+        Value::String(text) => match text.trim() {
+            "1" | "true" => Some(true),
+            "0" | "false" => Some(false),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Trimmed, lower case, single blanks, none after colons, without a leading `Error:`.
+pub(crate) fn normal(text: &str) -> String {
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase().replace(": ", ":");
+    let rest = words.strip_prefix("error").map(str::trim_start).and_then(|rest| rest.strip_prefix(':'));
+    rest.map_or(words.clone(), |rest| rest.trim_start().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(inner: &str) -> String {
+        format!("<methodResponse><params><param><value>{inner}</value></param></params></methodResponse>")
+    }
+
+    #[test]
+    fn a_result_is_a_boolean_with_or_without_texts() {
+        let spoken = |success, text: &str, more: &[&str]| {
+            let more = more.iter().map(|text| (*text).to_owned()).collect();
+            Said::Result(Spoken { success, text: text.to_owned(), more })
+        };
+        for (inner, expected) in [
+            ("<boolean>1</boolean>", spoken(true, "", &[])),
+            ("<array><data><value><boolean>0</boolean></value></data></array>", spoken(false, "", &[])),
+            (
+                "<array><data><value><boolean>1</boolean></value><value><string>Acme</string></value>\
+                 <value>https://gw/</value></data></array>",
+                spoken(true, "Acme", &["https://gw/"]),
+            ),
+            ("<array><data><value>true</value><value>OK</value></data></array>", spoken(true, "OK", &[])),
+            ("<array><data></data></array>", Said::Trouble(Outcome::Unknown(String::new()))),
+            ("<string>hm</string>", Said::Trouble(Outcome::Unknown("hm".to_owned()))),
+        ] {
+            assert_eq!(read(&answer(inner)), expected, "{inner}");
+        }
+    }
+
+    #[test]
+    fn prefix_and_blanks_do_not_count() {
+        for text in ["Error:No_Such mac", " error :  no_such\nmac", "no_such mac", "Error: no_such mac"] {
+            assert_eq!(normal(text), "no_such mac", "{text}");
+        }
+        assert_eq!(normal("Erroneous"), "erroneous");
+    }
+}

@@ -1,0 +1,320 @@
+//! Yealink's YMCS, version 2 of its interface: look for the MAC, then change the entry or add one with the phone's
+//! serial number. Nothing tells whose a phone is but the refusal of adding it.
+//!
+//! Adding by MAC alone is a right Yealink gives to single accounts, and the phone then asks on its screen for a PIN or
+//! the last digits of its serial number; it is done only where a person chose it.
+
+pub mod lookup;
+pub mod response;
+pub mod servers;
+pub mod session;
+
+use gangway_base::mac::Mac;
+use serde_json::{Value, json};
+use url::Url;
+
+use super::yealink_ymcs::{
+    lookup::Verify,
+    response as answers,
+    response::Refusal,
+    servers::{EnsureServer, in_url},
+    session::{Ask, Move, Plan, Session},
+};
+use crate::redirect::{
+    account_cache::Surroundings,
+    operation::{Operation, RedirectAccount},
+    protocol::{Command, Exchange},
+    result::{Confirmation, Done, EntryUsed, Outcome, SerialTrouble},
+};
+
+/// Entries asked for at once; the filter holds a whole MAC, so more than one is the exception.
+const PAGE: usize = 100;
+/// Pages looked through.
+const MOST_PAGES: usize = 5;
+
+/// Begins an operation.
+pub(crate) fn start(
+    operation: &Operation,
+    account: &RedirectAccount,
+    url: Url,
+    surroundings: &Surroundings,
+) -> Box<dyn Exchange> {
+    let plan: Option<Box<dyn Plan>> = match operation {
+        Operation::Probe => None,
+        Operation::EnsureServer(server) => Some(Box::new(EnsureServer::new(server))),
+        Operation::Verify { mac, url } => Some(Box::new(Verify::new(*mac, url.expose()))),
+        Operation::Check { mac } => Some(Box::new(Check(Search::new(*mac)))),
+        Operation::Deregister { mac } => {
+            Some(Box::new(Deregister { mac: *mac, search: Search::new(*mac), refused: None }))
+        }
+        Operation::Register { mac, unique_url, server, serial } => {
+            let (url, entry) = match unique_url {
+                Some(url) => (url.clone(), EntryUsed::UniqueUrl),
+                None => (server.url.clone(), EntryUsed::Server { name: server.name.clone() }),
+            };
+            Some(Box::new(Register {
+                search: Search::new(*mac),
+                mac: *mac,
+                target: target(url.expose()),
+                serial: serial.clone(),
+                mac_only: account.mac_only,
+                entry,
+                state: State::Searching,
+                searched_again: false,
+            }))
+        }
+    };
+    Box::new(Session::new(account, url, surroundings, plan))
+}
+
+/// The fields that say where a phone is sent; credentials have fields of their own.
+fn target(url: &str) -> Value {
+    let (plain, credentials) = in_url(url);
+    match credentials {
+        Some((user, password)) => json!({"uniqueServerUrl": plain, "authName": user, "password": password}),
+        None => json!({"uniqueServerUrl": plain}),
+    }
+}
+
+/// Looks for a phone, page by page.
+pub(crate) struct Search {
+    mac: Mac,
+    skip: usize,
+    pages: usize,
+}
+
+/// What a search has come to.
+pub(crate) enum Found {
+    /// The phone is on our account.
+    Yes(answers::Listed),
+    /// It is not.
+    No,
+    /// There are more pages.
+    Next(Ask),
+    /// No list came.
+    Failed(Outcome),
+}
+
+impl Search {
+    pub(crate) fn new(mac: Mac) -> Self {
+        Self { mac, skip: 0, pages: 0 }
+    }
+
+    pub(crate) fn ask(&mut self) -> Ask {
+        self.pages += 1;
+        let filter = json!({"mac": self.mac.to_string()});
+        let body = json!({"skip": self.skip, "limit": PAGE, "autoCount": true, "filter": filter});
+        Ask::post(Command::CheckDevice, "rps/listDevices", body)
+    }
+
+    fn again(&mut self) -> Ask {
+        *self = Self::new(self.mac);
+        self.ask()
+    }
+
+    pub(crate) fn answered(&mut self, said: Result<Value, Refusal>) -> Found {
+        let value = match said {
+            Ok(value) => value,
+            Err(refusal) => return Found::Failed(refusal.outcome()),
+        };
+        let Some(page) = answers::page(&value) else {
+            return Found::Failed(Outcome::Unknown("an answer without a list of phones".to_owned()));
+        };
+        if let Some(listed) = answers::phone_in(page.rows, self.mac) {
+            return Found::Yes(listed);
+        }
+        self.skip += page.rows.len();
+        if !page.rows.is_empty() && (self.skip as u64) < page.total && self.pages < MOST_PAGES {
+            return Found::Next(self.ask());
+        }
+        Found::No
+    }
+}
+
+/// Whether the phone is on our account; the service tells of no other.
+struct Check(Search);
+
+impl Plan for Check {
+    fn begin(&mut self) -> Move {
+        Move::ask(self.0.ask())
+    }
+
+    fn answered(&mut self, said: Result<Value, Refusal>) -> (Outcome, Move) {
+        let outcome = match self.0.answered(said) {
+            Found::Yes(_) => Outcome::AlreadyMine,
+            Found::No => Outcome::NotFound,
+            Found::Next(ask) => return (Outcome::NotFound, Move::ask(ask)),
+            Found::Failed(outcome) => outcome,
+        };
+        (outcome.clone(), Move::Done(outcome))
+    }
+}
+
+/// Takes the phone off; a failed entry is a phone that is not there, or one that is kept: the list tells.
+struct Deregister {
+    mac: Mac,
+    search: Search,
+    refused: Option<Outcome>,
+}
+
+impl Plan for Deregister {
+    fn begin(&mut self) -> Move {
+        let body = json!({"deviceIdType": "mac", "deviceIds": [self.mac.to_string()]});
+        Move::ask(Ask::post(Command::DeregisterDevice, "rps/delDevices", body))
+    }
+
+    fn answered(&mut self, said: Result<Value, Refusal>) -> (Outcome, Move) {
+        if let Some(refused) = &self.refused {
+            let outcome = match self.search.answered(said) {
+                Found::Yes(_) => return (Outcome::AlreadyMine, Move::Done(refused.clone())),
+                Found::No => Outcome::NotFound,
+                Found::Next(ask) => return (Outcome::NotFound, Move::ask(ask)),
+                Found::Failed(outcome) => outcome,
+            };
+            return (outcome.clone(), Move::Done(outcome));
+        }
+        let outcome = match said {
+            Ok(value) => match answers::bulk(&value) {
+                Ok(()) => Outcome::done(),
+                Err(refusal) => {
+                    let refused = refusal.outcome();
+                    self.refused = Some(refused.clone());
+                    return (refused, Move::ask(self.search.ask()));
+                }
+            },
+            Err(refusal) => refusal.outcome(),
+        };
+        (outcome.clone(), Move::Done(outcome))
+    }
+}
+
+/// Where a registration stands: which call is on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Searching,
+    Changing {
+        /// The phone will ask for a PIN, because the service does not know its serial number.
+        asks: bool,
+    },
+    Adding,
+    AddingByMac,
+    AskingPin,
+}
+
+struct Register {
+    search: Search,
+    mac: Mac,
+    target: Value,
+    serial: Option<String>,
+    mac_only: bool,
+    entry: EntryUsed,
+    state: State,
+    searched_again: bool,
+}
+
+impl Register {
+    fn success(&self, confirmation: Option<Confirmation>) -> Move {
+        Move::Done(Outcome::Ok(Done { entry: Some(self.entry.clone()), confirmation, ..Done::default() }))
+    }
+
+    fn with(&self, more: &[(&str, &str)]) -> Value {
+        let mut body = self.target.clone();
+        if let Some(object) = body.as_object_mut() {
+            object.insert("mac".to_owned(), self.mac.to_string().into());
+            for (name, value) in more {
+                object.insert((*name).to_owned(), (*value).into());
+            }
+        }
+        body
+    }
+
+    fn change(&mut self, listed: &answers::Listed) -> Move {
+        self.state = State::Changing { asks: !listed.has_serial };
+        let path = format!("rps/devices/{}", listed.id);
+        Move::ask(Ask::patch(Command::RedirectDevice, path, self.target.clone()))
+    }
+
+    fn add(&mut self) -> Move {
+        if let Some(serial) = &self.serial {
+            let body = self.with(&[("sn", serial)]);
+            self.state = State::Adding;
+            return Move::ask(Ask::post(Command::RedirectDevice, "rps/devices", body));
+        }
+        if !self.mac_only {
+            return Move::Done(Outcome::NeedsSerial(SerialTrouble::Missing));
+        }
+        self.state = State::AddingByMac;
+        Move::ask(Ask::post(Command::RedirectDevice, "rps/addDevicesByMac", json!([self.with(&[])])))
+    }
+
+    fn ask_pin(&mut self) -> Move {
+        self.state = State::AskingPin;
+        let body = json!({"macs": [self.mac.to_string()]});
+        Move::ask(Ask::post(Command::CheckDevice, "rps/listDevicePins", body))
+    }
+
+    fn searched(&mut self, said: Result<Value, Refusal>) -> (Outcome, Move) {
+        match self.search.answered(said) {
+            Found::Yes(listed) => (Outcome::AlreadyMine, self.change(&listed)),
+            // It exists and is not in our list: whose it is cannot be told.
+            Found::No if self.searched_again => {
+                let outcome = Outcome::Unknown("the phone exists already and is not in the list".to_owned());
+                (Outcome::NotFound, Move::Done(outcome))
+            }
+            Found::No => (Outcome::NotFound, self.add()),
+            Found::Next(ask) => (Outcome::NotFound, Move::ask(ask)),
+            Found::Failed(outcome) => (outcome.clone(), Move::Done(outcome)),
+        }
+    }
+
+    fn refused(&mut self, refusal: &Refusal) -> (Outcome, Move) {
+        if let (Refusal::Exists(_), State::Adding | State::AddingByMac) = (refusal, self.state)
+            && !std::mem::replace(&mut self.searched_again, true)
+        {
+            // Somebody (an earlier call of ours, the device management) was faster.
+            self.state = State::Searching;
+            return (Outcome::AlreadyMine, Move::ask(self.search.again()));
+        }
+        let outcome = match (refusal.outcome(), self.state) {
+            (Outcome::NotPermitted(text), State::AddingByMac) => Outcome::NotPermitted(format!(
+                "{text}; Yealink enables adding phones by MAC alone for single accounts, else set the phone's \
+                 serial_number"
+            )),
+            (outcome, _) => outcome,
+        };
+        (outcome.clone(), Move::Done(outcome))
+    }
+}
+
+impl Plan for Register {
+    fn begin(&mut self) -> Move {
+        Move::ask(self.search.ask())
+    }
+
+    fn answered(&mut self, said: Result<Value, Refusal>) -> (Outcome, Move) {
+        match self.state {
+            State::Searching => self.searched(said),
+            State::Changing { asks } => match said {
+                Ok(_) if asks => (Outcome::done(), self.ask_pin()),
+                Ok(_) => (Outcome::done(), self.success(None)),
+                Err(refusal) => self.refused(&refusal),
+            },
+            State::Adding => match said {
+                Ok(_) => (Outcome::done(), self.success(None)),
+                Err(refusal) => self.refused(&refusal),
+            },
+            State::AddingByMac => match said.and_then(|value| answers::bulk(&value)) {
+                Ok(()) => (Outcome::done(), self.ask_pin()),
+                Err(refusal) => self.refused(&refusal),
+            },
+            // The phone is registered whatever comes of this.
+            State::AskingPin => match said {
+                Ok(value) => {
+                    let pin = answers::pin(&value, self.mac);
+                    (Outcome::done(), self.success(Some(pin.map_or(Confirmation::SerialEnd, Confirmation::Pin))))
+                }
+                Err(refusal) => (refusal.outcome(), self.success(Some(Confirmation::SerialEnd))),
+            },
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The server entry at YMCS: changed where it exists, added where it does not.
+
+use serde_json::{Value, json};
+use url::Url;
+
+use super::{
+    response as answers,
+    response::Refusal,
+    session::{Ask, Move, Plan},
+};
+use crate::redirect::{
+    operation::ServerEntry,
+    protocol::Command,
+    result::{Done, Outcome},
+    server_name::alternative_name,
+};
+
+/// What the service takes.
+const LONGEST: usize = 20;
+/// `-` and eight hex digits, by which names of other URLs differ.
+const TAIL: usize = 9;
+/// Entries asked for at once; the filter holds a whole name.
+const PAGE: usize = 100;
+/// Other names tried when a name belongs to somebody else.
+const OTHER_NAMES: u32 = 3;
+
+/// A URL without its `user:password@`, and those.
+pub(crate) fn in_url(url: &str) -> (String, Option<(String, String)>) {
+    let Ok(mut parsed) = Url::parse(url) else { return (url.to_owned(), None) };
+    if parsed.username().is_empty() {
+        return (url.to_owned(), None);
+    }
+    // The shared account holds only characters that need no escaping.
+    let credentials = (parsed.username().to_owned(), parsed.password().unwrap_or_default().to_owned());
+    // Both only fail for addresses without a host.
+    let _ = parsed.set_username("");
+    let _ = parsed.set_password(None);
+    (parsed.into(), Some(credentials))
+}
+
+/// At most twenty characters, the distinguishing end kept.
+pub(crate) fn fitted(name: &str) -> String {
+    if name.len() <= LONGEST {
+        return name.to_owned();
+    }
+    let chars: Vec<char> = name.chars().collect();
+    let tail = chars.get(chars.len().saturating_sub(TAIL)..).unwrap_or_default();
+    let has_tail = tail.first() == Some(&'-') && tail.iter().skip(1).all(char::is_ascii_hexdigit);
+    let (stem, tail) = if has_tail { (LONGEST - TAIL, tail) } else { (LONGEST, &[][..]) };
+    let stem: String = chars.iter().take(stem).collect();
+    format!("{}{}", stem.trim_end(), tail.iter().collect::<String>())
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Searching,
+    Writing,
+}
+
+/// Makes sure that the entry exists with this URL.
+pub(crate) struct EnsureServer {
+    server: ServerEntry,
+    state: State,
+    attempt: u32,
+}
+
+impl EnsureServer {
+    pub(crate) fn new(server: &ServerEntry) -> Self {
+        Self { server: server.clone(), state: State::Searching, attempt: 0 }
+    }
+
+    fn search(&mut self) -> Move {
+        self.state = State::Searching;
+        let filter = json!({"name": fitted(&self.server.name)});
+        let body = json!({"skip": 0, "limit": PAGE, "autoCount": true, "filter": filter});
+        Move::ask(Ask::post(Command::AddServer, "rps/listServers", body))
+    }
+
+    fn write(&mut self, id: Option<String>) -> Move {
+        self.state = State::Writing;
+        let (url, credentials) = in_url(self.server.url.expose());
+        let mut body = json!({"serverName": fitted(&self.server.name), "url": url});
+        if let (Some(object), Some((user, password))) = (body.as_object_mut(), credentials) {
+            object.insert("authName".to_owned(), user.into());
+            object.insert("password".to_owned(), password.into());
+        }
+        // Written even when the URL is the same: the password cannot be read.
+        Move::ask(match id {
+            Some(id) => Ask::patch(Command::AddServer, format!("rps/servers/{id}"), body),
+            None => Ask::post(Command::AddServer, "rps/servers", body),
+        })
+    }
+
+    fn searched(&mut self, said: Result<Value, Refusal>) -> (Outcome, Move) {
+        let outcome = match said {
+            Ok(value) => match answers::page(&value) {
+                Some(page) => {
+                    let known = answers::server_in(page.rows, &fitted(&self.server.name));
+                    return (Outcome::done(), self.write(known));
+                }
+                None => Outcome::Unknown("an answer without a list of servers".to_owned()),
+            },
+            Err(refusal) => refusal.outcome(),
+        };
+        (outcome.clone(), Move::Done(outcome))
+    }
+
+    fn written(&mut self, said: Result<Value, Refusal>) -> (Outcome, Move) {
+        let outcome = match said {
+            Ok(_) => {
+                let renamed = (self.attempt > 0).then(|| self.server.name.clone());
+                return (Outcome::done(), Move::Done(Outcome::Ok(Done { renamed, ..Done::default() })));
+            }
+            // Not in our list and there all the same: another customer's.
+            Err(Refusal::Exists(_)) if self.attempt < OTHER_NAMES => {
+                let taken = Outcome::ServerNameTaken { name: fitted(&self.server.name), foreign: true };
+                self.attempt += 1;
+                self.server.name = alternative_name(&self.server.name, self.server.url.expose(), self.attempt);
+                return (taken, self.search());
+            }
+            Err(Refusal::Exists(_)) => Outcome::ServerNameTaken { name: fitted(&self.server.name), foreign: true },
+            Err(refusal) => refusal.outcome(),
+        };
+        (outcome.clone(), Move::Done(outcome))
+    }
+}
+
+impl Plan for EnsureServer {
+    fn begin(&mut self) -> Move {
+        self.search()
+    }
+
+    fn answered(&mut self, said: Result<Value, Refusal>) -> (Outcome, Move) {
+        match self.state {
+            State::Searching => self.searched(said),
+            State::Writing => self.written(said),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_fits_and_keeps_what_distinguishes_it() {
+        assert_eq!(fitted("example.com"), "example.com");
+        assert_eq!(fitted("a-very-long-domain.branc"), "a-very-long-domain.b");
+        assert_eq!(fitted("communications.-0a1b2c3d"), "communicati-0a1b2c3d");
+        assert_eq!(fitted("communications.-0a1b2c3g"), "communications.-0a1b");
+        for name in ["communications.-0a1b2c3d", "a-very-long-domain.branc"] {
+            assert!(fitted(name).len() <= LONGEST);
+        }
+    }
+
+    #[test]
+    fn credentials_leave_the_url() {
+        let (url, credentials) = in_url("https://boot:s3cret@gw.example.com/a/phone/");
+        assert_eq!(url, "https://gw.example.com/a/phone/");
+        assert_eq!(credentials, Some(("boot".to_owned(), "s3cret".to_owned())));
+        assert_eq!(in_url("https://gw/p/t/"), ("https://gw/p/t/".to_owned(), None));
+    }
+}

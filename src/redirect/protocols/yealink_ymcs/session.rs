@@ -1,0 +1,232 @@
+//! How YMCS is spoken to: a token by OAuth client credentials, kept for the account and fetched anew once when the
+//! service does not take it any more; every call with its own time and nonce.
+
+use std::{sync::Arc, time::Duration};
+
+use gangway_base::secret::Secret;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use url::Url;
+
+use super::{response as answers, response::Refusal};
+use crate::{
+    net::http::{Method, Request},
+    redirect::{
+        account_cache::{AccountMemory, Surroundings},
+        operation::RedirectAccount,
+        protocol::{Answer, Call, Command, Exchange, Moment, Seal, Step, Turn},
+        result::{Outcome, Trouble},
+    },
+};
+
+/// A token is not used in its last minute: it shall hold for the whole operation.
+const MARGIN: Duration = Duration::from_secs(60);
+
+/// A call of the interface.
+#[derive(Debug, Clone)]
+pub(crate) struct Ask {
+    /// What it is for.
+    pub(crate) command: Command,
+    /// The verb.
+    pub(crate) method: Method,
+    /// Below `/v2/`.
+    pub(crate) path: String,
+    /// The body.
+    pub(crate) body: Value,
+}
+
+impl Ask {
+    pub(crate) fn post(command: Command, path: &str, body: Value) -> Self {
+        Self { command, method: Method::Post, path: path.to_owned(), body }
+    }
+
+    pub(crate) fn patch(command: Command, path: String, body: Value) -> Self {
+        Self { command, method: Method::Patch, path, body }
+    }
+}
+
+/// What to do now.
+#[derive(Debug)]
+pub(crate) enum Move {
+    /// Ask this.
+    Ask(Box<Ask>),
+    /// That is all.
+    Done(Outcome),
+}
+
+impl Move {
+    pub(crate) fn ask(ask: Ask) -> Self {
+        Self::Ask(Box::new(ask))
+    }
+}
+
+/// What an operation asks and concludes; it knows nothing of tokens.
+pub(crate) trait Plan: Send {
+    /// The first call.
+    fn begin(&mut self) -> Move;
+    /// What the answer meant by itself, and how it goes on.
+    fn answered(&mut self, said: Result<Value, Refusal>) -> (Outcome, Move);
+}
+
+/// What is on its way.
+enum Waiting {
+    Nothing,
+    /// A token, to go on with this call (or to have tried the credentials).
+    Token(Option<Box<Ask>>),
+    Answer(Box<Ask>),
+    Over,
+}
+
+/// One operation.
+pub(crate) struct Session {
+    base: Url,
+    id: String,
+    secret: Secret,
+    memory: AccountMemory,
+    now: Timestamp,
+    /// `None`: only the credentials are tried.
+    plan: Option<Box<dyn Plan>>,
+    waiting: Waiting,
+    token_renewed: bool,
+    repeated: bool,
+}
+
+impl Session {
+    pub(crate) fn new(
+        account: &RedirectAccount,
+        url: Url,
+        surroundings: &Surroundings,
+        plan: Option<Box<dyn Plan>>,
+    ) -> Self {
+        Self {
+            base: url,
+            id: account.user.clone(),
+            secret: account.password.clone(),
+            memory: surroundings.memory.clone(),
+            now: surroundings.now,
+            plan,
+            waiting: Waiting::Nothing,
+            token_renewed: false,
+            repeated: false,
+        }
+    }
+
+    /// An address below `/v2/`, whether or not the configured one ends with that.
+    fn address(&self, path: &str) -> Url {
+        let mut url = self.base.clone();
+        let base = url.path().trim_end_matches('/');
+        let base = base.strip_suffix("/v2").unwrap_or(base).to_owned();
+        url.set_path(&format!("{base}/v2/{path}"));
+        url
+    }
+
+    fn fetch_token(&mut self, then: Option<Box<Ask>>) -> Step {
+        self.waiting = Waiting::Token(then);
+        let request = Request::new(Method::Post, self.address("token"))
+            .basic(self.id.clone(), self.secret.clone())
+            .header("content-type", "application/json")
+            .body(json!({"grant_type": "client_credentials"}).to_string());
+        send(Command::GetToken, request)
+    }
+
+    fn ask(&mut self, ask: Box<Ask>, token: &Secret) -> Step {
+        let request = Request::new(ask.method, self.address(&ask.path))
+            .header("authorization", Secret::new(format!("Bearer {}", token.expose())))
+            .header("content-type", "application/json")
+            .body(ask.body.to_string());
+        let command = ask.command;
+        self.waiting = Waiting::Answer(ask);
+        send(command, request)
+    }
+
+    fn go_on(&mut self, next: Move, now: Timestamp) -> Step {
+        match next {
+            Move::Done(outcome) => Step::Done(outcome),
+            Move::Ask(ask) => match self.memory.token(now) {
+                Some(token) => self.ask(ask, &token),
+                None => self.fetch_token(Some(ask)),
+            },
+        }
+    }
+
+    fn token_answered(&mut self, answer: &Answer, then: Option<Box<Ask>>) -> (Outcome, Step) {
+        let value = match answers::read(answer) {
+            Ok(value) => value,
+            Err(refusal) => {
+                let outcome = answers::token_refused(answer, refusal);
+                return (outcome.clone(), Step::Done(outcome));
+            }
+        };
+        let Some((token, seconds)) = answers::token(&value) else {
+            let outcome = Outcome::Unknown("an answer without a token".to_owned());
+            return (outcome.clone(), Step::Done(outcome));
+        };
+        let holds = Duration::from_secs(u64::from(seconds)).saturating_sub(MARGIN);
+        self.memory.keep_token(token.clone(), answer.at.saturating_add(holds).unwrap_or(answer.at));
+        let step = match then {
+            Some(ask) => self.ask(ask, &token),
+            None => Step::Done(Outcome::done()),
+        };
+        (Outcome::done(), step)
+    }
+
+    fn answered(&mut self, answer: &Answer, ask: Box<Ask>) -> (Outcome, Step) {
+        let said = answers::read(answer);
+        match &said {
+            Err(Refusal::Token) => {
+                self.memory.forget_token();
+                if !std::mem::replace(&mut self.token_renewed, true) {
+                    return (Outcome::Transport(Trouble::TokenExpired), self.fetch_token(Some(ask)));
+                }
+                let outcome = Outcome::Transport(Trouble::TokenRefused);
+                return (outcome.clone(), Step::Done(outcome));
+            }
+            // The connection broke after the call had got there; a fresh nonce tells what came of it.
+            Err(refusal @ Refusal::Replay) if !std::mem::replace(&mut self.repeated, true) => {
+                let meant = refusal.outcome();
+                return (meant, self.go_on(Move::Ask(ask), answer.at));
+            }
+            _ => {}
+        }
+        let Some(plan) = self.plan.as_mut() else { return (Outcome::done(), Step::Done(Outcome::done())) };
+        let (meant, next) = plan.answered(said);
+        (meant, self.go_on(next, answer.at))
+    }
+}
+
+impl Exchange for Session {
+    fn next(&mut self, last: Option<&Answer>) -> Turn {
+        let turn = match (std::mem::replace(&mut self.waiting, Waiting::Over), last) {
+            (Waiting::Nothing, _) => {
+                let step = match self.plan.as_mut().map(|plan| plan.begin()) {
+                    Some(next) => self.go_on(next, self.now),
+                    None => self.fetch_token(None),
+                };
+                Turn { meant: None, step }
+            }
+            (Waiting::Token(then), Some(answer)) => {
+                let (meant, step) = self.token_answered(answer, then);
+                Turn { meant: Some(meant), step }
+            }
+            (Waiting::Answer(ask), Some(answer)) => {
+                let (meant, step) = self.answered(answer, ask);
+                Turn { meant: Some(meant), step }
+            }
+            (Waiting::Over, _) | (_, None) => {
+                Turn { meant: None, step: Step::Done(Outcome::Unknown("no answer was given".to_owned())) }
+            }
+        };
+        if matches!(turn.step, Step::Done(_)) {
+            self.waiting = Waiting::Over;
+        }
+        turn
+    }
+}
+
+/// Milliseconds and 32 hex digits.
+fn send(command: Command, request: Request) -> Step {
+    let seal: Seal = Arc::new(|request: Request, Moment { now, nonce }| {
+        request.header("timestamp", now.as_millisecond().to_string()).header("nonce", format!("{nonce:032x}"))
+    });
+    Step::Send(Box::new(Call { seal: Some(seal), ..Call::plain(command, request) }))
+}

@@ -1,0 +1,121 @@
+//! Who did what: an entry in the audit for every change and every secret that was shown, and one in the phone's time
+//! line for what concerns a phone.
+
+use gangway_wire::appws::{Envelope, LoginKind};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    Deps, audit_texts,
+    device_row::time,
+    response::{Answer, read, result},
+};
+use crate::{
+    base::i18n::Said,
+    phone::record::PhoneId,
+    service::caller::{Person, Who},
+    store::{AuditEntry, NewEvent, Store, StoreError},
+};
+
+/// The kind of the entries in time lines.
+pub const KIND: &str = "person";
+/// Entries of one answer.
+const MOST: u32 = 500;
+
+/// The person, for people: long name and login.
+fn who(person: &Person) -> String {
+    match &person.who {
+        Who::Page(identity) => {
+            let long = identity.info.as_ref().and_then(|info| info.cn.clone()).unwrap_or_else(|| identity.dn.clone());
+            let long = if long.is_empty() { identity.sip.clone() } else { long };
+            let how = if identity.kind == LoginKind::PasswordLogin { ", by password" } else { "" };
+            format!("{long} ({}{how})", identity.sip)
+        }
+        Who::Token(name) => format!("token {name}"),
+        Who::Command(user) => user.clone(),
+    }
+}
+
+/// The person and where from, for people.
+#[must_use]
+pub fn name(person: &Person) -> String {
+    match &person.who {
+        Who::Command(user) => format!("{user} at the command line"),
+        _ => format!("{} at {}", who(person), person.source.to_canonical()),
+    }
+}
+
+/// Writes an entry; before the deed, so that there is none without. `target` is a MAC, a scope or a name.
+///
+/// # Errors
+/// When the store cannot be written; then nothing must be done.
+pub async fn entry(store: &Store, person: &Person, target: &str, deed: &str) -> Result<(), StoreError> {
+    let (way, source) = match &person.who {
+        Who::Page(_) => ("page", person.source.to_canonical().to_string()),
+        Who::Token(_) => ("rest", person.source.to_canonical().to_string()),
+        Who::Command(_) => ("command", String::new()),
+    };
+    tracing::info!(instance = %person.instance.label(), person = %name(person), target, deed, "a person acts");
+    let entry = AuditEntry {
+        instance: person.instance.id,
+        who: who(person),
+        way,
+        source,
+        target: target.to_owned(),
+        deed: deed.to_owned(),
+    };
+    store.add_audit(&entry).await
+}
+
+/// The same for something done to a phone: its time line tells it, too.
+///
+/// # Errors
+/// When the store cannot be written; then nothing must be done.
+pub async fn note(store: &Store, person: &Person, phone: PhoneId, deed: &Said) -> Result<(), StoreError> {
+    let mac = store.roster().get(phone).map(|phone| phone.mac.to_string()).unwrap_or_default();
+    entry(store, person, &mac, &deed.text()).await?;
+    event(store, person, phone, deed).await
+}
+
+/// Only the entry in the phone's time line: for one of thousands that one entry of the audit stands for.
+///
+/// # Errors
+/// When the store cannot be written.
+pub async fn event(store: &Store, person: &Person, phone: PhoneId, deed: &Said) -> Result<(), StoreError> {
+    let by = audit_texts::BY.with("deed", deed.nested()).with("name", name(person));
+    let event = NewEvent { detail: Some(deed.text()), ..NewEvent::said(KIND, &by) };
+    store.change_phone(phone, |_, events| events.push(event)).await?;
+    Ok(())
+}
+
+#[derive(Deserialize)]
+struct Request {
+    before: Option<i64>,
+    #[serde(default = "usual")]
+    count: u32,
+}
+
+fn usual() -> u32 {
+    100
+}
+
+/// The answer to `Audit`.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn audit(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
+    let request: Request = read(message)?;
+    let count = request.count.min(MOST);
+    let found = deps.store.audit(person.instance.id, request.before, count).await?;
+    let more = found.last().map(|last| last.id).filter(|_| u32::try_from(found.len()).is_ok_and(|len| len == count));
+    let rows: Vec<Value> = found
+        .iter()
+        .map(|row| {
+            json!({
+                "id": row.id, "at": time(row.at), "who": row.who, "way": row.way, "source": row.source,
+                "target": row.target, "deed": row.deed,
+            })
+        })
+        .collect();
+    super::response::list(result(message).field("more", more), "rows", &rows)
+}

@@ -1,0 +1,241 @@
+//! What would change at a phone: the file it fetched last beside the one it would get now. Secrets are masked on both
+//! sides by their place: the present file is rendered without them, and of the former one only values are shown behind
+//! keys that never hold a secret. Whether a secret has changed is told without its value.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::LazyLock,
+};
+
+use gangway_wire::appws::Envelope;
+use regex::Regex;
+use serde_json::{Value, json};
+use similar::{Algorithm, ChangeTag, capture_diff_slices};
+
+use super::{
+    Deps,
+    device_row::time,
+    render_preview::{self, File},
+    rendered_config::{ConfigRequest, LINE},
+    response::{Answer, clip, read, result},
+    text::Text,
+};
+use crate::{
+    catalog::format::Format,
+    phone::instance::InstanceId,
+    render::{ExplainedLine, Keys, Stage},
+};
+
+/// Users and passwords in a URL.
+static USER_INFO: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new("://[^/@\\s\"<>]+@").ok());
+/// The token in the URL of a phone's file.
+static TOKEN: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new("/phone/[a-z2-7]{20,}").ok());
+
+/// The answer to `Diff`.
+///
+/// # Errors
+/// When there is no such phone, nothing to compare, or no present file.
+pub async fn diff(deps: &Deps, instance: InstanceId, message: &Envelope) -> Answer {
+    let request: ConfigRequest = read(message)?;
+    let phone = super::actions::find(deps, instance, &request.mac)?;
+    let Some(delivery) = phone.delivery.as_ref() else {
+        return Err(Text::new("nothing-delivered").into());
+    };
+    let Some(kept) = deps.store.delivered_file(phone.id).await? else {
+        return Err(Text::new("delivered-file-not-kept").with("at", time(delivery.at)).into());
+    };
+    let now = render_preview::explained(deps, &phone, Stage::Personal)?;
+    let before = String::from_utf8_lossy(&kept.body);
+    let lines = compare(&before, &now, &deps.renderer.keys(&phone.vendor, now.format));
+    let count = |tag| lines.iter().filter(|line| line.tag == tag).count();
+    let answer = result(message)
+        .field("held", json!({ "at": time(kept.at), "name": kept.name, "last": kept.etag == delivery.etag }))
+        .field("added", count(ChangeTag::Insert))
+        .field("removed", count(ChangeTag::Delete));
+    let rows: Vec<Value> = lines.iter().map(Line::json).collect();
+    super::response::list(answer, "lines", &rows)
+}
+
+/// A line of either file or of both.
+#[derive(Debug, Clone, PartialEq)]
+struct Line {
+    tag: ChangeTag,
+    /// Its number in the file held, from 1.
+    was: Option<usize>,
+    /// Its number in the present file, from 1.
+    n: Option<usize>,
+    text: String,
+    secret: Option<&'static str>,
+}
+
+impl Line {
+    fn json(&self) -> Value {
+        let kind = match self.tag {
+            ChangeTag::Equal => "same",
+            ChangeTag::Insert => "added",
+            ChangeTag::Delete => "removed",
+        };
+        json!({ "kind": kind, "was": self.was, "n": self.n, "text": clip(&self.text, LINE), "secret": self.secret })
+    }
+}
+
+fn compare(before: &str, now: &File, keys: &Keys) -> Vec<Line> {
+    let new: Vec<&str> = now.text.lines().collect();
+    let old: Vec<&str> = before.lines().collect();
+    let hider = Hider::new(now, &new, keys);
+    let keys = |lines: &[&str]| -> HashSet<String> { lines.iter().filter_map(|line| hider.key(line)).collect() };
+    let (old_keys, new_keys) = (keys(&old), keys(&new));
+    let word = |line: &str, other: &HashSet<String>, alone: &'static str| {
+        if hider.key(line).is_some_and(|key| other.contains(&key)) { "changed" } else { alone }
+    };
+    let mut lines = Vec::with_capacity(new.len());
+    for change in capture_diff_slices(Algorithm::Patience, &old, &new).iter().flat_map(|op| op.iter_changes(&old, &new))
+    {
+        let (tag, raw) = (change.tag(), change.value());
+        let (text, hides) = match change.new_index() {
+            Some(place) => hider.new_line(place),
+            None => hider.old(raw),
+        };
+        let secret = hides.then(|| match tag {
+            ChangeTag::Equal => "same",
+            ChangeTag::Insert => word(raw, &old_keys, "new"),
+            ChangeTag::Delete => word(raw, &new_keys, "gone"),
+        });
+        let (was, n) = (change.old_index().map(|place| place + 1), change.new_index().map(|place| place + 1));
+        lines.push(Line { tag, was, n, text, secret });
+    }
+    lines
+}
+
+/// Hides what is secret in either file.
+struct Hider<'a> {
+    now: &'a File,
+    keys: &'a Keys,
+    /// Lines of the present file as they are shown; none where the two do not match line by line.
+    shown: &'a [ExplainedLine],
+    /// The same by what the phone gets.
+    same: HashMap<&'a str, &'a ExplainedLine>,
+    /// Keys of the present file and whether they hold a secret.
+    present: HashMap<String, bool>,
+}
+
+impl<'a> Hider<'a> {
+    fn new(now: &'a File, new: &[&'a str], keys: &'a Keys) -> Self {
+        let shown: &[ExplainedLine] = if now.lines.len() == new.len() { &now.lines } else { &[] };
+        let same: HashMap<&str, &ExplainedLine> = new.iter().copied().zip(shown).collect();
+        let mut present = HashMap::new();
+        for (line, explained) in new.iter().zip(shown) {
+            if let Some(place) = now.format.place(line, &now.shape) {
+                *present.entry(Keys::spelling(place.key)).or_default() |= explained.secret;
+            }
+        }
+        Self { now, keys, shown, same, present }
+    }
+
+    fn new_line(&self, place: usize) -> (String, bool) {
+        self.shown.get(place).map_or_else(|| ("***".to_owned(), true), |line| (line.line.clone(), line.secret))
+    }
+
+    /// Whether a value behind this key may be shown: the present file and what the vendor's templates can write decide.
+    fn may_show(&self, key: &str) -> bool {
+        match self.present.get(&Keys::spelling(key)) {
+            Some(true) => false,
+            Some(false) => !self.keys.secret.contains(&Keys::spelling(key)),
+            None => self.keys.may_show(key),
+        }
+    }
+
+    /// What a line sets: in XML also for which index.
+    fn key(&self, line: &str) -> Option<String> {
+        let place = self.now.format.place(line, &self.now.shape)?;
+        match (self.now.format, place.values.first()) {
+            (Format::Xml, Some(value)) => line.get(..value.start).map(|head| head.trim().to_owned()),
+            _ => Some(place.key.to_owned()),
+        }
+    }
+
+    fn old(&self, line: &str) -> (String, bool) {
+        if let Some(shown) = self.same.get(line) {
+            return (shown.line.clone(), shown.secret);
+        }
+        let File { format, shape, .. } = self.now;
+        let is_hidden = format.place(line, shape).is_some_and(|place| !self.may_show(place.key));
+        let mut text = if is_hidden { format.hidden(line, shape) } else { line.to_owned() };
+        for (pattern, shown) in [(&USER_INFO, "://***@"), (&TOKEN, "/phone/***")] {
+            if let Some(pattern) = pattern.as_ref() {
+                text = pattern.replace_all(&text, shown).into_owned();
+            }
+        }
+        let hides = text != line;
+        (text, hides)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lines whose value ends with `!` hold a secret.
+    fn file(text: &str) -> File {
+        let line = |line: &str| ExplainedLine {
+            line: match line.strip_suffix('!').and_then(|line| line.split_once(" = ")) {
+                Some((key, _)) => format!("{key} = ***"),
+                None => line.to_owned(),
+            },
+            secret: line.ends_with('!'),
+            origins: Vec::new(),
+        };
+        let (notes, shape) = (Vec::new(), Default::default());
+        let lines = text.lines().map(line).collect();
+        File { text: text.to_owned(), lines, notes, format: Format::YealinkCfg, shape }
+    }
+
+    fn told(before: &str, now: &str) -> Vec<(char, String, Option<&'static str>)> {
+        let mut keys = Keys::default();
+        keys.plain.extend(["url", "b", "old.plain"].map(str::to_owned));
+        keys.secret.insert("old.secret".to_owned());
+        let sign = |tag| match tag {
+            ChangeTag::Equal => ' ',
+            ChangeTag::Insert => '+',
+            ChangeTag::Delete => '-',
+        };
+        compare(before, &file(now), &keys).into_iter().map(|line| (sign(line.tag), line.text, line.secret)).collect()
+    }
+
+    #[test]
+    fn lines_are_told_apart_and_secrets_never_shown() {
+        let before = "a = 1\naccount.1.password = old-one\naccount.2.password = second\nkey.2.value = former-token\n\
+                      url = https://u:p4ss@h/phone/abcdefghijklmnopqrstuvwxyz/\nb = 2\nold.plain = new-one\n\
+                      old.secret = s\nunknown = who knows\n";
+        let now = "a = 1\naccount.1.password = new-one!\nkey.1.value = token-of-now!\nb = 3\nc = 4\n";
+        let lines = told(before, now);
+        let line = |sign, text: &str, secret| (sign, text.to_owned(), secret);
+        for expected in [
+            line(' ', "a = 1", None),
+            line('-', "account.1.password = ***", Some("changed")),
+            line('+', "account.1.password = ***", Some("changed")),
+            line('-', "account.2.password = ***", Some("gone")),
+            line('-', "key.2.value = ***", Some("gone")),
+            line('+', "key.1.value = ***", Some("new")),
+            line('-', "url = https://***@h/phone/***/", Some("gone")),
+            line('-', "b = 2", None),
+            // A value is shown by its place, although it is a secret elsewhere; what has no known place is hidden.
+            line('-', "old.plain = new-one", None),
+            line('-', "old.secret = ***", Some("gone")),
+            line('-', "unknown = ***", Some("gone")),
+            line('+', "b = 3", None),
+            line('+', "c = 4", None),
+        ] {
+            assert!(lines.contains(&expected), "{expected:?} in {lines:#?}");
+        }
+        assert_eq!(lines.len(), 13);
+    }
+
+    #[test]
+    fn the_same_secret_is_told_to_be_the_same() {
+        let text = "account.1.password = hunter22!\nb = 1\n";
+        let lines = told(text, text);
+        assert_eq!(lines[0], (' ', "account.1.password = ***".to_owned(), Some("same")));
+        assert_eq!(lines[1].2, None);
+    }
+}

@@ -1,0 +1,282 @@
+//! The rows of all phones, kept up to date beside the records: lists are searched and sorted here, so that no page ever
+//! holds a lock a phone's request needs. An instance is put on the shelf when its first page opens.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use gangway_wire::appws::{pbx_admin, services};
+use jiff::Timestamp;
+use tokio::sync::broadcast::{self, error::RecvError};
+
+use super::{
+    Deps,
+    device_row::Row,
+    diagnosis::{Around, Cause, Facts},
+    tls_rejections,
+};
+use crate::{
+    phone::{
+        instance::InstanceId,
+        record::{Phone, PhoneId},
+    },
+    settings::firmware::FirmwareState,
+};
+
+/// Changes of this time are told together.
+pub const TOGETHER: Duration = Duration::from_millis(100);
+/// How often rows are looked at whose state changes by time alone.
+const BY_TIME: Duration = Duration::from_secs(30);
+/// After a phone refused our certificate the world is looked at by then.
+const AFTER_REFUSAL: Duration = Duration::from_millis(500);
+/// Batches a slow session may fall behind before it looks at everything.
+const BATCHES: usize = 64;
+
+/// Rows that changed together.
+#[derive(Debug)]
+pub struct Batch {
+    /// Whose.
+    pub instance: InstanceId,
+    /// As they are now.
+    pub rows: Vec<Arc<Row>>,
+}
+
+#[derive(Default)]
+struct Loaded {
+    around: Arc<Around>,
+    rows: HashMap<PhoneId, Arc<Row>>,
+}
+
+/// The shelf. Only the admin thread looks at it.
+pub struct Shelf {
+    deps: Arc<Deps>,
+    loaded: Mutex<HashMap<InstanceId, Loaded>>,
+    batches: broadcast::Sender<Arc<Batch>>,
+}
+
+impl Shelf {
+    /// An empty one; [`Self::run`] keeps it.
+    #[must_use]
+    pub fn new(deps: Arc<Deps>) -> Self {
+        Self { deps, loaded: Mutex::default(), batches: broadcast::Sender::new(BATCHES) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<InstanceId, Loaded>> {
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes from now on.
+    #[must_use]
+    pub fn batches(&self) -> broadcast::Receiver<Arc<Batch>> {
+        self.batches.subscribe()
+    }
+
+    /// All rows of an instance.
+    #[must_use]
+    pub fn rows(&self, instance: InstanceId) -> Vec<Arc<Row>> {
+        let mut loaded = self.lock();
+        let shelf = loaded.entry(instance).or_insert_with(|| self.load(instance));
+        shelf.rows.values().cloned().collect()
+    }
+
+    /// The world as the rows of an instance see it.
+    #[must_use]
+    pub fn around(&self, instance: InstanceId) -> Arc<Around> {
+        Arc::clone(&self.lock().entry(instance).or_insert_with(|| self.load(instance)).around)
+    }
+
+    fn load(&self, instance: InstanceId) -> Loaded {
+        let around = Arc::new(around(&self.deps, instance));
+        let now = self.deps.clock.now();
+        let phones = self.deps.store.roster().in_instance(instance);
+        let rows = phones.into_iter().map(|phone| (phone.id, self.row(phone, &around, now))).collect();
+        Loaded { around, rows }
+    }
+
+    /// A row as the records say now.
+    #[must_use]
+    pub fn row(&self, phone: Arc<Phone>, around: &Around, now: Timestamp) -> Arc<Row> {
+        let last = self.deps.store.request_facts(phone.id);
+        let known_model = knows_model(&self.deps, &phone);
+        let facts = Facts { around, request: last.as_ref(), known_model, manual_url: None };
+        let firmware = FirmwareState::of_phone(&self.deps.store.layers(phone.instance), &phone);
+        let row = Row::new(phone, last.clone(), firmware, &facts, now);
+        Arc::new(row)
+    }
+
+    /// Keeps the shelf until the gateway stops.
+    pub async fn run(self: Arc<Self>) {
+        let deps = Arc::clone(&self.deps);
+        let mut changes = deps.store.changes();
+        let mut requests = deps.store.request_changes();
+        let mut settings = deps.store.settings_changes();
+        let mut pbxs = deps.sessions.changes();
+        let mut refusals = deps.failures.changes();
+        let mut news = News::default();
+        let mut by_time = deps.clock.now().saturating_add(BY_TIME).unwrap_or(Timestamp::MAX);
+        loop {
+            let due = news.due.unwrap_or(Timestamp::MAX);
+            tokio::select! {
+                () = deps.tasks.stopping() => return,
+                change = changes.recv() => match change {
+                    Ok(change) => news.note([change.id], deps.clock.now()),
+                    Err(RecvError::Lagged(_)) => news.everything(deps.clock.now()),
+                    Err(RecvError::Closed) => return,
+                },
+                asked = requests.recv() => match asked {
+                    Ok(ids) => news.note(ids.iter().copied(), deps.clock.now()),
+                    Err(RecvError::Lagged(_)) => news.everything(deps.clock.now()),
+                    Err(RecvError::Closed) => return,
+                },
+                changed = settings.recv() => match changed {
+                    Ok(instance) => news.note(self.other_firmware(instance), deps.clock.now()),
+                    Err(RecvError::Lagged(_)) => news.everything(deps.clock.now()),
+                    Err(RecvError::Closed) => return,
+                },
+                changed = pbxs.recv() => match changed {
+                    Ok(changed) => self.look_around(Some(changed.0), &mut news),
+                    Err(RecvError::Lagged(_)) => self.look_around(None, &mut news),
+                    Err(RecvError::Closed) => return,
+                },
+                Ok(()) = refusals.changed() => {
+                    // A phone that refuses tries again and again; one look tells of all.
+                    let soon = deps.clock.now().saturating_add(AFTER_REFUSAL).unwrap_or(Timestamp::MAX);
+                    by_time = by_time.min(soon);
+                }
+                () = deps.clock.sleep_until(due), if news.due.is_some() => self.tell(&std::mem::take(&mut news)),
+                () = deps.clock.sleep_until(by_time) => {
+                    by_time = deps.clock.now().saturating_add(BY_TIME).unwrap_or(Timestamp::MAX);
+                    // What the PBX told us of our own URL comes without an announcement of its own.
+                    self.look_around(None, &mut news);
+                    let waiting = self.waiting();
+                    news.note(waiting, deps.clock.now());
+                }
+            }
+        }
+    }
+
+    /// Phones that time alone makes a person's matter.
+    fn waiting(&self) -> Vec<PhoneId> {
+        let loaded = self.lock();
+        let rows = loaded.values().flat_map(|shelf| shelf.rows.values());
+        let by_time = |row: &&Arc<Row>| {
+            matches!(
+                row.cause,
+                Cause::RedirectedNotAsked | Cause::CertificatePerhapsRefused | Cause::RedirectNotConfigured
+            )
+        };
+        rows.filter(by_time).map(|row| row.phone.id).collect()
+    }
+
+    /// Phones that should run another firmware than their rows say: most settings concern no row at all.
+    fn other_firmware(&self, instance: InstanceId) -> Vec<PhoneId> {
+        let layers = self.deps.store.layers(instance);
+        let loaded = self.lock();
+        let rows = loaded.get(&instance).into_iter().flat_map(|shelf| shelf.rows.values());
+        let others = rows.filter(|row| FirmwareState::of_phone(&layers, &row.phone) != row.firmware);
+        others.map(|row| row.phone.id).collect()
+    }
+
+    fn look_around(&self, instance: Option<InstanceId>, news: &mut News) {
+        let now = self.deps.clock.now();
+        for (id, shelf) in self.lock().iter_mut().filter(|(id, _)| instance.is_none_or(|only| only == **id)) {
+            let around = around(&self.deps, *id);
+            if *shelf.around == around {
+                continue;
+            }
+            // Who refuses our certificate concerns phones that wait, and is seen again and again.
+            let before = Around { refusals: around.refusals.clone(), ..(*shelf.around).clone() };
+            match before == around {
+                true => news.note(
+                    shelf.rows.values().filter(|row| tls_rejections::may_explain(row.cause)).map(|row| row.phone.id),
+                    now,
+                ),
+                false => news.note(shelf.rows.keys().copied(), now),
+            }
+            shelf.around = Arc::new(around);
+        }
+    }
+
+    fn tell(&self, news: &News) {
+        let now = self.deps.clock.now();
+        let mut batches: HashMap<InstanceId, Vec<Arc<Row>>> = HashMap::new();
+        {
+            let mut loaded = self.lock();
+            let roster = self.deps.store.roster();
+            let phones: Vec<Arc<Phone>> = match news.all {
+                true => loaded.keys().flat_map(|instance| roster.in_instance(*instance)).collect(),
+                false => news.phones.iter().filter_map(|id| roster.get(*id)).collect(),
+            };
+            for phone in phones {
+                let Some(shelf) = loaded.get_mut(&phone.instance) else { continue };
+                let instance = phone.instance;
+                let row = self.row(phone, &shelf.around, now);
+                shelf.rows.insert(row.phone.id, Arc::clone(&row));
+                batches.entry(instance).or_default().push(row);
+            }
+        }
+        for (instance, rows) in batches {
+            // Nobody listening is nobody to tell.
+            let _ = self.batches.send(Arc::new(Batch { instance, rows }));
+        }
+    }
+}
+
+/// What has changed and is not told yet.
+#[derive(Default)]
+struct News {
+    phones: BTreeSet<PhoneId>,
+    all: bool,
+    due: Option<Timestamp>,
+}
+
+impl News {
+    fn note(&mut self, phones: impl IntoIterator<Item = PhoneId>, now: Timestamp) {
+        self.phones.extend(phones);
+        if !self.phones.is_empty() {
+            self.arm(now);
+        }
+    }
+
+    fn everything(&mut self, now: Timestamp) {
+        self.all = true;
+        self.arm(now);
+    }
+
+    fn arm(&mut self, now: Timestamp) {
+        self.due.get_or_insert(now.saturating_add(TOGETHER).unwrap_or(Timestamp::MAX));
+    }
+}
+
+/// Whether the vendor's folder lists the model a phone told; a model nobody told yet is no unknown one.
+#[must_use]
+pub fn knows_model(deps: &Deps, phone: &Phone) -> bool {
+    let registry = deps.registry.load();
+    let known = registry.vendor(&phone.vendor);
+    phone.model.as_deref().is_none_or(|model| known.is_some_and(|vendor| vendor.model(model).is_some()))
+}
+
+fn around(deps: &Deps, instance: InstanceId) -> Around {
+    let sessions = deps.sessions.of(instance);
+    let grants = |api: &str| sessions.iter().any(|session| session.grants(api));
+    let mut without_admin: Vec<String> = match grants(pbx_admin::API) {
+        true => Vec::new(),
+        false => sessions
+            .iter()
+            .map(|session| session.identity.app.clone())
+            .filter(|app| app != crate::pbx::app_objects::ADMIN_APP)
+            .collect(),
+    };
+    without_admin.sort();
+    without_admin.dedup();
+    Around {
+        pbx: !sessions.is_empty(),
+        services: grants(services::API),
+        devices: !deps.sessions.services(instance, services::DEVICES_API).is_empty(),
+        urls: (deps.urls)(instance),
+        without_admin,
+        refusals: tls_rejections::refusals(deps, instance),
+    }
+}

@@ -1,0 +1,305 @@
+//! A phone as the list shows it, searches it and sorts it.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{
+    diagnosis::{self, Cause, Facts, Stage},
+    response::clip,
+};
+use crate::{
+    phone::{
+        facet::{Facet, RegistrationState, UserObjectState},
+        record::Phone,
+    },
+    settings::firmware::FirmwareState,
+    store::RequestFacts,
+};
+
+/// Users in a row; a DECT base may have hundreds. With the two below, the longest row still fits into a message.
+const USERS: usize = 20;
+/// Characters of a name in a row.
+const NAME: usize = 100;
+/// Characters of an error in a row.
+const ERROR: usize = 400;
+
+/// One phone at one moment.
+#[derive(Debug)]
+pub struct Row {
+    /// The record.
+    pub phone: Arc<Phone>,
+    /// Its last request.
+    pub last: Option<RequestFacts>,
+    /// Where it stands.
+    pub cause: Cause,
+    /// The same, roughly.
+    pub stage: Stage,
+    /// The firmware it reports and the one it should.
+    pub firmware: FirmwareState,
+    /// Everything that is searched, in lower case, a line for each.
+    search: Box<str>,
+}
+
+impl Row {
+    /// Made anew whenever something of it changes.
+    #[must_use]
+    pub fn new(
+        phone: Arc<Phone>,
+        last: Option<RequestFacts>,
+        firmware: FirmwareState,
+        facts: &Facts<'_>,
+        now: Timestamp,
+    ) -> Self {
+        let cause = diagnosis::cause(&phone, facts, now);
+        let stage = diagnosis::stage(cause, &phone, now);
+        let search = searched(&phone, last.as_ref(), &firmware);
+        Self { phone, last, cause, stage, firmware, search }
+    }
+
+    /// Whether every word occurs.
+    #[must_use]
+    pub fn matches(&self, search: &Search) -> bool {
+        search.matches(&self.search, || self.phone.mac.to_string())
+    }
+
+    /// The names of its users.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let names: Vec<String> = self
+            .phone
+            .accounts
+            .iter()
+            .take(USERS)
+            .map(|account| if account.cn.is_empty() { &account.username } else { &account.cn })
+            .map(|name| clip(name, NAME))
+            .collect();
+        names.join(", ")
+    }
+
+    /// Flags of the account that is worst off.
+    #[must_use]
+    pub fn flags(&self) -> Option<&Facet<UserObjectState>> {
+        diagnosis::worst_flags(&self.phone).map(|account| &account.user_object)
+    }
+
+    /// Registration of the account that is worst off.
+    #[must_use]
+    pub fn registered(&self) -> Option<&Facet<RegistrationState>> {
+        diagnosis::worst_registration(&self.phone).map(|account| &account.registration)
+    }
+
+    /// As it goes to the page.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        let phone = &*self.phone;
+        let users = phone.accounts.iter().take(USERS).map(|account| {
+            json!({
+                "line": account.line, "user": clip(&account.username, NAME), "name": clip(&account.cn, NAME),
+                "hwid": clip(&account.hwid, NAME), "pbx": clip(&account.dns, NAME),
+            })
+        });
+        json!({
+            "id": phone.id.0,
+            "mac": phone.mac,
+            "vendor": phone.vendor,
+            "provider": phone.provider,
+            "model": phone.model,
+            "firmware": phone.firmware,
+            "firmwareWanted": self.firmware.wanted,
+            "firmwareCurrent": self.firmware.current,
+            "category": phone.category,
+            "name": self.name(),
+            "users": users.collect::<Vec<_>>(),
+            "userCount": phone.accounts.len(),
+            "wanted": phone.wanted.as_str(),
+            "removed": phone.buried.map(time),
+            "stage": self.stage.as_str(),
+            "stuck": self.stage == Stage::Stuck,
+            "cause": self.cause.as_str(),
+            "deviceConfig": facet(&phone.devices, phone.devices.state.as_str()),
+            "redirect": facet(&phone.redirect, phone.redirect.state.as_str()),
+            "requests": facet(&phone.request, phone.request.state.as_str()),
+            "flags": self.flags().map(|flags| facet(flags, flags.state.as_str())),
+            "registered": self.registered().map(|seen| facet(seen, seen.state.as_str())),
+            "lastRequest": self.last.as_ref().map(|last| time(last.at)),
+            "address": self.last.as_ref().map(|last| last.address.as_str()),
+            "delivered": phone.delivery.as_ref().map(|delivery| time(delivery.at)),
+            "created": time(phone.created),
+            "windowUntil": phone.window.until.filter(|_| phone.window.closed.is_none()).map(time),
+            "changePending": diagnosis::change_is_pending(phone),
+        })
+    }
+}
+
+/// A time as it goes to the page.
+#[must_use]
+pub fn time(at: Timestamp) -> String {
+    at.to_string()
+}
+
+/// A facet as it goes to the page.
+#[must_use]
+pub fn facet<S>(facet: &Facet<S>, state: &str) -> Value {
+    json!({
+        "state": state, "since": time(facet.since), "error": facet.error.as_deref().map(|error| clip(error, ERROR)), "next": facet.next_attempt.map(time),
+    })
+}
+
+fn searched(phone: &Phone, last: Option<&RequestFacts>, firmware: &FirmwareState) -> Box<str> {
+    let mut text = phone.mac.to_string();
+    let mut add = |part: &str| {
+        if !part.is_empty() {
+            text.push('\n');
+            text.push_str(part);
+        }
+    };
+    for account in &phone.accounts {
+        [&account.username, &account.cn, &account.hwid].into_iter().for_each(|part| add(part));
+        add(account.registered_address.as_deref().unwrap_or_default());
+    }
+    add(&phone.vendor);
+    for part in [&phone.model, &phone.firmware, &firmware.wanted, &phone.category] {
+        add(part.as_deref().unwrap_or_default());
+    }
+    add(last.map(|last| last.address.as_str()).unwrap_or_default());
+    text.to_lowercase().into_boxed_str()
+}
+
+/// What was typed into the search field.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Search {
+    /// Each word in lower case, and the digits it has when it may be a part of a MAC.
+    words: Vec<(String, Option<String>)>,
+    /// The digits of all of it, when it may be a MAC written with blanks.
+    whole: Option<String>,
+}
+
+/// Words that are looked for; more are left out.
+const WORDS: usize = 16;
+
+impl Search {
+    /// Reads what was typed.
+    #[must_use]
+    pub fn new(typed: &str) -> Self {
+        let typed = typed.to_lowercase();
+        let words: Vec<_> =
+            typed.split_whitespace().take(WORDS).map(|word| (word.to_owned(), mac_digits(word))).collect();
+        let whole = (words.len() > 1).then(|| {
+            let pairs = words.iter().all(|(word, digits)| digits.is_some() && word.len() % 2 == 0);
+            pairs.then(|| words.iter().filter_map(|(_, digits)| digits.as_deref()).collect::<String>())
+        });
+        Self { words, whole: whole.flatten().filter(|digits| digits.len() <= 12) }
+    }
+
+    /// Whether nothing is looked for.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.words.is_empty()
+    }
+
+    fn matches(&self, text: &str, mac: impl FnOnce() -> String) -> bool {
+        if self.words.is_empty() {
+            return true;
+        }
+        let mac = mac();
+        let found = |(word, digits): &(String, Option<String>)| {
+            text.contains(word.as_str()) || digits.as_ref().is_some_and(|digits| mac.contains(digits.as_str()))
+        };
+        self.words.iter().all(found) || self.whole.as_ref().is_some_and(|digits| mac.contains(digits.as_str()))
+    }
+}
+
+/// The digits of a word that may be a part of a MAC, in any spelling. A dot separates groups of four only: otherwise
+/// every part of an IPv4 address would find phones by their MAC.
+fn mac_digits(word: &str) -> Option<String> {
+    let groups: Vec<&str> = word.split('.').collect();
+    let dotted = groups.len() == 1
+        || groups.iter().enumerate().all(|(place, group)| {
+            group.len() == 4 || (group.len() < 4 && (place == 0 || place + 1 == groups.len()) && groups.len() > 2)
+        });
+    let digits: String = word.chars().filter(|c| !matches!(c, ':' | '-' | '.')).collect();
+    let hex = digits.len() >= 2 && digits.len() <= 12 && digits.bytes().all(|c| c.is_ascii_hexdigit());
+    (hex && dotted).then_some(digits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::diagnosis::Around;
+
+    fn row() -> Row {
+        let mut phone = Phone::sample();
+        phone.firmware = Some("108.86.0.20".into());
+        phone.category = Some("Büro".into());
+        phone.accounts[0].cn = "Ärzte <script>".into();
+        let last = RequestFacts {
+            at: phone.created,
+            address: "192.0.2.77".into(),
+            user_agent: None,
+            file: String::new(),
+            outcome: "delivered".into(),
+            requests: 1,
+        };
+        let facts = Facts { around: &Around::default(), request: None, known_model: true, manual_url: None };
+        let now = phone.created;
+        let firmware =
+            FirmwareState { wanted: Some("108.87.0.5".into()), reported: phone.firmware.clone(), current: Some(false) };
+        Row::new(Arc::new(phone), Some(last), firmware, &facts, now)
+    }
+
+    #[test]
+    fn every_field_is_found_in_any_spelling_and_letters() {
+        let row = row();
+        for typed in [
+            "",
+            "  ",
+            "ÄRZTE",
+            "anna.USER",
+            "805ec0123456",
+            "80:5E:C0:12",
+            "80-5e-c0-12-34-56",
+            "805e.c012.3456",
+            "80 5E C0 12 34 56",
+            "t46u",
+            "108.86",
+            "108.87.0.5",
+            "yealink",
+            "büro",
+            "192.0.2.77",
+            "192.0.2",
+            "<script>",
+            "anna t46u 80:5e",
+        ] {
+            assert!(row.matches(&Search::new(typed)), "{typed}");
+        }
+        for typed in ["bob", "805ec0123457", "t46u bob", "108.88", "192.0.3", "34.56", "80 5e c0 99"] {
+            assert!(!row.matches(&Search::new(typed)), "{typed}");
+        }
+    }
+
+    #[test]
+    fn a_base_full_of_long_names_still_fits_into_a_message() {
+        let mut phone = Phone::sample();
+        let mut account = phone.accounts[0].clone();
+        let long = "\u{1}".repeat(255);
+        (account.cn, account.username, account.hwid, account.dns) = (long.clone(), long.clone(), long.clone(), long);
+        account.user_object.error = Some("x".repeat(5_000));
+        phone.accounts = vec![account; 300];
+        let facts = Facts { around: &Around::default(), request: None, known_model: true, manual_url: None };
+        let now = phone.created;
+        let json = Row::new(Arc::new(phone), None, FirmwareState::default(), &facts, now).json();
+        assert_eq!(json["userCount"], 300);
+        let length = json.to_string().len();
+        assert!(length < gangway_wire::appws::envelope::OUT_LIMIT - 1_000, "{length}");
+    }
+
+    #[test]
+    fn names_go_out_as_data() {
+        let json = row().json();
+        assert_eq!(json["name"], "Ärzte <script>");
+        assert_eq!(json["deviceConfig"]["state"], "waiting");
+        assert_eq!(json["cause"], "pbx-away");
+    }
+}

@@ -1,0 +1,234 @@
+//! Everything a bundle consists of, read and redacted.
+
+mod host;
+mod phones;
+
+use gangway_base::mac::Mac;
+use serde_json::{Value, json};
+
+use self::phones::OfPhone;
+use super::{
+    DiagnosticsError, Sources, Tenant, Wish, identifiers, logs,
+    pseudonyms::{Aliases, Names},
+    redaction::Redaction,
+    secrets,
+    sections::{Body, Group, Part},
+};
+use crate::{
+    provision::public_url::{CONFLICT, LEARNED},
+    settings::{Lookup, Scope, setting},
+    store::{AUDIT_KEPT, AuditRow, HistoryFilter, HistoryRow, StoreError},
+};
+
+/// Text packs to about a twelfth: what is read of logs and of single phones at most, in bytes for each byte of the bundle.
+const UNPACKED: u64 = 12;
+/// Calls to redirect services that are looked at, the newest.
+const CALLS: u32 = 20_000;
+/// Facts worth telling, by their beginning: URLs learned and in conflict, grants, where sysclients go, who frames the page.
+const FACTS: [&str; 5] = [LEARNED, CONFLICT, "grants.", "devices.", "frame."];
+
+/// The parts, ready but for their size.
+pub(super) struct Collected {
+    /// All of them.
+    pub parts: Vec<Part>,
+    /// What they went through.
+    pub redaction: Redaction,
+    /// Time lines and files that were not even read.
+    pub phones_left_out: usize,
+    /// What could not be read, a sentence each.
+    pub unread: Vec<String>,
+}
+
+/// What could not be read: a gateway whose database is ailing is one that needs a bundle.
+#[derive(Default)]
+struct Unread(Vec<String>);
+
+impl Unread {
+    fn taken<T>(&mut self, what: &str, read: Result<Vec<T>, StoreError>) -> Vec<T> {
+        read.unwrap_or_else(|error| {
+            let sentence = format!("{what} could not be read: {error}");
+            if !self.0.contains(&sentence) {
+                self.0.push(sentence);
+            }
+            Vec::new()
+        })
+    }
+}
+
+/// What one instance says, as it is.
+struct OfInstance<'a> {
+    tenant: &'a Tenant,
+    history: Vec<HistoryRow>,
+    audit: Vec<AuditRow>,
+}
+
+/// Reads and redacts.
+pub(super) async fn everything(sources: &Sources<'_>, wish: &Wish) -> Result<Collected, DiagnosticsError> {
+    let Sources { config, store, .. } = *sources;
+    let most = usize::try_from(wish.limit.saturating_mul(UNPACKED)).unwrap_or(usize::MAX);
+    let mut tails = Vec::new();
+    for path in &wish.logs {
+        let tail = logs::tail(path, most);
+        tails.push(tail.map_err(|source| DiagnosticsError::Log { path: path.clone(), source })?);
+    }
+    let (mut instances, mut unread) = (Vec::new(), Unread::default());
+    for tenant in &sources.tenants {
+        let instance = tenant.id;
+        let filter = HistoryFilter { instance, mac: wish.phone, before: None, limit: CALLS };
+        let history = unread.taken("the redirect history", store.history(filter).await);
+        let mut audit = unread.taken("the audit", store.audit(instance, None, AUDIT_KEPT).await);
+        let of_others = |row: &AuditRow| row.target.parse::<Mac>().is_ok_and(|mac| wish.phone != Some(mac));
+        audit.retain(|row| wish.phone.is_none() || !of_others(row));
+        instances.push(OfInstance { tenant, history, audit });
+    }
+    let (of_phones, phones_left_out) = phones::read(sources, wish, most, &mut unread).await;
+
+    let ids: Vec<_> = sources.tenants.iter().map(|tenant| tenant.id).collect();
+    let known = secrets::known(config, &ids, store, &sources.registry.load());
+    let aliases = match wish.names {
+        true => None,
+        false => {
+            Some(Aliases::new(store.derive_key("diagnostics aliases"), &all_names(sources, &instances, &of_phones))?)
+        }
+    };
+    let redaction = Redaction::new(&known, aliases)?;
+
+    let basic =
+        |name: &str, text: String| Part { name: name.to_owned(), group: Group::Basics, body: Body::Whole(text) };
+    let mut parts = vec![
+        basic("questions.txt", include_str!("questions.txt").to_owned()),
+        basic("version.json", pretty(&redaction, host::host(sources))),
+        basic("process.json", pretty(&redaction, serde_json::to_value(config).unwrap_or_default())),
+        basic("offline-check.txt", findings(sources, &redaction)),
+    ];
+    for (place, of) in instances.iter().enumerate() {
+        parts.extend(of_instance(sources, wish, &redaction, &format!("instance-{}", place + 1), of));
+    }
+    for (place, tail) in tails.into_iter().enumerate() {
+        let mut lines: Vec<String> = tail.lines.iter().map(|line| redaction.text(line)).collect();
+        if tail.is_cut {
+            lines.insert(0, "... older lines were not read".to_owned());
+        }
+        parts.push(Part { name: format!("log-{}.txt", place + 1), group: Group::Logs, body: Body::Lines(lines) });
+    }
+    for of in of_phones {
+        let place = sources.tenants.iter().position(|tenant| tenant.id == of.phone.instance).unwrap_or_default();
+        parts.extend(of.parts(&format!("instance-{}", place + 1), &redaction));
+    }
+    Ok(Collected { parts, redaction, phones_left_out, unread: unread.0 })
+}
+
+/// Everybody and everything that is named anywhere.
+fn all_names(sources: &Sources<'_>, instances: &[OfInstance<'_>], of_phones: &[OfPhone]) -> Names {
+    let Sources { config, store, .. } = *sources;
+    let mut known = Names::default();
+    for phone in store.roster().all() {
+        identifiers::of_phone(&phone, &mut known);
+    }
+    identifiers::of_config(config, &mut known);
+    for of in instances {
+        identifiers::of_settings(&store.layers(of.tenant.id), &mut known);
+        for row in &of.audit {
+            identifiers::of_audit(row, &mut known);
+        }
+    }
+    for prefix in [LEARNED, CONFLICT, "devices.", "frame."] {
+        for (_, _, value) in store.facts_beginning(prefix) {
+            value.split_whitespace().for_each(|url| known.add_host_of(url));
+        }
+    }
+    for said in of_phones.iter().flat_map(|of| &of.events).filter_map(|event| event.said.as_deref()) {
+        identifiers::of_sentence(&serde_json::from_str(said).unwrap_or_default(), &mut known);
+    }
+    known
+}
+
+fn pretty(redaction: &Redaction, value: Value) -> String {
+    serde_json::to_string_pretty(&redaction.value(value)).unwrap_or_default() + "\n"
+}
+
+fn findings(sources: &Sources<'_>, redaction: &Redaction) -> String {
+    let mut text = String::from(
+        "What `gangway check` finds in files and configuration. What it asks PBXs, Devices, redirect services and listeners is \
+         not here: nothing is asked to make a bundle. Its whole output helps, too.\n\n",
+    );
+    for finding in &sources.findings {
+        text.push_str(&redaction.text(finding));
+        text.push('\n');
+    }
+    text
+}
+
+fn of_instance(sources: &Sources<'_>, wish: &Wish, redaction: &Redaction, dir: &str, of: &OfInstance<'_>) -> Vec<Part> {
+    let row = |value: Value| redaction.value(value).to_string();
+    let layers = sources.store.layers(of.tenant.id);
+    let of_others =
+        |scope: &Scope| matches!(scope, Scope::Phone(mac) if wish.phone.is_some_and(|wished| wished != *mac));
+    let settings = layers.rows().iter().filter(|set| !of_others(&set.scope)).map(|set| {
+        // A name nobody knows any more: what it was is not known either.
+        let shown = setting(&set.name).map_or_else(|| "***".to_owned(), |setting| setting.shown(&set.value));
+        row(json!({ "scope": set.scope.to_string(), "name": set.name, "value": shown }))
+    });
+    let history = of.history.iter().map(|call| {
+        let entry = &call.entry;
+        row(json!({
+            "at": entry.at.to_string(), "mac": entry.mac, "vendor": entry.vendor, "command": entry.command,
+            "outcome": entry.outcome, "answer": entry.answer, "took_ms": u64::try_from(entry.took.as_millis()).ok(),
+        }))
+    });
+    let audit = of.audit.iter().map(|deed| {
+        row(json!({
+            "at": deed.at.to_string(), "who": deed.who, "way": deed.way, "source": deed.source, "target": deed.target,
+            "deed": deed.deed,
+        }))
+    });
+    let rows = |name: &str, group: Group, rows: Vec<String>| Part {
+        name: format!("{dir}/{name}"),
+        group,
+        body: Body::Rows(rows),
+    };
+    vec![
+        Part {
+            name: format!("{dir}/instance.json"),
+            group: Group::Basics,
+            body: Body::Whole(pretty(redaction, instance(sources, of.tenant))),
+        },
+        rows("settings.json", Group::Tables, settings.collect()),
+        rows("phones.json", Group::Tables, phones::table(sources, wish, of.tenant).into_iter().map(row).collect()),
+        rows("redirect-history.json", Group::History, history.collect()),
+        rows("who-did-what.json", Group::Audit, audit.collect()),
+    ]
+}
+
+fn instance(sources: &Sources<'_>, tenant: &Tenant) -> Value {
+    let store = sources.store;
+    let learned: serde_json::Map<String, Value> = FACTS
+        .iter()
+        .flat_map(|prefix| store.facts_beginning(prefix))
+        .filter(|(instance, ..)| *instance == tenant.id)
+        .map(|(_, name, value)| (name, Value::String(value)))
+        .collect();
+    // By provider: each has an app object of its own.
+    let registry = sources.registry.load();
+    let providers =
+        registry.vendors().flat_map(|vendor| vendor.providers.iter().map(move |provider| (vendor, provider)));
+    let layers = store.layers(tenant.id);
+    let come_to: serde_json::Map<String, Value> = providers
+        .map(|(vendor, provider)| {
+            let scheme = layers.scheme(&Lookup { vendor: Some(&vendor.name), ..Lookup::instance() });
+            let base = tenant.urls.base(&provider.name, scheme);
+            (provider.name.clone(), json!(base.unwrap_or_else(|why| why.to_string())))
+        })
+        .collect();
+    let live = match &tenant.live {
+        Ok(live) => live.clone(),
+        Err(why) => json!({ "not_known": why }),
+    };
+    json!({
+        "instance": tenant.label,
+        "phones_come_to": come_to,
+        "learned": learned,
+        "passive": store.restoration().and_then(|restoration| restoration.passive_sentence()),
+        "serving_gateway": live,
+    })
+}

@@ -1,0 +1,114 @@
+//! Logs somebody gives along: their end, as far as there may be room for it.
+
+use std::{
+    fs::File,
+    io::{self, Read, Seek, SeekFrom},
+    path::Path,
+    sync::LazyLock,
+};
+
+use regex::Regex;
+
+use crate::base::telemetry::redact;
+
+/// Characters of one line.
+const LINE: usize = 16 * 1024;
+
+/// The end of a log.
+#[derive(Debug, Default)]
+pub struct Tail {
+    /// Its lines, the newest last.
+    pub lines: Vec<String>,
+    /// Whether there was more before them.
+    pub is_cut: bool,
+}
+
+/// The last so many bytes of a file or a pipe, from a line's beginning.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn tail(path: &Path, most: usize) -> io::Result<Tail> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    let mut is_cut = false;
+    // A pipe has no end to go to: it is read through.
+    if let Some(skipped) = length.checked_sub(most as u64).filter(|skipped| *skipped > 0)
+        && file.seek(SeekFrom::Start(skipped)).is_ok()
+    {
+        is_cut = true;
+    }
+    let mut bytes = Vec::new();
+    let mut piece = vec![0; 64 * 1024];
+    loop {
+        let read = match file.read(&mut piece) {
+            Ok(0) => break,
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        bytes.extend_from_slice(piece.get(..read).unwrap_or_default());
+        if bytes.len() > 2 * most {
+            bytes.drain(..bytes.len() - most);
+            is_cut = true;
+        }
+    }
+    if bytes.len() > most {
+        bytes.drain(..bytes.len() - most);
+        is_cut = true;
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    let mut lines: Vec<String> = text.lines().map(readable).collect();
+    if is_cut && lines.len() > 1 {
+        // Half a line.
+        lines.remove(0);
+    }
+    Ok(Tail { lines, is_cut })
+}
+
+/// Without colours, without the tokens in paths, and not longer than anybody reads.
+fn readable(line: &str) -> String {
+    static COLOURS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new("\u{1b}\\[[0-9;]*[A-Za-z]").ok());
+    let plain = COLOURS.as_ref().map_or(line.into(), |colours| colours.replace_all(line, ""));
+    let line = redact::path(&plain);
+    match line.get(..line.floor_char_boundary(LINE)) {
+        Some(short) if short.len() < line.len() => format!("{short} ... ({} bytes)", line.len()),
+        _ => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(text: &str) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        file
+    }
+
+    #[test]
+    fn the_end_of_a_log_begins_with_a_line() {
+        let text: String = (0..1000).map(|number| format!("line {number}\n")).collect();
+        let file = written(&text);
+        let all = tail(file.path(), 1 << 20).unwrap();
+        assert_eq!((all.lines.len(), all.is_cut), (1000, false));
+        let end = tail(file.path(), 100).unwrap();
+        assert!(end.is_cut && end.lines.len() < 12, "{end:?}");
+        assert_eq!(end.lines.first().unwrap(), "line 989");
+        assert_eq!(end.lines.last().unwrap(), "line 999");
+    }
+
+    #[test]
+    fn what_has_no_length_is_read_through() {
+        let zeros = tail(Path::new("/proc/self/status"), 64).unwrap();
+        assert!(zeros.is_cut && !zeros.lines.is_empty());
+    }
+
+    #[test]
+    fn colours_and_tokens_are_taken_out_and_lines_end() {
+        let file = written(&format!("\u{1b}[2mGET\u{1b}[0m /d/i/phone/t0ken/x.cfg\n{}\n", "x".repeat(LINE + 9)));
+        let read = tail(file.path(), 1 << 20).unwrap().lines;
+        assert_eq!(read[0], "GET /d/i/phone/***/x.cfg");
+        assert!(read[1].len() < LINE + 40 && read[1].ends_with("bytes)"));
+    }
+}

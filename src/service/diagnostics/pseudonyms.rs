@@ -1,0 +1,287 @@
+//! Aliases in place of whom and what a bundle must not name: the same one for the same original in every bundle of a
+//! gateway, from a keyed hash, so that nobody without the gateway's key can try names against it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::LazyLock,
+};
+
+use gangway_base::mac::Mac;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use regex::Regex;
+use sha2::Sha256;
+
+use super::{
+    escapings::{ends_an_escape, spellings_in_any_case},
+    matcher::{Search, Span, Where, stands_alone},
+};
+
+/// What an original is. The alias begins with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// A login: a user's, a service account's.
+    User,
+    /// A long name, the label of a key.
+    Name,
+    /// What is dialled.
+    Number,
+    /// A MAC address, in any spelling.
+    Phone,
+    /// A name of a host or a domain.
+    Host,
+}
+
+impl Kind {
+    /// All of them.
+    #[cfg(test)]
+    pub const ALL: [Self; 5] = [Self::User, Self::Name, Self::Number, Self::Phone, Self::Host];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Name => "name",
+            Self::Number => "number",
+            Self::Phone => "phone",
+            Self::Host => "host",
+        }
+    }
+}
+
+/// The originals that are known, in lower case, each with the ways in which it is written. What kind it was first counts.
+#[derive(Debug, Default)]
+pub struct Names(BTreeMap<String, (Kind, BTreeSet<String>)>);
+
+impl Names {
+    /// Adds an original. Addresses are none; a MAC is a phone whatever it is called; a host brings its domain.
+    pub fn add(&mut self, kind: Kind, text: &str) {
+        let text = text.trim();
+        if text.is_empty() {
+            return;
+        }
+        if let Ok(mac) = text.parse::<Mac>() {
+            let digits = mac.to_string();
+            self.insert(Kind::Phone, &digits);
+            let (first, last) = digits.split_at(digits.len() / 2);
+            let halves = format!("{first}-{last}");
+            if let Some((_, ways)) = self.0.get_mut(&digits) {
+                ways.insert(halves);
+            }
+            return;
+        }
+        if kind != Kind::Host {
+            self.insert(kind, text);
+            return;
+        }
+        let host = text.trim_end_matches('.');
+        if host.is_empty() || host.parse::<IpAddr>().is_ok() || host.eq_ignore_ascii_case("localhost") {
+            return;
+        }
+        if let Some((_, domain)) = host.split_once('.').filter(|(_, domain)| domain.contains('.')) {
+            self.insert(Kind::Host, domain);
+        }
+        self.insert(Kind::Host, host);
+    }
+
+    fn insert(&mut self, kind: Kind, text: &str) {
+        let (_, ways) = self.0.entry(text.to_lowercase()).or_insert_with(|| (kind, BTreeSet::new()));
+        ways.insert(text.to_owned());
+    }
+
+    /// Adds the host of a URL, or of `host:port`.
+    pub fn add_host_of(&mut self, text: &str) {
+        let authority = text.split_once("://").map_or(text, |(_, rest)| rest);
+        let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
+        let host = authority.rsplit('@').next().unwrap_or_default();
+        let is_v6 = host.starts_with('[') || host.matches(':').count() > 1;
+        if !is_v6 {
+            self.add(Kind::Host, host.split(':').next().unwrap_or_default());
+        }
+    }
+
+    /// All of them, in lower case.
+    #[cfg(test)]
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Kind)> {
+        self.0.iter().map(|(text, (kind, _))| (text.as_str(), *kind))
+    }
+}
+
+/// Puts aliases in place of originals.
+pub struct Aliases {
+    key: [u8; 32],
+    search: Search<usize>,
+    aliases: Vec<(Kind, String)>,
+}
+
+/// Every spelling of what may be a MAC address; bare digits are judged by their number afterwards.
+static MACS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(
+        "(?i)[0-9a-f]{2}(?:[:-][0-9a-f]{2}){5}|[0-9a-f]{2}(?:%3a[0-9a-f]{2}){5}|[0-9a-f]{4}[.][0-9a-f]{4}[.][0-9a-f]{4}\
+         |[0-9a-f]{6}-[0-9a-f]{6}|[0-9a-f]{12,}",
+    )
+    .ok()
+});
+
+impl Aliases {
+    /// For these originals, and every MAC address there is.
+    ///
+    /// # Errors
+    /// When they are too many for the memory a search may take.
+    pub fn new(key: [u8; 32], names: &Names) -> Result<Self, aho_corasick::BuildError> {
+        let mut aliases = Vec::new();
+        let mut texts = Vec::new();
+        for (place, (text, (kind, ways))) in names.0.iter().enumerate() {
+            let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+            let counts = match kind {
+                Kind::Phone => Where::Anywhere,
+                _ if is_number => Where::Number,
+                _ => Where::Word,
+            };
+            aliases.push((*kind, alias(&key, *kind, text)));
+            let spellings: BTreeSet<String> = ways.iter().flat_map(|way| spellings_in_any_case(way)).collect();
+            texts.extend(spellings.into_iter().map(|spelling| (spelling, counts, place)));
+        }
+        Ok(Self { key, search: Search::new(texts, true)?, aliases })
+    }
+
+    /// The alias of one original, whether it was named before or not.
+    #[must_use]
+    pub fn of(&self, kind: Kind, text: &str) -> String {
+        alias(&self.key, kind, &text.trim().to_lowercase())
+    }
+
+    /// Where originals stand, and the alias of each.
+    pub(super) fn spans(&self, text: &str) -> Vec<Span<String>> {
+        let named = self.search.spans(text).into_iter().filter_map(|span| {
+            let (kind, alias) = self.aliases.get(span.meaning)?;
+            let start = if *kind == Kind::Host { start_of_host(text, span.range.start) } else { span.range.start };
+            let range = start..span.range.end;
+            let alias = match start == span.range.start {
+                true => alias.clone(),
+                // Another host of a known domain.
+                false => self.of(Kind::Host, text.get(range.clone())?),
+            };
+            Some(Span { range, meaning: alias })
+        });
+        let mut spans: Vec<_> = named.collect();
+        spans.extend(self.macs(text));
+        spans
+    }
+
+    /// Addresses of phones nobody knows.
+    fn macs(&self, text: &str) -> Vec<Span<String>> {
+        let Some(macs) = &*MACS else { return Vec::new() };
+        let judged = macs.find_iter(text).filter_map(|found| {
+            let mut range = found.range();
+            let is_bare = found.as_str().bytes().all(|byte| byte.is_ascii_hexdigit());
+            // The digits of an escape before them are not theirs.
+            let behind = range.start + 2;
+            if is_bare && range.len() == 14 && text.get(..behind).is_some_and(ends_an_escape) {
+                range.start = behind;
+            }
+            // Digits with few separators or none also stand in times, hashes and numbers.
+            let few = is_bare || range.len() <= 14;
+            let in_halves = range.len() == 13;
+            if few && !stands_alone(text, &range)
+                || is_bare && range.len() != 12
+                || in_halves && !found.as_str().contains(|c: char| c.is_ascii_alphabetic())
+            {
+                return None;
+            }
+            let spelled = text.get(range.clone())?.to_lowercase().replace("%3a", ":");
+            let mac: Mac = spelled.parse().ok()?;
+            Some(Span { range, meaning: self.of(Kind::Phone, &mac.to_string()) })
+        });
+        judged.collect()
+    }
+}
+
+/// Where the name of a host begins that ends with what was found.
+fn start_of_host(text: &str, found: usize) -> usize {
+    let before = text.get(..found).unwrap_or_default();
+    if !before.ends_with('.') {
+        return found;
+    }
+    let label = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let mut start = before.trim_end_matches(label).len();
+    if before.get(start..start + 2).is_some() && before.get(..start).is_some_and(|text| text.ends_with('%')) {
+        start += 2;
+    }
+    // A sentence may end with a dot and go on with the name.
+    if before.get(start..).is_some_and(|labels| labels.trim_matches('.').is_empty()) { found } else { start }
+}
+
+/// 40 bits of a keyed hash in base32.
+fn alias(key: &[u8; 32], kind: Kind, text: &str) -> String {
+    const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+    let word = kind.word();
+    // HMAC takes keys of any length: the error cannot occur.
+    let Ok(mut hmac) = Hmac::<Sha256>::new_from_slice(key) else { return word.to_owned() };
+    hmac.update(word.as_bytes());
+    hmac.update(&[0]);
+    hmac.update(text.as_bytes());
+    let hash = hmac.finalize().into_bytes();
+    let bits = hash.iter().take(5).fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
+    let digits = (0..8).rev().map(|place| {
+        let index = usize::try_from(bits >> (5 * place) & 31).unwrap_or_default();
+        char::from(ALPHABET[index])
+    });
+    format!("{word}-{}", digits.collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: [u8; 32] = [7; 32];
+
+    #[test]
+    fn one_original_has_one_alias_in_every_spelling() {
+        let aliases = Aliases::new(KEY, &Names::default()).unwrap();
+        let text = "80:5e:c0:12:34:56 80-5E-C0-12-34-56 805e.c012.3456 805ec0-123456 805EC0123456 /805ec0123456.cfg \
+                    80%3A5e%3ac0%3A12%3A34%3A56 x%2F805ec0123456";
+        let spans = aliases.spans(text);
+        assert_eq!(spans.len(), 8, "{spans:?}");
+        assert!(spans.iter().all(|span| span.meaning == aliases.of(Kind::Phone, "805ec0123456")), "{spans:?}");
+        assert!(aliases.spans("d5b1f5c0805ec0123456aa 0123456789ab7 10:11:12 2001:db8::1").is_empty());
+        assert!(aliases.spans("x-20261121-180314.zip 261121-180314 a00413.c012.3456").is_empty());
+    }
+
+    #[test]
+    fn another_key_or_kind_makes_another_alias() {
+        let of = |key, kind| alias(&key, kind, "anna");
+        assert_eq!(of(KEY, Kind::User), of(KEY, Kind::User));
+        assert_ne!(of(KEY, Kind::User), of([8; 32], Kind::User));
+        assert_ne!(of(KEY, Kind::User)[5..], of(KEY, Kind::Name)[5..]);
+        assert_eq!(of(KEY, Kind::Host).len(), "host-".len() + 8);
+    }
+
+    #[test]
+    fn hosts_of_a_domain_are_hosts_of_the_customer() {
+        let mut names = Names::default();
+        names.add(Kind::Host, "pbx.example.com");
+        for none in ["192.0.2.1", "::1", "localhost", " "] {
+            names.add(Kind::Host, none);
+        }
+        names.add_host_of("https://user:p@gw.customer.net:8443/d/i/");
+        names.add_host_of("[2001:db8::1]:80");
+        let known: Vec<&str> = names.iter().map(|(text, _)| text).collect();
+        assert_eq!(known, ["customer.net", "example.com", "gw.customer.net", "pbx.example.com"]);
+        let aliases = Aliases::new(KEY, &names).unwrap();
+        let hosts = |text: &str| -> Vec<String> {
+            super::super::matcher::leftmost_longest(aliases.spans(text))
+                .iter()
+                .map(|span| text[span.range.clone()].to_owned())
+                .collect()
+        };
+        assert_eq!(
+            hosts("at PBX.Example.com, mail.example.com: down. example.com"),
+            ["PBX.Example.com", "mail.example.com", "example.com"]
+        );
+        assert_eq!(hosts("sip%3Aanna%40pbx.example.com"), ["pbx.example.com"]);
+        assert_eq!(
+            hosts("https://x.customer.net/example.com/gangway example.community"),
+            ["x.customer.net", "example.com"]
+        );
+    }
+}

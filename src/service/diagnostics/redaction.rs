@@ -1,0 +1,204 @@
+//! The last thing every text of a bundle goes through: secrets that are known are blotted out, originals get aliases.
+//!
+//! Secrets are masked by their kind where they are shown (settings, configuration, files); this is the net below, which
+//! also catches what a log from elsewhere may hold.
+
+use gangway_base::secret::Secret;
+use serde_json::Value;
+
+use super::{
+    escapings::spellings,
+    matcher::{Search, Span, Where, leftmost_longest},
+    pseudonyms::{Aliases, Kind},
+};
+use crate::base::telemetry::redact;
+
+/// Shorter secrets stand everywhere by chance.
+const SHORTEST: usize = 4;
+/// From so many characters on a secret is blotted out in the middle of a word, too.
+const LONG: usize = 8;
+const BLOT: &str = "***";
+
+/// What is taken out of a bundle.
+pub struct Redaction {
+    secrets: Search<()>,
+    aliases: Option<Aliases>,
+}
+
+impl Redaction {
+    /// Blots out these secrets; without `aliases` names stay.
+    ///
+    /// # Errors
+    /// When they are too many for the memory a search may take.
+    pub fn new(secrets: &[Secret], aliases: Option<Aliases>) -> Result<Self, aho_corasick::BuildError> {
+        let texts = secrets.iter().map(Secret::expose).filter(|secret| secret.len() >= SHORTEST).flat_map(|secret| {
+            let place = if secret.len() >= LONG { Where::Anywhere } else { Where::Word };
+            spellings(secret).into_iter().map(move |spelling| (spelling, place, ()))
+        });
+        Ok(Self { secrets: Search::new(texts, false)?, aliases })
+    }
+
+    /// The text without them.
+    #[must_use]
+    pub fn text(&self, text: &str) -> String {
+        // Credentials and tokens in URLs, whoever's.
+        let text = &redact::urls(text);
+        let mut spans = self.blots(text);
+        if let Some(aliases) = &self.aliases {
+            let free = aliases.spans(text).into_iter().filter(|span| {
+                let place = spans.partition_point(|blot| blot.range.end <= span.range.start);
+                spans.get(place).is_none_or(|blot| blot.range.start >= span.range.end)
+            });
+            let free = leftmost_longest(free.collect());
+            spans.extend(free);
+            spans.sort_by_key(|span| span.range.start);
+        }
+        let mut out = String::with_capacity(text.len());
+        let mut done = 0;
+        for span in spans {
+            out.push_str(text.get(done..span.range.start).unwrap_or_default());
+            out.push_str(&span.meaning);
+            done = span.range.end;
+        }
+        out.push_str(text.get(done..).unwrap_or_default());
+        out
+    }
+
+    /// Every secret, those that overlap as one.
+    fn blots(&self, text: &str) -> Vec<Span<String>> {
+        let mut found = self.secrets.spans(text);
+        found.sort_by_key(|span| span.range.start);
+        let mut blots: Vec<Span<String>> = Vec::new();
+        for span in found {
+            match blots.last_mut() {
+                Some(last) if span.range.start < last.range.end => {
+                    last.range.end = last.range.end.max(span.range.end);
+                }
+                _ => blots.push(Span { range: span.range, meaning: BLOT.to_owned() }),
+            }
+        }
+        blots
+    }
+
+    /// The same of every text in it.
+    #[must_use]
+    pub fn value(&self, value: Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.text(&text)),
+            Value::Array(list) => list.into_iter().map(|value| self.value(value)).collect(),
+            Value::Object(object) => object.into_iter().map(|(name, value)| (name, self.value(value))).collect(),
+            other => other,
+        }
+    }
+
+    /// How something is called in the bundle.
+    #[must_use]
+    pub fn called(&self, kind: Kind, text: &str) -> String {
+        match &self.aliases {
+            Some(aliases) => aliases.of(kind, text),
+            None => text.to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+
+    use proptest::prelude::*;
+    use regex::Regex;
+
+    use super::*;
+    use crate::service::diagnostics::pseudonyms::Names;
+
+    fn redaction(secrets: &[&str], names: &[(Kind, String)]) -> Redaction {
+        let mut known = Names::default();
+        for (kind, text) in names {
+            known.add(*kind, text);
+        }
+        let secrets: Vec<Secret> = secrets.iter().map(|secret| Secret::new(*secret)).collect();
+        Redaction::new(&secrets, Some(Aliases::new([1; 32], &known).unwrap())).unwrap()
+    }
+
+    /// A text without what was put in.
+    fn without_aliases(text: &str) -> String {
+        static ALIAS: LazyLock<Regex> =
+            LazyLock::new(|| Regex::new("(user|name|number|phone|host)-[a-z2-7]{8}").unwrap());
+        ALIAS.replace_all(text, "\u{1}").into_owned()
+    }
+
+    #[test]
+    fn secrets_go_before_names_and_names_get_aliases() {
+        let names = [(Kind::User, "anna".to_owned()), (Kind::Name, "Anna Muster".to_owned())];
+        let redaction = redaction(&["anna-hunter2", "1234"], &names);
+        let alias = |kind, text| redaction.called(kind, text);
+        let (user, name) = (alias(Kind::User, "anna"), alias(Kind::Name, "anna muster"));
+        assert_eq!(
+            redaction.text("anna: Anna Muster, xanna-hunter2x PIN 1234 12345 https://u:p@h/phone/tok/f"),
+            format!("{user}: {name}, x***x PIN *** 12345 https://***@h/phone/***/f")
+        );
+        let value = serde_json::json!({ "anna": ["anna", 1234, { "x": "ANNA" }] });
+        assert_eq!(redaction.value(value), serde_json::json!({ "anna": [user, 1234, { "x": user }] }));
+    }
+
+    #[test]
+    fn with_names_only_secrets_go() {
+        let redaction = Redaction::new(&[Secret::new("hunter22")], None).unwrap();
+        assert_eq!(redaction.text("anna 805ec0123456 hunter22"), "anna 805ec0123456 ***");
+    }
+
+    fn original() -> impl Strategy<Value = (Kind, String)> {
+        let text = prop_oneof![
+            "[a-z]{1,8}(\\.[a-z]{1,6})?",
+            "[A-ZÄÖa-zéß]{1,8} [A-Za-zü&<>\"']{1,8}",
+            "[0-9]{1,6}",
+            "[a-z]{2,6}\\.[a-z]{2,6}\\.(com|net)",
+            "805ec0[0-9a-f]{6}",
+            "[王芳李]{2,3}",
+        ];
+        (prop::sample::select(Kind::ALL.to_vec()), text)
+    }
+
+    /// How something writes it.
+    fn written(text: &str, way: u8) -> String {
+        let mac = text.parse::<gangway_base::mac::Mac>().ok();
+        match (way % 7, mac) {
+            (0, Some(mac)) => mac.spelled(":"),
+            (1, Some(mac)) => mac.spelled("-").to_lowercase(),
+            (2, Some(mac)) => mac.spelled(":").replace(':', "%3A"),
+            (0, None) => text.to_uppercase(),
+            (1, None) => serde_json::to_string(text).unwrap(),
+            (2, None) => url::form_urlencoded::byte_serialize(text.as_bytes()).collect(),
+            (3, _) => quick_xml::escape::escape(text).into_owned(),
+            (4, _) => format!("{text:?}"),
+            _ => text.to_owned(),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_original_is_left(
+            originals in prop::collection::vec(original(), 1..8),
+            said in prop::collection::vec((any::<prop::sample::Index>(), 0..7_u8, "[=<>\"'/,;(\\[]{1,3}"), 1..20),
+        ) {
+            let redaction = redaction(&[], &originals);
+            let mut text = String::new();
+            for (which, way, between) in &said {
+                text += &written(&which.get(&originals).1, *way);
+                text += between;
+            }
+            let left = without_aliases(&redaction.text(&text)).to_lowercase();
+            // Nothing but what stood between is left.
+            prop_assert!(!left.contains(char::is_alphanumeric), "{:?} left of {:?}", left, text);
+            for (_, original) in &originals {
+                prop_assert!(!left.contains(&original.to_lowercase()), "{original} in {left}");
+            }
+        }
+
+        #[test]
+        fn no_text_makes_it_fall(text: String, names in prop::collection::vec(("\\PC{1,6}", 0..5_usize), 0..4)) {
+            let names: Vec<_> = names.into_iter().map(|(text, kind)| (Kind::ALL[kind], text)).collect();
+            let _ = redaction(&["\u{e9}secret"], &names).text(&text);
+        }
+    }
+}

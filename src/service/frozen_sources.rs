@@ -1,0 +1,33 @@
+//! The sources of requests: whose freeze an administrator ends.
+
+use std::net::IpAddr;
+
+use gangway_wire::appws::Envelope;
+use serde::Deserialize;
+
+use super::{
+    Deps, audit,
+    response::{Answer, one, read, result},
+    text::Text,
+};
+use crate::service::caller::Person;
+
+#[derive(Deserialize)]
+struct Thaw {
+    address: String,
+}
+
+/// The answer to `Thaw`: whether a source with this address was frozen.
+///
+/// # Errors
+/// When the address is none, or the audit cannot be written.
+pub async fn thaw(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
+    let wish: Thaw = read(message)?;
+    let Ok(address) = wish.address.trim().parse::<IpAddr>() else {
+        let address: String = wish.address.chars().take(60).collect();
+        return Err(Text::new("bad-address").with("address", address).into());
+    };
+    let address = address.to_canonical();
+    audit::entry(&deps.store, person, &address.to_string(), &format!("end the freeze of {address}")).await?;
+    one(result(message).field("thawed", (deps.thaw)(person.instance.id, address)))
+}

@@ -1,0 +1,315 @@
+//! Many phones at once: a file is taken in pieces, checked, and provisioned line by line with codes from Devices. An
+//! import goes on when its page goes away; one per instance at a time.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use futures_util::StreamExt;
+use gangway_wire::appws::{Envelope, devices::Category, envelope::Outgoing};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
+
+use super::{
+    Deps, Desk, audit, audit_texts,
+    import_check::{Checked, Line, changes_nothing, check},
+    provisioning_codes,
+    response::{Answer, Problem, clip, list, one, read, result},
+    text::Text,
+};
+use crate::{
+    base::failpoint::{CrashPoint, pass},
+    pbx::user_objects::{PbxError, UserKey},
+    phone::instance::InstanceId,
+    provision::ProvisionRequest,
+    service::caller::Person,
+};
+
+/// Bytes of a file.
+pub const MOST_BYTES: usize = 8 << 20;
+/// Phones that are provisioned at the same time.
+const AT_ONCE: usize = 8;
+/// Failed lines a page is told of while an import runs.
+const FAILURES: usize = 100;
+
+#[derive(Deserialize)]
+struct Piece {
+    #[serde(default)]
+    data: String,
+    #[serde(default)]
+    last: bool,
+}
+
+#[derive(Deserialize)]
+struct Start {
+    #[serde(default)]
+    category: Option<String>,
+    #[serde(default)]
+    rollout: bool,
+}
+
+/// A file on its way, then checked. It may hold users' passwords.
+#[derive(Default)]
+pub struct Upload {
+    bytes: Zeroizing<Vec<u8>>,
+    checked: Option<Checked>,
+}
+
+impl Upload {
+    /// The answer to `ImportData`.
+    ///
+    /// # Errors
+    /// When the piece is no base64, or the file too long.
+    pub fn take(&mut self, deps: &Deps, instance: InstanceId, message: &Envelope) -> Answer {
+        let piece: Piece = read(message)?;
+        let bytes = BASE64_STANDARD.decode(&piece.data).map(Zeroizing::new).map_err(|error| {
+            self.bytes.clear();
+            Problem::from(Text::new("bad-request").with("sentence", error.to_string()))
+        })?;
+        if self.bytes.len() + bytes.len() > MOST_BYTES {
+            self.bytes.clear();
+            return Err(Text::new("import.too-large").into());
+        }
+        self.checked = None;
+        self.bytes.extend_from_slice(&bytes);
+        if !piece.last {
+            return one(result(message));
+        }
+        let bytes = std::mem::take(&mut self.bytes);
+        self.whole(deps, instance, &bytes, message)
+    }
+
+    /// Checks a file that is there as a whole.
+    ///
+    /// # Errors
+    /// When it is too long.
+    pub fn whole(&mut self, deps: &Deps, instance: InstanceId, bytes: &[u8], message: &Envelope) -> Answer {
+        if bytes.len() > MOST_BYTES {
+            return Err(Text::new("import.too-large").into());
+        }
+        let checked = check(deps, instance, bytes);
+        let errors: Vec<Value> = checked
+            .errors
+            .iter()
+            .map(|error| json!({ "line": error.line, "field": error.field, "text": error.text }))
+            .collect();
+        let answer = result(message)
+            .field("lines", checked.lines.len() + checked.wrong)
+            .field("good", checked.lines.len())
+            .field("known", checked.lines.iter().filter(|line| line.known).count())
+            .field("wrong", checked.wrong)
+            .field("truncated", checked.wrong > checked.errors.len())
+            .field("ignored", &checked.ignored);
+        self.checked = Some(checked);
+        list(answer, "errors", &errors)
+    }
+}
+
+/// The imports of all instances: the running one, or the last.
+#[derive(Default)]
+pub struct Imports(Mutex<HashMap<InstanceId, Arc<Import>>>);
+
+struct Import {
+    stop: CancellationToken,
+    progress: Mutex<Progress>,
+}
+
+#[derive(Default)]
+struct Progress {
+    of: usize,
+    changed: usize,
+    unchanged: usize,
+    failed: usize,
+    failures: Vec<Value>,
+    finished: bool,
+}
+
+impl Imports {
+    fn lock(&self) -> MutexGuard<'_, HashMap<InstanceId, Arc<Import>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How far the import of an instance is.
+    #[must_use]
+    pub fn state(&self, instance: InstanceId) -> Value {
+        let Some(import) = self.lock().get(&instance).map(Arc::clone) else { return json!({ "of": 0, "done": 0 }) };
+        let progress = import.lock();
+        json!({
+            "of": progress.of,
+            "done": progress.changed + progress.unchanged + progress.failed,
+            "changed": progress.changed,
+            "unchanged": progress.unchanged,
+            "failed": progress.failed,
+            "errors": progress.failures,
+            "finished": progress.finished,
+        })
+    }
+
+    /// Ends the import of an instance after the lines under way.
+    pub fn stop(&self, instance: InstanceId) {
+        if let Some(import) = self.lock().get(&instance) {
+            import.stop.cancel();
+        }
+    }
+
+    /// Enters a new one unless one is running.
+    fn enter(&self, instance: InstanceId, of: usize) -> Result<Arc<Import>, Problem> {
+        let mut imports = self.lock();
+        if imports.get(&instance).is_some_and(|import| !import.lock().finished) {
+            return Err(Text::new("import.running").into());
+        }
+        let progress = Mutex::new(Progress { of, ..Progress::default() });
+        let import = Arc::new(Import { stop: CancellationToken::new(), progress });
+        imports.insert(instance, Arc::clone(&import));
+        Ok(import)
+    }
+}
+
+impl Import {
+    fn lock(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn done(&self, line: &Line, outcome: Result<bool, Text>) {
+        let mut progress = self.lock();
+        match outcome {
+            Ok(true) => progress.changed += 1,
+            Ok(false) => progress.unchanged += 1,
+            Err(text) => {
+                progress.failed += 1;
+                if progress.failures.len() < FAILURES {
+                    let text = Text::new("import.failed").with("sentence", clip(&text.english(), 200));
+                    progress.failures.push(json!({ "line": line.line, "field": "", "text": text }));
+                }
+            }
+        }
+    }
+}
+
+/// The state as members of a message.
+#[must_use]
+pub fn progress(message: Outgoing, state: &Value) -> String {
+    let members = state.as_object().into_iter().flatten();
+    members.fold(message, |message, (name, value)| message.field(name, value)).text()
+}
+
+/// Carries `ImportStart` out.
+///
+/// # Errors
+/// When no file was checked, one is being imported, or Devices gives no codes.
+pub async fn start(
+    desk: &Desk,
+    person: &Arc<Person>,
+    upload: &mut Upload,
+    message: &Envelope,
+) -> Result<String, Problem> {
+    let request: Start = read(message)?;
+    let instance = person.instance.id;
+    let lines = match &upload.checked {
+        Some(checked) => checked.lines.clone(),
+        None => return Err(Text::new("import.nothing").into()),
+    };
+    // Of lines that change nothing none needs a category, and Devices need not be there.
+    let categories = match lines.iter().all(|line| line.known) {
+        true => Vec::new(),
+        false => {
+            let categories = provisioning_codes::categories(&desk.0.deps, instance).await?;
+            if let Some(chosen) = request.category.as_deref().filter(|chosen| !chosen.is_empty()) {
+                provisioning_codes::pick(&categories, Some(chosen), None)?;
+            }
+            categories
+        }
+    };
+    audit::entry(&desk.0.deps.store, person, "", &format!("import {} lines", lines.len())).await?;
+    let import = desk.0.imports.enter(instance, lines.len())?;
+    upload.checked = None;
+    let answer = result(message).field("lines", lines.len()).text();
+    let work = Work { desk: desk.clone(), person: Arc::clone(person), request, categories };
+    desk.spawn("admin import", work.carry_out(import, lines));
+    Ok(answer)
+}
+
+/// Carries `ImportStop` out.
+///
+/// # Errors
+/// When it cannot be written down.
+pub async fn stop(desk: &Desk, person: &Person) -> Result<(), Problem> {
+    audit::entry(&desk.0.deps.store, person, "", "end the import").await?;
+    desk.0.imports.stop(person.instance.id);
+    Ok(())
+}
+
+struct Work {
+    desk: Desk,
+    person: Arc<Person>,
+    request: Start,
+    categories: Vec<Category>,
+}
+
+impl Work {
+    async fn carry_out(self, import: Arc<Import>, lines: Vec<Line>) {
+        let tasks = self.desk.0.deps.tasks.clone();
+        let (work, stop) = (&self, &import.stop);
+        let all = futures_util::stream::iter(lines)
+            .take_while(|_| std::future::ready(!stop.is_cancelled() && !tasks.is_stopping()))
+            .for_each_concurrent(AT_ONCE, |line| {
+                let import = &import;
+                async move { import.done(&line, work.line(&line).await) }
+            });
+        tokio::select! {
+            () = all => {}
+            // What was sent is not taken back; the same file again goes on with the rest.
+            () = tasks.stopping() => {}
+        }
+        let mut progress = import.lock();
+        progress.finished = true;
+        tracing::info!(instance = %self.person.instance.label(), changed = progress.changed, unchanged = progress.unchanged, failed = progress.failed, "an import has ended");
+    }
+
+    /// Whether something was changed.
+    async fn line(&self, line: &Line) -> Result<bool, Text> {
+        let deps = &self.desk.0.deps;
+        let instance = self.person.instance.id;
+        let known = deps.store.roster().by_mac(instance, line.mac);
+        if known.as_ref().is_some_and(|phone| changes_nothing(line, phone)) {
+            return Ok(false);
+        }
+        let own = known.as_ref().and_then(|phone| phone.category.as_deref());
+        let chosen = line.category.as_deref().or(self.request.category.as_deref());
+        let refused = |problem: Problem| problem.text;
+        let category = provisioning_codes::pick(&self.categories, chosen, own).map_err(refused)?;
+        // A code is not spent on somebody who does not exist; what else a PBX lacks is said in the record.
+        let key = UserKey { guid: None, h323: line.user.clone() };
+        if let Err(error @ PbxError::UserNotFound) = deps.pbx.user(instance, key).await {
+            return Err(Text::said(error));
+        }
+        let code = provisioning_codes::fetch(deps, instance, &category, Some(&line.user), self.request.rollout).await;
+        pass(CrashPoint::ImportCodeCame).await;
+        let request = ProvisionRequest {
+            instance,
+            provider: line.provider.clone(),
+            mac: line.mac,
+            code: code.map_err(refused)?,
+            hwid: line.hwid.clone(),
+            username: line.user.clone(),
+            cn: line.name.clone(),
+            password: line.password.clone(),
+            domain: line.domain.clone(),
+            dns: line.pbx.clone(),
+        };
+        let outcome = deps.provisioning.request(request).await;
+        pass(CrashPoint::ImportLineDone).await;
+        if let Some(phone) = deps.store.roster().by_mac(instance, line.mac) {
+            let deed = audit_texts::IMPORTED.with("user", line.user.clone()).with("line", line.line);
+            if let Err(error) = audit::event(&deps.store, &self.person, phone.id, &deed).await {
+                tracing::error!(%error, "an import could not be written down");
+            }
+            pass(CrashPoint::ImportLineWritten).await;
+        }
+        outcome.map(|()| true).map_err(Text::said)
+    }
+}

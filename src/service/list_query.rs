@@ -1,0 +1,287 @@
+//! What a list is to show, and in which order.
+
+use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
+
+use gangway_base::mac::Mac;
+use serde::Deserialize;
+
+use super::{
+    device_row::{Row, Search},
+    diagnosis::Stage,
+};
+use crate::phone::{
+    facet::{DevicesState, RedirectState, RegistrationState, RequestState, UserObjectState, Wanted},
+    record::PhoneId,
+};
+
+/// `query` of a `Devices` request. Unknown words in lists match nothing.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Wish {
+    search: String,
+    vendors: Vec<String>,
+    stages: Vec<String>,
+    states: States,
+    stuck: bool,
+    overdue: bool,
+    removed: bool,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct States {
+    device_config: Vec<String>,
+    redirect: Vec<String>,
+    requests: Vec<String>,
+    flags: Vec<String>,
+    registered: Vec<String>,
+    wanted: Vec<String>,
+}
+
+/// A [`Wish`], made ready to be asked of every row.
+#[derive(Debug, Clone, Default)]
+pub struct Query {
+    search: Search,
+    wish: Wish,
+    stages: Option<Vec<Stage>>,
+}
+
+impl From<Wish> for Query {
+    fn from(wish: Wish) -> Self {
+        let stages =
+            (!wish.stages.is_empty()).then(|| wish.stages.iter().filter_map(|word| Stage::parse(word)).collect());
+        Self { search: Search::new(&wish.search), wish, stages }
+    }
+}
+
+fn among(list: &[String], word: &str) -> bool {
+    list.is_empty() || list.iter().any(|known| known == word)
+}
+
+impl Query {
+    /// Whether the list shows this row.
+    #[must_use]
+    pub fn matches(&self, row: &Row) -> bool {
+        let (wish, states, phone) = (&self.wish, &self.wish.states, &*row.phone);
+        let devices: DevicesState = phone.devices.state;
+        let redirect: RedirectState = phone.redirect.state;
+        let requests: RequestState = phone.request.state;
+        let wanted: Wanted = phone.wanted;
+        (wish.removed || phone.buried.is_none())
+            && (!wish.stuck || row.stage == Stage::Stuck)
+            && (!wish.overdue || row.stage == Stage::Overdue)
+            && self.stages.as_ref().is_none_or(|stages| stages.contains(&row.stage))
+            && among(&wish.vendors, &phone.vendor)
+            && among(&states.device_config, devices.as_str())
+            && among(&states.redirect, redirect.as_str())
+            && among(&states.requests, requests.as_str())
+            && among(&states.wanted, wanted.as_str())
+            && among(&states.flags, row.flags().map_or("", |facet| UserObjectState::as_str(facet.state)))
+            && among(&states.registered, row.registered().map_or("", |facet| RegistrationState::as_str(facet.state)))
+            && row.matches(&self.search)
+    }
+}
+
+/// By what rows are sorted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum By {
+    #[default]
+    Mac,
+    Name,
+    User,
+    Vendor,
+    Model,
+    Firmware,
+    Address,
+    Category,
+    Stage,
+    DeviceConfig,
+    Redirect,
+    Requests,
+    Flags,
+    Registered,
+    LastRequest,
+    Delivered,
+    Created,
+}
+
+/// `sort` of a `Devices` request.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Sort {
+    /// The column.
+    pub by: By,
+    /// Largest first.
+    pub descending: bool,
+}
+
+/// The place of a row in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    number: i64,
+    text: Arc<str>,
+    mac: Mac,
+    /// Whose.
+    pub id: PhoneId,
+}
+
+impl Sort {
+    /// Where a row stands.
+    #[must_use]
+    pub fn key(self, row: &Row) -> Key {
+        let phone = &*row.phone;
+        let nothing = String::new;
+        let at = |at: Option<jiff::Timestamp>| at.map_or(i64::MIN, jiff::Timestamp::as_millisecond);
+        let place = |place: Option<usize>| place.and_then(|place| i64::try_from(place).ok()).unwrap_or(-1);
+        let (number, text) = match self.by {
+            By::Mac => (0, phone.mac.to_string()),
+            By::Name => (0, row.name().to_lowercase()),
+            By::User => (0, phone.accounts.first().map(|account| account.username.to_lowercase()).unwrap_or_default()),
+            By::Vendor => (0, phone.vendor.clone()),
+            By::Model => (0, phone.model.as_deref().unwrap_or_default().to_lowercase()),
+            By::Firmware => (0, numbered(phone.firmware.as_deref().unwrap_or_default())),
+            By::Address => (0, numbered(row.last.as_ref().map(|last| last.address.as_str()).unwrap_or_default())),
+            By::Category => (0, phone.category.as_deref().unwrap_or_default().to_lowercase()),
+            By::Stage => (place(Stage::ALL.iter().position(|stage| *stage == row.stage)), nothing()),
+            By::DeviceConfig => {
+                (place(DevicesState::ALL.iter().position(|state| *state == phone.devices.state)), nothing())
+            }
+            By::Redirect => {
+                (place(RedirectState::ALL.iter().position(|state| *state == phone.redirect.state)), nothing())
+            }
+            By::Requests => {
+                (place(RequestState::ALL.iter().position(|state| *state == phone.request.state)), nothing())
+            }
+            By::Flags => {
+                let state = row.flags().map(|facet| facet.state);
+                (place(UserObjectState::ALL.iter().position(|known| Some(*known) == state)), nothing())
+            }
+            By::Registered => {
+                let state = row.registered().map(|facet| facet.state);
+                (place(RegistrationState::ALL.iter().position(|known| Some(*known) == state)), nothing())
+            }
+            By::LastRequest => (at(row.last.as_ref().map(|last| last.at)), nothing()),
+            By::Delivered => (at(phone.delivery.as_ref().map(|delivery| delivery.at)), nothing()),
+            By::Created => (at(Some(phone.created)), nothing()),
+        };
+        Key { number, text: text.into(), mac: phone.mac, id: phone.id }
+    }
+
+    /// Which of two comes first.
+    #[must_use]
+    pub fn compare(self, a: &Key, b: &Key) -> Ordering {
+        let order = a.number.cmp(&b.number).then_with(|| a.text.cmp(&b.text));
+        let order = if self.descending { order.reverse() } else { order };
+        order.then_with(|| a.mac.cmp(&b.mac)).then_with(|| a.id.cmp(&b.id))
+    }
+}
+
+/// Numbers in a text filled up, so that 10 comes after 9.
+fn numbered(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 16);
+    let mut digits = String::new();
+    let flush = |digits: &mut String, out: &mut String| {
+        if !digits.is_empty() {
+            out.push_str(&format!("{digits:0>6}"));
+            digits.clear();
+        }
+    };
+    for c in text.chars() {
+        if c.is_ascii_digit() {
+            digits.push(c);
+        } else {
+            flush(&mut digits, &mut out);
+            out.extend(c.to_lowercase());
+        }
+    }
+    flush(&mut digits, &mut out);
+    out
+}
+
+/// Phones by vendor and stage, tombstones left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(transparent)]
+pub struct Counts(BTreeMap<String, BTreeMap<&'static str, usize>>);
+
+impl Counts {
+    /// Counts one in.
+    pub fn add(&mut self, vendor: &str, stage: Stage) {
+        if stage == Stage::Gone {
+            return;
+        }
+        if !self.0.contains_key(vendor) {
+            self.0.insert(vendor.to_owned(), BTreeMap::new());
+        }
+        if let Some(stages) = self.0.get_mut(vendor) {
+            *stages.entry(stage.as_str()).or_default() += 1;
+        }
+    }
+
+    /// Counts one out.
+    pub fn take(&mut self, vendor: &str, stage: Stage) {
+        if let Some(stages) = self.0.get_mut(vendor)
+            && let Some(count) = stages.get_mut(stage.as_str())
+        {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                stages.remove(stage.as_str());
+            }
+            if stages.is_empty() {
+                self.0.remove(vendor);
+            }
+        }
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn all(&self) -> usize {
+        self.0.values().flat_map(BTreeMap::values).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::{
+        phone::{
+            facet::{DevicesState, Wanted},
+            record::Phone,
+        },
+        service::diagnosis::{Around, Facts, known_urls},
+        settings::firmware::FirmwareState,
+    };
+
+    fn row(number: u8, change: impl FnOnce(&mut Phone)) -> Row {
+        let mut phone = Phone::sample();
+        phone.id = PhoneId(i64::from(number));
+        phone.mac = Mac::new([0x80, 0x5e, 0xc0, 0, 0, number]).unwrap();
+        change(&mut phone);
+        let around = Around { pbx: true, services: true, devices: true, urls: known_urls(), ..Around::default() };
+        let facts = Facts { around: &around, request: None, known_model: true, manual_url: None };
+        Row::new(Arc::new(phone), None, FirmwareState::default(), &facts, Timestamp::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn by_state_descending_whoever_needs_a_person_comes_first() {
+        let stuck = |phone: &mut Phone| phone.devices.state = DevicesState::NotInDomain;
+        let rows = [
+            row(1, |phone| phone.wanted = Wanted::Blocked),
+            row(2, |_| {}),
+            row(3, stuck),
+            row(4, |phone| (phone.wanted, phone.buried) = (Wanted::Removed, Some(Timestamp::UNIX_EPOCH))),
+            row(5, stuck),
+        ];
+        let order = |descending| {
+            let sort = Sort { by: By::Stage, descending };
+            let mut keys: Vec<Key> = rows.iter().map(|row| sort.key(row)).collect();
+            keys.sort_by(|a, b| sort.compare(a, b));
+            keys.iter().map(|key| key.id.0).collect::<Vec<_>>()
+        };
+        // Equal ones by MAC, both ways.
+        assert_eq!(order(true), [3, 5, 2, 1, 4]);
+        assert_eq!(order(false), [4, 1, 2, 3, 5]);
+    }
+}

@@ -1,0 +1,264 @@
+//! One page's list: the rows that match, in order, kept so by what changes; and the window the page sees.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use super::{
+    device_row::Row,
+    list_query::{Counts, Key, Query, Sort},
+};
+use crate::phone::record::PhoneId;
+
+/// The most rows a window has.
+pub const WINDOW: usize = 200;
+
+struct Known {
+    row: Arc<Row>,
+    /// Its place, where the list shows it.
+    key: Option<Key>,
+}
+
+/// A list and its window.
+pub struct View {
+    query: Query,
+    sort: Sort,
+    offset: usize,
+    count: usize,
+    known: HashMap<PhoneId, Known>,
+    order: Vec<Key>,
+    counts: Counts,
+    /// What the page has: ids in order.
+    shown: Vec<PhoneId>,
+}
+
+/// What a page is told of changes.
+#[derive(Debug, Default)]
+pub struct Delta {
+    /// New or changed rows of the window.
+    pub rows: Vec<Arc<Row>>,
+    /// What left it.
+    pub gone: Vec<PhoneId>,
+    /// The window in order, when that changed.
+    pub window: Option<Vec<PhoneId>>,
+    /// How many match, when that changed.
+    pub total: Option<usize>,
+    /// Counts, when they changed.
+    pub counts: Option<Counts>,
+}
+
+impl Delta {
+    /// Whether there is nothing to tell.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+            && self.gone.is_empty()
+            && self.window.is_none()
+            && self.total.is_none()
+            && self.counts.is_none()
+    }
+}
+
+impl View {
+    /// A list of these rows.
+    #[must_use]
+    pub fn new(rows: Vec<Arc<Row>>, query: Query, sort: Sort, offset: usize, count: usize) -> Self {
+        let mut counts = Counts::default();
+        let mut order = Vec::with_capacity(rows.len());
+        let mut known = HashMap::with_capacity(rows.len());
+        for row in rows {
+            counts.add(&row.phone.vendor, row.stage);
+            let key = query.matches(&row).then(|| sort.key(&row));
+            order.extend(key.clone());
+            known.insert(row.phone.id, Known { row, key });
+        }
+        order.sort_unstable_by(|a, b| sort.compare(a, b));
+        let mut view = Self { query, sort, offset, count: count.min(WINDOW), known, order, counts, shown: Vec::new() };
+        view.shown = view.window();
+        view
+    }
+
+    fn window(&self) -> Vec<PhoneId> {
+        self.order.iter().skip(self.offset).take(self.count).map(|key| key.id).collect()
+    }
+
+    /// The rows of the window.
+    #[must_use]
+    pub fn rows(&self) -> Vec<Arc<Row>> {
+        self.shown.iter().filter_map(|id| self.known.get(id)).map(|known| Arc::clone(&known.row)).collect()
+    }
+
+    /// Where the window begins.
+    #[must_use]
+    pub fn offset(&self) -> usize {
+        self.offset
+    }
+
+    /// How many rows match.
+    #[must_use]
+    pub fn total(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Phones by vendor and stage.
+    #[must_use]
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// The same list of other rows: after changes were missed.
+    pub fn replace(&mut self, rows: Vec<Arc<Row>>) -> Delta {
+        let before = std::mem::replace(self, Self::new(rows, self.query.clone(), self.sort, self.offset, self.count));
+        let shown = std::mem::replace(&mut self.shown, before.shown);
+        let mut delta = self.turn(shown, |_| true);
+        delta.total = Some(self.total());
+        delta.counts = Some(self.counts.clone());
+        delta
+    }
+
+    /// Takes changed rows in.
+    pub fn apply(&mut self, rows: &[Arc<Row>]) -> Delta {
+        let (total, counts) = (self.total(), self.counts.clone());
+        for row in rows {
+            self.put(row);
+        }
+        let changed: HashSet<PhoneId> = rows.iter().map(|row| row.phone.id).collect();
+        let window = self.window();
+        let mut delta = self.turn(window, |id| changed.contains(&id));
+        delta.total = (self.total() != total).then_some(self.total());
+        delta.counts = (self.counts != counts).then(|| self.counts.clone());
+        delta
+    }
+
+    fn put(&mut self, row: &Arc<Row>) {
+        let id = row.phone.id;
+        let key = self.query.matches(row).then(|| self.sort.key(row));
+        let before = self.known.insert(id, Known { row: Arc::clone(row), key: key.clone() });
+        if let Some(before) = &before {
+            self.counts.take(&before.row.phone.vendor, before.row.stage);
+        }
+        self.counts.add(&row.phone.vendor, row.stage);
+        let old = before.and_then(|before| before.key);
+        if old == key {
+            return;
+        }
+        let sort = self.sort;
+        if let Some(old) = old
+            && let Ok(place) = self.order.binary_search_by(|key| sort.compare(key, &old))
+        {
+            self.order.remove(place);
+        }
+        if let Some(key) = key
+            && let Err(place) = self.order.binary_search_by(|known| sort.compare(known, &key))
+        {
+            self.order.insert(place, key);
+        }
+    }
+
+    /// Shows another window; rows the page has and that did not change are not told again.
+    fn turn(&mut self, window: Vec<PhoneId>, changed: impl Fn(PhoneId) -> bool) -> Delta {
+        let had: HashSet<PhoneId> = self.shown.iter().copied().collect();
+        let has: HashSet<PhoneId> = window.iter().copied().collect();
+        let rows = window
+            .iter()
+            .filter(|id| !had.contains(id) || changed(**id))
+            .filter_map(|id| self.known.get(id))
+            .map(|known| Arc::clone(&known.row))
+            .collect();
+        let gone = self.shown.iter().filter(|id| !has.contains(id)).copied().collect();
+        let moved = (self.shown != window).then(|| window.clone());
+        self.shown = window;
+        Delta { rows, gone, window: moved, total: None, counts: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gangway_base::mac::Mac;
+    use jiff::Timestamp;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        phone::{facet::Wanted, record::Phone},
+        service::{
+            diagnosis::{Around, Facts},
+            list_query::Wish,
+        },
+        settings::firmware::FirmwareState,
+    };
+
+    fn row(number: u8, name: u8, removed: bool) -> Arc<Row> {
+        let mut phone = Phone::sample();
+        phone.id = PhoneId(i64::from(number) + 1);
+        phone.mac = Mac::new([0x80, 0x5e, 0xc0, 0, 0, number]).unwrap();
+        phone.accounts[0].cn = format!("User {}", name % 7);
+        if removed {
+            (phone.wanted, phone.buried) = (Wanted::Removed, Some(Timestamp::UNIX_EPOCH));
+        }
+        let facts = Facts { around: &Around::default(), request: None, known_model: true, manual_url: None };
+        Arc::new(Row::new(Arc::new(phone), None, FirmwareState::default(), &facts, Timestamp::UNIX_EPOCH))
+    }
+
+    fn list(rows: Vec<Arc<Row>>, search: &str, descending: bool) -> View {
+        let wish: Wish = serde_json::from_value(serde_json::json!({ "search": search })).unwrap();
+        let sort = serde_json::from_value(serde_json::json!({ "by": "name", "descending": descending })).unwrap();
+        View::new(rows, wish.into(), sort, 2, 5)
+    }
+
+    fn ids(view: &View) -> Vec<i64> {
+        view.rows().iter().map(|row| row.phone.id.0).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn a_list_that_follows_changes_is_the_list_made_anew(
+            first in prop::collection::btree_map(0..20_u8, 0..20_u8, 0..15),
+            changes in prop::collection::vec(prop::collection::vec((0..20_u8, 0..20_u8, any::<bool>()), 0..6), 0..8),
+            descending: bool,
+            filtered: bool,
+        ) {
+            let search = if filtered { "user 3" } else { "" };
+            let mut rows: HashMap<PhoneId, Arc<Row>> =
+                first.into_iter().map(|(number, name)| row(number, name, false)).map(|row| (row.phone.id, row)).collect();
+            let mut view = list(rows.values().cloned().collect(), search, descending);
+            // What the page has, kept from what it is told.
+            let mut page: Vec<i64> = ids(&view);
+            let mut total = view.total();
+            for batch in changes {
+                let batch: Vec<Arc<Row>> =
+                    batch.into_iter().map(|(number, name, removed)| row(number, name, removed)).collect();
+                for row in &batch {
+                    rows.insert(row.phone.id, row.clone());
+                }
+                let delta = view.apply(&batch);
+                if let Some(window) = &delta.window {
+                    for id in window.iter().filter(|id| !page.contains(&id.0)) {
+                        prop_assert!(delta.rows.iter().any(|row| row.phone.id == *id), "a row the page never had");
+                    }
+                    page = window.iter().map(|id| id.0).collect();
+                }
+                total = delta.total.unwrap_or(total);
+                let anew = list(rows.values().cloned().collect(), search, descending);
+                prop_assert_eq!(&page, &ids(&anew));
+                prop_assert_eq!(total, anew.total());
+                prop_assert_eq!(view.counts(), anew.counts());
+            }
+        }
+    }
+
+    #[test]
+    fn a_change_outside_the_window_tells_no_row() {
+        let mut view = list((0..20).map(|number| row(number, 0, false)).collect(), "", false);
+        assert_eq!(ids(&view), [3, 4, 5, 6, 7]);
+        assert!(view.apply(&[row(15, 0, false)]).is_empty());
+        let delta = view.apply(&[row(3, 0, false)]);
+        assert_eq!((delta.rows.len(), delta.window, delta.total), (1, None, None));
+        let delta = view.apply(&[row(3, 0, true)]);
+        assert_eq!(delta.gone, [PhoneId(4)]);
+        assert_eq!(delta.window.unwrap().last(), Some(&PhoneId(8)));
+        assert_eq!(delta.total, Some(19));
+        assert!(delta.counts.is_some());
+    }
+}

@@ -1,0 +1,422 @@
+//! What concerns everybody: what is away and since when, which tick is missing, which certificate expires.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use gangway_wire::appws::{pbx_admin, services};
+use jiff::{SignedDuration, Timestamp};
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+use serde_json::{Value, json};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::{Deps, Inner, Scanning, device_row::time, settings_check::Judge, settings_remarks, text::Text};
+use crate::{
+    catalog::Vendor,
+    net::{descriptors::Lack, unlisted_proxy::UnlistedProxy},
+    pbx::app_objects::{ADMIN_APP, PROVIDER_PREFIX},
+    phone::{
+        facet::{RedirectState, Wanted},
+        instance::InstanceId,
+        public_url::Scheme,
+    },
+    service::rejected_logins::TurnedAway,
+    settings::Layers,
+    store::Condition,
+};
+
+/// Notices are made at most so often, however many pages look.
+const FRESH: SignedDuration = SignedDuration::from_secs(1);
+/// Certificates are read at most so often.
+const CERTIFICATES: SignedDuration = SignedDuration::from_mins(1);
+/// From so long before its end a certificate is mentioned.
+const EXPIRES: SignedDuration = SignedDuration::from_hours(49 * 24);
+/// Scanning sources named one by one.
+const SCANNING: usize = 5;
+/// From then on it is an error.
+const EXPIRES_SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// Since when something has been so, as far as this process has seen; and what was found out lately.
+pub struct Absences(Mutex<Seen>);
+
+struct Seen {
+    begun: Timestamp,
+    since: HashMap<(InstanceId, String), Timestamp>,
+    notices: HashMap<InstanceId, (Timestamp, Vec<Value>)>,
+    certificates: Option<(Timestamp, Vec<Notice>)>,
+}
+
+/// One notice.
+#[derive(Debug, Clone)]
+struct Notice {
+    key: &'static str,
+    severity: &'static str,
+    since: Option<Timestamp>,
+    text: Text,
+}
+
+impl Absences {
+    /// Nothing seen yet.
+    #[must_use]
+    pub fn new(now: Timestamp) -> Self {
+        let seen = Seen { begun: now, since: HashMap::new(), notices: HashMap::new(), certificates: None };
+        Self(Mutex::new(seen))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The notices of an instance.
+#[must_use]
+pub fn notices(inner: &Inner, instance: InstanceId) -> Vec<Value> {
+    let deps = &inner.deps;
+    let now = deps.clock.now();
+    let mut seen = inner.absences.lock();
+    if let Some((at, known)) = seen.notices.get(&instance)
+        && now.duration_since(*at) < FRESH
+    {
+        return known.clone();
+    }
+    let mut all = Vec::new();
+    if let Some(restoration) = deps.store.restoration().filter(|restoration| restoration.taken_over.is_none()) {
+        let text = Text::new("notice.passive").with("made", time(restoration.made));
+        all.push(Notice { key: "passive", severity: "error", since: Some(restoration.at), text });
+    }
+    database(deps, &mut all);
+    world(deps, instance, &mut all);
+    all.extend(turned_away(&deps.turned_away.of(instance, now)));
+    redirects(inner, instance, &mut all);
+    urls_and_schemes(deps, instance, &mut all);
+    of_settings(deps, instance, &mut all);
+    all.extend(scanning(&(deps.scanning)(instance)));
+    all.extend((deps.forwarders)(instance).iter().map(forwarder));
+    sip_trust(inner, instance, &mut all);
+    if let Some(lack) = deps.shares.lack(deps.store.roster().len()) {
+        all.push(descriptors(lack));
+    }
+    let stale = |(at, _): &(Timestamp, Vec<Notice>)| now.duration_since(*at) >= CERTIFICATES;
+    if seen.certificates.as_ref().is_none_or(stale) {
+        let read = deps.certificates.iter().filter_map(|file| certificate(file, now)).collect();
+        seen.certificates = Some((now, read));
+    }
+    all.extend(seen.certificates.iter().flat_map(|(_, notices)| notices.clone()));
+    stamp(&mut seen, instance, &mut all, now);
+    let json: Vec<Value> = all
+        .into_iter()
+        .map(|notice| {
+            json!({
+                "key": notice.key, "severity": notice.severity, "since": notice.since.map(time), "text": notice.text,
+            })
+        })
+        .collect();
+    seen.notices.insert(instance, (now, json.clone()));
+    json
+}
+
+/// Gives every absence the time at which it was seen first, and forgets those that are over.
+fn stamp(seen: &mut Seen, instance: InstanceId, all: &mut [Notice], now: Timestamp) {
+    let mut present = Vec::new();
+    for notice in all.iter_mut().filter(|notice| notice.key.ends_with("-away") || notice.key == "missing-grant") {
+        let name = format!(
+            "{} {}",
+            notice.key,
+            ["url", "vendor", "object", "flag"]
+                .map(|name| { notice.text.param(name).and_then(Value::as_str).unwrap_or_default().to_owned() })
+                .join(" ")
+        );
+        let key = (instance, name);
+        // What was so at the first look may have been so since the start.
+        let first = if seen.notices.contains_key(&instance) { now } else { seen.begun };
+        let since = *seen.since.entry(key.clone()).or_insert(first);
+        notice.since = Some(since);
+        present.push(key);
+    }
+    seen.since.retain(|key, _| key.0 != instance || present.contains(key));
+}
+
+fn notice(key: &'static str, severity: &'static str, text: Text) -> Notice {
+    Notice { key, severity, since: None, text }
+}
+
+/// What is wrong with the database, or was since the start.
+fn database(deps: &Deps, all: &mut Vec<Notice>) {
+    let condition = deps.store.condition();
+    match &condition {
+        Condition::Well => {}
+        Condition::Lost { copy: Some(copy), .. } => {
+            let text = Text::new("notice.database-lost").with("copy", copy.display().to_string());
+            all.push(notice("database", "error", text));
+        }
+        other => {
+            let text = Text::new("notice.database").with("reason", other.sentence().unwrap_or_default());
+            all.push(notice("database", "error", text));
+        }
+    }
+    if let Some(mended) = deps.store.mended() {
+        let key = if mended.is_from_memory { "notice.database-remembered" } else { "notice.database-mended" };
+        let text = Text::new(key)
+            .with("copy", mended.copy.display().to_string())
+            .with("aside", mended.aside.display().to_string());
+        all.push(Notice { since: Some(mended.at), ..notice("database-mended", "warning", text) });
+    }
+}
+
+/// PBXs, Devices and grants.
+fn world(deps: &Deps, instance: InstanceId, all: &mut Vec<Notice>) {
+    let sessions = deps.sessions.of(instance);
+    if sessions.is_empty() {
+        all.push(notice("pbx-away", "error", Text::new("notice.pbx-away")));
+    }
+    for session in sessions.iter().filter(|session| session.identity.app != ADMIN_APP) {
+        for (api, flag) in [(pbx_admin::API, "Admin"), (services::API, "Services")] {
+            if !session.grants(api) {
+                let text = Text::new("notice.missing-grant")
+                    .with("object", session.identity.appobj.clone())
+                    .with("pbx", session.identity.pbx.clone())
+                    .with("flag", flag);
+                all.push(notice("missing-grant", "error", text));
+            }
+        }
+    }
+    let granted = sessions.iter().any(|session| session.grants(services::API));
+    if granted && deps.sessions.services(instance, services::DEVICES_API).is_empty() {
+        all.push(notice("devices-not-announced", "error", Text::new("notice.devices-not-announced")));
+    }
+    for devices in deps.devices.status(instance).into_iter().filter(|devices| devices.up.is_none()) {
+        let text =
+            Text::new("notice.devices-away").with("url", devices.url).with("error", devices.error.unwrap_or_default());
+        all.push(notice("devices-away", "error", text));
+    }
+}
+
+/// Logins with a right password that did not get in, each with its cure.
+fn turned_away(logins: &[TurnedAway]) -> Vec<Notice> {
+    let one = |login: &TurnedAway| {
+        let text = Text::new("notice.login-refused")
+            .with("app", login.app.clone())
+            .with("sip", login.sip.clone())
+            .with("domain", login.domain.clone())
+            .with("kind", Text::new(format!("login.{}", login.kind.as_str())).nested())
+            .with("address", login.source.to_canonical().to_string())
+            .with("last", time(login.last))
+            .with("reason", Text::new(format!("refusal.{}", login.refusal.as_str())).nested());
+        Notice { since: Some(login.since), ..notice("login-refused", "warning", text) }
+    };
+    logins.iter().map(one).collect()
+}
+
+/// Redirect accounts and services.
+fn redirects(inner: &Inner, instance: InstanceId, all: &mut Vec<Notice>) {
+    let deps = &inner.deps;
+    let (mut away, mut relayed): (BTreeMap<String, (usize, String)>, usize) = (BTreeMap::new(), 0);
+    let mut vendors: BTreeMap<String, usize> = BTreeMap::new();
+    for row in inner.shelf.rows(instance) {
+        let phone = &row.phone;
+        if phone.wanted != Wanted::Active {
+            continue;
+        }
+        *vendors.entry(phone.vendor.clone()).or_default() += 1;
+        let relays =
+            |account: &&crate::phone::record::Account| account.flags_written.is_some_and(|flags| flags.media_relay);
+        relayed += phone.accounts.iter().filter(relays).count();
+        if phone.redirect.state == RedirectState::Pending
+            && let (Some(error), Some(_)) = (&phone.redirect.error, phone.redirect.next_attempt)
+        {
+            let entry = away.entry(phone.vendor.clone()).or_insert_with(|| (0, error.clone()));
+            entry.0 += 1;
+        }
+    }
+    for (vendor, (phones, error)) in away {
+        let text = Text::new("notice.redirect-away").with("vendor", vendor).with("phones", phones).with("error", error);
+        all.push(notice("redirect-away", "warning", text));
+    }
+    let connected = deps.sessions.of(instance);
+    let registry = deps.registry.load();
+    let layers = deps.store.layers(instance);
+    for vendor in registry.vendors() {
+        let provides = |session: &std::sync::Arc<crate::pbx::sessions::PbxSession>| {
+            let app = session.identity.app.strip_prefix(PROVIDER_PREFIX);
+            vendor.providers.iter().any(|provider| app == Some(provider.name.as_str()))
+        };
+        let in_use = vendors.contains_key(&*vendor.name) || connected.iter().any(provides);
+        let chosen = layers.get(&format!("redirect.{}.protocol", vendor.name)).unwrap_or_default();
+        let wants_none = match chosen.expose() {
+            "" => matches!(vendor.redirect.default.as_str(), "" | "none"),
+            chosen => chosen == "none",
+        };
+        if in_use && !wants_none {
+            all.extend(demo(vendor, &layers));
+        }
+        if in_use && !wants_none && !deps.provisioning.has_redirect_account(instance, &vendor.name) {
+            let text = Text::new("notice.redirect-unconfigured").with("vendor", vendor.title.clone());
+            all.push(notice("redirect-unconfigured", "warning", text));
+        }
+    }
+    if relayed > 0 {
+        all.push(notice("media-relay", "information", Text::new("notice.media-relay").with("phones", relayed)));
+    }
+}
+
+/// An account that is not the administrator's alone.
+fn demo(vendor: &Vendor, layers: &Layers) -> Option<Notice> {
+    let user = layers.get(&format!("redirect.{}.user", vendor.name))?;
+    let text = Text::new("notice.redirect-demo").with("vendor", vendor.title.clone()).with("account", user.expose());
+    vendor.redirect.is_demo(user.expose()).then(|| notice("redirect-demo", "warning", text))
+}
+
+fn urls_and_schemes(deps: &Deps, instance: InstanceId, all: &mut Vec<Notice>) {
+    let registry = deps.registry.load();
+    let urls = (deps.urls)(instance);
+    for provider in registry.vendors().flat_map(|vendor| &vendor.providers) {
+        if let Some(named) = urls.conflict(&provider.name) {
+            let text = Text::new("notice.url-conflict").with("provider", provider.name.clone()).with("urls", named);
+            all.push(notice("url-conflict", "warning", text));
+        }
+    }
+    for vendor in registry.vendors() {
+        let lookup = crate::settings::Lookup { vendor: Some(&vendor.name), ..crate::settings::Lookup::instance() };
+        if deps.store.layers(instance).scheme(&lookup) == Scheme::Http {
+            let text = Text::new("notice.clear-text").with("vendor", vendor.title.clone());
+            all.push(notice("clear-text", "warning", text));
+        }
+    }
+}
+
+/// What the settings contradict, and a URL no phone reaches.
+fn of_settings(deps: &Deps, instance: InstanceId, all: &mut Vec<Notice>) {
+    let registry = deps.registry.load();
+    let judge = Judge { registry: &registry, reach: &deps.reach, store: &deps.store, instance };
+    let bases = (deps.urls)(instance).bases();
+    let of_urls = bases.iter().filter_map(|base| settings_remarks::of_url(base));
+    let found = settings_remarks::remarks(&judge, &deps.store.layers(instance)).into_iter().chain(of_urls);
+    all.extend(found.map(|remark| notice(remark.key, "warning", remark.text)));
+}
+
+/// Who tries addresses: the newest one by one, the others as a number.
+fn scanning(sources: &[Scanning]) -> Vec<Notice> {
+    let one = |source: &Scanning| Notice {
+        since: Some(source.since),
+        ..notice(
+            "scanning",
+            "error",
+            Text::new("notice.scanning").with("address", source.address.to_string()).with("until", time(source.until)),
+        )
+    };
+    let mut all: Vec<Notice> = sources.iter().take(SCANNING).map(one).collect();
+    if let Some(more @ 1..) = sources.len().checked_sub(SCANNING) {
+        all.push(notice("scanning", "error", Text::new("notice.scanning-more").with("sources", more)));
+    }
+    all
+}
+
+/// A proxy that the configuration does not take into account.
+fn forwarder(found: &UnlistedProxy) -> Notice {
+    let key = if found.is_listed { "notice.proxy-header" } else { "notice.unlisted-proxy" };
+    let text = Text::new(key).with("address", found.peer.to_string()).with("header", found.header.clone());
+    Notice { since: Some(found.since), ..notice("unlisted-proxy", "warning", text) }
+}
+
+/// SIP/TLS ports that will not let phones in.
+fn sip_trust(inner: &Inner, instance: InstanceId, all: &mut Vec<Notice>) {
+    for answer in inner.sip_trust.missing(instance) {
+        for (vendor, issuers) in &answer.missing {
+            let text = Text::new("notice.sip-trust")
+                .with("address", answer.address.clone())
+                .with("vendor", vendor.clone())
+                .with("issuers", issuers.join(", "));
+            all.push(notice("sip-trust", "error", text));
+        }
+    }
+}
+
+/// Phones wait for a connection to Devices, or will.
+fn descriptors(lack: Lack) -> Notice {
+    let waits = lack.phones > lack.sysclients;
+    let text = Text::new("notice.descriptors")
+        .with("limit", lack.limit)
+        .with("need", lack.need)
+        .with("phones", lack.phones)
+        .with("sysclients", lack.sysclients);
+    notice("descriptors", if waits { "error" } else { "warning" }, text)
+}
+
+/// What there is to say of the certificate of a file in the log: that it ends within seven weeks, or cannot be read.
+#[must_use]
+pub fn of_certificate(file: &Path, now: Timestamp) -> Option<String> {
+    certificate(file, now).map(|notice| notice.text.english())
+}
+
+/// What there is to say of one certificate.
+fn certificate(file: &Path, now: Timestamp) -> Option<Notice> {
+    let unreadable = |error: String| {
+        let text =
+            Text::new("notice.certificate-unreadable").with("file", file.display().to_string()).with("error", error);
+        Some(notice("certificate-unreadable", "error", text))
+    };
+    let der = match CertificateDer::from_pem_file(file) {
+        Ok(der) => der,
+        Err(error) => return unreadable(error.to_string()),
+    };
+    let certificate = match X509Certificate::from_der(&der) {
+        Ok((_, certificate)) => certificate,
+        Err(error) => return unreadable(error.to_string()),
+    };
+    let until = Timestamp::from_second(certificate.validity().not_after.timestamp()).unwrap_or(Timestamp::MAX);
+    let left = until.duration_since(now);
+    if left > EXPIRES {
+        return None;
+    }
+    let text = Text::new("notice.certificate-expiry")
+        .with("subject", certificate.subject().to_string())
+        .with("until", time(until));
+    Some(notice("certificate-expiry", if left <= EXPIRES_SOON { "error" } else { "warning" }, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A certificate that ends `days` after `now`.
+    fn ends_in(dir: &Path, now: Timestamp, days: i64) -> std::path::PathBuf {
+        let mut params = rcgen::CertificateParams::new(vec!["gw.example.com".to_owned()]).unwrap();
+        let end = now + SignedDuration::from_hours(24 * days);
+        let date = end.to_zoned(jiff::tz::TimeZone::UTC).date();
+        let part = |number: i8| u8::try_from(number).unwrap();
+        params.not_after = rcgen::date_time_ymd(i32::from(date.year()), part(date.month()), part(date.day()));
+        let key = rcgen::KeyPair::generate().unwrap();
+        let file = dir.join(format!("{days}.pem"));
+        std::fs::write(&file, params.self_signed(&key).unwrap().pem()).unwrap();
+        file
+    }
+
+    #[test]
+    fn who_tries_addresses_is_named_and_a_crowd_is_counted() {
+        let source = |host: u8| Scanning {
+            address: [192, 0, 2, host].into(),
+            since: Timestamp::UNIX_EPOCH,
+            until: Timestamp::from_second(1800).unwrap(),
+        };
+        let said = |count: u8| -> Vec<String> {
+            scanning(&(1..=count).map(source).collect::<Vec<_>>()).iter().map(|one| one.text.english()).collect()
+        };
+        assert!(said(0).is_empty());
+        let one = said(1);
+        assert!(one[0].contains("192.0.2.1") && one[0].contains("1970-01-01T00:30:00Z"), "{one:?}");
+        let many = said(9);
+        assert_eq!(many.len(), SCANNING + 1);
+        assert!(many[SCANNING].contains('4'), "{many:?}");
+    }
+
+    #[test]
+    fn a_certificate_is_mentioned_from_seven_weeks_before_its_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let now: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
+        let said = |days| certificate(&ends_in(dir.path(), now, days), now).map(|notice| notice.severity);
+        assert_eq!((said(60), said(45), said(3), said(-2)), (None, Some("warning"), Some("error"), Some("error")));
+        assert_eq!(certificate(&dir.path().join("missing.pem"), now).unwrap().key, "certificate-unreadable");
+    }
+}

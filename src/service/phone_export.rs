@@ -1,0 +1,60 @@
+//! A phone as data for programs: what `gangway phones` and the diagnostics bundle tell of it.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::{
+    phone::{facet::Facet, record::Phone},
+    settings::firmware::FirmwareState,
+};
+
+fn facet<S: Copy + PartialEq>(facet: &Facet<S>, text: &str) -> Value {
+    json!({
+        "state": text,
+        "since": facet.since.to_string(),
+        "error": facet.error,
+        "next_attempt": facet.next_attempt.map(|at| at.to_string()),
+    })
+}
+
+/// Everything but secrets. `asked` is when and from where it asked last.
+#[must_use]
+pub fn shown(phone: &Phone, firmware: &FirmwareState, asked: Option<(Timestamp, &str)>) -> Value {
+    json!({
+        "mac": phone.mac,
+        "provider": phone.provider,
+        "vendor": phone.vendor,
+        "model": phone.model,
+        "firmware": phone.firmware,
+        "firmware_wanted": firmware.wanted,
+        "firmware_current": firmware.current,
+        "category": phone.category,
+        "wanted": phone.wanted.as_str(),
+        "removed_at": phone.buried.map(|at| at.to_string()),
+        "created": phone.created.to_string(),
+        "credentials_changing": phone.former.is_some(),
+        "window_until": phone.window.until.filter(|_| phone.window.closed.is_none()).map(|at| at.to_string()),
+        "device_config": facet(&phone.devices, phone.devices.state.text()),
+        "redirect": facet(&phone.redirect, phone.redirect.state.text()),
+        "phone_requests": facet(&phone.request, phone.request.state.text()),
+        "last_request": asked.map(|(at, _)| at.to_string()),
+        "address": asked.map(|(_, address)| address),
+        "delivered_at": phone.delivery.as_ref().map(|delivery| delivery.at.to_string()),
+        "accounts": phone.accounts.iter().map(|account| json!({
+            "line": account.line,
+            "hwid": account.hwid,
+            "user": account.username,
+            "name": account.cn,
+            "pbx": account.dns,
+            "pbx_flags": facet(&account.user_object, account.user_object.state.text()),
+            "registered": facet(&account.registration, account.registration.state.text()),
+            "registered_address": account.registered_address,
+            "orphaned": account.orphaned.map(|orphaned| json!({
+                "since": orphaned.since.to_string(),
+                "gone": orphaned.gone.as_str(),
+                "sentence": orphaned.gone.sentence(),
+            })),
+            "withheld_since": account.withheld.map(|at| at.to_string()),
+        })).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,146 @@
+//! Provisioning codes of Devices, and the category each is made for.
+
+use gangway_base::secret::Secret;
+use gangway_wire::appws::devices::Category;
+
+use super::{Deps, response::Problem, text::Text};
+use crate::{devices::client::DevicesError, phone::instance::InstanceId};
+
+#[expect(clippy::needless_pass_by_value, reason = "as map_err hands it over")]
+fn failed(error: DevicesError) -> Problem {
+    Text::new("devices-failed").with("sentence", error.to_string()).into()
+}
+
+/// The categories of Devices suitable for phones, also those that are not used for provisioning.
+///
+/// # Errors
+/// When Devices cannot be asked.
+pub async fn categories(deps: &Deps, instance: InstanceId) -> Result<Vec<Category>, Problem> {
+    if let Some(sentence) = deps.store.restoration().and_then(|restoration| restoration.passive_sentence()) {
+        return Err(Text::new("passive").with("sentence", sentence).into());
+    }
+    deps.devices.categories(instance).await.map_err(failed)
+}
+
+/// The category an administrator chose by id or name, else the phone's own, else the only one there is.
+///
+/// # Errors
+/// When Devices cannot be asked, or the category has to be chosen.
+pub async fn choose(
+    deps: &Deps,
+    instance: InstanceId,
+    chosen: Option<&str>,
+    own: Option<&str>,
+) -> Result<Category, Problem> {
+    pick(&categories(deps, instance).await?, chosen, own)
+}
+
+/// As [`choose`], among categories that are known already.
+///
+/// # Errors
+/// When the category has to be chosen, or the chosen one cannot be used.
+pub fn pick(all: &[Category], chosen: Option<&str>, own: Option<&str>) -> Result<Category, Problem> {
+    if let Some(chosen) = chosen.filter(|chosen| !chosen.is_empty()) {
+        return named(all, chosen);
+    }
+    if let Some(Ok(found)) = own.map(|own| named(all, own)) {
+        return Ok(found);
+    }
+    let mut usable = all.iter().filter(|category| category.config);
+    match (usable.next(), usable.next()) {
+        (Some(only), None) => Ok(only.clone()),
+        _ => Err(Text::new("no-category").into()),
+    }
+}
+
+/// The category with this id, else the one with this name. Two domains may have a category of the same name; then only
+/// an id tells which one is meant.
+fn named(all: &[Category], wanted: &str) -> Result<Category, Problem> {
+    let refused = |key: &'static str, category: &Category| Text::new(key).with("category", category.name.clone());
+    if let Some(found) = all.iter().find(|category| category.id == wanted) {
+        return match found.config {
+            true => Ok(found.clone()),
+            false => Err(refused("category-not-config", found).into()),
+        };
+    }
+    let of_name: Vec<&Category> = all.iter().filter(|category| category.name.eq_ignore_ascii_case(wanted)).collect();
+    let usable: Vec<&Category> = of_name.iter().copied().filter(|category| category.config).collect();
+    let exact: Vec<&Category> = usable.iter().copied().filter(|category| category.name == wanted).collect();
+    match (exact.as_slice(), usable.as_slice(), of_name.first()) {
+        ([one], _, _) | ([], [one], _) => Ok((*one).clone()),
+        (_, [first, ..], _) => {
+            let ids: Vec<&str> = usable.iter().map(|category| category.id.as_str()).collect();
+            Err(refused("category-ambiguous", first).with("ids", ids.join(", ")).into())
+        }
+        (_, [], Some(other)) => Err(refused("category-not-config", other).into()),
+        (_, [], None) => Err(Text::new("unknown-category").into()),
+    }
+}
+
+/// A new code; the user is told to Devices where it is known.
+///
+/// # Errors
+/// When Devices gives none.
+pub async fn fetch(
+    deps: &Deps,
+    instance: InstanceId,
+    category: &Category,
+    sip: Option<&str>,
+    rollout: bool,
+) -> Result<Secret, Problem> {
+    deps.devices.code(instance, category, sip, rollout).await.map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn category(id: &str, domain: u64, name: &str, config: bool) -> Category {
+        Category { id: id.into(), domain_id: Some(domain), name: name.into(), config }
+    }
+
+    fn refusal(all: &[Category], chosen: Option<&str>, own: Option<&str>) -> Text {
+        pick(all, chosen, own).unwrap_err().text
+    }
+
+    #[test]
+    fn an_administrator_chooses_only_where_it_is_not_clear() {
+        let two = [category("4", 1, "Desk", true), category("5", 1, "Lab", true)];
+        assert_eq!(pick(&two, Some("5"), None).unwrap().name, "Lab");
+        assert_eq!(pick(&two, Some("lab"), Some("Desk")).unwrap().id, "5");
+        assert_eq!(pick(&two, None, Some("desk")).unwrap().id, "4");
+        assert_eq!(refusal(&two, None, Some("Gone")).key(), "no-category");
+        assert_eq!(refusal(&two, Some("9"), None).key(), "unknown-category");
+        assert_eq!(pick(&two[..1], None, None).unwrap().id, "4");
+        assert_eq!(refusal(&[], None, None).key(), "no-category");
+    }
+
+    #[test]
+    fn a_category_of_update_jobs_is_never_taken() {
+        let all = [category("1", 1, "Desk", true), category("2", 1, "Nightly", false)];
+        assert_eq!(pick(&all, None, None).unwrap().id, "1", "the only one that counts");
+        assert_eq!(pick(&all, None, Some("Nightly")).unwrap().id, "1");
+        for chosen in ["2", "Nightly", "nightly"] {
+            let text = refusal(&all, Some(chosen), None);
+            assert_eq!(text.key(), "category-not-config");
+            assert!(text.english().contains("Nightly"), "{}", text.english());
+        }
+        assert_eq!(refusal(&all[1..], None, None).key(), "no-category");
+    }
+
+    #[test]
+    fn a_name_that_two_domains_have_needs_an_id() {
+        let all = [
+            category("1", 1, "Desk", true),
+            category("7", 2, "Desk", true),
+            category("8", 2, "DESK", true),
+            category("9", 3, "desk", false),
+        ];
+        let text = refusal(&all, Some("Desk"), None);
+        assert_eq!(text.key(), "category-ambiguous");
+        assert!(text.english().contains("1, 7, 8"), "{}", text.english());
+        assert_eq!(pick(&all, Some("7"), None).unwrap().domain_id, Some(2));
+        assert_eq!(pick(&all, Some("DESK"), None).unwrap().id, "8", "the same letters come first");
+        assert_eq!(refusal(&all, None, Some("Desk")).key(), "no-category");
+    }
+}

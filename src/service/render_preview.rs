@@ -1,0 +1,71 @@
+//! The file of a phone as it would get it now.
+
+use super::{Deps, text::Text};
+use crate::{
+    catalog::format::{Format, Shape},
+    phone::record::Phone,
+    render::{ExplainedLine, FileRequest, Generated, RenderError, Stage, recognition_of},
+};
+
+/// A file and its lines.
+pub struct File {
+    /// As delivered, secrets included: to be compared, not shown.
+    pub text: String,
+    /// Line by line with origins; secrets are masked.
+    pub lines: Vec<ExplainedLine>,
+    /// What could not be written.
+    pub notes: Vec<String>,
+    /// Its format.
+    pub format: Format,
+    /// What its lines look like.
+    pub shape: Shape,
+}
+
+fn with_request<R>(deps: &Deps, phone: &Phone, stage: Stage, then: impl FnOnce(&FileRequest<'_>) -> R) -> R {
+    let last = deps.store.request_facts(phone.id);
+    let recognition = recognition_of(&deps.registry.load(), phone, last.as_ref());
+    let urls = (deps.urls)(phone.instance);
+    let layers = deps.store.layers(phone.instance);
+    then(&FileRequest {
+        phone: Some(phone),
+        recognition: &recognition,
+        stage,
+        urls: &urls,
+        token: Some(phone.token.expose()),
+        layers: &layers,
+    })
+}
+
+/// The file with the origin of every line. Slow: some hundred renderings.
+///
+/// # Errors
+/// Why there is none.
+pub fn explained(deps: &Deps, phone: &Phone, stage: Stage) -> Result<File, Text> {
+    let failed = |error: RenderError| Text::new("not-rendered").with("sentence", error.to_string());
+    with_request(deps, phone, stage, |request| {
+        let rendered = deps.renderer.file(request).map_err(failed)?;
+        let lines = deps.renderer.explain(request).map_err(failed)?;
+        let text = String::from_utf8_lossy(&rendered.body).into_owned();
+        let shape = deps.registry.load().vendor(&phone.vendor).map(|vendor| vendor.manifest.lines.clone());
+        let (notes, format) = (rendered.notes.clone(), rendered.format);
+        Ok(File { text, lines, notes, format, shape: shape.unwrap_or_default() })
+    })
+}
+
+/// What gangway generated for the phone.
+///
+/// # Errors
+/// Why there is no file, and so nothing in it.
+pub fn generated(deps: &Deps, phone: &Phone) -> Result<Generated, Text> {
+    let failed = |error: RenderError| Text::new("not-rendered").with("sentence", error.to_string());
+    with_request(deps, phone, Stage::Personal, |request| deps.renderer.generated(request).map_err(failed))
+}
+
+/// Whether the file the phone fetched last is the one it would get now; `None` before its first delivery.
+#[must_use]
+pub fn holds_current(deps: &Deps, phone: &Phone) -> Option<bool> {
+    let delivery = phone.delivery.as_ref()?;
+    with_request(deps, phone, Stage::Personal, |request| {
+        deps.renderer.file(request).ok().map(|rendered| rendered.etag == delivery.etag)
+    })
+}

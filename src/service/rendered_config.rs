@@ -1,0 +1,77 @@
+//! The configuration view: the file line by line with the origin of each, secrets masked. The view never shows a
+//! user's, a directory's or Devices' password. It shows on demand what gangway generated for a phone, and the audit records it.
+
+use gangway_wire::appws::Envelope;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    Deps, actions, audit, audit_texts, render_preview,
+    response::{Answer, clip, one, read, result},
+    text::Text,
+};
+use crate::{phone::instance::InstanceId, render::Stage, service::caller::Person};
+
+/// Characters of a line.
+pub(super) const LINE: usize = 4_096;
+
+#[derive(Deserialize)]
+pub(super) struct ConfigRequest {
+    pub(super) mac: String,
+    #[serde(default)]
+    open: bool,
+}
+
+#[derive(Deserialize)]
+struct RevealRequest {
+    mac: String,
+    what: Revealed,
+}
+
+/// What can be revealed: passwords that gangway generated for one phone.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Revealed {
+    /// With which the phone fetches its files.
+    Files,
+    /// Of the phone's web page.
+    Web,
+}
+
+/// The answer to `Config`.
+///
+/// # Errors
+/// When there is no such phone, or no file for it.
+pub async fn config(deps: &Deps, instance: InstanceId, message: &Envelope) -> Answer {
+    let request: ConfigRequest = read(message)?;
+    let phone = actions::find(deps, instance, &request.mac)?;
+    let stage = if request.open { Stage::Open } else { Stage::Personal };
+    let file = render_preview::explained(deps, &phone, stage)?;
+    let rows: Vec<Value> = file
+        .lines
+        .iter()
+        .enumerate()
+        .map(|(place, line)| {
+            let text = clip(&line.line, LINE);
+            json!({ "n": place + 1, "text": text, "origins": line.origins, "secret": line.secret })
+        })
+        .collect();
+    let notes: Vec<String> = file.notes.iter().map(|note| clip(note, LINE)).collect();
+    super::response::list(result(message).field("notes", notes), "lines", &rows)
+}
+
+/// The answer to `Reveal`.
+///
+/// # Errors
+/// When there is no such phone, its password is not gangway's, or the audit cannot be written.
+pub async fn reveal(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
+    let request: RevealRequest = read(message)?;
+    let phone = actions::find(deps, person.instance.id, &request.mac)?;
+    let generated = render_preview::generated(deps, &phone)?;
+    let (login, deed) = match request.what {
+        Revealed::Files => (generated.files, audit_texts::REVEAL_FILES),
+        Revealed::Web => (generated.web.ok_or_else(|| Text::new("not-generated"))?, audit_texts::REVEAL_WEB),
+    };
+    audit::note(&deps.store, person, phone.id, &deed.said()).await?;
+    one(result(message).field("user", login.user).field("password", login.password.0.expose()))
+}

@@ -1,0 +1,144 @@
+//! How requests are read and answered.
+
+use gangway_base::mac::Mac;
+use gangway_wire::appws::{Envelope, envelope::Outgoing};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::text::Text;
+use crate::store::StoreError;
+
+/// Why a request is not carried out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Problem {
+    /// The sentence.
+    pub text: Text,
+    /// What is wrong with single fields.
+    pub fields: Vec<(String, Text)>,
+}
+
+impl From<Text> for Problem {
+    fn from(text: Text) -> Self {
+        Self { text, fields: Vec::new() }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "the admin api could not use the store");
+        Text::new("store-failed").with("sentence", error.to_string()).into()
+    }
+}
+
+/// The messages of an answer.
+pub type Answer = Result<Vec<String>, Problem>;
+
+/// The answer to a request that is not carried out.
+#[must_use]
+pub fn refusal(message: &Envelope, problem: &Problem) -> String {
+    let fields: serde_json::Map<String, Value> = problem
+        .fields
+        .iter()
+        .map(|(name, text)| (name.clone(), serde_json::to_value(text).unwrap_or_default()))
+        .collect();
+    message
+        .error_answer(&result_of(message), &problem.text.english())
+        .field("code", &problem.text)
+        .maybe("fields", (!fields.is_empty()).then_some(fields))
+        .text()
+}
+
+fn result_of(message: &Envelope) -> String {
+    // A name nobody asks with must not blow up the answer.
+    let name: String = message.mt.chars().take(40).collect();
+    format!("{name}Result")
+}
+
+/// Begins the result of a request.
+pub fn result(message: &Envelope) -> Outgoing {
+    message.answer(&result_of(message))
+}
+
+/// An answer of one message.
+///
+/// # Errors
+/// None; the type is that of answers.
+pub fn one(answer: Outgoing) -> Answer {
+    Ok(vec![answer.text()])
+}
+
+/// An answer whose `name` is a list, in as many messages as it takes: all but the last carry `part`, the last `last`.
+///
+/// # Errors
+/// When a single row is too long for a message.
+pub fn list(answer: Outgoing, name: &str, rows: &[Value]) -> Answer {
+    /// As long as what marks the last part, for which room was left.
+    const MORE: &str = ",\"part\":true}";
+    let mut texts = answer
+        .split(name, rows)
+        .map_err(|error| Problem::from(Text::new("bad-request").with("sentence", error.to_string())))?;
+    let last = texts.len().saturating_sub(1);
+    for text in texts.iter_mut().take(last).filter(|text| text.ends_with('}')) {
+        text.pop();
+        text.push_str(MORE);
+    }
+    Ok(texts)
+}
+
+/// The members of a request.
+///
+/// # Errors
+/// When a member has another type than expected.
+pub fn read<T: DeserializeOwned>(message: &Envelope) -> Result<T, Problem> {
+    T::deserialize(&message.body).map_err(|error| Text::new("bad-request").with("sentence", error.to_string()).into())
+}
+
+/// A MAC in any spelling.
+///
+/// # Errors
+/// When it is none.
+pub fn mac(typed: &str) -> Result<Mac, Problem> {
+    typed
+        .parse()
+        .map_err(|error: gangway_base::mac::MacError| Text::new("bad-mac").with("sentence", error.to_string()).into())
+}
+
+/// At most so many characters of what a stranger may have made long.
+#[must_use]
+pub fn clip(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gangway_wire::appws::envelope::OUT_LIMIT;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn parts_are_told_from_whole_answers_and_none_is_too_long() {
+        let request = Envelope::parse(r#"{"mt":"Devices","api":"gangway","src":"1"}"#, 1_000).unwrap();
+        let (mut parts, mut longest) = (0, 0);
+        for size in 700..760 {
+            let rows = vec![json!("x".repeat(size)); 200];
+            let texts = list(result(&request).field("total", 200), "rows", &rows).unwrap();
+            for (place, text) in texts.iter().enumerate() {
+                let part: Value = serde_json::from_str(text).unwrap();
+                let is_last = place + 1 == texts.len();
+                assert_eq!((part["part"] == true, part["last"] == true), (!is_last, is_last));
+                longest = longest.max(text.len());
+            }
+            parts += texts.len();
+        }
+        assert!(parts > 120 && longest <= OUT_LIMIT, "{parts} {longest}");
+    }
+
+    #[test]
+    fn what_is_long_is_cut_between_characters() {
+        assert_eq!((clip("äöü", 2).as_str(), clip("äöü", 3).as_str()), ("äö…", "äöü"));
+    }
+}

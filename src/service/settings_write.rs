@@ -1,0 +1,118 @@
+//! Settings, changed by a person: all or nothing, with a sentence for every field that is not possible.
+
+use std::collections::BTreeMap;
+
+use gangway_base::secret::Secret;
+use gangway_wire::appws::Envelope;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    Deps, audit, audit_texts,
+    response::{Answer, Problem, one, read, result},
+    settings::{of_scope, scope},
+    settings_check::Judge,
+    settings_remarks::remarks,
+    text::Text,
+};
+use crate::{
+    catalog::Registry,
+    service::caller::Person,
+    settings::{Changes, Emptied, Scope, SettingError, setting},
+};
+
+#[derive(Deserialize)]
+struct Request {
+    scope: String,
+    values: BTreeMap<String, Option<Secret>>,
+}
+
+/// The answer to `SettingsSet`.
+///
+/// # Errors
+/// What is not possible, by field; then nothing is changed.
+pub async fn set(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
+    let request: Request = read(message)?;
+    let scope = scope(&request.scope)?;
+    let known = of_scope(deps, &scope);
+    let registry = deps.registry.load();
+    let judge = Judge { registry: &registry, reach: &deps.reach, store: &deps.store, instance: person.instance.id };
+    let (mut changes, mut wrong) = (Vec::new(), Vec::new());
+    for (name, value) in &request.values {
+        let short = || name.chars().take(80).collect::<String>();
+        if let Some(vendor) = unknown_vendor(name, &registry).filter(|_| value.is_some()) {
+            wrong.push((short(), Text::new("unknown-vendor").with("vendor", vendor)));
+            continue;
+        }
+        // An account of a vendor that is gone can be taken back.
+        let is_gone = unknown_vendor(name, &registry).is_some() && scope == Scope::Instance;
+        if !is_gone && setting(name).is_some() && !known.iter().any(|(known, ..)| known == name) {
+            wrong.push((short(), Text::new("not-for-this-scope")));
+            continue;
+        }
+        let Some(value) = value else {
+            match setting(name) {
+                Some(_) => changes.push((name.clone(), None)),
+                None => wrong.push((short(), Text::new("setting-refused").with("sentence", refused(name)))),
+            }
+            continue;
+        };
+        // The page never has the secret it would have to send back.
+        if value.is_empty() && setting(name).is_some_and(|setting| setting.secret) {
+            continue;
+        }
+        match judge.value(name, value.expose(), &scope) {
+            Ok(value) => changes.push((name.clone(), Some(Secret::new(value)))),
+            Err(text) => wrong.push((short(), text)),
+        }
+    }
+    if !wrong.is_empty() {
+        let text = Text::new("settings-refused").with("count", wrong.len());
+        return Err(Problem { text, fields: wrong });
+    }
+    if changes.is_empty() {
+        return one(result(message).field("emptied", json!([])).field("remarks", json!([])));
+    }
+    let deed = deeds_of(&changes, &deps.store.emptied_by(person.instance.id, &scope, &changes));
+    audit::entry(&deps.store, person, &scope.to_string(), &deed).await?;
+    if let Scope::Phone(mac) = &scope
+        && let Some(phone) = deps.store.roster().by_mac(person.instance.id, *mac)
+    {
+        let names: Vec<&str> = changes.iter().map(|(name, _)| name.as_str()).collect();
+        audit::event(&deps.store, person, phone.id, &audit_texts::CHANGE.with("names", names.join(", "))).await?;
+    }
+    let before = remarks(&judge, &deps.store.layers(person.instance.id));
+    let emptied = deps.store.set_settings(person.instance.id, &scope, &changes).await?;
+    let after = remarks(&judge, &deps.store.layers(person.instance.id));
+    let emptied: Vec<Value> =
+        emptied.iter().map(|one| json!({ "scope": one.scope.to_string(), "name": one.name })).collect();
+    let new: Vec<Text> = after.into_iter().filter(|one| !before.contains(one)).map(|one| one.text).collect();
+    one(result(message).field("emptied", emptied).field("remarks", json!(new)))
+}
+
+/// Changes as the audit tells them, with the secrets that lose their address.
+#[must_use]
+pub fn deeds_of(changes: &Changes, emptied: &[Emptied]) -> String {
+    let changes = changes.iter().map(|(name, value)| deed(name, value.as_ref()));
+    let emptied = emptied.iter().map(|Emptied { scope, name }| format!("empty {name} of {scope}"));
+    changes.chain(emptied).collect::<Vec<_>>().join(", ")
+}
+
+/// A change as the audit tells it.
+fn deed(name: &str, value: Option<&Secret>) -> String {
+    match value {
+        None => format!("take {name} back"),
+        Some(_) if setting(name).is_none_or(|setting| setting.secret) => format!("set {name} to ***"),
+        Some(value) => format!("set {name} to {}", super::response::clip(value.expose(), 200)),
+    }
+}
+
+fn refused(name: &str) -> String {
+    SettingError::Unknown { name: name.chars().take(80).collect(), hint: String::new() }.to_string()
+}
+
+/// The vendor of a redirect account that is not known here.
+fn unknown_vendor(name: &str, registry: &Registry) -> Option<String> {
+    let (vendor, _) = name.strip_prefix("redirect.")?.split_once('.')?;
+    (setting(name).is_some() && registry.vendor(vendor).is_none()).then(|| vendor.chars().take(60).collect())
+}

@@ -1,0 +1,256 @@
+//! Will the PBX let the phones register? Its SIP/TLS port, or that of the reverse proxy before it, may ask phones for a
+//! certificate; where the vendor's CA is missing there, every phone of the vendor fails after it got its file. It is asked
+//! before that happens.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Deps;
+use crate::{
+    catalog::Registry,
+    net::{
+        egress_policy::Reach,
+        tls::server_probe::{self, AskError, Wanted},
+    },
+    phone::{facet::Wanted as Wish, instance::InstanceId},
+    phone_config::sip_server,
+    settings::{Defaults, Lookup},
+    store::Store,
+};
+
+/// For one port.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Ports looked at per instance: one PBX has one, a PBX with slaves a few.
+const MOST: usize = 16;
+/// Between two rounds of the running gateway, and before the first.
+const ROUND: Duration = Duration::from_secs(15 * 60);
+const FIRST: Duration = Duration::from_secs(2 * 60);
+/// A port that was asked is asked again after this.
+const AGAIN: SignedDuration = SignedDuration::from_hours(6);
+
+/// Where phones register, and whose phones those are.
+pub type Ports = BTreeMap<(String, u16), BTreeSet<String>>;
+
+/// The SIP/TLS ports the phones of an instance register at, by the addresses the PBX gave for their accounts and, where
+/// `configured` is set, by the settings `registrar` and `outbound_proxy` as well.
+#[must_use]
+pub fn ports(registry: &Registry, store: &Store, instance: InstanceId, configured: bool) -> Ports {
+    let layers = store.layers(instance);
+    let mut found = Ports::new();
+    for phone in store.roster().in_instance(instance) {
+        if phone.wanted != Wish::Active || phone.buried.is_some() {
+            continue;
+        }
+        let names = ["sip_transport", "registrar", "outbound_proxy"];
+        let vendor = registry.vendor(&phone.vendor);
+        let chosen = vendor
+            .and_then(|vendor| vendor.choose(phone.model.as_deref(), Some(&phone.provider), phone.firmware.as_deref()));
+        let defaults = chosen.map_or(Defaults::Table, |(family, _)| Defaults::Family(&family.settings));
+        let settings = layers.effective_of(&names, &Lookup::of(&phone, defaults), Some(&phone.device_config));
+        if settings.text("sip_transport") != "tls" {
+            continue;
+        }
+        let set =
+            if configured { settings.nonempty("outbound_proxy").or(settings.nonempty("registrar")) } else { None };
+        for account in &phone.accounts {
+            let (host, port) = sip_server(set.unwrap_or(&account.dns), 5061);
+            let known = found.len() < MOST || found.contains_key(&(host.clone(), port));
+            if known && !host.is_empty() {
+                found.entry((host, port)).or_default().insert(phone.vendor.clone());
+            }
+        }
+    }
+    found
+}
+
+/// What was found out about one port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// `host:port`.
+    pub address: String,
+    /// What it wants.
+    pub wants: Wanted,
+    /// The vendors whose phones will not be let in, with the CAs one of which is missing there.
+    pub missing: Vec<(String, Vec<String>)>,
+}
+
+/// Asks one port, as far as `reach` allows.
+///
+/// # Errors
+/// When nobody answers there.
+pub async fn ask(
+    registry: &Registry,
+    (host, port): (&str, u16),
+    vendors: &BTreeSet<String>,
+    reach: &Reach,
+) -> Result<Answer, AskError> {
+    let wants = server_probe::ask(host, port, reach, PATIENCE).await?;
+    let missing = vendors
+        .iter()
+        .filter_map(|name| registry.vendor(name))
+        .filter(|vendor| !wants.accepts(&vendor.manifest.tls.issuers))
+        .map(|vendor| (vendor.title.clone(), vendor.manifest.tls.issuers.clone()))
+        .collect();
+    Ok(Answer { address: format!("{host}:{port}"), wants, missing })
+}
+
+/// A port of an instance: host, port.
+type Port = (InstanceId, String, u16);
+
+/// What the rounds of the running gateway found, and when; no answer where nobody answered.
+#[derive(Debug, Default)]
+pub struct Known(Mutex<HashMap<Port, (Timestamp, Option<Answer>)>>);
+
+impl Known {
+    /// The answers of an instance's ports that keep phones out.
+    #[must_use]
+    pub fn missing(&self, instance: InstanceId) -> Vec<Answer> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_it = known.iter().filter(|((of, ..), _)| *of == instance);
+        let mut found: Vec<Answer> =
+            of_it.filter_map(|(_, (_, answer))| answer.clone()).filter(|answer| !answer.missing.is_empty()).collect();
+        found.sort_by(|a, b| a.address.cmp(&b.address));
+        found
+    }
+
+    /// Asks what was not asked lately, and forgets ports nobody registers at.
+    async fn round(&self, registry: &Registry, store: &Store, instances: &[InstanceId], reach: &Reach, now: Timestamp) {
+        let mut present = BTreeSet::new();
+        for instance in instances.iter().copied() {
+            for ((host, port), vendors) in ports(registry, store, instance, false) {
+                let key = (instance, host.clone(), port);
+                let lately = {
+                    let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+                    known.get(&key).is_some_and(|(at, _)| now.duration_since(*at) < AGAIN)
+                };
+                present.insert((instance.0, host.clone(), port));
+                if lately {
+                    continue;
+                }
+                let answer = ask(registry, (&host, port), &vendors, reach).await;
+                if let Err(error) = &answer {
+                    tracing::debug!(%error, "the SIP/TLS port could not be asked what it wants of phones");
+                }
+                self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key, (now, answer.ok()));
+            }
+        }
+        let is_present = |key: &Port| present.contains(&(key.0.0, key.1.clone(), key.2));
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|key, _| is_present(key));
+    }
+}
+
+/// Looks now and then until the gateway stops.
+pub async fn follow(known: Arc<Known>, deps: Arc<Deps>) {
+    let mut pause = FIRST;
+    // An import may name any address as a PBX.
+    let reach = deps.reach.and_private();
+    loop {
+        let next = deps.clock.now().saturating_add(pause).unwrap_or(Timestamp::MAX);
+        tokio::select! {
+            () = deps.clock.sleep_until(next) => {}
+            () = deps.tasks.stopping() => return,
+        }
+        let (registry, now) = (deps.registry.load_full(), deps.clock.now());
+        let instances: Vec<InstanceId> = deps.instances.iter().map(|instance| instance.id).collect();
+        tokio::select! {
+            () = known.round(&registry, &deps.store, &instances, &reach, now) => {}
+            () = deps.tasks.stopping() => return,
+        }
+        pause = ROUND;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use gangway_base::{clock::ManualClock, tasks::Tasks};
+    use rustls::{RootCertStore, ServerConfig, pki_types::PrivateKeyDer, server::WebPkiClientVerifier};
+    use tokio_rustls::TlsAcceptor;
+
+    use super::*;
+    use crate::{net::tls::provider, phone::record::Phone};
+
+    /// A SIP/TLS port that asks for a certificate of this CA, and how often it was asked.
+    async fn sip_port(issuer: &str, tasks: &Tasks) -> (u16, Arc<AtomicU32>) {
+        let mut ca = rcgen::CertificateParams::default();
+        ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        ca.distinguished_name = rcgen::DistinguishedName::new();
+        ca.distinguished_name.push(rcgen::DnType::CommonName, issuer);
+        let ca = ca.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(ca.der().clone()).unwrap();
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider()).build().unwrap();
+        let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let key = PrivateKeyDer::try_from(own.signing_key.serialize_der()).unwrap();
+        let config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(vec![own.cert.der().clone()], key)
+            .unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (asked, acceptor) = (Arc::<AtomicU32>::default(), TlsAcceptor::from(Arc::new(config)));
+        let count = Arc::clone(&asked);
+        tasks.spawn("sip port", async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                count.fetch_add(1, Ordering::Relaxed);
+                let _ = acceptor.accept(stream).await;
+            }
+        });
+        (port, asked)
+    }
+
+    #[tokio::test]
+    async fn a_port_that_lacks_the_vendors_ca_is_said_before_any_phone_fails() {
+        let (dir, tasks, registry) = (tempfile::tempdir().unwrap(), Tasks::new(), Registry::load(None).unwrap());
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let store = Store::open(dir.path(), Arc::new(ManualClock::new(now)), &tasks).await.unwrap();
+        let instance = store.instance("example.com", "gangway").await.unwrap();
+        let (bad, asked) = sip_port("innovaphone Device Certification Authority", &tasks).await;
+        let (good, _) = sip_port("Yealink Root CA", &tasks).await;
+        let phone = |number: u8, port: u16| {
+            let mut phone = Phone::sample();
+            phone.instance = instance;
+            phone.mac = gangway_base::mac::Mac::new([0x80, 0x5e, 0xc0, 0, 0, number]).unwrap();
+            phone.token = format!("token{number}").as_str().into();
+            phone.accounts[0].hwid = phone.mac.to_string();
+            phone.accounts[0].dns = format!("127.0.0.1:{port}");
+            phone
+        };
+        let id = store.create_phone(phone(1, bad), Vec::new()).await.unwrap().id;
+        store.create_phone(phone(2, good), Vec::new()).await.unwrap();
+        let known = Known::default();
+
+        let near = Reach::public_and(Vec::new()).and_private();
+        known.round(&registry, &store, &[instance], &near, now).await;
+        assert_eq!(
+            (known.missing(instance), asked.load(Ordering::Relaxed)),
+            (Vec::new(), 0),
+            "no port of this machine"
+        );
+        let known = Known::default();
+        let reach = Reach::public_and(vec!["127.0.0.1".parse().unwrap()]).and_private();
+        known.round(&registry, &store, &[instance], &reach, now).await;
+
+        let missing = known.missing(instance);
+        assert_eq!(missing.len(), 1, "{missing:?}");
+        assert_eq!(missing[0].address, format!("127.0.0.1:{bad}"));
+        assert_eq!(missing[0].missing[0].0, "Yealink");
+        assert!(missing[0].missing[0].1.contains(&"Yealink Root CA".to_owned()), "{missing:?}");
+        // Not asked again and again, but after some hours; and forgotten with the last phone there.
+        known.round(&registry, &store, &[instance], &reach, now + Duration::from_secs(3600)).await;
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+        known.round(&registry, &store, &[instance], &reach, now + Duration::from_secs(7 * 3600)).await;
+        assert_eq!(asked.load(Ordering::Relaxed), 2);
+        store.change_phone(id, |phone, _| phone.wanted = Wish::Removed).await.unwrap();
+        known.round(&registry, &store, &[instance], &reach, now + Duration::from_secs(7 * 3600)).await;
+        assert_eq!(known.missing(instance), Vec::new());
+    }
+}

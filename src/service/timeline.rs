@@ -1,0 +1,212 @@
+//! The flight recorder of one phone: what it is, one sentence, and everything that happened to it on one time line.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{
+    Deps, audit_texts,
+    device_index::{Shelf, knows_model},
+    device_row::{facet, time},
+    diagnosis::Facts,
+    diagnosis_text::{Sentence, sentence},
+    render_preview,
+    response::clip,
+};
+use crate::{
+    base::i18n::Said,
+    phone::{
+        admission::{FirstContact, Reason},
+        record::Phone,
+    },
+    store::{EVENTS_KEPT, EventRow, HistoryFilter, HistoryRow, RequestFacts, StoreError},
+};
+
+/// Calls to redirect services on one time line.
+const CALLS: u32 = 200;
+/// Users shown of one phone; a DECT base may have hundreds.
+const ACCOUNTS: usize = 50;
+/// Characters of one answer.
+const ANSWER: usize = 4_096;
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    at: Timestamp,
+    json: Value,
+}
+
+/// How far a time line has been told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Told {
+    event: i64,
+    call: i64,
+    requests: u64,
+}
+
+/// The phone as its page shows it.
+#[must_use]
+pub fn details(deps: &Deps, shelf: &Shelf, phone: &std::sync::Arc<Phone>) -> (Value, Sentence) {
+    let around = shelf.around(phone.instance);
+    let now = deps.clock.now();
+    let row = shelf.row(std::sync::Arc::clone(phone), &around, now);
+    let urls = (deps.urls)(phone.instance);
+    let scheme = deps.store.layers(phone.instance).scheme_of(phone);
+    let manual = urls.base(&phone.provider, scheme).ok();
+    let known_model = knows_model(deps, phone);
+    let facts = Facts { around: &around, request: row.last.as_ref(), known_model, manual_url: manual.as_deref() };
+    let sentence = sentence(phone, &facts, now);
+    let mut details = row.json();
+    if let (Some(members), Value::Object(more)) =
+        (details.as_object_mut(), more(phone, row.last.as_ref(), manual.as_deref(), known_model))
+    {
+        members.extend(more);
+        members.insert("urlProblem".to_owned(), json!(urls.problem(&phone.provider, scheme)));
+        members.insert("holdsCurrentFile".to_owned(), json!(render_preview::holds_current(deps, phone)));
+    }
+    (details, sentence)
+}
+
+fn more(phone: &Phone, last: Option<&RequestFacts>, manual: Option<&str>, known_model: bool) -> Value {
+    let accounts = phone.accounts.iter().take(ACCOUNTS).map(|account| {
+        json!({
+            "line": account.line,
+            "hwid": account.hwid,
+            "user": account.username,
+            "name": account.cn,
+            "pbx": account.dns,
+            "domain": account.domain,
+            "flags": facet(&account.user_object, account.user_object.state.as_str()),
+            "registered": facet(&account.registration, account.registration.state.as_str()),
+            "registeredAddress": account.registered_address,
+            "orphanedSince": account.orphaned.map(|orphaned| time(orphaned.since)),
+            "gone": account.orphaned.map(|orphaned| orphaned.gone.as_str()),
+            "withheldSince": account.withheld.map(time),
+        })
+    });
+    let window = &phone.window;
+    let first_contact = match window.first_contact {
+        FirstContact::Refused => Value::Null,
+        FirstContact::Allowed(None) => json!(true),
+        FirstContact::Allowed(Some(network)) => json!(network.to_string()),
+    };
+    json!({
+        "accounts": accounts.collect::<Vec<_>>(),
+        "accountCount": phone.accounts.len(),
+        "revision": phone.revision,
+        "deliveredRevision": phone.delivery.as_ref().map(|delivery| delivery.revision),
+        "provisionings": phone.provisioning,
+        "window": {
+            "opened": window.opened.map(time),
+            "until": window.until.map(time),
+            "firstDelivery": window.first_delivery.map(time),
+            "source": window.bound.as_ref().map(|bound| bound.source.to_string()),
+            "closed": window.closed.map(time),
+            "firstContact": first_contact,
+        },
+        "ownProven": phone.own.proven.map(time),
+        "credentialsChanging": phone.former.is_some(),
+        "redirectEntry": phone.redirect_entry.as_ref().map(|entry| json!({
+            "at": time(entry.at), "serverName": entry.server_name,
+        })),
+        "configReceived": phone.device_config.received.map(time),
+        "sysclient": { "product": phone.sysclient.product, "version": phone.sysclient.version },
+        "lastRequest": last.map(|last| json!({
+            "at": time(last.at), "address": last.address, "userAgent": last.user_agent, "file": last.file,
+            "outcome": last.outcome, "requests": last.requests,
+        })),
+        "manualUrl": manual,
+        "knownModel": known_model,
+    })
+}
+
+/// What has happened since `told`, oldest first; `told` moves on.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn happened(deps: &Deps, phone: &Phone, told: &mut Told) -> Result<Vec<Entry>, StoreError> {
+    let mut entries = Vec::new();
+    for event in newest_events(deps, phone, told.event).await? {
+        told.event = told.event.max(event.id);
+        entries.push(of_event(event));
+    }
+    for call in newest_calls(deps, phone, told.call).await? {
+        told.call = told.call.max(call.id);
+        entries.push(of_call(call));
+    }
+    if let Some(last) = deps.store.request_facts(phone.id)
+        && last.requests != told.requests
+    {
+        told.requests = last.requests;
+        entries.push(of_request(&last));
+    }
+    // The sources come newest first; what happened at the same time stays in the order it was written.
+    entries.reverse();
+    entries.sort_by_key(|entry| entry.at);
+    Ok(entries)
+}
+
+/// Read at first where something was told already: a look at the newest ones mostly finds nothing new.
+const FEW: u32 = 16;
+
+async fn newest_calls(deps: &Deps, phone: &Phone, told: i64) -> Result<Vec<HistoryRow>, StoreError> {
+    let filter = |limit| HistoryFilter { instance: phone.instance, mac: Some(phone.mac), before: None, limit };
+    let mut rows = deps.store.history(filter(if told == 0 { CALLS } else { FEW })).await?;
+    if told != 0 && rows.len() == FEW as usize && rows.last().is_some_and(|oldest| oldest.id > told) {
+        rows = deps.store.history(filter(CALLS)).await?;
+    }
+    rows.retain(|row| row.id > told);
+    Ok(rows)
+}
+
+async fn newest_events(deps: &Deps, phone: &Phone, told: i64) -> Result<Vec<EventRow>, StoreError> {
+    let mut rows = deps.store.events(phone.id, if told == 0 { EVENTS_KEPT } else { FEW }).await?;
+    if told != 0 && rows.len() == FEW as usize && rows.last().is_some_and(|oldest| oldest.id > told) {
+        rows = deps.store.events(phone.id, EVENTS_KEPT).await?;
+    }
+    rows.retain(|row| row.id > told);
+    Ok(rows)
+}
+
+fn of_event(event: EventRow) -> Entry {
+    let json = json!({
+        "at": time(event.at), "source": "event", "kind": event.kind, "text": clip(&event.text, ANSWER),
+        "detail": event.detail.map(|detail| clip(&detail, ANSWER)),
+        "said": event.said.and_then(|said| serde_json::from_str::<Value>(&said).ok()),
+    });
+    Entry { at: event.at, json }
+}
+
+fn of_call(call: HistoryRow) -> Entry {
+    let call = call.entry;
+    let json = json!({
+        "at": time(call.at), "source": "redirect", "kind": "redirect-call",
+        "text": clip(&format!("{}: {}", call.command, call.outcome), ANSWER),
+        "detail": {
+            "command": call.command, "outcome": clip(&call.outcome, ANSWER), "answer": clip(&call.answer, ANSWER),
+            "took": u64::try_from(call.took.as_millis()).unwrap_or(u64::MAX),
+        },
+    });
+    Entry { at: call.at, json }
+}
+
+fn of_request(last: &RequestFacts) -> Entry {
+    let reason = Reason::ALL.iter().find(|reason| reason.as_str() == last.outcome.as_str());
+    let outcome = reason.map_or_else(|| Said::plain(last.outcome.clone()), |reason| reason.said());
+    let said = audit_texts::ASKED.with("address", last.address.as_str()).with("file", last.file.as_str());
+    let said = said.with("outcome", outcome.nested());
+    let json = json!({
+        "at": time(last.at), "source": "request", "kind": "last-request",
+        "text": said.text(), "said": said.nested(),
+        "detail": {
+            "address": last.address, "userAgent": last.user_agent, "file": last.file, "outcome": last.outcome,
+            "requests": last.requests,
+        },
+    });
+    Entry { at: last.at, json }
+}
+
+/// As they go to the page.
+#[must_use]
+pub fn json(entries: Vec<Entry>) -> Vec<Value> {
+    entries.into_iter().map(|entry| entry.json).collect()
+}

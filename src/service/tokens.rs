@@ -1,0 +1,138 @@
+//! Tokens of scripts: made here or at the command line by the same rules, shown once.
+
+use std::time::Duration;
+
+use gangway_base::{clock::SharedClock, secret::Secret};
+use gangway_wire::appws::Envelope;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    Deps, audit,
+    device_row::time,
+    response::{Answer, Problem, one, read, result},
+    text::Text,
+};
+use crate::{
+    phone::instance::InstanceId,
+    service::caller::Person,
+    store::{ApiToken, NewToken, Store, TokenScope},
+};
+
+/// Tokens of one instance: all of them are compared with every token that is shown.
+const MOST: usize = 100;
+/// Characters of a name.
+const NAME: usize = 60;
+/// The longest life of a token that ends by itself, in days.
+const DAYS: u32 = 3650;
+const DAY: Duration = Duration::from_hours(24);
+
+/// What somebody wants.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Form {
+    /// How the token is called.
+    pub name: String,
+    /// `read` or `write`.
+    pub scope: String,
+    /// After how many days it ends; without it never.
+    #[serde(default)]
+    pub days: Option<u32>,
+}
+
+/// Makes a token for somebody; the text is shown once and kept nowhere.
+///
+/// # Errors
+/// By field what is not possible, or that the store cannot be written.
+pub async fn create(
+    store: &Store,
+    clock: &SharedClock,
+    person: &Person,
+    form: &Form,
+) -> Result<(Secret, ApiToken), Problem> {
+    let instance = person.instance.id;
+    let mut fields = Vec::new();
+    let name = form.name.trim();
+    if name.is_empty() || name.chars().count() > NAME || name.chars().any(char::is_control) {
+        fields.push(("name".to_owned(), Text::new("token.name").with("most", NAME)));
+    } else if store.tokens(instance).iter().any(|token| token.name == name) {
+        fields.push(("name".to_owned(), Text::new("token.name-taken").with("name", name)));
+    }
+    let scope = form.scope.parse::<TokenScope>();
+    if scope.is_err() {
+        fields.push(("scope".to_owned(), Text::new("token.scope")));
+    }
+    if form.days.is_some_and(|days| !(1..=DAYS).contains(&days)) {
+        fields.push(("days".to_owned(), Text::new("token.days").with("most", DAYS)));
+    }
+    let (Ok(scope), true) = (scope, fields.is_empty()) else {
+        return Err(Problem { text: Text::new("token.refused"), fields });
+    };
+    if store.tokens(instance).len() >= MOST {
+        return Err(Text::new("token.too-many").with("most", MOST).into());
+    }
+    let expires = form.days.map(|days| clock.now().saturating_add(DAY.saturating_mul(days)).unwrap_or(Timestamp::MAX));
+    let until = expires.map_or_else(|| "until it is revoked".to_owned(), |at| format!("until {at:.0}"));
+    audit::entry(store, person, name, &format!("make the {} token {name}, valid {until}", scope.as_str())).await?;
+    let new = NewToken { name: name.to_owned(), scope, expires, created_by: audit::name(person) };
+    Ok(store.create_token(instance, new).await?)
+}
+
+/// Ends a token; its name.
+///
+/// # Errors
+/// When there is none, or the store cannot be written.
+pub async fn revoke(store: &Store, person: &Person, id: i64) -> Result<String, Problem> {
+    let instance = person.instance.id;
+    let Some(token) = store.tokens(instance).into_iter().find(|token| token.id == id) else {
+        return Err(Text::new("token.unknown").into());
+    };
+    audit::entry(store, person, &token.name, &format!("revoke the token {}", token.name)).await?;
+    store.revoke_token(instance, id).await?;
+    Ok(token.name)
+}
+
+/// A token as pages and programs see it.
+#[must_use]
+pub fn token_json(token: &ApiToken, now: Timestamp) -> Value {
+    json!({
+        "id": token.id, "name": token.name, "scope": token.scope.as_str(), "created": time(token.created),
+        "createdBy": token.created_by, "expires": token.expires.map(time),
+        "expired": token.expires.is_some_and(|end| end <= now),
+    })
+}
+
+/// The answer to `Tokens`.
+///
+/// # Errors
+/// None; the type is that of answers.
+pub fn tokens(deps: &Deps, instance: InstanceId, message: &Envelope) -> Answer {
+    let now = deps.clock.now();
+    let rows: Vec<Value> = deps.store.tokens(instance).iter().map(|token| token_json(token, now)).collect();
+    super::response::list(result(message), "tokens", &rows)
+}
+
+/// The answer to `TokenCreate`: the only message that ever holds a token.
+///
+/// # Errors
+/// See [`create`].
+pub async fn create_message(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
+    let form: Form = read(message)?;
+    let (text, token) = create(&deps.store, &deps.clock, person, &form).await?;
+    one(result(message).field("id", token.id).field("token", text.expose()))
+}
+
+#[derive(Deserialize)]
+struct Revoke {
+    id: i64,
+}
+
+/// The answer to `TokenRevoke`.
+///
+/// # Errors
+/// See [`revoke`].
+pub async fn revoke_message(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
+    let request: Revoke = read(message)?;
+    revoke(&deps.store, person, request.id).await?;
+    one(result(message))
+}

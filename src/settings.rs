@@ -1,0 +1,26 @@
+//! The settings: one table, validation in sentences, layers, and the origin of every value.
+//!
+//! A value of a narrower layer beats that of a wider one: default, the vendor's manifest, instance, vendor,
+//! model, category, then what Devices deployed, then the phone itself.
+
+mod addresses;
+mod binding;
+mod devices;
+pub mod firmware;
+mod help;
+mod layers;
+pub mod line_keys;
+mod scope;
+mod table;
+pub mod time_zone;
+mod validate;
+
+pub use addresses::{Belongings, Changes, Emptied, addresses_of};
+pub use binding::Binding;
+pub(crate) use devices::field as devices_field;
+pub use devices::value_from as value_from_devices;
+pub use help::{scopes, setting_json, settings_json, settings_markdown, settings_text};
+pub use layers::{Defaults, Effective, Layer, Layers, Lookup, Origin, SettingRow};
+pub use scope::{Scope, ScopeError};
+pub use table::{Effect, FROM_DEVICES, Kind, REDIRECT_SETTINGS, Setting, TABLE, family_may_default, possible, setting};
+pub use validate::{SettingError, validate};

@@ -1,0 +1,409 @@
+//! Line keys: BLF, speed dials and the like as one typed list. A layer of the settings holds a whole list or none; the
+//! list of the narrowest layer counts, lists are never mixed.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// What a key does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyType {
+    /// Nothing.
+    None,
+    /// A line of an account.
+    Line,
+    /// Shows and picks up another user's calls.
+    Blf,
+    /// Dials a number.
+    SpeedDial,
+    /// Calls with immediate answer.
+    Intercom,
+    /// Parks and retrieves a call.
+    Park,
+    /// Sends tones within a call.
+    Dtmf,
+    /// Listens to messages.
+    VoiceMail,
+    /// Picks up a call of one user.
+    Pickup,
+    /// Picks up a call of the group.
+    GroupPickup,
+    /// Calls an address on a web server.
+    Url,
+    /// Phone book.
+    Directory,
+    /// LDAP directory.
+    Ldap,
+    /// Do not disturb.
+    Dnd,
+    /// Forwards calls.
+    Forward,
+    /// Transfers a call.
+    Transfer,
+    /// Conference.
+    Conference,
+    /// Holds a call.
+    Hold,
+}
+
+/// Whether a type of key has a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Need {
+    /// It is nothing without one.
+    Must,
+    /// It may have one.
+    May,
+    /// It has none.
+    Never,
+}
+
+impl KeyType {
+    /// All of them, in the order they are explained.
+    pub const ALL: [Self; 18] = [
+        Self::Line,
+        Self::Blf,
+        Self::SpeedDial,
+        Self::Intercom,
+        Self::Park,
+        Self::Pickup,
+        Self::GroupPickup,
+        Self::VoiceMail,
+        Self::Dtmf,
+        Self::Url,
+        Self::Directory,
+        Self::Ldap,
+        Self::Dnd,
+        Self::Forward,
+        Self::Transfer,
+        Self::Conference,
+        Self::Hold,
+        Self::None,
+    ];
+
+    /// The word lists use.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Line => "line",
+            Self::Blf => "blf",
+            Self::SpeedDial => "speed_dial",
+            Self::Intercom => "intercom",
+            Self::Park => "park",
+            Self::Dtmf => "dtmf",
+            Self::VoiceMail => "voice_mail",
+            Self::Pickup => "pickup",
+            Self::GroupPickup => "group_pickup",
+            Self::Url => "url",
+            Self::Directory => "directory",
+            Self::Ldap => "ldap",
+            Self::Dnd => "dnd",
+            Self::Forward => "forward",
+            Self::Transfer => "transfer",
+            Self::Conference => "conference",
+            Self::Hold => "hold",
+        }
+    }
+
+    /// The type of that word.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.word() == word)
+    }
+
+    /// Whether a key of this type has a value: `must`, `may` or `never`.
+    #[must_use]
+    pub fn value_word(self) -> &'static str {
+        match self.value() {
+            Need::Must => "must",
+            Need::May => "may",
+            Need::Never => "never",
+        }
+    }
+
+    fn value(self) -> Need {
+        match self {
+            Self::Blf | Self::SpeedDial | Self::Intercom | Self::Park | Self::Dtmf | Self::Pickup | Self::Url => {
+                Need::Must
+            }
+            Self::VoiceMail | Self::GroupPickup | Self::Forward | Self::Transfer => Need::May,
+            Self::None | Self::Line | Self::Directory | Self::Ldap | Self::Dnd | Self::Conference | Self::Hold => {
+                Need::Never
+            }
+        }
+    }
+}
+
+impl fmt::Display for KeyType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// One key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LineKey {
+    /// From 1.
+    pub key: u16,
+    /// What it does.
+    #[serde(rename = "type")]
+    pub kind: KeyType,
+    /// Number, tones or URL.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub value: String,
+    /// What stands beside it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub label: String,
+    /// Account it belongs to, from 1.
+    pub account: u16,
+    /// Of a BLF: what is dialled to pick up.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub pickup: String,
+}
+
+/// A list, by ascending key.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct LineKeys(Vec<LineKey>);
+
+/// No phone has more, expansion modules included.
+pub const MOST_KEYS: u16 = 400;
+const MOST_ACCOUNT: u16 = 1000;
+const MOST_VALUE: usize = 255;
+const MOST_LABEL: usize = 64;
+/// Longest text of a list.
+const MOST_TEXT: usize = 64 * 1024;
+const FIELDS: [&str; 6] = ["key", "type", "value", "label", "account", "pickup"];
+
+/// Why a text is no list of keys: which entry, what is wrong, what to write.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct LineKeysError(String);
+
+impl LineKeys {
+    /// Reads a list: JSON (`[{"key": 2, "type": "blf", "value": "1002", "label": "Bob"}]`) or the same as a TOML array.
+    /// A key without number follows the one before it. Empty text is an empty list.
+    ///
+    /// # Errors
+    /// The first fault, with the entry it is in.
+    pub fn read(text: &str) -> Result<Self, LineKeysError> {
+        let mut keys: Vec<LineKey> = Vec::new();
+        for (index, entry) in each(text)?.into_iter().enumerate() {
+            keys.push(entry.map_err(|reason| LineKeysError(format!("entry {}: {reason}", index + 1)))?);
+        }
+        keys.sort_by_key(|key| key.key);
+        Ok(Self(keys))
+    }
+
+    /// Every fault of a list, with the entry it is in, from 1; where there is a `room`, also what it has no room for.
+    ///
+    /// # Errors
+    /// When the text is no list at all.
+    pub fn faults(text: &str, room: Option<&Room<'_>>) -> Result<Vec<(usize, String)>, LineKeysError> {
+        let fault = |entry: Result<LineKey, String>| match entry {
+            Ok(key) => room.and_then(|room| room.refuses(&key)),
+            Err(reason) => Some(reason),
+        };
+        let entries = each(text)?.into_iter().enumerate();
+        Ok(entries.filter_map(|(index, entry)| Some((index + 1, fault(entry)?))).collect())
+    }
+
+    /// The keys, ascending.
+    #[must_use]
+    pub fn keys(&self) -> &[LineKey] {
+        &self.0
+    }
+
+    /// The list without one of its keys.
+    #[must_use]
+    pub fn without(&self, key: u16) -> Self {
+        Self(self.0.iter().filter(|one| one.key != key).cloned().collect())
+    }
+
+    /// `no keys`, `1 key`, `7 keys`.
+    #[must_use]
+    pub fn count(&self) -> String {
+        match self.0.len() {
+            0 => "no keys".to_owned(),
+            1 => "1 key".to_owned(),
+            many => format!("{many} keys"),
+        }
+    }
+}
+
+/// The usual form: JSON on one line, every key with its number, nothing empty.
+impl fmt::Display for LineKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&serde_json::to_string(self).map_err(|_never| fmt::Error)?)
+    }
+}
+
+/// What a model offers to line keys.
+#[derive(Debug, Clone, Copy)]
+pub struct Room<'a> {
+    /// How the phone is called in a sentence: `T31P`, `the model`.
+    pub model: &'a str,
+    /// Line keys it has.
+    pub keys: u32,
+    /// Accounts it has.
+    pub accounts: u16,
+    /// Type -> the vendor's word.
+    pub codes: &'a BTreeMap<KeyType, String>,
+}
+
+impl Room<'_> {
+    /// Why this key cannot be had there, as a sentence; `None` = it can.
+    #[must_use]
+    pub fn refuses(&self, key: &LineKey) -> Option<String> {
+        let LineKey { key: number, kind, account, .. } = key;
+        let model = self.model;
+        if u32::from(*number) > self.keys {
+            let has = match self.keys {
+                0 => "no line keys".to_owned(),
+                1 => "1 line key".to_owned(),
+                many => format!("{many} line keys"),
+            };
+            return Some(format!("line key {number} ({kind}) is refused: {model} has {has}"));
+        }
+        if *account > self.accounts {
+            let most = self.accounts;
+            return Some(format!(
+                "line key {number} ({kind}) is refused: {model} has no account {account}, only {most}"
+            ));
+        }
+        if !self.codes.contains_key(kind) {
+            let known: Vec<&str> = self.codes.keys().map(|kind| kind.word()).collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            return Some(format!("line key {number} is refused: {model} has no keys of type {kind}; it has {known}"));
+        }
+        None
+    }
+}
+
+/// The keys of a list as written, or what is wrong with each.
+fn each(text: &str) -> Result<Vec<Result<LineKey, String>>, LineKeysError> {
+    let mut last = 0_u16;
+    let mut places = BTreeMap::new();
+    let entries = entries(text)?.into_iter().enumerate();
+    Ok(entries
+        .map(|(index, entry)| {
+            let key = one(&entry, last.saturating_add(1))?;
+            last = key.key;
+            match places.insert(key.key, index + 1) {
+                Some(other) => Err(format!("key {} stands in entry {other} already", key.key)),
+                None => Ok(key),
+            }
+        })
+        .collect())
+}
+
+fn entries(text: &str) -> Result<Vec<Value>, LineKeysError> {
+    let error = |reason: String| LineKeysError(reason);
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(Vec::new());
+    }
+    if text.len() > MOST_TEXT {
+        return Err(error(format!("the list is longer than {} KiB", MOST_TEXT / 1024)));
+    }
+    let value = match serde_json::from_str::<Value>(text) {
+        Ok(value) => value,
+        Err(json) => {
+            let toml = toml::from_str::<Map<String, Value>>(&format!("keys = {text}"));
+            let read = toml.ok().filter(|table| table.len() == 1).and_then(|mut table| table.remove("keys"));
+            read.ok_or_else(|| {
+                let example = r#"[{"key": 2, "type": "blf", "value": "1002", "label": "Bob"}]"#;
+                error(format!("it is no list as JSON or TOML ({json}); write it like {example}"))
+            })?
+        }
+    };
+    match value {
+        Value::Array(entries) if entries.len() > usize::from(MOST_KEYS) => {
+            Err(error(format!("it has {} entries, no phone has more than {MOST_KEYS} keys", entries.len())))
+        }
+        Value::Array(entries) => Ok(entries),
+        _ => Err(error("it is no list: write [ ... ] around the keys".to_owned())),
+    }
+}
+
+fn one(entry: &Value, next: u16) -> Result<LineKey, String> {
+    let Value::Object(fields) = entry else {
+        return Err(r#"it is no key: write {"type": "blf", "value": "1002"}"#.to_owned());
+    };
+    if let Some(unknown) = fields.keys().find(|field| !FIELDS.contains(&field.as_str())) {
+        return Err(format!("a key has no '{}'; it has {}", unknown.escape_debug(), FIELDS.join(", ")));
+    }
+    let kind = kind(fields)?;
+    let key = number(fields, "key", MOST_KEYS)?.unwrap_or(next);
+    if key > MOST_KEYS {
+        return Err(format!("no phone has a key {key}"));
+    }
+    let value = text(fields, "value", MOST_VALUE)?;
+    match kind.value() {
+        Need::Must if value.is_empty() => {
+            return Err(format!("a key of type {kind} needs a value: what it dials or calls"));
+        }
+        Need::Never if !value.is_empty() => return Err(format!("a key of type {kind} has no value")),
+        _ => {}
+    }
+    if kind == KeyType::Url {
+        let parsed = url::Url::parse(&value).map_err(|error| format!("its value is no URL ({error})"))?;
+        if !matches!(parsed.scheme(), "http" | "https") {
+            return Err("its URL must start with https:// or http://".to_owned());
+        }
+    } else if value.contains(char::is_whitespace) {
+        return Err("its value holds a blank, which nobody can dial".to_owned());
+    }
+    let pickup = text(fields, "pickup", MOST_VALUE)?;
+    if kind != KeyType::Blf && !pickup.is_empty() {
+        return Err(format!("only a key of type blf has a pickup code, not {kind}"));
+    }
+    if pickup.contains(char::is_whitespace) {
+        return Err("its pickup code holds a blank, which nobody can dial".to_owned());
+    }
+    let account = number(fields, "account", MOST_ACCOUNT)?.unwrap_or(1);
+    Ok(LineKey { key, kind, value, label: text(fields, "label", MOST_LABEL)?, account, pickup })
+}
+
+fn kind(fields: &Map<String, Value>) -> Result<KeyType, String> {
+    let words = || KeyType::ALL.map(KeyType::word).join(", ");
+    let Some(value) = fields.get("type") else { return Err(format!("its type is missing: one of {}", words())) };
+    let word = value.as_str().unwrap_or_default().to_ascii_lowercase().replace('-', "_");
+    KeyType::of_word(&word).ok_or_else(|| format!("{value} is no type of key: one of {}", words()))
+}
+
+fn number(fields: &Map<String, Value>, field: &str, most: u16) -> Result<Option<u16>, String> {
+    let Some(value) = fields.get(field).filter(|value| !value.is_null()) else { return Ok(None) };
+    let number = value.as_u64().or_else(|| value.as_str()?.parse().ok()).and_then(|number| u16::try_from(number).ok());
+    match number.filter(|number| (1..=most).contains(number)) {
+        Some(number) => Ok(Some(number)),
+        None => Err(format!("its {field} {value} is no number from 1 to {most}")),
+    }
+}
+
+/// Text, or a number where people write one.
+fn text(fields: &Map<String, Value>, field: &str, most: usize) -> Result<String, String> {
+    let text = match fields.get(field) {
+        None | Some(Value::Null) => return Ok(String::new()),
+        Some(Value::String(text)) => text.trim().to_owned(),
+        Some(Value::Number(number)) if number.is_u64() => number.to_string(),
+        Some(other) => return Err(format!("its {field} {other} is no text")),
+    };
+    if let Some(odd) = gangway_base::characters::unwritable(&text) {
+        return Err(format!("its {field} holds a character no phone's file can carry (U+{:04X})", u32::from(odd)));
+    }
+    if text.chars().count() > most {
+        return Err(format!("its {field} has {} characters, at most {most} are possible", text.chars().count()));
+    }
+    if text.starts_with('#') || text.contains(" #") || text.contains("\t#") {
+        return Err(format!(
+            "its {field} has a '#' at the start or after a blank: that begins a comment in phones' files"
+        ));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,382 @@
+//! A phone is told to come now, and it is seen whether it does: NOTIFY sent, GET seen, content current. What does not
+//! come back is said, with the time the phone comes by itself.
+
+use std::{
+    collections::HashSet,
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use gangway_base::{clock::SharedClock, mac::Mac, tasks::Tasks};
+use gangway_wire::sip::{Message, Start, Told, check_sync};
+use jiff::Timestamp;
+use tokio::sync::Semaphore;
+
+use crate::{
+    base::{config::PnpConfig, i18n::Said},
+    net::udp,
+    phone::{
+        facet::Wanted,
+        record::{Phone, PhoneId},
+    },
+    provision::{events::Happened, timeline_texts},
+    settings::{Defaults, Lookup},
+    store::{RequestFacts, Store, StoreError},
+};
+
+/// Between two looks at what commands ask for, and at whether a phone has come.
+const LOOK: Duration = Duration::from_millis(300);
+/// Datagrams of one phone that are read at one look.
+const DATAGRAMS: usize = 64;
+/// Phones told at the same time.
+const AT_ONCE: usize = 20;
+/// When the NOTIFY is sent, after the first time: UDP loses.
+const PAUSES: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
+/// How long a phone may take from the NOTIFY to its GET.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// Where phones listen when the registration shows nothing else.
+const SIP_PORT: u16 = 5060;
+
+/// Asked for by a command that does not wait.
+const ASKED: &str = "asked";
+/// Asked for by a command that waits for the result.
+const AWAITED: &str = "awaited";
+
+/// The fact with which a command asks the serving process for it.
+fn fact_of(mac: Mac) -> String {
+    format!("resync.{mac}")
+}
+
+/// Asks the serving process to have the phone come; with `wait` the result is kept for [`result`].
+///
+/// # Errors
+/// When the store cannot write it.
+pub async fn ask(store: &Store, phone: &Phone, wait: bool) -> Result<(), StoreError> {
+    let word = if wait { AWAITED } else { ASKED };
+    store.set_fact(phone.instance, &fact_of(phone.mac), Some(word)).await
+}
+
+/// What came of it, once it is known: whether the phone came, and a sentence.
+#[must_use]
+pub fn result(store: &Store, phone: &Phone) -> Option<(bool, String)> {
+    let fact = store.fact(phone.instance, &fact_of(phone.mac))?;
+    let (word, sentence) = fact.split_once(' ')?;
+    Some((word == "came", sentence.to_owned()))
+}
+
+/// Takes question and result back.
+///
+/// # Errors
+/// When the store cannot write it.
+pub async fn forget(store: &Store, phone: &Phone) -> Result<(), StoreError> {
+    store.set_fact(phone.instance, &fact_of(phone.mac), None).await
+}
+
+/// Carries out what commands ask for until the gateway stops.
+pub async fn follow(store: Store, clock: SharedClock, tasks: Tasks) {
+    let under_way: Arc<Mutex<HashSet<PhoneId>>> = Arc::default();
+    let turns = Arc::new(Semaphore::new(AT_ONCE));
+    // What was asked before the start is looked for as well.
+    let mut seen = None;
+    loop {
+        let revision = store.facts_revision();
+        if seen != Some(revision) {
+            seen = Some(revision);
+            for phone in store.roster().all() {
+                let fact = store.fact(phone.instance, &fact_of(phone.mac));
+                if !matches!(fact.as_deref(), Some(ASKED | AWAITED)) || !lock(&under_way).insert(phone.id) {
+                    continue;
+                }
+                let (store, clock, ending, turns) =
+                    (store.clone(), Arc::clone(&clock), tasks.clone(), Arc::clone(&turns));
+                let under_way = Arc::clone(&under_way);
+                tasks.spawn("resync", async move {
+                    let work = async {
+                        let _turn = turns.acquire().await;
+                        carry_out(&store, &clock, &phone, fact.as_deref() == Some(AWAITED)).await
+                    };
+                    let done = tokio::select! {
+                        () = ending.stopping() => return,
+                        done = work => done,
+                    };
+                    if let Err(error) = done {
+                        tracing::error!(mac = %phone.mac, %error, "what came of telling the phone to come cannot be recorded");
+                    }
+                    lock(&under_way).remove(&phone.id);
+                });
+            }
+        }
+        let next = clock.now().saturating_add(LOOK).unwrap_or(Timestamp::MAX);
+        tokio::select! {
+            () = tasks.stopping() => return,
+            () = clock.sleep_until(next) => {}
+        }
+    }
+}
+
+fn lock(set: &Mutex<HashSet<PhoneId>>) -> std::sync::MutexGuard<'_, HashSet<PhoneId>> {
+    set.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn carry_out(store: &Store, clock: &SharedClock, phone: &Phone, wait: bool) -> Result<(), StoreError> {
+    let end = tell(store, clock, phone).await;
+    let (said, sentence) = (end.said(), end.said().text());
+    store.change_phone(phone.id, |_, events| events.push(Happened::Resync { end: &said }.into())).await?;
+    let word = if matches!(end, End::Came | End::CameUnchanged) { "came" } else { "silent" };
+    let kept = wait.then(|| format!("{word} {sentence}"));
+    store.set_fact(phone.instance, &fact_of(phone.mac), kept.as_deref()).await
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum End {
+    /// It fetched its present file.
+    Came,
+    /// It came and has its present file already.
+    CameUnchanged,
+    /// It came and got something else.
+    Refused { outcome: String },
+    /// It did not come; what it answered to the NOTIFY, and when it comes by itself.
+    Silent { answered: Option<u16>, next: Next },
+    /// It cannot be reached from here.
+    Unreachable { why: &'static str, next: Next },
+    /// Nothing is delivered to it.
+    NotActive,
+}
+
+/// When a phone comes by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    At(Timestamp),
+    Overdue,
+    WhenItStarts,
+}
+
+impl Next {
+    fn said(self) -> Said {
+        match self {
+            Self::At(at) => timeline_texts::COMES_AT.with("at", format!("{at:.0}")),
+            Self::Overdue => timeline_texts::SHOULD_HAVE_COME.said(),
+            Self::WhenItStarts => timeline_texts::COMES_WHEN_IT_STARTS.said(),
+        }
+    }
+}
+
+impl End {
+    fn said(&self) -> Said {
+        let (said, next) = match self {
+            Self::Came => return timeline_texts::CAME.said(),
+            Self::CameUnchanged => return timeline_texts::CAME_UNCHANGED.said(),
+            Self::NotActive => return timeline_texts::NOT_ACTIVE.said(),
+            Self::Refused { outcome } => return timeline_texts::CAME_REFUSED.with("outcome", outcome.as_str()),
+            Self::Silent { answered: None, next } => (timeline_texts::STAYED_SILENT.said(), next),
+            Self::Silent { answered: Some(status), next } => {
+                let saying = match status {
+                    200..=299 => timeline_texts::STAYED,
+                    401 | 407 => timeline_texts::WANTS_PROOF,
+                    _ => timeline_texts::REFUSES,
+                };
+                (saying.with("status", *status), next)
+            }
+            Self::Unreachable { why, next } => (timeline_texts::UNREACHABLE.with("why", *why), next),
+        };
+        said.with("next", next.said().nested())
+    }
+}
+
+async fn tell(store: &Store, clock: &SharedClock, phone: &Phone) -> End {
+    if phone.wanted != Wanted::Active || phone.buried.is_some() {
+        return End::NotActive;
+    }
+    let facts = store.request_facts(phone.id);
+    let next = next_poll(store, phone, facts.as_ref(), clock.now());
+    let places = match places(phone, facts.as_ref()) {
+        Ok(places) => places,
+        Err(why) => return End::Unreachable { why, next },
+    };
+    let asked_before = facts.map_or(0, |facts| facts.requests);
+    let random = format!("{:016x}", rand::random::<u64>());
+    let mut answered = None;
+    let mut tasks: Vec<_> = Vec::new();
+    for place in places {
+        match udp::towards(place).await {
+            Ok(socket) => tasks.push((place, socket)),
+            Err(error) => tracing::debug!(%place, %error, "there is no way to the phone"),
+        }
+    }
+    if tasks.is_empty() {
+        return End::Unreachable { why: "there is no way to its address", next };
+    }
+    let user = phone.accounts.first().map(|account| account.hwid.clone()).unwrap_or_default();
+    let started = clock.now();
+    let deadline = clock.now().saturating_add(PATIENCE).unwrap_or(Timestamp::MAX);
+    let mut pauses = PAUSES.iter();
+    let mut send_at = clock.now();
+    let mut datagram = vec![0_u8; 8192];
+    loop {
+        let now = clock.now();
+        if now >= send_at {
+            for (place, socket) in &tasks {
+                let Ok(own) = socket.local_addr() else { continue };
+                let told = Told { phone: *place, own, user: &user, random: &random, sequence: 1 };
+                if let Err(error) = socket.send(&check_sync(&told).write()).await {
+                    tracing::debug!(%place, %error, "a datagram could not be sent");
+                }
+            }
+            send_at = match (answered, pauses.next()) {
+                (None, Some(pause)) => now.saturating_add(*pause).unwrap_or(Timestamp::MAX),
+                _ => Timestamp::MAX,
+            };
+        }
+        for (_, socket) in &tasks {
+            // What is more than that waits in the socket, or is lost there.
+            for _ in 0..DATAGRAMS {
+                let Ok(length) = socket.try_recv(&mut datagram) else { break };
+                answered = status(datagram.get(..length).unwrap_or_default(), &random).or(answered);
+            }
+        }
+        if answered.is_some() {
+            send_at = Timestamp::MAX;
+        }
+        let facts = store.request_facts(phone.id);
+        if let Some(end) = facts.as_ref().and_then(|facts| came(facts, asked_before)) {
+            return end;
+        }
+        // A file of its own, hidden behind the next request by now.
+        let delivered = store.roster().get(phone.id).and_then(|now| now.delivery.as_ref().map(|last| last.at));
+        if delivered.is_some_and(|at| at >= started) {
+            return End::Came;
+        }
+        if now >= deadline {
+            return match facts.filter(|facts| facts.requests > asked_before) {
+                Some(facts) => End::Refused { outcome: facts.outcome },
+                None => End::Silent { answered, next },
+            };
+        }
+        clock.sleep_until(now.saturating_add(LOOK).unwrap_or(Timestamp::MAX)).await;
+    }
+}
+
+/// What a request after the NOTIFY means. A file that is delivered or unchanged is the present one: both are decided by
+/// the hash of its present content.
+fn came(facts: &RequestFacts, before: u64) -> Option<End> {
+    if facts.requests <= before {
+        return None;
+    }
+    match facts.outcome.as_str() {
+        "delivered" => Some(End::Came),
+        "not-modified" => Some(End::CameUnchanged),
+        // The challenge before the credentials, or a common file on the way to the own one.
+        outcome if is_on_the_way(outcome) => None,
+        outcome => Some(End::Refused { outcome: outcome.to_owned() }),
+    }
+}
+
+fn is_on_the_way(outcome: &str) -> bool {
+    use crate::phone::admission::Reason;
+    let words = [Reason::MissingCredentials, Reason::StaleNonce, Reason::WindowClosed, Reason::CommonFile];
+    words.iter().any(|reason| reason.as_str() == outcome) || matches!(outcome, "peeked" | "uploaded")
+}
+
+/// A final answer to our NOTIFY.
+fn status(datagram: &[u8], random: &str) -> Option<u16> {
+    let message = Message::read(datagram).ok()?;
+    let Start::Response { status, .. } = message.start else { return None };
+    let is_ours = message.header("Call-ID").is_some_and(|call| call.starts_with(random));
+    (is_ours && status >= 200).then_some(status)
+}
+
+/// Where the phone can be told: at the address it fetched its files from, when that is one of our own networks and the
+/// PBX sees it nowhere else. Behind a router the same address may be many phones, and none of them listens.
+fn places(phone: &Phone, facts: Option<&RequestFacts>) -> Result<Vec<SocketAddr>, &'static str> {
+    let facts = facts.ok_or("it never asked, so its address is not known")?;
+    let source: IpAddr = facts.address.parse().map_err(|_error| "its last request has no address")?;
+    let source = source.to_canonical();
+    if !PnpConfig::default().answers(source) {
+        return Err("it comes through a public address, where NOTIFY does not reach it");
+    }
+    let mut ports = vec![SIP_PORT];
+    for account in &phone.accounts {
+        let Some((ip, port)) = account.registered_address.as_deref().and_then(address) else { continue };
+        if ip != source {
+            return Err("the PBX sees it at another address than the one it fetches files from (a router in between)");
+        }
+        ports.extend(port.filter(|port| !ports.contains(port)));
+    }
+    Ok(ports.into_iter().take(4).map(|port| SocketAddr::new(source, port)).collect())
+}
+
+/// `ip`, `ip:port` or `[v6]:port`.
+fn address(text: &str) -> Option<(IpAddr, Option<u16>)> {
+    if let Ok(socket) = text.parse::<SocketAddr>() {
+        return Some((socket.ip().to_canonical(), Some(socket.port())));
+    }
+    text.parse::<IpAddr>().ok().map(|ip| (ip.to_canonical(), None))
+}
+
+fn next_poll(store: &Store, phone: &Phone, facts: Option<&RequestFacts>, now: Timestamp) -> Next {
+    let lookup = Lookup::of(phone, Defaults::Table);
+    let settings = store.layers(phone.instance).effective_of(&["update_interval_minutes"], &lookup, None);
+    let minutes = settings.u32("update_interval_minutes");
+    match facts.and_then(|facts| facts.at.saturating_add(Duration::from_secs(u64::from(minutes) * 60)).ok()) {
+        Some(at) if minutes > 0 && at > now => Next::At(at),
+        Some(_) if minutes > 0 => Next::Overdue,
+        _ => Next::WhenItStarts,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provision::sample;
+
+    fn facts(address: &str, outcome: &str, requests: u64) -> RequestFacts {
+        RequestFacts {
+            at: Timestamp::UNIX_EPOCH,
+            address: address.into(),
+            user_agent: None,
+            file: "805ec0aabbcc.cfg".into(),
+            outcome: outcome.into(),
+            requests,
+        }
+    }
+
+    #[test]
+    fn only_a_phone_that_is_known_to_be_near_is_told() {
+        let mut phone = sample::phone(Timestamp::UNIX_EPOCH);
+        let at = |phone: &Phone, address: &str| places(phone, Some(&facts(address, "delivered", 1)));
+        assert!(places(&phone, None).unwrap_err().contains("never asked"));
+        assert!(at(&phone, "203.0.113.7").unwrap_err().contains("public"));
+        assert_eq!(at(&phone, "::ffff:10.0.0.7").unwrap(), ["10.0.0.7:5060".parse().unwrap()]);
+        phone.accounts[0].registered_address = Some("10.0.0.7:5062".into());
+        assert_eq!(
+            at(&phone, "10.0.0.7").unwrap(),
+            ["10.0.0.7:5060".parse().unwrap(), "10.0.0.7:5062".parse().unwrap()]
+        );
+        assert!(at(&phone, "10.0.0.1").unwrap_err().contains("router"));
+    }
+
+    #[test]
+    fn only_a_request_after_the_notify_counts() {
+        assert_eq!(came(&facts("x", "delivered", 3), 3), None);
+        assert_eq!(came(&facts("x", "delivered", 4), 3), Some(End::Came));
+        assert_eq!(came(&facts("x", "not-modified", 4), 3), Some(End::CameUnchanged));
+        assert_eq!(came(&facts("x", "failed", 4), 3), Some(End::Refused { outcome: "failed".into() }));
+        assert_eq!(came(&facts("x", "peeked", 4), 3), None);
+    }
+
+    #[test]
+    fn every_end_says_what_to_expect() {
+        let at = Next::At(Timestamp::UNIX_EPOCH);
+        for (end, part) in [
+            (End::Silent { answered: None, next: at }, "1970"),
+            (End::Silent { answered: Some(200), next: Next::Overdue }, "plugged in"),
+            (End::Silent { answered: Some(401), next: at }, "proof"),
+            (End::Silent { answered: Some(489), next: Next::WhenItStarts }, "restart"),
+            (End::Unreachable { why: "x", next: at }, "cannot be told"),
+        ] {
+            assert!(end.said().text().contains(part), "{}", end.said().text());
+        }
+    }
+}

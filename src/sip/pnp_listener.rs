@@ -1,0 +1,207 @@
+//! The listener for phones that ask by multicast.
+
+use std::{collections::HashMap, io, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
+
+use gangway_base::{clock::SharedClock, tasks::Tasks};
+use gangway_wire::sip::{GROUP, Message, Place, Start, accepted, asked, notify};
+use jiff::Timestamp;
+use tokio::{
+    net::UdpSocket,
+    sync::{Mutex, Notify},
+};
+
+use super::{pnp_limits::Shares, pnp_lookup::Desk};
+use crate::{
+    base::{
+        config::PnpConfig,
+        telemetry::metric::{Metric, increment},
+    },
+    net::udp,
+    provision::events::Happened,
+};
+
+/// NOTIFYs waiting for their answer.
+const MOST_WAITING: usize = 512;
+/// A NOTIFY is sent again after these pauses while the phone does not answer.
+const PAUSES: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
+/// A phone's time line holds one entry for this time, however often it asks.
+const QUIET: Duration = Duration::from_secs(60);
+
+/// Why it cannot listen.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "SIP PnP cannot listen on {address} ([pnp] listen): {error}; another SIP server may have the port, or the address \
+     may not be one of this machine"
+)]
+pub struct ArrivalError {
+    address: String,
+    error: io::Error,
+}
+
+/// Bound sockets, not yet served.
+pub struct Arrivals {
+    sockets: Vec<UdpSocket>,
+    config: PnpConfig,
+}
+
+/// Binds every address of `[pnp] listen`.
+///
+/// # Errors
+/// When one cannot be bound, or its group not be joined.
+pub async fn listen(config: &PnpConfig) -> Result<Arrivals, ArrivalError> {
+    let mut sockets = Vec::new();
+    for address in &config.listen {
+        let failed = |error| ArrivalError { address: address.clone(), error };
+        let parsed: SocketAddr =
+            address.parse().map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
+        sockets.push(udp::bind_to_group(parsed, GROUP).await.map_err(failed)?);
+    }
+    Ok(Arrivals { sockets, config: config.clone() })
+}
+
+impl Arrivals {
+    /// The bound addresses.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.sockets.iter().filter_map(|socket| socket.local_addr().ok()).collect()
+    }
+
+    /// Serves on the current arbiter until the gateway stops.
+    pub fn serve(self, desk: &Desk, clock: &SharedClock, tasks: &Tasks) {
+        for socket in self.sockets {
+            let listener = Rc::new(Listener {
+                socket,
+                config: self.config.clone(),
+                desk: desk.clone(),
+                clock: Arc::clone(clock),
+                tasks: tasks.clone(),
+                state: Mutex::default(),
+            });
+            tasks.spawn_local("pnp", listener.run());
+        }
+    }
+}
+
+#[derive(Default)]
+struct State {
+    /// By Call-ID: woken when the phone has answered.
+    waiting: HashMap<String, Rc<Notify>>,
+    told: HashMap<gangway_base::mac::Mac, Timestamp>,
+    shares: Shares,
+}
+
+struct Listener {
+    socket: UdpSocket,
+    config: PnpConfig,
+    desk: Desk,
+    clock: SharedClock,
+    tasks: Tasks,
+    state: Mutex<State>,
+}
+
+impl Listener {
+    async fn run(self: Rc<Self>) {
+        let mut datagram = vec![0_u8; 16 * 1024];
+        loop {
+            let received = tokio::select! {
+                () = self.tasks.stopping() => return,
+                received = self.socket.recv_from(&mut datagram) => received,
+            };
+            match received {
+                Ok((length, source)) => {
+                    let outcome = self.heard(datagram.get(..length).unwrap_or_default(), source).await;
+                    increment(Metric::PnpDatagrams, &[("outcome", outcome)]);
+                }
+                // ICMP errors of earlier datagrams come here too: the phone is gone, the socket is not.
+                Err(error) => tracing::debug!(%error, "a datagram could not be received"),
+            }
+        }
+    }
+
+    async fn heard(self: &Rc<Self>, datagram: &[u8], source: SocketAddr) -> &'static str {
+        if !self.config.answers(source.ip()) {
+            return "foreign network";
+        }
+        let Ok(message) = Message::read(datagram) else { return "malformed" };
+        if let Start::Response { .. } = message.start {
+            let answered = message.header("Call-ID").map(str::to_owned).unwrap_or_default();
+            if let Some(waiting) = self.state.lock().await.waiting.get(&answered) {
+                waiting.notify_one();
+            }
+            return "answer";
+        }
+        let Some(asked) = asked(&message) else { return "other" };
+        let now = self.clock.now();
+        if !self.state.lock().await.shares.take(source.ip().to_canonical(), now) {
+            return "too many";
+        }
+        // Nothing distinguishes a phone that is not known from one that is told nothing now.
+        let Some((phone, url)) = self.desk.look_up(&asked, source.ip().to_canonical(), now) else {
+            return "not expected";
+        };
+        let is_repeated = {
+            let mut state = self.state.lock().await;
+            let before = state.told.get(&asked.mac).copied();
+            state.told.retain(|_, at| at.saturating_add(QUIET).is_ok_and(|until| now < until));
+            state.told.insert(asked.mac, now);
+            before.is_some_and(|at| at.saturating_add(QUIET).is_ok_and(|until| now < until))
+        };
+        if !is_repeated {
+            tracing::info!(mac = %asked.mac, model = asked.model, %source, "a phone asks by multicast and is told its URL");
+            let happened = Happened::ToldByPnp { source: &source.ip().to_canonical().to_string() };
+            let event = happened.into();
+            if let Err(error) = self.desk.store.change_phone(phone.id, |_, events| events.push(event)).await {
+                tracing::error!(mac = %asked.mac, %error, "its arrival cannot be recorded");
+                // What is disclosed is on record, or it is not disclosed.
+                return "not recorded";
+            }
+        }
+        self.tell(&message, source, url.expose()).await;
+        "told"
+    }
+
+    async fn tell(self: &Rc<Self>, subscribe: &Message, source: SocketAddr, url: &str) {
+        let own = match udp::towards(source).await.and_then(|socket| socket.local_addr()) {
+            Ok(own) => SocketAddr::new(own.ip(), self.socket.local_addr().map_or(5060, |bound| bound.port())),
+            Err(error) => {
+                tracing::debug!(%source, %error, "there is no way back to the phone");
+                return;
+            }
+        };
+        let place = Place { phone: source, own };
+        let tag = format!("{:016x}", rand::random::<u64>());
+        let branch = format!("{:016x}", rand::random::<u64>());
+        let (answer, to) = accepted(subscribe, place, &tag);
+        self.send(&answer, to).await;
+        let (message, to) = notify(subscribe, place, &tag, &branch, url);
+        let call = message.header("Call-ID").unwrap_or_default().to_owned();
+        let answered = Rc::new(Notify::new());
+        {
+            let mut state = self.state.lock().await;
+            // The same subscription again is the phone's own repetition: one NOTIFY is under way already.
+            if state.waiting.len() >= MOST_WAITING || state.waiting.contains_key(&call) {
+                return;
+            }
+            state.waiting.insert(call.clone(), Rc::clone(&answered));
+        }
+        let listener = Rc::clone(self);
+        self.tasks.spawn_local("pnp notify", async move {
+            listener.send(&message, to).await;
+            for pause in PAUSES {
+                let until = listener.clock.now().saturating_add(pause).unwrap_or(Timestamp::MAX);
+                tokio::select! {
+                    () = answered.notified() => break,
+                    () = listener.tasks.stopping() => break,
+                    () = listener.clock.sleep_until(until) => listener.send(&message, to).await,
+                }
+            }
+            listener.state.lock().await.waiting.remove(&call);
+        });
+    }
+
+    async fn send(&self, message: &Message, to: SocketAddr) {
+        if let Err(error) = self.socket.send_to(&message.write(), to).await {
+            tracing::debug!(%to, %error, "a datagram could not be sent");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Who is told which URL. A subscription proves nothing, so it counts like a look-up at a redirect service: what it
+//! yields is bootstrap, and only while the phone's window is open.
+
+use std::{net::IpAddr, sync::Arc};
+
+use gangway_base::{mac::Mac, secret::Secret};
+use gangway_wire::sip::Asked;
+use jiff::Timestamp;
+
+use crate::{
+    phone::{
+        facet::Wanted,
+        instance::{InstanceId, Instances},
+        record::Phone,
+    },
+    provision::UrlOf,
+    store::Store,
+};
+
+/// Who tries one MAC address after the other, whatever way it asks.
+pub trait Watch: Send + Sync {
+    /// A source asked for a phone that is not known; `reads_like_phone` when it described itself as phones do.
+    fn saw(&self, instance: InstanceId, source: IpAddr, mac: Mac, reads_like_phone: bool, now: Timestamp);
+    /// Whether a source is one of them, for a phone whose window was opened then.
+    fn is_frozen(&self, instance: InstanceId, source: IpAddr, opened: Option<Timestamp>, now: Timestamp) -> bool;
+}
+
+/// Where phones are looked up.
+#[derive(Clone)]
+pub struct Desk {
+    /// The records.
+    pub store: Store,
+    /// The tenants.
+    pub instances: Instances,
+    /// Their URLs.
+    pub url_of: UrlOf,
+    /// Who is told nothing although a phone of its name is expected.
+    pub watch: Arc<dyn Watch>,
+}
+
+impl Desk {
+    /// The phone with this MAC and the URL to tell it; `None` when there is nothing to be told to this source now.
+    #[must_use]
+    pub fn look_up(&self, asked: &Asked, source: IpAddr, now: Timestamp) -> Option<(Arc<Phone>, Secret)> {
+        let (roster, mac) = (self.store.roster(), asked.mac);
+        if self.instances.iter().all(|instance| roster.by_mac(instance.id, mac).is_none()) {
+            let reads_like_phone = asked.vendor.is_some() && asked.model.is_some() && asked.version.is_some();
+            self.instances.iter().for_each(|instance| self.watch.saw(instance.id, source, mac, reads_like_phone, now));
+            return None;
+        }
+        let is_frozen = |phone: &Phone| self.watch.is_frozen(phone.instance, source, phone.window.opened, now);
+        let mut expected = self
+            .instances
+            .iter()
+            .filter_map(|instance| roster.by_mac(instance.id, mac))
+            .filter(|phone| is_expected(phone, source, now) && !is_frozen(phone));
+        let phone = expected.next()?;
+        if expected.next().is_some() {
+            // Whose it is cannot be told from a MAC.
+            tracing::warn!(%mac, "several instances expect this phone; it is told nothing by multicast");
+            return None;
+        }
+        let url = (self.url_of)(&phone)?;
+        Some((phone, url))
+    }
+}
+
+/// Whether bootstrap would be admitted from there: the first delivery bound the window to a source.
+fn is_expected(phone: &Phone, source: IpAddr, now: Timestamp) -> bool {
+    let window = &phone.window;
+    phone.wanted == Wanted::Active
+        && phone.buried.is_none()
+        && window.is_open(now)
+        && window.bound.as_ref().is_none_or(|bound| bound.source == source)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{phone::record::Binding, provision::sample};
+
+    #[test]
+    fn only_an_open_window_tells_and_only_its_own_source() {
+        let now = Timestamp::from_second(1_000_000).unwrap();
+        let (here, there): (IpAddr, IpAddr) = ("10.0.0.7".parse().unwrap(), "10.0.0.8".parse().unwrap());
+        let mut phone = sample::phone(now);
+        phone.window.open(now, 7);
+        assert!(is_expected(&phone, here, now));
+        phone.window.bound = Some(Binding { source: here, family: "x".into() });
+        assert!(is_expected(&phone, here, now) && !is_expected(&phone, there, now));
+        let late = now.saturating_add(Duration::from_secs(8 * 86_400)).unwrap();
+        assert!(!is_expected(&phone, here, late));
+        for wanted in [Wanted::Blocked, Wanted::Released, Wanted::Removed] {
+            phone.wanted = wanted;
+            assert!(!is_expected(&phone, here, now), "{wanted:?}");
+        }
+        phone.wanted = Wanted::Active;
+        phone.window.closed = Some(now);
+        assert!(!is_expected(&phone, here, now));
+    }
+}

@@ -1,0 +1,239 @@
+//! Table `fact`: what was learned or generated once, by instance and key; held in memory.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        PoisonError, RwLock, RwLockWriteGuard,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use gangway_base::secret::Secret;
+use sqlx::SqliteConnection;
+use tokio::sync::watch;
+
+use super::{
+    Store,
+    error::{Attempt, StoreError},
+    seal::Keyring,
+};
+use crate::phone::instance::InstanceId;
+
+#[derive(Clone, PartialEq)]
+enum Fact {
+    Open(String),
+    Sealed(Secret),
+}
+
+/// In order, so that the facts with a common beginning lie together.
+type Map = BTreeMap<(InstanceId, String), Fact>;
+
+/// The facts of all instances.
+pub(super) struct Facts {
+    map: RwLock<Map>,
+    /// Raised by every change, while the map is locked for it.
+    revision: AtomicU64,
+    /// Marked as changed with it.
+    changed: watch::Sender<()>,
+}
+
+fn place(instance: i64, key: &str) -> String {
+    format!("fact/{instance}/{key}")
+}
+
+async fn read(connection: &mut SqliteConnection, keyring: &Keyring) -> Result<Map, StoreError> {
+    let rows = sqlx::query!("SELECT instance_id, key, value, sealed FROM fact")
+        .fetch_all(connection)
+        .await
+        .attempt("read the learned facts")?;
+    let mut map = Map::new();
+    for row in rows {
+        let fact = match (row.value, row.sealed) {
+            (Some(value), _) => Fact::Open(value),
+            (None, Some(sealed)) => {
+                let place = place(row.instance_id, &row.key);
+                let bytes = keyring.unseal(&place, &sealed)?;
+                let text = std::str::from_utf8(&bytes).map_err(|_error| StoreError::Unsealing { place })?;
+                Fact::Sealed(Secret::new(text))
+            }
+            (None, None) => continue,
+        };
+        map.insert((InstanceId(row.instance_id), row.key), fact);
+    }
+    Ok(map)
+}
+
+impl Facts {
+    pub(super) async fn load(connection: &mut SqliteConnection, keyring: &Keyring) -> Result<Self, StoreError> {
+        Ok(Self {
+            map: RwLock::new(read(connection, keyring).await?),
+            revision: AtomicU64::new(0),
+            changed: watch::Sender::default(),
+        })
+    }
+
+    fn get(&self, instance: InstanceId, key: &str) -> Option<Fact> {
+        let map = self.map.read().unwrap_or_else(PoisonError::into_inner);
+        map.get(&(instance, key.to_owned())).cloned()
+    }
+
+    fn change(&self) -> RwLockWriteGuard<'_, Map> {
+        let map = self.map.write().unwrap_or_else(PoisonError::into_inner);
+        self.revision.fetch_add(1, Ordering::AcqRel);
+        self.changed.send_replace(());
+        map
+    }
+}
+
+/// Reads all facts anew: they are few. Under the right to write, so that no older state overwrites a newer one.
+pub(super) async fn refresh(store: &Store) -> Result<(), StoreError> {
+    let mut writing = store.inner.writer.take().await;
+    refresh_by(store, &mut writing).await
+}
+
+/// The same for a caller that holds the right to write.
+pub(super) async fn refresh_by(store: &Store, writing: &mut SqliteConnection) -> Result<(), StoreError> {
+    let map = read(writing, &store.inner.keyring).await?;
+    *store.inner.facts.change() = map;
+    Ok(())
+}
+
+impl Store {
+    /// Another number than before once any fact has changed, here or by another process. What was made of facts read
+    /// after this number was asked for holds as long as the number does.
+    #[must_use]
+    pub fn facts_revision(&self) -> u64 {
+        // The readers of the map see what was written before the number was raised only behind the lock; whoever sees
+        // the new number waits there for the change.
+        self.inner.facts.revision.load(Ordering::Acquire)
+    }
+
+    /// Wakes its holder after every change of a fact, here or by another process. Reading waits for the change.
+    #[must_use]
+    pub fn facts_changes(&self) -> watch::Receiver<()> {
+        self.inner.facts.changed.subscribe()
+    }
+
+    /// A fact that is no secret.
+    #[must_use]
+    pub fn fact(&self, instance: InstanceId, key: &str) -> Option<String> {
+        match self.inner.facts.get(instance, key)? {
+            Fact::Open(value) => Some(value),
+            Fact::Sealed(_) => None,
+        }
+    }
+
+    /// The facts of an instance that are no secrets and whose keys begin so: the rest of the key, and the value.
+    #[must_use]
+    pub fn facts_of(&self, instance: InstanceId, prefix: &str) -> Vec<(String, String)> {
+        let map = self.inner.facts.map.read().unwrap_or_else(PoisonError::into_inner);
+        map.range((instance, prefix.to_owned())..)
+            .take_while(|((of, key), _)| *of == instance && key.starts_with(prefix))
+            .filter_map(|((_, key), fact)| match fact {
+                Fact::Open(value) => Some((key.strip_prefix(prefix)?.to_owned(), value.clone())),
+                Fact::Sealed(_) => None,
+            })
+            .collect()
+    }
+
+    /// The facts that are no secrets and whose keys begin so: instance, key, value.
+    #[must_use]
+    pub fn facts_beginning(&self, prefix: &str) -> Vec<(InstanceId, String, String)> {
+        let map = self.inner.facts.map.read().unwrap_or_else(PoisonError::into_inner);
+        map.iter()
+            .filter_map(|((instance, key), fact)| match fact {
+                Fact::Open(value) if key.starts_with(prefix) => Some((*instance, key.clone(), value.clone())),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// A fact that is a secret.
+    #[must_use]
+    pub fn secret_fact(&self, instance: InstanceId, key: &str) -> Option<Secret> {
+        match self.inner.facts.get(instance, key)? {
+            Fact::Sealed(secret) => Some(secret),
+            Fact::Open(_) => None,
+        }
+    }
+
+    /// Notes a fact, or forgets it with `None`. Writes nothing when it is known already.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn set_fact(&self, instance: InstanceId, key: &str, value: Option<&str>) -> Result<(), StoreError> {
+        self.write_fact(instance, key, value.map(|value| Fact::Open(value.to_owned()))).await
+    }
+
+    /// Notes a secret fact, sealed, or forgets it with `None`.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn set_secret_fact(
+        &self,
+        instance: InstanceId,
+        key: &str,
+        value: Option<&Secret>,
+    ) -> Result<(), StoreError> {
+        self.write_fact(instance, key, value.cloned().map(Fact::Sealed)).await
+    }
+
+    /// Makes the facts those another store has in memory.
+    pub(super) async fn take_facts_of(&self, other: &Self) -> Result<(), StoreError> {
+        let copy = |store: &Self| store.inner.facts.map.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let (mine, theirs) = (copy(self), copy(other));
+        for ((instance, key), _) in mine.iter().filter(|(key, _)| !theirs.contains_key(*key)) {
+            self.write_fact(*instance, key, None).await?;
+        }
+        for ((instance, key), fact) in theirs {
+            self.write_fact(instance, &key, Some(fact)).await?;
+        }
+        Ok(())
+    }
+
+    async fn write_fact(&self, instance: InstanceId, key: &str, fact: Option<Fact>) -> Result<(), StoreError> {
+        if self.inner.facts.get(instance, key) == fact {
+            return Ok(());
+        }
+        let mut transaction = self.inner.writer.begin("note a fact").await?;
+        match &fact {
+            None => {
+                sqlx::query!("DELETE FROM fact WHERE instance_id = ? AND key = ?", instance.0, key)
+                    .execute(&mut *transaction)
+                    .await
+                    .attempt("forget a fact")?;
+            }
+            Some(fact) => {
+                let (value, sealed) = match fact {
+                    Fact::Open(value) => (Some(value), None),
+                    Fact::Sealed(secret) => {
+                        let place = place(instance.0, key);
+                        (None, Some(self.inner.keyring.seal(&place, secret.expose().as_bytes())?))
+                    }
+                };
+                sqlx::query!(
+                    "INSERT INTO fact (instance_id, key, value, sealed) VALUES (?, ?, ?, ?)
+                    ON CONFLICT (instance_id, key) DO UPDATE SET value = excluded.value, sealed = excluded.sealed",
+                    instance.0,
+                    key,
+                    value,
+                    sealed
+                )
+                .execute(&mut *transaction)
+                .await
+                .attempt("note a fact")?;
+            }
+        }
+        sqlx::query!("UPDATE sequence SET fact = fact + 1 WHERE id = 1")
+            .execute(&mut *transaction)
+            .await
+            .attempt("count the change of a fact")?;
+        let _writing = transaction.commit().await?;
+        let mut map = self.inner.facts.change();
+        match fact {
+            Some(fact) => map.insert((instance, key.to_owned()), fact),
+            None => map.remove(&(instance, key.to_owned())),
+        };
+        Ok(())
+    }
+}

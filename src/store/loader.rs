@@ -1,0 +1,165 @@
+//! From rows to records.
+
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, RandomState},
+    iter::Peekable,
+    ops::RangeInclusive,
+    sync::Arc,
+};
+
+use sqlx::{Connection, SqliteConnection};
+use zeroize::Zeroizing;
+
+use super::{
+    account::{self, AccountRow},
+    device_config::{self, ConfigRow, Items},
+    error::{Attempt, StoreError},
+    external_changes::Seen,
+    kv::Facts,
+    phone,
+    phone_cache::Roster,
+    request::Requests,
+    seal::Keyring,
+    setting::Settings,
+    token::Tokens,
+};
+use crate::phone::record::{Phone, Shared};
+
+/// Rows held at the same time while loading: bounds the memory of the start, which the process would keep.
+const CHUNK: i64 = 256;
+
+/// What the start reads besides the phones.
+pub(super) struct Loaded {
+    pub(super) settings: Settings,
+    pub(super) facts: Facts,
+    pub(super) tokens: Tokens,
+    pub(super) requests: Requests,
+    pub(super) seen: Seen,
+    /// The database is damaged: phones are missing.
+    pub(super) damage: Option<StoreError>,
+}
+
+/// Device configurations met while loading, by their text: equal ones are read and held once.
+#[derive(Default)]
+pub(super) struct Alike {
+    hasher: RandomState,
+    /// By the hash of the text. Of two texts with one hash only the first is shared.
+    met: HashMap<u64, (Zeroizing<Vec<u8>>, Shared<Items>)>,
+}
+
+impl Alike {
+    fn items(&mut self, config: &ConfigRow, keyring: &Keyring) -> Result<Shared<Items>, StoreError> {
+        let text = config.open(keyring)?;
+        let hash = self.hasher.hash_one(text.as_slice());
+        if let Some((known, items)) = self.met.get(&hash)
+            && *known == text
+        {
+            return Ok(items.clone());
+        }
+        let items = Shared::from(config.parse(&text)?);
+        self.met.entry(hash).or_insert_with(|| (text, items.clone()));
+        Ok(items)
+    }
+}
+
+/// Reads the whole database as of one moment.
+pub(super) async fn everything(
+    connection: &mut SqliteConnection,
+    keyring: &Keyring,
+    roster: &Roster,
+) -> Result<Loaded, StoreError> {
+    let mut transaction = connection.begin().await.attempt("read the database")?;
+    let seen = Seen::read(&mut transaction).await?;
+    let last = sqlx::query_scalar!(r#"SELECT coalesce(max(id), 0) AS "last!: i64" FROM phone"#)
+        .fetch_one(&mut *transaction)
+        .await
+        .attempt("count the phones")?;
+    let mut alike = Alike::default();
+    let mut damage = None;
+    // The last one first.
+    let mut chunks: Vec<_> = (0..)
+        .map(|number: i64| number.saturating_mul(CHUNK).saturating_add(1))
+        .take_while(|first| *first <= last)
+        .map(|first| first..=first.saturating_add(CHUNK - 1).min(last))
+        .collect();
+    chunks.reverse();
+    while let Some(chunk) = chunks.pop() {
+        let phones = match phones(&mut transaction, keyring, &chunk, &mut alike).await {
+            Ok(phones) => phones,
+            // Halves until what is damaged stands alone.
+            Err(error @ StoreError::Corrupt { .. }) => {
+                let (first, end) = chunk.into_inner();
+                if first < end {
+                    let middle = first + (end - first) / 2;
+                    chunks.extend([middle + 1..=end, first..=middle]);
+                } else {
+                    tracing::error!(%error, phone = first, "a phone cannot be read and is left out");
+                    damage = Some(error);
+                }
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        for loaded in phones {
+            match loaded {
+                Ok((phone, change)) => {
+                    roster.put(Arc::new(phone), change);
+                }
+                Err(error) => tracing::error!(%error, "a phone is left out"),
+            }
+        }
+    }
+    let settings = Settings::load(&mut transaction, keyring).await?;
+    let facts = Facts::load(&mut transaction, keyring).await?;
+    let tokens = Tokens::load(&mut transaction).await?;
+    let requests = match Requests::load(&mut transaction).await {
+        Err(error @ StoreError::Corrupt { .. }) => {
+            tracing::error!(%error, "when phones asked last is not known");
+            damage = Some(error);
+            Requests::default()
+        }
+        loaded => loaded?,
+    };
+    transaction.rollback().await.attempt("read the database")?;
+    Ok(Loaded { settings, facts, tokens, requests, seen, damage })
+}
+
+/// The phones with these ids and their change counters; a damaged one is an error of its own.
+pub(super) async fn phones(
+    connection: &mut SqliteConnection,
+    keyring: &Keyring,
+    ids: &RangeInclusive<i64>,
+    alike: &mut Alike,
+) -> Result<Vec<Result<(Phone, i64), StoreError>>, StoreError> {
+    let rows = phone::read(connection, ids).await?;
+    let mut accounts = account::read(connection, ids).await?.into_iter().peekable();
+    let mut configs = device_config::read(connection, ids).await?.into_iter().peekable();
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let (id, change) = (row.id, row.change);
+            let accounts = take_while_of(&mut accounts, id, |account: &AccountRow| account.phone_id);
+            let configs = take_while_of(&mut configs, id, |config: &ConfigRow| config.phone_id);
+            let mut phone = row.into_phone(keyring)?;
+            phone.accounts =
+                accounts.into_iter().map(|account| account.into_account(keyring)).collect::<Result<_, _>>()?;
+            phone.accounts.shrink_to_fit();
+            if let Some(config) = configs.first() {
+                phone.device_config.items = alike.items(config, keyring)?;
+            }
+            Ok((phone, change))
+        })
+        .collect())
+}
+
+/// The next rows that belong to phone `id`; both sides are sorted by it.
+fn take_while_of<T>(rows: &mut Peekable<impl Iterator<Item = T>>, id: i64, of: impl Fn(&T) -> i64) -> Vec<T> {
+    let mut own = Vec::new();
+    while let Some(row) = rows.next_if(|row| of(row) <= id) {
+        if of(&row) == id {
+            own.push(row);
+        }
+    }
+    own
+}

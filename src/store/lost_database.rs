@@ -1,0 +1,288 @@
+//! What is done when the files of the database are lost under the running gateway. No change is taken until what was
+//! committed lies in a file of its own again; phones are served from memory meanwhile.
+//!
+//! | At the path | Is done |
+//! |---|---|
+//! | nothing, or what is left of our own files | a copy of what the open connection sees is kept in `backups/` and put in the place of the database; the gateway goes on with it |
+//! | another file or directory | the copy is kept, our own log is put aside, the other file is left alone, nothing is written until an administrator decides |
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use sqlx::SqlitePool;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Condition, DATABASE, Store, connection,
+    error::StoreError,
+    files::{self, failed},
+    identity::Loss,
+    phone_cache::Extent,
+    snapshots, vacuum_into,
+    writer::Writing,
+};
+
+/// Between two looks at the files.
+const PAUSE: Duration = Duration::from_secs(2);
+/// Between two attempts at a copy.
+const AGAIN: Duration = Duration::from_secs(10);
+
+/// A loss the gateway has mended by itself. An administrator should find its cause all the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mended {
+    /// When it was noticed.
+    pub at: Timestamp,
+    /// What had happened.
+    pub loss: Loss,
+    /// The copy that was put in the place of the database.
+    pub copy: PathBuf,
+    /// Where the remains of the earlier files are.
+    pub aside: PathBuf,
+    /// The file could not be read any more: time lines, histories and the audit are those of the copy before.
+    pub is_from_memory: bool,
+}
+
+impl Mended {
+    /// The same as a sentence.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let kept = match self.is_from_memory {
+            false => "Nothing was lost: everything committed until then",
+            true => {
+                "It could not be read any more. Everything gangway holds in memory (phones, settings, tokens), with time \
+                 lines, histories and audit as of the newest copy,"
+            }
+        };
+        format!(
+            "{} ({:.0}). {kept} is in {} and was put in its place; remains of the earlier files are in {}. Find out who did \
+             it",
+            self.loss,
+            self.at,
+            self.copy.display(),
+            self.aside.display()
+        )
+    }
+}
+
+/// What is known of a loss that lasts.
+#[derive(Default)]
+struct Lasting {
+    loss: Option<Loss>,
+    since: Option<Timestamp>,
+    copy: Option<PathBuf>,
+    is_from_memory: bool,
+    next: Option<Timestamp>,
+}
+
+/// Looks until the gateway stops.
+pub(super) async fn run(store: Store, stop: CancellationToken) {
+    let mut lasting = Lasting::default();
+    loop {
+        let clock = &store.inner.clock;
+        let next = clock.now().saturating_add(PAUSE).unwrap_or(Timestamp::MAX);
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = clock.sleep_until(next) => {}
+        }
+        match store.inner.identity.look() {
+            Ok(()) => {
+                if lasting.loss.is_some() {
+                    store.files_are_back().await;
+                    lasting = Lasting::default();
+                }
+            }
+            Err(loss) => store.files_are_lost(loss, &mut lasting).await,
+        }
+    }
+}
+
+impl Store {
+    /// The loss the gateway has mended by itself since its start, the last one.
+    #[must_use]
+    pub fn mended(&self) -> Option<Mended> {
+        self.inner.mended.load().as_deref().cloned()
+    }
+
+    /// The very files were put back: nothing was written meanwhile, so the connections go on with them.
+    async fn files_are_back(&self) {
+        self.inner.writer.hold().await.allow().await;
+        self.inner.condition.set(&Condition::Well);
+    }
+
+    async fn files_are_lost(&self, loss: Loss, lasting: &mut Lasting) {
+        let now = self.inner.clock.now();
+        // Whoever writes now is waited for, and is in the copy.
+        let mut writing = self.inner.writer.hold().await;
+        let since = *lasting.since.get_or_insert(now);
+        // A command leaves the mending to the gateway.
+        let is_serving = self.inner.serving.load(Ordering::Relaxed);
+        let is_due = is_serving && lasting.next.is_none_or(|next| next <= now);
+        if is_due && lasting.copy.is_none() && loss != Loss::Directory {
+            writing.allow().await;
+            let mut copied = match self.inner.identity.is_overwritten() {
+                // Pages of two databases: what the connection sees may be of both.
+                true => Err(StoreError::Corrupt {
+                    action: "copy the lost database",
+                    reason: "another database was written into the file".to_owned(),
+                    copy: None,
+                }),
+                false => self.copy_of_loss(&mut writing, now).await,
+            };
+            if let Err(error @ StoreError::Corrupt { .. }) = &copied {
+                tracing::warn!(%error, "the lost database cannot be read any more: a copy is written from memory");
+                copied = self.copy_from_memory(now).await;
+                lasting.is_from_memory = true;
+            }
+            match copied {
+                Ok(copy) => lasting.copy = Some(copy),
+                Err(error) => {
+                    tracing::warn!(%error, "what the gateway has of the lost database cannot be copied; tried again");
+                    lasting.next = now.saturating_add(AGAIN).ok();
+                }
+            }
+        }
+        if let (true, Some(copy)) = (is_due && loss.is_ours_to_mend(), lasting.copy.clone()) {
+            match self.put_back(&mut writing, loss, &copy, now).await {
+                Ok(aside) => {
+                    let is_from_memory = lasting.is_from_memory;
+                    let mended = Mended { at: since, loss, copy, aside, is_from_memory };
+                    // What is noted of requests may be of another time in the copy.
+                    self.inner.requests.write_all_again();
+                    tracing::error!("{}", mended.sentence());
+                    self.inner.mended.store(Some(Arc::new(mended)));
+                    self.inner.condition.set(&Condition::Well);
+                    *lasting = Lasting::default();
+                    return;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the copy cannot be put in the place of the lost database; tried again");
+                    lasting.next = now.saturating_add(AGAIN).ok();
+                }
+            }
+        }
+        if loss == Loss::Replaced && is_serving && lasting.copy.is_some() {
+            // The next start would play it into the other file.
+            let own = self.inner.identity.own_log();
+            if let Err(error) = files::put_aside(&self.inner.dir, &files::aside("lost", now), &own) {
+                tracing::warn!(%error, "the log of the replaced database cannot be put aside; tried again");
+            }
+        }
+        lasting.loss = Some(loss);
+        let condition = Condition::Lost { loss, copy: lasting.copy.clone() };
+        let sentence = condition.sentence().unwrap_or_default();
+        if self.inner.condition.get() != condition {
+            match is_serving {
+                true => tracing::error!("{sentence}"),
+                false => tracing::warn!("{sentence}"),
+            }
+        }
+        writing.refuse(sentence).await;
+        self.inner.condition.set(&condition);
+    }
+
+    /// Copies what the connection still sees, where that is all there was: an emptied file is an intact database to SQLite.
+    async fn copy_of_loss(&self, writing: &mut Writing<'_>, now: Timestamp) -> Result<PathBuf, StoreError> {
+        let copy = snapshots::of_loss(writing, &self.inner.dir, now).await?;
+        let looked = async {
+            let mut opened = vacuum_into::open(&copy).await?;
+            connection::prove_schema(&mut opened).await?;
+            Extent::read(&mut opened).await
+        };
+        let known = self.inner.roster.extent();
+        match looked.await {
+            Ok(found) if found.covers(&known) => Ok(copy),
+            looked => {
+                fs::remove_file(&copy).map_err(failed("remove the copy", &copy))?;
+                let reason = match looked {
+                    Ok(found) => format!(
+                        "{} phones of {}, up to the change {} of {}, are left",
+                        found.phones, known.phones, found.newest, known.newest
+                    ),
+                    Err(error) => error.to_string(),
+                };
+                Err(StoreError::Corrupt { action: "copy the lost database", reason, copy: None })
+            }
+        }
+    }
+
+    /// Puts a copy in the place of the database and goes on with it. What is left of the earlier files is kept aside.
+    async fn put_back(
+        &self,
+        writing: &mut Writing<'_>,
+        loss: Loss,
+        copy: &Path,
+        now: Timestamp,
+    ) -> Result<PathBuf, StoreError> {
+        let inner = &self.inner;
+        let path = inner.dir.join(DATABASE);
+        let fresh = Fresh::of(copy, &inner.dir)?;
+        let aside = files::aside("lost", now);
+        // A log of the earlier database would be played into the new one.
+        let left = match loss {
+            Loss::Removed => &files::OF_DATABASE[..2],
+            _ => &files::OF_DATABASE[..],
+        };
+        if inner.identity.look() != Err(loss) {
+            return Err(StoreError::Moving);
+        }
+        files::put_aside(&inner.dir, &aside, left)?;
+        // Not over a file that came meanwhile.
+        fs::hard_link(&fresh.0, &path).map_err(failed("put the copy in the place of", &path))?;
+        drop(fresh);
+        File::open(&inner.dir).and_then(|dir| dir.sync_all()).map_err(failed("write", &inner.dir))?;
+        let mut opened = connection::writer(&path).await?;
+        connection::prove_key(&mut opened, &inner.keyring).await?;
+        inner.identity.note()?;
+        inner.identity.tell_served();
+        writing.exchange(opened);
+        inner.readers.store(Arc::new(connection::readers(&path)));
+        Ok(inner.dir.join(aside))
+    }
+
+    /// Connections that read, where the file at the path is the one that is written.
+    pub(super) fn readers(&self) -> Result<SqlitePool, StoreError> {
+        self.prove_files()?;
+        Ok(SqlitePool::clone(&self.inner.readers.load()))
+    }
+
+    /// A connection that reads the database that is written, and no other.
+    pub(super) async fn reader(&self) -> Result<sqlx::SqliteConnection, StoreError> {
+        self.prove_files()?;
+        let reader = connection::reader(&self.inner.dir.join(DATABASE)).await?;
+        self.prove_files()?;
+        Ok(reader)
+    }
+
+    pub(super) fn prove_files(&self) -> Result<(), StoreError> {
+        self.inner.identity.look_at_paths().map_err(|loss| StoreError::Lost { loss })
+    }
+}
+
+/// A file of its own with the content of a copy, in the data directory; its name is gone with this value.
+struct Fresh(PathBuf);
+
+impl Fresh {
+    fn of(copy: &Path, dir: &Path) -> Result<Self, StoreError> {
+        let fresh = Self(dir.join(format!(".{DATABASE}.{:08x}.partial", rand::random::<u32>())));
+        let written = || -> io::Result<()> {
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh.0)?;
+            io::copy(&mut File::open(copy)?, &mut file)?;
+            file.sync_all()
+        };
+        written().map_err(failed("write", &fresh.0))?;
+        Ok(fresh)
+    }
+}
+
+impl Drop for Fresh {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}

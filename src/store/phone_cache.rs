@@ -1,0 +1,211 @@
+//! The phones in memory: always what is committed, found without waiting for anything but a short lock.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
+
+use gangway_base::mac::Mac;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+use sqlx::SqliteConnection;
+use zeroize::Zeroizing;
+
+use super::{
+    error::{Attempt, StoreError},
+    seal::Keyring,
+};
+use crate::phone::{
+    instance::InstanceId,
+    record::{Phone, PhoneId},
+};
+
+/// Finds phones by token without keeping readable tokens as keys: HMAC-SHA256 under a derived key.
+pub(super) struct TokenIndex {
+    /// With the key in it: a look-up costs half of what an HMAC from the start does.
+    hmac: Hmac<Sha256>,
+}
+
+impl TokenIndex {
+    pub(super) fn new(keyring: &Keyring) -> Self {
+        let key = Zeroizing::new(keyring.derive("token index"));
+        // HMAC pads a short key with zeros to its block; done here, no length is left to be refused.
+        let mut block = Zeroizing::new([0_u8; 64]);
+        block[..32].copy_from_slice(&*key);
+        Self { hmac: Hmac::new((&*block).into()) }
+    }
+
+    /// The first 128 bits of the keyed hash: as many as the token has itself.
+    pub(super) fn of(&self, token: &str) -> [u8; 16] {
+        let mut hmac = self.hmac.clone();
+        hmac.update(token.as_bytes());
+        let hash = hmac.finalize().into_bytes();
+        let mut index = [0; 16];
+        index.copy_from_slice(&hash[..16]);
+        index
+    }
+}
+
+struct Entry {
+    phone: Arc<Phone>,
+    token: [u8; 16],
+    change: i64,
+}
+
+#[derive(Default)]
+struct Maps {
+    phones: HashMap<PhoneId, Entry>,
+    by_mac: HashMap<(InstanceId, Mac), PhoneId>,
+    by_token: HashMap<[u8; 16], PhoneId>,
+}
+
+/// How much there is of phones and of their changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Extent {
+    /// Phones, tombstones included.
+    pub(super) phones: i64,
+    /// The newest change.
+    pub(super) newest: i64,
+    /// The changes of all phones added up: less of it is an earlier state, if of a single phone.
+    pub(super) changes: i64,
+}
+
+impl Extent {
+    /// As the connection sees it.
+    pub(super) async fn read(connection: &mut SqliteConnection) -> Result<Self, StoreError> {
+        // Not by the index on `change`: its pages may be of another time than those of the table.
+        let (phones, changes, newest) = sqlx::query_as(
+            "SELECT count(*), coalesce(sum(change), 0), (SELECT phone FROM sequence) FROM phone NOT INDEXED",
+        )
+        .fetch_one(connection)
+        .await
+        .attempt("look into the database")?;
+        Ok(Self { phones, newest, changes })
+    }
+
+    /// Whether nothing of `other` can be missing.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        self.phones >= other.phones && self.newest >= other.newest && self.changes >= other.changes
+    }
+}
+
+/// All phones of all instances.
+pub struct Roster {
+    maps: RwLock<Maps>,
+    tokens: TokenIndex,
+}
+
+impl std::fmt::Debug for Roster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Roster").field("phones", &self.len()).finish_non_exhaustive()
+    }
+}
+
+impl Roster {
+    pub(super) fn new(tokens: TokenIndex) -> Self {
+        Self { maps: RwLock::default(), tokens }
+    }
+
+    // A panic while the lock is held cannot leave the maps half changed in a way that matters more than going on.
+    fn read(&self) -> RwLockReadGuard<'_, Maps> {
+        self.maps.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Maps> {
+        self.maps.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn tokens(&self) -> &TokenIndex {
+        &self.tokens
+    }
+
+    /// Puts the record in unless a newer one is there already. Returns whether it went in.
+    pub(super) fn put(&self, phone: Arc<Phone>, change: i64) -> bool {
+        let token = self.tokens.of(phone.token.expose());
+        let mut maps = self.write();
+        if let Some(entry) = maps.phones.get(&phone.id) {
+            if entry.change >= change {
+                return false;
+            }
+            let (old_token, old_key) = (entry.token, (entry.phone.instance, entry.phone.mac));
+            maps.by_token.remove(&old_token);
+            maps.by_mac.remove(&old_key);
+        }
+        maps.by_token.insert(token, phone.id);
+        maps.by_mac.insert((phone.instance, phone.mac), phone.id);
+        maps.phones.insert(phone.id, Entry { phone, token, change });
+        true
+    }
+
+    /// The record together with its change counter.
+    pub(super) fn entry(&self, id: PhoneId) -> Option<(Arc<Phone>, i64)> {
+        self.read().phones.get(&id).map(|entry| (entry.phone.clone(), entry.change))
+    }
+
+    /// By record number.
+    #[must_use]
+    pub fn get(&self, id: PhoneId) -> Option<Arc<Phone>> {
+        self.read().phones.get(&id).map(|entry| entry.phone.clone())
+    }
+
+    /// By MAC inside an instance.
+    #[must_use]
+    pub fn by_mac(&self, instance: InstanceId, mac: Mac) -> Option<Arc<Phone>> {
+        let maps = self.read();
+        maps.by_mac.get(&(instance, mac)).and_then(|id| maps.phones.get(id)).map(|entry| entry.phone.clone())
+    }
+
+    /// By the token of its URL, whatever the instance: compare [`Phone::instance`] with the one of the path.
+    #[must_use]
+    pub fn by_token(&self, token: &str) -> Option<Arc<Phone>> {
+        let index = self.tokens.of(token);
+        let maps = self.read();
+        let phone = maps.by_token.get(&index).and_then(|id| maps.phones.get(id)).map(|entry| entry.phone.clone());
+        drop(maps);
+        phone.filter(|phone| phone.token.matches(token))
+    }
+
+    /// The phones of one instance, by record number.
+    #[must_use]
+    pub fn in_instance(&self, instance: InstanceId) -> Vec<Arc<Phone>> {
+        self.collect(|phone| phone.instance == instance)
+    }
+
+    /// All phones, by record number.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<Phone>> {
+        self.collect(|_| true)
+    }
+
+    fn collect(&self, wanted: impl Fn(&Phone) -> bool) -> Vec<Arc<Phone>> {
+        let mut phones: Vec<_> =
+            self.read().phones.values().filter(|entry| wanted(&entry.phone)).map(|entry| entry.phone.clone()).collect();
+        phones.sort_unstable_by_key(|phone| phone.id);
+        phones
+    }
+
+    /// The newest change there is.
+    pub(super) fn newest_change(&self) -> i64 {
+        self.read().phones.values().map(|entry| entry.change).max().unwrap_or_default()
+    }
+
+    /// What the database has to hold at least: each number only ever grows, and what is here was committed before.
+    pub(super) fn extent(&self) -> Extent {
+        let maps = self.read();
+        let changes = maps.phones.values().map(|entry| entry.change);
+        let newest = changes.clone().max().unwrap_or_default();
+        Extent { phones: i64::try_from(maps.phones.len()).unwrap_or(i64::MAX), newest, changes: changes.sum() }
+    }
+
+    /// How many there are, tombstones included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.read().phones.len()
+    }
+
+    /// True when there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}

@@ -1,0 +1,136 @@
+//! Copies gangway makes by itself below `backups/` in the data directory: one a day, one before every change of the
+//! schema, one when the files of the database are lost under the running gateway. The key of the data directory opens them. They are for damage and mistakes; a lost disk needs a backup
+//! elsewhere.
+
+use std::{
+    fs::{self, DirBuilder},
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+};
+
+use jiff::Timestamp;
+use sqlx::{Connection, SqliteConnection};
+
+use super::{Store, error::StoreError, files::failed, vacuum_into};
+
+/// The directory of the copies.
+pub const DIRECTORY: &str = "backups";
+/// Copies of earlier schemas that are kept.
+const OF_SCHEMAS: usize = 3;
+/// Copies of a lost database that are kept.
+const OF_LOSSES: usize = 3;
+/// How names begin.
+const TIME: &str = "%Y-%m-%dT%H-%M-%SZ";
+const RESCUE: &str = "-rescue.db";
+const DAILY: &str = "-daily.db";
+const PARTIAL: &str = ".partial";
+
+/// The copies in `dir`, the newest last. A file whose name does not begin with a time is none.
+#[must_use]
+pub fn list(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir.join(DIRECTORY)).into_iter().flatten().flatten();
+    let copies = entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|kind| kind == "db"));
+    // Whatever else lies there is no copy of ours.
+    let mut copies: Vec<_> =
+        copies.filter(|path| path.is_file()).filter_map(|path| Some((made(&path)?, path))).collect();
+    copies.sort();
+    copies.into_iter().map(|(_, path)| path).collect()
+}
+
+/// When a copy was made, by its name.
+#[must_use]
+pub(super) fn made(copy: &Path) -> Option<Timestamp> {
+    let name = copy.file_name()?.to_str()?;
+    let end = name.find('Z')?;
+    let time = jiff::civil::DateTime::strptime("%Y-%m-%dT%H-%M-%S", name.get(..end)?).ok()?;
+    time.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|time| time.timestamp())
+}
+
+/// Keeps a copy named after the time and `ending`; of those with an ending like it the newest `most` stay.
+async fn keep(
+    connection: &mut SqliteConnection,
+    dir: &Path,
+    now: Timestamp,
+    ending: &str,
+    alike: impl Fn(&str) -> bool,
+    most: usize,
+) -> Result<PathBuf, StoreError> {
+    let place = dir.join(DIRECTORY);
+    DirBuilder::new().recursive(true).mode(0o700).create(&place).map_err(failed("create the directory", &place))?;
+    for entry in fs::read_dir(&place).into_iter().flatten().flatten() {
+        // Left behind by a crash.
+        if entry.path().to_string_lossy().ends_with(PARTIAL) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+    let path = place.join(format!("{}{ending}", now.strftime(TIME)));
+    let partial = place.join(format!("{:08x}{PARTIAL}", rand::random::<u32>()));
+    vacuum_into::copy(connection, &partial).await?;
+    fs::rename(&partial, &path).map_err(failed("name the copy", &path))?;
+    let mut others: Vec<PathBuf> = list(dir).into_iter().filter(|path| alike(&path.to_string_lossy())).collect();
+    others.truncate(others.len().saturating_sub(most));
+    for old in others {
+        fs::remove_file(&old).map_err(failed("remove the old copy", &old))?;
+    }
+    Ok(path)
+}
+
+/// Keeps the database as it is before the schema changes from `version` on.
+pub(super) async fn before_migration(
+    connection: &mut SqliteConnection,
+    dir: &Path,
+    now: Timestamp,
+    version: i64,
+) -> Result<PathBuf, StoreError> {
+    let alike = |name: &str| name.contains("-schema-");
+    keep(connection, dir, now, &format!("-schema-{version:04}.db"), alike, OF_SCHEMAS).await
+}
+
+/// Keeps what a connection still sees of a database whose files are lost.
+pub(super) async fn of_loss(
+    connection: &mut SqliteConnection,
+    dir: &Path,
+    now: Timestamp,
+) -> Result<PathBuf, StoreError> {
+    keep(connection, dir, now, RESCUE, |name| name.ends_with(RESCUE), OF_LOSSES).await
+}
+
+impl Store {
+    /// Keeps a copy of today unless there is one; the newest `most` stay. `None` when there was nothing to do.
+    ///
+    /// # Errors
+    /// When the copy cannot be written or the database is damaged; older copies are untouched then.
+    pub async fn copy_of_the_day(&self, most: usize) -> Result<Option<PathBuf>, StoreError> {
+        let now = self.inner.clock.now();
+        let today = now.strftime("%Y-%m-%dT").to_string();
+        let is_of_today = |path: &PathBuf| {
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            name.starts_with(&today) && name.ends_with(DAILY)
+        };
+        if most == 0 || list(&self.inner.dir).iter().any(is_of_today) {
+            return Ok(None);
+        }
+        self.copy_now(now, most).await.map(Some)
+    }
+
+    async fn copy_now(&self, now: Timestamp, most: usize) -> Result<PathBuf, StoreError> {
+        let dir = &self.inner.dir;
+        let mut reader = self.reader().await?;
+        let kept = keep(&mut reader, dir, now, DAILY, |name| name.ends_with(DAILY), most).await;
+        let _ = reader.close().await;
+        kept
+    }
+
+    /// Replaces all copies by a fresh one: what an earlier key sealed is of no more use.
+    pub(super) async fn renew_copies(&self) -> Result<(), StoreError> {
+        let old = list(&self.inner.dir);
+        if old.is_empty() {
+            return Ok(());
+        }
+        let fresh = self.copy_now(self.inner.clock.now(), usize::MAX).await?;
+        for copy in old.into_iter().filter(|copy| *copy != fresh) {
+            fs::remove_file(&copy).map_err(failed("remove the old copy", &copy))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,363 @@
+//! The files of the database change under the running gateway.
+
+use std::path::PathBuf;
+
+use super::{degraded::until, *};
+
+const FIRST: &str = "805ec0000001";
+
+/// A gateway that serves, with one phone.
+struct Serving {
+    fixture: Fixture,
+    clock: ManualClock,
+    phone: PhoneId,
+    _claim: Claim,
+}
+
+impl Serving {
+    async fn new() -> Self {
+        let clock = ManualClock::new(now());
+        let fixture = Fixture::with_clock(Arc::new(clock.clone())).await;
+        let claim = fixture.store.claim().unwrap();
+        let phone = fixture.store.create_phone(full(fixture.phone(FIRST)), Vec::new()).await.unwrap().id;
+        Self { fixture, clock, phone, _claim: claim }
+    }
+
+    fn store(&self) -> &Store {
+        &self.fixture.store
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.fixture.dir.path().join(name)
+    }
+
+    async fn count(&self) -> Result<u32, StoreError> {
+        let changed = self.store().change_phone(self.phone, |phone, _| phone.provisioning += 1).await;
+        changed.map(|(phone, ())| phone.provisioning)
+    }
+
+    /// Waits until it has mended a loss by itself; what it says of it.
+    async fn mended(&self) -> Mended {
+        until("the loss is mended", &self.clock, || self.store().mended().is_some()).await;
+        assert_eq!(self.store().condition(), Condition::Well);
+        self.store().mended().unwrap()
+    }
+
+    async fn lost(&self) -> (Loss, PathBuf) {
+        let seen = || matches!(self.store().condition(), Condition::Lost { copy: Some(_), .. });
+        until("the loss is noticed", &self.clock, seen).await;
+        match self.store().condition() {
+            Condition::Lost { loss, copy: Some(copy) } => (loss, copy),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What another process finds on disk.
+    async fn on_disk(&self) -> u32 {
+        self.fixture.again().await.roster().get(self.phone).unwrap().provisioning
+    }
+}
+
+/// Has files go.
+type Go<'a> = &'a dyn Fn(&Serving);
+
+/// Every way in which files of our own go: nothing that was committed is lost, and what comes after is on disk too.
+#[tokio::test]
+async fn files_that_go_are_replaced_by_what_the_gateway_still_sees() {
+    let remove = |serving: &Serving, names: &[&str]| {
+        for name in names {
+            fs::remove_file(serving.path(name)).unwrap();
+        }
+    };
+    let ways: [(&str, Loss, Go); 5] = [
+        ("removed", Loss::Removed, &|serving| remove(serving, &["gangway.db"])),
+        ("removed with its log", Loss::Removed, &|serving| remove(serving, &files::OF_DATABASE)),
+        ("emptied", Loss::Truncated, &|serving| drop(fs::File::create(serving.path("gangway.db")).unwrap())),
+        ("the log removed", Loss::Log, &|serving| remove(serving, &["gangway.db-wal"])),
+        ("the index removed", Loss::Log, &|serving| remove(serving, &["gangway.db-shm"])),
+    ];
+    for (way, loss, go) in ways {
+        let serving = Serving::new().await;
+        let expected = serving.count().await.unwrap() + 3;
+        go(&serving);
+        // Before it is noticed, changes go into files without a name.
+        for _ in 0..2 {
+            serving.count().await.unwrap();
+        }
+        let mended = serving.mended().await;
+        assert_eq!(mended.loss, loss, "{way}");
+        assert_eq!(serving.count().await.unwrap(), expected, "{way}");
+        assert_eq!(serving.on_disk().await, expected, "{way}");
+        assert!(mended.copy.ends_with("2027-01-15T08-00-02Z-rescue.db") || mended.copy.exists(), "{mended:?}");
+        assert!(mended.sentence().contains("Nothing was lost"), "{}", mended.sentence());
+        // Readers follow as well, and the copy is a file of its own.
+        serving.store().events(serving.phone, 10).await.unwrap();
+        serving.store().look_for_damage(Duration::from_secs(60)).await.unwrap();
+        let leftover = fs::read_dir(serving.fixture.dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        assert!(leftover.into_iter().all(|name| !name.to_string_lossy().contains("partial")), "{way}");
+        // What another process writes now is seen here.
+        let other = serving.fixture.again().await;
+        other.change_phone(serving.phone, |phone, _| phone.provisioning = 77).await.unwrap();
+        let seen = || serving.store().roster().get(serving.phone).unwrap().provisioning == 77;
+        until("the other's change is seen", &serving.clock, seen).await;
+    }
+}
+
+/// The log was brought into the file before: nobody can read it any more, and memory is all there is.
+#[tokio::test]
+async fn a_file_that_cannot_be_read_any_more_is_written_from_memory() {
+    for cut in [0, 8192] {
+        let serving = Serving::new().await;
+        let (store, instance) = (serving.store(), serving.fixture.instance);
+        let text = |value: &str| Secret::new(value);
+        store.set_setting(instance, &Scope::Instance, "ntp_server_1", Some(&text("before.example"))).await.unwrap();
+        store.set_setting(instance, &Scope::Instance, "ntp_server_2", Some(&text("dropped.example"))).await.unwrap();
+        store.set_fact(instance, "dropped", Some("1")).await.unwrap();
+        // The newest copy knows less than memory.
+        store.copy_of_the_day(7).await.unwrap();
+        serving.count().await.unwrap();
+        let late = store.instance("example.org", "later").await.unwrap();
+        let mut other = full(serving.fixture.phone("805ec0000002"));
+        other.instance = late;
+        let second = store.create_phone(other, Vec::new()).await.unwrap();
+        store.set_setting(instance, &Scope::Instance, "ntp_server_1", Some(&text("after.example"))).await.unwrap();
+        store.set_setting(instance, &Scope::Instance, "ntp_server_2", None).await.unwrap();
+        store.set_setting(late, &Scope::Instance, "ntp_server_1", Some(&text("late.example"))).await.unwrap();
+        // A password and the server it belongs to, which is read after it.
+        let own = Scope::Phone(FIRST.parse().unwrap());
+        for (name, value) in [("ldap_server", "ldap.example.com"), ("ldap_password", "the-password")] {
+            store.set_setting(instance, &Scope::Instance, name, Some(&text(value))).await.unwrap();
+        }
+        store.set_setting(instance, &own, "ldap_password", Some(&text("its-own"))).await.unwrap();
+        store.set_fact(instance, "dropped", None).await.unwrap();
+        store.set_secret_fact(instance, "kept", Some(&text("the-fact"))).await.unwrap();
+        let token = NewToken { name: "x".into(), scope: TokenScope::Read, expires: None, created_by: "root".into() };
+        let (shown, _) = store.create_token(late, token).await.unwrap();
+        // Nothing is left in SQLite's cache either.
+        for order in ["PRAGMA wal_checkpoint(TRUNCATE)", "PRAGMA shrink_memory"] {
+            sqlx::query(order).execute(&mut *store.inner.writer.hold().await).await.unwrap();
+        }
+        fs::File::options().write(true).open(serving.path("gangway.db")).unwrap().set_len(cut).unwrap();
+
+        let mended = serving.mended().await;
+        assert_eq!((mended.loss, mended.is_from_memory), (Loss::Truncated, true), "{cut}");
+        serving.count().await.unwrap();
+        let again = serving.fixture.again().await;
+        assert_eq!(again.roster().get(serving.phone).unwrap().provisioning, 5);
+        let found = again.roster().get(second.id).unwrap();
+        assert_eq!((found.mac, found.instance, &found.accounts), (second.mac, late, &second.accounts));
+        assert_eq!(again.instance("example.org", "later").await.unwrap(), late);
+        let setting = |instance, name: &str| again.layers(instance).get(name).map(|value| value.expose().to_owned());
+        assert_eq!(setting(instance, "ntp_server_1").as_deref(), Some("after.example"));
+        assert_eq!(setting(late, "ntp_server_1").as_deref(), Some("late.example"));
+        assert_eq!(setting(instance, "ntp_server_2").as_deref(), Some(""), "taken back");
+        assert_eq!(setting(instance, "ldap_server").as_deref(), Some("ldap.example.com"));
+        assert_eq!(setting(instance, "ldap_password").as_deref(), Some("the-password"));
+        let layers = again.layers(instance);
+        assert_eq!(layers.row(&own, "ldap_password").unwrap().value.expose(), "its-own");
+        assert_eq!(layers.binding(&own, "ldap_password").unwrap().text(), r#"{"ldap_server":"ldap.example.com"}"#);
+        assert_eq!(again.fact(instance, "dropped"), None);
+        assert_eq!(again.secret_fact(instance, "kept"), Some(text("the-fact")));
+        assert!(matches!(again.shown_token(late, shown.expose()), Shown::Good(_)));
+        // What is changed afterwards counts as newer, here and on disk.
+        store.set_setting(instance, &Scope::Instance, "ntp_server_1", Some(&text("last.example"))).await.unwrap();
+        assert_eq!(store.layers(instance).get("ntp_server_1").unwrap().expose(), "last.example");
+        assert!(!serving.path("rescuing").exists());
+    }
+}
+
+#[tokio::test]
+async fn another_file_in_its_place_is_left_alone_and_nothing_is_written_until_it_is_gone() {
+    let serving = Serving::new().await;
+    serving.count().await.unwrap();
+    let path = serving.path("gangway.db");
+    fs::rename(&path, serving.path("mine.db")).unwrap();
+    let elsewhere = Fixture::new().await;
+    let theirs = elsewhere.store.copy_of_the_day(1).await.unwrap().unwrap();
+    fs::copy(&theirs, &path).unwrap();
+
+    let (loss, copy) = serving.lost().await;
+
+    assert_eq!(loss, Loss::Replaced);
+    let sentence = serving.store().condition().sentence().unwrap();
+    assert!(sentence.contains(copy.to_str().unwrap()) && sentence.contains("--replace"), "{sentence}");
+    assert!(matches!(serving.count().await, Err(StoreError::Ailing { .. })));
+    let token = NewToken { name: "x".into(), scope: TokenScope::Read, expires: None, created_by: "root".into() };
+    assert!(serving.store().create_token(serving.fixture.instance, token).await.is_err(), "nor anything else");
+    assert!(matches!(serving.store().events(serving.phone, 10).await, Err(StoreError::Lost { .. })));
+    assert!(matches!(serving.store().copy_of_the_day(7).await, Err(StoreError::Lost { .. })));
+    assert_eq!(serving.store().roster().get(serving.phone).unwrap().provisioning, 4, "served from memory");
+    assert_eq!(fs::read(&path).unwrap(), fs::read(&theirs).unwrap(), "untouched");
+    let aside = || {
+        fs::read_dir(serving.fixture.dir.path()).unwrap().flatten().find(|entry| {
+            entry.file_name().to_string_lossy().starts_with("lost-") && entry.path().join("gangway.db-wal").exists()
+        })
+    };
+    assert!(!serving.path("gangway.db-wal").exists() && aside().is_some(), "our log is not beside the other file");
+    // What a command wrote there would be lost.
+    let command = Store::open_with(serving.fixture.dir.path(), None, Arc::new(SystemClock), &Tasks::new()).await;
+    assert!(matches!(command, Err(StoreError::Lost { loss: Loss::Replaced })), "{command:?}");
+    assert_eq!(fs::read(&path).unwrap(), fs::read(&theirs).unwrap(), "untouched");
+
+    // It goes away again: the copy takes the place.
+    fs::remove_file(&path).unwrap();
+    serving.mended().await;
+    assert_eq!(serving.count().await.unwrap(), 5);
+    assert_eq!(serving.on_disk().await, 5);
+}
+
+/// `cp` over the database: the same file to the system, whole, and of another time.
+#[tokio::test]
+async fn an_earlier_database_written_over_the_file_in_place_is_noticed_and_what_memory_knows_comes_back() {
+    let serving = Serving::new().await;
+    let second = serving.store().create_phone(full(serving.fixture.phone("805ec0000002")), Vec::new()).await.unwrap();
+    let earlier = serving.store().copy_of_the_day(7).await.unwrap().unwrap();
+    let earlier = fs::read(earlier).unwrap();
+    serving.count().await.unwrap();
+    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+        .execute(&mut *serving.store().inner.writer.hold().await)
+        .await
+        .unwrap();
+    // Nothing of it is cut off in between, as it would be where `cp` empties the file first.
+    let file = fs::File::options().write(true).open(serving.path("gangway.db")).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, &earlier, 0).unwrap();
+    drop(file);
+
+    let mended = serving.mended().await;
+    assert_eq!((mended.loss, mended.is_from_memory), (Loss::Truncated, true));
+    assert_eq!(serving.count().await.unwrap(), 5);
+    assert_eq!(serving.on_disk().await, 5);
+    let found = serving.fixture.again().await.roster().get(second.id).unwrap().provisioning;
+    assert_eq!(found, second.provisioning);
+    // It stays so.
+    for _ in 0..40 {
+        serving.clock.advance(Duration::from_secs(1));
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+    }
+    assert_eq!(serving.store().mended(), Some(mended));
+    assert_eq!(serving.store().condition(), Condition::Well);
+}
+
+/// Files that are no copies of ours, or damaged ones, lie among the copies.
+#[tokio::test]
+async fn odd_files_among_the_copies_do_not_keep_memory_from_being_written() {
+    let serving = Serving::new().await;
+    let copy = serving.store().copy_of_the_day(7).await.unwrap().unwrap();
+    serving.count().await.unwrap();
+    let backups = serving.path(snapshots::DIRECTORY);
+    fs::write(backups.join("zzz.db"), "no database").unwrap();
+    assert_eq!(snapshots::list(serving.fixture.dir.path()), std::slice::from_ref(&copy));
+    let damaged = backups.join("2027-01-15T09-00-00Z-daily.db");
+    fs::write(&damaged, "no database").unwrap();
+    assert_eq!(snapshots::list(serving.fixture.dir.path()), [copy.clone(), damaged]);
+    for order in ["PRAGMA wal_checkpoint(TRUNCATE)", "PRAGMA shrink_memory"] {
+        sqlx::query(order).execute(&mut *serving.store().inner.writer.hold().await).await.unwrap();
+    }
+    // No copy is of use at all.
+    fs::write(&copy, "no database").unwrap();
+    fs::File::create(serving.path("gangway.db")).unwrap();
+    let mended = serving.mended().await;
+    assert!(mended.is_from_memory);
+    assert_eq!(serving.on_disk().await, 4);
+}
+
+/// Only a lock that is held tells of a gateway: what one that was killed left in its file keeps nobody away.
+#[tokio::test]
+async fn what_a_killed_gateway_left_in_its_lock_file_refuses_no_command() {
+    let serving = Serving::new().await;
+    let told = fs::read_to_string(serving.path("gangway.lock")).unwrap();
+    let Serving { fixture, _claim: claim, .. } = serving;
+    fixture.tasks.finish(Duration::from_secs(10)).await;
+    let dir = fixture.dir.path();
+    assert!(told.split(' ').all(|part| part.trim().parse::<u64>().is_ok()), "{told}");
+    fs::write(dir.join("gangway.lock"), "1 1\n").unwrap();
+    let open = async || Store::open_with(dir, None, Arc::new(SystemClock), &Tasks::new()).await;
+    assert!(matches!(open().await, Err(StoreError::Lost { .. })));
+    drop(claim);
+    open().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_very_files_put_back_are_gone_on_with() {
+    let serving = Serving::new().await;
+    let (dir, away) = (serving.fixture.dir.path().to_owned(), tempfile::tempdir().unwrap());
+    // A volume that is gone for a while: nothing is made in its place.
+    let there = away.path().join("data");
+    fs::rename(&dir, &there).unwrap();
+    until("it is noticed", &serving.clock, || matches!(serving.store().condition(), Condition::Lost { .. })).await;
+    assert!(serving.count().await.is_err());
+    assert!(!dir.exists());
+    fs::create_dir(&dir).unwrap();
+    for _ in 0..10 {
+        serving.clock.advance(Duration::from_secs(2));
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(fs::read_dir(&dir).unwrap().count(), 0, "another directory is left alone");
+    fs::remove_dir(&dir).unwrap();
+    fs::rename(&there, &dir).unwrap();
+    until("it goes on", &serving.clock, || serving.store().condition() == Condition::Well).await;
+    assert_eq!(serving.count().await.unwrap(), 4);
+    assert_eq!(serving.store().mended(), None);
+}
+
+#[tokio::test]
+async fn a_command_that_meets_a_loss_writes_nothing_and_mends_nothing() {
+    let clock = ManualClock::new(now());
+    let fixture = Fixture::with_clock(Arc::new(clock.clone())).await;
+    let phone = fixture.store.create_phone(fixture.phone(FIRST), Vec::new()).await.unwrap();
+    fs::remove_file(fixture.dir.path().join("gangway.db")).unwrap();
+    until("it is noticed", &clock, || matches!(fixture.store.condition(), Condition::Lost { .. })).await;
+    assert!(fixture.store.change_phone(phone.id, |phone, _| phone.provisioning = 7).await.is_err());
+    assert!(!fixture.dir.path().join("gangway.db").exists() && snapshots::list(fixture.dir.path()).is_empty());
+}
+
+/// Growing, shrinking and emptying the log are no loss, however often it is looked.
+#[tokio::test]
+async fn what_sqlite_does_to_its_files_is_no_loss() {
+    let serving = Serving::new().await;
+    for round in 0..5_u8 {
+        for number in 0..30_u8 {
+            let mac = format!("805ec1{round:02x}{number:02x}00");
+            serving.store().create_phone(full(serving.fixture.phone(&mac)), Vec::new()).await.unwrap();
+            assert_eq!(serving.store().inner.identity.look(), Ok(()));
+        }
+        for statement in ["DELETE FROM account WHERE phone_id % 2 = 0", "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"] {
+            sqlx::query(statement).execute(&mut *serving.store().inner.writer.take().await).await.unwrap();
+            serving.clock.advance(Duration::from_secs(3));
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(serving.store().inner.identity.look(), Ok(()), "{statement}");
+        }
+    }
+    assert_eq!((serving.store().condition(), serving.store().mended()), (Condition::Well, None));
+}
+
+/// A disk that takes nothing is told as soon as something was to be written, and no longer than it lasts.
+#[tokio::test]
+async fn a_disk_that_takes_nothing_is_told_while_the_gateway_runs() {
+    let serving = Serving::new().await;
+    let order = async |order: &'static str| {
+        sqlx::query(order).execute(&mut *serving.store().inner.writer.hold().await).await.unwrap();
+    };
+    order("PRAGMA query_only = ON").await;
+    assert!(serving.count().await.is_err());
+    let told = || matches!(serving.store().condition(), Condition::ReadingOnly(_));
+    until("it is told", &serving.clock, told).await;
+    let sentence = serving.store().condition().sentence().unwrap();
+    assert!(sentence.contains("read-only") && sentence.contains("Phones are served"), "{sentence}");
+    order("PRAGMA query_only = OFF").await;
+    until("it is over", &serving.clock, || serving.store().condition() == Condition::Well).await;
+
+    // Also where a statement is its own transaction.
+    order("PRAGMA query_only = ON").await;
+    let token = NewToken { name: "x".into(), scope: TokenScope::Read, expires: None, created_by: "root".into() };
+    assert!(serving.store().create_token(serving.fixture.instance, token).await.is_err());
+    until("it is told", &serving.clock, told).await;
+    order("PRAGMA query_only = OFF").await;
+    // The first change that works ends it.
+    serving.count().await.unwrap();
+    until("it is over", &serving.clock, || serving.store().condition() == Condition::Well).await;
+}

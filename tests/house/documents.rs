@@ -1,0 +1,176 @@
+//! What the documents say is there, and the texts cite nothing that is not.
+
+use std::{fs, path::Path};
+
+use super::sources::files;
+
+/// Papers that are not in the repository: whoever reads a comment cannot follow a reference to them.
+const PAPERS: &[&str] = &[
+    "DESIGN",
+    "STYLE.md",
+    "CRATES.md",
+    "phone-formats",
+    "innovaphone-protocols",
+    "redirect-services",
+    "requirements.md",
+    "7.A bar",
+    "7.G bar",
+];
+/// Beginnings of the requirements' numbers (`ABC-12`).
+const REQUIREMENTS: &[&str] = &[
+    "ATC", "CMP", "COM", "CON", "CRT", "CTS", "DAPI", "DEV", "DSH", "FAP", "FAX", "FRP", "GDL", "GKG", "IPA", "MAI",
+    "MAN", "MPK", "MPS", "MRL", "SNO", "UPS", "VDI", "WRK", "YEA",
+];
+/// What a text cites that nobody can look up.
+fn foreign_citations(text: &str) -> Vec<String> {
+    let papers = PAPERS.iter().filter(|paper| text.contains(**paper)).map(|paper| (*paper).to_owned());
+    let is_word = |c: char| c.is_ascii_alphanumeric();
+    let numbers = REQUIREMENTS.iter().flat_map(|kind| {
+        let numbered = format!("{kind}-");
+        let found = text.match_indices(&numbered).filter(|(at, _)| {
+            let after = text[at + numbered.len()..].chars().take(2).filter(char::is_ascii_digit).count();
+            !text[..*at].ends_with(is_word) && after == 2
+        });
+        found.map(|(at, _)| text[at..at + numbered.len() + 2].to_owned()).collect::<Vec<_>>()
+    });
+    papers.chain(numbers).collect()
+}
+
+#[test]
+fn comments_cite_nothing_that_is_not_here() {
+    assert_eq!(foreign_citations("as DESIGN 4.1 says (YEA-31), UTF-16, X-YEA-3"), ["DESIGN", "YEA-31"]);
+    let files: Vec<_> = ["src", "crates", "tests", "benches"].iter().flat_map(|dir| files(Path::new(dir))).collect();
+    let mut wrong = Vec::new();
+    for path in files.iter().filter(|path| !path.ends_with("tests/house/documents.rs")) {
+        let name = path.to_string_lossy();
+        let cited = foreign_citations(&fs::read_to_string(path).unwrap());
+        if !cited.is_empty() {
+            wrong.push(format!("{name}: {}", cited.join(", ")));
+        }
+    }
+    assert!(wrong.is_empty(), "state the rule itself instead of citing it:\n{}", wrong.join("\n"));
+}
+
+/// `docs/settings.md` is the table of settings, written out. `GANGWAY_UPDATE_FIXTURES=1` renews it.
+#[test]
+fn the_documentation_of_settings_is_their_table() {
+    let table = format!(
+        "# Settings\n\nMade from the table in `src/settings/table.rs`; `gangway settings list` prints the same.\n\n{}",
+        gangway::settings::settings_markdown()
+    );
+    if std::env::var_os("GANGWAY_UPDATE_FIXTURES").is_some() {
+        fs::write("docs/settings.md", &table).unwrap();
+    }
+    assert_eq!(fs::read_to_string("docs/settings.md").unwrap_or_default(), table, "run `make bless`");
+}
+
+/// The page that tells how a vendor is added shows the very files a phone is taken to in tests/live/vendor_folder.rs.
+#[test]
+fn the_tutorial_shows_the_folder_that_is_tested() {
+    let page = fs::read_to_string("docs/vendors.md").unwrap();
+    let mut shown = Vec::new();
+    let mut parts = page.split("\n```");
+    let mut before = parts.next().unwrap();
+    while let (Some(block), Some(after)) = (parts.next(), parts.next()) {
+        let path = before.trim_end().lines().next_back().unwrap_or_default().trim_matches('`').to_owned();
+        let text = block.split_once('\n').map_or("", |(_, text)| text);
+        if path.starts_with("vendors/") || path.starts_with("templates/") {
+            let kept = fs::read_to_string(format!("fixtures/vendor-folder/{path}")).unwrap();
+            assert_eq!(format!("{text}\n"), kept, "docs/vendors.md shows another {path}");
+            shown.push(path);
+        }
+        before = after;
+    }
+    let mut files = Vec::new();
+    for folder in ["vendors/kestrel", "templates/kestrel"] {
+        for entry in fs::read_dir(format!("fixtures/vendor-folder/{folder}")).unwrap() {
+            files.push(format!("{folder}/{}", entry.unwrap().file_name().to_string_lossy()));
+        }
+    }
+    files.sort();
+    shown.sort();
+    assert_eq!(shown, files);
+}
+
+/// The tests of a file by their full names, as `cargo nextest` prints them: binary or nothing, modules, function.
+/// `own` finds functions, `tabled` the rows of a macro of the same file that makes them: name and case.
+fn tests_of(path: &Path, text: &str, [own, tabled]: &[regex::Regex; 2], found: &mut Vec<String>) {
+    let below = ["src", "tests", "crates/base/src", "crates/wire/src", "crates/sim/src"];
+    let inside = below.iter().find_map(|root| path.strip_prefix(root).ok()).unwrap().with_extension("");
+    let modules = inside.iter().map(|part| part.to_string_lossy()).filter(|part| part != "main" && part != "mod");
+    let modules: Vec<_> = modules.collect();
+    let mut names: Vec<&str> = own.captures_iter(text).map(|found| found.get(1).unwrap().as_str()).collect();
+    if text.contains("macro_rules!") && text.contains("fn $") {
+        names.extend(tabled.captures_iter(text).map(|found| found.get(1).unwrap().as_str()));
+    }
+    let inner = if text.contains("#[cfg(test)]\nmod tests {") { "::tests" } else { "" };
+    found.extend(names.iter().map(|name| format!("{}{inner}::{name}", modules.join("::"))));
+}
+
+/// Whether what a page names as its proof is there: a test, a module of tests, a file, a bench. The last words of a long name may
+/// be left out, also for `...` or `*`; `live x` stands for `live::x`.
+fn is_there(named: &str, tests: &[String]) -> bool {
+    if let Some(bench) = named.strip_prefix("cargo bench --bench ") {
+        return Path::new(&format!("benches/{bench}.rs")).exists();
+    }
+    if named.contains('/') {
+        return Path::new(named).exists();
+    }
+    let whole = named.replace(": ", "::").replace(' ', "::");
+    let wanted = whole.trim_end_matches(['.', '*', '_']);
+    tests.iter().any(|test| {
+        test.match_indices(wanted).any(|(at, _)| {
+            let after = &test[at + wanted.len()..];
+            (at == 0 || test[..at].ends_with(':')) && (after.is_empty() || after.starts_with([':', '_']))
+        })
+    })
+}
+
+/// What a page says is shown by a test is shown by one: every name in a column `Test` or `Shown by`, and everything in
+/// prose that has the form of a test's name.
+#[test]
+fn every_test_the_documentation_names_exists() {
+    let files: Vec<_> = ["src", "crates", "tests"].iter().flat_map(|dir| files(Path::new(dir))).collect();
+    let mut tests = Vec::new();
+    let attribute = r"#\[[\w:]*test(?:\([^)]*\))?\]\s*(?:(?:#\[[^\]]*\]|///[^\n]*)\s*)*(?:async )?fn (\w+)";
+    let forms = [attribute, r"(?m)^    (\w+): \w+,$"].map(|form| regex::Regex::new(form).unwrap());
+    for path in &files {
+        tests_of(path, &fs::read_to_string(path).unwrap(), &forms, &mut tests);
+    }
+    assert!(tests.len() > 1000, "{} tests were found", tests.len());
+    assert!(is_there("house::documents::every_test_the_documentation_names_exists", &tests));
+    assert!(is_there("live crash::killed_*", &tests) && is_there("phone::admission::tests", &tests));
+    assert!(!is_there("every_test_the_docu", &tests) && !is_there("documentation_names_exists", &tests));
+
+    let quoted = regex::Regex::new("`([^`]+)`").unwrap();
+    let sentence = regex::Regex::new(r"^[a-z0-9_:]+(_[a-z0-9]+){3,}(_\*|\.\.\.|_\.\.\.)?$").unwrap();
+    let (mut missing, mut named) = (Vec::new(), 0);
+    for page in fs::read_dir("docs").unwrap().map(|entry| entry.unwrap().path()) {
+        if page.extension().is_none_or(|extension| extension != "md") {
+            continue;
+        }
+        let (mut is_table_of_tests, mut before) = (false, "");
+        let text = fs::read_to_string(&page).unwrap();
+        for line in text.lines() {
+            let last = |line: &str| line.trim_end_matches('|').rsplit('|').next().unwrap_or_default().trim().to_owned();
+            if line.starts_with("|---") {
+                is_table_of_tests = matches!(last(before).as_str(), "Test" | "Tests" | "Shown by");
+            }
+            is_table_of_tests &= line.starts_with('|');
+            let column = if is_table_of_tests { last(line) } else { String::new() };
+            let proofs = quoted.captures_iter(&column).map(|found| found[1].to_owned());
+            let in_prose = quoted.captures_iter(line).map(|found| found[1].to_owned());
+            let in_prose = in_prose.filter(|name| sentence.is_match(name) && !name.starts_with("gangway_"));
+            for name in proofs.chain(in_prose) {
+                named += 1;
+                if !is_there(&name, &tests) {
+                    missing.push(format!("{}: {name}", page.display()));
+                }
+            }
+            before = line;
+        }
+    }
+    assert!(named > 100, "{named} names were read");
+    missing.dedup();
+    assert!(missing.is_empty(), "no such test:\n{}", missing.join("\n"));
+}

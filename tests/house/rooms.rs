@@ -1,0 +1,73 @@
+//! Which room may import from which, and that no circle stands between files.
+
+use std::{collections::BTreeMap, fs};
+
+use super::sources::{arrows, sources};
+
+/// The rooms of `src` from the ground up: a room imports only from rooms before it.
+const ROOMS: &[&str] = &[
+    "base",
+    "phone",
+    "settings",
+    "phone_config",
+    "catalog",
+    "net",
+    "store",
+    "render",
+    "redirect",
+    "pbx",
+    "devices",
+    "provision",
+    "service",
+    "http",
+    "sip",
+    "api",
+    "app",
+    "cli",
+];
+
+#[test]
+fn rooms_import_only_from_rooms_above() {
+    let rank: BTreeMap<&str, usize> = ROOMS.iter().enumerate().map(|(rank, room)| (*room, rank)).collect();
+    let (sources, mut wrong) = (sources(), Vec::new());
+    for (source, named) in sources.iter().zip(arrows(&sources)) {
+        if source.module[0] != "gangway" || source.room().is_empty() {
+            continue;
+        }
+        let own = rank.get(source.room()).unwrap_or_else(|| panic!("{} has no row in tests/house", source.room()));
+        for other in named.into_iter().map(|index| &sources[index]) {
+            if other.module[0] == "gangway" && rank.get(other.room()).is_none_or(|rank| rank > own) {
+                wrong.push(format!("{} must not import from {}", source.name(), other.name()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The compiler keeps crates apart; this keeps their manifests so.
+#[test]
+fn simulators_and_protocols_depend_on_the_base_alone() {
+    for (crate_, allowed) in [("base", &[][..]), ("wire", &["gangway-base"]), ("sim", &["gangway-base"])] {
+        let manifest = fs::read_to_string(format!("crates/{crate_}/Cargo.toml")).unwrap();
+        let ours: Vec<&str> = manifest
+            .lines()
+            .filter_map(|line| line.split_once(['.', ' ']).map(|(name, _)| name))
+            .filter(|name| name.starts_with("gangway"))
+            .collect();
+        assert_eq!(ours, allowed, "crates/{crate_}");
+    }
+}
+
+#[test]
+fn files_keep_to_one_concern() {
+    let long: Vec<String> = sources()
+        .iter()
+        // Tables of tests are read row by row; they may be long.
+        .filter(|source| !source.is_test())
+        .filter_map(|source| {
+            let own = source.text.split("\n#[cfg(test)]").next().unwrap_or_default().lines().count();
+            (own > 500).then(|| format!("{} has {own} lines before its tests", source.name()))
+        })
+        .collect();
+    assert!(long.is_empty(), "{}", long.join("\n"));
+}
