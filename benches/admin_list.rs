@@ -15,7 +15,7 @@ use gangway::{
     },
     service::{
         Row, Sort, View, Wish,
-        diagnosis::{Around, Facts},
+        diagnosis_facts::{Around, Facts},
     },
     settings::firmware::FirmwareState,
 };

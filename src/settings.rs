@@ -5,7 +5,10 @@
 
 mod addresses;
 mod binding;
+mod bound_secrets;
+mod changed_layers;
 mod devices;
+mod emptied_secrets;
 pub mod firmware;
 mod help;
 mod layers;
@@ -15,10 +18,12 @@ mod table;
 pub mod time_zone;
 mod validate;
 
-pub use addresses::{Belongings, Changes, Emptied, addresses_of};
+pub use addresses::addresses_of;
 pub use binding::Binding;
+pub use changed_layers::{Belongings, Changes};
 pub(crate) use devices::field as devices_field;
 pub use devices::value_from as value_from_devices;
+pub use emptied_secrets::Emptied;
 pub use help::{scopes, setting_json, settings_json, settings_markdown, settings_text};
 pub use layers::{Defaults, Effective, Layer, Layers, Lookup, Origin, SettingRow};
 pub use scope::{Scope, ScopeError};

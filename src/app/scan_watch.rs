@@ -17,9 +17,8 @@ use crate::{
         source_prefix::Origin,
     },
     phone::{
-        admission::FirstContact,
         instance::{InstanceId, Instances},
-        record::Phone,
+        record::{FirstContact, Phone},
     },
     provision,
     sip::{Desk, Watch},

@@ -5,10 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    format::Format,
-    manifest::{FilePattern, Manifest},
-};
+use super::format::Format;
 
 /// The family of a vendor that names none.
 pub const ONLY: &str = "all";
@@ -102,7 +99,8 @@ impl Range {
 }
 
 impl Generation {
-    fn holds(&self, firmware: &str) -> bool {
+    /// Whether the version is in its ranges; never where it has none.
+    pub(super) fn holds(&self, firmware: &str) -> bool {
         let mut numbers = firmware.split('.').map(|part| {
             let digits = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
             part.get(..digits).and_then(|digits| digits.parse::<u32>().ok())
@@ -111,85 +109,5 @@ impl Generation {
         let fits = |range: Option<Range>, number: Option<u32>| range.is_none_or(|r| number.is_some_and(|n| r.holds(n)));
         let ranged = self.first_number.is_some() || self.second_number.is_some();
         ranged && fits(self.first_number, first) && fits(self.second_number, second)
-    }
-}
-
-impl Manifest {
-    /// A vendor without families has one; called once after reading.
-    pub(super) fn complete(&mut self) {
-        if self.families.is_empty() {
-            self.families.push(Family {
-                name: ONLY.to_owned(),
-                title: self.title.clone(),
-                default: true,
-                format: None,
-                media_type: None,
-                unknown_model: None,
-                settings: BTreeMap::new(),
-            });
-        }
-    }
-
-    /// The family of models and generations that name none.
-    #[must_use]
-    pub fn default_family(&self) -> Option<&Family> {
-        self.families.iter().find(|family| family.default).or_else(|| self.families.first())
-    }
-
-    /// By its name; the default one for none.
-    #[must_use]
-    pub fn family(&self, name: Option<&str>) -> Option<&Family> {
-        match name {
-            Some(name) => self.families.iter().find(|family| family.name == name),
-            None => self.default_family(),
-        }
-    }
-
-    /// The family of a phone: that of its model, else the usual one of its provider, else the default one.
-    #[must_use]
-    pub fn family_of(&self, model: Option<&str>, provider: Option<&str>) -> Option<&Family> {
-        let by_model = model
-            .and_then(|name| self.models.iter().find(|model| model.name.eq_ignore_ascii_case(name)))
-            .and_then(|model| self.family(model.family.as_deref()));
-        let by_provider = || {
-            let provider = self.providers.iter().find(|one| Some(one.name.as_str()) == provider)?;
-            self.family(Some(provider.families.first()?.as_str()))
-        };
-        by_model.or_else(by_provider).or_else(|| self.default_family())
-    }
-
-    /// The generations of a family.
-    pub fn generations_of<'a>(&'a self, family: &'a Family) -> impl Iterator<Item = &'a Generation> {
-        self.generations
-            .iter()
-            .filter(move |one| self.family(one.family.as_deref()).is_some_and(|found| found.name == family.name))
-    }
-
-    /// The generation of a firmware version; the default one where the version says nothing.
-    #[must_use]
-    pub fn generation_of<'a>(&'a self, family: &'a Family, firmware: Option<&str>) -> Option<&'a Generation> {
-        let by_number = firmware.and_then(|version| self.generations_of(family).find(|one| one.holds(version)));
-        by_number
-            .or_else(|| self.generations_of(family).find(|one| one.default))
-            .or_else(|| self.generations_of(family).next().filter(|_| self.generations_of(family).count() == 1))
-    }
-
-    /// Format of a family's files.
-    #[must_use]
-    pub fn format_of(&self, family: &Family) -> Format {
-        family.format.unwrap_or(self.format)
-    }
-
-    /// Content-Type of a file.
-    #[must_use]
-    pub fn media_type_of<'a>(&'a self, family: &'a Family, file: Option<&'a FilePattern>) -> &'a str {
-        let by_file = file.and_then(|file| file.media_type.as_deref());
-        by_file.or(family.media_type.as_deref()).unwrap_or(&self.media_type)
-    }
-
-    /// What a model of a family without an entry has.
-    #[must_use]
-    pub fn unknown_model_of(&self, family: Option<&Family>) -> UnknownModel {
-        family.and_then(|family| family.unknown_model).unwrap_or(self.unknown_model)
     }
 }

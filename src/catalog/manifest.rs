@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     discovery::Arrival,
-    family::{Family, Generation, UnknownModel},
+    family::{Family, Generation, ONLY, UnknownModel},
+    file_pattern::FilePattern,
     format::{Format, Shape},
     model::Model,
 };
@@ -68,6 +69,86 @@ pub struct Manifest {
     pub common_files: BTreeMap<String, Vec<String>>,
     /// Models.
     pub models: Vec<Model>,
+}
+
+impl Manifest {
+    /// A vendor without families has one; called once after reading.
+    pub(super) fn complete(&mut self) {
+        if self.families.is_empty() {
+            self.families.push(Family {
+                name: ONLY.to_owned(),
+                title: self.title.clone(),
+                default: true,
+                format: None,
+                media_type: None,
+                unknown_model: None,
+                settings: BTreeMap::new(),
+            });
+        }
+    }
+
+    /// The family of models and generations that name none.
+    #[must_use]
+    pub fn default_family(&self) -> Option<&Family> {
+        self.families.iter().find(|family| family.default).or_else(|| self.families.first())
+    }
+
+    /// By its name; the default one for none.
+    #[must_use]
+    pub fn family(&self, name: Option<&str>) -> Option<&Family> {
+        match name {
+            Some(name) => self.families.iter().find(|family| family.name == name),
+            None => self.default_family(),
+        }
+    }
+
+    /// The family of a phone: that of its model, else the usual one of its provider, else the default one.
+    #[must_use]
+    pub fn family_of(&self, model: Option<&str>, provider: Option<&str>) -> Option<&Family> {
+        let by_model = model
+            .and_then(|name| self.models.iter().find(|model| model.name.eq_ignore_ascii_case(name)))
+            .and_then(|model| self.family(model.family.as_deref()));
+        let by_provider = || {
+            let provider = self.providers.iter().find(|one| Some(one.name.as_str()) == provider)?;
+            self.family(Some(provider.families.first()?.as_str()))
+        };
+        by_model.or_else(by_provider).or_else(|| self.default_family())
+    }
+
+    /// The generations of a family.
+    pub fn generations_of<'a>(&'a self, family: &'a Family) -> impl Iterator<Item = &'a Generation> {
+        self.generations
+            .iter()
+            .filter(move |one| self.family(one.family.as_deref()).is_some_and(|found| found.name == family.name))
+    }
+
+    /// The generation of a firmware version; the default one where the version says nothing.
+    #[must_use]
+    pub fn generation_of<'a>(&'a self, family: &'a Family, firmware: Option<&str>) -> Option<&'a Generation> {
+        let by_number = firmware.and_then(|version| self.generations_of(family).find(|one| one.holds(version)));
+        by_number
+            .or_else(|| self.generations_of(family).find(|one| one.default))
+            .or_else(|| self.generations_of(family).next().filter(|_| self.generations_of(family).count() == 1))
+    }
+
+    /// Format of a family's files.
+    #[must_use]
+    pub fn format_of(&self, family: &Family) -> Format {
+        family.format.unwrap_or(self.format)
+    }
+
+    /// Content-Type of a file.
+    #[must_use]
+    pub fn media_type_of<'a>(&'a self, family: &'a Family, file: Option<&'a FilePattern>) -> &'a str {
+        let by_file = file.and_then(|file| file.media_type.as_deref());
+        by_file.or(family.media_type.as_deref()).unwrap_or(&self.media_type)
+    }
+
+    /// What a model of a family without an entry has.
+    #[must_use]
+    pub fn unknown_model_of(&self, family: Option<&Family>) -> UnknownModel {
+        family.and_then(|family| family.unknown_model).unwrap_or(self.unknown_model)
+    }
 }
 
 /// How phones authenticate: exactly one challenge is sent.
@@ -176,83 +257,6 @@ pub struct Example {
     pub firmware: Option<String>,
     /// MAC.
     pub mac: Option<String>,
-}
-
-/// A pattern of file names with named groups `mac`, `model` and `number`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FilePattern {
-    /// Regular expression.
-    pub pattern: String,
-    /// What such a file is.
-    pub kind: FileKind,
-    /// No other vendor's phones ask so.
-    #[serde(default)]
-    pub unique: bool,
-    /// Template in place of the generation's one of that kind; for personal and common files.
-    #[serde(default)]
-    pub template: Option<String>,
-    /// Content-Type in place of the family's.
-    #[serde(default)]
-    pub media_type: Option<String>,
-}
-
-/// What a file is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FileKind {
-    /// The phone's own configuration.
-    Personal,
-    /// The configuration of all phones of a model.
-    Common,
-    /// What the phone asks first, by MAC.
-    BootPersonal,
-    /// What it asks first, for all.
-    BootCommon,
-    /// Firmware.
-    Firmware,
-    /// What a phone writes back.
-    Upload,
-    /// Its contacts.
-    Contact,
-    /// Known and not served.
-    Other,
-    /// No vendor's file.
-    Unknown,
-}
-
-impl FileKind {
-    /// The words other descriptions use: `device`, `boot-device`, `contacts`, `reject`, ...
-    #[must_use]
-    pub fn from_word(word: &str) -> Self {
-        match word {
-            "personal" | "device" => Self::Personal,
-            "common" | "master" => Self::Common,
-            "boot-personal" | "boot-device" | "not-found" => Self::BootPersonal,
-            "boot-common" => Self::BootCommon,
-            "firmware" | "firmware-descriptor" => Self::Firmware,
-            "upload" => Self::Upload,
-            "contact" | "contacts" => Self::Contact,
-            "other" => Self::Other,
-            _ => Self::Unknown,
-        }
-    }
-
-    /// The word the manifest uses.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Personal => "personal",
-            Self::Common => "common",
-            Self::BootPersonal => "boot-personal",
-            Self::BootCommon => "boot-common",
-            Self::Firmware => "firmware",
-            Self::Upload => "upload",
-            Self::Contact => "contact",
-            Self::Other => "other",
-            Self::Unknown => "unknown",
-        }
-    }
 }
 
 /// What the open stage may hold.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use gangway_base::mac::Mac;
 use regex::{CaptureLocations, Regex};
 
-use super::manifest::FileKind;
+use super::file_pattern::FileKind;
 
 /// What a request tells about who asks. All of it is a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]

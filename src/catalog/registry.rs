@@ -1,8 +1,7 @@
-//! All vendors, loaded and proven.
+//! All vendors, as they serve.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -12,16 +11,14 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    diagnostic::Finding,
     family::{Family, Generation},
-    files,
+    file_pattern::FilePattern,
     format::Fault,
-    manifest::{AuthScheme, FilePattern, Manifest, Provider, SameMac},
+    manifest::{AuthScheme, Manifest, Provider, SameMac},
     model::Model,
     recognise::{Recogniser, Recognition},
     templates::{TemplateFault, Templates},
     time_zones::Zones,
-    validate,
 };
 use crate::{phone_config::Facts, settings::line_keys::KeyType};
 
@@ -64,33 +61,9 @@ pub struct Registry {
 static LOADS: AtomicU64 = AtomicU64::new(0);
 
 impl Registry {
-    /// Loads the built-in vendors and those of `overrides`, a directory with `vendors/<vendor>/` and
-    /// `templates/<vendor>/` whose files stand before the built-in ones.
-    ///
-    /// # Errors
-    /// All findings at once; nothing is loaded then.
-    pub fn load(overrides: Option<&Path>) -> Result<Self, Vec<Finding>> {
-        let mut findings = Vec::new();
-        let files = files::read(overrides, &mut findings);
-        let loaded = validate::load(&files, &mut findings);
-        let registry = Self {
-            vendors: loaded.vendors,
-            recogniser: loaded.recogniser,
-            templates: loaded.templates,
-            revision: LOADS.fetch_add(1, Ordering::Relaxed) + 1,
-        };
-        if findings.is_empty() {
-            validate::prove(&registry, &mut findings);
-        }
-        if findings.is_empty() { Ok(registry) } else { Err(findings) }
-    }
-
-    /// [`Self::load`], ready to be shared.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn load_shared(overrides: Option<&Path>) -> Result<SharedRegistry, Vec<Finding>> {
-        Ok(Arc::new(arc_swap::ArcSwap::from_pointee(Self::load(overrides)?)))
+    /// These vendors, with the next revision.
+    pub(super) fn new(vendors: BTreeMap<String, Vendor>, recogniser: Recogniser, templates: Templates) -> Self {
+        Self { vendors, recogniser, templates, revision: LOADS.fetch_add(1, Ordering::Relaxed) + 1 }
     }
 
     /// Who asks for what. Cheap: for every request.

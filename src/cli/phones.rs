@@ -30,7 +30,10 @@ use super::{
     },
 };
 use crate::{
-    phone::{admission::FirstContact, facet::Wanted, record::Phone},
+    phone::{
+        facet::Wanted,
+        record::{FirstContact, Phone},
+    },
     provision::{acknowledgement::Acknowledgement, commands},
     service::phone_export::shown,
     settings::firmware::FirmwareState,

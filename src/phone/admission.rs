@@ -6,12 +6,11 @@
 use std::time::Duration;
 
 use gangway_base::{labelled_enum, mac::Mac};
-use ipnet::IpNet;
 use jiff::Timestamp;
 
 use super::{
     facet::Wanted,
-    record::{Account, Phone, Window, is_ahead},
+    record::{Account, Binding, FirstContact, Phone, Window, is_ahead},
     request_evidence::{Authorization, Certificate, Evidence, Proof, Token},
 };
 use crate::base::i18n::Said;
@@ -55,16 +54,6 @@ pub struct Policy {
     pub require_certificate: bool,
     /// A person allowed this MAC to come without a token, from everywhere or from one network. Only inside the window.
     pub first_contact: FirstContact,
-}
-
-/// Whether a phone may come without token and credentials (a click or a CSV line).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum FirstContact {
-    /// The rule: it may not.
-    #[default]
-    Refused,
-    /// It may, from this network where one is given.
-    Allowed(Option<IpNet>),
 }
 
 /// One request as it is judged.
@@ -431,7 +420,7 @@ pub fn bind(phone: &mut Phone, source: std::net::IpAddr, family: &str, now: Time
         Some(_) => Err(Reason::OtherSource),
         None => {
             phone.window.first_delivery = Some(now);
-            phone.window.bound = Some(super::record::Binding { source, family: family.to_owned() });
+            phone.window.bound = Some(Binding { source, family: family.to_owned() });
             Ok(())
         }
     }

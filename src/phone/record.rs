@@ -20,7 +20,7 @@ pub use self::{
     credentials::{Credentials, new_token},
     interned::Shared,
     used_codes::SpentCodes,
-    window::{Binding, Window, is_ahead},
+    window::{Binding, FirstContact, Window, is_ahead},
 };
 use super::{
     facet::{DevicesState, Facet, RedirectState, RequestState, Wanted},

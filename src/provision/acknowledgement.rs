@@ -106,7 +106,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        phone::admission::FirstContact,
+        phone::record::FirstContact,
         provision::{commands, sample},
     };
 

@@ -8,9 +8,8 @@ use super::{events::Happened, flow::release_is_delivered};
 use crate::{
     base::failpoint::{CrashPoint, pass},
     phone::{
-        admission::FirstContact,
         facet::{DevicesState, RedirectState, Wanted},
-        record::{Account, Credentials, Phone, PhoneId},
+        record::{Account, Credentials, FirstContact, Phone, PhoneId},
     },
     store::{NewEvent, Store, StoreError},
 };

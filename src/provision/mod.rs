@@ -1,5 +1,5 @@
-//! Provisioning: the facets of a phone decided (`flow`) and carried out (`engine`, `steps`), the requests of Users
-//! taken (`intake`), what people want written down (`intents`).
+//! Provisioning: the facets of a phone decided (`flow`) and carried out (`scheduler`, `steps`), the requests of Users
+//! taken (`request`), what people want written down (`commands`).
 
 mod account_audit;
 pub mod acknowledgement;
@@ -17,11 +17,14 @@ pub mod migration_progress;
 pub mod ports;
 mod provisioning;
 pub mod public_url;
+mod redirect_accounts;
 mod request;
 pub mod request_status;
 mod retry_on_config_change;
+mod running;
 #[cfg(test)]
 pub(crate) mod sample;
+mod scheduler;
 mod server_entries;
 mod steps;
 mod sysclient_events;

@@ -13,6 +13,7 @@ use super::{
     ports::{Providers, RedirectService, Sysclients},
     public_url::public_urls,
     request::{self, MacLocks, ProvisionRequest},
+    scheduler,
     sysclient_events::Inbox,
     transitions,
 };
@@ -72,7 +73,7 @@ impl Provisioning {
         let world = World { store, instances, urls, providers, pbx, clock };
         let engine = Engine::new(world, sysclients, redirects, tasks.clone());
         if passive.is_none() {
-            tasks.spawn("provision", Arc::clone(&engine).run());
+            tasks.spawn("provision", scheduler::run(Arc::clone(&engine)));
             tasks.spawn("presence", account_audit::run(Arc::clone(&engine)));
             tasks.spawn("provision inbox", Inbox::new(Arc::clone(&engine)).run(sysclient_events));
         }

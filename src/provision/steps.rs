@@ -8,9 +8,10 @@ use jiff::Timestamp;
 
 use super::{
     endpoint_queue::Seen,
-    engine::{Engine, Running},
+    engine::Engine,
     flow::{Action, Concern, Hold},
     ports::SameMac,
+    running::Running,
     transitions,
 };
 use crate::{

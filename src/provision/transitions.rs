@@ -4,6 +4,7 @@ mod account;
 mod devices;
 mod redirect;
 mod requests;
+mod retry;
 mod verified;
 
 use std::time::Duration;
@@ -19,8 +20,9 @@ pub use self::{
         add_item, away, burst, closed, connected, connecting, device_removed, items_changed, no_credential,
         no_descriptor, no_devices, password, silence,
     },
-    redirect::{Pause, deregistered, no_url, registered, registering, server_refused, service_away, unconfigured},
+    redirect::{deregistered, no_url, registered, registering, server_refused, service_away, unconfigured},
     requests::{Delivered, asked, before_config, delivered, is_news, rejected},
+    retry::Pause,
     verified::{is_checked, verified},
 };
 use super::{events::Happened, timeline_texts};

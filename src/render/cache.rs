@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::renderer::Rendered;
+use super::rendered_file::Rendered;
 
 /// All inputs' revisions, as a number nobody outside can aim at: two independent keyed hashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -7,6 +7,7 @@ mod explain;
 mod key_tests;
 mod redact;
 mod render_inputs;
+mod rendered_file;
 mod renderer;
 mod sample;
 #[cfg(test)]
@@ -17,5 +18,6 @@ mod zone_tests;
 pub use explain::ExplainedLine;
 pub use redact::{Keys, Masked, MaskedLine};
 pub use render_inputs::{recognition_of, secrets_of};
-pub use renderer::{CACHE_BYTES, FileRequest, Generated, RenderError, Rendered, Renderer, Stage};
+pub use rendered_file::Rendered;
+pub use renderer::{CACHE_BYTES, FileRequest, Generated, RenderError, Renderer, Stage};
 pub use sample::{SampleFile, render_sample};

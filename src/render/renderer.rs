@@ -8,12 +8,12 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
 use sha2::Sha256;
 
-use super::cache::Cache;
+use super::{cache::Cache, rendered_file::Rendered};
 use crate::{
     catalog::{
         FileKind, Format, Recognition, Registry, SharedRegistry, Vendor,
         family::{Family, Generation},
-        manifest::FilePattern,
+        file_pattern::FilePattern,
     },
     phone::{
         public_url::{PublicUrls, Scheme, UrlError},
@@ -47,21 +47,6 @@ pub struct FileRequest<'a> {
     pub token: Option<&'a str>,
     /// The instance's settings.
     pub layers: &'a Layers,
-}
-
-/// A file, ready to be sent.
-#[derive(Debug, Clone)]
-pub struct Rendered {
-    /// The bytes.
-    pub body: Bytes,
-    /// Quoted keyed hash of the bytes: equal bytes, equal tag; tells nothing to who lacks the key.
-    pub etag: String,
-    /// Content-Type.
-    pub content_type: String,
-    /// Format of the bytes.
-    pub format: Format,
-    /// What could not be written, for people.
-    pub notes: Vec<String>,
 }
 
 /// What gangway generated for a phone.

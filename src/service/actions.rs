@@ -17,10 +17,9 @@ use super::{
 use crate::{
     base::i18n::Saying,
     phone::{
-        admission::FirstContact,
         facet::{DevicesState, RedirectState, Wanted},
         instance::InstanceId,
-        record::Phone,
+        record::{FirstContact, Phone},
     },
     provision::commands::{self, AllowError},
     service::caller::Person,

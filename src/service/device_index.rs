@@ -13,8 +13,9 @@ use tokio::sync::broadcast::{self, error::RecvError};
 
 use super::{
     Deps,
+    cause::Cause,
     device_row::Row,
-    diagnosis::{Around, Cause, Facts},
+    diagnosis_facts::{Around, Facts},
     tls_rejections,
 };
 use crate::{

@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    diagnosis::{self, Cause, Facts, Stage},
+    cause::{Cause, Stage},
+    diagnosis,
+    diagnosis_facts::Facts,
     response::clip,
 };
 use crate::{
@@ -227,7 +229,7 @@ fn mac_digits(word: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::service::diagnosis::Around;
+    use crate::service::diagnosis_facts::Around;
 
     fn row() -> Row {
         let mut phone = Phone::sample();

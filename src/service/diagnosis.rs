@@ -1,206 +1,23 @@
 //! Where a phone stands, as one word: the first thing in the way of a phone that rings, or that nothing is.
 
-use std::sync::Arc;
-
 use jiff::{SignedDuration, Timestamp};
 
-use super::tls_rejections::{self, Refusal};
+use super::{
+    cause::{Cause, Stage},
+    diagnosis_facts::Facts,
+    tls_rejections,
+};
 use crate::{
     phone::{
         admission::Reason,
         facet::{DevicesState, RedirectState, RegistrationState, RequestState, UserObjectState, Wanted},
-        public_url::PublicUrls,
         record::{Account, Phone},
     },
     provision::timeline_texts::NO_DESCRIPTOR,
-    store::RequestFacts,
 };
 
 /// A redirected phone that has not asked for so long needs a person who resets it.
 pub const PATIENCE_AFTER_REDIRECT: SignedDuration = SignedDuration::from_mins(15);
-
-/// What of the world around decides, the same for all phones of an instance.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Around {
-    /// A PBX is connected.
-    pub pbx: bool,
-    /// A connected app object has the flag Services.
-    pub services: bool,
-    /// A PBX announces a Devices app.
-    pub devices: bool,
-    /// Under which URLs phones reach us.
-    pub urls: Arc<PublicUrls>,
-    /// The app objects that are connected and lack the flag Admin, by name.
-    pub without_admin: Vec<String>,
-    /// Who refused our certificate lately, the newest first.
-    pub refusals: Vec<Refusal>,
-}
-
-/// What beside the record decides about one phone.
-#[derive(Debug, Clone, Copy)]
-pub struct Facts<'a> {
-    /// The world.
-    pub around: &'a Around,
-    /// Its last request.
-    pub request: Option<&'a RequestFacts>,
-    /// Whether the vendor's folder knows its model; true where the model is not known yet.
-    pub known_model: bool,
-    /// Where it can be sent by DHCP or by hand; no token in it.
-    pub manual_url: Option<&'a str>,
-}
-
-macro_rules! causes {
-    ($($(#[$doc:meta])* $variant:ident = $word:literal, $stage:ident;)+) => {
-        /// What keeps a phone from ringing, or that it does ring.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum Cause { $($(#[$doc])* $variant,)+ }
-
-        impl Cause {
-            /// Every cause.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
-
-            /// The lasting word in messages and keys.
-            #[must_use]
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word,)+ }
-            }
-
-            /// Where it places the phone; of a redirected phone that has not asked, time decides too.
-            #[must_use]
-            pub fn stage(self) -> Stage {
-                match self { $(Self::$variant => Stage::$stage,)+ }
-            }
-        }
-    };
-}
-
-causes! {
-    /// Nothing is in the way: registered.
-    Working = "working", Working;
-    /// Works, but its file has changed since it fetched it.
-    ChangePending = "change-pending", Working;
-    /// Works, but its sysclient is down.
-    DevicesLost = "devices-lost", Working;
-    /// It has its file and is to register.
-    Registering = "registering", Provisioned;
-    /// Its flags are to be written.
-    FlagsPending = "flags-pending", Provisioned;
-    /// It has its file and no PBX sees it.
-    NotRegistered = "not-registered", Stuck;
-    /// The same, and its model is none the vendor's folder knows.
-    UnknownModel = "unknown-model", Stuck;
-    /// The app object lacks the flag Admin.
-    FlagsNotPermitted = "flags-not-permitted", Stuck;
-    /// The PBX took the flags and shows others.
-    FlagsDidNotStick = "flags-did-not-stick", Stuck;
-    /// The user object has no such device.
-    DeviceNotFound = "device-not-found", Stuck;
-    /// No PBX is connected.
-    PbxAway = "pbx-away", Underway;
-    /// No connected app object has the flag Services.
-    ServicesNotGranted = "services-not-granted", Stuck;
-    /// No PBX announces a Devices app.
-    DevicesNotAnnounced = "devices-not-announced", Stuck;
-    /// Devices is known and cannot be reached.
-    DevicesAway = "devices-away", Underway;
-    /// The gateway has no file descriptor for its sysclient.
-    NoDescriptor = "no-descriptor", Stuck;
-    /// The sysclient is being opened.
-    Connecting = "connecting", Underway;
-    /// Devices took no notice of the code, or refused it.
-    CodeRefused = "code-refused", Stuck;
-    /// Devices knew the phone and does not any more.
-    RemovedInDevices = "removed-in-devices", Stuck;
-    /// The phone asked before there was anything to give.
-    AskedBeforeConfig = "asked-before-config", Underway;
-    /// Our own URL is not known.
-    NoOwnUrl = "no-own-url", Stuck;
-    /// There is no redirect account.
-    RedirectNotConfigured = "redirect-not-configured", Underway;
-    /// The redirect service has not answered yet.
-    RedirectPending = "redirect-pending", Underway;
-    /// The redirect service is away or asks for patience.
-    RedirectAway = "redirect-away", Underway;
-    /// It refused.
-    RedirectRefused = "redirect-refused", Stuck;
-    /// Somebody else has the phone there.
-    RedirectForeignOwner = "redirect-foreign-owner", Stuck;
-    /// Let in again by a person, and it has not asked since.
-    AllowedNotAsked = "allowed-not-asked", Underway;
-    /// Redirected, and it has not asked.
-    RedirectedNotAsked = "redirected-not-asked", Underway;
-    /// It waits, and at its address somebody refuses our certificate.
-    CertificateRefused = "certificate-refused", Stuck;
-    /// It waits, nobody knows where it is, and somebody somewhere refuses our certificate.
-    CertificatePerhapsRefused = "certificate-perhaps-refused", Underway;
-    /// It never came and its time is over.
-    WindowExpired = "window-expired", Stuck;
-    /// A rule of admission refused it.
-    Rejected = "rejected", Stuck;
-    /// It has been reset and asks again with its window closed.
-    WindowClosed = "window-closed", Stuck;
-    /// It has not asked for too long.
-    Overdue = "overdue", Overdue;
-    /// All its users are gone from the PBX.
-    Orphaned = "orphaned", Stuck;
-    /// Blocked by a person.
-    Blocked = "blocked", Leaving;
-    /// To fetch one more file with all accounts off.
-    Releasing = "releasing", Leaving;
-    /// It has fetched that.
-    Released = "released", Leaving;
-    /// To be removed.
-    Removing = "removing", Leaving;
-    /// Removed completely.
-    Removed = "removed", Gone;
-    /// Removed, but for what could not be undone.
-    RemovedWithLeftovers = "removed-with-leftovers", Gone;
-}
-
-/// A rough place, for counting and filtering; in the order of how much it is a person's business.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Stage {
-    /// A tombstone.
-    Gone,
-    /// Blocked, released or being removed.
-    Leaving,
-    /// Registered.
-    Working,
-    /// Has its file.
-    Provisioned,
-    /// On its way by itself.
-    Underway,
-    /// Silent for too long.
-    Overdue,
-    /// Needs a person.
-    Stuck,
-}
-
-impl Stage {
-    /// Every stage, in that order.
-    pub const ALL: &'static [Self] =
-        &[Self::Gone, Self::Leaving, Self::Working, Self::Provisioned, Self::Underway, Self::Overdue, Self::Stuck];
-
-    /// The lasting word in messages.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Working => "working",
-            Self::Provisioned => "provisioned",
-            Self::Underway => "underway",
-            Self::Stuck => "stuck",
-            Self::Overdue => "overdue",
-            Self::Leaving => "leaving",
-            Self::Gone => "gone",
-        }
-    }
-
-    /// Reads [`Self::as_str`] back.
-    #[must_use]
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|stage| stage.as_str() == word)
-    }
-}
 
 /// The first thing in the way, in the order in which it would have to be cleared.
 #[must_use]
@@ -361,10 +178,4 @@ pub fn worst_registration(phone: &Phone) -> Option<&Account> {
 pub fn rule(phone: &Phone) -> Option<Reason> {
     let said = phone.request.error.as_deref()?;
     Reason::ALL.iter().copied().find(|reason| reason.sentence() == said)
-}
-
-/// One URL for everybody, as a gateway has it whose configuration names one.
-#[cfg(test)]
-pub(super) fn known_urls() -> Arc<PublicUrls> {
-    Arc::new(PublicUrls::of("/example.com/gangway", "https://gw.example.com".parse().unwrap()))
 }

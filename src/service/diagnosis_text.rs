@@ -4,11 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{
-    diagnosis::{self, Cause, Facts},
-    text::Text,
-    tls_rejections,
-};
+use super::{cause::Cause, diagnosis, diagnosis_facts::Facts, text::Text, tls_rejections};
 use crate::phone::{admission::Reason, record::Phone};
 
 /// State, why, what next, and the button that does it.

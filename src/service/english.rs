@@ -456,7 +456,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::service::diagnosis::Cause;
+    use crate::service::cause::Cause;
 
     #[test]
     fn every_cause_has_its_texts_and_no_key_stands_twice() {

@@ -6,8 +6,8 @@ use gangway_base::mac::Mac;
 use serde::Deserialize;
 
 use super::{
+    cause::Stage,
     device_row::{Row, Search},
-    diagnosis::Stage,
 };
 use crate::phone::{
     facet::{DevicesState, RedirectState, RegistrationState, RequestState, UserObjectState, Wanted},
@@ -250,7 +250,7 @@ mod tests {
             facet::{DevicesState, Wanted},
             record::Phone,
         },
-        service::diagnosis::{Around, Facts, known_urls},
+        service::diagnosis_facts::{Around, Facts, known_urls},
         settings::firmware::FirmwareState,
     };
 

@@ -183,7 +183,7 @@ mod tests {
     use crate::{
         phone::{facet::Wanted, record::Phone},
         service::{
-            diagnosis::{Around, Facts},
+            diagnosis_facts::{Around, Facts},
             list_query::Wish,
         },
         settings::firmware::FirmwareState,

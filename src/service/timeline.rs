@@ -7,7 +7,7 @@ use super::{
     Deps, audit_texts,
     device_index::{Shelf, knows_model},
     device_row::{facet, time},
-    diagnosis::Facts,
+    diagnosis_facts::Facts,
     diagnosis_text::{Sentence, sentence},
     render_preview,
     response::clip,
@@ -15,8 +15,8 @@ use super::{
 use crate::{
     base::i18n::Said,
     phone::{
-        admission::{FirstContact, Reason},
-        record::Phone,
+        admission::Reason,
+        record::{FirstContact, Phone},
     },
     store::{EVENTS_KEPT, EventRow, HistoryFilter, HistoryRow, RequestFacts, StoreError},
 };

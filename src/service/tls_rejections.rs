@@ -10,7 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Deps,
-    diagnosis::{Cause, Facts},
+    cause::Cause,
+    diagnosis_facts::{Facts, Refusal},
 };
 use crate::{
     net::handshake_failures::FailedHandshake,
@@ -21,17 +22,6 @@ use crate::{
 const MEMORY: SignedDuration = SignedDuration::from_hours(24);
 /// Of so many addresses the newest refusal is kept.
 const MOST: usize = 64;
-
-/// The newest refusal of our certificate from one address.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    /// From where.
-    pub address: IpAddr,
-    /// When.
-    pub at: Timestamp,
-    /// The alert, by its name in RFC 8446.
-    pub alert: &'static str,
-}
 
 /// The refusals of the last day that may concern an instance, the newest first: one that asked for another host's name does
 /// not.
@@ -95,7 +85,7 @@ fn addresses(phone: &Phone, facts: &Facts<'_>) -> Vec<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{service::diagnosis::Around, store::RequestFacts};
+    use crate::{service::diagnosis_facts::Around, store::RequestFacts};
 
     fn failed(peer: &str, second: i64, name: Option<&str>) -> FailedHandshake {
         let alert = rustls::Error::AlertReceived(rustls::AlertDescription::UnknownCA);

@@ -37,7 +37,7 @@ pub struct Layers {
     /// Place of each row: an instance may have thousands of phones with values of their own.
     places: HashMap<Scope, Places>,
     /// The addresses of the phones' own secrets.
-    pub(super) bindings: Bindings,
+    bindings: Bindings,
     revision: u64,
 }
 
@@ -163,6 +163,12 @@ impl Layers {
     #[must_use]
     pub fn row(&self, scope: &Scope, name: &str) -> Option<&SettingRow> {
         self.rows.get(*self.places.get(scope)?.get(name)?)
+    }
+
+    /// The address a stored secret was set for, where that is known.
+    #[must_use]
+    pub fn binding(&self, scope: &Scope, secret: &str) -> Option<&Binding> {
+        self.bindings.get(scope)?.get(secret)
     }
 
     /// The value of a setting for the whole instance, or its default; `None` for a name the table does not know.

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Store, connection,
     error::{Attempt, StoreError, named},
-    identity::Loss,
+    loss::Loss,
 };
 
 /// Between two checks of the whole file.

@@ -7,7 +7,7 @@ use std::{
 
 use gangway_base::mac::Mac;
 
-use super::identity::Loss;
+use super::loss::Loss;
 use crate::phone::record::PhoneId;
 
 /// Why the store could not do it.
@@ -277,15 +277,6 @@ impl StoreError {
     #[must_use]
     pub fn is_refused(&self) -> bool {
         matches!(self, Self::Database { source, .. } if primary(source) == Some(code::CONSTRAINT))
-    }
-
-    /// Names the newest copy in the data directory where the database is damaged.
-    #[must_use]
-    pub(super) fn with_copy_in(mut self, dir: &Path) -> Self {
-        if let Self::Corrupt { copy, .. } = &mut self {
-            *copy = super::snapshots::list(dir).pop();
-        }
-        self
     }
 }
 

@@ -11,6 +11,7 @@ use super::{
     error::{Attempt, StoreError},
     kv, loader, phone,
     phone_cache::Extent,
+    sequence::Seen,
     setting, token,
 };
 
@@ -18,26 +19,6 @@ use super::{
 const PAUSE: Duration = Duration::from_millis(300);
 /// Between two looks into the file itself.
 const INSIDE: Duration = Duration::from_secs(10);
-
-/// How far the memory is known to be true.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Seen {
-    version: i64,
-    phone: i64,
-    fact: i64,
-}
-
-impl Seen {
-    /// The counters as the connection sees them.
-    pub(super) async fn read(connection: &mut SqliteConnection) -> Result<Self, StoreError> {
-        let row = sqlx::query!("SELECT phone, fact FROM sequence WHERE id = 1")
-            .fetch_one(connection)
-            .await
-            .attempt("look for changes")?;
-        // No version is ever -1: the first look of the watch compares the counters.
-        Ok(Self { version: -1, phone: row.phone, fact: row.fact })
-    }
-}
 
 /// Looks until the gateway stops.
 pub(super) async fn run(store: Store, mut seen: Seen, stop: CancellationToken) {

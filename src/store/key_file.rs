@@ -6,62 +6,16 @@ use std::{
     io::{ErrorKind, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use zeroize::Zeroizing;
 
-use super::{
-    error::StoreError,
-    seal::{Key, Keyring},
-};
+use super::{error::StoreError, seal::Keyring};
 
 /// Its name in the data directory.
 pub const KEY: &str = "seal.key";
 /// Its name among systemd's credentials.
 pub const CREDENTIAL: &str = "gangway-seal.key";
-
-/// Reads the lines.
-pub(super) fn keys(text: &str) -> Result<Vec<Arc<Key>>, &'static str> {
-    let mut keys: Vec<Arc<Key>> = Vec::new();
-    for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
-        let (id, hex) = line.split_once(' ').ok_or("a line is not '<number> <64 hex digits>'")?;
-        let id: u8 = id.parse().ok().ok_or("a key's number is not between 0 and 255")?;
-        if keys.iter().any(|key| key.id() == id) {
-            return Err("two keys have the same number");
-        }
-        keys.push(Arc::new(Key::new(id, from_hex(hex.trim()).ok_or("a key is not 64 hex digits")?)));
-    }
-    if keys.is_empty() { Err("it holds no key") } else { Ok(keys) }
-}
-
-/// Writes the lines.
-pub(super) fn text(keys: &[Arc<Key>]) -> Zeroizing<String> {
-    let mut text = Zeroizing::new(String::with_capacity(70 * keys.len()));
-    for key in keys {
-        text.push_str(&key.id().to_string());
-        text.push(' ');
-        for byte in key.bytes() {
-            for digit in [byte >> 4, byte & 15] {
-                text.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
-            }
-        }
-        text.push('\n');
-    }
-    text
-}
-
-fn from_hex(text: &str) -> Option<Zeroizing<[u8; 32]>> {
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    let mut bytes = Zeroizing::new([0; 32]);
-    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        let digit = |c: u8| char::from(c).to_digit(16);
-        *byte = u8::try_from(digit(pair[0])? * 16 + digit(pair[1])?).ok()?;
-    }
-    Some(bytes)
-}
 
 /// Where the keys are: among the credentials when there is one, else in the data directory.
 pub(super) fn place(dir: &Path, credentials: Option<&Path>) -> PathBuf {
@@ -138,20 +92,6 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-
-    proptest::proptest! {
-        #[test]
-        fn no_text_makes_the_reader_fall(text: String) {
-            let _ = keys(&text);
-        }
-    }
-
-    #[test]
-    fn key_files_that_are_none_are_refused() {
-        for text in ["", "1", "1 abc", "300 00", "x 00", &format!("1 {0}\n1 {0}", "ab".repeat(32))] {
-            assert!(keys(text).is_err(), "{text:?}");
-        }
-    }
 
     #[test]
     fn the_key_stays_the_same_and_is_never_made_anew_for_an_old_database() {

@@ -15,12 +15,12 @@ use super::{
     account::{self, AccountRow},
     device_config::{self, ConfigRow, Items},
     error::{Attempt, StoreError},
-    external_changes::Seen,
     kv::Facts,
     phone,
     phone_cache::Roster,
     request::Requests,
     seal::Keyring,
+    sequence::Seen,
     setting::Settings,
     token::Tokens,
 };

@@ -23,7 +23,7 @@ use super::{
     Condition, DATABASE, Store, connection,
     error::StoreError,
     files::{self, failed},
-    identity::Loss,
+    loss::Loss,
     phone_cache::Extent,
     snapshots, vacuum_into,
     writer::Writing,

@@ -25,9 +25,11 @@ mod files;
 mod history;
 mod identity;
 mod instance;
+mod key;
 mod key_file;
 mod kv;
 mod loader;
+mod loss;
 mod lost_database;
 mod missing_database;
 mod phone;
@@ -41,6 +43,7 @@ mod schema;
 mod seal;
 mod sealed_columns;
 mod secret_blob;
+mod sequence;
 mod setting;
 mod setting_change;
 pub mod snapshots;
@@ -78,7 +81,7 @@ pub use self::{
     event::{EVENTS_KEPT, EventRow, NewEvent},
     files::{Claim, DATABASE},
     history::{HistoryEntry, HistoryFilter, HistoryRow},
-    identity::Loss,
+    loss::Loss,
     lost_database::Mended,
     phone_cache::Roster,
     phone_writes::PhoneChanged,

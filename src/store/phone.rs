@@ -13,10 +13,11 @@ use super::{
     secret_blob::Bundle,
 };
 use crate::phone::{
-    admission::FirstContact,
     facet::Wanted,
     instance::InstanceId,
-    record::{Binding, Credentials, Delivery, DeviceConfig, Phone, PhoneId, RedirectEntry, Sysclient, Window},
+    record::{
+        Binding, Credentials, Delivery, DeviceConfig, FirstContact, Phone, PhoneId, RedirectEntry, Sysclient, Window,
+    },
 };
 
 /// A row as it stands in the table.

@@ -7,47 +7,18 @@
 use std::{path::PathBuf, sync::Arc};
 
 use arc_swap::ArcSwap;
-use chacha20poly1305::{
-    KeyInit, XChaCha20Poly1305,
-    aead::{Aead, Payload},
-};
+use chacha20poly1305::aead::{Aead, Payload};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
-use super::{error::StoreError, key_file};
+use super::{
+    error::StoreError,
+    key::{self, Key},
+};
 
 const NONCE: usize = 24;
 const TAG: usize = 16;
-
-/// One sealing key. `id` stands in front of everything it sealed, so that a later key can take over while old values
-/// still open.
-pub(super) struct Key {
-    id: u8,
-    bytes: Zeroizing<[u8; 32]>,
-    cipher: XChaCha20Poly1305,
-}
-
-impl Key {
-    pub(super) fn new(id: u8, bytes: Zeroizing<[u8; 32]>) -> Self {
-        let cipher = XChaCha20Poly1305::new((&*bytes).into());
-        Self { id, bytes, cipher }
-    }
-
-    pub(super) fn id(&self) -> u8 {
-        self.id
-    }
-
-    pub(super) fn bytes(&self) -> &[u8; 32] {
-        &self.bytes
-    }
-}
-
-impl Drop for Key {
-    fn drop(&mut self) {
-        self.bytes.zeroize();
-    }
-}
 
 /// The keys at one moment, never empty, in the order of the key file.
 struct Ring {
@@ -81,14 +52,14 @@ impl Keyring {
 
     /// A ring with one fresh key.
     pub fn generate() -> Self {
-        let sealing = Arc::new(fresh(1));
+        let sealing = Arc::new(Key::fresh(1));
         Self { ring: ArcSwap::from_pointee(Ring { keys: vec![Arc::clone(&sealing)], sealing }), file: None }
     }
 
     /// Reads the text of a key file: one key per line, `<id> <64 hex digits>`; until [`Keyring::settle`] the last line
     /// seals.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
-        Self::of(key_file::keys(text)?, None).ok_or("it holds no key")
+        Self::of(key::keys(text)?, None).ok_or("it holds no key")
     }
 
     /// The same ring, read again from `file` when needed.
@@ -104,26 +75,26 @@ impl Keyring {
 
     /// The text [`Keyring::parse`] reads.
     pub fn to_text(&self) -> Zeroizing<String> {
-        key_file::text(&self.ring.load().keys)
+        key::text(&self.ring.load().keys)
     }
 
     /// This ring and a fresh key behind the others; its number and the text of the key file. `None` when no number is
     /// left.
     pub(super) fn with_a_fresh_key(&self) -> Option<(u8, Zeroizing<String>)> {
         let ring = self.ring.load();
-        let newest = ring.keys.last().map_or(0, |key| key.id);
+        let newest = ring.keys.last().map_or(0, |key| key.id());
         let id = (1..=u8::MAX)
             .map(|step| newest.wrapping_add(step))
-            .find(|id| *id != 0 && ring.keys.iter().all(|key| key.id != *id))?;
+            .find(|id| *id != 0 && ring.keys.iter().all(|key| key.id() != *id))?;
         let mut keys = ring.keys.clone();
-        keys.push(Arc::new(fresh(id)));
-        Some((id, key_file::text(&keys)))
+        keys.push(Arc::new(Key::fresh(id)));
+        Some((id, key::text(&keys)))
     }
 
     /// The text of a key file with the key `id` alone.
     pub(super) fn text_of(&self, id: u8) -> Option<Zeroizing<String>> {
         let ring = self.ring.load();
-        ring.keys.iter().find(|key| key.id == id).map(|key| key_file::text(std::slice::from_ref(key)))
+        ring.keys.iter().find(|key| key.id() == id).map(|key| key::text(std::slice::from_ref(key)))
     }
 
     /// The numbers of the keys the file lists now, in its order; all of them are known afterwards.
@@ -132,14 +103,14 @@ impl Keyring {
         let failed = |source| StoreError::File { action: "read the sealing key", path: path.clone(), source };
         let text = Zeroizing::new(std::fs::read_to_string(&path).map_err(failed)?);
         let unreadable = |reason| StoreError::KeyUnreadable { path: path.clone(), reason };
-        let keys = key_file::keys(&text).map_err(unreadable)?;
+        let keys = key::keys(&text).map_err(unreadable)?;
         self.read_again();
-        Ok(keys.iter().map(|key| key.id).collect())
+        Ok(keys.iter().map(|key| key.id()).collect())
     }
 
     /// The number of the key that seals.
     pub(super) fn sealing_id(&self) -> u8 {
-        self.ring.load().sealing.id
+        self.ring.load().sealing.id()
     }
 
     /// Seals from now on with the newest of the `admitted` keys, as table `seal` lists them. Does nothing while none is
@@ -148,15 +119,15 @@ impl Keyring {
     /// # Errors
     /// When an admitted key is not in the key file either: then nothing may be sealed.
     pub(super) fn settle(&self, admitted: &[u8]) -> Result<(), StoreError> {
-        let knows = |ring: &Ring| admitted.iter().all(|id| ring.keys.iter().any(|key| key.id == *id));
+        let knows = |ring: &Ring| admitted.iter().all(|id| ring.keys.iter().any(|key| key.id() == *id));
         let is_known = knows(&self.ring.load()) || self.read_again() && knows(&self.ring.load());
         if !is_known {
             let path = self.file.clone().unwrap_or_default();
             return Err(StoreError::KeyUnreadable { path, reason: "the key that seals this database is not in it" });
         }
         let ring = self.ring.load_full();
-        if let Some(sealing) = ring.keys.iter().rev().find(|key| admitted.contains(&key.id))
-            && sealing.id != ring.sealing.id
+        if let Some(sealing) = ring.keys.iter().rev().find(|key| admitted.contains(&key.id()))
+            && sealing.id() != ring.sealing.id()
         {
             self.ring.store(Arc::new(Ring { keys: ring.keys.clone(), sealing: Arc::clone(sealing) }));
         }
@@ -170,12 +141,12 @@ impl Keyring {
         else {
             return false;
         };
-        let Ok(listed) = key_file::keys(&read) else { return false };
+        let Ok(listed) = key::keys(&read) else { return false };
         let ring = self.ring.load_full();
         let mut keys: Vec<Arc<Key>> =
-            ring.keys.iter().filter(|key| listed.iter().all(|listed| listed.id != key.id)).cloned().collect();
+            ring.keys.iter().filter(|key| listed.iter().all(|listed| listed.id() != key.id())).cloned().collect();
         keys.extend(listed);
-        let sealing = keys.iter().find(|key| key.id == ring.sealing.id).unwrap_or(&ring.sealing);
+        let sealing = keys.iter().find(|key| key.id() == ring.sealing.id()).unwrap_or(&ring.sealing);
         self.ring.store(Arc::new(Ring { sealing: Arc::clone(sealing), keys }));
         true
     }
@@ -189,7 +160,7 @@ impl Keyring {
 
     /// The same with one of the keys, whichever seals.
     pub(super) fn seal_with(&self, id: u8, place: Place<'_>, secret: &[u8]) -> Result<Vec<u8>, StoreError> {
-        let key = self.ring.load().keys.iter().find(|key| key.id == id).cloned();
+        let key = self.ring.load().keys.iter().find(|key| key.id() == id).cloned();
         let key = key.ok_or_else(|| StoreError::Unsealing { place: place.to_owned() })?;
         seal(&key, place, secret)
     }
@@ -206,11 +177,11 @@ impl Keyring {
         }
         let (nonce, text) = rest.split_at(NONCE);
         let nonce: [u8; NONCE] = nonce.try_into().ok()?;
-        let find = || self.ring.load().keys.iter().find(|key| key.id == *id).cloned();
+        let find = || self.ring.load().keys.iter().find(|key| key.id() == *id).cloned();
         // Sealed by another process with a key that came while this one was running.
         let key = find().or_else(|| self.read_again().then(find).flatten())?;
         let payload = Payload { msg: text, aad: place.as_bytes() };
-        key.cipher.decrypt((&nonce).into(), payload).ok().map(Zeroizing::new)
+        key.cipher().decrypt((&nonce).into(), payload).ok().map(Zeroizing::new)
     }
 
     /// A key for another purpose (nonces, ETags, index of tokens): HMAC-SHA256 of the label under the sealing key. It
@@ -225,16 +196,12 @@ fn seal(key: &Key, place: Place<'_>, secret: &[u8]) -> Result<Vec<u8>, StoreErro
     let nonce: [u8; NONCE] = rand::random();
     let payload = Payload { msg: secret, aad: place.as_bytes() };
     let refused = |_error| StoreError::Unsealing { place: place.to_owned() };
-    let sealed = key.cipher.encrypt((&nonce).into(), payload).map_err(refused)?;
+    let sealed = key.cipher().encrypt((&nonce).into(), payload).map_err(refused)?;
     let mut out = Vec::with_capacity(1 + NONCE + sealed.len());
-    out.push(key.id);
+    out.push(key.id());
     out.extend_from_slice(&nonce);
     out.extend_from_slice(&sealed);
     Ok(out)
-}
-
-fn fresh(id: u8) -> Key {
-    Key::new(id, Zeroizing::new(rand::random()))
 }
 
 /// HMAC-SHA256 over the joined parts.

@@ -37,6 +37,17 @@ pub fn list(dir: &Path) -> Vec<PathBuf> {
     copies.into_iter().map(|(_, path)| path).collect()
 }
 
+impl StoreError {
+    /// Names the newest copy in the data directory where the database is damaged.
+    #[must_use]
+    pub(super) fn with_copy_in(mut self, dir: &Path) -> Self {
+        if let Self::Corrupt { copy, .. } = &mut self {
+            *copy = list(dir).pop();
+        }
+        self
+    }
+}
+
 /// When a copy was made, by its name.
 #[must_use]
 pub(super) fn made(copy: &Path) -> Option<Timestamp> {

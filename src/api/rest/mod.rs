@@ -5,6 +5,7 @@
 mod auth;
 mod body;
 mod docs_page;
+mod document_text;
 mod gateway;
 mod history;
 mod import;
@@ -30,7 +31,8 @@ use tokio::sync::Semaphore;
 
 use self::{auth::Door, problem::Problem, request::Call, response::Answer, route::Found, security_headers::guarded};
 pub use self::{
-    openapi::{document, operations},
+    document_text::operations,
+    openapi::document,
     route::{Needs, ROUTES, Route, Takes, Work},
 };
 use crate::{
@@ -81,7 +83,7 @@ impl Rest {
         };
         let base = format!("{}{BELOW}", instance.path());
         let work = match route.work {
-            Work::Text(text) => return Ok(text(&base)),
+            Work::Text(text) => return Ok(text(&document(&base))),
             Work::Desk(work) => work,
         };
         let token = self.door.open(request.headers(), instance, source, route.needs).await?;

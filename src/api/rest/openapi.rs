@@ -4,10 +4,9 @@ use serde_json::{Value, json};
 use utoipa::OpenApi;
 
 use super::{
-    BELOW, docs_page, gateway, history, import,
+    BELOW, docs_page, document_text, gateway, history, import,
     model::ProblemBody,
     phones, problem,
-    response::Answer,
     route::{Needs, ROUTES},
     settings,
 };
@@ -23,8 +22,8 @@ use super::{
         gateway::info, phones::list, phones::show, phones::timeline, phones::config, phones::act, phones::resync,
         history::list, history::prune, history::audit, settings::list, settings::set, settings::pending,
         settings::redirect_test, gateway::providers, gateway::vendors, gateway::vendor, gateway::categories,
-        gateway::notices, gateway::thaw, gateway::connections, import::start, import::state, import::stop, openapi,
-        docs_page::docs,
+        gateway::notices, gateway::thaw, gateway::connections, import::start, import::state, import::stop,
+        document_text::openapi, docs_page::docs,
     ),
     components(schemas(ProblemBody, phones::ActionName)),
     tags(
@@ -37,21 +36,6 @@ use super::{
     ),
 )]
 struct Handlers;
-
-/// This document.
-#[utoipa::path(get, path = "/openapi.json", tag = "gateway", responses((status = 200, body = Object, description = "The document")))]
-pub fn openapi(base: &str) -> Answer {
-    Answer::text("application/json", document(base).to_string())
-}
-
-/// The operations of a document: verb in capitals, path, operation.
-pub fn operations(document: &Value) -> impl Iterator<Item = (String, &str, &Value)> {
-    let paths = document.get("paths").and_then(Value::as_object).into_iter().flatten();
-    paths.flat_map(|(path, verbs)| {
-        let verbs = verbs.as_object().into_iter().flatten();
-        verbs.map(move |(verb, operation)| (verb.to_uppercase(), path.as_str(), operation))
-    })
-}
 
 /// The document for a path it is served below; for no instance in particular with `/DOMAIN/INSTANCE` as places.
 #[must_use]
@@ -99,6 +83,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::api::rest::operations;
 
     #[test]
     fn every_route_is_documented_and_the_reverse() {

@@ -1,9 +1,10 @@
 //! The table of routes. The document and the listener are made from the same rows.
 
 use actix_web::http::Method;
+use serde_json::Value;
 
 use super::{
-    docs_page, gateway, history, import, openapi, phones,
+    docs_page, document_text, gateway, history, import, phones,
     request::{Call, Outcome},
     response::Answer,
     settings,
@@ -34,8 +35,8 @@ pub enum Takes {
 /// What a route does.
 #[derive(Clone, Copy)]
 pub enum Work {
-    /// A text that needs no desk, made for the path it is served below.
-    Text(fn(&str) -> Answer),
+    /// A text that needs no desk, made of the document for the path it is served below.
+    Text(fn(&Value) -> Answer),
     /// A question to the desk, on its thread.
     Desk(fn(Call) -> Outcome),
 }
@@ -102,7 +103,7 @@ static TEXTS: &[Route] = &[
         path: "/openapi.json",
         needs: Needs::Nothing,
         takes: Takes::Nothing,
-        work: Work::Text(openapi::openapi),
+        work: Work::Text(document_text::openapi),
     },
     Route {
         method: "GET",

@@ -7,7 +7,8 @@ use regex::{Regex, RegexBuilder};
 use super::line_of;
 use crate::catalog::{
     diagnostic::Finding,
-    manifest::{FileKind, Manifest},
+    file_pattern::FileKind,
+    manifest::Manifest,
     recognise::{AgentPattern, NamePattern, Recogniser},
 };
 

@@ -10,7 +10,7 @@ use crate::{
     catalog::{
         diagnostic::Finding,
         family::{Family, Generation},
-        manifest::FileKind,
+        file_pattern::FileKind,
         registry::{Registry, Vendor},
         templates::TemplateFault,
     },

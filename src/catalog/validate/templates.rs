@@ -8,9 +8,10 @@ use super::{line_at, line_of};
 use crate::catalog::{
     diagnostic::Finding,
     family::Generation,
+    file_pattern::FileKind,
     files::Files,
     format::Format,
-    manifest::{FileKind, Manifest},
+    manifest::Manifest,
     templates::{TemplateFault, Templates},
 };
 

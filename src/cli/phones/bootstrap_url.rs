@@ -18,8 +18,8 @@ use crate::{
         output,
     },
     phone::{
-        admission::FirstContact,
         public_url::{PublicUrls, Scheme},
+        record::FirstContact,
     },
     provision::bootstrap,
 };

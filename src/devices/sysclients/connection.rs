@@ -11,9 +11,9 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::{
+    core::Core,
     event::{FleetEvent, FleetEventKind},
     handle_state::Status,
-    pool::Core,
     schedule::{Ended, Open},
 };
 use crate::{

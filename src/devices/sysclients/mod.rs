@@ -1,8 +1,10 @@
 //! The fleet: one sysclient socket per phone, thousands of them on one thread. `schedule` decides who may connect
-//! when (pure), `connection` runs one socket, `fleet` ties both to the clock and to the rest of the gateway.
+//! when (pure), `core` knows who is held, `connection` runs one socket, `pool` ties them to the clock and to the rest of
+//! the gateway.
 
 mod connect_rate;
 mod connection;
+mod core;
 mod event;
 mod handle_state;
 mod pool;

@@ -2,21 +2,19 @@
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc, time::Duration};
 
-use gangway_base::{clock::SharedClock, secret::Secret, tasks::Tasks};
+use gangway_base::{clock::SharedClock, tasks::Tasks};
 use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::{
     connection::{self, Job},
-    event::{Credential, FleetEvent, FleetEventKind, HoldSpec},
+    core::Core,
+    event::{FleetEvent, FleetEventKind, HoldSpec},
     handle_state::{Counts, Shared, Status},
-    schedule::{Ended, Open, Schedule},
+    schedule::Schedule,
 };
 use crate::{
-    net::{
-        error::host_label,
-        websocket::{WsConnector, WsLimits},
-    },
+    net::websocket::{WsConnector, WsLimits},
     phone::{instance::InstanceId, record::PhoneId},
 };
 
@@ -89,123 +87,6 @@ impl Fleet {
     #[must_use]
     pub fn counts(&self) -> Counts {
         self.shared.counts()
-    }
-}
-
-/// A phone that is held.
-struct Held {
-    spec: HoldSpec,
-    /// A code that Devices has answered, or kept silent on: never sent again.
-    spent: Option<Secret>,
-    /// Dropping it closes the live connection.
-    close: Option<oneshot::Sender<()>>,
-    /// The number of that connection: what an older one reports concerns this record no more.
-    conn: u64,
-}
-
-impl Held {
-    /// Whether `spec` says nothing that needs a new connection.
-    fn covers(&self, spec: &HoldSpec) -> bool {
-        let known = |code: &Secret| self.spec.credential.code() == Some(code) || self.spent.as_ref() == Some(code);
-        let password = spec.credential.password();
-        self.spec.url == spec.url
-            && self.spec.mac == spec.mac
-            && self.spec.instance == spec.instance
-            && spec.credential.code().is_none_or(known)
-            && password.is_none_or(|password| self.spec.credential.password() == Some(password))
-    }
-}
-
-/// Everything the thread knows; its tasks share it.
-pub(super) struct Core {
-    schedule: Schedule,
-    held: HashMap<PhoneId, Held>,
-    connectors: HashMap<InstanceId, WsConnector>,
-    shared: Arc<Shared>,
-    clock: SharedClock,
-    /// Wakes the loop after a connection reported something.
-    changed: Rc<Notify>,
-}
-
-impl Core {
-    fn current(&mut self, open: Open) -> Option<&mut Held> {
-        self.held.get_mut(&open.phone).filter(|held| held.conn == open.conn)
-    }
-
-    fn status(&mut self, open: Open, status: Status) {
-        if self.current(open).is_some() {
-            self.shared.set_status(open.phone, Some(status));
-        }
-    }
-
-    fn wish(&mut self, phone: PhoneId, wish: Option<HoldSpec>) {
-        let Some(mut spec) = wish else {
-            // Dropping its sender closes the connection; its end is reported and counted by number.
-            self.held.remove(&phone);
-            self.schedule.drop_phone(phone);
-            self.shared.set_status(phone, None);
-            return;
-        };
-        let mut spent = None;
-        if let Some(held) = self.held.get_mut(&phone) {
-            if held.covers(&spec) {
-                held.spec.product = spec.product;
-                held.spec.version = spec.version;
-                return;
-            }
-            spent = held.spent.take();
-            // Devices may know the phone and challenge it: the password it gave stays an answer.
-            if spec.mac == held.spec.mac
-                && let Credential::Code(code) = &spec.credential
-                && let Some(password) = held.spec.credential.password()
-            {
-                spec.credential = Credential::CodeOrPassword { code: code.clone(), password: password.clone() };
-            }
-        }
-        self.schedule.hold(phone, &host_label(&spec.url));
-        self.held.insert(phone, Held { spec, spent, close: None, conn: 0 });
-        self.shared.set_status(phone, Some(if self.schedule.is_away(phone) { Status::Away } else { Status::Waiting }));
-    }
-
-    pub(super) fn opened(&mut self, open: Open) {
-        if self.schedule.opened(open.phone, open.conn, self.clock.now()) {
-            tracing::info!("Devices is back; its phones are connected again at the set rate");
-            self.changed.notify_one();
-        }
-        self.status(open, Status::Connected);
-    }
-
-    /// Devices took the phone for a member, or kept silent.
-    pub(super) fn answered(&mut self, open: Open, status: Status) {
-        self.spend_code(open);
-        self.status(open, status);
-    }
-
-    /// A new password is on disk: it is what the phone proves itself with from now on.
-    pub(super) fn adopt(&mut self, open: Open, password: &Secret) {
-        self.spend_code(open);
-        let Some(held) = self.held.get_mut(&open.phone) else { return };
-        if held.conn == open.conn {
-            held.spec.credential = Credential::Password(password.clone());
-        } else if let Some(code) = held.spec.credential.code().cloned() {
-            // Replaced meanwhile by a new code, which is not spent; the password answers a challenge.
-            held.spec.credential = Credential::CodeOrPassword { code, password: password.clone() };
-        }
-    }
-
-    fn spend_code(&mut self, open: Open) {
-        if let Some(held) = self.current(open)
-            && let Some(code) = held.spec.credential.code()
-        {
-            held.spent = Some(code.clone());
-        }
-    }
-
-    pub(super) fn ended(&mut self, open: Open, how: Ended) {
-        self.schedule.ended(open.phone, open.conn, how, self.clock.now(), rand::random());
-        let away = self.schedule.is_away(open.phone);
-        self.status(open, if away { Status::Away } else { Status::Waiting });
-        self.changed.notify_one();
     }
 }
 

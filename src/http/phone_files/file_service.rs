@@ -11,10 +11,10 @@ use crate::{
     catalog,
     http::interfaces::{File, FileKind, Files, Recognised, Stage},
     phone::{
-        admission::{FirstContact, Policy},
+        admission::Policy,
         instance::{Instance, InstanceId},
         public_url,
-        record::{Credentials, Phone},
+        record::{Credentials, FirstContact, Phone},
     },
     provision::{PublicUrlsOf, bootstrap_account::shared_account},
     render::{FileRequest, Renderer, Stage as Part},

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::phone::{
     facet::{DevicesState, RedirectState},
-    record::{Binding, Credentials, Delivery, Gone, PhoneId},
+    record::{Credentials, Delivery, Gone, PhoneId},
 };
 
 const DAY: i64 = 86_400;

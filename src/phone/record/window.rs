@@ -2,9 +2,8 @@
 
 use std::{net::IpAddr, time::Duration};
 
+use ipnet::IpNet;
 use jiff::Timestamp;
-
-use crate::phone::admission::FirstContact;
 
 /// The time in which bootstrap (token, redirect credentials) admits.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,6 +20,16 @@ pub struct Window {
     pub closed: Option<Timestamp>,
     /// Whether a person let the phone come without a token too (DHCP, a URL typed by hand), and from where.
     pub first_contact: FirstContact,
+}
+
+/// Whether a phone may come without token and credentials (a click or a CSV line).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FirstContact {
+    /// The rule: it may not.
+    #[default]
+    Refused,
+    /// It may, from this network where one is given.
+    Allowed(Option<IpNet>),
 }
 
 /// How long a window is open at most, whatever a setting or a stored record says.

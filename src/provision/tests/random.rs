@@ -14,9 +14,9 @@ use crate::{
     devices::sysclients::FleetEventKind,
     pbx::user_objects::PbxError,
     phone::{
-        admission::{Ask, FileAsked, FirstContact, Policy, Purpose, Verdict, admit, bind, window_admits},
+        admission::{Ask, FileAsked, Policy, Purpose, Verdict, admit, bind, window_admits},
         facet::{DevicesState, RedirectState, RegistrationState, RequestState, UserObjectState, Wanted},
-        record::{Delivery, Phone},
+        record::{Delivery, FirstContact, Phone},
         request_evidence::{Authorization, Certificate, Evidence, Proof, Token},
     },
     provision::{

@@ -12,9 +12,8 @@ use crate::{
     devices::sysclients::FleetEventKind,
     pbx::user_objects::PbxError,
     phone::{
-        admission::FirstContact,
         facet::{DevicesState, RedirectState, RegistrationState, RequestState, UserObjectState, Wanted},
-        record::Phone,
+        record::{FirstContact, Phone},
     },
     provision::{acknowledgement::Acknowledgement, bootstrap, commands, public_url},
     redirect::{Done, Outcome},

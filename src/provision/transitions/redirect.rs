@@ -3,15 +3,14 @@
 use gangway_base::secret::Secret;
 use jiff::Timestamp;
 
-use super::{later, verified::next_check};
+use super::retry::{Pause, next_check};
 use crate::{
-    net::backoff::{Backoff, Breaker},
     phone::{
         facet::{RedirectState, Wanted},
         public_url::UrlError,
         record::{Phone, RedirectEntry},
     },
-    provision::{endpoint_queue::patience, events::Happened, timeline_texts},
+    provision::{events::Happened, timeline_texts},
     redirect::{Confirmation, Done, EntryUsed, Outcome},
     store::NewEvent,
 };
@@ -26,32 +25,6 @@ pub fn registering(phone: &mut Phone, url: &Secret, now: Timestamp) {
     }
     if phone.redirect_entry.as_ref().is_none_or(|entry| entry.url != *url) {
         phone.redirect_entry = Some(RedirectEntry { url: url.clone(), server_name: None, at: now });
-    }
-}
-
-/// How an attempt that failed is repeated.
-#[derive(Debug, Clone, Copy)]
-pub struct Pause {
-    /// The service was away already. Then that is what failed and no matter of the phone: its own pauses do not grow.
-    pub is_probe: bool,
-    /// 0..1, spreads next attempts.
-    pub random: f64,
-}
-
-impl Pause {
-    /// Notes a failure that can heal and when it is repeated. While its service is away the phone then stands in line
-    /// there; the first failure may as well be its own.
-    pub(super) fn fail(self, phone: &mut Phone, state: RedirectState, outcome: &Outcome, now: Timestamp) {
-        let attempts = phone.redirect.attempts;
-        let pause = match outcome {
-            Outcome::RateLimited { retry_after } => patience(*retry_after),
-            _ if self.is_probe => Breaker::INTERVAL,
-            _ => Backoff::PHONE.pause(attempts.saturating_add(1), self.random),
-        };
-        phone.redirect.fail(state, outcome.sentence(), Some(later(now, pause)), now);
-        if self.is_probe {
-            phone.redirect.attempts = attempts;
-        }
     }
 }
 

@@ -4,25 +4,19 @@
 use gangway_base::secret::Secret;
 use jiff::Timestamp;
 
-use super::{later, redirect::Pause};
+use super::retry::{Pause, next_check};
 use crate::{
     phone::{
         facet::{RedirectState, Wanted},
         record::Phone,
     },
-    provision::{events::Happened, flow::CHECKED_EVERY, timeline_texts},
+    provision::{events::Happened, timeline_texts},
     redirect::{Confirmation, Done, Outcome},
     store::NewEvent,
 };
 
 /// What can be done about a difference.
 const CURE: &str = "Correct it there, or have the phone registered anew with `gangway phones check MAC --repair`.";
-
-/// When a phone is looked at next: a day from now, give or take six hours, so that phones provisioned together are not
-/// for ever asked about together. `random` is 0..1.
-pub(super) fn next_check(now: Timestamp, random: f64) -> Timestamp {
-    later(now, CHECKED_EVERY.mul_f64(0.75 + 0.5 * random.clamp(0.0, 1.0)))
-}
 
 /// The answer to a comparison.
 pub fn verified(

@@ -9,8 +9,9 @@ use crate::{
         record::{Delivery, Gone, Orphaned, Phone, RedirectEntry},
     },
     service::{
-        diagnosis::{Around, Stage, known_urls, stage},
-        tls_rejections::Refusal,
+        cause::Stage,
+        diagnosis::stage,
+        diagnosis_facts::{Around, Refusal, known_urls},
     },
     store::RequestFacts,
 };

@@ -6,6 +6,7 @@ mod admin_api;
 mod link;
 mod objects;
 mod registrar;
+mod registration;
 mod services;
 mod state;
 
@@ -15,7 +16,8 @@ use serde_json::Value;
 
 pub(super) use objects::is_hw;
 pub use objects::{AppObject, PbxUser};
-pub use registrar::{RegisterAnswer, Registration};
+pub use registrar::RegisterAnswer;
+pub use registration::Registration;
 pub use services::ServiceLogin;
 pub use state::{Direction, PbxConfig, PbxState, PbxSwitches, Recorded};
 

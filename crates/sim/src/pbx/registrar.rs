@@ -3,21 +3,8 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
-use super::{objects::is_hw, state::PbxState};
+use super::{objects::is_hw, registration::Registration, state::PbxState};
 use crate::board::Board;
-
-/// A phone the PBX sees registered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Registration {
-    /// Guid of the user.
-    pub guid: String,
-    /// Hardware id; empty when the phone registered under the user's name only.
-    pub hw: String,
-    /// The phone's address.
-    pub addr: String,
-    /// `tls` or `tcp`.
-    pub transport: String,
-}
 
 /// What a phone sends: the contents of its SIP account.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     objects::{AppObject, PbxUser, is_hw},
-    registrar::Registration,
+    registration::Registration,
 };
 
 /// Names and addresses of a PBX.

@@ -11,11 +11,14 @@ use subtle::ConstantTimeEq;
 
 use super::{
     envelope::{EnvelopeError, push_text},
-    login_info::Info,
+    login_info::{Info, LoginKind},
     login_rejection::Refusal,
     services::GetServiceLoginResult,
 };
 use crate::hex;
+
+/// The GUID of a login by password.
+const NOBODY: &str = "00000000000000000000000000000000";
 
 /// A challenge for one connection: 16 decimal digits (more than 16 characters are not allowed, and vendor code uses
 /// digits only).
@@ -134,6 +137,25 @@ impl Login {
         value.is_object().then(|| Info::read(&value))
     }
 
+    /// Decides the kind, with `info` as [`Self::info`] read it.
+    #[must_use]
+    pub fn kind(&self, info: Option<&Info>) -> LoginKind {
+        let Some(info) = info else {
+            let is_typed = self.info_raw.is_none() && self.guid == NOBODY;
+            return if is_typed { LoginKind::PasswordLogin } else { LoginKind::Other };
+        };
+        // Names of PBX objects are the same in whatever letters.
+        let is_object =
+            info.appobj.as_deref().is_some_and(|name| !name.is_empty() && name.eq_ignore_ascii_case(&self.sip));
+        let is_granted = self.pbx_obj.as_deref().is_some_and(|name| !name.is_empty());
+        match (is_object, is_granted) {
+            (true, false) => LoginKind::PbxSession,
+            (true, true) => LoginKind::Other,
+            (false, _) if info.groups.is_some() => LoginKind::UserLogin,
+            (false, _) => LoginKind::ServiceLogin,
+        }
+    }
+
     /// Judges the form of what the digest covers, which has no escapes: with a colon in the wrong field, what a PBX
     /// signed as a display name could be sent as the name, the GUID or `info`. Every login a PBX signs has an `info`
     /// object behind the display name, so one that holds `:{` holds what stood there.
@@ -240,7 +262,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::appws::LoginKind;
 
     fn vectors() -> Vec<Value> {
         let all: Value = serde_json::from_str(include_str!("../../../../fixtures/innovaphone/vectors.json")).unwrap();
@@ -310,6 +331,39 @@ mod tests {
             assert_eq!(login.check("example.com"), Err(refusal), "{login:?}");
         }
         assert_eq!(Login { domain: String::new(), info_raw: None, ..good() }.check("example.com"), Ok(()));
+    }
+
+    fn kind(login: &str) -> LoginKind {
+        let login = Login::parse(login).unwrap();
+        login.kind(login.info().as_ref())
+    }
+
+    #[test]
+    fn kinds_follow_from_the_login() {
+        let cases = [
+            (r#"{"mt":"AppLogin","sip":"gw","info":{"appobj":"gw","apps":[]}}"#, LoginKind::PbxSession),
+            (r#"{"mt":"AppLogin","sip":"GW","info":{"appobj":"gw","apps":[]}}"#, LoginKind::PbxSession),
+            (r#"{"mt":"AppLogin","sip":"gw","pbxObj":"","info":{"appobj":"gw","apps":[]}}"#, LoginKind::PbxSession),
+            (r#"{"mt":"AppLogin","sip":"gw","pbxObj":"gw","info":{"appobj":"gw","apps":[]}}"#, LoginKind::Other),
+            (r#"{"mt":"AppLogin","sip":"users","info":{"appobj":"gw"}}"#, LoginKind::ServiceLogin),
+            (r#"{"mt":"AppLogin","sip":"users","info":{}}"#, LoginKind::ServiceLogin),
+            (r#"{"mt":"AppLogin","sip":"u","info":{"appobj":"gw","groups":[]}}"#, LoginKind::UserLogin),
+            (r#"{"mt":"AppLogin","sip":"u","info":{"groups":null}}"#, LoginKind::UserLogin),
+            (r#"{"mt":"AppLogin","sip":"a","guid":"00000000000000000000000000000000"}"#, LoginKind::PasswordLogin),
+            (r#"{"mt":"AppLogin","sip":"a","guid":"00000000000000000000000000000000","info":[]}"#, LoginKind::Other),
+            (r#"{"mt":"AppLogin","sip":"a","guid":"0"}"#, LoginKind::Other),
+            (r#"{"mt":"AppLogin","sip":"users"}"#, LoginKind::Other),
+            (r#"{"mt":"AppLogin","sip":"","info":{"appobj":""}}"#, LoginKind::ServiceLogin),
+        ];
+        for (login, expected) in cases {
+            assert_eq!(kind(login), expected, "{login}");
+            // A name that grants access, made up or left out, changes nothing, but that an app object's own login
+            // with one is nothing at all.
+            let granted = login.replacen("{", r#"{"pbxObj":"x","#, 1);
+            if !login.contains("pbxObj") && expected != LoginKind::PbxSession {
+                assert_eq!(kind(&granted), expected, "{granted}");
+            }
+        }
     }
 
     #[test]
@@ -403,7 +457,7 @@ mod tests {
                 Some(read) => {
                     prop_assert_eq!((read.appobj.as_deref(), read.cn.as_deref()), (Some("gw"), Some(cn.as_str())));
                 }
-                None => prop_assert_eq!(LoginKind::of(&moved, None), LoginKind::Other),
+                None => prop_assert_eq!(moved.kind(None), LoginKind::Other),
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{login::Login, session_key::SessionKey};
+use super::session_key::SessionKey;
 use crate::lenient_json;
 
 /// What kind of login this is; it decides what the session may do. Only fields the digest covers give a login its kind.
@@ -23,25 +23,6 @@ pub enum LoginKind {
 }
 
 impl LoginKind {
-    /// Decides the kind.
-    #[must_use]
-    pub fn of(login: &Login, info: Option<&Info>) -> Self {
-        let Some(info) = info else {
-            let is_typed = login.info_raw.is_none() && login.guid == NOBODY;
-            return if is_typed { Self::PasswordLogin } else { Self::Other };
-        };
-        // Names of PBX objects are the same in whatever letters.
-        let is_object =
-            info.appobj.as_deref().is_some_and(|name| !name.is_empty() && name.eq_ignore_ascii_case(&login.sip));
-        let is_granted = login.pbx_obj.as_deref().is_some_and(|name| !name.is_empty());
-        match (is_object, is_granted) {
-            (true, false) => Self::PbxSession,
-            (true, true) => Self::Other,
-            (false, _) if info.groups.is_some() => Self::UserLogin,
-            (false, _) => Self::ServiceLogin,
-        }
-    }
-
     /// The word for it in the log and in messages.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -54,9 +35,6 @@ impl LoginKind {
         }
     }
 }
-
-/// The GUID of a login by password.
-const NOBODY: &str = "00000000000000000000000000000000";
 
 /// The `info` object. Covered by the digest; members of another type than expected count as missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -152,39 +130,6 @@ impl Identity {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn kind(login: &str) -> LoginKind {
-        let login = Login::parse(login).unwrap();
-        LoginKind::of(&login, login.info().as_ref())
-    }
-
-    #[test]
-    fn kinds_follow_from_the_login() {
-        let cases = [
-            (r#"{"mt":"AppLogin","sip":"gw","info":{"appobj":"gw","apps":[]}}"#, LoginKind::PbxSession),
-            (r#"{"mt":"AppLogin","sip":"GW","info":{"appobj":"gw","apps":[]}}"#, LoginKind::PbxSession),
-            (r#"{"mt":"AppLogin","sip":"gw","pbxObj":"","info":{"appobj":"gw","apps":[]}}"#, LoginKind::PbxSession),
-            (r#"{"mt":"AppLogin","sip":"gw","pbxObj":"gw","info":{"appobj":"gw","apps":[]}}"#, LoginKind::Other),
-            (r#"{"mt":"AppLogin","sip":"users","info":{"appobj":"gw"}}"#, LoginKind::ServiceLogin),
-            (r#"{"mt":"AppLogin","sip":"users","info":{}}"#, LoginKind::ServiceLogin),
-            (r#"{"mt":"AppLogin","sip":"u","info":{"appobj":"gw","groups":[]}}"#, LoginKind::UserLogin),
-            (r#"{"mt":"AppLogin","sip":"u","info":{"groups":null}}"#, LoginKind::UserLogin),
-            (r#"{"mt":"AppLogin","sip":"a","guid":"00000000000000000000000000000000"}"#, LoginKind::PasswordLogin),
-            (r#"{"mt":"AppLogin","sip":"a","guid":"00000000000000000000000000000000","info":[]}"#, LoginKind::Other),
-            (r#"{"mt":"AppLogin","sip":"a","guid":"0"}"#, LoginKind::Other),
-            (r#"{"mt":"AppLogin","sip":"users"}"#, LoginKind::Other),
-            (r#"{"mt":"AppLogin","sip":"","info":{"appobj":""}}"#, LoginKind::ServiceLogin),
-        ];
-        for (login, expected) in cases {
-            assert_eq!(kind(login), expected, "{login}");
-            // A name that grants access, made up or left out, changes nothing, but that an app object's own login
-            // with one is nothing at all.
-            let granted = login.replacen("{", r#"{"pbxObj":"x","#, 1);
-            if !login.contains("pbxObj") && expected != LoginKind::PbxSession {
-                assert_eq!(kind(&granted), expected, "{granted}");
-            }
-        }
-    }
 
     #[test]
     fn odd_members_count_as_missing() {

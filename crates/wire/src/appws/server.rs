@@ -234,7 +234,7 @@ impl Session {
         let password = app.as_ref().map(|app| &app.password).or(self.instance.passwords.first());
         let is_proven = unproven.asked && password.is_some_and(|password| login.proves(challenge, password));
         let info = login.info();
-        let kind = LoginKind::of(&login, info.as_ref());
+        let kind = login.kind(info.as_ref());
         let judged = match unproven.asked {
             true => self.judge(&login, challenge, kind, app.as_ref(), is_proven),
             false => Err(Refusal::Unasked),

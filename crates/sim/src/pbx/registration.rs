@@ -1,0 +1,14 @@
+//! One registration of a phone.
+
+/// A phone the PBX sees registered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registration {
+    /// Guid of the user.
+    pub guid: String,
+    /// Hardware id; empty when the phone registered under the user's name only.
+    pub hw: String,
+    /// The phone's address.
+    pub addr: String,
+    /// `tls` or `tcp`.
+    pub transport: String,
+}

@@ -1,0 +1,20 @@
+//! The OpenAPI document as it is sent, and what is read in it.
+
+use serde_json::Value;
+
+use super::response::Answer;
+
+/// This document.
+#[utoipa::path(get, path = "/openapi.json", tag = "gateway", responses((status = 200, body = Object, description = "The document")))]
+pub fn openapi(document: &Value) -> Answer {
+    Answer::text("application/json", document.to_string())
+}
+
+/// The operations of a document: verb in capitals, path, operation.
+pub fn operations(document: &Value) -> impl Iterator<Item = (String, &str, &Value)> {
+    let paths = document.get("paths").and_then(Value::as_object).into_iter().flatten();
+    paths.flat_map(|(path, verbs)| {
+        let verbs = verbs.as_object().into_iter().flatten();
+        verbs.map(move |(verb, operation)| (verb.to_uppercase(), path.as_str(), operation))
+    })
+}

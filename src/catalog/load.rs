@@ -1,0 +1,36 @@
+//! All vendors, loaded and proven.
+
+use std::{path::Path, sync::Arc};
+
+use super::{
+    diagnostic::Finding,
+    files,
+    registry::{Registry, SharedRegistry},
+    validate::{self, Loaded},
+};
+
+impl Registry {
+    /// Loads the built-in vendors and those of `overrides`, a directory with `vendors/<vendor>/` and
+    /// `templates/<vendor>/` whose files stand before the built-in ones.
+    ///
+    /// # Errors
+    /// All findings at once; nothing is loaded then.
+    pub fn load(overrides: Option<&Path>) -> Result<Self, Vec<Finding>> {
+        let mut findings = Vec::new();
+        let files = files::read(overrides, &mut findings);
+        let Loaded { vendors, recogniser, templates } = validate::load(&files, &mut findings);
+        let registry = Self::new(vendors, recogniser, templates);
+        if findings.is_empty() {
+            validate::prove(&registry, &mut findings);
+        }
+        if findings.is_empty() { Ok(registry) } else { Err(findings) }
+    }
+
+    /// [`Self::load`], ready to be shared.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn load_shared(overrides: Option<&Path>) -> Result<SharedRegistry, Vec<Finding>> {
+        Ok(Arc::new(arc_swap::ArcSwap::from_pointee(Self::load(overrides)?)))
+    }
+}

@@ -1,0 +1,128 @@
+//! How far the server entry of each redirect account is.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+
+use super::{
+    context::AccountFacts,
+    endpoint_queue::{EndpointKey, Endpoints, Turn},
+    flow::{ServerContext, ServerDecision, ServerEntry, ServerReadiness, server_entry},
+};
+use crate::{
+    phone::{instance::InstanceId, record::PhoneId},
+    redirect::Outcome,
+};
+
+/// Instance and vendor.
+type Key = (InstanceId, String);
+
+/// How far the entry of each account is. In memory only, so that a start writes it again.
+#[derive(Default)]
+pub(super) struct Accounts {
+    entries: HashMap<Key, Account>,
+    /// The serial numbers of refused phones as seen last, to notice that a person changed one.
+    serials: HashMap<PhoneId, String>,
+}
+
+#[derive(Default)]
+struct Account {
+    entry: ServerEntry,
+    next: Option<Timestamp>,
+    busy: bool,
+}
+
+/// An entry to be written.
+pub(super) struct Work {
+    pub(super) key: Key,
+    pub(super) facts: AccountFacts,
+    pub(super) name: String,
+    pub(super) url: String,
+}
+
+impl Accounts {
+    pub(super) fn readiness(&self, facts: &AccountFacts) -> ServerReadiness {
+        let key = (facts.account.instance, facts.account.vendor.clone());
+        match (&facts.server, self.entries.get(&key)) {
+            (Some(server), Some(account)) => account.entry.readiness(&server.name, server.url.expose()),
+            _ => ServerReadiness::Pending,
+        }
+    }
+
+    /// Whether a refused phone has another serial number than the one seen before (none, before the first look); it is
+    /// remembered.
+    pub(super) fn serial_is_new(&mut self, phone: PhoneId, serial: Option<String>) -> bool {
+        let serial = serial.unwrap_or_default();
+        let known = self.serials.insert(phone, serial.clone()).unwrap_or_default();
+        known != serial
+    }
+
+    /// When an entry is to be looked at again.
+    pub(super) fn next(&self) -> Option<Timestamp> {
+        self.entries.values().filter(|account| !account.busy).filter_map(|account| account.next).min()
+    }
+
+    /// A person changed something: what was refused may work now.
+    pub(super) fn forget_refusals(&mut self, instance: InstanceId) {
+        for ((of, _), account) in &mut self.entries {
+            if *of == instance {
+                account.entry.refused = None;
+            }
+        }
+    }
+
+    pub(super) fn decide(
+        &mut self,
+        instance: InstanceId,
+        vendor: &str,
+        facts: Option<AccountFacts>,
+        endpoints: &mut Endpoints,
+        now: Timestamp,
+    ) -> Option<Work> {
+        let account = self.entries.entry((instance, vendor.to_owned())).or_default();
+        account.next = None;
+        if account.busy {
+            return None;
+        }
+        let facts = facts?;
+        let context = ServerContext {
+            configured: true,
+            name: facts.server.as_ref().map(|server| server.name.clone()).unwrap_or_default(),
+            url: facts.server.as_ref().map(|server| server.url.expose().to_owned()),
+        };
+        let (name, url) = match server_entry(&account.entry, &context) {
+            ServerDecision::Write { name, url } => (name, url),
+            ServerDecision::WaitFor(_) | ServerDecision::Settled => return None,
+        };
+        match endpoints.server_turn(&EndpointKey::redirect(&facts.account), now) {
+            Turn::Go { .. } => {
+                account.busy = true;
+                Some(Work { key: (instance, vendor.to_owned()), facts, name, url })
+            }
+            Turn::Later(at) => {
+                account.next = Some(at);
+                None
+            }
+            Turn::Queued => None,
+        }
+    }
+    /// Takes in what came of an entry that was to be called `name`; `standing` is what it is called, where it stands.
+    pub(super) fn answered(
+        &mut self,
+        key: &Key,
+        name: String,
+        url: String,
+        standing: Option<String>,
+        outcome: &Outcome,
+    ) {
+        let account = self.entries.entry(key.clone()).or_default();
+        account.busy = false;
+        if let Some(standing) = standing {
+            account.entry.ensured = Some((standing, url));
+            account.entry.refused = None;
+        } else if !outcome.is_retryable() {
+            tracing::warn!(vendor = key.1, "the server entry was refused: {}", outcome.sentence());
+            account.entry.refused = Some((name, url, outcome.sentence()));
+        }
+    }
+}

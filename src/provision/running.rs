@@ -1,0 +1,48 @@
+//! An action under way, and what it learns.
+
+use std::sync::Arc;
+
+use super::{
+    endpoint_queue::{EndpointKey, Seen},
+    engine::Engine,
+    flow::Concern,
+    transitions::Pause,
+};
+use crate::phone::record::PhoneId;
+
+/// An action under way; dropped when it is over on any way out.
+pub(super) struct Running {
+    engine: Arc<Engine>,
+    key: (PhoneId, Concern),
+    endpoint: Option<EndpointKey>,
+    is_probe: bool,
+    seen: Option<Seen>,
+}
+
+impl Running {
+    /// One that begins.
+    pub(super) fn new(
+        engine: Arc<Engine>,
+        key: (PhoneId, Concern),
+        endpoint: Option<EndpointKey>,
+        is_probe: bool,
+    ) -> Self {
+        Self { engine, key, endpoint, is_probe, seen: None }
+    }
+
+    /// What the action learned about its endpoint.
+    pub(super) fn saw(&mut self, seen: Seen) {
+        self.seen = Some(seen);
+    }
+
+    /// How a failure is repeated.
+    pub(super) fn pause(&self) -> Pause {
+        Pause { is_probe: self.is_probe, random: rand::random() }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.engine.action_is_over(self.key, self.endpoint.as_ref(), self.seen.take());
+    }
+}

@@ -1,0 +1,72 @@
+//! The values of some scopes as a change would make them, and which scopes hold where.
+
+use gangway_base::secret::Secret;
+
+use super::{layers::Layers, scope::Scope};
+use crate::phone::record::Phone;
+
+/// Values to be set or taken back at one scope.
+pub type Changes = [(String, Option<Secret>)];
+
+/// What decides about layers of a phone.
+#[derive(Debug, Clone, Default)]
+pub struct Belongings {
+    /// Vendor folder.
+    pub vendor: String,
+    /// Model without the vendor.
+    pub model: Option<String>,
+    /// Devices category.
+    pub category: Option<String>,
+}
+
+impl From<&Phone> for Belongings {
+    fn from(phone: &Phone) -> Self {
+        Self { vendor: phone.vendor.clone(), model: phone.model.clone(), category: phone.category.clone() }
+    }
+}
+
+/// The layers as they are, or as changes at one scope would make them.
+#[derive(Clone, Copy)]
+pub(super) struct View<'a> {
+    pub(super) layers: &'a Layers,
+    pub(super) changed: Option<(&'a Scope, &'a Changes)>,
+}
+
+impl<'a> View<'a> {
+    /// The value that is set at a scope.
+    pub(super) fn at(&self, scope: &Scope, name: &str) -> Option<&'a str> {
+        if let Some((changed, changes)) = self.changed
+            && changed == scope
+            && let Some((_, value)) = changes.iter().rev().find(|(changed, _)| changed == name)
+        {
+            return value.as_ref().map(Secret::expose);
+        }
+        self.layers.row(scope, name).map(|row| row.value.expose())
+    }
+
+    /// The value that is set at the narrowest of these scopes.
+    pub(super) fn set(&self, chain: &[Scope], name: &str) -> Option<&'a str> {
+        chain.iter().rev().find_map(|scope| self.at(scope, name))
+    }
+}
+
+/// The scopes whose values hold at a scope as far as they are known, widest first.
+pub(super) fn chain(scope: &Scope, phone: Option<&Belongings>) -> Vec<Scope> {
+    let mut chain = vec![Scope::Instance];
+    match scope {
+        Scope::Instance => return chain,
+        Scope::Model(name) => {
+            chain.extend(name.split_once('/').map(|(vendor, _)| Scope::Vendor(vendor.to_owned())));
+        }
+        Scope::Phone(_) => {
+            if let Some(Belongings { vendor, model, category }) = phone {
+                chain.push(Scope::Vendor(vendor.clone()));
+                chain.extend(model.as_ref().map(|model| Scope::Model(format!("{vendor}/{model}"))));
+                chain.extend(category.clone().map(Scope::Category));
+            }
+        }
+        Scope::Vendor(_) | Scope::Category(_) => {}
+    }
+    chain.push(scope.clone());
+    chain
+}
