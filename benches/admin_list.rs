@@ -14,8 +14,8 @@ use gangway::{
         record::{Phone, PhoneId},
     },
     service::{
-        Row, Sort, View, Wish,
-        diagnosis_facts::{Around, Facts},
+        DeviceRow, ListParams, ListView, Sort,
+        diagnosis_facts::{DiagnosisInputs, InstanceStatus},
     },
     settings::firmware::FirmwareState,
 };
@@ -25,7 +25,7 @@ use serde_json::json;
 const PHONES: u32 = 10_000;
 const ROUNDS: u32 = 50;
 
-fn row(number: u32, requested: RequestState) -> Arc<Row> {
+fn row(number: u32, requested: RequestState) -> Arc<DeviceRow> {
     let [_, b, c, d] = number.to_be_bytes();
     let mut phone = Phone::sample();
     phone.id = PhoneId(i64::from(number) + 1);
@@ -34,13 +34,14 @@ fn row(number: u32, requested: RequestState) -> Arc<Row> {
     phone.accounts[0].cn = format!("User {:05}", number.wrapping_mul(7_919) % PHONES);
     phone.accounts[0].username = format!("user.{number}");
     phone.request.state = requested;
-    let facts = Facts { around: &Around::default(), request: None, known_model: true, manual_url: None };
+    let facts =
+        DiagnosisInputs { around: &InstanceStatus::default(), request: None, known_model: true, manual_url: None };
     let now = phone.created;
-    Arc::new(Row::new(Arc::new(phone), None, FirmwareState::default(), &facts, now))
+    Arc::new(DeviceRow::new(Arc::new(phone), None, FirmwareState::default(), &facts, now))
 }
 
 fn main() {
-    let rows: Vec<Arc<Row>> = (0..PHONES).map(|number| row(number, RequestState::NotYet)).collect();
+    let rows: Vec<Arc<DeviceRow>> = (0..PHONES).map(|number| row(number, RequestState::NotYet)).collect();
     println!("| 10,000 phones | time |");
     println!("|---|---|");
     for (name, query, by) in [
@@ -53,17 +54,17 @@ fn main() {
         let sort: Sort = serde_json::from_value(json!({ "by": by })).unwrap();
         let begun = Instant::now();
         for _ in 0..ROUNDS {
-            let wish: Wish = serde_json::from_value(query.clone()).unwrap();
-            let view = View::new(rows.clone(), wish.into(), sort, 0, 50);
+            let wish: ListParams = serde_json::from_value(query.clone()).unwrap();
+            let view = ListView::new(rows.clone(), wish.into(), sort, 0, 50);
             let shown: usize = view.rows().iter().map(|row| row.json().to_string().len()).sum();
             assert!(shown > 0 || view.total() == 0);
         }
         println!("| list {name} | {:.2} ms |", millis(begun.elapsed() / ROUNDS));
     }
     let sort: Sort = serde_json::from_value(json!({ "by": "name" })).unwrap();
-    let mut view = View::new(rows, Wish::default().into(), sort, 0, 50);
+    let mut view = ListView::new(rows, ListParams::default().into(), sort, 0, 50);
     let states = [RequestState::Provisioned, RequestState::NotYet];
-    let batches: Vec<Vec<Arc<Row>>> = (0..100)
+    let batches: Vec<Vec<Arc<DeviceRow>>> = (0..100)
         .map(|batch| {
             (0..100).map(|number| row((batch * 37 + number * 101) % PHONES, states[(batch % 2) as usize])).collect()
         })

@@ -33,7 +33,7 @@ use gangway::{
     catalog::{Registry, SharedRegistry},
     phone::{
         public_url::PublicUrls,
-        record::{Binding, Phone, PhoneId},
+        record::{Phone, PhoneId, WindowBinding},
     },
     phone_config::{sample_layers, sample_phone},
     render::{FileRequest, Renderer, Stage},
@@ -112,7 +112,7 @@ fn settled(phone: &mut Phone, way: Way) {
     phone.window.open(now, 7);
     phone.window.first_delivery = Some(now);
     let source = "127.0.0.1".parse().unwrap();
-    phone.window.bound = Some(Binding { source, family: "yealink T46U".to_owned() });
+    phone.window.bound = Some(WindowBinding { source, family: "yealink T46U".to_owned() });
     if way == Way::Own {
         phone.own.proven = Some(now);
         phone.window.closed = Some(now);

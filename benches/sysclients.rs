@@ -22,7 +22,7 @@ use std::{
 
 use double::{Double, Known};
 use gangway::{
-    devices::sysclients::{Credential, Fleet, FleetDeps, FleetEventKind, HoldSpec, Status},
+    devices::sysclients::{Credential, PoolDependencies, Status, SysclientEventKind, SysclientPool, SysclientSpec},
     net::tls,
     phone::{instance::InstanceId, record::PhoneId},
 };
@@ -128,18 +128,18 @@ fn measure(with_tls: bool) {
     let config = Arc::new(tls::client_config(None, pin).unwrap());
     actix_rt::System::new().block_on(async move {
         let (tasks, (sink, mut events)) = (Tasks::new(), mpsc::channel(256));
-        let deps = FleetDeps {
+        let deps = PoolDependencies {
             clock: Arc::new(SystemClock),
             tasks: tasks.clone(),
             most: usize::MAX,
             connects_per_second: RATE,
             tls: Arc::new(move |_| Arc::clone(&config)),
         };
-        let fleet = Fleet::start(deps, sink).unwrap();
+        let fleet = SysclientPool::start(deps, sink).unwrap();
         let before = resident();
         let started = Instant::now();
         for id in 0..phones() {
-            fleet.hold(HoldSpec {
+            fleet.hold(SysclientSpec {
                 phone: PhoneId(id),
                 instance: InstanceId(1),
                 url: url.clone(),
@@ -169,7 +169,11 @@ fn measure(with_tls: bool) {
 }
 
 /// Reads events until every phone has been given its configuration once.
-async fn all_up(fleet: &Fleet, events: &mut mpsc::Receiver<gangway::devices::sysclients::FleetEvent>, since: Instant) {
+async fn all_up(
+    fleet: &SysclientPool,
+    events: &mut mpsc::Receiver<gangway::devices::sysclients::SysclientEvent>,
+    since: Instant,
+) {
     let mut complete = 0;
     while complete < phones() {
         let rest = DEADLINE.saturating_sub(since.elapsed());
@@ -177,8 +181,8 @@ async fn all_up(fleet: &Fleet, events: &mut mpsc::Receiver<gangway::devices::sys
             panic!("not in time: {:?}", fleet.counts())
         };
         match event.expect("the fleet ended").kind {
-            FleetEventKind::Password { stored, .. } => stored.send(()).unwrap(),
-            FleetEventKind::Last { .. } => complete += 1,
+            SysclientEventKind::Password { stored, .. } => stored.send(()).unwrap(),
+            SysclientEventKind::Last { .. } => complete += 1,
             _ => {}
         }
     }

@@ -6,18 +6,18 @@ mod line_keys;
 mod sample;
 mod time;
 
-pub use build::{Facts, Inputs, build, open, sip_server};
+pub use build::{ConfigInputs, ModelFacts, build, open, sip_server};
 use gangway_base::secret::Secret;
-pub use line_keys::LineKey;
+pub use line_keys::ConfiguredLineKey;
 pub use sample::{sample_layers, sample_phone};
 use serde::{Serialize, Serializer};
-pub use time::{Moment, Time};
+pub use time::{ClockChangeDate, ClockConfig};
 
 /// A secret that goes into a file. The only secret type that serialises, and only templates are given it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Shown(pub Secret);
+pub struct RenderedSecret(pub Secret);
 
-impl Serialize for Shown {
+impl Serialize for RenderedSecret {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.0.expose())
     }
@@ -25,13 +25,13 @@ impl Serialize for Shown {
 
 /// What a template of the personal stage may use.
 #[derive(Debug, Clone, Serialize)]
-pub struct Neutral {
+pub struct PhoneConfig {
     /// The phone and its model.
     pub phone: PhoneFacts,
     /// Where it gets its files from now on.
-    pub provisioning: Provisioning,
+    pub provisioning: ProvisioningConfig,
     /// One entry per account the model has, in use or not.
-    pub accounts: Vec<Account>,
+    pub accounts: Vec<AccountSlot>,
     /// The registrars of the accounts in use, each once, for devices that keep them apart from accounts.
     pub servers: Vec<Server>,
     /// What all accounts share.
@@ -45,9 +45,9 @@ pub struct Neutral {
     /// The vendor's name of the tones; empty = leave the phone's.
     pub tones: String,
     /// Clock.
-    pub time: Time,
+    pub time: ClockConfig,
     /// Line keys that are set; empty where no list is set.
-    pub line_keys: Vec<LineKey>,
+    pub line_keys: Vec<ConfiguredLineKey>,
     /// Where a list is set: the model's other keys, which return to what the phone makes of them by itself.
     pub free_line_keys: Vec<u32>,
     /// Empty = leave the firmware alone.
@@ -68,7 +68,7 @@ pub struct Neutral {
 
 /// What a template of the open stage may use: nothing secret but a bootstrap URL the phone asked with.
 #[derive(Debug, Clone, Serialize)]
-pub struct OpenNeutral {
+pub struct OpenPhoneConfig {
     /// Where to ask again.
     pub provisioning: OpenProvisioning,
 }
@@ -77,7 +77,7 @@ pub struct OpenNeutral {
 #[derive(Debug, Clone, Serialize)]
 pub struct OpenProvisioning {
     /// Ends with `/`.
-    pub url: Shown,
+    pub url: RenderedSecret,
     /// Minutes until it asks again.
     pub interval_minutes: u32,
 }
@@ -103,13 +103,13 @@ pub struct PhoneFacts {
 
 /// Where it gets its files.
 #[derive(Debug, Clone, Serialize)]
-pub struct Provisioning {
+pub struct ProvisioningConfig {
     /// Ends with `/`.
     pub url: String,
     /// The phone's own user name.
     pub user: String,
     /// And password.
-    pub password: Shown,
+    pub password: RenderedSecret,
     /// Whether it asks again by itself.
     pub repeat: bool,
     /// 0 when it does not.
@@ -129,7 +129,7 @@ pub struct Server {
 
 /// One account slot.
 #[derive(Debug, Clone, Serialize)]
-pub struct Account {
+pub struct AccountSlot {
     /// From 1.
     pub line: u16,
     /// Whether a user has it.
@@ -141,7 +141,7 @@ pub struct Account {
     /// Name in the digest.
     pub auth_name: String,
     /// The user's PBX password.
-    pub password: Shown,
+    pub password: RenderedSecret,
     /// Registrar.
     pub server: Server,
     /// Its place in [`Neutral::servers`], from 1; 0 when the account is not in use.
@@ -204,7 +204,7 @@ pub struct Login {
     /// Name.
     pub user: String,
     /// Password.
-    pub password: Shown,
+    pub password: RenderedSecret,
 }
 
 /// Directory.
@@ -234,7 +234,7 @@ pub struct Ldap {
     pub max_hits: u32,
 }
 
-impl Neutral {
+impl PhoneConfig {
     /// Leaves the TURN server out where `is_carried` says that its login cannot reach the phone: Devices deployed it, and
     /// a phone without TURN is better than one without any file.
     pub fn check_turn(&mut self, is_carried: impl Fn(&str) -> bool) {
@@ -260,7 +260,7 @@ impl Neutral {
             &mut self.admin.password,
         ];
         for secret in accounts.chain(others).filter(|secret| !secret.0.is_empty()) {
-            *secret = Shown(Secret::new(sign));
+            *secret = RenderedSecret(Secret::new(sign));
         }
         self
     }

@@ -19,13 +19,15 @@ pub mod time_zone;
 mod validate;
 
 pub use addresses::addresses_of;
-pub use binding::Binding;
-pub use changed_layers::{Belongings, Changes};
+pub use binding::SecretBinding;
+pub use changed_layers::{Changes, LayerMembership};
 pub(crate) use devices::field as devices_field;
 pub use devices::value_from as value_from_devices;
-pub use emptied_secrets::Emptied;
+pub use emptied_secrets::EmptiedSecretSetting;
 pub use help::{scopes, setting_json, settings_json, settings_markdown, settings_text};
-pub use layers::{Defaults, Effective, Layer, Layers, Lookup, Origin, SettingRow};
+pub use layers::{Defaults, Effective, Layer, Layers, Lookup, SettingRow, ValueOrigin};
 pub use scope::{Scope, ScopeError};
-pub use table::{Effect, FROM_DEVICES, Kind, REDIRECT_SETTINGS, Setting, TABLE, family_may_default, possible, setting};
+pub use table::{
+    EffectTime, FROM_DEVICES, REDIRECT_SETTINGS, Setting, TABLE, ValueKind, family_may_default, possible, setting,
+};
 pub use validate::{SettingError, validate};

@@ -4,6 +4,8 @@
 
 #[path = "house/documents.rs"]
 mod documents;
+#[path = "house/names.rs"]
+mod names;
 #[path = "house/rooms.rs"]
 mod rooms;
 #[path = "house/security.rs"]

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gangway::net::tls::{provider, server_probe::Anybody};
+use gangway::net::tls::{provider, server_probe::AcceptAnyServer};
 use rustls::{ClientConfig, client::Resumption, pki_types::ServerName};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -56,7 +56,7 @@ fn client(version: &'static rustls::SupportedProtocolVersion, resumes: bool) -> 
         .with_protocol_versions(&[version])
         .expect("a version")
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anybody::new()))
+        .with_custom_certificate_verifier(Arc::new(AcceptAnyServer::new()))
         .with_no_client_auth();
     if !resumes {
         config.resumption = Resumption::disabled();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gangway_base::secret::Secret;
 use gangway_wire::appws::{
-    Challenge, Envelope, IN_LIMIT, Info, LoginKind, Refusal, SessionKey, app_info::AppInfo, client,
+    Challenge, Envelope, IN_LIMIT, Info, LoginKind, LoginRejection, SessionKey, app_info::AppInfo, client,
     devices::DevicesMessage, login::Login, pbx_admin, pbx_info, provisioning::ProvisioningPhone, server, services,
 };
 use jiff::Timestamp;
@@ -30,11 +30,11 @@ impl server::Apps for Any {
         Some(server::App { name: name.into(), password: Secret::new(PASSWORD) })
     }
 
-    fn attempt(&self, _: Option<&server::App>, _: LoginKind, _: bool) -> Result<(), Refusal> {
+    fn attempt(&self, _: Option<&server::App>, _: LoginKind, _: bool) -> Result<(), LoginRejection> {
         Ok(())
     }
 
-    fn admit(&self, _: &server::App, _: LoginKind) -> Result<(), Refusal> {
+    fn admit(&self, _: &server::App, _: LoginKind) -> Result<(), LoginRejection> {
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gangway_base::secret::Secret;
-use gangway_wire::http_auth::{Algorithm, Guard, NonceKey, Outcome, Request, Scheme};
+use gangway_wire::http_auth::{Algorithm, Authenticator, NonceKey, Outcome, Request, Scheme};
 use jiff::Timestamp;
 
 pub fn enter(data: &[u8]) {
@@ -14,7 +14,7 @@ pub fn enter(data: &[u8]) {
         1 => Scheme::Digest(Algorithm::Sha256),
         _ => Scheme::Basic,
     };
-    let guard = Guard::new(scheme, "example.com", NonceKey::new(&[7; 32]), Duration::from_secs(300));
+    let guard = Authenticator::new(scheme, "example.com", NonceKey::new(&[7; 32]), Duration::from_secs(300));
     let now = Timestamp::UNIX_EPOCH;
     let request = Request { method: "GET", target: "/phone/001565aabbcc.cfg", authorization: Some(header) };
     let known = guard.verifier("001565aabbcc", &Secret::new("Zq3mX8vKp2LwT9sYb4Nc"));

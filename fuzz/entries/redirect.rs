@@ -3,7 +3,10 @@
 
 use gangway::{
     phone::instance::InstanceId,
-    redirect::{AccountMemory, Answer, Moment, Operation, PROTOCOLS, RedirectAccount, ServerEntry, Step, Surroundings},
+    redirect::{
+        AccountCache, NextCall, Operation, PROTOCOLS, ProtocolContext, RedirectAccount, SendContext, ServerEntry,
+        ServiceResponse,
+    },
 };
 use gangway_base::{mac::Mac, secret::Secret};
 use jiff::Timestamp;
@@ -29,32 +32,32 @@ pub fn enter(data: &[u8]) {
     };
     let Ok(url) = protocol.default_url.parse::<url::Url>() else { return };
     let host = url.host_str().map(str::to_owned);
-    let around = Surroundings { memory: AccountMemory::default(), now: Timestamp::UNIX_EPOCH };
+    let around = ProtocolContext { memory: AccountCache::default(), now: Timestamp::UNIX_EPOCH };
     let mut exchange = (protocol.start)(&operation, &account, url, &around);
     let mut turn = exchange.next(None);
     for calls in 0.. {
         assert!(calls < MOST, "the exchange does not end");
         let call = match &turn.step {
-            Step::Done(outcome) => {
+            NextCall::Done(outcome) => {
                 let sentence = outcome.sentence();
                 assert!(!sentence.is_empty() && sentence.len() < 4096, "no sentence for a person: {sentence:?}");
                 return;
             }
-            Step::Send(call) => call,
+            NextCall::Send(call) => call,
         };
-        let request = call.request_at(Moment { now: Timestamp::UNIX_EPOCH, nonce: 1 });
+        let request = call.request_at(SendContext { now: Timestamp::UNIX_EPOCH, nonce: 1 });
         assert_eq!(request.url.host_str().map(str::to_owned), host, "an answer leads us to another host");
         let Some(answer) = answer(&mut rest) else { return };
         turn = exchange.next(Some(&answer));
     }
 }
 
-fn answer(rest: &mut &[u8]) -> Option<Answer> {
+fn answer(rest: &mut &[u8]) -> Option<ServiceResponse> {
     let [status, high, low, after @ ..] = rest else { return None };
     let length = usize::from(u16::from_be_bytes([*high, *low])).min(after.len());
     let (body, left) = after.split_at(length);
     *rest = left;
-    Some(Answer {
+    Some(ServiceResponse {
         status: STATUSES[usize::from(status % 8)],
         at: Timestamp::UNIX_EPOCH,
         retry_after: None,

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use gangway::{
     catalog::Registry,
-    http::routing::{self, Below, Target},
+    http::routing::{self, Below, RequestTarget},
 };
 use gangway_wire::sip;
 
@@ -14,7 +14,7 @@ pub fn enter(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let (path, agent) = text.split_once('\n').unwrap_or((text, ""));
     let agent = Some(agent).filter(|agent| !agent.is_empty());
-    if let Target::Instance { domain, name, below } = routing::read(path) {
+    if let RequestTarget::Instance { domain, name, below } = routing::read(path) {
         for part in [&domain, &name] {
             stays(part);
         }
@@ -52,10 +52,10 @@ fn recognise(agent: Option<&str>, file: &str) {
 }
 
 fn datagram(data: &[u8]) {
-    if let Ok(message) = sip::Message::read(data) {
+    if let Ok(message) = sip::SipMessage::read(data) {
         let _ = sip::asked(&message);
         let written = message.write();
-        match sip::Message::read(&written) {
+        match sip::SipMessage::read(&written) {
             Ok(again) => assert_eq!(again.write(), written),
             // White space and a length were added to one that was as long as may be.
             Err(error) => assert_eq!(error, sip::Malformed::Long, "a message of ours is a message"),

@@ -14,20 +14,20 @@ use crate::{
     catalog::SharedRegistry,
     devices::client::DevicesLinks,
     http::{
-        auth::scan_detector::{Frozen, Scanners},
+        auth::scan_detector::{FrozenSource, ScanDetector},
         unlisted_proxies::UnlistedProxies,
     },
-    net::{descriptors::Shares, egress_policy::Reach, handshake_failures::FailedHandshakes},
+    net::{descriptors::DescriptorShares, egress_policy::EgressPolicy, handshake_failures::FailedHandshakes},
     pbx::{admin_api::ConnectedPbxs, sessions::PbxSessions},
     phone::instance::Instances,
     provision::{Provisioning, public_urls},
     render::Renderer,
-    service::{Deps, Desk, Scanning, rejected_logins::TurnedAwayLogins},
+    service::{AdminService, ScanningSource, ServiceDependencies, rejected_logins::RejectedLogins},
     store::Store,
 };
 
 /// What it is made of.
-pub(super) struct Parts {
+pub(super) struct AdminDependencies {
     pub store: Store,
     pub instances: Instances,
     pub registry: SharedRegistry,
@@ -36,16 +36,20 @@ pub(super) struct Parts {
     pub provisioning: Provisioning,
     pub failures: Arc<FailedHandshakes>,
     pub clock: SharedClock,
-    pub scanners: Arc<Scanners>,
-    pub turned_away: Arc<TurnedAwayLogins>,
+    pub scanners: Arc<ScanDetector>,
+    pub turned_away: Arc<RejectedLogins>,
     pub forwarders: Arc<UnlistedProxies>,
     pub tasks: Tasks,
-    pub shares: Shares,
+    pub shares: DescriptorShares,
 }
 
 /// Opens it.
-pub(super) async fn open(config: &Config, threads: &Threads, parts: Parts) -> Result<Desk, StartError> {
-    let Parts {
+pub(super) async fn open(
+    config: &Config,
+    threads: &Threads,
+    parts: AdminDependencies,
+) -> Result<AdminService, StartError> {
+    let AdminDependencies {
         store,
         instances,
         registry,
@@ -60,14 +64,14 @@ pub(super) async fn open(config: &Config, threads: &Threads, parts: Parts) -> Re
         tasks,
         shares,
     } = parts;
-    let following = frame_ancestors::follow(store.clone(), sessions.clone(), instances.clone(), tasks.clone());
+    let following = frame_ancestors::watch(store.clone(), sessions.clone(), instances.clone(), tasks.clone());
     on(&threads.admin.handle(), {
         let tasks = tasks.clone();
         move || tasks.spawn("frame ancestors", following)
     })
     .await?;
     let certificates = super::certificates::files(config);
-    let deps = Deps {
+    let deps = ServiceDependencies {
         build: pages::build(),
         renderer: Renderer::new(Arc::clone(&registry), store.derive_key("etag"), 0, Arc::clone(&clock)),
         urls: public_urls(store.clone(), instances.clone()),
@@ -86,7 +90,7 @@ pub(super) async fn open(config: &Config, threads: &Threads, parts: Parts) -> Re
         sessions,
         devices,
         provisioning,
-        reach: Reach::public_and(config.net.allow.clone()),
+        reach: EgressPolicy::public_and(config.net.allow.clone()),
         certificates,
         thaw: Box::new({
             let scanners = Arc::clone(&scanners);
@@ -99,7 +103,8 @@ pub(super) async fn open(config: &Config, threads: &Threads, parts: Parts) -> Re
         scanning: Box::new({
             let clock = Arc::clone(&clock);
             move |instance| {
-                let told = |one: Frozen| Scanning { address: one.address, since: one.since, until: one.until };
+                let told =
+                    |one: FrozenSource| ScanningSource { address: one.address, since: one.since, until: one.until };
                 scanners.frozen(instance, clock.now()).into_iter().map(told).collect()
             }
         }),
@@ -108,5 +113,5 @@ pub(super) async fn open(config: &Config, threads: &Threads, parts: Parts) -> Re
         clock,
         tasks,
     };
-    on(&threads.admin.handle(), move || Desk::start(deps)).await
+    on(&threads.admin.handle(), move || AdminService::start(deps)).await
 }

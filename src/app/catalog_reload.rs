@@ -11,7 +11,7 @@ use crate::catalog::{LiveFolders, Look};
 const ROUND: Duration = Duration::from_secs(2);
 
 /// Says what a look led to.
-pub(super) fn tell(look: &Look) {
+pub(super) fn log_result(look: &Look) {
     match look {
         Look::Same => {}
         Look::Loaded => tracing::info!("the vendor folders were reloaded"),
@@ -24,7 +24,7 @@ pub(super) fn tell(look: &Look) {
 }
 
 /// Looks every two seconds. Checking a new state takes a while, so a thread of its own does it.
-pub(super) async fn follow(folders: Arc<LiveFolders>, clock: SharedClock, tasks: Tasks) {
+pub(super) async fn watch(folders: Arc<LiveFolders>, clock: SharedClock, tasks: Tasks) {
     loop {
         let next = clock.now().saturating_add(ROUND).unwrap_or(Timestamp::MAX);
         tokio::select! {
@@ -33,7 +33,7 @@ pub(super) async fn follow(folders: Arc<LiveFolders>, clock: SharedClock, tasks:
         }
         let folders = Arc::clone(&folders);
         match tokio::task::spawn_blocking(move || folders.look()).await {
-            Ok(look) => tell(&look),
+            Ok(look) => log_result(&look),
             Err(error) => tracing::warn!(%error, "the vendor folders could not be looked at"),
         }
     }

@@ -9,7 +9,9 @@ use super::StartError;
 use crate::{
     base::config::Config,
     catalog::SharedRegistry,
-    http::server::{certificates::Certificates, client_ca_store::Issuers, connection_limiter::Bounds, listeners::Tls},
+    http::server::{
+        certificates::Certificates, client_ca_store::ClientCaStore, connection_limiter::Bounds, listeners::TlsSettings,
+    },
     net::handshake_failures::FailedHandshakes,
 };
 
@@ -29,11 +31,11 @@ pub(super) fn open(
     config: &Config,
     registry: &SharedRegistry,
     failures: &Arc<FailedHandshakes>,
-) -> Result<Option<Tls>, StartError> {
+) -> Result<Option<TlsSettings>, StartError> {
     if config.https.listen.is_empty() {
         return Ok(None);
     }
-    let (issuers, wrong) = Issuers::load(Arc::clone(registry), &config.https.client_ca);
+    let (issuers, wrong) = ClientCaStore::load(Arc::clone(registry), &config.https.client_ca);
     for sentence in wrong {
         tracing::error!("factory certificates: {sentence}");
     }
@@ -42,16 +44,16 @@ pub(super) fn open(
         handshakes_per_second: config.https.handshakes_per_second,
     };
     let certificates = Certificates::load(config.https.pairs())?;
-    Ok(Some(Tls { certificates, issuers, failures: Arc::clone(failures), bounds }))
+    Ok(Some(TlsSettings { certificates, issuers, failures: Arc::clone(failures), bounds }))
 }
 
 /// Takes what the files hold now; a pair that cannot be used leaves the present ones in place.
-pub(super) fn reload(tls: &Tls, now: Timestamp) {
+pub(super) fn reload(tls: &TlsSettings, now: Timestamp) {
     let _ = take(tls, &[], now);
 }
 
 /// The same; what was told before is not told again. Returns what is wrong at present.
-fn take(tls: &Tls, told: &[String], now: Timestamp) -> Vec<String> {
+fn take(tls: &TlsSettings, told: &[String], now: Timestamp) -> Vec<String> {
     let mut wrong = Vec::new();
     match tls.certificates.reload(now) {
         Ok(true) => tracing::info!("the TLS certificates were renewed"),
@@ -68,7 +70,7 @@ fn take(tls: &Tls, told: &[String], now: Timestamp) -> Vec<String> {
 }
 
 /// Looks every minute.
-pub(super) async fn follow(tls: Tls, clock: SharedClock, tasks: Tasks) {
+pub(super) async fn watch(tls: TlsSettings, clock: SharedClock, tasks: Tasks) {
     let mut told = Vec::new();
     loop {
         let next = clock.now().saturating_add(ROUND).unwrap_or(Timestamp::MAX);

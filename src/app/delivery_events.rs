@@ -8,14 +8,14 @@ use crate::{
 };
 
 /// Passes on to the engine.
-pub struct ToProvisioning(pub Provisioning);
+pub struct DeliveryEvents(pub Provisioning);
 
-impl Deliveries for ToProvisioning {
+impl Deliveries for DeliveryEvents {
     fn delivered(&self, phone: PhoneId) {
         self.0.asked(phone);
     }
 
-    fn asked(&self, phone: PhoneId, reason: Reason) {
+    fn notify_request(&self, phone: PhoneId, reason: Reason) {
         // Everything else is said of requests that did not prove to come from the phone.
         if matches!(reason, Reason::BeforeConfig | Reason::Orphaned | Reason::Released | Reason::Insecure) {
             self.0.asked(phone);

@@ -3,7 +3,7 @@
 use gangway_base::clock::BeforeEpoch;
 
 use crate::{
-    catalog::Finding,
+    catalog::Diagnostic,
     http::server::{certificates::CertificateError, listeners::ListenError},
     net::{http::ProxyAddressError, tls::TlsError},
     store::StoreError,
@@ -20,7 +20,7 @@ pub enum StartError {
     Clock(#[from] BeforeEpoch),
     /// A vendor folder is wrong.
     #[error("the vendor folders cannot be used (`gangway check` lists the same):{}", lines(.0))]
-    Vendors(Vec<Finding>),
+    Vendors(Vec<Diagnostic>),
     /// A CA file or pin is wrong.
     #[error("the trust for outgoing connections cannot be set up: {0}")]
     Trust(#[from] TlsError),
@@ -35,7 +35,7 @@ pub enum StartError {
     Listen(#[from] ListenError),
     /// The address for phones that ask by multicast cannot be used.
     #[error(transparent)]
-    Pnp(#[from] crate::sip::ArrivalError),
+    Pnp(#[from] crate::sip::PnpError),
     /// The system refused a thread.
     #[error("a thread cannot be started: {0}")]
     Io(std::io::Error),
@@ -61,6 +61,6 @@ pub enum ServingError {
     Unfinished(String),
 }
 
-fn lines(findings: &[Finding]) -> String {
+fn lines(findings: &[Diagnostic]) -> String {
     findings.iter().map(|finding| format!("\n  {finding}")).collect()
 }

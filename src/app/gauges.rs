@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use crate::{
     base::telemetry::metric::{Metric, gauge},
-    devices::sysclients::Fleet,
+    devices::sysclients::SysclientPool,
     pbx::sessions::PbxSessions,
     phone::{facet::RedirectState, instance::Instances, record::Phone},
     provision::{
-        migration_progress::{Moving, moving},
+        migration_progress::{MigrationProgress, moving},
         public_url::read,
     },
     render::Renderer,
@@ -16,22 +16,22 @@ use crate::{
 };
 
 /// What gauges are read from when somebody asks for metrics.
-pub(super) struct Measured {
+pub(super) struct GaugeSources {
     pub store: Store,
     pub instances: Instances,
     pub sessions: PbxSessions,
-    pub fleet: Fleet,
+    pub fleet: SysclientPool,
     pub renderer: Arc<Renderer>,
 }
 
-impl Measured {
+impl GaugeSources {
     #[expect(clippy::cast_precision_loss, reason = "gauges are floats; counts are far below 2^52")]
     /// Sets them.
     pub fn set_gauges(&self) {
         gauge(Metric::Phones, &[], self.store.roster().len() as f64);
         let counts =
             self.instances.iter().map(|instance| moving(&self.store, &read(&self.store, instance), instance.id));
-        let open: usize = counts.map(Moving::open).sum();
+        let open: usize = counts.map(MigrationProgress::open).sum();
         gauge(Metric::PhonesToMove, &[], open as f64);
         for state in RedirectState::ALL {
             let phones = self.store.roster().all();

@@ -20,15 +20,15 @@ const HISTORY_QUEUE: usize = 1024;
 const STORE_PAUSE: Duration = Duration::from_secs(5);
 
 /// The redirect runner's history, written behind it.
-pub struct StoredHistory(mpsc::Sender<redirect::HistoryEntry>);
+pub struct StoredHistory(mpsc::Sender<redirect::ExchangeRecord>);
 
 impl StoredHistory {
     /// Writes to `store` from a task of its own.
     #[must_use]
     pub fn start(store: Store, clock: SharedClock, tasks: &Tasks) -> Self {
-        let (sender, mut entries) = mpsc::channel::<redirect::HistoryEntry>(HISTORY_QUEUE);
+        let (sender, mut entries) = mpsc::channel::<redirect::ExchangeRecord>(HISTORY_QUEUE);
         let stop = tasks.stop_token();
-        let scribe = Scribe { store, clock, tasks: tasks.clone() };
+        let scribe = HistoryWriter { store, clock, tasks: tasks.clone() };
         tasks.spawn_local("redirect-history", async move {
             loop {
                 let entry = tokio::select! {
@@ -50,7 +50,7 @@ impl StoredHistory {
 }
 
 impl redirect::HistorySink for StoredHistory {
-    fn record(&self, entry: redirect::HistoryEntry) {
+    fn record(&self, entry: redirect::ExchangeRecord) {
         increment(Metric::RedirectCalls, &[("command", entry.command), ("outcome", entry.outcome.label())]);
         if self.0.try_send(entry).is_err() {
             increment(Metric::QueueDrops, &[("queue", "redirect-history")]);
@@ -59,13 +59,13 @@ impl redirect::HistorySink for StoredHistory {
     }
 }
 
-struct Scribe {
+struct HistoryWriter {
     store: Store,
     clock: SharedClock,
     tasks: Tasks,
 }
 
-impl Scribe {
+impl HistoryWriter {
     /// Writes the entry, however long that takes; fails only when the gateway stops before the disk takes it.
     async fn write(&self, mut entry: HistoryEntry) -> Result<(), StoreError> {
         let mut is_said = false;
@@ -93,7 +93,7 @@ impl Scribe {
     }
 }
 
-fn stored(entry: redirect::HistoryEntry) -> HistoryEntry {
+fn stored(entry: redirect::ExchangeRecord) -> HistoryEntry {
     HistoryEntry {
         instance: entry.instance,
         phone: entry.phone,
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
     use crate::{
         phone::{instance::InstanceId, record::PhoneId},
-        redirect::{HistorySink, Outcome},
+        redirect::{HistorySink, RedirectResult},
         store::HistoryFilter,
     };
 
@@ -136,7 +136,7 @@ mod tests {
         let store = Store::open(dir.path(), Arc::new(clock.clone()), &tasks).await.unwrap();
         let instance = store.instance("example.com", "gangway").await.unwrap();
         let history = StoredHistory::start(store.clone(), Arc::new(clock.clone()), &tasks);
-        let entry = |command| redirect::HistoryEntry {
+        let entry = |command| redirect::ExchangeRecord {
             instance,
             // Gone meanwhile.
             phone: Some(PhoneId(77)),
@@ -145,7 +145,7 @@ mod tests {
             command,
             at: clock.now(),
             took: Duration::ZERO,
-            outcome: Outcome::NotFound,
+            outcome: RedirectResult::NotFound,
             answer: "answer".into(),
         };
 

@@ -23,7 +23,7 @@ const ROUND: Duration = Duration::from_secs(6 * 3600);
 const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Tells at the start and every week which certificates end within seven weeks.
-pub async fn remind(files: Vec<PathBuf>, tell: impl Fn(String), clock: SharedClock, tasks: Tasks) {
+pub async fn warn_expiring(files: Vec<PathBuf>, tell: impl Fn(String), clock: SharedClock, tasks: Tasks) {
     loop {
         for sentence in files.iter().filter_map(|file| crate::service::of_certificate(file, clock.now())) {
             tell(sentence);
@@ -102,7 +102,7 @@ mod tests {
         let (told, mut heard) = tokio::sync::mpsc::unbounded_channel();
         let tasks = Tasks::new();
         let tell = move |sentence: String| told.send(sentence).unwrap();
-        tasks.spawn_local("reminder", remind(vec![file], tell, Arc::new(clock.clone()), tasks.clone()));
+        tasks.spawn_local("reminder", warn_expiring(vec![file], tell, Arc::new(clock.clone()), tasks.clone()));
         // From sixty days before: nothing twice, then once a week.
         let mut weeks = Vec::new();
         for week in 1..=4 {

@@ -28,13 +28,13 @@ use gangway_base::{
 use tokio::sync::mpsc;
 
 use self::{
-    delivery_events::ToProvisioning,
-    gauges::Measured,
+    delivery_events::DeliveryEvents,
+    gauges::GaugeSources,
     history::StoredHistory,
     readiness::LinksReadiness,
     threads::{Threads, on},
-    tls_trust::Trust,
-    websocket_routes::Sockets,
+    tls_trust::TrustSources,
+    websocket_routes::WebsocketRoutes,
 };
 pub use self::{
     error::{ServingError, StartError},
@@ -43,8 +43,8 @@ pub use self::{
 use crate::{
     api::{
         appwebsocket::{
-            Apis, devices,
-            prelogin_limiter::{self, Places},
+            AppWebsocketContext, devices,
+            prelogin_limiter::{self, PreLoginLimiter},
         },
         pages::AdminPages,
         rest::Rest,
@@ -57,30 +57,30 @@ use crate::{
     catalog::LiveFolders,
     devices::{
         client::DevicesLinks,
-        sysclients::{Fleet, FleetDeps},
+        sysclients::{PoolDependencies, SysclientPool},
     },
     http::{
         self,
-        auth::scan_detector::Scanners,
+        auth::scan_detector::ScanDetector,
         client_address::Proxies,
         interfaces::{Pages, Readiness},
-        phone_files::{file_service::RenderedFiles, record_service::Stored},
-        server::{connections::Patience, listeners},
+        phone_files::{file_service::RenderedFiles, record_service::RecordService},
+        server::{connections::Timeouts, listeners},
         unlisted_proxies::{self, UnlistedProxies},
     },
     net::{
-        descriptors::{Limit, Machine, Shares},
-        egress_policy::Reach,
+        descriptors::{DescriptorShares, Limit, Machine},
+        egress_policy::EgressPolicy,
         handshake_failures::FailedHandshakes,
-        http::{Client, Options, Proxy},
+        http::{HttpClient, Options, Proxy},
     },
     pbx::{admin_api::ConnectedPbxs, sessions::PbxSessions},
     phone::instance::Instances,
     provision::{self, Provisioning},
     redirect::{Limits, Redirects},
     render::Renderer,
-    service::rejected_logins::TurnedAwayLogins,
-    store::{Claim, Store},
+    service::rejected_logins::RejectedLogins,
+    store::{ServeLock, Store},
 };
 
 /// Events of sysclients waiting to be written; a full queue makes the sockets wait.
@@ -90,7 +90,7 @@ const DEVICES_EVENTS: usize = 1024;
 
 /// Where the application listens.
 #[derive(Debug, Clone, Default)]
-pub struct Addresses {
+pub struct BoundAddresses {
     /// `[http]`.
     pub http: Vec<SocketAddr>,
     /// `[https]`.
@@ -103,16 +103,16 @@ pub struct Addresses {
 
 /// A gateway that is bound and wired.
 pub struct Application {
-    addresses: Addresses,
+    addresses: BoundAddresses,
     store: Store,
     folders: Arc<LiveFolders>,
-    tls: Option<listeners::Tls>,
+    tls: Option<listeners::TlsSettings>,
     tasks: Tasks,
     threads: Threads,
     public: listeners::Listening,
     ops: Option<listeners::Listening>,
     clock: SharedClock,
-    _claim: Claim,
+    _claim: ServeLock,
 }
 
 impl Application {
@@ -129,11 +129,11 @@ impl Application {
             tracing::warn!("{remark}: {cure}");
         }
         let machine = Machine::here(config.instances.len());
-        let shares = Shares::of(Limit::of_process().soft, machine);
+        let shares = DescriptorShares::of(Limit::of_process().soft, machine);
         let tasks = Tasks::new();
         let store = Store::open(&config.data.dir, Arc::clone(&clock), &tasks).await?;
         let claim = store.claim()?;
-        descriptor_log::tell(&shares, store.roster().len());
+        descriptor_log::log_shares(&shares, store.roster().len());
         let passive = store.restoration().and_then(|restoration| restoration.passive_sentence());
         if let Some(sentence) = &passive {
             tracing::warn!("{sentence}");
@@ -142,19 +142,19 @@ impl Application {
         let folders = Arc::new(LiveFolders::open(config.vendors.overrides()).map_err(StartError::Vendors)?);
         let registry = folders.registry();
         if config.vendors.overrides().is_some() {
-            let watched = catalog_reload::follow(Arc::clone(&folders), Arc::clone(&clock), tasks.clone());
+            let watched = catalog_reload::watch(Arc::clone(&folders), Arc::clone(&clock), tasks.clone());
             tasks.spawn_local("vendor-folders", watched);
         }
         let instances = instances::open(&config, &store).await?;
-        let trust = Trust::new(&instances)?;
+        let trust = TrustSources::new(&instances)?;
         let (etag_key, cache_bytes) = (store.derive_key("etag"), config.cache.mib << 20);
         let renderer = Arc::new(Renderer::new(Arc::clone(&registry), etag_key, cache_bytes, Arc::clone(&clock)));
         let threads = Threads::start();
         let failures = Arc::new(FailedHandshakes::default());
 
         let (fleet_sink, fleet_events) = mpsc::channel(FLEET_EVENTS);
-        let fleet = Fleet::start(
-            FleetDeps {
+        let fleet = SysclientPool::start(
+            PoolDependencies {
                 clock: Arc::clone(&clock),
                 tasks: tasks.clone(),
                 connects_per_second: config.net.connects_per_second,
@@ -168,7 +168,7 @@ impl Application {
         let redirects = start_redirects(&config, &store, &clock, &tasks, &threads).await?;
         let sessions = PbxSessions::default();
         let provisioning = {
-            let deps = provision::Deps {
+            let deps = provision::ProvisioningDependencies {
                 store: store.clone(),
                 instances: instances.clone(),
                 providers: Arc::new(provision::Manifests(Arc::clone(&registry))),
@@ -184,11 +184,11 @@ impl Application {
         };
 
         let devices = DevicesLinks::default();
-        let scanners = Arc::new(Scanners::new(&store.derive_key("decoys")));
-        let turned_away = Arc::<TurnedAwayLogins>::default();
+        let scanners = Arc::new(ScanDetector::new(&store.derive_key("decoys")));
+        let turned_away = Arc::<RejectedLogins>::default();
         let forwarders = Arc::new(UnlistedProxies::default());
         let proxies = Proxies::configured(&config.net);
-        let parts = admin::Parts {
+        let parts = admin::AdminDependencies {
             store: store.clone(),
             instances: instances.clone(),
             registry: Arc::clone(&registry),
@@ -204,14 +204,14 @@ impl Application {
             shares,
         };
         let desk = admin::open(&config, &threads, parts).await?;
-        let apis = Apis {
+        let apis = AppWebsocketContext {
             sessions: sessions.clone(),
             provisioning: provisioning.clone(),
             registry: Arc::clone(&registry),
             store: store.clone(),
             clock: Arc::clone(&clock),
             tasks: tasks.clone(),
-            places: Places::remembered(
+            places: PreLoginLimiter::remembered(
                 instances
                     .iter()
                     .filter_map(|instance| Some((instance.id, store.fact(instance.id, prelogin_limiter::FACT)?))),
@@ -223,9 +223,10 @@ impl Application {
         if is_active {
             start_devices(&devices, &apis, &trust, &threads).await?;
         }
-        tasks.spawn_local("pbx-changes", pbx_events::follow(sessions.clone(), provisioning.clone(), tasks.clone()));
+        tasks.spawn_local("pbx-changes", pbx_events::watch(sessions.clone(), provisioning.clone(), tasks.clone()));
         start_upkeep(&config, &store, &instances, &clock, &tasks, is_active);
-        let clicks = scan_watch::follow_clicks(store.clone(), Arc::clone(&scanners), Arc::clone(&clock), tasks.clone());
+        let clicks =
+            scan_watch::watch_unfreeze(store.clone(), Arc::clone(&scanners), Arc::clone(&clock), tasks.clone());
         tasks.spawn_local("clicks", clicks);
         let record = unlisted_proxies::record(
             store.clone(),
@@ -238,24 +239,24 @@ impl Application {
 
         let tls = certificates::open(&config, &registry, &failures)?;
         if let Some(tls) = tls.clone() {
-            tasks.spawn_local("certificates", certificates::follow(tls, Arc::clone(&clock), tasks.clone()));
+            tasks.spawn_local("certificates", certificates::watch(tls, Arc::clone(&clock), tasks.clone()));
         }
         let (instances_of_phones, pnp_clock, watch) = (instances.clone(), Arc::clone(&clock), Arc::clone(&scanners));
         let rest = Rest::new(desk, store.clone(), Arc::clone(&clock), proxies.clone());
         let pages: Arc<dyn Pages> =
             Arc::new(AdminPages { sessions: sessions.clone(), store: store.clone(), proxies: proxies.clone() });
         let urls = provision::public_urls(store.clone(), instances.clone());
-        let deps = http::Deps::new(http::Parts {
+        let deps = http::AppState::new(http::HttpDependencies {
             instances: instances.clone(),
-            records: Arc::new(Stored(store.clone())),
+            records: Arc::new(RecordService(store.clone())),
             files: Arc::new(RenderedFiles {
                 registry: Arc::clone(&registry),
                 renderer: Arc::clone(&renderer),
                 store: store.clone(),
                 urls: Arc::clone(&urls),
             }),
-            deliveries: Arc::new(ToProvisioning(provisioning)),
-            upgrade: Arc::new(Sockets { apis, proxies: proxies.clone() }),
+            deliveries: Arc::new(DeliveryEvents(provisioning)),
+            upgrade: Arc::new(WebsocketRoutes { apis, proxies: proxies.clone() }),
             scripts: Arc::new(rest),
             pages: Arc::new(vec![pages]),
             clock: Arc::clone(&clock),
@@ -279,18 +280,18 @@ impl Application {
         })
         .map_err(StartError::Io)?;
         let public = listeners::listen(
-            &listeners::Addresses {
+            &listeners::ListenAddresses {
                 http: config.http.listen.clone(),
                 https: config.https.listen.clone(),
                 tls: tls.clone(),
-                patience: Patience::default(),
+                patience: Timeouts::default(),
                 workers: machine.workers,
                 connections_per_worker: shares.clients_per_worker(),
                 shutdown: SHUTDOWN_PATIENCE.saturating_sub(Duration::from_secs(2)),
             },
             &deps,
         )?;
-        let measured = Measured {
+        let measured = GaugeSources {
             store: store.clone(),
             instances: instances.clone(),
             sessions: sessions.clone(),
@@ -318,7 +319,7 @@ impl Application {
             false => Vec::new(),
         };
         let ops = listeners::listen_ops(&config.ops.listen, shares.operators, &readiness, &text)?;
-        let addresses = Addresses {
+        let addresses = BoundAddresses {
             http: public.http.clone(),
             https: public.https.clone(),
             ops: ops.as_ref().map(|ops| ops.http.clone()).unwrap_or_default(),
@@ -329,7 +330,7 @@ impl Application {
 
     /// The bound addresses.
     #[must_use]
-    pub fn addresses(&self) -> Addresses {
+    pub fn addresses(&self) -> BoundAddresses {
         self.addresses.clone()
     }
 
@@ -349,7 +350,7 @@ impl Application {
     pub fn reloader(&self) -> impl Fn() + 'static {
         let (folders, tls, clock) = (Arc::clone(&self.folders), self.tls.clone(), Arc::clone(&self.clock));
         move || {
-            catalog_reload::tell(&folders.reload());
+            catalog_reload::log_result(&folders.reload());
             if let Some(tls) = &tls {
                 certificates::reload(tls, clock.now());
             }
@@ -449,9 +450,9 @@ async fn start_redirects(
     };
     let tls = crate::net::tls::client_config_for(&config.net.trust)?;
     let (store, clock, tasks) = (store.clone(), Arc::clone(clock), tasks.clone());
-    let reach = Reach::public_and(config.net.allow.clone());
+    let reach = EgressPolicy::public_and(config.net.allow.clone());
     on(&threads.links.handle(), move || {
-        let client = Client::new(Options { proxy, reach, ..Options::new(tls) });
+        let client = HttpClient::new(Options { proxy, reach, ..Options::new(tls) });
         let history = Arc::new(StoredHistory::start(store, Arc::clone(&clock), &tasks));
         Redirects::start(client, history, clock, &tasks, Limits::default())
     })
@@ -470,21 +471,27 @@ fn start_upkeep(
     let clock = || Arc::clone(clock);
     let warn = |sentence: String| tracing::warn!("{sentence}");
     tasks.spawn_local("upkeep", maintenance::prune(store.clone(), instances.clone(), clock(), tasks.clone()));
-    tasks.spawn_local("reminder", maintenance::remind(certificates::files(config), warn, clock(), tasks.clone()));
+    tasks
+        .spawn_local("reminder", maintenance::warn_expiring(certificates::files(config), warn, clock(), tasks.clone()));
     tasks.spawn_local("daily copy", maintenance::copy(store.clone(), config.data.copies, clock(), tasks.clone()));
     if is_active {
-        tasks.spawn_local("resync", crate::sip::check_sync::follow(store.clone(), clock(), tasks.clone()));
+        tasks.spawn_local("resync", crate::sip::check_sync::watch(store.clone(), clock(), tasks.clone()));
         tasks.spawn_local("acknowledge", provision::acknowledgement::run(store.clone(), tasks.clone()));
     }
 }
 
-async fn start_devices(links: &DevicesLinks, apis: &Apis, trust: &Trust, threads: &Threads) -> Result<(), StartError> {
+async fn start_devices(
+    links: &DevicesLinks,
+    apis: &AppWebsocketContext,
+    trust: &TrustSources,
+    threads: &Threads,
+) -> Result<(), StartError> {
     let (sink, events) = mpsc::channel(DEVICES_EVENTS);
     let (starting, sessions, trust) = (links.clone(), apis.sessions.clone(), trust.of_instances());
     let (clock, tasks, apis) = (Arc::clone(&apis.clock), apis.tasks.clone(), apis.clone());
     on(&threads.links.handle(), move || {
         starting.start(sessions, sink, trust, clock, &tasks);
-        tasks.spawn_local("devices-events", devices::follow(events, apis));
+        tasks.spawn_local("devices-events", devices::watch(events, apis));
     })
     .await
 }

@@ -5,7 +5,7 @@ use gangway_base::tasks::Tasks;
 use crate::{pbx::sessions::PbxSessions, provision::Provisioning};
 
 /// Tells provisioning of every PBX that came, went or announced services.
-pub(super) async fn follow(sessions: PbxSessions, provisioning: Provisioning, tasks: Tasks) {
+pub(super) async fn watch(sessions: PbxSessions, provisioning: Provisioning, tasks: Tasks) {
     let mut changes = sessions.changes();
     loop {
         let change = tokio::select! {

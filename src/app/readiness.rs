@@ -14,7 +14,7 @@ use crate::{
         unlisted_proxies::UnlistedProxies,
     },
     net::{
-        descriptors::{CURE, Shares},
+        descriptors::{CURE, DescriptorShares},
         handshake_failures::{FailedHandshake, FailedHandshakes},
     },
     pbx::sessions::PbxSessions,
@@ -41,7 +41,7 @@ pub struct LinksReadiness {
     /// TLS handshakes that failed.
     pub failures: Arc<FailedHandshakes>,
     /// How the file descriptors are shared out.
-    pub shares: Shares,
+    pub shares: DescriptorShares,
     /// The certificates of our listeners, where there are TLS listeners.
     pub certificates: Option<Arc<Certificates>>,
     /// Proxies that are not listed.
@@ -76,17 +76,17 @@ impl Readiness for LinksReadiness {
         let what = "vendor folders: the last good state serves on";
         let folders = findings.iter().map(|finding| NotReady { what: what.to_owned(), why: finding.to_string() });
         let moves = self.instances.iter().filter_map(|instance| {
-            let why = moving(&self.store, &read(&self.store, instance), instance.id).sentence()?;
+            let why = moving(&self.store, &read(&self.store, instance), instance.id).message()?;
             Some(NotReady { what: format!("{}: phones are being moved to a new URL", instance.label()), why })
         });
         let lack = self.shares.lack(self.store.roster().len());
         let descriptors = lack
-            .map(|lack| NotReady { what: "file descriptors".to_owned(), why: format!("{}: {CURE}", lack.sentence()) });
+            .map(|lack| NotReady { what: "file descriptors".to_owned(), why: format!("{}: {CURE}", lack.message()) });
         let now = self.clock.now();
         let proxies = self.instances.iter().flat_map(|instance| {
             let label = instance.label();
             let found = self.forwarders.of(instance.id, now).into_iter();
-            found.map(move |one| NotReady { what: format!("{label}: proxy {}", one.peer), why: one.sentence() })
+            found.map(move |one| NotReady { what: format!("{label}: proxy {}", one.peer), why: one.message() })
         });
         let certificates = self.certificates.iter().flat_map(|certificates| certificates.remarks(now));
         let certificates = certificates.map(|why| NotReady { what: "TLS certificate".to_owned(), why });
@@ -109,7 +109,7 @@ impl Readiness for LinksReadiness {
             missing.push(NotReady { what: "passive".to_owned(), why });
             return missing;
         }
-        if let Some(why) = self.store.condition().sentence() {
+        if let Some(why) = self.store.condition().message() {
             missing.push(NotReady { what: "database".to_owned(), why });
         }
         let links = self.devices.states();

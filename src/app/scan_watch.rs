@@ -13,25 +13,25 @@ use super::StartError;
 use crate::{
     base::config::Config,
     http::auth::{
-        scan_detector::{Attempt, Scanners},
-        source_prefix::Origin,
+        scan_detector::{ScanAttempt, ScanDetector},
+        source_prefix::CountedSource,
     },
     phone::{
         instance::{InstanceId, Instances},
         record::{FirstContact, Phone},
     },
     provision,
-    sip::{Desk, Watch},
+    sip::{PnpLookup, ScanWatch},
     store::Store,
 };
 
-impl Watch for Scanners {
+impl ScanWatch for ScanDetector {
     fn saw(&self, instance: InstanceId, source: IpAddr, mac: Mac, reads_like_phone: bool, now: Timestamp) {
-        self.saw(instance, Origin::source(source), Attempt { mac, reads_like_phone }, now);
+        self.saw(instance, CountedSource::source(source), ScanAttempt { mac, reads_like_phone }, now);
     }
 
     fn is_frozen(&self, instance: InstanceId, source: IpAddr, opened: Option<Timestamp>, now: Timestamp) -> bool {
-        self.is_frozen(instance, Origin::source(source), opened, now)
+        self.is_frozen(instance, CountedSource::source(source), opened, now)
     }
 }
 
@@ -40,13 +40,13 @@ pub(super) async fn start_pnp(
     config: &Config,
     store: &Store,
     instances: &Instances,
-    watch: Arc<Scanners>,
+    watch: Arc<ScanDetector>,
     clock: &SharedClock,
     tasks: &Tasks,
 ) -> Result<Vec<SocketAddr>, StartError> {
     let arrivals = crate::sip::listen(&config.pnp).await?;
     let addresses = arrivals.addresses();
-    let desk = Desk {
+    let desk = PnpLookup {
         store: store.clone(),
         instances: instances.clone(),
         url_of: provision::token_urls(store.clone(), provision::public_urls(store.clone(), instances.clone())),
@@ -58,7 +58,7 @@ pub(super) async fn start_pnp(
 
 /// Thaws the network for which an administrator opened a window, wherever he did it (page, REST, command, table). Runs
 /// until the gateway stops.
-pub(super) async fn follow_clicks(store: Store, scanners: Arc<Scanners>, clock: SharedClock, tasks: Tasks) {
+pub(super) async fn watch_unfreeze(store: Store, scanners: Arc<ScanDetector>, clock: SharedClock, tasks: Tasks) {
     let mut changes = store.changes();
     loop {
         let changed = tokio::select! {
@@ -79,7 +79,7 @@ pub(super) async fn follow_clicks(store: Store, scanners: Arc<Scanners>, clock: 
     }
 }
 
-fn thaw(scanners: &Scanners, phone: &Phone, now: Timestamp) {
+fn thaw(scanners: &ScanDetector, phone: &Phone, now: Timestamp) {
     if let (FirstContact::Allowed(Some(network)), Some(opened)) = (phone.window.first_contact, phone.window.opened)
         && phone.window.is_open(now)
     {

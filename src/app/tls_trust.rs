@@ -11,12 +11,12 @@ use crate::{
 
 /// TLS for outgoing connections, per instance.
 #[derive(Clone)]
-pub struct Trust {
+pub struct TrustSources {
     instances: Arc<HashMap<InstanceId, Arc<ClientConfig>>>,
     usual: Arc<ClientConfig>,
 }
 
-impl Trust {
+impl TrustSources {
     /// Reads the CA files and pins of all instances.
     pub fn new(instances: &Instances) -> Result<Self, TlsError> {
         let usual = Arc::new(client_config(None, None)?);

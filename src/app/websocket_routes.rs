@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, web::Payload};
 use futures_util::StreamExt;
 
 use crate::{
-    api::appwebsocket::{Apis, server},
+    api::appwebsocket::{AppWebsocketContext, server},
     http::{
         client_address::Proxies,
         interfaces::{LocalReply, Upgrade},
@@ -16,21 +16,21 @@ use crate::{
 };
 
 /// AppWebsockets.
-pub struct Sockets {
+pub struct WebsocketRoutes {
     /// What is said over them.
-    pub apis: Apis,
+    pub apis: AppWebsocketContext,
     /// Whose forwarding headers are believed.
     pub proxies: Proxies,
 }
 
-impl Sockets {
+impl WebsocketRoutes {
     fn source(&self, request: &HttpRequest) -> Option<IpAddr> {
         let peer = request.peer_addr()?;
         Some(self.proxies.client(peer.ip(), is_over_tls(request), request.headers()).address)
     }
 }
 
-impl Upgrade for Sockets {
+impl Upgrade for WebsocketRoutes {
     fn upgrade(&self, request: HttpRequest, mut payload: Payload, instance: Arc<Instance>) -> LocalReply<HttpResponse> {
         let source = self.source(&request);
         let apis = self.apis.clone();
@@ -43,7 +43,7 @@ impl Upgrade for Sockets {
                 // a client that has gone gives up its turn.
                 _early = payload.next() => return server::too_early(),
             };
-            let Some(place) = place else { return server::no_place() };
+            let Some(place) = place else { return server::reject_full() };
             let answer = server::upgrade(&request, payload, (source, place), &instance, &apis).await;
             answer.unwrap_or_else(|error| error.error_response())
         })

@@ -5,30 +5,30 @@
 //! (SIGKILL), and a test in the same thread can stop the flow there and drop it. A release build has neither: an
 //! environment variable must not end a gateway in service. `tests/release.rs` shows it.
 
-/// Declares the points once, each below the story in which a test dies there: none is without one.
+/// Declares the points once, each below the scenario in which a test dies there: none is without one.
 macro_rules! points {
-    ($($(#[$story_doc:meta])* $story:ident { $($(#[$doc:meta])* $point:ident,)+ })+) => {
+    ($($(#[$scenario_doc:meta])* $scenario:ident { $($(#[$doc:meta])* $point:ident,)+ })+) => {
         /// What a test tells from its beginning to its end, once for every moment in which the gateway may die.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum Story { $($(#[$story_doc])* $story,)+ }
+        pub enum Scenario { $($(#[$scenario_doc])* $scenario,)+ }
 
-        impl Story {
-            /// Every story.
-            pub const ALL: &[Self] = &[$(Self::$story,)+];
+        impl Scenario {
+            /// Every scenario.
+            pub const ALL: &[Self] = &[$(Self::$scenario,)+];
         }
 
         /// One moment.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum CrashPoint { $($($(#[$doc])* $point,)+)+ }
+        pub enum Failpoint { $($($(#[$doc])* $point,)+)+ }
 
-        impl CrashPoint {
-            /// Every point, story by story, in the order in which they are passed.
+        impl Failpoint {
+            /// Every point, scenario by scenario, in the order in which they are passed.
             pub const ALL: &[Self] = &[$($(Self::$point,)+)+];
 
-            /// The story that passes it.
+            /// The scenario that passes it.
             #[must_use]
-            pub fn story(self) -> Story {
-                match self { $($(Self::$point)|+ => Story::$story,)+ }
+            pub fn scenario(self) -> Scenario {
+                match self { $($(Self::$point)|+ => Scenario::$scenario,)+ }
             }
         }
     };
@@ -247,26 +247,26 @@ points! {
     }
 }
 
-impl CrashPoint {
+impl Failpoint {
     /// Its name in the environment: as in the source.
     #[must_use]
     pub fn name(self) -> String {
         format!("{self:?}")
     }
 
-    /// The points of one story.
-    pub fn of(story: Story) -> impl Iterator<Item = Self> {
-        Self::ALL.iter().copied().filter(move |point| point.story() == story)
+    /// The points of one scenario.
+    pub fn of(scenario: Scenario) -> impl Iterator<Item = Self> {
+        Self::ALL.iter().copied().filter(move |point| point.scenario() == scenario)
     }
 }
 
 #[cfg(not(debug_assertions))]
 mod armed {
-    use super::CrashPoint;
+    use super::Failpoint;
 
     /// Nothing.
     #[inline]
-    pub async fn pass(_: CrashPoint) {}
+    pub async fn failpoint(_: Failpoint) {}
 }
 
 #[cfg(debug_assertions)]
@@ -275,13 +275,13 @@ mod armed {
 
     use tokio::sync::Notify;
 
-    use super::CrashPoint;
+    use super::Failpoint;
 
     /// The variable that names the point at which the process dies.
     pub const VARIABLE: &str = "GANGWAY_CRASH_AT";
 
     struct Trap {
-        point: CrashPoint,
+        point: Failpoint,
         /// Times it is still passed.
         spared: u32,
         caught: Rc<Notify>,
@@ -292,7 +292,7 @@ mod armed {
     }
 
     /// Passes a point, dies there or stays there for ever.
-    pub async fn pass(point: CrashPoint) {
+    pub async fn failpoint(point: Failpoint) {
         if from_environment() == Some(point) {
             // Nothing after this line runs.
             let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
@@ -314,18 +314,18 @@ mod armed {
         }
     }
 
-    fn from_environment() -> Option<CrashPoint> {
-        static WHERE: OnceLock<Option<CrashPoint>> = OnceLock::new();
+    fn from_environment() -> Option<Failpoint> {
+        static WHERE: OnceLock<Option<Failpoint>> = OnceLock::new();
         *WHERE.get_or_init(|| {
             let name = std::env::var(VARIABLE).ok()?;
-            CrashPoint::ALL.iter().copied().find(|point| point.name() == name)
+            Failpoint::ALL.iter().copied().find(|point| point.name() == name)
         })
     }
 
     /// Holds whoever comes to this point on this thread after it was passed so many times, until it is dropped; the
     /// returned signal tells that somebody came. Setting another one, or none, takes the former away.
     #[must_use]
-    pub fn set_trap(trap: Option<(CrashPoint, u32)>) -> Rc<Notify> {
+    pub fn set_trap(trap: Option<(Failpoint, u32)>) -> Rc<Notify> {
         let caught = Rc::new(Notify::new());
         let trap = trap.map(|(point, spared)| Trap { point, spared, caught: Rc::clone(&caught) });
         TRAP.with_borrow_mut(|place| *place = trap);

@@ -9,23 +9,23 @@ use crate::base::telemetry::escape_control;
 
 /// A sentence with places in braces, e.g. `Configuration delivered to {source}.`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Saying {
+pub struct MessageTemplate {
     /// The lasting key, the same in all languages.
     pub key: &'static str,
     /// In English.
     pub english: &'static str,
 }
 
-impl Saying {
+impl MessageTemplate {
     /// With nothing in its places yet.
     #[must_use]
-    pub fn said(self) -> Said {
-        Said { key: Some(Cow::Borrowed(self.key)), english: Cow::Borrowed(self.english), params: Map::new() }
+    pub fn said(self) -> Message {
+        Message { key: Some(Cow::Borrowed(self.key)), english: Cow::Borrowed(self.english), params: Map::new() }
     }
 
     /// With something in its first place to fill.
     #[must_use]
-    pub fn with(self, name: &'static str, value: impl Into<Value>) -> Said {
+    pub fn with(self, name: &'static str, value: impl Into<Value>) -> Message {
         self.said().with(name, value)
     }
 }
@@ -33,24 +33,24 @@ impl Saying {
 /// Declares sentences once: their name in code, their key below a beginning they share, and their English text.
 macro_rules! sayings {
     ($beginning:literal: $($name:ident = $key:literal, $english:expr;)+) => {
-        $(pub(crate) const $name: $crate::base::i18n::Saying =
-            $crate::base::i18n::Saying { key: concat!($beginning, $key), english: $english };)+
+        $(pub(crate) const $name: $crate::base::i18n::MessageTemplate =
+            $crate::base::i18n::MessageTemplate { key: concat!($beginning, $key), english: $english };)+
         /// All of them, for pages that check their translations.
-        pub const SAYINGS: &[$crate::base::i18n::Saying] = &[$($name,)+];
+        pub const SAYINGS: &[$crate::base::i18n::MessageTemplate] = &[$($name,)+];
     };
 }
 pub(crate) use sayings;
 
 /// A sentence, ready to be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Said {
+pub struct Message {
     /// Without one the sentence exists in English only, and nothing in it is a place.
     key: Option<Cow<'static, str>>,
     english: Cow<'static, str>,
     params: Map<String, Value>,
 }
 
-impl Said {
+impl Message {
     /// One that exists in English only: what a service or a peer said.
     #[must_use]
     pub fn plain(sentence: impl Into<Cow<'static, str>>) -> Self {
@@ -128,8 +128,8 @@ pub fn filled<'a>(template: &str, param: impl Fn(&str) -> Option<&'a Value>) -> 
 mod tests {
     use super::*;
 
-    const INNER: Saying = Saying { key: "a.inner", english: "{what} is away" };
-    const OUTER: Saying = Saying { key: "a.outer", english: "{user}: {why}, {line}{gone}." };
+    const INNER: MessageTemplate = MessageTemplate { key: "a.inner", english: "{what} is away" };
+    const OUTER: MessageTemplate = MessageTemplate { key: "a.outer", english: "{user}: {why}, {line}{gone}." };
 
     #[test]
     fn places_are_filled_once_and_sentences_stand_in_sentences() {
@@ -146,12 +146,12 @@ mod tests {
         let said = INNER.with("what", "a\nb\u{1b}[2J\u{202e}");
         assert_eq!(said.text(), "a\\nb\\u{1b}[2J\\u{202e} is away");
         assert!(OUTER.with("why", said.nested()).kept().unwrap().contains(r"a\\nb\\u{1b}"));
-        assert_eq!(Said::plain("a\r\u{9b}").text(), "a\\r\\u{9b}");
+        assert_eq!(Message::plain("a\r\u{9b}").text(), "a\\r\\u{9b}");
     }
 
     #[test]
     fn what_somebody_else_said_stays_as_it_is() {
-        let said = Said::plain("Sorry, {no}.");
+        let said = Message::plain("Sorry, {no}.");
         assert_eq!((said.text().as_str(), said.kept()), ("Sorry, {no}.", None));
         assert_eq!(said.nested(), Value::String("Sorry, {no}.".to_owned()));
     }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 /// One finding, with its cure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub struct Diagnostic {
     /// Path below the vendors or templates folder.
     pub file: String,
     /// Line where known.
@@ -17,13 +17,13 @@ pub struct Finding {
     pub cure: String,
 }
 
-impl Finding {
+impl Diagnostic {
     pub(crate) fn new(file: &str, line: Option<usize>, reason: impl Into<String>, cure: &str) -> Self {
         Self { file: file.to_owned(), line, reason: reason.into(), cure: cure.to_owned() }
     }
 }
 
-impl fmt::Display for Finding {
+impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.file)?;
         if let Some(line) = self.line {

@@ -8,7 +8,7 @@ pub const PLACE: &str = "{url}";
 /// `[arrival]` of a manifest.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Arrival {
+pub struct DiscoveryMethods {
     /// DHCP options its phones read, the usual one first.
     #[serde(default)]
     pub dhcp: Vec<DhcpOption>,
@@ -36,7 +36,7 @@ pub struct DhcpOption {
     pub note: String,
 }
 
-impl Arrival {
+impl DiscoveryMethods {
     /// What is wrong with the texts: where, and why.
     #[must_use]
     pub fn faults(&self) -> Vec<(String, String)> {
@@ -98,9 +98,9 @@ impl Arrival {
 mod tests {
     use super::*;
 
-    fn arrival(text: &str) -> Arrival {
+    fn arrival(text: &str) -> DiscoveryMethods {
         let option = DhcpOption { option: 66, text: text.to_owned(), vendor_class: String::new(), note: String::new() };
-        Arrival { dhcp: vec![option], pnp: false, manual: String::new() }
+        DiscoveryMethods { dhcp: vec![option], pnp: false, manual: String::new() }
     }
 
     #[test]

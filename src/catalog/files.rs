@@ -10,7 +10,7 @@ use std::{
 
 use rust_embed::RustEmbed;
 
-use super::diagnostic::Finding;
+use super::diagnostic::Diagnostic;
 
 #[derive(RustEmbed)]
 #[folder = "vendors/"]
@@ -21,7 +21,7 @@ struct BuiltInVendors;
 struct BuiltInTemplates;
 
 /// All files by path: `vendors/yealink/vendor.toml`, `templates/yealink/desk/v81/open.cfg`.
-pub(super) type Files = BTreeMap<String, String>;
+pub(super) type FolderFiles = BTreeMap<String, String>;
 
 /// Largest file that is read from a directory.
 const MOST: u64 = 1 << 20;
@@ -29,8 +29,8 @@ const MOST: u64 = 1 << 20;
 const DEEPEST: usize = 6;
 
 /// Built-in files, replaced and joined by those of `overrides` (a directory with `vendors/` and `templates/`).
-pub(super) fn read(overrides: Option<&Path>, findings: &mut Vec<Finding>) -> Files {
-    let mut files = Files::new();
+pub(super) fn read(overrides: Option<&Path>, findings: &mut Vec<Diagnostic>) -> FolderFiles {
+    let mut files = FolderFiles::new();
     let vendors =
         BuiltInVendors::iter().filter_map(|name| Some((format!("vendors/{name}"), BuiltInVendors::get(&name)?.data)));
     let templates = BuiltInTemplates::iter()
@@ -42,9 +42,9 @@ pub(super) fn read(overrides: Option<&Path>, findings: &mut Vec<Finding>) -> Fil
     if let Some(root) = overrides {
         if !root.is_dir() {
             let cure = "create it, or correct 'dir' in [vendors] of the configuration";
-            findings.push(Finding::new(&root.display().to_string(), None, "the directory does not exist", cure));
+            findings.push(Diagnostic::new(&root.display().to_string(), None, "the directory does not exist", cure));
         }
-        let mut own = Files::new();
+        let mut own = FolderFiles::new();
         for top in ["vendors", "templates"] {
             let dir = root.join(top);
             if dir.is_dir() {
@@ -59,7 +59,7 @@ pub(super) fn read(overrides: Option<&Path>, findings: &mut Vec<Finding>) -> Fil
 }
 
 /// Folders nobody reads: most likely a name was mistyped.
-fn strangers(own: &[String], files: &Files, findings: &mut Vec<Finding>) {
+fn strangers(own: &[String], files: &FolderFiles, findings: &mut Vec<Diagnostic>) {
     let folder = |path: &str, top: &str| {
         let (name, _) = path.strip_prefix(top)?.split_once('/')?;
         Some(name.to_owned())
@@ -70,7 +70,7 @@ fn strangers(own: &[String], files: &Files, findings: &mut Vec<Finding>) {
         ["vendors/", "templates/"].into_iter().flat_map(|top| named(top).into_iter().map(move |n| (top, n)))
     {
         if !files.contains_key(&format!("vendors/{name}/vendor.toml")) {
-            findings.push(Finding::new(&format!("{top}{name}"), None, "it belongs to no vendor", cure));
+            findings.push(Diagnostic::new(&format!("{top}{name}"), None, "it belongs to no vendor", cure));
         }
     }
 }
@@ -97,14 +97,14 @@ pub(super) fn fingerprint(root: &Path) -> u64 {
     hasher.finish()
 }
 
-fn enter(files: &mut Files, path: String, data: Vec<u8>, findings: &mut Vec<Finding>) {
+fn enter(files: &mut FolderFiles, path: String, data: Vec<u8>, findings: &mut Vec<Diagnostic>) {
     match String::from_utf8(data) {
         Ok(text) => {
             files.insert(path, text);
         }
         // Certificates of a vendor's CA may be binary; only what is parsed here must be text.
         Err(_binary) if !path.ends_with(".toml") && !path.starts_with("templates/") => {}
-        Err(_binary) => findings.push(Finding::new(&path, None, "it is not UTF-8", "save it as UTF-8")),
+        Err(_binary) => findings.push(Diagnostic::new(&path, None, "it is not UTF-8", "save it as UTF-8")),
     }
 }
 
@@ -115,11 +115,11 @@ fn content(path: &Path) -> io::Result<Vec<u8>> {
     Ok(data)
 }
 
-fn walk(dir: &Path, name: &str, depth: usize, files: &mut Files, findings: &mut Vec<Finding>) {
+fn walk(dir: &Path, name: &str, depth: usize, files: &mut FolderFiles, findings: &mut Vec<Diagnostic>) {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) => {
-            findings.push(Finding::new(name, None, format!("it cannot be read: {error}"), "check its permissions"));
+            findings.push(Diagnostic::new(name, None, format!("it cannot be read: {error}"), "check its permissions"));
             return;
         }
     };
@@ -138,17 +138,22 @@ fn walk(dir: &Path, name: &str, depth: usize, files: &mut Files, findings: &mut 
         }
         // A pipe or a device has no size, and maybe no end.
         if fs::metadata(&path).is_ok_and(|meta| !meta.is_file()) {
-            findings.push(Finding::new(&inner, None, "it is no regular file", "replace it by a file, or remove it"));
+            findings.push(Diagnostic::new(&inner, None, "it is no regular file", "replace it by a file, or remove it"));
             continue;
         }
         match content(&path) {
             Ok(data) if data.len() as u64 > MOST => {
                 let reason = format!("it is larger than {} kB", MOST >> 10);
-                findings.push(Finding::new(&inner, None, reason, "remove it: no manifest or template needs that much"));
+                findings.push(Diagnostic::new(
+                    &inner,
+                    None,
+                    reason,
+                    "remove it: no manifest or template needs that much",
+                ));
             }
             Ok(data) => enter(files, inner, data, findings),
             Err(error) => {
-                findings.push(Finding::new(
+                findings.push(Diagnostic::new(
                     &inner,
                     None,
                     format!("it cannot be read: {error}"),

@@ -37,11 +37,11 @@ pub struct Fault {
 }
 
 /// Tells whether a key may stand in a file.
-pub type Allowed<'a> = Option<&'a dyn Fn(&str) -> bool>;
+pub type KeyFilter<'a> = Option<&'a dyn Fn(&str) -> bool>;
 
 /// The name of a setting and where its value stands in a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place<'a> {
+pub struct ValuePlace<'a> {
     /// The parameter's or element's name.
     pub key: &'a str,
     /// Byte ranges of the values in the line, in order; empty ones are left out.
@@ -100,7 +100,7 @@ impl Format {
     ///
     /// # Errors
     /// Line and reason.
-    pub fn finish(self, text: &str, shape: &Shape, allowed: Allowed<'_>) -> Result<String, Fault> {
+    pub fn finish(self, text: &str, shape: &Shape, allowed: KeyFilter<'_>) -> Result<String, Fault> {
         match self {
             Self::YealinkCfg => yealink_cfg::finish(text, allowed),
             Self::Xml => xml::finish(text, allowed),
@@ -110,7 +110,7 @@ impl Format {
 
     /// Key and values of a line of a finished file; none where it holds no setting.
     #[must_use]
-    pub fn place<'a>(self, line: &'a str, shape: &Shape) -> Option<Place<'a>> {
+    pub fn place<'a>(self, line: &'a str, shape: &Shape) -> Option<ValuePlace<'a>> {
         match self {
             Self::YealinkCfg => yealink_cfg::place(line),
             Self::Xml => xml::place(line),
@@ -131,10 +131,10 @@ impl Format {
 }
 
 /// The one value of a line after its separator.
-fn rest_of<'a>(line: &'a str, separator: &str) -> Option<Place<'a>> {
+fn rest_of<'a>(line: &'a str, separator: &str) -> Option<ValuePlace<'a>> {
     let (key, rest) = line.split_once(separator)?;
     let value = rest.trim();
     let start = line.len() - rest.trim_start().len();
     let values = std::iter::once(start..start + value.len()).filter(|range| !range.is_empty()).collect();
-    Some(Place { key: key.trim(), values })
+    Some(ValuePlace { key: key.trim(), values })
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Registry, diagnostic::Finding, files::Files};
+use super::{Registry, diagnostic::Diagnostic, files::FolderFiles};
 use crate::{
     phone::record::Phone,
     settings::{
@@ -21,7 +21,7 @@ struct Table {
 }
 
 /// The vendor's word of each type; empty if its phones have no line keys.
-pub(super) fn load(vendor: &str, files: &Files, findings: &mut Vec<Finding>) -> BTreeMap<KeyType, String> {
+pub(super) fn load(vendor: &str, files: &FolderFiles, findings: &mut Vec<Diagnostic>) -> BTreeMap<KeyType, String> {
     let path = format!("vendors/{vendor}/line-keys.toml");
     let mut codes = BTreeMap::new();
     let Some(text) = files.get(&path) else { return codes };
@@ -31,7 +31,7 @@ pub(super) fn load(vendor: &str, files: &Files, findings: &mut Vec<Finding>) -> 
         Ok(table) => table,
         Err(error) => {
             let line = error.span().map(|span| line_at(span.start));
-            findings.push(Finding::new(&path, line, error.message(), "write type = \"word\" below [types]"));
+            findings.push(Diagnostic::new(&path, line, error.message(), "write type = \"word\" below [types]"));
             return codes;
         }
     };
@@ -39,11 +39,11 @@ pub(super) fn load(vendor: &str, files: &Files, findings: &mut Vec<Finding>) -> 
         let line = text.find(&format!("\n{word} ")).map(|offset| line_at(offset + 1));
         let Some(kind) = KeyType::of_word(&word) else {
             let cure = format!("use one of {known}");
-            findings.push(Finding::new(&path, line, format!("'{word}' is no type of line key"), &cure));
+            findings.push(Diagnostic::new(&path, line, format!("'{word}' is no type of line key"), &cure));
             continue;
         };
         if code.trim().is_empty() || code.chars().any(char::is_control) {
-            findings.push(Finding::new(&path, line, format!("{word} has no word"), "write it, or drop the line"));
+            findings.push(Diagnostic::new(&path, line, format!("{word} has no word"), "write it, or drop the line"));
             continue;
         }
         codes.insert(kind, code);
@@ -103,7 +103,7 @@ mod tests {
     fn words_are_read_and_faults_named() {
         let load = |text: &str| {
             let mut findings = Vec::new();
-            let files = Files::from([("vendors/acme/line-keys.toml".to_owned(), text.to_owned())]);
+            let files = FolderFiles::from([("vendors/acme/line-keys.toml".to_owned(), text.to_owned())]);
             let codes = load("acme", &files, &mut findings);
             (codes, findings.iter().map(ToString::to_string).collect::<String>())
         };

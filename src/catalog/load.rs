@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use super::{
-    diagnostic::Finding,
+    diagnostic::Diagnostic,
     files,
     registry::{Registry, SharedRegistry},
     validate::{self, Loaded},
@@ -15,7 +15,7 @@ impl Registry {
     ///
     /// # Errors
     /// All findings at once; nothing is loaded then.
-    pub fn load(overrides: Option<&Path>) -> Result<Self, Vec<Finding>> {
+    pub fn load(overrides: Option<&Path>) -> Result<Self, Vec<Diagnostic>> {
         let mut findings = Vec::new();
         let files = files::read(overrides, &mut findings);
         let Loaded { vendors, recogniser, templates } = validate::load(&files, &mut findings);
@@ -30,7 +30,7 @@ impl Registry {
     ///
     /// # Errors
     /// As there.
-    pub fn load_shared(overrides: Option<&Path>) -> Result<SharedRegistry, Vec<Finding>> {
+    pub fn load_shared(overrides: Option<&Path>) -> Result<SharedRegistry, Vec<Diagnostic>> {
         Ok(Arc::new(arc_swap::ArcSwap::from_pointee(Self::load(overrides)?)))
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    discovery::Arrival,
+    discovery::DiscoveryMethods,
     family::{Family, Generation, ONLY, UnknownModel},
     file_pattern::FilePattern,
     format::{Format, Shape},
@@ -36,12 +36,12 @@ pub struct Manifest {
     pub redirect: Redirect,
     /// How its phones come without a redirect service.
     #[serde(default)]
-    pub arrival: Arrival,
+    pub arrival: DiscoveryMethods,
     /// What the password of a phone's web page may be.
     pub web_password: WebPassword,
     /// What its phones know of TLS.
     #[serde(default)]
-    pub tls: Tls,
+    pub tls: VendorTls,
     /// Apps.
     pub providers: Vec<Provider>,
     /// Families of models with templates of their own; none = one family for all.
@@ -200,7 +200,7 @@ pub struct WebPassword {
 /// What a vendor's phones know of TLS.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Tls {
+pub struct VendorTls {
     /// Common names of the CAs that issue its factory certificates, one of which whoever asks phones for a certificate
     /// must trust; none where nobody knows.
     #[serde(default)]

@@ -18,7 +18,7 @@ mod templates;
 mod time_zones;
 mod validate;
 
-pub use diagnostic::Finding;
+pub use diagnostic::Diagnostic;
 pub use file_pattern::FileKind;
 pub use format::Format;
 pub use manifest::{AuthScheme, Provider, SameMac};

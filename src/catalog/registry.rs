@@ -20,7 +20,7 @@ use super::{
     templates::{TemplateFault, Templates},
     time_zones::Zones,
 };
-use crate::{phone_config::Facts, settings::line_keys::KeyType};
+use crate::{phone_config::ModelFacts, settings::line_keys::KeyType};
 
 /// The registry of the process; swapped as a whole on reload.
 pub type SharedRegistry = Arc<arc_swap::ArcSwap<Registry>>;
@@ -140,10 +140,10 @@ impl Vendor {
 
     /// What its templates need to know of a model.
     #[must_use]
-    pub fn facts<'a>(&'a self, model: Option<&str>, family: &'a Family) -> Facts<'a> {
+    pub fn facts<'a>(&'a self, model: Option<&str>, family: &'a Family) -> ModelFacts<'a> {
         let known = model.and_then(|model| self.model(model));
         let unknown = self.manifest.unknown_model_of(Some(family));
-        Facts {
+        ModelFacts {
             model: known.map_or("", |model| model.name.as_str()),
             accounts: known.map_or(unknown.accounts, |model| model.accounts),
             line_keys: known.map_or(unknown.line_keys, |model| model.line_keys),

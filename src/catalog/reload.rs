@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    diagnostic::Finding,
+    diagnostic::Diagnostic,
     files,
     registry::{Registry, SharedRegistry},
 };
@@ -26,7 +26,7 @@ struct State {
     seen: u64,
     /// What was last loaded or refused.
     judged: u64,
-    findings: Vec<Finding>,
+    findings: Vec<Diagnostic>,
 }
 
 /// What a look led to.
@@ -37,7 +37,7 @@ pub enum Look {
     /// The new state serves.
     Loaded,
     /// It does not: these are the reasons.
-    Refused(Vec<Finding>),
+    Refused(Vec<Diagnostic>),
 }
 
 impl LiveFolders {
@@ -46,7 +46,7 @@ impl LiveFolders {
     ///
     /// # Errors
     /// All findings; there is no good state to serve then.
-    pub fn open(dir: Option<&Path>) -> Result<Self, Vec<Finding>> {
+    pub fn open(dir: Option<&Path>) -> Result<Self, Vec<Diagnostic>> {
         let print = dir.map_or(0, files::fingerprint);
         let registry = Registry::load_shared(dir)?;
         let state = State { seen: print, judged: print, findings: Vec::new() };
@@ -61,7 +61,7 @@ impl LiveFolders {
 
     /// What is wrong with the state on disk; empty while that one serves.
     #[must_use]
-    pub fn findings(&self) -> Vec<Finding> {
+    pub fn findings(&self) -> Vec<Diagnostic> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).findings.clone()
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde::Deserialize;
 
-use super::{diagnostic::Finding, files::Files};
+use super::{diagnostic::Diagnostic, files::FolderFiles};
 use crate::settings::time_zone::{ZoneName, ZoneNames, iana, why_not};
 
 /// The file as written.
@@ -49,7 +49,7 @@ pub struct Zones {
 }
 
 /// The table of a vendor, empty if it has none. Whether a name may be used is asked of the time-zone database.
-pub(super) fn load(vendor: &str, files: &Files, findings: &mut Vec<Finding>) -> Zones {
+pub(super) fn load(vendor: &str, files: &FolderFiles, findings: &mut Vec<Diagnostic>) -> Zones {
     let path = format!("vendors/{vendor}/time-zones.toml");
     let mut loaded = Zones::default();
     let Some(text) = files.get(&path) else { return loaded };
@@ -58,7 +58,7 @@ pub(super) fn load(vendor: &str, files: &Files, findings: &mut Vec<Finding>) -> 
         Ok(table) => table,
         Err(error) => {
             let line = error.span().map(|span| line_at(span.start));
-            findings.push(Finding::new(&path, line, error.message(), "write name, offset and zones of each row"));
+            findings.push(Diagnostic::new(&path, line, error.message(), "write name, offset and zones of each row"));
             return loaded;
         }
     };
@@ -67,16 +67,16 @@ pub(super) fn load(vendor: &str, files: &Files, findings: &mut Vec<Finding>) -> 
     for row in &table.zones {
         let Some(listed) = minutes(&row.offset) else {
             let reason = format!("'{}' is no offset", row.offset);
-            findings.push(Finding::new(&path, line_of(&row.name), reason, "write +1, -3:30 or 0"));
+            findings.push(Diagnostic::new(&path, line_of(&row.name), reason, "write +1, -3:30 or 0"));
             continue;
         };
         for zone in &row.zones {
             if iana(zone).is_none() {
                 let reason = format!("{zone} is no IANA time zone");
-                findings.push(Finding::new(&path, line_of(zone), reason, "write it as the tz database does"));
+                findings.push(Diagnostic::new(&path, line_of(zone), reason, "write it as the tz database does"));
             } else if !seen.insert(zone) {
                 let reason = format!("{zone} stands there twice");
-                findings.push(Finding::new(&path, line_of(&row.name), reason, "keep it under one name"));
+                findings.push(Diagnostic::new(&path, line_of(&row.name), reason, "keep it under one name"));
             } else if let Some(reason) = why_not(zone, listed) {
                 loaded.withheld.push(Withheld { name: row.name.clone(), zone: zone.clone(), reason });
             } else {
@@ -129,7 +129,7 @@ mod tests {
         let load = |rows: &str| {
             let mut findings = Vec::new();
             let text = format!("zones = [\n{rows}\n]\n");
-            let files = Files::from([("vendors/acme/time-zones.toml".to_owned(), text)]);
+            let files = FolderFiles::from([("vendors/acme/time-zones.toml".to_owned(), text)]);
             let zones = load("acme", &files, &mut findings);
             (zones, findings.iter().map(ToString::to_string).collect::<String>())
         };

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     Global,
-    context::{Context, block_on},
+    context::{CommandContext, block_on},
     output,
 };
 
@@ -23,7 +23,7 @@ impl Audit {
     /// Prints them, newest first.
     pub fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
         block_on(async |tasks| {
-            let context = Context::open(global, &tasks).await?;
+            let context = CommandContext::open(global, &tasks).await?;
             let rows = context.store.audit(context.instance, None, self.count).await?;
             if global.json {
                 let rows = rows.iter().map(|row| {

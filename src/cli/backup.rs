@@ -22,7 +22,7 @@ use crate::store::{Progress, Restore as Restoring, Restored, Store, finish_resto
 
 /// `gangway backup FILE`
 #[derive(Debug, Args)]
-pub struct Backup {
+pub struct BackupArgs {
     /// The file to write; it must not exist
     file: PathBuf,
     #[command(flatten)]
@@ -31,7 +31,7 @@ pub struct Backup {
 
 /// `gangway restore FILE`
 #[derive(Debug, Args)]
-pub struct Restore {
+pub struct RestoreArgs {
     /// A backup, or a copy from the directory `backups`; none with --take-over alone, or to end an interrupted restoration
     file: Option<PathBuf>,
     /// Restore into this data directory instead of the configured one
@@ -47,7 +47,7 @@ pub struct Restore {
     passphrase: Passphrase,
 }
 
-impl Backup {
+impl BackupArgs {
     /// Carries the command out.
     pub fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
         let dir = load_config(global)?.data.dir;
@@ -80,7 +80,7 @@ impl Backup {
     }
 }
 
-impl Restore {
+impl RestoreArgs {
     /// Carries the command out.
     pub fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
         let dir = match &self.dir {

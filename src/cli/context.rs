@@ -11,18 +11,18 @@ use gangway_base::{
 use super::Global;
 use crate::{
     app,
-    base::config::{Allowed, Config, InstanceConfig},
+    base::config::{AllowedPeer, Config, InstanceConfig},
     phone::{instance::InstanceId, public_url::PublicUrls},
     provision::public_url,
     service::{
-        Problem, audit,
-        caller::{Person, Who},
+        RequestError, audit,
+        caller::{Caller, CallerKind},
     },
     store::Store,
 };
 
 /// An opened gateway directory, for a command beside (or without) a serving process.
-pub struct Context {
+pub struct CommandContext {
     /// How that instance is configured.
     pub configured: InstanceConfig,
     /// The store.
@@ -32,7 +32,7 @@ pub struct Context {
     /// `DOMAIN/NAME` of it.
     pub label: String,
     /// What `[net] allow` lists.
-    pub allow: Vec<Allowed>,
+    pub allow: Vec<AllowedPeer>,
 }
 
 /// Loads the configuration file; the default name may be missing only where `optional` allows it.
@@ -42,7 +42,7 @@ pub fn load_config(global: &Global) -> anyhow::Result<Config> {
     })
 }
 
-impl Context {
+impl CommandContext {
     /// Opens what a command needs.
     pub async fn open(global: &Global, tasks: &Tasks) -> anyhow::Result<Self> {
         let config = load_config(global)?;
@@ -58,16 +58,16 @@ impl Context {
     }
 }
 
-impl Context {
+impl CommandContext {
     /// Under which URLs the instance's phones reach the gateway.
     pub fn public_urls(&self) -> PublicUrls {
         public_url::read(&self.store, &app::instance(self.instance, &self.configured))
     }
 
     /// Whoever sits at the terminal.
-    pub fn person(&self) -> anyhow::Result<Person> {
+    pub fn person(&self) -> anyhow::Result<Caller> {
         let instance = Arc::new(app::instance(self.instance, &self.configured));
-        Ok(Person { instance, who: Who::Command(self.user()?), source: IpAddr::from([127, 0, 0, 1]) })
+        Ok(Caller { instance, who: CallerKind::Command(self.user()?), source: IpAddr::from([127, 0, 0, 1]) })
     }
 
     /// The user of this process, by name where the system knows one.
@@ -102,7 +102,7 @@ pub fn user() -> anyhow::Result<String> {
 }
 
 /// Why something is not carried out, as an error with a line per field.
-pub fn refused(problem: &Problem) -> anyhow::Error {
+pub fn refused(problem: &RequestError) -> anyhow::Error {
     let fields: Vec<String> = problem.fields.iter().map(|(_, text)| text.english()).collect();
     match fields.is_empty() {
         true => anyhow::anyhow!("{}", problem.text.english()),

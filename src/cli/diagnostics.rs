@@ -28,7 +28,7 @@ use crate::{
     phone::instance::InstanceId,
     provision::public_url,
     service::{
-        diagnostics::{self, Bundle, Sources, Tenant, Wish},
+        diagnostics::{self, BundleOptions, DiagnosticsBundle, Sources, Tenant},
         status,
     },
     store::{AuditEntry, Store},
@@ -80,7 +80,13 @@ impl Diagnostics {
         Ok(ExitCode::SUCCESS)
     }
 
-    async fn bundle(&self, global: &Global, config: &Config, store: &Store, file: &Path) -> anyhow::Result<Bundle> {
+    async fn bundle(
+        &self,
+        global: &Global,
+        config: &Config,
+        store: &Store,
+        file: &Path,
+    ) -> anyhow::Result<DiagnosticsBundle> {
         let mut remarks = Vec::new();
         let registry = registry(config, &mut remarks)?;
         let mut tenants = Vec::new();
@@ -111,7 +117,8 @@ impl Diagnostics {
             remarks,
             clock: Arc::new(SystemClock),
         };
-        let wish = Wish { phone: self.phone, logs: self.log.clone(), limit: self.limit << 20, names: self.names };
+        let wish =
+            BundleOptions { phone: self.phone, logs: self.log.clone(), limit: self.limit << 20, names: self.names };
         Ok(diagnostics::make(&sources, &wish).await?)
     }
 
@@ -128,7 +135,7 @@ impl Diagnostics {
         Ok(store.add_audit(&entry).await?)
     }
 
-    fn tell(&self, file: &Path, bundle: &Bundle, as_json: bool) {
+    fn tell(&self, file: &Path, bundle: &DiagnosticsBundle, as_json: bool) {
         if as_json {
             output::json(&json!({
                 "file": file, "bytes": bundle.bytes.len(), "files": bundle.files, "left_out": bundle.left_out,
@@ -165,7 +172,7 @@ fn usual_name() -> PathBuf {
 
 /// The vendors as configured; broken folders are part of what somebody may want help with.
 fn registry(config: &Config, remarks: &mut Vec<String>) -> anyhow::Result<SharedRegistry> {
-    let failed = |findings: Vec<crate::catalog::Finding>| {
+    let failed = |findings: Vec<crate::catalog::Diagnostic>| {
         let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
         lines.join("\n  ")
     };

@@ -12,11 +12,11 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Map, Value, json};
 
-use super::{context::Context, output};
+use super::{context::CommandContext, output};
 use crate::{
     service::{
         IMPORT_BYTES,
-        import_job::{self, Answered, Asked},
+        import_job::{self, ImportJob, ImportJobStatus},
     },
     store::HANDOVER_LIMIT,
 };
@@ -30,7 +30,7 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// Which file, and how far.
 #[derive(Debug, Args)]
-pub struct Import {
+pub struct ImportArgs {
     /// A table (CSV): its head line names the columns mac, user and, where needed, name, vendor, password, hwid, pbx,
     /// domain, category; `-` reads standard input
     file: PathBuf,
@@ -48,12 +48,12 @@ pub struct Import {
     rollout: bool,
 }
 
-impl Import {
+impl ImportArgs {
     /// Carries it out. Exit code 1 when a line cannot be imported.
-    pub async fn run(&self, context: &Context, as_json: bool) -> anyhow::Result<ExitCode> {
+    pub async fn run(&self, context: &CommandContext, as_json: bool) -> anyhow::Result<ExitCode> {
         let bytes = self.read()?;
         let key = uuid::Uuid::new_v4().simple().to_string();
-        let asked = Asked {
+        let asked = ImportJob {
             dry_run: self.dry_run,
             wait: self.wait,
             category: self.category.clone(),
@@ -94,7 +94,7 @@ impl Import {
         Ok(bytes)
     }
 
-    fn tell(&self, answer: &Answered) {
+    fn tell(&self, answer: &ImportJobStatus) {
         let check = &answer.check;
         errors(check);
         for name in check.get("ignored").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
@@ -134,7 +134,7 @@ fn errors(of: &Map<String, Value>) {
     }
 }
 
-async fn follow(context: &Context, key: &str) -> anyhow::Result<Answered> {
+async fn follow(context: &CommandContext, key: &str) -> anyhow::Result<ImportJobStatus> {
     let (store, instance) = (&context.store, context.instance);
     // Draws only where standard error is a terminal.
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());

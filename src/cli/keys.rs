@@ -17,7 +17,7 @@ use crate::store::{Rotation, RotationStep, Store};
 
 /// What to do with the key.
 #[derive(Debug, Subcommand)]
-pub enum Keys {
+pub enum KeysCommand {
     /// Make a new sealing key, seal everything with it and drop the old one; a running gateway goes on meanwhile
     ///
     /// May be interrupted: called again it goes on where it ended. Copies in the data directory that the old key sealed
@@ -25,7 +25,7 @@ pub enum Keys {
     Rotate,
 }
 
-impl Keys {
+impl KeysCommand {
     /// Carries the command out.
     pub fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
         let Self::Rotate = self;

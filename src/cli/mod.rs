@@ -70,28 +70,28 @@ enum Command {
     Recognise(recognise::Recognise),
     /// List phones, show one, say what is wanted of it
     #[command(subcommand)]
-    Phones(phones::Phones),
+    Phones(phones::PhonesCommand),
     /// Read and change settings; a running gateway follows within a second
     #[command(subcommand)]
-    Settings(settings::Settings),
+    Settings(settings::SettingsCommand),
     /// The key that seals passwords and codes in the database
     #[command(subcommand)]
-    Keys(keys::Keys),
+    Keys(keys::KeysCommand),
     /// Write everything into one file, for another host if need be; a running gateway goes on meanwhile
-    Backup(backup::Backup),
+    Backup(backup::BackupArgs),
     /// Put a backup in place; the gateway is passive then until it is told to take over
-    Restore(backup::Restore),
+    Restore(backup::RestoreArgs),
     /// Write one archive for a support ticket: records, settings, logs, without secrets and with aliases for names
     Diagnostics(diagnostics::Diagnostics),
     /// Make, list and end the tokens scripts show at the REST api
     #[command(subcommand)]
-    Tokens(tokens::Tokens),
+    Tokens(tokens::TokensCommand),
     /// Who changed what or had a secret shown, by page, script or command
     Audit(audit::Audit),
     /// Print the OpenAPI document of the REST api
     Openapi,
     /// The vendors and models this gateway knows
-    Vendors(vendors::Vendors),
+    Vendors(vendors::VendorsArgs),
 }
 
 impl CommandLine {

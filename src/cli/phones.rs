@@ -21,12 +21,12 @@ use serde_json::{Value, json};
 
 use super::{
     Global,
-    context::{Context, block_on},
-    import::Import,
+    context::{CommandContext, block_on},
+    import::ImportArgs,
     output,
     phones::{
         rotate_credentials::Rotate,
-        verify::{Check, tell_move},
+        verify::{Check, print_migration},
     },
 };
 use crate::{
@@ -48,7 +48,7 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// What to do with phones.
 #[derive(Debug, Subcommand)]
-pub enum Phones {
+pub enum PhonesCommand {
     /// All phones of the instance
     List {
         /// Also those that were removed
@@ -61,14 +61,14 @@ pub enum Phones {
         mac: Mac,
     },
     /// Provision many phones out of a file
-    Import(Import),
+    Import(ImportArgs),
     /// Let the phone fetch its file with its redirect URL once more, as after a factory reset
     ///
     /// This also lets the phone in from an address that is frozen because it tried one MAC address after the other; with
     /// --from the frozen addresses of that network are thawed. A blocked phone stays blocked: see `activate`.
     Allow {
         #[command(flatten)]
-        change: Change,
+        change: PhoneChange,
         /// Also without its redirect URL (DHCP, a URL typed by hand): then everybody who knows the MAC may come first
         #[arg(long)]
         without_token: bool,
@@ -79,32 +79,32 @@ pub enum Phones {
     /// Make a one-time plain-HTTP URL that brings our CA and the https URL to a phone that does not trust our certificate
     ///
     /// Whoever fetches it learns nothing secret. The phone may then come by https without its redirect URL, once.
-    Bootstrap(bootstrap_url::Wish),
+    Bootstrap(bootstrap_url::BootstrapUrlArgs),
     /// Give the phone new credentials of its own; the former ones are good until it has used the new ones
     Rotate(Rotate),
     /// Send one more file with all accounts off, then nothing
-    Release(Change),
+    Release(PhoneChange),
     /// Deliver nothing any more, also to a phone that proves itself; `activate` ends it
-    Block(Change),
+    Block(PhoneChange),
     /// Put a blocked or released phone back into service: it gets its configuration with its next request
-    Activate(Change),
+    Activate(PhoneChange),
     /// Compare what the redirect service holds with what it should
     Check(Check),
     /// Take the phone out (redirect entry, sysclient, record), or one user off it
     Remove {
         #[command(flatten)]
-        change: Change,
+        change: PhoneChange,
         /// Take only the accounts of this user off, e.g. one handset off a base; the others stay
         #[arg(long, value_name = "NAME")]
         user: Option<String>,
     },
     /// Tell the phone to fetch its file now, and see whether it comes
-    Resync(Change),
+    Resync(PhoneChange),
 }
 
 /// A change of one phone.
 #[derive(Debug, Args)]
-pub struct Change {
+pub struct PhoneChange {
     /// Its MAC address, in any spelling
     mac: Mac,
     /// Wait until the serving gateway has carried it out (at most a minute)
@@ -112,18 +112,18 @@ pub struct Change {
     wait: bool,
 }
 
-impl Phones {
+impl PhonesCommand {
     /// Carries it out.
     pub fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
         block_on(async |tasks| {
-            let context = Context::open(global, &tasks).await?;
+            let context = CommandContext::open(global, &tasks).await?;
             if !matches!(self, Self::List { .. } | Self::Show { .. }) {
                 context.refuse_passive()?;
             }
             match self {
                 Self::List { removed } => {
                     list(&context, removed, global.json);
-                    tell_move(&context);
+                    print_migration(&context);
                 }
                 Self::Import(import) => return import.run(&context, global.json).await,
                 Self::Check(check) => return check.run(&context, global.json).await,
@@ -178,14 +178,14 @@ impl Intent {
     }
 }
 
-fn find(context: &Context, mac: Mac) -> anyhow::Result<Arc<Phone>> {
+fn find(context: &CommandContext, mac: Mac) -> anyhow::Result<Arc<Phone>> {
     match context.store.roster().by_mac(context.instance, mac) {
         Some(phone) => Ok(phone),
         None => bail!("no phone {mac} in {}: `gangway phones list` shows what there is", context.label),
     }
 }
 
-fn list(context: &Context, removed: bool, as_json: bool) {
+fn list(context: &CommandContext, removed: bool, as_json: bool) {
     let mut phones = context.store.roster().in_instance(context.instance);
     phones.retain(|phone| removed || phone.buried.is_none());
     phones.sort_by_key(|phone| phone.mac);
@@ -254,7 +254,7 @@ fn summary(store: &Store, phone: &Phone) -> Value {
     shown(phone, &firmware(store, phone), asked)
 }
 
-async fn show(context: &Context, mac: Mac, as_json: bool) -> anyhow::Result<()> {
+async fn show(context: &CommandContext, mac: Mac, as_json: bool) -> anyhow::Result<()> {
     let phone = find(context, mac)?;
     let events = context.store.events(phone.id, 50).await?;
     let urls = context.public_urls();
@@ -318,7 +318,7 @@ async fn show(context: &Context, mac: Mac, as_json: bool) -> anyhow::Result<()> 
     Ok(())
 }
 
-async fn act(context: &Context, change: &Change, intent: Intent) -> anyhow::Result<()> {
+async fn act(context: &CommandContext, change: &PhoneChange, intent: Intent) -> anyhow::Result<()> {
     let (store, phone) = (&context.store, find(context, change.mac)?);
     match intent {
         Intent::Allow(_) => commands::may_be_allowed(&phone)?,
@@ -333,7 +333,7 @@ async fn act(context: &Context, change: &Change, intent: Intent) -> anyhow::Resu
             commands::allow(store, phone.id, first_contact, SystemClock.now()).await.map_err(Into::into)
         }
         Intent::Wanted(wanted) => commands::want(store, phone.id, wanted).await.map_err(Into::into),
-        Intent::TakeOff(user) => commands::take_off(store, phone.id, &user).await.map_err(Into::into),
+        Intent::TakeOff(user) => commands::release_or_remove(store, phone.id, &user).await.map_err(Into::into),
     };
     done.with_context(|| format!("the record of {} cannot be changed", change.mac))?;
     if !change.wait {
@@ -353,7 +353,7 @@ async fn act(context: &Context, change: &Change, intent: Intent) -> anyhow::Resu
 }
 
 /// Has the serving process tell the phone to come; with `--wait` what came of it decides the exit code.
-async fn resync(context: &Context, change: &Change) -> anyhow::Result<()> {
+async fn resync(context: &CommandContext, change: &PhoneChange) -> anyhow::Result<()> {
     let phone = find(context, change.mac)?;
     context.audit(&phone.mac.to_string(), "Have the phone come now").await?;
     check_sync::ask(&context.store, &phone, change.wait).await?;
@@ -380,12 +380,12 @@ async fn resync(context: &Context, change: &Change) -> anyhow::Result<()> {
 
 /// Follows until the serving process has acknowledged the change (where that was asked for) and nothing is left to do for
 /// it.
-async fn wait(context: &Context, phone: &Phone, request: Option<&Acknowledgement>) -> anyhow::Result<()> {
+async fn wait(context: &CommandContext, phone: &Phone, request: Option<&Acknowledgement>) -> anyhow::Result<()> {
     let store = &context.store;
     let started = Instant::now();
     let mut seen = false;
     loop {
-        seen = seen || request.is_none_or(|request| request.has_come(store));
+        seen = seen || request.is_none_or(|request| request.has_arrived(store));
         let done = store.roster().get(phone.id).is_none_or(|now| commands::is_carried_out(&now));
         if seen && done {
             output::note("Carried out.");

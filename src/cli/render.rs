@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::{
     Global,
-    context::{Context, block_on},
+    context::{CommandContext, block_on},
     output,
     vendors::registry,
 };
@@ -111,7 +111,7 @@ impl Render {
 
     fn of_phone(&self, mac: Mac, global: &Global, registry: SharedRegistry) -> anyhow::Result<File> {
         block_on(async |tasks| {
-            let context = Context::open(global, &tasks).await?;
+            let context = CommandContext::open(global, &tasks).await?;
             let Some(phone) = context.store.roster().by_mac(context.instance, mac) else {
                 bail!("no phone {mac} in {}: `gangway phones list` shows what there is", context.label);
             };

@@ -9,22 +9,23 @@ use serde_json::json;
 
 use super::{
     Global,
-    context::{Context, block_on},
+    context::{CommandContext, block_on},
     output,
     vendors::registry,
 };
 use crate::{
     catalog::Registry,
-    net::egress_policy::Reach,
-    service::{settings_check::Judge, settings_remarks::remarks, settings_write::deeds_of},
+    net::egress_policy::EgressPolicy,
+    service::{settings_check::SettingsCheck, settings_remarks::remarks, settings_write::audit_entries},
     settings::{
-        Emptied, Layers, REDIRECT_SETTINGS, Scope, Setting, TABLE, setting, setting_json, settings_json, settings_text,
+        EmptiedSecretSetting, Layers, REDIRECT_SETTINGS, Scope, Setting, TABLE, setting, setting_json, settings_json,
+        settings_text,
     },
 };
 
 /// What to do with settings.
 #[derive(Debug, Subcommand)]
-pub enum Settings {
+pub enum SettingsCommand {
     /// Every setting with its meaning, default and unit; with --set only those that were set
     List {
         #[command(flatten)]
@@ -80,7 +81,7 @@ impl ScopeArguments {
     }
 }
 
-impl Settings {
+impl SettingsCommand {
     /// Carries it out.
     pub fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
         if let Self::List { set: false, .. } = &self
@@ -95,7 +96,7 @@ impl Settings {
             return Ok(ExitCode::SUCCESS);
         }
         block_on(async |tasks| {
-            let context = Context::open(global, &tasks).await?;
+            let context = CommandContext::open(global, &tasks).await?;
             match self {
                 Self::List { scope, set } => {
                     let vendors: Vec<String> =
@@ -122,7 +123,7 @@ fn redirect_names(vendor: &str) -> impl Iterator<Item = String> {
     REDIRECT_SETTINGS.iter().map(move |setting| format!("redirect.{vendor}.{}", setting.name))
 }
 
-fn list(context: &Context, vendors: &[String], scope: &Scope, only_set: bool, as_json: bool) {
+fn list(context: &CommandContext, vendors: &[String], scope: &Scope, only_set: bool, as_json: bool) {
     let layers = context.store.layers(context.instance);
     if only_set {
         let rows = layers.rows().iter().filter_map(|row| Some((row, setting(&row.name)?)));
@@ -175,7 +176,7 @@ fn known(name: &str) -> anyhow::Result<&'static Setting> {
     setting(name).with_context(|| format!("there is no setting '{name}': `gangway settings list` shows all"))
 }
 
-fn get(context: &Context, name: &str, scope: &Scope, as_json: bool) -> anyhow::Result<()> {
+fn get(context: &CommandContext, name: &str, scope: &Scope, as_json: bool) -> anyhow::Result<()> {
     let setting = known(name)?;
     let set = value_at(&context.store.layers(context.instance), name, scope);
     let value = set.clone().map_or_else(|| setting.default.to_owned(), |value| setting.shown(&value));
@@ -188,7 +189,7 @@ fn get(context: &Context, name: &str, scope: &Scope, as_json: bool) -> anyhow::R
 }
 
 async fn set(
-    context: &Context,
+    context: &CommandContext,
     registry: &Registry,
     name: &str,
     value: Option<String>,
@@ -203,8 +204,8 @@ async fn set(
         }
         other => other,
     };
-    let reach = Reach::public_and(context.allow.clone());
-    let judge = Judge { registry, reach: &reach, store: &context.store, instance: context.instance };
+    let reach = EgressPolicy::public_and(context.allow.clone());
+    let judge = SettingsCheck { registry, reach: &reach, store: &context.store, instance: context.instance };
     let value = match value {
         Some(value) => match judge.value(name, &value, scope) {
             Ok(value) => Some(Secret::new(value)),
@@ -215,7 +216,7 @@ async fn set(
     let changes = [(name.to_owned(), value)];
     let emptied = context.store.emptied_by(context.instance, scope, &changes);
     let before = remarks(&judge, &context.store.layers(context.instance));
-    context.audit(&scope.to_string(), &deeds_of(&changes, &emptied)).await?;
+    context.audit(&scope.to_string(), &audit_entries(&changes, &emptied)).await?;
     let emptied = context
         .store
         .set_settings(context.instance, scope, &changes)
@@ -231,7 +232,7 @@ async fn set(
         },
         setting.effect.text(),
     ));
-    for Emptied { scope, name } in emptied {
+    for EmptiedSecretSetting { scope, name } in emptied {
         output::note(&format!(
             "{name} of {scope} is emptied: it was set for the former address and does not travel to another one. Set it \
              again: gangway settings set {name} -"

@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 
 use super::{
     Global,
-    context::{Context, block_on, refused},
+    context::{CommandContext, block_on, refused},
     output,
 };
-use crate::service::tokens::{Form, create, revoke, token_json};
+use crate::service::tokens::{NewTokenForm, create, revoke, token_json};
 
 /// What to do with tokens.
 #[derive(Debug, Subcommand)]
-pub enum Tokens {
+pub enum TokensCommand {
     /// Make a token; it is printed once and kept nowhere
     Create {
         /// How to call it, e.g. after the script that uses it
@@ -46,15 +46,15 @@ pub enum Allows {
     Write,
 }
 
-impl Tokens {
+impl TokensCommand {
     /// Carries it out.
     pub fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
         block_on(async |tasks| {
-            let context = Context::open(global, &tasks).await?;
+            let context = CommandContext::open(global, &tasks).await?;
             match self {
                 Self::Create { name, scope, days } => {
                     let scope = if matches!(scope, Allows::Read) { "read" } else { "write" };
-                    let form = Form { name, scope: scope.to_owned(), days };
+                    let form = NewTokenForm { name, scope: scope.to_owned(), days };
                     let clock: SharedClock = Arc::new(SystemClock);
                     let made = create(&context.store, &clock, &context.person()?, &form).await;
                     let (text, token) = made.map_err(|problem| refused(&problem))?;
@@ -83,7 +83,7 @@ impl Tokens {
     }
 }
 
-fn list(context: &Context, as_json: bool) {
+fn list(context: &CommandContext, as_json: bool) {
     let (tokens, now) = (context.store.tokens(context.instance), SystemClock.now());
     if as_json {
         output::json(&tokens.iter().map(|token| token_json(token, now)).collect::<Value>());

@@ -25,16 +25,16 @@ use crate::{
 
 /// Lists vendors, or the models of one.
 #[derive(Debug, Args)]
-pub struct Vendors {
+pub struct VendorsArgs {
     /// A vendor, to see its models and what was tried with them
     vendor: Option<String>,
 }
 
-impl Vendors {
+impl VendorsArgs {
     /// Prints them.
     pub fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
         let registry = registry(global)?;
-        let at = Surroundings::of(global)?;
+        let at = VendorContext::of(global)?;
         let json = |vendor: &Vendor| vendor.to_json(&at.urls, at.scheme(vendor));
         match &self.vendor {
             None if global.json => output::json(&registry.vendors().map(json).collect()),
@@ -54,12 +54,12 @@ impl Vendors {
 
 /// Where the phones of an instance come to, and its settings: from its data directory where there is one, else as far as
 /// the configuration says, else words in place of names.
-struct Surroundings {
+struct VendorContext {
     urls: PublicUrls,
     layers: Arc<Layers>,
 }
 
-impl Surroundings {
+impl VendorContext {
     fn of(global: &Global) -> anyhow::Result<Self> {
         let nothing = || Self { urls: PublicUrls::none("/DOMAIN/INSTANCE"), layers: Arc::default() };
         let config = if global.config.exists() { load_config(global).ok() } else { None };

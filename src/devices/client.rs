@@ -26,7 +26,7 @@ use url::Url;
 
 use crate::{
     net::{
-        appwebsocket::{Link, LinkEnd, LinkError, link},
+        appwebsocket::{Link, LinkDriver, LinkError, link},
         backoff::Backoff,
         websocket::{self, CloseCode, WsConn, WsFrame, WsLimits},
     },
@@ -97,7 +97,7 @@ impl DevicesState {
 type States = Arc<RwLock<HashMap<(InstanceId, String), DevicesState>>>;
 
 /// TLS for an instance's outgoing links; made once per instance.
-pub type TlsOf = Arc<dyn Fn(InstanceId) -> Arc<rustls::ClientConfig> + Send + Sync>;
+pub type InstanceTls = Arc<dyn Fn(InstanceId) -> Arc<rustls::ClientConfig> + Send + Sync>;
 
 /// The links to Devices. Cheap to clone, usable from any thread.
 #[derive(Clone, Default)]
@@ -109,7 +109,7 @@ struct Shared {
     sessions: PbxSessions,
     states: States,
     events: mpsc::Sender<DevicesEvent>,
-    tls: TlsOf,
+    tls: InstanceTls,
     clock: SharedClock,
     tasks: Tasks,
 }
@@ -126,7 +126,7 @@ impl DevicesLinks {
         &self,
         sessions: PbxSessions,
         events: mpsc::Sender<DevicesEvent>,
-        tls: TlsOf,
+        tls: InstanceTls,
         clock: SharedClock,
         tasks: &Tasks,
     ) {
@@ -157,7 +157,7 @@ async fn supervise(shared: Arc<Shared>) {
             keepers.entry((instance, service.url.clone())).or_insert_with(|| {
                 let ended = CancellationToken::new();
                 let service = service.clone();
-                let keeper = Keeper { instance, service, shared: Arc::clone(&shared), ended: ended.clone() };
+                let keeper = LinkKeeper { instance, service, shared: Arc::clone(&shared), ended: ended.clone() };
                 shared.tasks.spawn_local("devices-link", keeper.keep());
                 ended
             });
@@ -178,14 +178,14 @@ async fn supervise(shared: Arc<Shared>) {
 /// The loading of the lists, which goes on beside the reading of messages.
 type Loader<'a> = Pin<Box<dyn Future<Output = Result<(), LinkError>> + 'a>>;
 
-struct Keeper {
+struct LinkKeeper {
     instance: InstanceId,
     service: Service,
     shared: Arc<Shared>,
     ended: CancellationToken,
 }
 
-impl Keeper {
+impl LinkKeeper {
     async fn keep(self) {
         let Some(url) = self.service.websocket() else { return };
         let Ok(backoff) = Backoff::new(Duration::from_secs(1), Duration::from_secs(60)) else { return };
@@ -254,7 +254,7 @@ impl Keeper {
                     Some(Ok(WsFrame::Text(text))) => session.on_text(&text, now),
                     // Pings are answered by the connection itself; binary messages are not of this protocol.
                     Some(Ok(WsFrame::Binary(_) | WsFrame::Ping(_))) => {
-                        session.heard();
+                        session.received();
                         Vec::new()
                     }
                     Some(Ok(WsFrame::Pong(_))) => {
@@ -293,7 +293,7 @@ impl Keeper {
         actions: Vec<Action>,
         session: &mut Session,
         socket: &mut WsConn,
-        end: &mut LinkEnd,
+        end: &mut LinkDriver,
         handle: &Link,
         loader: &mut Option<Loader<'a>>,
     ) -> Result<(), String> {

@@ -10,7 +10,7 @@ use crate::base::config::NetConfig;
 
 /// Where a request comes from and whether it travelled encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Client {
+pub struct ClientAddress {
     /// The address; IPv4 in its own form, also when it came through an IPv6 socket.
     pub address: IpAddr,
     /// TLS up to us, or up to a trusted proxy that says so.
@@ -19,7 +19,7 @@ pub struct Client {
 
 /// What a forwarding header says that is not believed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claim {
+pub struct ForwardingClaim {
     /// The address the request came from.
     pub peer: IpAddr,
     /// The client it names.
@@ -64,10 +64,10 @@ impl Proxies {
 
     /// Who it is: the right-most address that no trusted proxy vouches for.
     #[must_use]
-    pub fn client(&self, peer: IpAddr, tls: bool, headers: &HeaderMap) -> Client {
+    pub fn client(&self, peer: IpAddr, tls: bool, headers: &HeaderMap) -> ClientAddress {
         let peer = peer.to_canonical();
         if !self.has(&peer) {
-            return Client { address: peer, encrypted: tls };
+            return ClientAddress { address: peer, encrypted: tls };
         }
         let lines: Vec<&[u8]> = headers.get_all(&self.address_header).map(HeaderValue::as_bytes).collect();
         let mut address = peer;
@@ -87,14 +87,14 @@ impl Proxies {
             }
             None => tls,
         };
-        Client { address, encrypted }
+        ClientAddress { address, encrypted }
     }
 }
 
 impl Proxies {
     /// What the peer of a request says of its client although it is not believed; `client` is who it was taken for.
     #[must_use]
-    pub fn claim(&self, peer: IpAddr, client: Client, headers: &HeaderMap) -> Option<Claim> {
+    pub fn claim(&self, peer: IpAddr, client: ClientAddress, headers: &HeaderMap) -> Option<ForwardingClaim> {
         let peer = peer.to_canonical();
         let is_listed = self.has(&peer);
         // Of a listed proxy the configured header was read, and it named another client than the proxy itself.
@@ -105,7 +105,7 @@ impl Proxies {
             let line = headers.get_all(name).last()?.to_str().ok()?;
             let hop = line.rsplit(',').next()?.trim();
             let client = if *name == header::FORWARDED { forwarded_for(hop) } else { parse_hop(hop) };
-            client.filter(|client| *client != peer).map(|client| Claim {
+            client.filter(|client| *client != peer).map(|client| ForwardingClaim {
                 peer,
                 client,
                 header: name.clone(),
@@ -207,7 +207,7 @@ mod tests {
             ),
         ] {
             let found = proxies.client(peer.parse().unwrap(), tls, &headers(&rows));
-            assert_eq!(found, Client { address: address.parse().unwrap(), encrypted }, "{peer} {rows:?}");
+            assert_eq!(found, ClientAddress { address: address.parse().unwrap(), encrypted }, "{peer} {rows:?}");
         }
     }
 
@@ -250,7 +250,7 @@ mod tests {
         ] {
             let (peer, headers) = (peer.parse().unwrap(), headers(&rows));
             let claim = proxies.claim(peer, proxies.client(peer, false, &headers), &headers);
-            let expected = expected.map(|(client, header, is_listed)| Claim {
+            let expected = expected.map(|(client, header, is_listed)| ForwardingClaim {
                 peer,
                 client: client.parse().unwrap(),
                 header: HeaderName::try_from(header).unwrap(),

@@ -20,11 +20,11 @@ use crate::{
 };
 
 /// A future that may move between threads.
-pub type Reply<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+pub type SendFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// A future of one worker.
 pub type LocalReply<T> = Pin<Box<dyn Future<Output = T>>>;
 /// A change of one record, and the entries it makes in the time line.
-pub type Change = Box<dyn FnOnce(&mut Phone, &mut Vec<NewEvent>) + Send>;
+pub type RecordChange = Box<dyn FnOnce(&mut Phone, &mut Vec<NewEvent>) + Send>;
 
 /// Why a record could not be changed or an upload not be kept; the sentence is for the log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,7 +33,7 @@ pub struct RecordError(pub String);
 
 /// One request as the records remember it, written behind the answer.
 #[derive(Debug, Clone)]
-pub struct Seen {
+pub struct RequestRecord {
     /// The tenant.
     pub instance: InstanceId,
     /// The phone, where it is known; unknown devices are counted only.
@@ -47,12 +47,12 @@ pub struct Seen {
     /// The file name, without token.
     pub file: Arc<str>,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: RequestOutcome,
 }
 
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Outcome {
+pub enum RequestOutcome {
     /// The personal stage was sent whole.
     Delivered,
     /// 304.
@@ -78,20 +78,20 @@ pub trait Records: Send + Sync {
     /// The phone with a MAC in an instance.
     fn by_mac(&self, instance: InstanceId, mac: Mac) -> Option<Arc<Phone>>;
     /// Changes a record; on disk when it answers.
-    fn change(&self, phone: PhoneId, change: Change) -> Reply<Result<Arc<Phone>, RecordError>>;
+    fn change(&self, phone: PhoneId, change: RecordChange) -> SendFuture<Result<Arc<Phone>, RecordError>>;
     /// Changes a record for nobody who waits: on disk a moment later, together with others.
-    fn change_later(&self, phone: PhoneId, change: Change) -> Reply<Result<Arc<Phone>, RecordError>>;
+    fn change_later(&self, phone: PhoneId, change: RecordChange) -> SendFuture<Result<Arc<Phone>, RecordError>>;
     /// Notes a request; never waits, loses notes rather than growing.
-    fn seen(&self, note: Seen);
+    fn record_request(&self, note: RequestRecord);
     /// Keeps what a phone fetched, for people to compare with; never waits, loses files rather than growing.
-    fn keep_delivered(&self, file: DeliveredFile);
+    fn store_delivered(&self, file: DeliveredFile);
     /// Keeps what a phone uploaded.
-    fn save_upload(&self, phone: PhoneId, name: String, bytes: Bytes) -> Reply<Result<(), RecordError>>;
+    fn save_upload(&self, phone: PhoneId, name: String, bytes: Bytes) -> SendFuture<Result<(), RecordError>>;
 }
 
 /// What the kind of a file name is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FileKind {
+pub enum RequestedFileKind {
     /// The file of one phone.
     Personal,
     /// A file for all phones of a model.
@@ -114,7 +114,7 @@ pub struct Recognised {
     /// The MAC of the file name.
     pub mac: Option<Mac>,
     /// What the name stands for.
-    pub kind: FileKind,
+    pub kind: RequestedFileKind,
     /// Vendor and model of the User-Agent, for the binding of a window.
     pub family: Arc<str>,
     /// Everything, for the renderer.
@@ -123,7 +123,7 @@ pub struct Recognised {
 
 /// Which part of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Stage {
+pub enum FileStage {
     /// Nothing secret.
     Open,
     /// Nothing secret, and the phone asks again in a minute.
@@ -136,7 +136,7 @@ pub enum Stage {
 pub use crate::render::Rendered as File;
 
 /// Vendors, settings and rendering as one request needs them.
-pub trait Files: Send + Sync {
+pub trait FileService: Send + Sync {
     /// Grows whenever vendors or this instance's settings change: everything below may answer differently then.
     fn revision(&self, instance: InstanceId) -> u64;
     /// What User-Agent and file name tell.
@@ -153,7 +153,7 @@ pub trait Files: Send + Sync {
         instance: &Instance,
         phone: Option<&Phone>,
         recognised: &Recognised,
-        stage: Stage,
+        stage: FileStage,
         token: Option<&str>,
     ) -> Result<Option<Arc<File>>, String>;
 }
@@ -163,7 +163,7 @@ pub trait Deliveries: Send + Sync {
     /// A complete delivery was recorded that the record did not know of yet.
     fn delivered(&self, phone: PhoneId);
     /// A phone asked and did not get its personal stage, in a way worth reacting to. Rate-limited.
-    fn asked(&self, phone: PhoneId, reason: Reason);
+    fn notify_request(&self, phone: PhoneId, reason: Reason);
 }
 
 /// Takes websocket upgrades at and below an instance's path.

@@ -23,29 +23,29 @@ use gangway_base::{clock::SharedClock, tasks::Tasks};
 
 use self::{
     auth::{
-        authenticate::{Entrances, Used},
-        constant_time_responses::{Departures, Gate},
-        lockout::Strikes,
-        scan_detector::Scanners,
+        authenticate::{Authenticators, UsedCredentials},
+        constant_time_responses::{DelayedResponses, ResponseTimer},
+        lockout::FailureCounter,
+        scan_detector::ScanDetector,
     },
     client_address::Proxies,
-    interfaces::{Deliveries, Files, Pages, Records, Scripts, Upgrade},
+    interfaces::{Deliveries, FileService, Pages, Records, Scripts, Upgrade},
     operations::request_metrics::Meter,
-    phone_files::{record_updates::Consequences, request_cache::Memo},
-    routing::{Below, Target},
-    server::stall_timeout::Pace,
+    phone_files::{record_updates::RecordUpdates, request_cache::RequestCache},
+    routing::{Below, RequestTarget},
+    server::stall_timeout::StallTimer,
     unlisted_proxies::UnlistedProxies,
 };
 use crate::phone::instance::Instances;
 
 /// What the listeners are built from.
-pub struct Parts {
+pub struct HttpDependencies {
     /// The tenants.
     pub instances: Instances,
     /// The phones' records.
     pub records: Arc<dyn Records>,
     /// Vendors, settings, rendering.
-    pub files: Arc<dyn Files>,
+    pub files: Arc<dyn FileService>,
     /// Who learns of deliveries.
     pub deliveries: Arc<dyn Deliveries>,
     /// Who takes websockets.
@@ -69,16 +69,16 @@ pub struct Parts {
     /// Another gateway may serve these phones: every request of a phone is told to come later.
     pub passive: bool,
     /// Sources that try one MAC after the other; people are told of them.
-    pub scanners: Arc<Scanners>,
+    pub scanners: Arc<ScanDetector>,
     /// Proxies that are not listed; a notice names them.
     pub forwarders: Arc<UnlistedProxies>,
 }
 
 /// What every worker shares.
-pub struct Deps {
+pub struct AppState {
     instances: Instances,
     records: Arc<dyn Records>,
-    files: Arc<dyn Files>,
+    files: Arc<dyn FileService>,
     upgrade: Arc<dyn Upgrade>,
     pages: Arc<dyn Pages>,
     scripts: Arc<dyn Scripts>,
@@ -86,27 +86,27 @@ pub struct Deps {
     proxies: Proxies,
     subject_header: Option<HeaderName>,
     bootstraps: Option<phone_files::bootstrap::Bootstraps>,
-    entrances: Entrances,
-    used: Used,
-    strikes: Strikes,
-    scanners: Arc<Scanners>,
+    entrances: Authenticators,
+    used: UsedCredentials,
+    strikes: FailureCounter,
+    scanners: Arc<ScanDetector>,
     forwarders: Arc<UnlistedProxies>,
-    consequences: Consequences,
-    departures: Departures,
+    consequences: RecordUpdates,
+    departures: ResponseTimer,
     meter: Meter,
     passive: bool,
 }
 
-impl Deps {
+impl AppState {
     /// Puts the parts together. Call it after the metrics recorder is installed.
     ///
     /// # Errors
     /// When the system refuses the thread that holds refusals back.
-    pub fn new(parts: Parts) -> std::io::Result<Arc<Self>> {
-        let consequences = Consequences::new(parts.records.clone(), parts.deliveries, parts.tasks.clone());
+    pub fn new(parts: HttpDependencies) -> std::io::Result<Arc<Self>> {
+        let consequences = RecordUpdates::new(parts.records.clone(), parts.deliveries, parts.tasks.clone());
         Ok(Arc::new(Self {
-            departures: Departures::start(parts.tasks)?,
-            entrances: Entrances::new(&parts.instances, &parts.nonce_key),
+            departures: ResponseTimer::start(parts.tasks)?,
+            entrances: Authenticators::new(&parts.instances, &parts.nonce_key),
             instances: parts.instances,
             records: parts.records,
             files: parts.files,
@@ -115,10 +115,10 @@ impl Deps {
             scripts: parts.scripts,
             clock: parts.clock,
             proxies: parts.proxies,
-            used: Used::default(),
+            used: UsedCredentials::default(),
             subject_header: parts.subject_header,
             bootstraps: parts.bootstraps,
-            strikes: Strikes::default(),
+            strikes: FailureCounter::default(),
             scanners: parts.scanners,
             forwarders: parts.forwarders,
             consequences,
@@ -130,16 +130,16 @@ impl Deps {
 
 /// What one worker has for itself.
 #[derive(Default)]
-struct Worker {
-    memo: Memo,
-    gate: Gate,
+struct WorkerState {
+    memo: RequestCache,
+    gate: DelayedResponses,
 }
 
 /// The service of one worker: call it in the factory of the listener, once per worker.
-pub fn configure(deps: Arc<Deps>) -> impl FnOnce(&mut ServiceConfig) {
+pub fn configure(deps: Arc<AppState>) -> impl FnOnce(&mut ServiceConfig) {
     move |config| {
         // Paths are read by hand: a phone's GET is the one that counts, and it needs no pattern matching.
-        let worker = Rc::new(Worker::default());
+        let worker = Rc::new(WorkerState::default());
         config.default_service(web::to(move |request: HttpRequest, payload: Payload| {
             attend(deps.clone(), worker.clone(), request, payload)
         }));
@@ -147,13 +147,13 @@ pub fn configure(deps: Arc<Deps>) -> impl FnOnce(&mut ServiceConfig) {
 }
 
 /// Answers, and tells the connection what it waits for meanwhile and afterwards.
-async fn attend(deps: Arc<Deps>, worker: Rc<Worker>, request: HttpRequest, payload: Payload) -> HttpResponse {
-    let pace = request.conn_data::<Pace>().cloned();
+async fn attend(deps: Arc<AppState>, worker: Rc<WorkerState>, request: HttpRequest, payload: Payload) -> HttpResponse {
+    let pace = request.conn_data::<StallTimer>().cloned();
     if let Some(pace) = &pace {
         pace.serves();
     }
     let mut answer = dispatch(deps, worker, request, payload).await;
-    if pace.as_ref().is_some_and(Pace::is_crowded) && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+    if pace.as_ref().is_some_and(StallTimer::is_crowded) && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
         answer.head_mut().set_connection_type(ConnectionType::Close);
     }
     match pace {
@@ -164,11 +164,16 @@ async fn attend(deps: Arc<Deps>, worker: Rc<Worker>, request: HttpRequest, paylo
     answer
 }
 
-async fn dispatch(deps: Arc<Deps>, worker: Rc<Worker>, request: HttpRequest, mut payload: Payload) -> HttpResponse {
+async fn dispatch(
+    deps: Arc<AppState>,
+    worker: Rc<WorkerState>,
+    request: HttpRequest,
+    mut payload: Payload,
+) -> HttpResponse {
     let (domain, name, below) = match routing::read(request.uri().path()) {
-        Target::Health => return operations::health_and_metrics::healthy(),
-        Target::Nothing => return phone_files::response::not_found(),
-        Target::Instance { domain, name, below } => (domain, name, below),
+        RequestTarget::Health => return operations::health_and_metrics::healthy(),
+        RequestTarget::Nothing => return phone_files::response::not_found(),
+        RequestTarget::Instance { domain, name, below } => (domain, name, below),
     };
     let Some(instance) = deps.instances.find(&domain, &name) else { return phone_files::response::not_found() };
     if wants_websocket(&request) {

@@ -23,32 +23,32 @@ use jiff::Timestamp;
 
 use self::{
     conditional_requests::{names_tag, shows_tag},
-    request_cache::{Key, Known, Memo},
-    response::{Form, Wish, form},
+    request_cache::{CachedRequest, RequestCache, RequestKey},
+    response::{RequestConditions, ResponseForm, form},
 };
 use super::{
-    Deps, Worker,
+    AppState, WorkerState,
     auth::{
-        authenticate::{Accounts, judge},
-        challenge_cache::{Challenges, Kind},
+        authenticate::{ExpectedCredentials, authenticate},
+        challenge_cache::{ChallengeKind, Challenges},
         client_certificate,
         lockout::{UPLOAD_BYTES, UPLOAD_PATIENCE},
-        scan_detector::Attempt,
-        source_prefix::Origin,
+        scan_detector::ScanAttempt,
+        source_prefix::CountedSource,
     },
-    client_address::Client,
-    interfaces::{File, FileKind, Outcome, Seen, Stage},
-    server::{client_ca_store::Shown, connections::is_over_tls},
+    client_address::ClientAddress,
+    interfaces::{File, FileStage, RequestOutcome, RequestRecord, RequestedFileKind},
+    server::{client_ca_store::ClientCertificate, connections::is_over_tls},
 };
 use crate::{
     catalog::Basis,
     phone::{
-        admission::{Ask, Decision, FileAsked, Purpose, Reason, Verdict, admit},
+        admission::{AccessDecision, AccessRequest, AdmissionResult, Purpose, Reason, RequestedFile, admit},
         instance::Instance,
         record::{Delivery, Phone},
         request_evidence::{Authorization, Evidence, Proof, Token},
     },
-    provision::transitions::{Delivered, is_news},
+    provision::transitions::{Delivered, is_new_information},
     store::DeliveredFile,
 };
 
@@ -56,15 +56,15 @@ use crate::{
 const SHOWN: usize = 200;
 
 /// One request on its way.
-struct Visit<'a> {
-    deps: &'a Arc<Deps>,
-    memo: &'a Memo,
+struct PhoneRequest<'a> {
+    deps: &'a Arc<AppState>,
+    memo: &'a RequestCache,
     request: &'a HttpRequest,
     instance: &'a Instance,
-    known: Rc<Known>,
+    known: Rc<CachedRequest>,
     token: Option<&'a str>,
-    client: Client,
-    origin: Origin,
+    client: ClientAddress,
+    origin: CountedSource,
     now: Timestamp,
     /// Its answer to a challenge was used before.
     spent: bool,
@@ -72,8 +72,8 @@ struct Visit<'a> {
 
 /// Answers a request for a phone's file.
 pub(super) async fn handle(
-    deps: &Arc<Deps>,
-    worker: &Worker,
+    deps: &Arc<AppState>,
+    worker: &WorkerState,
     request: &HttpRequest,
     payload: &mut Payload,
     instance: &Instance,
@@ -90,22 +90,25 @@ pub(super) async fn handle(
     let Some(peer) = request.peer_addr() else { return response::not_found() };
     let client = deps.proxies.client(peer.ip(), is_over_tls(request), request.headers());
     let user_agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-    let (known, phone) =
-        worker.memo.look(&*deps.files, Key { instance: instance.id, user_agent, file }, |recognised| match token {
+    let (known, phone) = worker.memo.look(
+        &*deps.files,
+        RequestKey { instance: instance.id, user_agent, file },
+        |recognised| match token {
             Some(token) => deps.records.by_token(token).filter(|phone| phone.instance == instance.id),
             // A MAC that only the User-Agent claims names nobody.
-            None if matches!(recognised.kind, FileKind::Personal | FileKind::Upload) => {
+            None if matches!(recognised.kind, RequestedFileKind::Personal | RequestedFileKind::Upload) => {
                 deps.records.by_mac(instance.id, recognised.mac?)
             }
             None => None,
-        });
+        },
+    );
     let vendor = phone.as_ref().map(|phone| phone.vendor.as_str());
     let header = deps.subject_header.as_ref();
     let shown = client_certificate::shown(request, peer.ip(), header, &deps.proxies.trusted, vendor);
     let claim = deps.proxies.claim(peer.ip(), client, request.headers());
     let origin = deps.forwarders.origin(instance.id, client, claim.as_ref(), now);
     let mut visit =
-        Visit { deps, memo: &worker.memo, request, instance, known, token, client, origin, now, spent: false };
+        PhoneRequest { deps, memo: &worker.memo, request, instance, known, token, client, origin, now, spent: false };
     let token = match (token, &phone) {
         (None, _) => Token::None,
         (Some(_), Some(_)) => Token::Known,
@@ -114,13 +117,13 @@ pub(super) async fn handle(
     let asked = visit.file_asked(purpose);
     // Who gets the empty 404 in any case is not worth a look at credentials.
     let authorization = match asked {
-        FileAsked::Personal(_) if token != Token::Unknown => visit.authorization(phone.as_deref()),
+        RequestedFile::Personal(_) if token != Token::Unknown => visit.authorization(phone.as_deref()),
         _ => Authorization::Missing,
     };
     // A token is no guess: whoever has one is not frozen.
     let opened = phone.as_deref().and_then(|phone| phone.window.opened);
     let frozen = token == Token::None && deps.scanners.is_frozen(instance.id, visit.origin, opened, now);
-    let ask = Ask {
+    let ask = AccessRequest {
         evidence: Evidence {
             source: client.address,
             encrypted: client.encrypted,
@@ -136,14 +139,14 @@ pub(super) async fn handle(
     };
     let spent = authorization == Authorization::Used;
     let decision = admit(&ask, phone.as_deref(), now);
-    if let (FileAsked::Personal(mac), Token::None, None) = (asked, token, &phone) {
+    if let (RequestedFile::Personal(mac), Token::None, None) = (asked, token, &phone) {
         let reads_like_phone = visit.known.recognised.whole.reads_like(mac);
-        deps.scanners.saw(instance.id, visit.origin, Attempt { mac, reads_like_phone }, now);
+        deps.scanners.saw(instance.id, visit.origin, ScanAttempt { mac, reads_like_phone }, now);
     }
     if decision.strike {
         deps.strikes.add(visit.origin, now);
     }
-    if let (Some(claim), Some(phone), Verdict::Personal(proof) | Verdict::Store(proof)) =
+    if let (Some(claim), Some(phone), AccessDecision::Personal(proof) | AccessDecision::Store(proof)) =
         (&claim, &phone, decision.verdict)
         && shows_proxy(proof)
     {
@@ -153,7 +156,7 @@ pub(super) async fn handle(
     visit.note_certificate(&shown, phone.as_deref());
     let (answer, outcome) = visit.answer(decision, phone.as_ref(), payload).await;
     visit.note(phone.as_deref(), token, outcome);
-    if matches!(outcome, Outcome::Refused(_)) {
+    if matches!(outcome, RequestOutcome::Refused(_)) {
         deps.departures.wait(&worker.gate, began).await;
     }
     answer
@@ -168,15 +171,15 @@ fn shows_proxy(proof: Proof) -> bool {
     }
 }
 
-impl Visit<'_> {
-    fn file_asked(&self, purpose: Purpose) -> FileAsked {
+impl PhoneRequest<'_> {
+    fn file_asked(&self, purpose: Purpose) -> RequestedFile {
         let recognised = &self.known.recognised;
         match (recognised.kind, recognised.mac, purpose) {
-            (FileKind::Personal, Some(mac), _) | (FileKind::Upload, Some(mac), Purpose::Upload) => {
-                FileAsked::Personal(mac)
+            (RequestedFileKind::Personal, Some(mac), _) | (RequestedFileKind::Upload, Some(mac), Purpose::Upload) => {
+                RequestedFile::Personal(mac)
             }
-            (FileKind::Common, ..) => FileAsked::Common,
-            _ => FileAsked::Other,
+            (RequestedFileKind::Common, ..) => RequestedFile::Common,
+            _ => RequestedFile::Other,
         }
     }
 
@@ -189,26 +192,27 @@ impl Visit<'_> {
         let target = self.request.uri().path_and_query().map_or("/", |target| target.as_str());
         let shown =
             http_auth::Request { method: self.request.method().as_str(), target, authorization: header.to_str().ok() };
-        let accounts = Accounts { phone, shared: self.known.shared.as_deref() };
+        let accounts = ExpectedCredentials { phone, shared: self.known.shared.as_deref() };
         let locked_out = || self.deps.strikes.is_locked_out(self.origin, self.now);
-        judge(guard, &shown, accounts, &self.deps.used, locked_out, self.now)
+        authenticate(guard, &shown, accounts, &self.deps.used, locked_out, self.now)
     }
 
     /// Counts and notes what the certificate is worth. A stranger's is no matter of the phone it asks for, unless it got
     /// somewhere: with the token of the phone.
-    fn note_certificate(&self, shown: &Shown, phone: Option<&Phone>) {
+    fn note_certificate(&self, shown: &ClientCertificate, phone: Option<&Phone>) {
         if !self.client.encrypted {
             return;
         }
         let asked = self.known.recognised.mac;
-        let word = shown.word(asked);
+        let word = shown.label(asked);
         self.deps.meter.certificate(word);
-        let sentence = || shown.sentence(asked);
+        let sentence = || shown.message(asked);
         tracing::debug!(address = %self.client.address, file = %self.known.file, certificate = word, "{}", sentence());
-        if *shown == Shown::None {
+        if *shown == ClientCertificate::None {
             return;
         }
-        let proved = matches!(shown, Shown::Trusted { mac, .. } if Some(*mac) == phone.map(|phone| phone.mac));
+        let proved =
+            matches!(shown, ClientCertificate::Trusted { mac, .. } if Some(*mac) == phone.map(|phone| phone.mac));
         if let Some(phone) = phone.filter(|_| proved || self.token.is_some()) {
             self.deps.consequences.certificate(phone, word, sentence, self.now);
         }
@@ -216,10 +220,10 @@ impl Visit<'_> {
 
     async fn answer(
         &self,
-        decision: Decision,
+        decision: AdmissionResult,
         phone: Option<&Arc<Phone>>,
         payload: &mut Payload,
-    ) -> (HttpResponse, Outcome) {
+    ) -> (HttpResponse, RequestOutcome) {
         let reason = decision.reason;
         if let Some(phone) = phone {
             if decision.closes_window || decision.ends_overlap {
@@ -230,11 +234,11 @@ impl Visit<'_> {
                     tracing::warn!(phone = phone.id.0, %error, "what the phone has proved could not be recorded");
                 }
             }
-            if !matches!(decision.verdict, Verdict::Personal(_) | Verdict::Store(_)) {
+            if !matches!(decision.verdict, AccessDecision::Personal(_) | AccessDecision::Store(_)) {
                 self.deps.consequences.withheld(phone, reason, self.client.address, self.now);
             }
         }
-        let given = matches!(decision.verdict, Verdict::Open | Verdict::Personal(_));
+        let given = matches!(decision.verdict, AccessDecision::Open | AccessDecision::Personal(_));
         if let Some(phone) = phone.filter(|phone| given && !self.speaks_as(phone)) {
             let seen = || {
                 let agent: String = self.known.user_agent.as_deref().unwrap_or_default().chars().take(SHOWN).collect();
@@ -242,28 +246,28 @@ impl Visit<'_> {
                 format!("User-Agent '{agent}', file {}, from {address}", self.known.file)
             };
             self.deps.consequences.withheld_from(phone, Reason::UnknownModel, seen, self.now);
-            return (response::not_found(), Outcome::Refused(Reason::UnknownModel));
+            return (response::not_found(), RequestOutcome::Refused(Reason::UnknownModel));
         }
         match decision.verdict {
-            Verdict::NotFound => (response::not_found(), Outcome::Refused(reason)),
-            Verdict::Challenge { stale } => (self.challenge(stale), Outcome::Refused(reason)),
-            Verdict::RetryLater => (response::later(), Outcome::Later(reason)),
-            Verdict::ToTls => match self.open(None, reason) {
-                (answer, Outcome::Open(_)) => (answer, Outcome::Refused(reason)),
+            AccessDecision::NotFound => (response::not_found(), RequestOutcome::Refused(reason)),
+            AccessDecision::Challenge { stale } => (self.challenge(stale), RequestOutcome::Refused(reason)),
+            AccessDecision::RetryLater => (response::later(), RequestOutcome::Later(reason)),
+            AccessDecision::ToTls => match self.open(None, reason) {
+                (answer, RequestOutcome::Open(_)) => (answer, RequestOutcome::Refused(reason)),
                 failed => failed,
             },
-            Verdict::Open => self.open(phone.map(Arc::as_ref), reason),
-            Verdict::Personal(proof) => match phone {
+            AccessDecision::Open => self.open(phone.map(Arc::as_ref), reason),
+            AccessDecision::Personal(proof) => match phone {
                 Some(phone) => self.personal(phone, proof, decision.binds_window).await,
-                None => (response::not_found(), Outcome::Refused(reason)),
+                None => (response::not_found(), RequestOutcome::Refused(reason)),
             },
             // Only the names that phones write to are kept: a file of ours that comes back is none.
-            Verdict::Store(_) if self.known.recognised.kind != FileKind::Upload => {
-                (response::not_found(), Outcome::Refused(Reason::ForbiddenName))
+            AccessDecision::Store(_) if self.known.recognised.kind != RequestedFileKind::Upload => {
+                (response::not_found(), RequestOutcome::Refused(Reason::ForbiddenName))
             }
-            Verdict::Store(_) => match phone {
+            AccessDecision::Store(_) => match phone {
                 Some(phone) => self.upload(phone, payload).await,
-                None => (response::not_found(), Outcome::Refused(reason)),
+                None => (response::not_found(), RequestOutcome::Refused(reason)),
             },
         }
     }
@@ -271,13 +275,13 @@ impl Visit<'_> {
     /// Whether the request, or what the phone said before, tells that it is a phone of the record's vendor.
     fn speaks_as(&self, phone: &Phone) -> bool {
         let whole = &self.known.recognised.whole;
-        let common = self.known.recognised.kind == FileKind::Common;
+        let common = self.known.recognised.kind == RequestedFileKind::Common;
         common || whole.speaks_for(&phone.vendor) || (whole.basis != Basis::Agent && phone.model.is_some())
     }
 
     fn challenge(&self, stale: bool) -> HttpResponse {
         let (instance, scheme, encrypted) = (self.instance.id, self.known.scheme, self.client.encrypted);
-        let kind = Kind { instance, scheme, encrypted, stale };
+        let kind = ChallengeKind { instance, scheme, encrypted, stale };
         let guard = self.deps.entrances.get(instance, scheme, encrypted);
         let challenge = guard.and_then(|guard| match self.spent {
             // The challenge everybody gets may be the very one that is used up.
@@ -290,20 +294,20 @@ impl Visit<'_> {
         }
     }
 
-    fn open(&self, phone: Option<&Phone>, reason: Reason) -> (HttpResponse, Outcome) {
-        let stage = if reason == Reason::BeforeConfig { Stage::OpenSoon } else { Stage::Open };
+    fn open(&self, phone: Option<&Phone>, reason: Reason) -> (HttpResponse, RequestOutcome) {
+        let stage = if reason == Reason::BeforeConfig { FileStage::OpenSoon } else { FileStage::Open };
         match self.deps.files.render(self.instance, phone, &self.known.recognised, stage, self.token) {
             Ok(Some(file)) => {
-                let form = form(&Wish::of(self.request.headers()), &file, true);
-                (response::file(&file, form, self.request.method(), None), Outcome::Open(reason))
+                let form = form(&RequestConditions::of(self.request.headers()), &file, true);
+                (response::file(&file, form, self.request.method(), None), RequestOutcome::Open(reason))
             }
-            Ok(None) => (response::not_found(), Outcome::Refused(Reason::ForbiddenName)),
+            Ok(None) => (response::not_found(), RequestOutcome::Refused(Reason::ForbiddenName)),
             Err(sentence) => self.failed(&sentence),
         }
     }
 
-    async fn personal(&self, phone: &Arc<Phone>, proof: Proof, binds: bool) -> (HttpResponse, Outcome) {
-        let wish = Wish::of(self.request.headers());
+    async fn personal(&self, phone: &Arc<Phone>, proof: Proof, binds: bool) -> (HttpResponse, RequestOutcome) {
+        let wish = RequestConditions::of(self.request.headers());
         // 304 carries no file: that is no delivery, so it binds no window either.
         let binds = binds && !self.is_unchanged(&wish, phone);
         let bound;
@@ -318,7 +322,7 @@ impl Visit<'_> {
                 Ok(Err(reason)) if reason == Reason::OtherSource && proof == Proof::Certificate => phone,
                 Ok(Err(reason)) => {
                     self.deps.consequences.withheld(phone, reason, self.client.address, self.now);
-                    return (self.challenge(false), Outcome::Refused(reason));
+                    return (self.challenge(false), RequestOutcome::Refused(reason));
                 }
                 Err(error) => return self.failed(&error.0),
             }
@@ -327,32 +331,32 @@ impl Visit<'_> {
         };
         let file = match self.personal_file(phone, binds) {
             Ok(Some(file)) => file,
-            Ok(None) => return (response::not_found(), Outcome::Refused(Reason::ForbiddenName)),
+            Ok(None) => return (response::not_found(), RequestOutcome::Refused(Reason::ForbiddenName)),
             Err(sentence) => return self.failed(&sentence),
         };
         let form = form(&wish, &file, !proof.is_bootstrap());
         let is_get = self.request.method() == Method::GET;
-        let whole = form == Form::Whole && is_get;
+        let whole = form == ResponseForm::Whole && is_get;
         // No delivery; but these very bytes were delivered once, so a phone provisioned anew need not fetch them again.
-        let held = form == Form::Unchanged
+        let held = form == ResponseForm::Unchanged
             && is_get
             && wish.none_match.is_some_and(|tags| shows_tag(tags, &file.etag))
             && phone.delivery.as_ref().is_some_and(|last| last.etag == file.etag);
-        let news = (whole || held) && is_news(phone, &file.etag);
+        let news = (whole || held) && is_new_information(phone, &file.etag);
         let mut done = news.then(|| self.record_delivery(phone, &file, held));
         if held && let Some(done) = done.take() {
             done();
         }
         let outcome = match form {
-            Form::Unchanged => Outcome::Unchanged,
-            Form::Whole if whole => Outcome::Delivered,
-            Form::Whole | Form::Part(..) | Form::Outside => Outcome::Peeked,
+            ResponseForm::Unchanged => RequestOutcome::Unchanged,
+            ResponseForm::Whole if whole => RequestOutcome::Delivered,
+            ResponseForm::Whole | ResponseForm::Part(..) | ResponseForm::Outside => RequestOutcome::Peeked,
         };
         (response::file(&file, form, self.request.method(), done), outcome)
     }
 
     /// Whether the answer to a conditional request is 304.
-    fn is_unchanged(&self, wish: &Wish<'_>, phone: &Phone) -> bool {
+    fn is_unchanged(&self, wish: &RequestConditions<'_>, phone: &Phone) -> bool {
         let Some(tags) = wish.none_match else { return false };
         matches!(self.personal_file(phone, false), Ok(Some(file)) if names_tag(tags, &file.etag))
     }
@@ -364,8 +368,13 @@ impl Visit<'_> {
         if !changed && remembered.is_some() {
             return Ok(remembered);
         }
-        let file =
-            self.deps.files.render(self.instance, Some(phone), &self.known.recognised, Stage::Personal, self.token)?;
+        let file = self.deps.files.render(
+            self.instance,
+            Some(phone),
+            &self.known.recognised,
+            FileStage::Personal,
+            self.token,
+        )?;
         if let (false, Some(file)) = (changed, &file) {
             *self.known.personal.borrow_mut() = Arc::downgrade(file);
         }
@@ -396,13 +405,13 @@ impl Visit<'_> {
         Box::new(move || deps.consequences.delivered(id, done, kept))
     }
 
-    async fn upload(&self, phone: &Phone, payload: &mut Payload) -> (HttpResponse, Outcome) {
+    async fn upload(&self, phone: &Phone, payload: &mut Payload) -> (HttpResponse, RequestOutcome) {
         let mut bytes = BytesMut::new();
         let reading = async {
             while let Some(piece) = payload.next().await {
                 let Ok(piece) = piece else { return Err(self.failed("the upload broke off")) };
                 if bytes.len() + piece.len() > UPLOAD_BYTES {
-                    return Err((response::too_large(), Outcome::Failed));
+                    return Err((response::too_large(), RequestOutcome::Failed));
                 }
                 bytes.extend_from_slice(&piece);
             }
@@ -411,32 +420,32 @@ impl Visit<'_> {
         match tokio::time::timeout(UPLOAD_PATIENCE, reading).await {
             Ok(Ok(())) => {}
             Ok(Err(refused)) => return refused,
-            Err(_elapsed) => return (response::too_slow(), Outcome::Failed),
+            Err(_elapsed) => return (response::too_slow(), RequestOutcome::Failed),
         }
         match self.deps.records.save_upload(phone.id, self.known.file.to_string(), bytes.freeze()).await {
-            Ok(()) => (response::kept(), Outcome::Uploaded),
+            Ok(()) => (response::kept(), RequestOutcome::Uploaded),
             Err(error) => self.failed(&error.0),
         }
     }
 
-    fn failed(&self, sentence: &str) -> (HttpResponse, Outcome) {
+    fn failed(&self, sentence: &str) -> (HttpResponse, RequestOutcome) {
         let instance = self.instance.label();
         tracing::error!(%instance, file = %self.known.file, "a phone's request could not be answered: {sentence}");
-        (response::later(), Outcome::Failed)
+        (response::later(), RequestOutcome::Failed)
     }
 
     /// Whoever only names a MAC is not that phone: a refusal without a token says nothing of when and from where the
     /// phone asked. What every phone's conversation begins with is no stranger's either.
-    fn note(&self, phone: Option<&Phone>, token: Token, outcome: Outcome) {
+    fn note(&self, phone: Option<&Phone>, token: Token, outcome: RequestOutcome) {
         tracing::debug!(address = %self.client.address, file = %self.known.file, ?outcome, "phone request");
         self.deps.meter.count(outcome);
-        let claimed = token == Token::None && matches!(outcome, Outcome::Refused(_));
-        let ordinary = matches!(outcome, Outcome::Refused(Reason::MissingCredentials | Reason::StaleNonce));
+        let claimed = token == Token::None && matches!(outcome, RequestOutcome::Refused(_));
+        let ordinary = matches!(outcome, RequestOutcome::Refused(Reason::MissingCredentials | Reason::StaleNonce));
         if claimed && ordinary && phone.is_some() {
             return;
         }
         let phone = phone.filter(|_| !claimed);
-        self.deps.records.seen(Seen {
+        self.deps.records.record_request(RequestRecord {
             instance: self.instance.id,
             phone: phone.map(|phone| phone.id),
             at: self.now,

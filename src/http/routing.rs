@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 /// What a path points at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target<'a> {
+pub enum RequestTarget<'a> {
     /// `/healthz`.
     Health,
     /// Something of an instance.
@@ -41,16 +41,16 @@ pub enum Below<'a> {
 
 /// Reads the path as it came, still percent-encoded.
 #[must_use]
-pub fn read(path: &str) -> Target<'_> {
+pub fn read(path: &str) -> RequestTarget<'_> {
     if path == "/healthz" {
-        return Target::Health;
+        return RequestTarget::Health;
     }
     let mut parts = path.split('/').filter(|part| !part.is_empty());
-    let (Some(domain), Some(name)) = (parts.next(), parts.next()) else { return Target::Nothing };
-    let (Some(domain), Some(name)) = (component(domain), component(name)) else { return Target::Nothing };
+    let (Some(domain), Some(name)) = (parts.next(), parts.next()) else { return RequestTarget::Nothing };
+    let (Some(domain), Some(name)) = (component(domain), component(name)) else { return RequestTarget::Nothing };
     match below(parts) {
-        Some(below) => Target::Instance { domain, name, below },
-        None => Target::Nothing,
+        Some(below) => RequestTarget::Instance { domain, name, below },
+        None => RequestTarget::Nothing,
     }
 }
 
@@ -113,7 +113,7 @@ mod tests {
 
     fn phone(path: &str) -> Option<(Option<String>, String)> {
         match read(path) {
-            Target::Instance { below: Below::Phone { token, file }, .. } => {
+            RequestTarget::Instance { below: Below::Phone { token, file }, .. } => {
                 Some((token.map(Cow::into_owned), file.into_owned()))
             }
             _ => None,
@@ -158,13 +158,15 @@ mod tests {
 
     #[test]
     fn the_rest_is_pages() {
-        assert_eq!(read("/healthz"), Target::Health);
-        let Target::Instance { domain, name, below } = read("/example.com/gw/gangway-admin.htm") else { panic!() };
+        assert_eq!(read("/healthz"), RequestTarget::Health);
+        let RequestTarget::Instance { domain, name, below } = read("/example.com/gw/gangway-admin.htm") else {
+            panic!()
+        };
         assert_eq!((domain.as_ref(), name.as_ref()), ("example.com", "gw"));
         assert_eq!(below, Below::Page("gangway-admin.htm".into()));
-        let Target::Instance { below, .. } = read("/example.com/gw/api//v1/a%2fb") else { panic!() };
+        let RequestTarget::Instance { below, .. } = read("/example.com/gw/api//v1/a%2fb") else { panic!() };
         assert_eq!(below, Below::Api("v1/a%2fb".into()));
-        let Target::Instance { below, .. } = read("/example.com/gw/") else { panic!() };
+        let RequestTarget::Instance { below, .. } = read("/example.com/gw/") else { panic!() };
         assert_eq!(below, Below::Page(String::new()));
     }
 

@@ -24,8 +24,8 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::{
-    auth::source_prefix::Origin,
-    client_address::{Claim, Client, Proxies},
+    auth::source_prefix::CountedSource,
+    client_address::{ClientAddress, ForwardingClaim, Proxies},
 };
 use crate::{
     net::unlisted_proxy::UnlistedProxy,
@@ -69,14 +69,23 @@ fn is_cured(proxy: &UnlistedProxy, proxies: &Proxies) -> bool {
 impl UnlistedProxies {
     /// The party that a request counts for.
     #[must_use]
-    pub fn origin(&self, instance: InstanceId, client: Client, claim: Option<&Claim>, now: Timestamp) -> Origin {
+    pub fn origin(
+        &self,
+        instance: InstanceId,
+        client: ClientAddress,
+        claim: Option<&ForwardingClaim>,
+        now: Timestamp,
+    ) -> CountedSource {
         let found = self.found.load();
         let known = claim.filter(|claim| found.get(&(instance, claim.peer)).is_some_and(|one| is_recent(one, now)));
-        known.map_or_else(|| Origin::source(client.address), |claim| Origin::behind(claim.peer, claim.client))
+        known.map_or_else(
+            || CountedSource::source(client.address),
+            |claim| CountedSource::behind(claim.peer, claim.client),
+        )
     }
 
     /// A phone has proven itself by something that only it has.
-    pub fn proved(&self, instance: InstanceId, phone: PhoneId, claim: &Claim, now: Timestamp) {
+    pub fn proved(&self, instance: InstanceId, phone: PhoneId, claim: &ForwardingClaim, now: Timestamp) {
         let key = (instance, claim.peer);
         let known = self.found.load().get(&key).filter(|known| is_recent(known, now)).cloned();
         if known.as_ref().is_some_and(|known| now.duration_since(known.last).unsigned_abs() < AGAIN) {
@@ -89,7 +98,7 @@ impl UnlistedProxies {
         let header = claim.header.as_str().to_owned();
         let forwarder = UnlistedProxy { peer: claim.peer, header, is_listed: claim.is_listed, since, last: now };
         if known.is_none() {
-            tracing::warn!(instance = instance.0, peer = %claim.peer, "{}", forwarder.sentence());
+            tracing::warn!(instance = instance.0, peer = %claim.peer, "{}", forwarder.message());
         }
         self.put(&[(key, forwarder)]);
         self.news.send_replace(());
@@ -197,20 +206,20 @@ mod tests {
         Timestamp::from_second(1_800_000_000 + second).unwrap()
     }
 
-    fn claim(peer: [u8; 4], client: [u8; 4]) -> Claim {
+    fn claim(peer: [u8; 4], client: [u8; 4]) -> ForwardingClaim {
         let header = HeaderName::from_static("x-forwarded-for");
-        Claim { peer: peer.into(), client: client.into(), header, is_listed: false }
+        ForwardingClaim { peer: peer.into(), client: client.into(), header, is_listed: false }
     }
 
-    fn origin(forwarders: &UnlistedProxies, claim: &Claim, now: Timestamp) -> Origin {
-        forwarders.origin(HERE, Client { address: claim.peer, encrypted: false }, Some(claim), now)
+    fn origin(forwarders: &UnlistedProxies, claim: &ForwardingClaim, now: Timestamp) -> CountedSource {
+        forwarders.origin(HERE, ClientAddress { address: claim.peer, encrypted: false }, Some(claim), now)
     }
 
     #[test]
     fn two_phones_make_a_proxy_and_a_header_alone_does_not() {
         let forwarders = UnlistedProxies::default();
         let one = claim([127, 0, 0, 1], [192, 0, 2, 1]);
-        let device = Origin::source(one.peer);
+        let device = CountedSource::source(one.peer);
         assert_eq!(origin(&forwarders, &one, at(0)), device, "a header alone");
         for second in 0..100 {
             forwarders.proved(HERE, PhoneId(1), &one, at(second));
@@ -219,14 +228,14 @@ mod tests {
         forwarders.proved(InstanceId(2), PhoneId(9), &one, at(100));
         assert_eq!(origin(&forwarders, &one, at(100)), device, "a phone of another instance");
         forwarders.proved(HERE, PhoneId(2), &one, at(101));
-        assert_eq!(origin(&forwarders, &one, at(102)), Origin::behind(one.peer, one.client));
+        assert_eq!(origin(&forwarders, &one, at(102)), CountedSource::behind(one.peer, one.client));
         let stranger = claim([198, 51, 100, 7], [192, 0, 2, 1]);
-        assert_eq!(origin(&forwarders, &stranger, at(102)), Origin::source(stranger.peer), "another peer");
-        let bare = forwarders.origin(HERE, Client { address: one.peer, encrypted: false }, None, at(102));
+        assert_eq!(origin(&forwarders, &stranger, at(102)), CountedSource::source(stranger.peer), "another peer");
+        let bare = forwarders.origin(HERE, ClientAddress { address: one.peer, encrypted: false }, None, at(102));
         assert_eq!(bare, device, "a request without header");
         let found = forwarders.of(HERE, at(102));
         assert_eq!((found.len(), found[0].since), (1, at(101)));
-        let sentence = found[0].sentence();
+        let sentence = found[0].message();
         assert!(
             sentence.contains("Add 127.0.0.1 to trusted_proxies only if it is your own reverse proxy"),
             "{sentence}"
@@ -239,7 +248,7 @@ mod tests {
     fn many_proofs_leave_the_tables_bounded() {
         let forwarders = UnlistedProxies::default();
         for n in 0..2_000_u32 {
-            let claim = Claim { peer: IpAddr::V4(n.into()), ..claim([0; 4], [192, 0, 2, 1]) };
+            let claim = ForwardingClaim { peer: IpAddr::V4(n.into()), ..claim([0; 4], [192, 0, 2, 1]) };
             forwarders.proved(HERE, PhoneId(1), &claim, at(i64::from(n)));
             forwarders.proved(HERE, PhoneId(1 + i64::from(n % 2)), &claim, at(i64::from(n)));
         }

@@ -48,10 +48,10 @@ pub enum LinkError {
 
 struct Job {
     text: String,
-    asks: Option<Asks>,
+    asks: Option<LinkRequests>,
 }
 
-struct Asks {
+struct LinkRequests {
     src: String,
     mt: &'static str,
     list: bool,
@@ -76,19 +76,19 @@ impl std::fmt::Debug for Link {
 }
 
 /// The socket's side of a link.
-pub struct LinkEnd {
+pub struct LinkDriver {
     out: mpsc::Receiver<Job>,
-    pending: HashMap<String, Asks>,
+    pending: HashMap<String, LinkRequests>,
 }
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 /// A new link: the handle for askers and the end for the socket's loop.
 #[must_use]
-pub fn link() -> (Link, LinkEnd) {
+pub fn link() -> (Link, LinkDriver) {
     let (sender, out) = mpsc::channel(OUT_QUEUE);
     let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-    (Link { id, next_src: Arc::new(AtomicU64::new(1)), out: sender }, LinkEnd { out, pending: HashMap::new() })
+    (Link { id, next_src: Arc::new(AtomicU64::new(1)), out: sender }, LinkDriver { out, pending: HashMap::new() })
 }
 
 impl Link {
@@ -136,7 +136,7 @@ impl Link {
         let src = format!("g{}", self.next_src.fetch_add(1, Ordering::Relaxed));
         let text = message(&src).text();
         let (reply, answer) = oneshot::channel();
-        let asks = Asks { src, mt, list, answers: Vec::new(), bytes: 0, reply };
+        let asks = LinkRequests { src, mt, list, answers: Vec::new(), bytes: 0, reply };
         let asked = async {
             self.out.send(Job { text, asks: Some(asks) }).await.map_err(|_gone| LinkError::Closed)?;
             answer.await.map_err(|_gone| LinkError::Closed)?
@@ -145,7 +145,7 @@ impl Link {
     }
 }
 
-impl LinkEnd {
+impl LinkDriver {
     /// The next text to write to the socket; `None` when every handle is gone.
     pub async fn next(&mut self) -> Option<String> {
         loop {

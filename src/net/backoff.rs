@@ -60,7 +60,7 @@ impl Backoff {
 
 /// What a [`Breaker`] allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Admission {
+pub enum BreakerDecision {
     /// The endpoint is there: go, within the general limits.
     Free,
     /// The endpoint is away and this is the one that looks whether it is back.
@@ -103,14 +103,14 @@ impl Breaker {
 
     /// Asks for one attempt. [`Admission::Probe`] is used up by asking.
     #[must_use]
-    pub fn admit(&mut self, now: Timestamp) -> Admission {
+    pub fn admit(&mut self, now: Timestamp) -> BreakerDecision {
         if let Some(until) = self.closed_until(now) {
-            return Admission::Wait(until);
+            return BreakerDecision::Wait(until);
         }
-        let Some(away) = &mut self.away else { return Admission::Free };
+        let Some(away) = &mut self.away else { return BreakerDecision::Free };
         away.pause = self.interval;
         away.next_probe = after(now, self.interval);
-        Admission::Probe
+        BreakerDecision::Probe
     }
 
     /// Until when no attempt is allowed; `None` when one may be [asked for](Self::admit).
@@ -138,7 +138,7 @@ impl Breaker {
     }
 
     /// The endpoint is there and wants no attempt for this long. True when it had been there until now.
-    pub fn asks_for(&mut self, pause: Duration, now: Timestamp) -> bool {
+    pub fn is_probe_due(&mut self, pause: Duration, now: Timestamp) -> bool {
         let since = self.away_since();
         self.away = Some(Away { since: since.unwrap_or(now), next_probe: after(now, pause), pause });
         since.is_none()
@@ -182,34 +182,34 @@ mod tests {
     #[test]
     fn while_away_one_probe_per_interval_goes_out_even_when_it_never_reports() {
         let mut breaker = Breaker::default();
-        assert_eq!(breaker.admit(at(0)), Admission::Free);
+        assert_eq!(breaker.admit(at(0)), BreakerDecision::Free);
         assert!(breaker.failed(at(0)));
         assert!(!breaker.failed(at(5_000)));
-        assert_eq!(breaker.admit(at(9_999)), Admission::Wait(at(10_000)));
-        assert_eq!(breaker.admit(at(10_000)), Admission::Probe);
-        assert_eq!(breaker.admit(at(10_000)), Admission::Wait(at(20_000)));
-        assert_eq!(breaker.admit(at(20_001)), Admission::Probe);
+        assert_eq!(breaker.admit(at(9_999)), BreakerDecision::Wait(at(10_000)));
+        assert_eq!(breaker.admit(at(10_000)), BreakerDecision::Probe);
+        assert_eq!(breaker.admit(at(10_000)), BreakerDecision::Wait(at(20_000)));
+        assert_eq!(breaker.admit(at(20_001)), BreakerDecision::Probe);
         assert!(breaker.succeeded());
         assert!(!breaker.succeeded());
-        assert_eq!(breaker.admit(at(20_001)), Admission::Free);
+        assert_eq!(breaker.admit(at(20_001)), BreakerDecision::Free);
     }
 
     #[test]
     fn a_clock_set_back_delays_a_probe_by_one_interval_at_most() {
         let mut breaker = Breaker::default();
         breaker.failed(at(1_000_000));
-        assert_eq!(breaker.admit(at(0)), Admission::Wait(at(10_000)));
-        assert_eq!(breaker.admit(at(10_000)), Admission::Probe);
+        assert_eq!(breaker.admit(at(0)), BreakerDecision::Wait(at(10_000)));
+        assert_eq!(breaker.admit(at(10_000)), BreakerDecision::Probe);
     }
 
     #[test]
     fn an_endpoint_that_asks_for_patience_gets_it_also_from_a_clock_set_back() {
         let mut breaker = Breaker::default();
-        assert!(breaker.asks_for(Duration::from_secs(60), at(100_000)));
-        assert_eq!(breaker.admit(at(159_999)), Admission::Wait(at(160_000)));
-        assert_eq!(breaker.admit(at(0)), Admission::Wait(at(60_000)));
-        assert_eq!(breaker.admit(at(60_000)), Admission::Probe);
-        assert_eq!(breaker.admit(at(60_000)), Admission::Wait(at(70_000)), "then it is probed as any other");
+        assert!(breaker.is_probe_due(Duration::from_secs(60), at(100_000)));
+        assert_eq!(breaker.admit(at(159_999)), BreakerDecision::Wait(at(160_000)));
+        assert_eq!(breaker.admit(at(0)), BreakerDecision::Wait(at(60_000)));
+        assert_eq!(breaker.admit(at(60_000)), BreakerDecision::Probe);
+        assert_eq!(breaker.admit(at(60_000)), BreakerDecision::Wait(at(70_000)), "then it is probed as any other");
         assert!(breaker.succeeded());
     }
 
@@ -238,12 +238,12 @@ mod tests {
                     0 => { breaker.failed(at(now)); }
                     1 => { breaker.succeeded(); last_probe = None; }
                     _ => match breaker.admit(at(now)) {
-                        Admission::Probe => {
+                        BreakerDecision::Probe => {
                             prop_assert!(last_probe.is_none_or(|last| now - last >= 10_000));
                             last_probe = Some(now);
                         }
-                        Admission::Free => prop_assert!(breaker.away_since().is_none()),
-                        Admission::Wait(until) => prop_assert!(until > at(now) && until <= at(now + 10_000)),
+                        BreakerDecision::Free => prop_assert!(breaker.away_since().is_none()),
+                        BreakerDecision::Wait(until) => prop_assert!(until > at(now) && until <= at(now + 10_000)),
                     },
                 }
             }

@@ -107,7 +107,7 @@ impl Machine {
 
 /// How the descriptors are shared out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shares {
+pub struct DescriptorShares {
     /// What there is.
     pub limit: u64,
     /// Connections of phones, PBXs and people.
@@ -119,7 +119,7 @@ pub struct Shares {
     machine: Machine,
 }
 
-impl Shares {
+impl DescriptorShares {
     /// Shares `limit` out. Under a limit that is far too low every kind keeps a few: then the system refuses some.
     #[must_use]
     pub fn of(limit: u64, machine: Machine) -> Self {
@@ -146,15 +146,20 @@ impl Shares {
 
     /// What is missing for so many phones, if anything is.
     #[must_use]
-    pub fn lack(&self, phones: usize) -> Option<Lack> {
+    pub fn lack(&self, phones: usize) -> Option<DescriptorShortage> {
         let need = self.need(phones);
-        (self.limit < need).then_some(Lack { limit: self.limit, need, phones, sysclients: self.sysclients })
+        (self.limit < need).then_some(DescriptorShortage {
+            limit: self.limit,
+            need,
+            phones,
+            sysclients: self.sysclients,
+        })
     }
 }
 
 /// Too few descriptors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lack {
+pub struct DescriptorShortage {
     /// What there is.
     pub limit: u64,
     /// What is needed.
@@ -165,10 +170,10 @@ pub struct Lack {
     pub sysclients: usize,
 }
 
-impl Lack {
+impl DescriptorShortage {
     /// What is wrong, without the cure.
     #[must_use]
-    pub fn sentence(&self) -> String {
+    pub fn message(&self) -> String {
         let Self { limit, need, phones, sysclients } = self;
         format!(
             "the limit of file descriptors is {limit}, and {need} are needed for {phones} phones; {sysclients} phones at most \
@@ -190,7 +195,7 @@ mod tests {
     #[test]
     fn the_shares_and_the_reserve_are_never_more_than_there_is() {
         for limit in (110..5_000).chain([20_000, 524_288, 1 << 40, u64::MAX]) {
-            let shares = Shares::of(limit, MACHINE);
+            let shares = DescriptorShares::of(limit, MACHINE);
             let sum = MACHINE.reserve() + count(shares.clients) + count(shares.operators) + count(shares.sysclients);
             assert!(sum <= limit, "{shares:?}");
             assert!(shares.clients_per_worker() * MACHINE.workers <= shares.clients, "{shares:?}");
@@ -202,11 +207,11 @@ mod tests {
         for phones in [0, 1, 50, 580, 600, 10_000, 100_000] {
             for machine in [MACHINE, Machine { workers: 64, instances: 300 }] {
                 let need = machine.need(phones);
-                let shares = Shares::of(need, machine);
+                let shares = DescriptorShares::of(need, machine);
                 assert!(shares.sysclients >= phones && shares.lack(phones).is_none(), "{phones}: {shares:?}");
                 assert!(count(shares.clients) >= machine.clients_needed(), "{phones}: {shares:?}");
-                let lack = Shares::of(need - 1, machine).lack(phones).unwrap();
-                assert!(lack.sentence().contains(&need.to_string()), "{}", lack.sentence());
+                let lack = DescriptorShares::of(need - 1, machine).lack(phones).unwrap();
+                assert!(lack.message().contains(&need.to_string()), "{}", lack.message());
             }
         }
     }
@@ -215,7 +220,7 @@ mod tests {
     fn ten_thousand_phones_need_more_than_the_usual_soft_limit_and_less_than_the_usual_hard_one() {
         let need = MACHINE.need(10_000);
         assert!((15_000..20_000).contains(&need), "{need}");
-        assert!(Shares::of(1024, MACHINE).lack(10_000).is_some());
-        assert!(Shares::of(524_288, MACHINE).lack(10_000).is_none());
+        assert!(DescriptorShares::of(1024, MACHINE).lack(10_000).is_some());
+        assert!(DescriptorShares::of(524_288, MACHINE).lack(10_000).is_none());
     }
 }

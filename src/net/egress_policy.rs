@@ -9,7 +9,7 @@ use std::{
 
 use url::Url;
 
-use crate::base::config::{Allowed, host_name};
+use crate::base::config::{AllowedPeer, host_name};
 
 /// Where clouds tell their machines secrets, besides link-local addresses: Azure, Alibaba Cloud, Oracle Cloud, AWS and
 /// Google Cloud over IPv6. Some of them are public or private addresses like any other.
@@ -23,7 +23,7 @@ pub const METADATA: [IpAddr; 5] = [
 
 /// Why nothing is sent somewhere.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Forbidden {
+pub enum EgressDenied {
     /// The address is not one a service has.
     #[error(
         "{host} {what}, and a service is expected on a public address; if it is the right one, name it in [net] allow of the configuration"
@@ -46,14 +46,14 @@ pub enum Forbidden {
 
 /// What may be reached. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Reach {
+pub struct EgressPolicy {
     /// `None`: everything.
-    allowed: Option<Arc<[Allowed]>>,
+    allowed: Option<Arc<[AllowedPeer]>>,
     /// Private networks as well.
     private: bool,
 }
 
-impl Reach {
+impl EgressPolicy {
     /// Everything: for addresses that no page and no script can set.
     #[must_use]
     pub fn everywhere() -> Self {
@@ -62,7 +62,7 @@ impl Reach {
 
     /// Public addresses and what is listed.
     #[must_use]
-    pub fn public_and(allowed: Vec<Allowed>) -> Self {
+    pub fn public_and(allowed: Vec<AllowedPeer>) -> Self {
         Self { allowed: Some(allowed.into()), private: false }
     }
 
@@ -77,11 +77,11 @@ impl Reach {
     ///
     /// # Errors
     /// Why not.
-    pub fn url(&self, url: &Url) -> Result<(), Forbidden> {
+    pub fn url(&self, url: &Url) -> Result<(), EgressDenied> {
         let host = url.host_str().unwrap_or_default();
         self.host(host)?;
         if url.scheme() == "http" && !self.lists(host) {
-            return Err(Forbidden::Readable { host: host.to_owned() });
+            return Err(EgressDenied::Readable { host: host.to_owned() });
         }
         Ok(())
     }
@@ -100,11 +100,11 @@ impl Reach {
     fn holds(&self, address: IpAddr) -> bool {
         let is_metadata = is_metadata(address);
         self.allowed.iter().flat_map(|allowed| allowed.iter()).any(|entry| match entry {
-            Allowed::Network(network) if is_metadata => {
+            AllowedPeer::Network(network) if is_metadata => {
                 network.addr() == address && network.max_prefix_len() == network.prefix_len()
             }
-            Allowed::Network(network) => network.contains(&address),
-            Allowed::Host(_) => false,
+            AllowedPeer::Network(network) => network.contains(&address),
+            AllowedPeer::Host(_) => false,
         })
     }
 
@@ -112,7 +112,7 @@ impl Reach {
     ///
     /// # Errors
     /// Why not.
-    pub fn host(&self, host: &str) -> Result<(), Forbidden> {
+    pub fn host(&self, host: &str) -> Result<(), EgressDenied> {
         let bare = host.trim_matches(['[', ']']);
         if let Ok(address) = bare.parse::<IpAddr>() {
             return self.address(host, address);
@@ -124,7 +124,10 @@ impl Reach {
             || is_near
             || matches!(name.as_str(), "metadata" | "metadata.google.internal" | "instance-data");
         if is_here && !self.names(&name) {
-            return Err(Forbidden::Address { host: name, what: "is a name of this machine or its network".to_owned() });
+            return Err(EgressDenied::Address {
+                host: name,
+                what: "is a name of this machine or its network".to_owned(),
+            });
         }
         Ok(())
     }
@@ -133,7 +136,7 @@ impl Reach {
     ///
     /// # Errors
     /// Why not.
-    pub fn address(&self, host: &str, address: IpAddr) -> Result<(), Forbidden> {
+    pub fn address(&self, host: &str, address: IpAddr) -> Result<(), EgressDenied> {
         if self.allowed.is_none() {
             return Ok(());
         }
@@ -151,13 +154,13 @@ impl Reach {
             Ok(_) => format!("is {kind}"),
             Err(_) => format!("stands for {address}, {kind}"),
         };
-        Err(Forbidden::Address { host: host.to_owned(), what })
+        Err(EgressDenied::Address { host: host.to_owned(), what })
     }
 
     fn names(&self, name: &str) -> bool {
-        self.allowed
-            .as_ref()
-            .is_none_or(|allowed| allowed.iter().any(|entry| matches!(entry, Allowed::Host(known) if known == name)))
+        self.allowed.as_ref().is_none_or(|allowed| {
+            allowed.iter().any(|entry| matches!(entry, AllowedPeer::Host(known) if known == name))
+        })
     }
 }
 
@@ -244,8 +247,8 @@ fn inner_v6(address: Ipv6Addr) -> Option<Inner> {
 mod tests {
     use super::*;
 
-    fn reach(allowed: &[&str]) -> Reach {
-        Reach::public_and(allowed.iter().map(|text| text.parse().unwrap()).collect())
+    fn reach(allowed: &[&str]) -> EgressPolicy {
+        EgressPolicy::public_and(allowed.iter().map(|text| text.parse().unwrap()).collect())
     }
 
     #[test]
@@ -289,7 +292,7 @@ mod tests {
         for host in ["8.8.8.8", "172.32.0.1", "100.128.0.1", "2a00:1450::1", "64:ff9b::808:808", "dm.yealink.com"] {
             assert_eq!(public.host(host), Ok(()), "{host}");
         }
-        assert_eq!(Reach::everywhere().host("127.0.0.1"), Ok(()));
+        assert_eq!(EgressPolicy::everywhere().host("127.0.0.1"), Ok(()));
     }
 
     #[test]
@@ -331,7 +334,7 @@ mod tests {
         assert!(judge(&["10.0.0.0/8"], "http://rps.example.com/").is_err());
         assert!(judge(&[], "https://rps.example.com/").is_ok());
         assert!(judge(&[], "https://127.0.0.1/").is_err());
-        assert!(Reach::everywhere().url(&"http://127.0.0.1/".parse().unwrap()).is_ok());
+        assert!(EgressPolicy::everywhere().url(&"http://127.0.0.1/".parse().unwrap()).is_ok());
     }
 
     #[test]

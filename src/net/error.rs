@@ -133,7 +133,7 @@ impl NetError {
         let host = host.to_owned();
         match (tls, connected) {
             (Some(tls), _) => {
-                Self::Tls { host, reason: super::tls::reason(tls), cure: super::tls::cure(tls).to_owned() }
+                Self::Tls { host, reason: super::tls::reason(tls), cure: super::tls::remedy(tls).to_owned() }
             }
             (None, false) if is_out_of_descriptors(error) => Self::NoDescriptor { host },
             (None, true) => Self::Lost { host, reason: error.to_string() },

@@ -18,13 +18,13 @@ use gangway_base::secret::Secret;
 use url::Url;
 use zeroize::Zeroizing;
 
-use self::{connector::Dialer, error::Target};
+use self::{connector::Dialer, error::UrlOrigin};
 pub use self::{
     connector::{Resolve, system_resolver},
-    error::{HttpError, Stage},
+    error::{HttpError, WaitStage},
     proxy::{Proxy, ProxyAddressError},
 };
-use super::egress_policy::Reach;
+use super::egress_policy::EgressPolicy;
 
 /// How a [`Client`] reaches the world.
 pub struct Options {
@@ -33,7 +33,7 @@ pub struct Options {
     /// Everything goes through it when given, plain HTTP included.
     pub proxy: Option<Proxy>,
     /// What may be connected to. The proxy itself is the configuration's and always is.
-    pub reach: Reach,
+    pub reach: EgressPolicy,
     /// Finds the addresses of a name.
     pub resolve: Resolve,
     /// Limit for name look-up, TCP connect and the proxy's answer together, and again for the TLS handshake.
@@ -47,7 +47,7 @@ impl Options {
         Self {
             tls,
             proxy: None,
-            reach: Reach::everywhere(),
+            reach: EgressPolicy::everywhere(),
             resolve: system_resolver(),
             connect_timeout: Duration::from_secs(10),
         }
@@ -151,7 +151,7 @@ impl Request {
 
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} {}", self.method, Target::of(&self.url))
+        write!(f, "{:?} {}", self.method, UrlOrigin::of(&self.url))
     }
 }
 
@@ -182,13 +182,13 @@ impl fmt::Debug for Response {
 
 /// The client. Cheap to clone; clones share their connections.
 #[derive(Clone)]
-pub struct Client {
+pub struct HttpClient {
     inner: awc::Client,
-    reach: Reach,
+    reach: EgressPolicy,
     connect_timeout: Duration,
 }
 
-impl Client {
+impl HttpClient {
     /// Builds a client on the current arbiter.
     #[must_use]
     pub fn new(options: Options) -> Self {
@@ -217,8 +217,8 @@ impl Client {
     /// # Errors
     /// [`HttpError::Forbidden`].
     pub fn may_carry_secrets(&self, url: &Url) -> Result<(), HttpError> {
-        let forbidden = |error: super::egress_policy::Forbidden| HttpError::Forbidden {
-            target: Target::of(url).to_string(),
+        let forbidden = |error: super::egress_policy::EgressDenied| HttpError::Forbidden {
+            target: UrlOrigin::of(url).to_string(),
             reason: error.to_string(),
         };
         self.reach.url(url).map_err(forbidden)
@@ -229,19 +229,19 @@ impl Client {
     /// # Errors
     /// See [`HttpError`]. A status of 4xx or 5xx is an answer, not an error; 301, 302, 303, 307 and 308 are errors.
     pub async fn send(&self, request: Request) -> Result<Response, HttpError> {
-        let target = Target::of(&request.url);
+        let target = UrlOrigin::of(&request.url);
         let patience = request.timeout;
         match tokio::time::timeout(patience, self.exchange(&target, request)).await {
             Ok(result) => result,
             Err(_) => Err(HttpError::Timeout {
                 target: target.to_string(),
-                stage: Stage::Answer,
+                stage: WaitStage::Answer,
                 seconds: patience.as_secs(),
             }),
         }
     }
 
-    async fn exchange(&self, target: &Target, request: Request) -> Result<Response, HttpError> {
+    async fn exchange(&self, target: &UrlOrigin, request: Request) -> Result<Response, HttpError> {
         let outgoing = self.prepare(target, &request)?;
         let sending = if request.body.is_empty() { outgoing.send() } else { outgoing.send_body(request.body.clone()) };
         let mut incoming = sending.await.map_err(|error| error::from_send(target, error, self.connect_timeout))?;
@@ -287,7 +287,7 @@ impl Client {
         Ok(Response { status: status.as_u16(), headers, body: body.freeze() })
     }
 
-    fn prepare(&self, target: &Target, request: &Request) -> Result<awc::ClientRequest, HttpError> {
+    fn prepare(&self, target: &UrlOrigin, request: &Request) -> Result<awc::ClientRequest, HttpError> {
         let bad_address = |reason: &str| HttpError::Url { target: target.to_string(), reason: reason.to_owned() };
         if !matches!(request.url.scheme(), "http" | "https") {
             return Err(bad_address("it begins neither with http:// nor with https://"));

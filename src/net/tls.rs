@@ -277,7 +277,7 @@ pub fn reason(error: &rustls::Error) -> String {
 
 /// What to do about an error of the handshake.
 #[must_use]
-pub fn cure(error: &rustls::Error) -> &'static str {
+pub fn remedy(error: &rustls::Error) -> &'static str {
     match error {
         rustls::Error::InvalidCertificate(_) => {
             "install a certificate of a known CA there, or trust its CA with devices_ca, or (after comparing the key \

@@ -23,7 +23,7 @@ pub struct UnlistedProxy {
 impl UnlistedProxy {
     /// What it means and what to do, for the log, `check` and `readyz`.
     #[must_use]
-    pub fn sentence(&self) -> String {
+    pub fn message(&self) -> String {
         let Self { peer, header, .. } = self;
         match self.is_listed {
             true => format!(

@@ -20,7 +20,7 @@ use crate::{
     net::appwebsocket::LinkError,
     pbx::{
         sessions::{PbxSession, PbxSessions},
-        user_objects::{FlagsWritten, Pbx, PbxError, PbxUser, Reply, UserKey},
+        user_objects::{FlagsWritten, Pbx, PbxError, PbxFuture, PbxUser, UserKey},
     },
     phone::{instance::InstanceId, record::Flags},
     store::Store,
@@ -226,7 +226,7 @@ impl Pbx for ConnectedPbxs {
         now.or_else(|| devices_address::stored(&self.store, instance))
     }
 
-    fn user(&self, instance: InstanceId, key: UserKey) -> Reply<Result<PbxUser, PbxError>> {
+    fn user(&self, instance: InstanceId, key: UserKey) -> PbxFuture<Result<PbxUser, PbxError>> {
         let this = self.clone();
         Box::pin(async move {
             let (_, object) = this.find(instance, &key).await?;
@@ -245,7 +245,7 @@ impl Pbx for ConnectedPbxs {
         key: UserKey,
         hwid: String,
         flags: Flags,
-    ) -> Reply<Result<FlagsWritten, PbxError>> {
+    ) -> PbxFuture<Result<FlagsWritten, PbxError>> {
         let this = self.clone();
         Box::pin(async move { this.write_flags(instance, &key, &hwid, flags).await })
     }
@@ -256,7 +256,7 @@ impl Pbx for ConnectedPbxs {
         key: UserKey,
         hwid: String,
         by_name: bool,
-    ) -> Reply<Result<Option<String>, PbxError>> {
+    ) -> PbxFuture<Result<Option<String>, PbxError>> {
         let this = self.clone();
         Box::pin(async move { this.find_registration(instance, &key, &hwid, by_name).await })
     }

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use gangway_wire::appws::{Envelope, LoginKind, Refusal, app_info::AppInfoResult};
+use gangway_wire::appws::{Envelope, LoginKind, LoginRejection, app_info::AppInfoResult};
 
 use crate::{
     catalog::{Provider, Registry},
@@ -33,7 +33,7 @@ pub fn is_name_of(name: &str, app: &str) -> bool {
 
 /// Whether people log in to this app, given by its name here.
 #[must_use]
-pub fn is_for_people(app: &str) -> bool {
+pub fn is_admin_app(app: &str) -> bool {
     app == ADMIN_APP
 }
 
@@ -66,22 +66,22 @@ pub fn provider_of<'a>(app: &str, registry: &'a Registry) -> Option<&'a str> {
 ///
 /// # Errors
 /// Why not.
-pub fn admit(app: &str, kind: LoginKind, instance: &Instance, source: IpAddr) -> Result<(), Refusal> {
+pub fn admit(app: &str, kind: LoginKind, instance: &Instance, source: IpAddr) -> Result<(), LoginRejection> {
     match kind {
         // A PBX's own connection, at any app.
         LoginKind::PbxSession => Ok(()),
-        LoginKind::Other => Err(Refusal::NoInfo),
+        LoginKind::Other => Err(LoginRejection::NoInfo),
         // Providers' apps are granted to no user, so the PBX lets services in there, whether or not their logins carry
         // `groups`: no document says that only people's logins do.
-        LoginKind::ServiceLogin | LoginKind::UserLogin if !is_for_people(app) => Ok(()),
-        LoginKind::PasswordLogin if !is_for_people(app) => Err(Refusal::NotByPassword),
-        LoginKind::PasswordLogin if !instance.admin_password_login => Err(Refusal::PasswordLoginOff),
+        LoginKind::ServiceLogin | LoginKind::UserLogin if !is_admin_app(app) => Ok(()),
+        LoginKind::PasswordLogin if !is_admin_app(app) => Err(LoginRejection::NotByPassword),
+        LoginKind::PasswordLogin if !instance.admin_password_login => Err(LoginRejection::PasswordLoginOff),
         // The PBX checked that this person may use the app; `groups`, which tell a person from a service, are not
         // there in every login of a person.
         LoginKind::ServiceLogin | LoginKind::UserLogin | LoginKind::PasswordLogin => {
             let is_listed =
                 instance.admin_from.is_empty() || instance.admin_from.iter().any(|net| net.contains(&source));
-            if is_listed { Ok(()) } else { Err(Refusal::Network) }
+            if is_listed { Ok(()) } else { Err(LoginRejection::Network) }
         }
     }
 }
@@ -131,17 +131,17 @@ mod tests {
             (ADMIN_APP, PbxSession, &elsewhere, Ok(())),
             (ADMIN_APP, ServiceLogin, &closed, Ok(())),
             (ADMIN_APP, UserLogin, &closed, Ok(())),
-            (ADMIN_APP, PasswordLogin, &closed, Err(Refusal::PasswordLoginOff)),
+            (ADMIN_APP, PasswordLogin, &closed, Err(LoginRejection::PasswordLoginOff)),
             (ADMIN_APP, PasswordLogin, &open, Ok(())),
-            (ADMIN_APP, Other, &open, Err(Refusal::NoInfo)),
-            (ADMIN_APP, ServiceLogin, &elsewhere, Err(Refusal::Network)),
-            (ADMIN_APP, UserLogin, &elsewhere, Err(Refusal::Network)),
-            (ADMIN_APP, PasswordLogin, &elsewhere, Err(Refusal::Network)),
+            (ADMIN_APP, Other, &open, Err(LoginRejection::NoInfo)),
+            (ADMIN_APP, ServiceLogin, &elsewhere, Err(LoginRejection::Network)),
+            (ADMIN_APP, UserLogin, &elsewhere, Err(LoginRejection::Network)),
+            (ADMIN_APP, PasswordLogin, &elsewhere, Err(LoginRejection::Network)),
             (provider, PbxSession, &elsewhere, Ok(())),
             (provider, ServiceLogin, &elsewhere, Ok(())),
             (provider, UserLogin, &elsewhere, Ok(())),
-            (provider, PasswordLogin, &open, Err(Refusal::NotByPassword)),
-            (provider, Other, &open, Err(Refusal::NoInfo)),
+            (provider, PasswordLogin, &open, Err(LoginRejection::NotByPassword)),
+            (provider, Other, &open, Err(LoginRejection::NoInfo)),
         ] {
             assert_eq!(admit(app, kind, instance, source), expected, "{app} {kind:?}");
         }

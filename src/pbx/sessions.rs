@@ -82,7 +82,7 @@ impl PbxSessions {
             entries.retain(|entry| entry.session.identity != session.identity);
             entries.push(Entry { session, services: Vec::new() });
         }
-        self.tell(instance);
+        self.publish(instance);
     }
 
     /// Takes out the session of this very link.
@@ -93,7 +93,7 @@ impl PbxSessions {
             found.map(|index| entries.remove(index).session.identity.instance)
         };
         if let Some(instance) = gone {
-            self.tell(instance);
+            self.publish(instance);
         }
     }
 
@@ -107,7 +107,7 @@ impl PbxSessions {
             })
         };
         if let Some(instance) = instance {
-            self.tell(instance);
+            self.publish(instance);
         }
     }
 
@@ -150,7 +150,7 @@ impl PbxSessions {
         self.changed.subscribe()
     }
 
-    fn tell(&self, instance: InstanceId) {
+    fn publish(&self, instance: InstanceId) {
         // Nobody listening is no error.
         let _ = self.changed.send(PbxChanged(instance));
     }

@@ -7,7 +7,7 @@ use url::Url;
 use crate::phone::{instance::InstanceId, record::Flags};
 
 /// A future as traits hand it out.
-pub type Reply<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+pub type PbxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// How a user is found: by GUID when known (the lasting identity), else by H.323 name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -74,7 +74,7 @@ pub trait Pbx: Send + Sync {
     /// The sysclient websocket URL (`.../sysclients`) of the Devices app as last announced by a PBX.
     fn devices_url(&self, instance: InstanceId) -> Option<Url>;
     /// The user object, from whichever PBX owns it.
-    fn user(&self, instance: InstanceId, key: UserKey) -> Reply<Result<PbxUser, PbxError>>;
+    fn user(&self, instance: InstanceId, key: UserKey) -> PbxFuture<Result<PbxUser, PbxError>>;
     /// Sets the flags on the device `hwid` of the user (read-modify-write, read back).
     fn set_flags(
         &self,
@@ -82,7 +82,7 @@ pub trait Pbx: Send + Sync {
         key: UserKey,
         hwid: String,
         flags: Flags,
-    ) -> Reply<Result<FlagsWritten, PbxError>>;
+    ) -> PbxFuture<Result<FlagsWritten, PbxError>>;
     /// The address from which `hwid` is registered, at any connected PBX; `None` when at none. An account that
     /// registers by the user's name is also known by a registration without hardware id, or with that name as one.
     fn registration(
@@ -91,5 +91,5 @@ pub trait Pbx: Send + Sync {
         key: UserKey,
         hwid: String,
         by_name: bool,
-    ) -> Reply<Result<Option<String>, PbxError>>;
+    ) -> PbxFuture<Result<Option<String>, PbxError>>;
 }

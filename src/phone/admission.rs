@@ -10,10 +10,10 @@ use jiff::Timestamp;
 
 use super::{
     facet::Wanted,
-    record::{Account, Binding, FirstContact, Phone, Window, is_ahead},
+    record::{Account, BootstrapWindow, FirstContact, Phone, WindowBinding, is_ahead},
     request_evidence::{Authorization, Certificate, Evidence, Proof, Token},
 };
-use crate::base::i18n::Said;
+use crate::base::i18n::Message;
 
 /// A window closes at the latest this long after its first delivery.
 pub const AFTER_FIRST_DELIVERY: Duration = Duration::from_secs(15 * 60);
@@ -23,7 +23,7 @@ pub const ORPHAN_PATIENCE: Duration = Duration::from_secs(7 * 86_400);
 
 /// What kind of file the name stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FileAsked {
+pub enum RequestedFile {
     /// The file of one phone.
     Personal(Mac),
     /// A file for all phones of a model: nothing secret in it.
@@ -58,11 +58,11 @@ pub struct Policy {
 
 /// One request as it is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ask<'a> {
+pub struct AccessRequest<'a> {
     /// Who asks.
     pub evidence: Evidence<'a>,
     /// For what.
-    pub file: FileAsked,
+    pub file: RequestedFile,
     /// To do what.
     pub purpose: Purpose,
     /// Under which settings.
@@ -71,7 +71,7 @@ pub struct Ask<'a> {
 
 /// What the answer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum AccessDecision {
     /// The personal stage.
     Personal(Proof),
     /// The open stage.
@@ -94,9 +94,9 @@ pub enum Verdict {
 
 /// A verdict, why, and what it changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Decision {
+pub struct AdmissionResult {
     /// The answer.
-    pub verdict: Verdict,
+    pub verdict: AccessDecision,
     /// The rule that decided.
     pub reason: Reason,
     /// This request is the first that proves own credentials inside the window: it closes it.
@@ -168,8 +168,8 @@ labelled_enum! {
 impl Reason {
     /// Its sentence, with the key by which pages know it.
     #[must_use]
-    pub fn said(self) -> Said {
-        Said::keyed(format!("rule.{}", self.as_str()), self.sentence())
+    pub fn described(self) -> Message {
+        Message::keyed(format!("rule.{}", self.as_str()), self.sentence())
     }
 
     /// Whether a person should look: somebody used what is not theirs.
@@ -182,20 +182,20 @@ impl Reason {
 /// Decides about one request. `phone` is the one the token belongs to or, without a token, the one the file is named
 /// after; `None` when there is none in this instance.
 #[must_use]
-pub fn admit(ask: &Ask<'_>, phone: Option<&Phone>, now: Timestamp) -> Decision {
+pub fn admit(ask: &AccessRequest<'_>, phone: Option<&Phone>, now: Timestamp) -> AdmissionResult {
     if ask.evidence.token == Token::Unknown || (ask.evidence.token == Token::Known && phone.is_none()) {
-        return plain(Verdict::NotFound, Reason::UnknownToken);
+        return plain(AccessDecision::NotFound, Reason::UnknownToken);
     }
     match ask.file {
-        FileAsked::Other => plain(Verdict::NotFound, Reason::ForbiddenName),
-        FileAsked::Common => common(ask, phone),
-        FileAsked::Personal(mac) => personal(ask, phone, mac, now),
+        RequestedFile::Other => plain(AccessDecision::NotFound, Reason::ForbiddenName),
+        RequestedFile::Common => common(ask, phone),
+        RequestedFile::Personal(mac) => personal(ask, phone, mac, now),
     }
 }
 
 /// Whether bootstrap admits at all: opened, not closed, not expired, and not 15 minutes past its first delivery.
 #[must_use]
-pub fn window_admits(window: &Window, now: Timestamp) -> bool {
+pub fn window_admits(window: &BootstrapWindow, now: Timestamp) -> bool {
     let is_fresh = |first| !passed(first, AFTER_FIRST_DELIVERY, now) && !is_ahead(first, now);
     window.is_open(now) && window.first_delivery.is_none_or(is_fresh)
 }
@@ -223,8 +223,8 @@ fn passed(since: Timestamp, patience: Duration, now: Timestamp) -> bool {
     since.saturating_add(patience).is_ok_and(|end| now >= end)
 }
 
-fn plain(verdict: Verdict, reason: Reason) -> Decision {
-    Decision { verdict, reason, closes_window: false, binds_window: false, ends_overlap: false, strike: false }
+fn plain(verdict: AccessDecision, reason: Reason) -> AdmissionResult {
+    AdmissionResult { verdict, reason, closes_window: false, binds_window: false, ends_overlap: false, strike: false }
 }
 
 /// Why this phone gets nothing, whoever proves what.
@@ -237,23 +237,23 @@ fn shut(phone: &Phone) -> Option<Reason> {
     }
 }
 
-fn common(ask: &Ask<'_>, phone: Option<&Phone>) -> Decision {
+fn common(ask: &AccessRequest<'_>, phone: Option<&Phone>) -> AdmissionResult {
     if ask.purpose == Purpose::Upload {
-        return plain(Verdict::NotFound, Reason::ForbiddenName);
+        return plain(AccessDecision::NotFound, Reason::ForbiddenName);
     }
     // Without a token nobody knows which phone asks, and nothing in the file belongs to one.
     match phone.filter(|_| ask.evidence.token == Token::Known).and_then(shut) {
-        Some(reason) => plain(Verdict::NotFound, reason),
-        None => plain(Verdict::Open, Reason::CommonFile),
+        Some(reason) => plain(AccessDecision::NotFound, reason),
+        None => plain(AccessDecision::Open, Reason::CommonFile),
     }
 }
 
-fn personal(ask: &Ask<'_>, phone: Option<&Phone>, mac: Mac, now: Timestamp) -> Decision {
+fn personal(ask: &AccessRequest<'_>, phone: Option<&Phone>, mac: Mac, now: Timestamp) -> AdmissionResult {
     let Some(phone) = phone else {
         return refuse(ask, Reason::UnknownPhone);
     };
     if phone.mac != mac {
-        return plain(Verdict::NotFound, Reason::WrongMac);
+        return plain(AccessDecision::NotFound, Reason::WrongMac);
     }
     if let Some(reason) = shut(phone) {
         return refuse(ask, reason);
@@ -264,29 +264,29 @@ fn personal(ask: &Ask<'_>, phone: Option<&Phone>, mac: Mac, now: Timestamp) -> D
     };
     let mut decision = match ask.purpose {
         Purpose::Upload if ask.policy.https_only && !ask.evidence.encrypted => challenge(ask, Reason::Insecure),
-        Purpose::Upload => plain(Verdict::Store(proof), Reason::Admitted),
+        Purpose::Upload => plain(AccessDecision::Store(proof), Reason::Admitted),
         Purpose::Fetch | Purpose::Peek => stage(ask, phone, proof, now),
     };
     decision.closes_window = proof == Proof::Own && phone.window.is_open(now);
     decision.ends_overlap = ask.evidence.authorization == Authorization::Own && phone.former.is_some();
     decision.binds_window = ask.purpose == Purpose::Fetch
         && proof != Proof::Own
-        && matches!(decision.verdict, Verdict::Personal(_))
+        && matches!(decision.verdict, AccessDecision::Personal(_))
         && phone.window.first_delivery.is_none()
         && phone.window.is_open(now);
     decision
 }
 
 /// What a phone gets that has proved to be itself.
-fn stage(ask: &Ask<'_>, phone: &Phone, proof: Proof, now: Timestamp) -> Decision {
+fn stage(ask: &AccessRequest<'_>, phone: &Phone, proof: Proof, now: Timestamp) -> AdmissionResult {
     if ask.policy.https_only && !ask.evidence.encrypted {
-        return plain(Verdict::Open, Reason::Insecure);
+        return plain(AccessDecision::Open, Reason::Insecure);
     }
     if phone.wanted == Wanted::Released {
-        return plain(Verdict::Personal(proof), Reason::Released);
+        return plain(AccessDecision::Personal(proof), Reason::Released);
     }
     if is_orphaned(phone, now) {
-        return plain(Verdict::Open, Reason::Orphaned);
+        return plain(AccessDecision::Open, Reason::Orphaned);
     }
     // The passwords of a phone that never came are dropped after its window: a file without any would only break it.
     // On a base that serves others such accounts are written as off.
@@ -294,14 +294,14 @@ fn stage(ask: &Ask<'_>, phone: &Phone, proof: Proof, now: Timestamp) -> Decision
     if phone.device_config.received.is_none() || !has_passwords {
         // A new phone gives up after three quick tries, so it gets a file that makes it ask again; one that works
         // already keeps what it has.
-        let verdict = if phone.delivery.is_none() { Verdict::Open } else { Verdict::RetryLater };
+        let verdict = if phone.delivery.is_none() { AccessDecision::Open } else { AccessDecision::RetryLater };
         return plain(verdict, Reason::BeforeConfig);
     }
-    plain(Verdict::Personal(proof), Reason::Admitted)
+    plain(AccessDecision::Personal(proof), Reason::Admitted)
 }
 
 /// How the request shows to come from the phone, or why it does not.
-fn prove(ask: &Ask<'_>, phone: &Phone, now: Timestamp) -> Result<Proof, Reason> {
+fn prove(ask: &AccessRequest<'_>, phone: &Phone, now: Timestamp) -> Result<Proof, Reason> {
     let evidence = &ask.evidence;
     let certified = match evidence.certificate {
         Certificate::Trusted { mac, vendor } => Some(mac == phone.mac && vendor == phone.vendor),
@@ -350,7 +350,7 @@ fn prove(ask: &Ask<'_>, phone: &Phone, now: Timestamp) -> Result<Proof, Reason> 
 }
 
 /// What of the request is bootstrap.
-fn bootstrap(ask: &Ask<'_>) -> Option<Proof> {
+fn bootstrap(ask: &AccessRequest<'_>) -> Option<Proof> {
     if ask.evidence.token == Token::Known {
         return Some(Proof::Token);
     }
@@ -370,40 +370,40 @@ fn bootstrap(ask: &Ask<'_>) -> Option<Proof> {
 }
 
 /// Whether nothing but the freezing of its source is in the way, as far as was looked.
-fn would_pass_unfrozen(ask: &Ask<'_>) -> bool {
+fn would_pass_unfrozen(ask: &AccessRequest<'_>) -> bool {
     ask.evidence.frozen
         && (ask.policy.first_contact != FirstContact::Refused
             || matches!(ask.evidence.authorization, Authorization::Bootstrap | Authorization::Unchecked))
 }
 
 /// A known phone's request that proves nothing.
-fn unproven(ask: &Ask<'_>, reason: Reason) -> Decision {
+fn unproven(ask: &AccessRequest<'_>, reason: Reason) -> AdmissionResult {
     let points_to_tls = ask.policy.https_only
         && !ask.evidence.encrypted
         && ask.evidence.token == Token::Known
         && ask.purpose != Purpose::Upload
         && !reason.is_alarm();
-    if points_to_tls { plain(Verdict::Open, Reason::Insecure) } else { challenge(ask, reason) }
+    if points_to_tls { plain(AccessDecision::Open, Reason::Insecure) } else { challenge(ask, reason) }
 }
 
 /// Nothing for anybody: with a token as if it did not exist, without one as every MAC-shaped name.
-fn refuse(ask: &Ask<'_>, reason: Reason) -> Decision {
+fn refuse(ask: &AccessRequest<'_>, reason: Reason) -> AdmissionResult {
     match ask.evidence.token {
         Token::None => challenge(ask, reason),
-        Token::Known | Token::Unknown => plain(Verdict::NotFound, reason),
+        Token::Known | Token::Unknown => plain(AccessDecision::NotFound, reason),
     }
 }
 
-fn challenge(ask: &Ask<'_>, reason: Reason) -> Decision {
+fn challenge(ask: &AccessRequest<'_>, reason: Reason) -> AdmissionResult {
     let stale = matches!(ask.evidence.authorization, Authorization::Stale | Authorization::Used);
     let strike = ask.evidence.authorization == Authorization::Wrong;
     let would_disclose = ask.policy.clear_passwords && ask.policy.https_only && !ask.evidence.encrypted;
     let verdict = match ask.purpose {
-        _ if !would_disclose => Verdict::Challenge { stale },
-        Purpose::Fetch | Purpose::Peek => Verdict::ToTls,
-        Purpose::Upload => Verdict::NotFound,
+        _ if !would_disclose => AccessDecision::Challenge { stale },
+        Purpose::Fetch | Purpose::Peek => AccessDecision::ToTls,
+        Purpose::Upload => AccessDecision::NotFound,
     };
-    Decision { strike, ..plain(verdict, reason) }
+    AdmissionResult { strike, ..plain(verdict, reason) }
 }
 
 /// Binds the window to the source of its first delivery, on the record as it is when the change is written: of two
@@ -420,7 +420,7 @@ pub fn bind(phone: &mut Phone, source: std::net::IpAddr, family: &str, now: Time
         Some(_) => Err(Reason::OtherSource),
         None => {
             phone.window.first_delivery = Some(now);
-            phone.window.bound = Some(Binding { source, family: family.to_owned() });
+            phone.window.bound = Some(WindowBinding { source, family: family.to_owned() });
             Ok(())
         }
     }

@@ -214,7 +214,7 @@ impl PublicUrls {
     /// Every host phones of this instance are sent to.
     #[must_use]
     pub fn hosts(&self) -> BTreeSet<String> {
-        self.all_known().into_iter().filter_map(|url| url.host_str().map(str::to_ascii_lowercase)).collect()
+        self.all_urls().into_iter().filter_map(|url| url.host_str().map(str::to_ascii_lowercase)).collect()
     }
 
     /// Every base phones of this instance are sent to: as it is known, and by https where that has the same port.
@@ -225,10 +225,10 @@ impl PublicUrls {
             let has_https = https.port().is_none() && https.set_scheme(Scheme::Https.as_str()).is_ok();
             [Some(url.clone()), has_https.then_some(https)].into_iter().flatten()
         };
-        self.all_known().into_iter().flat_map(both).map(|url| self.in_full(url)).collect()
+        self.all_urls().into_iter().flat_map(both).map(|url| self.in_full(url)).collect()
     }
 
-    fn all_known(&self) -> Vec<&Url> {
+    fn all_urls(&self) -> Vec<&Url> {
         match &self.configured {
             Some(configured) => vec![configured],
             None => self.learned.values().filter_map(|learned| learned.url.as_ref()).collect(),

@@ -18,9 +18,9 @@ use serde_json::Value;
 pub use self::{
     account::{Account, AccountUser, Flags, Gone, Orphaned},
     credentials::{Credentials, new_token},
-    interned::Shared,
+    interned::Interned,
     used_codes::SpentCodes,
-    window::{Binding, FirstContact, Window, is_ahead},
+    window::{BootstrapWindow, FirstContact, WindowBinding, is_ahead},
 };
 use super::{
     facet::{DevicesState, Facet, RedirectState, RequestState, Wanted},
@@ -69,9 +69,9 @@ pub struct Phone {
     /// The password of `own` before it was changed; good until the phone has proven the present one.
     pub former: Option<Secret>,
     /// The time in which bootstrap admits.
-    pub window: Window,
+    pub window: BootstrapWindow,
     /// The sysclient's side of the record.
-    pub sysclient: Sysclient,
+    pub sysclient: SysclientState,
     /// What Devices configured.
     pub device_config: DeviceConfig,
     /// The entry at the redirect service.
@@ -92,7 +92,7 @@ pub struct Phone {
 
 /// What the sysclient needs to come back.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Sysclient {
+pub struct SysclientState {
     /// The websocket URL the password was given at.
     pub url: Option<String>,
     /// The sysclient password Devices gave.
@@ -111,7 +111,7 @@ pub struct Sysclient {
 pub struct DeviceConfig {
     /// Items by `type` (`NTP`, `MEDIA`, ...), passwords already decrypted into `turnPassword` / `logPassword`.
     /// Phones of one category have the same ones: what the store loads equal is held once.
-    pub items: Shared<BTreeMap<String, Value>>,
+    pub items: Interned<BTreeMap<String, Value>>,
     /// The deployed administrative password.
     pub admin_password: Option<Secret>,
     /// When the first complete burst arrived.
@@ -176,8 +176,8 @@ impl Phone {
             bootstrap: None,
             own: Credentials::generate(mac),
             former: None,
-            window: Window::default(),
-            sysclient: Sysclient::default(),
+            window: BootstrapWindow::default(),
+            sysclient: SysclientState::default(),
             device_config: DeviceConfig::default(),
             redirect_entry: None,
             delivery: None,

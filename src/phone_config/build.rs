@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use sha2::Sha256;
 
 use super::{
-    Account, Codec, Ldap, Login, Media, Neutral, OpenNeutral, OpenProvisioning, PhoneFacts, Provisioning, Server,
-    Shown, Sip, Wallpaper, line_keys::line_keys, time::time,
+    AccountSlot, Codec, Ldap, Login, Media, OpenPhoneConfig, OpenProvisioning, PhoneConfig, PhoneFacts,
+    ProvisioningConfig, RenderedSecret, Server, Sip, Wallpaper, line_keys::line_keys, time::time,
 };
 use crate::{
     phone::{facet::Wanted, record::Phone},
@@ -18,7 +18,7 @@ use crate::{
 
 /// What the vendor's manifest says about the model.
 #[derive(Debug, Clone)]
-pub struct Facts<'a> {
+pub struct ModelFacts<'a> {
     /// Its name; empty if unknown.
     pub model: &'a str,
     /// Accounts the model has.
@@ -49,13 +49,13 @@ pub struct Facts<'a> {
 
 /// Everything a personal file is made of.
 #[derive(Debug, Clone)]
-pub struct Inputs<'a> {
+pub struct ConfigInputs<'a> {
     /// The record.
     pub phone: &'a Phone,
     /// The settings that hold for it.
     pub settings: &'a Effective,
     /// Its model.
-    pub facts: &'a Facts<'a>,
+    pub facts: &'a ModelFacts<'a>,
     /// Where it gets its files: ends with `/`, without a token.
     pub url: &'a str,
     /// The day the file is for: rules of time zones differ from year to year.
@@ -64,14 +64,14 @@ pub struct Inputs<'a> {
 
 /// What the open stage says: ask again at `url`, every minute.
 #[must_use]
-pub fn open(url: &str) -> OpenNeutral {
-    OpenNeutral { provisioning: OpenProvisioning { url: Shown(Secret::new(url)), interval_minutes: 1 } }
+pub fn open(url: &str) -> OpenPhoneConfig {
+    OpenPhoneConfig { provisioning: OpenProvisioning { url: RenderedSecret(Secret::new(url)), interval_minutes: 1 } }
 }
 
 /// What the personal stage says.
 #[must_use]
-pub fn build(inputs: &Inputs<'_>) -> Neutral {
-    let Inputs { phone, settings, facts, url, today } = inputs;
+pub fn build(inputs: &ConfigInputs<'_>) -> PhoneConfig {
+    let ConfigInputs { phone, settings, facts, url, today } = inputs;
     let mut notes = Vec::new();
     let released = phone.wanted != Wanted::Active;
     let interval = if released { 0 } else { settings.u32("update_interval_minutes") };
@@ -88,7 +88,7 @@ pub fn build(inputs: &Inputs<'_>) -> Neutral {
     let tones = named(facts.tones, "location", &mut notes);
     let (line_keys, free_line_keys) = line_keys(settings, facts, &accounts, &mut notes);
     let (admin, admin_is_generated) = admin(inputs, &mut notes);
-    Neutral {
+    PhoneConfig {
         phone: PhoneFacts {
             mac: phone.mac.to_string(),
             model: match facts.model {
@@ -101,10 +101,10 @@ pub fn build(inputs: &Inputs<'_>) -> Neutral {
             line_keys: facts.line_keys,
             released,
         },
-        provisioning: Provisioning {
+        provisioning: ProvisioningConfig {
             url: (*url).to_owned(),
             user: phone.own.user.clone(),
-            password: Shown(phone.own.password.clone()),
+            password: RenderedSecret(phone.own.password.clone()),
             repeat: interval > 0,
             interval_minutes: interval,
         },
@@ -128,21 +128,21 @@ pub fn build(inputs: &Inputs<'_>) -> Neutral {
 }
 
 /// The accounts, and their registrars, each once.
-fn accounts(inputs: &Inputs<'_>, released: bool, notes: &mut Vec<String>) -> (Vec<Account>, Vec<Server>) {
-    let Inputs { phone, settings, facts, .. } = inputs;
+fn accounts(inputs: &ConfigInputs<'_>, released: bool, notes: &mut Vec<String>) -> (Vec<AccountSlot>, Vec<Server>) {
+    let ConfigInputs { phone, settings, facts, .. } = inputs;
     let port = if settings.text("sip_transport") == "tcp" { 5060 } else { 5061 };
     for account in phone.accounts.iter().filter(|account| account.line > facts.accounts) {
         notes.push(format!("account {} has no place: the model has {} accounts", account.line, facts.accounts));
     }
     let slot = |line: u16| {
         let Some(account) = phone.account(line).filter(|account| !released && account.is_served()) else {
-            return Account {
+            return AccountSlot {
                 line,
                 active: false,
                 display_name: String::new(),
                 register_name: String::new(),
                 auth_name: String::new(),
-                password: Shown::default(),
+                password: RenderedSecret::default(),
                 server: Server::default(),
                 server_number: 0,
             };
@@ -152,13 +152,13 @@ fn accounts(inputs: &Inputs<'_>, released: bool, notes: &mut Vec<String>) -> (Ve
             _ if phone.shares_hwid(account, facts.has_handsets) => &account.username,
             _ => &account.hwid,
         };
-        Account {
+        AccountSlot {
             line,
             active: true,
             display_name: if account.cn.trim().is_empty() { account.username.clone() } else { account.cn.clone() },
             register_name: name.clone(),
             auth_name: name.clone(),
-            password: Shown(account.password.clone()),
+            password: RenderedSecret(account.password.clone()),
             server: server(settings.nonempty("registrar").unwrap_or(&account.dns), port),
             server_number: 0,
         }
@@ -177,8 +177,8 @@ fn accounts(inputs: &Inputs<'_>, released: bool, notes: &mut Vec<String>) -> (Ve
     (accounts.collect(), servers)
 }
 
-fn sip(inputs: &Inputs<'_>) -> Sip {
-    let Inputs { phone, settings, .. } = inputs;
+fn sip(inputs: &ConfigInputs<'_>) -> Sip {
+    let ConfigInputs { phone, settings, .. } = inputs;
     let tcp = settings.text("sip_transport") == "tcp";
     let deployed = |name| crate::settings::devices_field(&phone.device_config, "PHONE", name);
     let first = match deployed("coder").as_deref() {
@@ -218,8 +218,8 @@ fn sip(inputs: &Inputs<'_>) -> Sip {
     }
 }
 
-fn media(inputs: &Inputs<'_>) -> Media {
-    let Inputs { phone, settings, .. } = inputs;
+fn media(inputs: &ConfigInputs<'_>) -> Media {
+    let ConfigInputs { phone, settings, .. } = inputs;
     let relay = settings.bool("media_relay");
     let deployed = |name| {
         let field = crate::settings::devices_field(&phone.device_config, "MEDIA", name);
@@ -237,7 +237,7 @@ fn media(inputs: &Inputs<'_>) -> Media {
         relay,
         ice: !turn.host.is_empty() || !stun.host.is_empty(),
         stun,
-        turn_login: Login { user: deployed("turnUser"), password: Shown(Secret::new(turn_password)) },
+        turn_login: Login { user: deployed("turnUser"), password: RenderedSecret(Secret::new(turn_password)) },
         turn,
     }
 }
@@ -258,7 +258,7 @@ fn ldap(settings: &Effective, notes: &mut Vec<String>) -> Ldap {
         server: at,
         tls: text("ldap_tls"),
         base: text("ldap_base"),
-        login: Login { user: text("ldap_user"), password: Shown(settings.secret("ldap_password")) },
+        login: Login { user: text("ldap_user"), password: RenderedSecret(settings.secret("ldap_password")) },
         name_filter: text("ldap_name_filter"),
         number_filter: text("ldap_number_filter"),
         name_attributes: text("ldap_name_attributes"),
@@ -269,8 +269,8 @@ fn ldap(settings: &Effective, notes: &mut Vec<String>) -> Ldap {
 }
 
 /// The login of the web page, and whether its password was made up here.
-fn admin(inputs: &Inputs<'_>, notes: &mut Vec<String>) -> (Login, bool) {
-    let Inputs { phone, settings, facts, .. } = inputs;
+fn admin(inputs: &ConfigInputs<'_>, notes: &mut Vec<String>) -> (Login, bool) {
+    let ConfigInputs { phone, settings, facts, .. } = inputs;
     let set = settings.secret("phone_admin_password");
     let wanted = match set.expose() {
         "" => None,
@@ -294,7 +294,7 @@ fn admin(inputs: &Inputs<'_>, notes: &mut Vec<String>) -> (Login, bool) {
         }
         None => (generated(&phone.own.password), true),
     };
-    (Login { user: settings.text("phone_admin_user").to_owned(), password: Shown(password) }, generated)
+    (Login { user: settings.text("phone_admin_user").to_owned(), password: RenderedSecret(password) }, generated)
 }
 
 /// 20 characters that follow from the phone's own credentials: as lasting and as secret as these, and nothing more

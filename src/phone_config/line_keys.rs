@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Account, Facts};
+use super::{AccountSlot, ModelFacts};
 use crate::settings::{
     Effective,
     line_keys::{KeyType, LineKeys, Room},
@@ -10,7 +10,7 @@ use crate::settings::{
 
 /// One line key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct LineKey {
+pub struct ConfiguredLineKey {
     /// From 1, ascending.
     pub key: u16,
     /// What it does.
@@ -35,10 +35,10 @@ pub struct LineKey {
 /// cannot have is a note.
 pub(super) fn line_keys(
     settings: &Effective,
-    facts: &Facts<'_>,
-    accounts: &[Account],
+    facts: &ModelFacts<'_>,
+    accounts: &[AccountSlot],
     notes: &mut Vec<String>,
-) -> (Vec<LineKey>, Vec<u32>) {
+) -> (Vec<ConfiguredLineKey>, Vec<u32>) {
     let Some(text) = settings.nonempty("line_keys") else { return (Vec::new(), Vec::new()) };
     let wanted = match LineKeys::read(text) {
         Ok(keys) => keys,
@@ -55,7 +55,7 @@ pub(super) fn line_keys(
     let mut keys = Vec::new();
     for key in wanted.keys() {
         match (room.refuses(key), room.codes.get(&key.kind)) {
-            (None, Some(code)) => keys.push(LineKey {
+            (None, Some(code)) => keys.push(ConfiguredLineKey {
                 key: key.key,
                 kind: key.kind,
                 code: code.clone(),
@@ -73,7 +73,7 @@ pub(super) fn line_keys(
     (keys, free)
 }
 
-impl Facts<'_> {
+impl ModelFacts<'_> {
     /// What the model offers to line keys.
     #[must_use]
     pub fn room(&self) -> Room<'_> {

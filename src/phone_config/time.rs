@@ -5,13 +5,13 @@ use serde::Serialize;
 
 use crate::settings::{
     Effective,
-    time_zone::{Change, Zone, ZoneName, ZoneNames},
+    time_zone::{ClockChange, Zone, ZoneName, ZoneNames},
 };
 
 /// Clock. Templates write the offset and the explicit rule always: a vendor's name for a zone stands beside them where
 /// it is right, and says the same.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Time {
+pub struct ClockConfig {
     /// Time servers; empty = the phone's own.
     pub servers: [String; 2],
     /// Whether the zone is known; otherwise nothing is written about it and the phone keeps its own.
@@ -31,14 +31,14 @@ pub struct Time {
     /// The same in seconds.
     pub save_seconds: i32,
     /// Start, in local standard time.
-    pub start: Moment,
+    pub start: ClockChangeDate,
     /// End, in local daylight saving time.
-    pub end: Moment,
+    pub end: ClockChangeDate,
 }
 
 /// A change of the clock, on the nth weekday of a month.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Moment {
+pub struct ClockChangeDate {
     /// 1..=12
     pub month: u8,
     /// 1..=5, 5 = last.
@@ -55,9 +55,9 @@ pub struct Moment {
     pub dotted: String,
 }
 
-impl From<Change> for Moment {
-    fn from(change: Change) -> Self {
-        let Change { month, week, weekday, minutes } = change;
+impl From<ClockChange> for ClockChangeDate {
+    fn from(change: ClockChange) -> Self {
+        let ClockChange { month, week, weekday, minutes } = change;
         Self {
             month,
             week,
@@ -71,9 +71,9 @@ impl From<Change> for Moment {
 }
 
 /// What holds on that day. A zone nobody understands is a note, never offset 0.
-pub(super) fn time(settings: &Effective, names: &ZoneNames, today: Timestamp, notes: &mut Vec<String>) -> Time {
+pub(super) fn time(settings: &Effective, names: &ZoneNames, today: Timestamp, notes: &mut Vec<String>) -> ClockConfig {
     let servers = [settings.text("ntp_server_1").to_owned(), settings.text("ntp_server_2").to_owned()];
-    let unknown = Time { servers, ..Time::default() };
+    let unknown = ClockConfig { servers, ..ClockConfig::default() };
     let Some(text) = settings.nonempty("timezone") else { return unknown };
     let zone = match Zone::read(text) {
         Ok(zone) => zone,
@@ -91,7 +91,7 @@ pub(super) fn time(settings: &Effective, names: &ZoneNames, today: Timestamp, no
     }
     let ZoneName { name, old_name } = zone.name().and_then(|iana| names.get(iana)).cloned().unwrap_or_default();
     let save = rule.dst.map_or(0, |dst| dst.save);
-    Time {
+    ClockConfig {
         known: true,
         offset: offset_text(rule.offset),
         offset_seconds: rule.offset * 60,
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn moments_are_spelt_for_every_phone() {
-        let moment = |minutes| Moment::from(Change { month: 9, week: 5, weekday: 7, minutes });
+        let moment = |minutes| ClockChangeDate::from(ClockChange { month: 9, week: 5, weekday: 7, minutes });
         let chatham = moment(165);
         assert_eq!((chatham.hour, chatham.clock.as_str()), (3, "02:45"));
         assert_eq!((chatham.slashed.as_str(), chatham.dotted.as_str()), ("9/5/7", "09.05.07"));

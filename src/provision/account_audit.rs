@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::{engine::Engine, transitions};
 use crate::{
-    base::failpoint::{CrashPoint, pass},
+    base::failpoint::{Failpoint, failpoint},
     pbx::user_objects::{PbxError, UserKey},
     phone::{
         facet::Wanted,
@@ -31,7 +31,7 @@ fn slot(phone: PhoneId, line: u16, after: Timestamp) -> Timestamp {
 }
 
 /// Whether the account may be gone without our knowing: the phone is in service.
-fn is_looked_at(phone: &Phone) -> bool {
+fn is_checked(phone: &Phone) -> bool {
     phone.buried.is_none() && phone.wanted == Wanted::Active
 }
 
@@ -39,7 +39,7 @@ fn is_looked_at(phone: &Phone) -> bool {
 fn due(phones: &[Arc<Phone>], after: Timestamp, until: Timestamp) -> (Vec<(PhoneId, u16)>, Option<Timestamp>) {
     let mut due = Vec::new();
     let mut next: Option<Timestamp> = None;
-    for phone in phones.iter().filter(|phone| is_looked_at(phone)) {
+    for phone in phones.iter().filter(|phone| is_checked(phone)) {
         for account in &phone.accounts {
             let at = slot(phone.id, account.line, after);
             if at <= until {
@@ -60,7 +60,7 @@ pub(super) async fn run(engine: Arc<Engine>) {
         let now = engine.world.now();
         let (accounts, next) = due(&engine.world.store.roster().all(), after, now);
         for (phone, line) in accounts {
-            let look = look(&engine, phone, line);
+            let look = check(&engine, phone, line);
             tokio::select! {
                 biased;
                 () = engine.tasks.stopping() => return,
@@ -80,8 +80,8 @@ pub(super) async fn run(engine: Arc<Engine>) {
     }
 }
 
-async fn look(engine: &Engine, id: PhoneId, line: u16) -> Result<(), StoreError> {
-    let Some(phone) = engine.world.store.roster().get(id).filter(|phone| is_looked_at(phone)) else { return Ok(()) };
+async fn check(engine: &Engine, id: PhoneId, line: u16) -> Result<(), StoreError> {
+    let Some(phone) = engine.world.store.roster().get(id).filter(|phone| is_checked(phone)) else { return Ok(()) };
     let Some(account) = phone.account(line) else { return Ok(()) };
     let key = UserKey { guid: account.user_guid.clone(), h323: account.username.clone() };
     let (guid, gone) = match engine.world.pbx.user(phone.instance, key).await {
@@ -96,7 +96,7 @@ async fn look(engine: &Engine, id: PhoneId, line: u16) -> Result<(), StoreError>
             return Ok(());
         }
     };
-    pass(CrashPoint::PresenceAnswered).await;
+    failpoint(Failpoint::PresenceAnswered).await;
     let is_news = match gone {
         Some(gone) => account.orphaned.is_none_or(|orphaned| orphaned.gone != gone),
         None => account.user_guid.is_none() || account.orphaned.is_some_and(|known| known.gone != Gone::Device),
@@ -124,7 +124,7 @@ async fn look(engine: &Engine, id: PhoneId, line: u16) -> Result<(), StoreError>
             }
         })
         .await?;
-    pass(CrashPoint::PresenceWritten).await;
+    failpoint(Failpoint::PresenceWritten).await;
     Ok(())
 }
 

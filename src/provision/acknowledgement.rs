@@ -6,7 +6,7 @@ use gangway_base::tasks::Tasks;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::{
-    base::failpoint::{CrashPoint, pass},
+    base::failpoint::{Failpoint, failpoint},
     phone::{
         instance::InstanceId,
         record::{Phone, PhoneId},
@@ -37,7 +37,7 @@ impl Acknowledgement {
 
     /// Whether it has come.
     #[must_use]
-    pub fn has_come(&self, store: &Store) -> bool {
+    pub fn has_arrived(&self, store: &Store) -> bool {
         store.fact(self.instance, &self.fact).is_none()
     }
 
@@ -58,7 +58,7 @@ pub async fn run(store: Store, tasks: Tasks) {
         facts.borrow_and_update();
         let mut open = Vec::new();
         for (instance, fact, _) in store.facts_beginning(PREFIX) {
-            match is_taken_over(&store, &fact) {
+            match is_accepted(&store, &fact) {
                 true => acknowledge(&store, instance, &fact).await,
                 false => open.push(fact),
             }
@@ -68,7 +68,7 @@ pub async fn run(store: Store, tasks: Tasks) {
                 changed = facts.changed() => changed.is_ok(),
                 changed = phones.recv() => match changed {
                     Err(RecvError::Closed) => false,
-                    Ok(_) | Err(RecvError::Lagged(_)) if !open.iter().any(|fact| is_taken_over(&store, fact)) => continue,
+                    Ok(_) | Err(RecvError::Lagged(_)) if !open.iter().any(|fact| is_accepted(&store, fact)) => continue,
                     Ok(_) | Err(RecvError::Lagged(_)) => true,
                 },
                 () = tasks.stopping() => false,
@@ -82,7 +82,7 @@ pub async fn run(store: Store, tasks: Tasks) {
 }
 
 /// Whether memory holds what the fact names. A fact of another form was left by a former version: its command is gone.
-fn is_taken_over(store: &Store, fact: &str) -> bool {
+fn is_accepted(store: &Store, fact: &str) -> bool {
     let named = fact.strip_prefix(PREFIX).and_then(|rest| rest.split_once('.'));
     let Some((Ok(phone), Ok(change))) = named.map(|(phone, change)| (phone.parse(), change.parse::<i64>())) else {
         return true;
@@ -91,11 +91,11 @@ fn is_taken_over(store: &Store, fact: &str) -> bool {
 }
 
 async fn acknowledge(store: &Store, instance: InstanceId, fact: &str) {
-    pass(CrashPoint::AwaitedSeen).await;
+    failpoint(Failpoint::AwaitedSeen).await;
     if let Err(error) = store.set_fact(instance, fact, None).await {
         tracing::error!(fact, %error, "a waiting command cannot be answered");
     }
-    pass(CrashPoint::AwaitedTold).await;
+    failpoint(Failpoint::AwaitedTold).await;
 }
 
 #[cfg(test)]
@@ -141,7 +141,7 @@ mod tests {
             };
             let request = request.unwrap();
             let come = async {
-                while !request.has_come(&command) {
+                while !request.has_arrived(&command) {
                     tokio::task::yield_now().await;
                 }
             };

@@ -2,23 +2,28 @@
 
 use gangway_base::mac::Mac;
 
-use super::ports::{ProviderFacts, Providers, RedirectService, SameMac, Sysclients};
+use super::ports::{ProviderCatalog, ProviderFacts, RedirectService, ReprovisionPolicy, Sysclients};
 use crate::{
     catalog::SharedRegistry,
-    devices::sysclients::{Fleet, HoldSpec},
-    pbx::user_objects::Reply,
+    devices::sysclients::{SysclientPool, SysclientSpec},
+    pbx::user_objects::PbxFuture,
     phone::record::PhoneId,
-    redirect::{Operation, Outcome, RedirectAccount, Redirects},
+    redirect::{Operation, RedirectAccount, RedirectResult, Redirects},
 };
 
 impl RedirectService for Redirects {
-    fn run(&self, account: RedirectAccount, operation: Operation, phone: Option<(PhoneId, Mac)>) -> Reply<Outcome> {
+    fn run(
+        &self,
+        account: RedirectAccount,
+        operation: Operation,
+        phone: Option<(PhoneId, Mac)>,
+    ) -> PbxFuture<RedirectResult> {
         Box::pin(Self::run(self, account, operation, phone))
     }
 }
 
-impl Sysclients for Fleet {
-    fn hold(&self, hold: HoldSpec) {
+impl Sysclients for SysclientPool {
+    fn hold(&self, hold: SysclientSpec) {
         Self::hold(self, hold);
     }
 
@@ -30,7 +35,7 @@ impl Sysclients for Fleet {
 /// The vendor folders as provisioning sees them; follows reloads.
 pub struct Manifests(pub SharedRegistry);
 
-impl Providers for Manifests {
+impl ProviderCatalog for Manifests {
     fn provider(&self, name: &str) -> Option<ProviderFacts> {
         let registry = self.0.load();
         let (vendor, provider) = registry.provider(name)?;
@@ -38,8 +43,8 @@ impl Providers for Manifests {
             vendor: vendor.name.to_string(),
             title: provider.title.clone(),
             same_mac: match provider.same_mac {
-                crate::catalog::SameMac::Replace => SameMac::Replace,
-                crate::catalog::SameMac::Add => SameMac::Add,
+                crate::catalog::SameMac::Replace => ReprovisionPolicy::Replace,
+                crate::catalog::SameMac::Add => ReprovisionPolicy::Add,
             },
         })
     }

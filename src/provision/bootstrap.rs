@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    base::failpoint::{CrashPoint, pass},
+    base::failpoint::{Failpoint, failpoint},
     phone::{instance::InstanceId, record::new_token},
     store::{Store, StoreError},
 };
@@ -17,7 +17,7 @@ pub const LIFETIME: SignedDuration = SignedDuration::from_hours(24);
 
 /// What a one-time token stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ticket {
+pub struct BootstrapTicket {
     /// The phone.
     pub mac: Mac,
     /// Until when.
@@ -28,7 +28,7 @@ pub struct Ticket {
     pub base: String,
 }
 
-impl Ticket {
+impl BootstrapTicket {
     fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split(' ');
         let (mac, until) = (Mac::from_hex(parts.next()?)?, parts.next()?.parse().ok()?);
@@ -64,26 +64,28 @@ pub async fn make(
     base: &str,
     now: Timestamp,
 ) -> Result<Secret, StoreError> {
-    pass(CrashPoint::TicketWanted).await;
+    failpoint(Failpoint::TicketWanted).await;
     if let Some(former) = store.fact(instance, &key_of(mac)) {
         store.set_fact(instance, &former, None).await?;
-        pass(CrashPoint::FormerTicketGone).await;
+        failpoint(Failpoint::FormerTicketGone).await;
     }
     let token = new_token();
     let until = now.saturating_add(LIFETIME).unwrap_or(Timestamp::MAX);
     let key = key(token.expose());
     // In this order: whoever is killed between the two leaves nothing behind that opens anything and that nobody knows of.
     store.set_fact(instance, &key_of(mac), Some(&key)).await?;
-    pass(CrashPoint::TicketNamed).await;
-    store.set_fact(instance, &key, Some(&Ticket { mac, until, used: false, base: base.to_owned() }.text())).await?;
-    pass(CrashPoint::TicketWritten).await;
+    failpoint(Failpoint::TicketNamed).await;
+    store
+        .set_fact(instance, &key, Some(&BootstrapTicket { mac, until, used: false, base: base.to_owned() }.text()))
+        .await?;
+    failpoint(Failpoint::TicketWritten).await;
     Ok(token)
 }
 
 /// What a token stands for, while it is worth something.
 #[must_use]
-pub fn find(store: &Store, instance: InstanceId, token: &str, now: Timestamp) -> Option<Ticket> {
-    let ticket = Ticket::parse(&store.fact(instance, &key(token))?)?;
+pub fn find(store: &Store, instance: InstanceId, token: &str, now: Timestamp) -> Option<BootstrapTicket> {
+    let ticket = BootstrapTicket::parse(&store.fact(instance, &key(token))?)?;
     (now < ticket.until).then_some(ticket)
 }
 
@@ -91,10 +93,15 @@ pub fn find(store: &Store, instance: InstanceId, token: &str, now: Timestamp) ->
 ///
 /// # Errors
 /// When it cannot be written: the file must not be given then.
-pub async fn spend(store: &Store, instance: InstanceId, token: &str, ticket: Ticket) -> Result<(), StoreError> {
-    pass(CrashPoint::TicketCame).await;
-    store.set_fact(instance, &key(token), Some(&Ticket { used: true, ..ticket }.text())).await?;
-    pass(CrashPoint::TicketSpent).await;
+pub async fn spend(
+    store: &Store,
+    instance: InstanceId,
+    token: &str,
+    ticket: BootstrapTicket,
+) -> Result<(), StoreError> {
+    failpoint(Failpoint::TicketCame).await;
+    store.set_fact(instance, &key(token), Some(&BootstrapTicket { used: true, ..ticket }.text())).await?;
+    failpoint(Failpoint::TicketSpent).await;
     Ok(())
 }
 
@@ -107,9 +114,9 @@ mod tests {
         let until = Timestamp::from_second(1_800_000_000).unwrap();
         for used in [false, true] {
             let base = "http://gw.example.com:8080/example.com/gw/phone/".to_owned();
-            let ticket = Ticket { mac: Mac::from_hex("805ec0123456").unwrap(), until, used, base };
-            assert_eq!(Ticket::parse(&ticket.text()), Some(ticket));
+            let ticket = BootstrapTicket { mac: Mac::from_hex("805ec0123456").unwrap(), until, used, base };
+            assert_eq!(BootstrapTicket::parse(&ticket.text()), Some(ticket));
         }
-        assert_eq!(Ticket::parse("805ec0123456"), None);
+        assert_eq!(BootstrapTicket::parse("805ec0123456"), None);
     }
 }

@@ -3,7 +3,7 @@
 use gangway_base::secret::Secret;
 
 use crate::{
-    base::failpoint::{CrashPoint, pass},
+    base::failpoint::{Failpoint, failpoint},
     phone::instance::InstanceId,
     settings::Effective,
     store::{Store, StoreError},
@@ -33,9 +33,9 @@ pub async fn ensure_shared_account(store: &Store, instance: InstanceId) -> Resul
     if store.secret_fact(instance, BOOTSTRAP_PASSWORD).is_some() {
         return Ok(());
     }
-    pass(CrashPoint::SharedAccountWanted).await;
+    failpoint(Failpoint::SharedAccountWanted).await;
     store.set_secret_fact(instance, BOOTSTRAP_PASSWORD, Some(&Secret::generate(20))).await?;
-    pass(CrashPoint::SharedAccountWritten).await;
+    failpoint(Failpoint::SharedAccountWritten).await;
     Ok(())
 }
 

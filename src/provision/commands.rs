@@ -4,9 +4,9 @@
 use gangway_base::{mac::Mac, secret::Secret};
 use jiff::Timestamp;
 
-use super::{events::Happened, flow::release_is_delivered};
+use super::{events::FacetEvent, flow::release_is_delivered};
 use crate::{
-    base::failpoint::{CrashPoint, pass},
+    base::failpoint::{Failpoint, failpoint},
     phone::{
         facet::{DevicesState, RedirectState, Wanted},
         record::{Account, Credentials, FirstContact, Phone, PhoneId},
@@ -20,9 +20,9 @@ async fn write<R>(
     phone: PhoneId,
     change: impl FnOnce(&mut Phone, &mut Vec<NewEvent>) -> R,
 ) -> Result<R, StoreError> {
-    pass(CrashPoint::IntentWanted).await;
+    failpoint(Failpoint::IntentWanted).await;
     let (_, result) = store.change_phone(phone, change).await?;
-    pass(CrashPoint::IntentWritten).await;
+    failpoint(Failpoint::IntentWritten).await;
     Ok(result)
 }
 
@@ -39,7 +39,7 @@ fn apply_want(phone: &mut Phone, wanted: Wanted, events: &mut Vec<NewEvent>) {
         return;
     }
     phone.wanted = wanted;
-    events.push(Happened::Wanted { what: wanted.text() }.into());
+    events.push(FacetEvent::Wanted { what: wanted.text() }.into());
     if wanted == Wanted::Removed {
         // A refusal of the past must not keep the entry from being taken back; an old pause neither.
         if matches!(phone.redirect.state, RedirectState::Refused | RedirectState::Pending) {
@@ -110,7 +110,7 @@ fn apply_allow(
     may_be_allowed(phone)?;
     phone.window.open(now, days);
     phone.window.first_contact = first_contact;
-    events.push(Happened::Allowed { without_passwords: lacks_passwords(phone) }.into());
+    events.push(FacetEvent::Allowed { without_passwords: lacks_passwords(phone) }.into());
     Ok(())
 }
 
@@ -131,7 +131,7 @@ fn apply_rotate(phone: &mut Phone, events: &mut Vec<NewEvent>) -> bool {
     }
     let fresh = Credentials::generate(phone.mac);
     phone.former = Some(std::mem::replace(&mut phone.own, fresh).password);
-    events.push(Happened::CredentialsRotated.into());
+    events.push(FacetEvent::CredentialsRotated.into());
     true
 }
 
@@ -154,7 +154,7 @@ pub enum TakeOffError {
 ///
 /// # Errors
 /// When there is no such user, no other one, or the store cannot write it.
-pub async fn take_off(store: &Store, phone: PhoneId, user: &str) -> Result<(), TakeOffError> {
+pub async fn release_or_remove(store: &Store, phone: PhoneId, user: &str) -> Result<(), TakeOffError> {
     write(store, phone, |phone, events| {
         let is_own = |account: &Account| account.username.eq_ignore_ascii_case(user);
         if !phone.accounts.iter().any(is_own) {
@@ -164,7 +164,7 @@ pub async fn take_off(store: &Store, phone: PhoneId, user: &str) -> Result<(), T
             return Err(TakeOffError::Last(user.to_owned()));
         }
         phone.accounts.retain(|account| !is_own(account));
-        events.push(Happened::AccountRemoved { user }.into());
+        events.push(FacetEvent::AccountRemoved { user }.into());
         Ok(())
     })
     .await?
@@ -212,7 +212,7 @@ fn apply_check(phone: &mut Phone, repair: bool, now: Timestamp) {
 ///
 /// # Errors
 /// When the store cannot write it.
-pub async fn ask_registration(store: &Store, phone: PhoneId, now: Timestamp) -> Result<(), StoreError> {
+pub async fn request_registration_check(store: &Store, phone: PhoneId, now: Timestamp) -> Result<(), StoreError> {
     write(store, phone, |phone, _| {
         for account in &mut phone.accounts {
             account.registration.next_attempt = Some(now);

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 
 use super::{
     bootstrap_account,
-    flow::{Context, Hold, RedirectContext, ServerReadiness},
-    ports::Providers,
+    flow::{FlowContext, RedirectContext, ServerReadiness, SysclientTarget},
+    ports::ProviderCatalog,
     public_url::PublicUrlsOf,
 };
 use crate::{
@@ -24,11 +24,11 @@ use crate::{
 };
 
 /// Where the facts come from.
-pub(super) struct World {
+pub(super) struct InstanceContext {
     pub(super) store: Store,
     pub(super) instances: Instances,
     pub(super) urls: PublicUrlsOf,
-    pub(super) providers: Arc<dyn Providers>,
+    pub(super) providers: Arc<dyn ProviderCatalog>,
     pub(super) pbx: Arc<dyn Pbx>,
     pub(super) clock: SharedClock,
 }
@@ -40,7 +40,7 @@ pub(super) struct AccountFacts {
     pub(super) server: Option<ServerEntry>,
 }
 
-impl World {
+impl InstanceContext {
     pub(super) fn now(&self) -> Timestamp {
         self.clock.now()
     }
@@ -122,13 +122,13 @@ impl World {
         &self,
         phone: &Phone,
         facts: Option<&AccountFacts>,
-        held: Option<Hold>,
+        held: Option<SysclientTarget>,
         away_until: Option<Timestamp>,
         server: ServerReadiness,
-    ) -> Context {
+    ) -> FlowContext {
         let settings = self.settings(phone);
         let url = (self.urls)(phone.instance).of_phone(phone, settings.scheme());
-        Context {
+        FlowContext {
             devices_url: self.pbx.devices_url(phone.instance),
             held,
             redirect: RedirectContext { configured: facts.is_some(), url, away_until, server },

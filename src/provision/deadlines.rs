@@ -8,12 +8,12 @@ use crate::phone::record::PhoneId;
 
 /// When each phone is to be decided again.
 #[derive(Default)]
-pub(super) struct Due {
+pub(super) struct Deadlines {
     order: BTreeSet<(Timestamp, PhoneId)>,
     times: HashMap<PhoneId, Timestamp>,
 }
 
-impl Due {
+impl Deadlines {
     pub(super) fn set(&mut self, phone: PhoneId, at: Option<Timestamp>) {
         if let Some(old) = self.times.remove(&phone) {
             self.order.remove(&(old, phone));

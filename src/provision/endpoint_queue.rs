@@ -11,9 +11,9 @@ use std::{
 use jiff::Timestamp;
 
 use crate::{
-    net::backoff::{Admission, Breaker},
+    net::backoff::{Breaker, BreakerDecision},
     phone::{instance::InstanceId, record::PhoneId},
-    redirect::{Outcome, RedirectAccount},
+    redirect::{RedirectAccount, RedirectResult},
 };
 
 /// Actions under way at the PBXs of an instance at most. Redirect accounts carry out one after the other.
@@ -45,7 +45,7 @@ impl EndpointKey {
 
 /// What an action learned about its endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Seen {
+pub(super) enum EndpointHealth {
     /// It is there, whatever it says.
     Answered,
     /// It cannot be reached or is out of order; the sentence says how, where one is known.
@@ -54,30 +54,30 @@ pub(super) enum Seen {
     Busy(Duration),
 }
 
-impl Seen {
-    pub(super) fn of(outcome: &Outcome) -> Self {
+impl EndpointHealth {
+    pub(super) fn of(outcome: &RedirectResult) -> Self {
         match outcome {
-            Outcome::RateLimited { retry_after } => Self::Busy(patience(*retry_after)),
-            Outcome::Transport(_) => Self::Away(Some(outcome.sentence())),
+            RedirectResult::RateLimited { retry_after } => Self::Busy(wait_limit(*retry_after)),
+            RedirectResult::Transport(_) => Self::Away(Some(outcome.sentence())),
             _ => Self::Answered,
         }
     }
 }
 
 /// How long a service that asks for patience is left alone.
-pub(super) fn patience(retry_after: Option<Duration>) -> Duration {
+pub(super) fn wait_limit(retry_after: Option<Duration>) -> Duration {
     retry_after.unwrap_or(PATIENCE).max(Duration::from_secs(1))
 }
 
 /// First come, first served; asking again keeps the place.
 #[derive(Debug, Default)]
-pub(super) struct Line {
+pub(super) struct WaitQueue {
     order: BTreeMap<u64, PhoneId>,
     places: HashMap<PhoneId, u64>,
     last: u64,
 }
 
-impl Line {
+impl WaitQueue {
     pub(super) fn is_empty(&self) -> bool {
         self.order.is_empty()
     }
@@ -111,9 +111,9 @@ struct Endpoint {
     under_way: usize,
     /// Called out of the line and not decided yet; a turn is kept for each.
     invited: BTreeSet<PhoneId>,
-    waiting: Line,
+    waiting: WaitQueue,
     /// Those nobody waits for: they go when no one else does.
-    patient: Line,
+    patient: WaitQueue,
     server_waits: bool,
 }
 
@@ -128,20 +128,20 @@ impl Endpoint {
     }
 
     /// Takes a turn if the breaker lets it.
-    fn go(&mut self, now: Timestamp) -> Result<Turn, Timestamp> {
+    fn grant(&mut self, now: Timestamp) -> Result<Permit, Timestamp> {
         let is_probe = match self.breaker.admit(now) {
-            Admission::Free => false,
-            Admission::Probe => true,
-            Admission::Wait(until) => return Err(until),
+            BreakerDecision::Free => false,
+            BreakerDecision::Probe => true,
+            BreakerDecision::Wait(until) => return Err(until),
         };
         self.under_way += 1;
-        Ok(Turn::Go { is_probe })
+        Ok(Permit::Go { is_probe })
     }
 }
 
 /// May this phone go?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Turn {
+pub(super) enum Permit {
     /// Yes; [`Endpoints::done`] must follow. A probe finds out whether an endpoint that was away is back.
     Go { is_probe: bool },
     /// It is woken when its turn comes.
@@ -152,13 +152,13 @@ pub(super) enum Turn {
 
 /// All endpoints.
 #[derive(Debug, Default)]
-pub(super) struct Endpoints {
+pub(super) struct EndpointQueues {
     all: HashMap<EndpointKey, Endpoint>,
     /// Where phones are invited.
     invitations: HashMap<PhoneId, Vec<EndpointKey>>,
 }
 
-impl Endpoints {
+impl EndpointQueues {
     pub(super) fn away_until(&self, key: &EndpointKey) -> Option<Timestamp> {
         self.all.get(key).and_then(|endpoint| endpoint.breaker.next_probe())
     }
@@ -169,13 +169,13 @@ impl Endpoints {
     }
 
     /// Asks for a turn; `is_patient` where nobody waits for it. Never [`Turn::Later`]: phones stand in line.
-    pub(super) fn turn(&mut self, key: &EndpointKey, phone: PhoneId, is_patient: bool, now: Timestamp) -> Turn {
+    pub(super) fn turn(&mut self, key: &EndpointKey, phone: PhoneId, is_patient: bool, now: Timestamp) -> Permit {
         let endpoint = self.all.entry(key.clone()).or_default();
         let is_next = endpoint.invited.remove(&phone)
             || (endpoint.has_room(key.at_once())
                 && endpoint.waiting.is_empty()
                 && (!is_patient || endpoint.patient.is_empty()));
-        if is_next && let Ok(turn) = endpoint.go(now) {
+        if is_next && let Ok(turn) = endpoint.grant(now) {
             endpoint.waiting.leave(phone);
             endpoint.patient.leave(phone);
             return turn;
@@ -186,33 +186,33 @@ impl Endpoints {
             endpoint.patient.leave(phone);
             endpoint.waiting.join(phone);
         }
-        Turn::Queued
+        Permit::Queued
     }
 
     /// Asks for a turn for the account's server entry, before all phones. [`Turn::Queued`] ends with [`Endpoints::done`].
-    pub(super) fn server_turn(&mut self, key: &EndpointKey, now: Timestamp) -> Turn {
+    pub(super) fn server_turn(&mut self, key: &EndpointKey, now: Timestamp) -> Permit {
         let endpoint = self.all.entry(key.clone()).or_default();
         if !endpoint.has_room(key.at_once()) {
             endpoint.server_waits = true;
-            return Turn::Queued;
+            return Permit::Queued;
         }
-        endpoint.go(now).unwrap_or_else(Turn::Later)
+        endpoint.grant(now).unwrap_or_else(Permit::Later)
     }
 
     /// A turn is over. `seen` is `None` when nothing was learned about the endpoint. True when a server entry waits for
     /// its turn.
-    pub(super) fn done(&mut self, key: &EndpointKey, seen: Option<Seen>, now: Timestamp) -> bool {
+    pub(super) fn done(&mut self, key: &EndpointKey, seen: Option<EndpointHealth>, now: Timestamp) -> bool {
         let Some(endpoint) = self.all.get_mut(key) else { return false };
         endpoint.under_way = endpoint.under_way.saturating_sub(1);
         let _is_news = match seen {
-            Some(Seen::Answered) => endpoint.breaker.succeeded(),
-            Some(Seen::Away(why)) => {
+            Some(EndpointHealth::Answered) => endpoint.breaker.succeeded(),
+            Some(EndpointHealth::Away(why)) => {
                 endpoint.why = why;
                 endpoint.breaker.failed(now)
             }
-            Some(Seen::Busy(pause)) => {
+            Some(EndpointHealth::Busy(pause)) => {
                 endpoint.why = None;
-                endpoint.breaker.asks_for(pause, now)
+                endpoint.breaker.is_probe_due(pause, now)
             }
             None => false,
         };
@@ -273,66 +273,66 @@ mod tests {
         EndpointKey::Redirect { protocol: "yealink-xmlrpc".into(), url: String::new(), user: "us".into() }
     }
 
-    const GO: Turn = Turn::Go { is_probe: false };
-    const PROBE: Turn = Turn::Go { is_probe: true };
+    const GO: Permit = Permit::Go { is_probe: false };
+    const PROBE: Permit = Permit::Go { is_probe: true };
 
     #[test]
     fn turns_are_bounded_and_handed_on_in_the_order_of_asking() {
-        let mut endpoints = Endpoints::default();
+        let mut endpoints = EndpointQueues::default();
         let key = EndpointKey::Pbx(InstanceId(1));
         for id in 0..8 {
             assert_eq!(endpoints.turn(&key, PhoneId(id), false, at(0)), GO);
         }
         for id in [12, 11, 12] {
-            assert_eq!(endpoints.turn(&key, PhoneId(id), false, at(0)), Turn::Queued);
+            assert_eq!(endpoints.turn(&key, PhoneId(id), false, at(0)), Permit::Queued);
         }
         assert_eq!(endpoints.next(at(0)), None, "nobody is woken in vain");
-        endpoints.done(&key, Some(Seen::Answered), at(0));
+        endpoints.done(&key, Some(EndpointHealth::Answered), at(0));
         assert_eq!(endpoints.next(at(0)), Some(at(0)));
         assert_eq!(endpoints.invite(at(0)), [PhoneId(12)]);
-        assert_eq!(endpoints.turn(&key, PhoneId(13), false, at(0)), Turn::Queued, "the turn is kept");
+        assert_eq!(endpoints.turn(&key, PhoneId(13), false, at(0)), Permit::Queued, "the turn is kept");
         assert_eq!(endpoints.turn(&key, PhoneId(12), false, at(0)), GO);
         endpoints.leave(PhoneId(12));
-        endpoints.done(&key, Some(Seen::Answered), at(0));
-        endpoints.done(&key, Some(Seen::Answered), at(0));
+        endpoints.done(&key, Some(EndpointHealth::Answered), at(0));
+        endpoints.done(&key, Some(EndpointHealth::Answered), at(0));
         assert_eq!(endpoints.invite(at(0)), [PhoneId(11), PhoneId(13)]);
     }
 
     #[test]
     fn an_outage_is_one_for_all_and_who_probes_goes_to_the_end_of_the_line() {
-        let mut endpoints = Endpoints::default();
+        let mut endpoints = EndpointQueues::default();
         let key = redirect();
         assert_eq!(endpoints.turn(&key, PhoneId(1), false, at(0)), GO);
-        endpoints.done(&key, Some(Seen::Away(None)), at(0));
+        endpoints.done(&key, Some(EndpointHealth::Away(None)), at(0));
         for id in 1..=3 {
-            assert_eq!(endpoints.turn(&key, PhoneId(id), false, at(1)), Turn::Queued);
+            assert_eq!(endpoints.turn(&key, PhoneId(id), false, at(1)), Permit::Queued);
         }
         assert_eq!(endpoints.invite(at(9)), []);
         assert_eq!(endpoints.next(at(9)), Some(at(10)));
         assert_eq!(endpoints.invite(at(10)), [PhoneId(1)]);
         assert_eq!(endpoints.turn(&key, PhoneId(1), false, at(10)), PROBE);
         assert_eq!(endpoints.invite(at(10)), [], "one probe");
-        endpoints.done(&key, Some(Seen::Away(None)), at(12));
-        assert_eq!(endpoints.turn(&key, PhoneId(1), false, at(12)), Turn::Queued);
+        endpoints.done(&key, Some(EndpointHealth::Away(None)), at(12));
+        assert_eq!(endpoints.turn(&key, PhoneId(1), false, at(12)), Permit::Queued);
         assert_eq!(endpoints.next(at(12)), Some(at(20)));
         assert_eq!(endpoints.invite(at(20)), [PhoneId(2)]);
         assert_eq!(endpoints.turn(&key, PhoneId(2), false, at(20)), PROBE);
-        endpoints.done(&key, Some(Seen::Answered), at(21));
+        endpoints.done(&key, Some(EndpointHealth::Answered), at(21));
         assert_eq!(endpoints.away_until(&key), None);
         assert_eq!(endpoints.invite(at(21)), [PhoneId(3)]);
         assert_eq!(endpoints.turn(&key, PhoneId(3), false, at(21)), GO);
-        endpoints.done(&key, Some(Seen::Answered), at(21));
+        endpoints.done(&key, Some(EndpointHealth::Answered), at(21));
         assert_eq!(endpoints.invite(at(21)), [PhoneId(1)]);
     }
 
     #[test]
     fn who_is_called_and_finds_something_else_to_do_hands_the_turn_on() {
-        let mut endpoints = Endpoints::default();
+        let mut endpoints = EndpointQueues::default();
         let key = redirect();
         assert_eq!(endpoints.turn(&key, PhoneId(1), false, at(0)), GO);
         endpoints.turn(&key, PhoneId(2), false, at(0));
         endpoints.turn(&key, PhoneId(3), false, at(0));
-        endpoints.done(&key, Some(Seen::Away(None)), at(0));
+        endpoints.done(&key, Some(EndpointHealth::Away(None)), at(0));
         assert_eq!(endpoints.invite(at(10)), [PhoneId(2)]);
         endpoints.leave(PhoneId(2));
         assert_eq!(endpoints.next(at(10)), Some(at(10)));
@@ -342,40 +342,40 @@ mod tests {
 
     #[test]
     fn what_nobody_waits_for_holds_up_nobody() {
-        let mut endpoints = Endpoints::default();
+        let mut endpoints = EndpointQueues::default();
         let key = redirect();
         assert_eq!(endpoints.turn(&key, PhoneId(1), true, at(0)), GO);
-        assert_eq!(endpoints.turn(&key, PhoneId(2), true, at(0)), Turn::Queued);
-        assert_eq!(endpoints.turn(&key, PhoneId(3), false, at(0)), Turn::Queued);
-        endpoints.done(&key, Some(Seen::Answered), at(0));
+        assert_eq!(endpoints.turn(&key, PhoneId(2), true, at(0)), Permit::Queued);
+        assert_eq!(endpoints.turn(&key, PhoneId(3), false, at(0)), Permit::Queued);
+        endpoints.done(&key, Some(EndpointHealth::Answered), at(0));
         assert_eq!(endpoints.invite(at(0)), [PhoneId(3)]);
         assert_eq!(endpoints.turn(&key, PhoneId(3), false, at(0)), GO);
         endpoints.leave(PhoneId(3));
-        endpoints.done(&key, Some(Seen::Answered), at(0));
+        endpoints.done(&key, Some(EndpointHealth::Answered), at(0));
         assert_eq!(endpoints.invite(at(0)), [PhoneId(2)]);
     }
 
     #[test]
     fn the_server_entry_comes_before_the_phones() {
-        let mut endpoints = Endpoints::default();
+        let mut endpoints = EndpointQueues::default();
         let key = redirect();
         assert_eq!(endpoints.turn(&key, PhoneId(1), false, at(0)), GO);
-        assert_eq!(endpoints.turn(&key, PhoneId(2), false, at(0)), Turn::Queued);
-        assert_eq!(endpoints.server_turn(&key, at(0)), Turn::Queued);
-        assert!(endpoints.done(&key, Some(Seen::Away(None)), at(0)), "the server entry waits");
-        assert_eq!(endpoints.server_turn(&key, at(1)), Turn::Later(at(10)));
+        assert_eq!(endpoints.turn(&key, PhoneId(2), false, at(0)), Permit::Queued);
+        assert_eq!(endpoints.server_turn(&key, at(0)), Permit::Queued);
+        assert!(endpoints.done(&key, Some(EndpointHealth::Away(None)), at(0)), "the server entry waits");
+        assert_eq!(endpoints.server_turn(&key, at(1)), Permit::Later(at(10)));
         assert_eq!(endpoints.server_turn(&key, at(10)), PROBE);
         assert_eq!(endpoints.invite(at(10)), []);
     }
 
     #[test]
     fn patience_asked_for_is_given_by_all() {
-        let mut endpoints = Endpoints::default();
+        let mut endpoints = EndpointQueues::default();
         let key = redirect();
         assert_eq!(endpoints.turn(&key, PhoneId(1), false, at(0)), GO);
-        let limited = Outcome::RateLimited { retry_after: Some(Duration::from_secs(90)) };
-        endpoints.done(&key, Some(Seen::of(&limited)), at(0));
-        assert_eq!(endpoints.turn(&key, PhoneId(2), false, at(60)), Turn::Queued);
+        let limited = RedirectResult::RateLimited { retry_after: Some(Duration::from_secs(90)) };
+        endpoints.done(&key, Some(EndpointHealth::of(&limited)), at(0));
+        assert_eq!(endpoints.turn(&key, PhoneId(2), false, at(60)), Permit::Queued);
         assert_eq!(endpoints.next(at(60)), Some(at(90)));
         assert_eq!(endpoints.invite(at(90)), [PhoneId(2)]);
     }

@@ -13,13 +13,13 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use super::{
-    context::{AccountFacts, World},
-    deadlines::Due,
-    endpoint_queue::{EndpointKey, Endpoints, Line, Seen},
-    flow::{self, Action, Concern, Decision, Hold, ServerReadiness},
+    context::{AccountFacts, InstanceContext},
+    deadlines::Deadlines,
+    endpoint_queue::{EndpointHealth, EndpointKey, EndpointQueues, WaitQueue},
+    flow::{self, Action, FacetTask, NextStep, ServerReadiness, SysclientTarget},
     ports::{RedirectService, Sysclients},
-    public_url::Named,
-    redirect_accounts::Accounts,
+    public_url::UrlObservers,
+    redirect_accounts::ServerEntryStates,
 };
 use crate::phone::{
     instance::InstanceId,
@@ -35,11 +35,11 @@ const MASS_PAUSE: Duration = Duration::from_millis(5);
 
 /// What the engine's tasks and the handle share.
 pub(super) struct Engine {
-    pub(super) world: World,
+    pub(super) world: InstanceContext,
     pub(super) fleet: Arc<dyn Sysclients>,
     pub(super) redirects: Arc<dyn RedirectService>,
     pub(super) tasks: Tasks,
-    pub(super) named: Named,
+    pub(super) named: UrlObservers,
     state: Mutex<State>,
     /// Ends the scheduler's pause.
     pub(super) wake: Notify,
@@ -53,18 +53,18 @@ pub(super) struct State {
     pub(super) mass: BTreeSet<PhoneId>,
     pub(super) mass_next: Option<Timestamp>,
     /// Those who found no room: first come, first served.
-    pub(super) backlog: Line,
-    pub(super) under_way: HashSet<(PhoneId, Concern)>,
-    pub(super) pauses: HashMap<(PhoneId, Concern), Timestamp>,
-    pub(super) due: Due,
-    pub(super) held: HashMap<PhoneId, Hold>,
-    pub(super) endpoints: Endpoints,
-    pub(super) accounts: Accounts,
+    pub(super) backlog: WaitQueue,
+    pub(super) under_way: HashSet<(PhoneId, FacetTask)>,
+    pub(super) pauses: HashMap<(PhoneId, FacetTask), Timestamp>,
+    pub(super) due: Deadlines,
+    pub(super) held: HashMap<PhoneId, SysclientTarget>,
+    pub(super) endpoints: EndpointQueues,
+    pub(super) accounts: ServerEntryStates,
     pub(super) accounts_dirty: bool,
 }
 
 impl State {
-    fn endpoint_done(&mut self, key: &EndpointKey, seen: Option<Seen>, now: Timestamp) {
+    fn endpoint_done(&mut self, key: &EndpointKey, seen: Option<EndpointHealth>, now: Timestamp) {
         self.accounts_dirty |= self.endpoints.done(key, seen, now);
     }
 
@@ -73,14 +73,14 @@ impl State {
     }
 
     /// As many of those who found no room as there is room for; some of them may have nothing to do any more.
-    pub(super) fn take_some_of_the_backlog(&mut self) {
+    pub(super) fn drain_backlog(&mut self) {
         for _ in 0..self.room() {
             let Some(phone) = self.backlog.next() else { break };
             self.dirty.insert(phone);
         }
     }
 
-    pub(super) fn take_some_of_the_mass(&mut self, now: Timestamp) {
+    pub(super) fn wake_batch(&mut self, now: Timestamp) {
         // Nor while some of it have no room: a phone somebody waits for would stand behind all of them.
         if self.mass.is_empty() || !self.backlog.is_empty() || self.mass_next.is_some_and(|at| now < at) {
             return;
@@ -95,7 +95,7 @@ impl State {
 
 impl Engine {
     pub(super) fn new(
-        world: World,
+        world: InstanceContext,
         fleet: Arc<dyn Sysclients>,
         redirects: Arc<dyn RedirectService>,
         tasks: Tasks,
@@ -107,7 +107,7 @@ impl Engine {
             fleet,
             redirects,
             tasks,
-            named: Named::default(),
+            named: UrlObservers::default(),
             state: Mutex::new(state),
             wake: Notify::new(),
         })
@@ -146,13 +146,18 @@ impl Engine {
     }
 
     /// The turn of an action that is no phone's is over.
-    pub(super) fn turn_is_over(&self, key: &EndpointKey, seen: Seen, now: Timestamp) {
+    pub(super) fn turn_ended(&self, key: &EndpointKey, seen: EndpointHealth, now: Timestamp) {
         self.state().endpoint_done(key, Some(seen), now);
         self.wake.notify_one();
     }
 
     /// An action is over; what it saw of its endpoint counts from now on.
-    pub(super) fn action_is_over(&self, key: (PhoneId, Concern), endpoint: Option<&EndpointKey>, seen: Option<Seen>) {
+    pub(super) fn action_is_over(
+        &self,
+        key: (PhoneId, FacetTask),
+        endpoint: Option<&EndpointKey>,
+        seen: Option<EndpointHealth>,
+    ) {
         let now = self.world.now();
         {
             let mut state = self.state();
@@ -177,11 +182,11 @@ impl Engine {
         self.wake.notify_one();
     }
 
-    pub(super) fn held(&self, phone: PhoneId) -> Option<Hold> {
+    pub(super) fn current_spec(&self, phone: PhoneId) -> Option<SysclientTarget> {
         self.state().held.get(&phone).cloned()
     }
 
-    pub(super) fn set_held(&self, phone: PhoneId, hold: Option<Hold>) {
+    pub(super) fn set_current_spec(&self, phone: PhoneId, hold: Option<SysclientTarget>) {
         let mut state = self.state();
         match hold {
             Some(hold) => state.held.insert(phone, hold),
@@ -197,7 +202,12 @@ impl Engine {
     }
 
     /// What the decisions about a phone depend on beside its record.
-    pub(super) fn context(&self, phone: &Phone, facts: Option<&AccountFacts>, held: Option<Hold>) -> flow::Context {
+    pub(super) fn context(
+        &self,
+        phone: &Phone,
+        facts: Option<&AccountFacts>,
+        held: Option<SysclientTarget>,
+    ) -> flow::FlowContext {
         let (away, server) = {
             let state = self.state();
             let away = facts.and_then(|facts| state.endpoints.away_until(&EndpointKey::redirect(&facts.account)));
@@ -208,11 +218,11 @@ impl Engine {
     }
 
     /// What a decision comes to now, with what is known by now; nothing where its record asks for it no more.
-    pub(super) fn still_wants(&self, phone: &Phone, concern: Concern, decided: &Action) -> Option<Action> {
+    pub(super) fn revalidate(&self, phone: &Phone, concern: FacetTask, decided: &Action) -> Option<Action> {
         let facts = self.world.account(phone.instance, &phone.vendor);
-        let context = self.context(phone, facts.as_ref(), self.held(phone.id));
+        let context = self.context(phone, facts.as_ref(), self.current_spec(phone.id));
         match flow::decide_one(concern, phone, &context, self.world.now()) {
-            Decision::Act(action) if discriminant(&action) == discriminant(decided) => Some(action),
+            NextStep::Act(action) if discriminant(&action) == discriminant(decided) => Some(action),
             _ => None,
         }
     }
@@ -223,7 +233,7 @@ impl Engine {
     }
 
     /// For the result of a server entry.
-    pub(super) fn with_accounts<R>(&self, change: impl FnOnce(&mut Accounts) -> R) -> R {
+    pub(super) fn with_accounts<R>(&self, change: impl FnOnce(&mut ServerEntryStates) -> R) -> R {
         let result = {
             let mut state = self.state();
             state.accounts_dirty = true;
@@ -241,16 +251,16 @@ mod tests {
     #[test]
     fn who_found_no_room_is_looked_at_while_there_is_room_whatever_the_others_do() {
         let mut state = State::default();
-        state.under_way.extend((0..64).map(|number| (PhoneId(number), Concern::Request)));
+        state.under_way.extend((0..64).map(|number| (PhoneId(number), FacetTask::Request)));
         for number in 100..120 {
             state.backlog.join(PhoneId(number));
         }
-        state.take_some_of_the_backlog();
+        state.drain_backlog();
         assert!(state.dirty.is_empty(), "no room");
         // Two actions end; the phones that are looked at then have nothing to do, so the room stays.
         state.under_way.retain(|(phone, _)| phone.0 >= 2);
         for taken in (2..=20).step_by(2) {
-            state.take_some_of_the_backlog();
+            state.drain_backlog();
             assert_eq!(state.dirty.len(), taken);
         }
         assert!(state.backlog.is_empty());

@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 
 use super::timeline_texts;
-use crate::{base::i18n::Said, phone::admission::Reason, store::NewEvent};
+use crate::{base::i18n::Message, phone::admission::Reason, store::NewEvent};
 
 /// Something worth remembering about a phone.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Happened<'a> {
+pub enum FacetEvent<'a> {
     /// A provisioning request arrived for this user.
     Requested {
         /// The user's name.
@@ -87,7 +87,7 @@ pub enum Happened<'a> {
     /// It was told to come.
     Resync {
         /// What came of it.
-        end: &'a Said,
+        end: &'a Message,
     },
     /// It asked by multicast and was told its URL.
     ToldByPnp {
@@ -186,7 +186,7 @@ pub enum Happened<'a> {
     },
 }
 
-impl Happened<'_> {
+impl FacetEvent<'_> {
     /// The kind, as filters and JSON name it.
     #[must_use]
     pub fn kind(&self) -> &'static str {
@@ -234,7 +234,7 @@ impl Happened<'_> {
 
     /// The sentence people read.
     #[must_use]
-    pub fn said(&self) -> Said {
+    pub fn said(&self) -> Message {
         match self {
             Self::Requested { user, repeated: false } => timeline_texts::REQUESTED.with("user", *user),
             Self::Requested { user, repeated: true } => timeline_texts::REQUESTED_AGAIN.with("user", *user),
@@ -278,7 +278,7 @@ impl Happened<'_> {
             Self::Delivered { source } => timeline_texts::DELIVERED.with("source", *source),
             Self::TooEarly => timeline_texts::TOO_EARLY.said(),
             Self::Refused { reason, seen } => {
-                timeline_texts::REFUSED.with("reason", reason.said().nested()).with("seen", *seen)
+                timeline_texts::REFUSED.with("reason", reason.described().nested()).with("seen", *seen)
             }
             Self::Overdue => timeline_texts::OVERDUE.said(),
             Self::Allowed { without_passwords: false } => timeline_texts::ALLOWED.said(),
@@ -297,8 +297,8 @@ impl Happened<'_> {
     }
 }
 
-impl From<Happened<'_>> for NewEvent {
-    fn from(happened: Happened<'_>) -> Self {
+impl From<FacetEvent<'_>> for NewEvent {
+    fn from(happened: FacetEvent<'_>) -> Self {
         Self::said(happened.kind(), &happened.said())
     }
 }

@@ -18,10 +18,10 @@ use url::Url;
 
 pub use self::{
     account::{FLAGS_SLOWLY, PATIENCE_AFTER_DELIVERY, flags_written, registration_pause},
-    devices::{credential, hold_wanted, in_back_off},
+    devices::{credential, in_back_off, sysclient_target},
     lifecycle::{AFTER_FIRST_DELIVERY, ends_window, overdue_at, release_is_delivered, unused},
     redirect::{CHECKED_EVERY, needs_moving},
-    server::{ServerContext, ServerDecision, ServerEntry, server_entry},
+    server::{ServerContext, ServerDecision, ServerEntryProgress, server_entry},
 };
 use crate::{
     devices::sysclients::Credential,
@@ -34,7 +34,7 @@ use crate::{
 
 /// A part of a phone that is decided by itself. At most one action per phone and concern is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Concern {
+pub enum FacetTask {
     /// The sysclient towards Devices.
     Devices,
     /// The entry at the redirect service.
@@ -55,7 +55,7 @@ pub enum Concern {
 
 /// What comes next for one concern.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Decision {
+pub enum NextStep {
     /// Do this now.
     Act(Action),
     /// Nothing before this time.
@@ -91,21 +91,21 @@ pub enum Awaited {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Hold a sysclient with this URL and credential.
-    Hold(Hold),
+    Connect(SysclientTarget),
     /// Close the sysclient.
-    Drop,
+    Disconnect,
     /// Record that no Devices URL is known.
-    NoteNoDevices,
+    RecordNoDevices,
     /// Record that neither password nor code is there.
-    NoteNoCredential,
+    RecordNoCredential,
     /// Record that no redirect account is configured.
-    NoteNotConfigured,
+    RecordNotConfigured,
     /// Record why it is not known where the phone is to be sent.
-    NoteNoUrl(UrlError),
+    RecordNoUrl(UrlError),
     /// Record that the redirect service is away; the next attempt is at this time.
-    NoteRedirectAway(Timestamp),
+    RecordRedirectUnavailable(Timestamp),
     /// Record that the account's server entry was refused, with this sentence.
-    NoteServerRefused(String),
+    RecordServerRejected(String),
     /// Register the phone at the redirect service with this URL.
     Register {
         /// The URL the phone is sent to.
@@ -125,18 +125,18 @@ pub enum Action {
     /// Close the window; of an unused one the user's password is dropped as well.
     CloseWindow,
     /// Turn a removed phone into a tombstone.
-    Bury,
+    Archive,
     /// Write these flags on the account's HW-ID.
     WriteFlags(Flags),
     /// Ask the PBXs for the account's registration.
-    AskRegistration,
+    CheckRegistration,
     /// Write the account off in the phone's file.
-    Withhold,
+    DisableAccount,
 }
 
 /// With what a sysclient is to be held.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hold {
+pub struct SysclientTarget {
     /// `.../sysclients`.
     pub url: Url,
     /// How it identifies.
@@ -145,11 +145,11 @@ pub struct Hold {
 
 /// The facts outside the record that decide.
 #[derive(Debug, Clone)]
-pub struct Context {
+pub struct FlowContext {
     /// The Devices URL as a PBX announced it last.
     pub devices_url: Option<Url>,
     /// What the fleet holds for this phone.
-    pub held: Option<Hold>,
+    pub held: Option<SysclientTarget>,
     /// The redirect service of this phone.
     pub redirect: RedirectContext,
     /// The flags settings want.
@@ -186,39 +186,39 @@ pub enum ServerReadiness {
 
 /// The decisions for every concern of the phone.
 #[must_use]
-pub fn decide(phone: &Phone, context: &Context, now: Timestamp) -> Vec<(Concern, Decision)> {
+pub fn decide(phone: &Phone, context: &FlowContext, now: Timestamp) -> Vec<(FacetTask, NextStep)> {
     let mut decisions = vec![
-        (Concern::Devices, devices::decide(phone, context)),
-        (Concern::Redirect, redirect::decide(phone, &context.redirect, now)),
-        (Concern::Request, lifecycle::request(phone, context, now)),
-        (Concern::Window, lifecycle::window(phone, now)),
-        (Concern::Life, lifecycle::end(phone, context)),
+        (FacetTask::Devices, devices::decide(phone, context)),
+        (FacetTask::Redirect, redirect::decide(phone, &context.redirect, now)),
+        (FacetTask::Request, lifecycle::request(phone, context, now)),
+        (FacetTask::Window, lifecycle::window(phone, now)),
+        (FacetTask::Life, lifecycle::end(phone, context)),
     ];
     for account in &phone.accounts {
-        decisions.push((Concern::UserObject(account.line), account::user_object(phone, account, context, now)));
-        decisions.push((Concern::Registration(account.line), account::registration(phone, account, now)));
-        decisions.push((Concern::Presence(account.line), account::presence(phone, account, now)));
+        decisions.push((FacetTask::UserObject(account.line), account::user_object(phone, account, context, now)));
+        decisions.push((FacetTask::Registration(account.line), account::registration(phone, account, now)));
+        decisions.push((FacetTask::Presence(account.line), account::presence(phone, account, now)));
     }
     decisions
 }
 
 /// The decision for one concern; [`Decision::Settled`] for a line that is gone.
 #[must_use]
-pub fn decide_one(concern: Concern, phone: &Phone, context: &Context, now: Timestamp) -> Decision {
+pub fn decide_one(concern: FacetTask, phone: &Phone, context: &FlowContext, now: Timestamp) -> NextStep {
     match concern {
-        Concern::Devices => devices::decide(phone, context),
-        Concern::Redirect => redirect::decide(phone, &context.redirect, now),
-        Concern::Request => lifecycle::request(phone, context, now),
-        Concern::Window => lifecycle::window(phone, now),
-        Concern::Life => lifecycle::end(phone, context),
-        Concern::UserObject(line) => {
-            phone.account(line).map_or(Decision::Settled, |account| account::user_object(phone, account, context, now))
+        FacetTask::Devices => devices::decide(phone, context),
+        FacetTask::Redirect => redirect::decide(phone, &context.redirect, now),
+        FacetTask::Request => lifecycle::request(phone, context, now),
+        FacetTask::Window => lifecycle::window(phone, now),
+        FacetTask::Life => lifecycle::end(phone, context),
+        FacetTask::UserObject(line) => {
+            phone.account(line).map_or(NextStep::Settled, |account| account::user_object(phone, account, context, now))
         }
-        Concern::Registration(line) => {
-            phone.account(line).map_or(Decision::Settled, |account| account::registration(phone, account, now))
+        FacetTask::Registration(line) => {
+            phone.account(line).map_or(NextStep::Settled, |account| account::registration(phone, account, now))
         }
-        Concern::Presence(line) => {
-            phone.account(line).map_or(Decision::Settled, |account| account::presence(phone, account, now))
+        FacetTask::Presence(line) => {
+            phone.account(line).map_or(NextStep::Settled, |account| account::presence(phone, account, now))
         }
     }
 }
@@ -229,9 +229,9 @@ fn is_leaving(phone: &Phone) -> bool {
 }
 
 /// Acts when the time of the next attempt has come.
-fn when_due(next: Option<Timestamp>, now: Timestamp, action: impl FnOnce() -> Decision) -> Decision {
+fn when_due(next: Option<Timestamp>, now: Timestamp, action: impl FnOnce() -> NextStep) -> NextStep {
     match next {
-        Some(at) if at > now => Decision::WaitUntil(at),
+        Some(at) if at > now => NextStep::WaitUntil(at),
         _ => action(),
     }
 }

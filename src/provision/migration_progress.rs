@@ -15,14 +15,14 @@ use crate::{
 
 /// Phones with an entry at a redirect service.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Moving {
+pub struct MigrationProgress {
     /// Those that are sent to the present URL.
     pub moved: usize,
     /// All of them.
     pub all: usize,
 }
 
-impl Moving {
+impl MigrationProgress {
     /// Those that are still sent to an old one.
     #[must_use]
     pub fn open(self) -> usize {
@@ -31,7 +31,7 @@ impl Moving {
 
     /// A sentence while there is something to do.
     #[must_use]
-    pub fn sentence(self) -> Option<String> {
+    pub fn message(self) -> Option<String> {
         (self.open() > 0).then(|| {
             let Self { moved, all } = self;
             format!("{moved} of {all} phones are registered with the present URL at their redirect service")
@@ -52,9 +52,9 @@ fn is_sent_by_us(phone: &Phone) -> bool {
 
 /// Counts the phones of an instance. Phones that wait for an administrator are not counted: they are not moved.
 #[must_use]
-pub fn moving(store: &Store, urls: &PublicUrls, instance: InstanceId) -> Moving {
+pub fn moving(store: &Store, urls: &PublicUrls, instance: InstanceId) -> MigrationProgress {
     let mut places: HashMap<String, Option<String>> = HashMap::new();
-    let mut moving = Moving::default();
+    let mut moving = MigrationProgress::default();
     for phone in store.roster().in_instance(instance).iter().filter(|phone| is_sent_by_us(phone)) {
         let Some(entry) = &phone.redirect_entry else { continue };
         // The scheme is a matter of each phone; another one alone is no other place.

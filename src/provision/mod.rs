@@ -35,7 +35,7 @@ pub mod transitions;
 
 pub use self::{
     adapters::Manifests,
-    provisioning::{Deps, Provisioning},
+    provisioning::{Provisioning, ProvisioningDependencies},
     public_url::{PublicUrlsOf, UrlOf, public_urls, token_urls},
     request::{DEADLINE, ProvisionRequest},
 };

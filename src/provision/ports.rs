@@ -4,16 +4,16 @@
 use gangway_base::mac::Mac;
 
 use crate::{
-    devices::sysclients::HoldSpec,
-    pbx::user_objects::Reply,
+    devices::sysclients::SysclientSpec,
+    pbx::user_objects::PbxFuture,
     phone::record::PhoneId,
-    redirect::{Operation, Outcome, RedirectAccount},
+    redirect::{Operation, RedirectAccount, RedirectResult},
 };
 
 /// The fleet of sysclients. It opens sockets again by itself, at a bounded rate.
 pub trait Sysclients: Send + Sync {
     /// Opens or replaces the phone's sysclient; nothing happens when it is held exactly so.
-    fn hold(&self, hold: HoldSpec);
+    fn hold(&self, hold: SysclientSpec);
     /// Closes it.
     fn drop_phone(&self, phone: PhoneId);
 }
@@ -21,12 +21,17 @@ pub trait Sysclients: Send + Sync {
 /// Carries operations out at redirect services.
 pub trait RedirectService: Send + Sync {
     /// Runs one and tells what came of it.
-    fn run(&self, account: RedirectAccount, operation: Operation, phone: Option<(PhoneId, Mac)>) -> Reply<Outcome>;
+    fn run(
+        &self,
+        account: RedirectAccount,
+        operation: Operation,
+        phone: Option<(PhoneId, Mac)>,
+    ) -> PbxFuture<RedirectResult>;
 }
 
 /// What happens to a MAC that is provisioned for another user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SameMac {
+pub enum ReprovisionPolicy {
     /// The phone goes to the other user (desk phones).
     Replace,
     /// The other user is a further account (DECT bases).
@@ -41,11 +46,11 @@ pub struct ProviderFacts {
     /// The manufacturer entry as people see it in Users: the title of the provider.
     pub title: String,
     /// The policy for a MAC seen again.
-    pub same_mac: SameMac,
+    pub same_mac: ReprovisionPolicy,
 }
 
 /// The providers and vendors of the manifests.
-pub trait Providers: Send + Sync {
+pub trait ProviderCatalog: Send + Sync {
     /// By name.
     fn provider(&self, name: &str) -> Option<ProviderFacts>;
     /// Every vendor with the redirect protocol its manifest names (empty or `none` without one).

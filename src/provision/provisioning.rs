@@ -8,42 +8,42 @@ use url::Url;
 
 use super::{
     account_audit,
-    context::World,
+    context::InstanceContext,
     engine::Engine,
-    ports::{Providers, RedirectService, Sysclients},
+    ports::{ProviderCatalog, RedirectService, Sysclients},
     public_url::public_urls,
     request::{self, MacLocks, ProvisionRequest},
     scheduler,
-    sysclient_events::Inbox,
+    sysclient_events::SysclientEventWriter,
     transitions,
 };
 use crate::{
-    base::failpoint::{CrashPoint, pass},
-    devices::sysclients::FleetEvent,
+    base::failpoint::{Failpoint, failpoint},
+    devices::sysclients::SysclientEvent,
     pbx::user_objects::Pbx,
     phone::{
         facet::{RequestState, UserObjectState},
         instance::{InstanceId, Instances},
         record::{Phone, PhoneId},
     },
-    redirect::{Operation, Outcome},
+    redirect::{Operation, RedirectResult},
     store::Store,
 };
 
 /// What provisioning works with.
-pub struct Deps {
+pub struct ProvisioningDependencies {
     /// The records.
     pub store: Store,
     /// The tenants.
     pub instances: Instances,
     /// The manifests.
-    pub providers: Arc<dyn Providers>,
+    pub providers: Arc<dyn ProviderCatalog>,
     /// The PBXs.
     pub pbx: Arc<dyn Pbx>,
     /// The fleet.
     pub sysclients: Arc<dyn Sysclients>,
     /// What it brings.
-    pub sysclient_events: mpsc::Receiver<FleetEvent>,
+    pub sysclient_events: mpsc::Receiver<SysclientEvent>,
     /// The redirect services.
     pub redirects: Arc<dyn RedirectService>,
     /// Time.
@@ -66,16 +66,26 @@ pub struct Provisioning {
 impl Provisioning {
     /// Starts the engine on the current runtime; every unsettled record is decided at once.
     #[must_use]
-    pub fn start(deps: Deps) -> Self {
-        let Deps { store, instances, providers, pbx, sysclients, sysclient_events, redirects, clock, tasks, passive } =
-            deps;
+    pub fn start(deps: ProvisioningDependencies) -> Self {
+        let ProvisioningDependencies {
+            store,
+            instances,
+            providers,
+            pbx,
+            sysclients,
+            sysclient_events,
+            redirects,
+            clock,
+            tasks,
+            passive,
+        } = deps;
         let urls = public_urls(store.clone(), instances.clone());
-        let world = World { store, instances, urls, providers, pbx, clock };
+        let world = InstanceContext { store, instances, urls, providers, pbx, clock };
         let engine = Engine::new(world, sysclients, redirects, tasks.clone());
         if passive.is_none() {
             tasks.spawn("provision", scheduler::run(Arc::clone(&engine)));
             tasks.spawn("presence", account_audit::run(Arc::clone(&engine)));
-            tasks.spawn("provision inbox", Inbox::new(Arc::clone(&engine)).run(sysclient_events));
+            tasks.spawn("provision inbox", SysclientEventWriter::new(Arc::clone(&engine)).run(sysclient_events));
         }
         Self {
             engine,
@@ -103,7 +113,7 @@ impl Provisioning {
     }
 
     /// The session of such an app object ended.
-    pub fn app_url_gone(&self, instance: InstanceId, provider: impl Into<String>, url: Url) {
+    pub fn app_url_removed(&self, instance: InstanceId, provider: impl Into<String>, url: Url) {
         self.named(instance, provider.into(), &String::from(url), false);
     }
 
@@ -125,15 +135,15 @@ impl Provisioning {
         let engine = Arc::clone(&self.engine);
         self.spawn("pbx changed", async move {
             let now = engine.world.now();
-            pass(CrashPoint::PbxCame).await;
+            failpoint(Failpoint::PbxCame).await;
             for phone in engine.world.store.roster().in_instance(instance) {
                 if !phone.accounts.iter().any(waits_for_pbx) {
                     continue;
                 }
-                if let Err(error) = engine.world.store.change_phone(phone.id, |phone, _| hurry(phone, now)).await {
+                if let Err(error) = engine.world.store.change_phone(phone.id, |phone, _| retry_now(phone, now)).await {
                     tracing::error!(mac = %phone.mac, "cannot be tried again: {error}");
                 }
-                pass(CrashPoint::Hurried).await;
+                failpoint(Failpoint::Hurried).await;
             }
             engine.wake_instance(instance);
         });
@@ -150,7 +160,7 @@ impl Provisioning {
         let engine = Arc::clone(&self.engine);
         self.spawn("device removed", async move {
             let now = engine.world.now();
-            pass(CrashPoint::RemovalTold).await;
+            failpoint(Failpoint::RemovalTold).await;
             let Some(phone) = engine
                 .world
                 .store
@@ -169,7 +179,7 @@ impl Provisioning {
             if let Err(error) = result {
                 tracing::error!(mac = %phone.mac, "its removal in Devices cannot be recorded: {error}");
             }
-            pass(CrashPoint::RemovalWritten).await;
+            failpoint(Failpoint::RemovalWritten).await;
         });
     }
 
@@ -178,7 +188,7 @@ impl Provisioning {
         &self,
         instance: InstanceId,
         vendor: &str,
-    ) -> impl Future<Output = Option<Outcome>> + Send + 'static {
+    ) -> impl Future<Output = Option<RedirectResult>> + Send + 'static {
         let account = self.engine.world.account(instance, vendor).map(|facts| facts.account);
         let redirects = Arc::clone(&self.engine.redirects);
         async move { Some(redirects.run(account?, Operation::Probe, None).await) }
@@ -193,7 +203,7 @@ impl Provisioning {
     /// The phone asked and needed nothing new.
     pub fn asked(&self, phone: PhoneId) {
         let is_overdue = |phone: &Phone| phone.request.state == RequestState::Overdue;
-        self.note(phone, is_overdue, |phone, now, _| transitions::asked(phone, now));
+        self.note(phone, is_overdue, |phone, now, _| transitions::requested(phone, now));
     }
 
     /// Changes a record in the background when that is news: requests must not cause more writes than news.
@@ -209,9 +219,9 @@ impl Provisioning {
         let engine = Arc::clone(&self.engine);
         self.spawn("note", async move {
             let now = engine.world.now();
-            pass(CrashPoint::SignOfLifeCame).await;
+            failpoint(Failpoint::SignOfLifeCame).await;
             let result = engine.world.store.change_phone(phone, |phone, events| change(phone, now, events)).await;
-            pass(CrashPoint::SignOfLifeWritten).await;
+            failpoint(Failpoint::SignOfLifeWritten).await;
             if let Err(error) = result {
                 tracing::error!(phone = phone.0, "what the phone asked cannot be recorded: {error}");
             }
@@ -230,7 +240,7 @@ fn waits_for_pbx(account: &crate::phone::record::Account) -> bool {
 }
 
 /// What waited for a PBX is tried now. A missing device stays with its own pause.
-fn hurry(phone: &mut Phone, now: jiff::Timestamp) {
+fn retry_now(phone: &mut Phone, now: jiff::Timestamp) {
     for account in &mut phone.accounts {
         for next in [&mut account.user_object.next_attempt, &mut account.registration.next_attempt] {
             if next.is_some_and(|at| at > now) {

@@ -9,7 +9,7 @@ use gangway_base::secret::Secret;
 use url::Url;
 
 use crate::{
-    base::failpoint::{CrashPoint, pass},
+    base::failpoint::{Failpoint, failpoint},
     phone::{
         instance::{Instance, InstanceId, Instances},
         public_url::{Learned, PublicUrls},
@@ -52,12 +52,12 @@ pub fn read(store: &Store, instance: &Instance) -> PublicUrls {
 pub type PublicUrlsOf = Arc<dyn Fn(InstanceId) -> Arc<PublicUrls> + Send + Sync>;
 
 /// The revision of the facts the URLs were read from, and the URLs.
-type Kept = HashMap<InstanceId, (u64, Arc<PublicUrls>)>;
+type CachedUrls = HashMap<InstanceId, (u64, Arc<PublicUrls>)>;
 
 /// [`read`] for every instance, kept ready: each request of a phone asks, and the answer changes once a year.
 #[must_use]
 pub fn public_urls(store: Store, instances: Instances) -> PublicUrlsOf {
-    let kept: RwLock<Kept> = RwLock::default();
+    let kept: RwLock<CachedUrls> = RwLock::default();
     Arc::new(move |id| {
         let revision = store.facts_revision();
         if let Some((from, urls)) = kept.read().unwrap_or_else(PoisonError::into_inner).get(&id)
@@ -88,13 +88,13 @@ type Counts = HashMap<(InstanceId, String), HashMap<String, usize>>;
 
 /// Which URLs the connected app objects name.
 #[derive(Debug, Default)]
-pub(super) struct Named {
+pub(super) struct UrlObservers {
     counts: Mutex<Counts>,
     /// Held while what is named is written down.
     turn: tokio::sync::Mutex<()>,
 }
 
-impl Named {
+impl UrlObservers {
     /// Counts a session in or out.
     pub(super) fn count(&self, instance: InstanceId, provider: &str, url: &str, comes: bool) {
         let mut all = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -125,14 +125,14 @@ async fn learn(store: &Store, instance: InstanceId, provider: &str, named: &[Str
     match named {
         [] => Ok(false),
         [url] => {
-            pass(CrashPoint::UrlNamed).await;
+            failpoint(Failpoint::UrlNamed).await;
             store.set_fact(instance, &conflict_key(provider), None).await?;
-            pass(CrashPoint::ConflictOver).await;
+            failpoint(Failpoint::ConflictOver).await;
             if known.as_deref().is_some_and(|known| same(known, url)) {
                 return Ok(false);
             }
             store.set_fact(instance, &learned_key(provider), Some(url)).await?;
-            pass(CrashPoint::UrlWritten).await;
+            failpoint(Failpoint::UrlWritten).await;
             tracing::info!(provider, "the PBX names a new URL for this app");
             Ok(true)
         }
@@ -140,9 +140,9 @@ async fn learn(store: &Store, instance: InstanceId, provider: &str, named: &[Str
             let text = several.join(" ");
             if store.fact(instance, &conflict_key(provider)).as_deref() != Some(text.as_str()) {
                 tracing::warn!(provider, "app objects name different URLs for this app; no phone is moved: {text}");
-                pass(CrashPoint::ConflictNamed).await;
+                failpoint(Failpoint::ConflictNamed).await;
                 store.set_fact(instance, &conflict_key(provider), Some(&text)).await?;
-                pass(CrashPoint::ConflictWritten).await;
+                failpoint(Failpoint::ConflictWritten).await;
             }
             Ok(false)
         }

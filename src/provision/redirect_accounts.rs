@@ -6,12 +6,12 @@ use jiff::Timestamp;
 
 use super::{
     context::AccountFacts,
-    endpoint_queue::{EndpointKey, Endpoints, Turn},
-    flow::{ServerContext, ServerDecision, ServerEntry, ServerReadiness, server_entry},
+    endpoint_queue::{EndpointKey, EndpointQueues, Permit},
+    flow::{ServerContext, ServerDecision, ServerEntryProgress, ServerReadiness, server_entry},
 };
 use crate::{
     phone::{instance::InstanceId, record::PhoneId},
-    redirect::Outcome,
+    redirect::RedirectResult,
 };
 
 /// Instance and vendor.
@@ -19,28 +19,28 @@ type Key = (InstanceId, String);
 
 /// How far the entry of each account is. In memory only, so that a start writes it again.
 #[derive(Default)]
-pub(super) struct Accounts {
-    entries: HashMap<Key, Account>,
+pub(super) struct ServerEntryStates {
+    entries: HashMap<Key, AccountEntry>,
     /// The serial numbers of refused phones as seen last, to notice that a person changed one.
     serials: HashMap<PhoneId, String>,
 }
 
 #[derive(Default)]
-struct Account {
-    entry: ServerEntry,
+struct AccountEntry {
+    entry: ServerEntryProgress,
     next: Option<Timestamp>,
     busy: bool,
 }
 
 /// An entry to be written.
-pub(super) struct Work {
+pub(super) struct ServerEntryJob {
     pub(super) key: Key,
     pub(super) facts: AccountFacts,
     pub(super) name: String,
     pub(super) url: String,
 }
 
-impl Accounts {
+impl ServerEntryStates {
     pub(super) fn readiness(&self, facts: &AccountFacts) -> ServerReadiness {
         let key = (facts.account.instance, facts.account.vendor.clone());
         match (&facts.server, self.entries.get(&key)) {
@@ -76,9 +76,9 @@ impl Accounts {
         instance: InstanceId,
         vendor: &str,
         facts: Option<AccountFacts>,
-        endpoints: &mut Endpoints,
+        endpoints: &mut EndpointQueues,
         now: Timestamp,
-    ) -> Option<Work> {
+    ) -> Option<ServerEntryJob> {
         let account = self.entries.entry((instance, vendor.to_owned())).or_default();
         account.next = None;
         if account.busy {
@@ -95,15 +95,15 @@ impl Accounts {
             ServerDecision::WaitFor(_) | ServerDecision::Settled => return None,
         };
         match endpoints.server_turn(&EndpointKey::redirect(&facts.account), now) {
-            Turn::Go { .. } => {
+            Permit::Go { .. } => {
                 account.busy = true;
-                Some(Work { key: (instance, vendor.to_owned()), facts, name, url })
+                Some(ServerEntryJob { key: (instance, vendor.to_owned()), facts, name, url })
             }
-            Turn::Later(at) => {
+            Permit::Later(at) => {
                 account.next = Some(at);
                 None
             }
-            Turn::Queued => None,
+            Permit::Queued => None,
         }
     }
     /// Takes in what came of an entry that was to be called `name`; `standing` is what it is called, where it stands.
@@ -113,7 +113,7 @@ impl Accounts {
         name: String,
         url: String,
         standing: Option<String>,
-        outcome: &Outcome,
+        outcome: &RedirectResult,
     ) {
         let account = self.entries.entry(key.clone()).or_default();
         account.busy = false;

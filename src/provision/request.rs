@@ -17,10 +17,10 @@ use super::{
     context::AccountFacts,
     engine::Engine,
     ports::ProviderFacts,
-    request_status::{Verdict, goes_on, is_known_trouble, verdict},
+    request_status::{RequestStatus, is_retrying, pending_message, verdict},
 };
 use crate::{
-    base::failpoint::{CrashPoint, pass},
+    base::failpoint::{Failpoint, failpoint},
     pbx::user_objects::UserKey,
     phone::{
         facet::{DevicesState, Wanted},
@@ -93,9 +93,9 @@ pub(super) async fn request(engine: &Engine, locks: &MacLocks, request: Provisio
     let serialised = async || {
         let lock = locks.of(Lock::Record(request.instance, request.mac));
         let _serialised = lock.lock().await;
-        pass(CrashPoint::Requested).await;
+        failpoint(Failpoint::Requested).await;
         let written = write(engine, locks, &request).await.map_err(|refusal| refusal.to_string());
-        pass(CrashPoint::RequestWritten).await;
+        failpoint(Failpoint::RequestWritten).await;
         written
     };
     let mut written = serialised().await?;
@@ -113,27 +113,27 @@ pub(super) async fn request(engine: &Engine, locks: &MacLocks, request: Provisio
             return Err(format!("Somebody changed the phone meanwhile: {}.", phone.wanted.text()));
         }
         let waiting_for = match verdict(&phone) {
-            Verdict::Ok => {
-                pass(CrashPoint::VerdictReached).await;
+            RequestStatus::Ok => {
+                failpoint(Failpoint::VerdictReached).await;
                 return Ok(());
             }
             // The code that was refused is not this one: it gets its own chance.
-            Verdict::Failed(_) if written.has_code_left && phone.devices.state == DevicesState::NotInDomain => {
+            RequestStatus::Failed(_) if written.has_code_left && phone.devices.state == DevicesState::NotInDomain => {
                 written = serialised().await?;
                 written.has_code_left = false;
                 continue;
             }
-            Verdict::Failed(sentence) => return Err(sentence),
-            Verdict::Open(waiting_for) => waiting_for,
+            RequestStatus::Failed(sentence) => return Err(sentence),
+            RequestStatus::Open(waiting_for) => waiting_for,
         };
-        if written.is_repeat && is_known_trouble(&phone) {
-            return Err(goes_on(&waiting_for));
+        if written.is_repeat && is_retrying(&phone) {
+            return Err(pending_message(&waiting_for));
         }
         tokio::select! {
             biased;
             () = engine.tasks.stopping() => return Err(RESTARTING.to_owned()),
             change = next_change(&mut changes, written.id) => if !change { return Err(RESTARTING.to_owned()) },
-            () = &mut sleep => return Err(goes_on(&waiting_for)),
+            () = &mut sleep => return Err(pending_message(&waiting_for)),
         }
     }
 }
@@ -152,7 +152,7 @@ async fn next_change(changes: &mut tokio::sync::broadcast::Receiver<crate::store
 
 /// Why a request is refused before anything is written.
 #[derive(Debug, thiserror::Error)]
-enum Refusal {
+enum RequestRejection {
     #[error("this gateway has no provider '{0}': remove the app object gangway-{0}, or install the vendor's folder")]
     UnknownProvider(String),
     #[error(
@@ -214,22 +214,22 @@ impl Written {
 }
 
 /// Writes the request.
-async fn write(engine: &Engine, locks: &MacLocks, request: &ProvisionRequest) -> Result<Written, Refusal> {
+async fn write(engine: &Engine, locks: &MacLocks, request: &ProvisionRequest) -> Result<Written, RequestRejection> {
     let store = &engine.world.store;
     let provider = engine
         .world
         .providers
         .provider(&request.provider)
-        .ok_or_else(|| Refusal::UnknownProvider(request.provider.clone()))?;
+        .ok_or_else(|| RequestRejection::UnknownProvider(request.provider.clone()))?;
     let existing = engine.world.store.roster().by_mac(request.instance, request.mac);
     let in_service = existing.filter(|phone| phone.buried.is_none() && phone.wanted != Wanted::Removed);
     match in_service {
         None => oui_check::check(engine, request, &provider)?,
-        Some(phone) if phone.wanted == Wanted::Blocked => return Err(Refusal::Blocked(request.mac)),
+        Some(phone) if phone.wanted == Wanted::Blocked => return Err(RequestRejection::Blocked(request.mac)),
         Some(phone) if phone.provider != request.provider => {
             let known = engine.world.providers.provider(&phone.provider);
             let title = known.map_or_else(|| phone.vendor.clone(), |known| known.title);
-            return Err(Refusal::OtherProvider { mac: request.mac, title });
+            return Err(RequestRejection::OtherProvider { mac: request.mac, title });
         }
         Some(_) => {}
     }
@@ -241,7 +241,7 @@ async fn write(engine: &Engine, locks: &MacLocks, request: &ProvisionRequest) ->
     ];
     for (what, value) in exact {
         if let Some(cannot) = engine.world.providers.cannot_carry(&provider.vendor, value) {
-            return Err(Refusal::Unwritable { what, title: provider.title, cannot });
+            return Err(RequestRejection::Unwritable { what, title: provider.title, cannot });
         }
     }
     let guid = learn_guid(engine, request).await;
@@ -282,20 +282,24 @@ async fn write(engine: &Engine, locks: &MacLocks, request: &ProvisionRequest) ->
                 // Another process was faster.
                 Err(StoreError::Exists(_)) => roster
                     .by_mac(request.instance, request.mac)
-                    .ok_or(Refusal::Store(StoreError::Exists(request.mac)))?,
+                    .ok_or(RequestRejection::Store(StoreError::Exists(request.mac)))?,
                 Err(error) => return Err(error.into()),
             }
         }
     };
     let (phone, applied) = store.change_phone(existing.id, |phone, events| terms.apply(phone, events)).await?;
     if let Applied::Full { accounts } = applied {
-        return Err(Refusal::Full { mac: request.mac, accounts });
+        return Err(RequestRejection::Full { mac: request.mac, accounts });
     }
     Ok(Written::new(&phone, request, applied))
 }
 
 /// A redirect account knows a phone once: two instances with the same account would take it from each other.
-fn check_other_instances(engine: &Engine, request: &ProvisionRequest, provider: &ProviderFacts) -> Result<(), Refusal> {
+fn check_other_instances(
+    engine: &Engine,
+    request: &ProvisionRequest,
+    provider: &ProviderFacts,
+) -> Result<(), RequestRejection> {
     let account = |instance| engine.world.account(instance, &provider.vendor).map(|facts| facts.account);
     let Some(own) = account(request.instance) else { return Ok(()) };
     for instance in engine.world.instances.iter().filter(|instance| instance.id != request.instance) {
@@ -309,7 +313,7 @@ fn check_other_instances(engine: &Engine, request: &ProvisionRequest, provider: 
         {
             // Which one is the operator's to know, not another tenant's.
             tracing::warn!(mac = %request.mac, instance = %instance.label(), "refused: in service there already");
-            return Err(Refusal::OtherInstance { mac: request.mac });
+            return Err(RequestRejection::OtherInstance { mac: request.mac });
         }
     }
     Ok(())

@@ -7,7 +7,7 @@ use crate::phone::{
 
 /// How far the answer is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum RequestStatus {
     /// Provisioned as far as it is our doing.
     Ok,
     /// Needs a person; the sentence says what.
@@ -18,35 +18,35 @@ pub enum Verdict {
 
 /// The verdict about the record as it stands.
 #[must_use]
-pub fn verdict(phone: &Phone) -> Verdict {
+pub fn verdict(phone: &Phone) -> RequestStatus {
     let reason = |error: &Option<String>, otherwise: &str| error.clone().unwrap_or_else(|| otherwise.to_owned());
     match phone.devices.state {
-        DevicesState::NotInDomain => Verdict::Failed(reason(
+        DevicesState::NotInDomain => RequestStatus::Failed(reason(
             &phone.devices.error,
             "Devices does not accept this phone: provision it again to get a new code.",
         )),
         DevicesState::Received => match phone.redirect.state {
-            RedirectState::Redirected | RedirectState::NotConfigured => Verdict::Ok,
+            RedirectState::Redirected | RedirectState::NotConfigured => RequestStatus::Ok,
             // The service is away or asks for patience: the phone is as good as provisioned.
             RedirectState::Pending if phone.redirect.error.is_some() && phone.redirect.next_attempt.is_some() => {
-                Verdict::Ok
+                RequestStatus::Ok
             }
             RedirectState::ForeignOwner | RedirectState::Refused => {
-                Verdict::Failed(reason(&phone.redirect.error, "The redirect service refused the phone."))
+                RequestStatus::Failed(reason(&phone.redirect.error, "The redirect service refused the phone."))
             }
             RedirectState::Pending => {
-                Verdict::Open(reason(&phone.redirect.error, "The redirect service has not answered yet"))
+                RequestStatus::Open(reason(&phone.redirect.error, "The redirect service has not answered yet"))
             }
         },
         DevicesState::Waiting | DevicesState::Connecting | DevicesState::Lost => {
-            Verdict::Open(reason(&phone.devices.error, "Devices has not sent the configuration yet"))
+            RequestStatus::Open(reason(&phone.devices.error, "Devices has not sent the configuration yet"))
         }
     }
 }
 
 /// Whether the record already tells that it is tried again later: a repeated request need not wait for it.
 #[must_use]
-pub fn is_known_trouble(phone: &Phone) -> bool {
+pub fn is_retrying(phone: &Phone) -> bool {
     match phone.devices.state {
         DevicesState::Received => phone.redirect.state == RedirectState::Pending && phone.redirect.error.is_some(),
         _ => phone.devices.error.is_some(),
@@ -55,6 +55,6 @@ pub fn is_known_trouble(phone: &Phone) -> bool {
 
 /// The sentence when time runs out.
 #[must_use]
-pub fn goes_on(waiting_for: &str) -> String {
+pub fn pending_message(waiting_for: &str) -> String {
     format!("{}. The phone is stored and gangway goes on trying.", waiting_for.trim_end_matches('.'))
 }

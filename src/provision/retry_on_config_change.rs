@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::engine::Engine;
 use crate::{
-    base::failpoint::{CrashPoint, pass},
+    base::failpoint::{Failpoint, failpoint},
     phone::{facet::RedirectState, instance::InstanceId, record::Phone},
     redirect::RedirectAccount,
 };
@@ -54,7 +54,7 @@ impl Engine {
         let engine = Arc::clone(self);
         self.tasks.spawn("retry refused", async move {
             let (store, now) = (&engine.world.store, engine.world.now());
-            pass(CrashPoint::RetryWanted).await;
+            failpoint(Failpoint::RetryWanted).await;
             for phone in refused {
                 let again = |phone: &mut Phone, _: &mut Vec<_>| {
                     if phone.redirect.state == RedirectState::Refused {
@@ -64,9 +64,9 @@ impl Engine {
                 if let Err(error) = store.change_phone(phone.id, again).await {
                     tracing::error!(mac = %phone.mac, "cannot be tried again: {error}");
                 }
-                pass(CrashPoint::RetryWritten).await;
+                failpoint(Failpoint::RetryWritten).await;
             }
-            pass(CrashPoint::RetriesWritten).await;
+            failpoint(Failpoint::RetriesWritten).await;
             for (vendor, present) in changed {
                 if let Err(error) = store.set_secret_fact(instance, &tried_key(&vendor), Some(&present)).await {
                     tracing::error!(vendor, "with which account phones were tried cannot be stored: {error}");

@@ -3,27 +3,27 @@
 use std::sync::Arc;
 
 use super::{
-    endpoint_queue::{EndpointKey, Seen},
+    endpoint_queue::{EndpointHealth, EndpointKey},
     engine::Engine,
-    flow::Concern,
+    flow::FacetTask,
     transitions::Pause,
 };
 use crate::phone::record::PhoneId;
 
 /// An action under way; dropped when it is over on any way out.
-pub(super) struct Running {
+pub(super) struct ActionGuard {
     engine: Arc<Engine>,
-    key: (PhoneId, Concern),
+    key: (PhoneId, FacetTask),
     endpoint: Option<EndpointKey>,
     is_probe: bool,
-    seen: Option<Seen>,
+    seen: Option<EndpointHealth>,
 }
 
-impl Running {
+impl ActionGuard {
     /// One that begins.
     pub(super) fn new(
         engine: Arc<Engine>,
-        key: (PhoneId, Concern),
+        key: (PhoneId, FacetTask),
         endpoint: Option<EndpointKey>,
         is_probe: bool,
     ) -> Self {
@@ -31,7 +31,7 @@ impl Running {
     }
 
     /// What the action learned about its endpoint.
-    pub(super) fn saw(&mut self, seen: Seen) {
+    pub(super) fn saw(&mut self, seen: EndpointHealth) {
         self.seen = Some(seen);
     }
 
@@ -41,7 +41,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for ActionGuard {
     fn drop(&mut self) {
         self.engine.action_is_over(self.key, self.endpoint.as_ref(), self.seen.take());
     }

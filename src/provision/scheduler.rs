@@ -9,10 +9,10 @@ use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use super::{
     bootstrap_account,
     context::AccountFacts,
-    endpoint_queue::{EndpointKey, Turn},
+    endpoint_queue::{EndpointKey, Permit},
     engine::{Engine, State},
-    flow::{self, Action, Concern, Decision},
-    running::Running,
+    flow::{self, Action, FacetTask, NextStep},
+    running::ActionGuard,
     server_entries, steps,
 };
 use crate::phone::{
@@ -38,7 +38,7 @@ pub(super) async fn run(engine: Arc<Engine>) {
         engine.retry_refused(instance.id);
     }
     loop {
-        let next = turn(&engine);
+        let next = run_turn(&engine);
         let timer = engine.world.clock.sleep_until(next.unwrap_or(Timestamp::MAX));
         tokio::select! {
             biased;
@@ -74,15 +74,15 @@ pub(super) async fn run(engine: Arc<Engine>) {
 }
 
 /// Decides a batch; when to look again at the latest (now, while there is more).
-fn turn(engine: &Arc<Engine>) -> Option<Timestamp> {
+fn run_turn(engine: &Arc<Engine>) -> Option<Timestamp> {
     let now = engine.world.now();
-    let accounts_next = tend_accounts(engine, now);
+    let accounts_next = reconcile_server_entries(engine, now);
     let batch: Vec<PhoneId> = {
         let mut state = engine.state();
         let state = &mut *state;
         state.due.take(now, &mut state.dirty);
-        state.take_some_of_the_backlog();
-        state.take_some_of_the_mass(now);
+        state.drain_backlog();
+        state.wake_batch(now);
         // After the server entries, which come first.
         state.dirty.extend(state.endpoints.invite(now));
         let batch: Vec<PhoneId> = state.dirty.iter().copied().take(BATCH).collect();
@@ -108,7 +108,7 @@ fn turn(engine: &Arc<Engine>) -> Option<Timestamp> {
 
 fn decide(engine: &Arc<Engine>, id: PhoneId, now: Timestamp) {
     let Some(phone) = engine.world.store.roster().get(id) else { return };
-    let held = engine.held(id);
+    let held = engine.current_spec(id);
     if phone.buried.is_some() && held.is_none() {
         engine.state().due.set(id, None);
         return;
@@ -118,13 +118,13 @@ fn decide(engine: &Arc<Engine>, id: PhoneId, now: Timestamp) {
     let facts = engine.world.account(phone.instance, &phone.vendor);
     for (concern, decision) in flow::decide(&phone, &engine.context(&phone, facts.as_ref(), held), now) {
         match decision {
-            Decision::Act(action) => {
+            NextStep::Act(action) => {
                 if let Some(at) = start(engine, &phone, facts.as_ref(), concern, action, now) {
                     sooner(at);
                 }
             }
-            Decision::WaitUntil(at) => sooner(at),
-            Decision::WaitFor(_) | Decision::Settled => {}
+            NextStep::WaitUntil(at) => sooner(at),
+            NextStep::WaitFor(_) | NextStep::Settled => {}
         }
     }
     engine.state().due.set(id, next);
@@ -135,7 +135,7 @@ fn start(
     engine: &Arc<Engine>,
     phone: &Arc<Phone>,
     facts: Option<&AccountFacts>,
-    concern: Concern,
+    concern: FacetTask,
     action: Action,
     now: Timestamp,
 ) -> Option<Timestamp> {
@@ -159,20 +159,20 @@ fn start(
         }
         if let Some(endpoint) = &endpoint {
             match state.endpoints.turn(endpoint, phone.id, is_patient(phone, &action), now) {
-                Turn::Go { is_probe: probe } => is_probe = probe,
-                Turn::Queued => return None,
-                Turn::Later(at) => return Some(at),
+                Permit::Go { is_probe: probe } => is_probe = probe,
+                Permit::Queued => return None,
+                Permit::Later(at) => return Some(at),
             }
         }
         state.under_way.insert(key);
     }
-    let running = Running::new(Arc::clone(engine), key, endpoint, is_probe);
+    let running = ActionGuard::new(Arc::clone(engine), key, endpoint, is_probe);
     let (shared, phone) = (Arc::clone(engine), Arc::clone(phone));
     engine.tasks.spawn("step", async move { carry_out(shared, phone, concern, action, running).await });
     None
 }
 
-fn tend_accounts(engine: &Arc<Engine>, now: Timestamp) -> Option<Timestamp> {
+fn reconcile_server_entries(engine: &Arc<Engine>, now: Timestamp) -> Option<Timestamp> {
     let (is_dirty, next) = {
         let mut state = engine.state();
         let next = state.accounts.next();
@@ -199,8 +199,14 @@ fn tend_accounts(engine: &Arc<Engine>, now: Timestamp) -> Option<Timestamp> {
 }
 
 /// Carries an action out; what cannot be recorded is tried again.
-async fn carry_out(engine: Arc<Engine>, phone: Arc<Phone>, concern: Concern, action: Action, mut running: Running) {
-    let work = steps::carry_out(&engine, &phone, concern, action, &mut running);
+async fn carry_out(
+    engine: Arc<Engine>,
+    phone: Arc<Phone>,
+    concern: FacetTask,
+    action: Action,
+    mut running: ActionGuard,
+) {
+    let work = steps::execute(&engine, &phone, concern, action, &mut running);
     tokio::select! {
         biased;
         // What was sent is not taken back; its answer is asked for again after the restart.
@@ -227,7 +233,7 @@ fn endpoint_of(phone: &Phone, facts: Option<&AccountFacts>, action: &Action) -> 
         Action::Register { .. } | Action::Verify { .. } | Action::Deregister => {
             facts.map(|facts| EndpointKey::redirect(&facts.account))
         }
-        Action::WriteFlags(_) | Action::AskRegistration => Some(EndpointKey::Pbx(phone.instance)),
+        Action::WriteFlags(_) | Action::CheckRegistration => Some(EndpointKey::Pbx(phone.instance)),
         _ => None,
     }
 }

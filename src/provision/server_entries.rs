@@ -6,18 +6,18 @@ use gangway_base::secret::Secret;
 
 use super::{
     bootstrap_account,
-    endpoint_queue::{EndpointKey, Seen},
+    endpoint_queue::{EndpointHealth, EndpointKey},
     engine::Engine,
-    redirect_accounts::Work,
+    redirect_accounts::ServerEntryJob,
 };
 use crate::{
-    base::failpoint::{CrashPoint, pass},
-    redirect::{self, Operation, Outcome},
+    base::failpoint::{Failpoint, failpoint},
+    redirect::{self, Operation, RedirectResult},
 };
 
 /// Writes one entry and remembers what came of it.
-pub(super) async fn ensure(engine: Arc<Engine>, work: Work) {
-    let Work { key, facts, name, url } = work;
+pub(super) async fn ensure(engine: Arc<Engine>, work: ServerEntryJob) {
+    let ServerEntryJob { key, facts, name, url } = work;
     let entry = redirect::ServerEntry { name: name.clone(), url: Secret::new(url.clone()) };
     let endpoint = EndpointKey::redirect(&facts.account);
     let call = engine.redirects.run(facts.account, Operation::EnsureServer(entry), None);
@@ -26,11 +26,11 @@ pub(super) async fn ensure(engine: Arc<Engine>, work: Work) {
         () = engine.tasks.stopping() => return,
         outcome = call => outcome,
     };
-    pass(CrashPoint::ServerAnswered).await;
+    failpoint(Failpoint::ServerAnswered).await;
     let now = engine.world.now();
     let standing = match &outcome {
-        Outcome::Ok(done) => Some(done.renamed.clone().unwrap_or_else(|| name.clone())),
-        Outcome::AlreadyMine | Outcome::ServerNameTaken { foreign: false, .. } => Some(name.clone()),
+        RedirectResult::Ok(done) => Some(done.renamed.clone().unwrap_or_else(|| name.clone())),
+        RedirectResult::AlreadyMine | RedirectResult::ServerNameTaken { foreign: false, .. } => Some(name.clone()),
         _ => None,
     };
     if let Some(standing) = &standing
@@ -39,11 +39,11 @@ pub(super) async fn ensure(engine: Arc<Engine>, work: Work) {
     {
         tracing::error!(vendor = key.1, "the server entry's name cannot be stored: {error}");
     }
-    pass(CrashPoint::ServerWritten).await;
+    failpoint(Failpoint::ServerWritten).await;
     // The entry is the first thing said to a service: whether that is there decides for its phones too, and while it is
     // away the entry is what is tried. What was refused for good was answered.
-    let seen = if outcome.is_retryable() { Seen::of(&outcome) } else { Seen::Answered };
-    engine.turn_is_over(&endpoint, seen, now);
+    let seen = if outcome.is_retryable() { EndpointHealth::of(&outcome) } else { EndpointHealth::Answered };
+    engine.turn_ended(&endpoint, seen, now);
     engine.with_accounts(|accounts| accounts.answered(&key, name, url, standing, &outcome));
     let phones = engine.world.store.roster().in_instance(key.0);
     engine.wake(phones.iter().filter(|phone| phone.vendor == key.1).map(|phone| phone.id));

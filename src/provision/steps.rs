@@ -7,52 +7,52 @@ use gangway_base::secret::Secret;
 use jiff::Timestamp;
 
 use super::{
-    endpoint_queue::Seen,
+    endpoint_queue::EndpointHealth,
     engine::Engine,
-    flow::{Action, Concern, Hold},
-    ports::SameMac,
-    running::Running,
+    flow::{Action, FacetTask, SysclientTarget},
+    ports::ReprovisionPolicy,
+    running::ActionGuard,
     transitions,
 };
 use crate::{
-    base::failpoint::{CrashPoint, pass},
-    devices::sysclients::HoldSpec,
+    base::failpoint::{Failpoint, failpoint},
+    devices::sysclients::SysclientSpec,
     pbx::user_objects::{PbxError, UserKey},
     phone::record::{Account, Flags, Phone, PhoneId},
-    redirect::{Operation, Outcome, ServerEntry, Trouble},
+    redirect::{Operation, RedirectFailure, RedirectResult, ServerEntry},
     store::{NewEvent, StoreError},
 };
 
-pub(super) async fn carry_out(
+pub(super) async fn execute(
     engine: &Arc<Engine>,
     phone: &Phone,
-    concern: Concern,
+    concern: FacetTask,
     action: Action,
-    running: &mut Running,
+    running: &mut ActionGuard,
 ) -> Result<(), StoreError> {
     match action {
-        Action::Hold(hold) => return self::hold(engine, phone, hold).await,
-        Action::Drop => {
+        Action::Connect(hold) => return self::hold(engine, phone, hold).await,
+        Action::Disconnect => {
             engine.fleet.drop_phone(phone.id);
-            engine.set_held(phone.id, None);
-            pass(CrashPoint::Dropped).await;
+            engine.set_current_spec(phone.id, None);
+            failpoint(Failpoint::Dropped).await;
             return Ok(());
         }
         Action::Register { url, server_name } => return register(engine, phone, url, server_name, running).await,
         Action::Verify { url } => return verify(engine, phone, url, running).await,
         Action::Deregister => return deregister(engine, phone, running).await,
         Action::WriteFlags(flags) => return write_flags(engine, phone, concern, flags, running).await,
-        Action::AskRegistration => return ask_registration(engine, phone, concern, running).await,
-        Action::NoteNoDevices
-        | Action::NoteNoCredential
-        | Action::NoteNotConfigured
-        | Action::NoteNoUrl(_)
-        | Action::NoteRedirectAway(_)
-        | Action::NoteServerRefused(_)
+        Action::CheckRegistration => return ask_registration(engine, phone, concern, running).await,
+        Action::RecordNoDevices
+        | Action::RecordNoCredential
+        | Action::RecordNotConfigured
+        | Action::RecordNoUrl(_)
+        | Action::RecordRedirectUnavailable(_)
+        | Action::RecordServerRejected(_)
         | Action::MarkOverdue
         | Action::CloseWindow
-        | Action::Withhold
-        | Action::Bury => {}
+        | Action::DisableAccount
+        | Action::Archive => {}
     }
     note(engine, phone.id, concern, action).await
 }
@@ -62,57 +62,57 @@ pub(super) async fn carry_out(
 pub(super) async fn note(
     engine: &Arc<Engine>,
     phone: PhoneId,
-    concern: Concern,
+    concern: FacetTask,
     action: Action,
 ) -> Result<(), StoreError> {
     let (wanted, written) = match action {
-        Action::MarkOverdue => (CrashPoint::OverdueWanted, CrashPoint::OverdueWritten),
-        Action::CloseWindow => (CrashPoint::WindowWanted, CrashPoint::WindowClosed),
-        Action::Withhold => (CrashPoint::WithholdWanted, CrashPoint::WithholdWritten),
-        Action::Bury => (CrashPoint::BuryWanted, CrashPoint::Buried),
-        _ => (CrashPoint::NoteWanted, CrashPoint::NoteWritten),
+        Action::MarkOverdue => (Failpoint::OverdueWanted, Failpoint::OverdueWritten),
+        Action::CloseWindow => (Failpoint::WindowWanted, Failpoint::WindowClosed),
+        Action::DisableAccount => (Failpoint::WithholdWanted, Failpoint::WithholdWritten),
+        Action::Archive => (Failpoint::BuryWanted, Failpoint::Buried),
+        _ => (Failpoint::NoteWanted, Failpoint::NoteWritten),
     };
     let now = engine.world.now();
-    pass(wanted).await;
+    failpoint(wanted).await;
     let deciding = Arc::clone(engine);
     let change = move |record: &mut Phone, events: &mut Vec<NewEvent>| {
         // Provisioned anew, moved or taken back since that was decided: what its record says now counts.
-        if let Some(action) = deciding.still_wants(record, concern, &action) {
-            write_down(&deciding, record, concern, &action, now, events);
+        if let Some(action) = deciding.revalidate(record, concern, &action) {
+            apply(&deciding, record, concern, &action, now, events);
         }
     };
     engine.world.store.change_phone_later(phone, Box::new(change)).await?;
-    pass(written).await;
+    failpoint(written).await;
     Ok(())
 }
 
-fn write_down(
+fn apply(
     engine: &Engine,
     phone: &mut Phone,
-    concern: Concern,
+    concern: FacetTask,
     action: &Action,
     now: Timestamp,
     events: &mut Vec<NewEvent>,
 ) {
     match (action, concern) {
-        (Action::NoteNoDevices, _) => transitions::no_devices(phone, now),
-        (Action::NoteNoCredential, _) => transitions::no_credential(phone, now),
-        (Action::NoteNotConfigured, _) => transitions::unconfigured(phone, now),
-        (Action::NoteNoUrl(error), _) => transitions::no_url(phone, error, now),
-        (Action::NoteRedirectAway(until), _) => {
+        (Action::RecordNoDevices, _) => transitions::no_devices(phone, now),
+        (Action::RecordNoCredential, _) => transitions::no_credential(phone, now),
+        (Action::RecordNotConfigured, _) => transitions::unconfigured(phone, now),
+        (Action::RecordNoUrl(error), _) => transitions::no_url(phone, error, now),
+        (Action::RecordRedirectUnavailable(until), _) => {
             transitions::service_away(phone, engine.away_why(phone), *until, now);
         }
-        (Action::NoteServerRefused(sentence), _) => transitions::server_refused(phone, sentence, now, events),
+        (Action::RecordServerRejected(sentence), _) => transitions::server_refused(phone, sentence, now, events),
         (Action::MarkOverdue, _) => transitions::overdue(phone, now, events),
         (Action::CloseWindow, _) => transitions::close_window(phone, now, events),
-        (Action::Withhold, Concern::Presence(line)) => transitions::withhold(phone, line, now, events),
-        (Action::Bury, _) => transitions::bury(phone, now, events),
+        (Action::DisableAccount, FacetTask::Presence(line)) => transitions::withhold(phone, line, now, events),
+        (Action::Archive, _) => transitions::archive(phone, now, events),
         _ => {}
     }
 }
 
 /// Opens (or replaces) the sysclient. Product and version are written first: they are part of the digest.
-async fn hold(engine: &Engine, phone: &Phone, hold: Hold) -> Result<(), StoreError> {
+async fn hold(engine: &Engine, phone: &Phone, hold: SysclientTarget) -> Result<(), StoreError> {
     let now = engine.world.now();
     let provider = engine.world.providers.provider(&phone.provider);
     let vendor = provider.map_or_else(|| phone.vendor.clone(), |provider| provider.title);
@@ -129,10 +129,10 @@ async fn hold(engine: &Engine, phone: &Phone, hold: Hold) -> Result<(), StoreErr
             })
             .await?;
     }
-    pass(CrashPoint::HoldWritten).await;
-    engine.set_held(phone.id, Some(hold.clone()));
-    let Hold { url, credential } = hold;
-    engine.fleet.hold(HoldSpec {
+    failpoint(Failpoint::HoldWritten).await;
+    engine.set_current_spec(phone.id, Some(hold.clone()));
+    let SysclientTarget { url, credential } = hold;
+    engine.fleet.hold(SysclientSpec {
         phone: phone.id,
         instance: phone.instance,
         url,
@@ -141,7 +141,7 @@ async fn hold(engine: &Engine, phone: &Phone, hold: Hold) -> Result<(), StoreErr
         version,
         credential,
     });
-    pass(CrashPoint::Held).await;
+    failpoint(Failpoint::Held).await;
     Ok(())
 }
 
@@ -151,7 +151,7 @@ async fn register(
     phone: &Phone,
     url: Secret,
     server_name: String,
-    running: &mut Running,
+    running: &mut ActionGuard,
 ) -> Result<(), StoreError> {
     let store = &engine.world.store;
     let Some(facts) = engine.world.account(phone.instance, &phone.vendor) else { return Ok(()) };
@@ -170,7 +170,7 @@ async fn register(
     if !is_current {
         return Ok(());
     }
-    pass(CrashPoint::RegisterWritten).await;
+    failpoint(Failpoint::RegisterWritten).await;
     let server = ServerEntry { name: server_name, url: server.url };
     let serial = engine.world.serial(phone);
     let operation = Operation::Register { mac: phone.mac, unique_url: Some(url.clone()), server, serial };
@@ -178,19 +178,19 @@ async fn register(
     if !is_answer(&outcome, running) {
         return Ok(());
     }
-    pass(CrashPoint::RegisterAnswered).await;
+    failpoint(Failpoint::RegisterAnswered).await;
     let (now, pause) = (engine.world.now(), running.pause());
     store
         .change_phone(phone.id, |phone, events| {
             transitions::registered(phone, &url, &outcome, now, pause, events);
         })
         .await?;
-    pass(CrashPoint::RegisteredWritten).await;
+    failpoint(Failpoint::RegisteredWritten).await;
     Ok(())
 }
 
 /// Compares what the redirect service holds with what it was given.
-async fn verify(engine: &Engine, phone: &Phone, url: Secret, running: &mut Running) -> Result<(), StoreError> {
+async fn verify(engine: &Engine, phone: &Phone, url: Secret, running: &mut ActionGuard) -> Result<(), StoreError> {
     let Some(facts) = engine.world.account(phone.instance, &phone.vendor) else { return Ok(()) };
     let by_entry = phone.redirect_entry.as_ref().is_some_and(|entry| entry.server_name.is_some());
     let held = match (by_entry, facts.server) {
@@ -203,7 +203,7 @@ async fn verify(engine: &Engine, phone: &Phone, url: Secret, running: &mut Runni
     if !is_answer(&outcome, running) {
         return Ok(());
     }
-    pass(CrashPoint::VerifyAnswered).await;
+    failpoint(Failpoint::VerifyAnswered).await;
     let (now, pause) = (engine.world.now(), running.pause());
     engine
         .world
@@ -212,43 +212,43 @@ async fn verify(engine: &Engine, phone: &Phone, url: Secret, running: &mut Runni
             transitions::verified(phone, &url, &outcome, now, pause, events);
         })
         .await?;
-    pass(CrashPoint::VerifiedWritten).await;
+    failpoint(Failpoint::VerifiedWritten).await;
     Ok(())
 }
 
 /// Takes the phone off the redirect service.
-async fn deregister(engine: &Engine, phone: &Phone, running: &mut Running) -> Result<(), StoreError> {
+async fn deregister(engine: &Engine, phone: &Phone, running: &mut ActionGuard) -> Result<(), StoreError> {
     let Some(facts) = engine.world.account(phone.instance, &phone.vendor) else { return Ok(()) };
     let operation = Operation::Deregister { mac: phone.mac };
     let outcome = engine.redirects.run(facts.account, operation, Some((phone.id, phone.mac))).await;
     if !is_answer(&outcome, running) {
         return Ok(());
     }
-    pass(CrashPoint::DeregisterAnswered).await;
+    failpoint(Failpoint::DeregisterAnswered).await;
     let (now, pause) = (engine.world.now(), running.pause());
     engine
         .world
         .store
         .change_phone(phone.id, |phone, events| transitions::deregistered(phone, &outcome, now, pause, events))
         .await?;
-    pass(CrashPoint::DeregisteredWritten).await;
+    failpoint(Failpoint::DeregisteredWritten).await;
     Ok(())
 }
 
 /// Notes whether the service was reached; false when nothing was sent because the gateway stops.
-fn is_answer(outcome: &Outcome, running: &mut Running) -> bool {
+fn is_answer(outcome: &RedirectResult, running: &mut ActionGuard) -> bool {
     match outcome {
-        Outcome::Transport(Trouble::Stopping) => false,
+        RedirectResult::Transport(RedirectFailure::Stopping) => false,
         _ => {
-            running.saw(Seen::of(outcome));
+            running.saw(EndpointHealth::of(outcome));
             true
         }
     }
 }
 
-fn account_of(phone: &Phone, concern: Concern) -> Option<&Account> {
+fn account_of(phone: &Phone, concern: FacetTask) -> Option<&Account> {
     match concern {
-        Concern::UserObject(line) | Concern::Registration(line) | Concern::Presence(line) => phone.account(line),
+        FacetTask::UserObject(line) | FacetTask::Registration(line) | FacetTask::Presence(line) => phone.account(line),
         _ => None,
     }
 }
@@ -261,9 +261,9 @@ fn key_of(account: &Account) -> UserKey {
 async fn write_flags(
     engine: &Engine,
     phone: &Phone,
-    concern: Concern,
+    concern: FacetTask,
     flags: Flags,
-    running: &mut Running,
+    running: &mut ActionGuard,
 ) -> Result<(), StoreError> {
     let Some(account) = account_of(phone, concern) else { return Ok(()) };
     let (pbx, line) = (&engine.world.pbx, account.line);
@@ -272,12 +272,16 @@ async fn write_flags(
         if key.guid.is_none() {
             key.guid = Some(pbx.user(phone.instance, key.clone()).await?.guid);
         }
-        pass(CrashPoint::FlagsWanted).await;
+        failpoint(Failpoint::FlagsWanted).await;
         pbx.set_flags(phone.instance, key.clone(), account.hwid.clone(), flags).await
     }
     .await;
-    running.saw(if matches!(result, Err(PbxError::NoSession)) { Seen::Away(None) } else { Seen::Answered });
-    pass(CrashPoint::FlagsAnswered).await;
+    running.saw(if matches!(result, Err(PbxError::NoSession)) {
+        EndpointHealth::Away(None)
+    } else {
+        EndpointHealth::Answered
+    });
+    failpoint(Failpoint::FlagsAnswered).await;
     let now = engine.world.now();
     engine
         .world
@@ -296,7 +300,7 @@ async fn write_flags(
             }
         })
         .await?;
-    pass(CrashPoint::FlagsWritten).await;
+    failpoint(Failpoint::FlagsWritten).await;
     Ok(())
 }
 
@@ -304,18 +308,22 @@ async fn write_flags(
 async fn ask_registration(
     engine: &Engine,
     phone: &Phone,
-    concern: Concern,
-    running: &mut Running,
+    concern: FacetTask,
+    running: &mut ActionGuard,
 ) -> Result<(), StoreError> {
     let Some(account) = account_of(phone, concern) else { return Ok(()) };
     let line = account.line;
     let provider = engine.world.providers.provider(&phone.provider);
-    let has_handsets = provider.is_some_and(|provider| provider.same_mac == SameMac::Add);
+    let has_handsets = provider.is_some_and(|provider| provider.same_mac == ReprovisionPolicy::Add);
     let is_set = engine.world.settings(phone).text("sip_account") == "username";
     let by_name = is_set || phone.shares_hwid(account, has_handsets);
     let result = engine.world.pbx.registration(phone.instance, key_of(account), account.hwid.clone(), by_name).await;
-    running.saw(if matches!(result, Err(PbxError::NoSession)) { Seen::Away(None) } else { Seen::Answered });
-    pass(CrashPoint::RegistrationAnswered).await;
+    running.saw(if matches!(result, Err(PbxError::NoSession)) {
+        EndpointHealth::Away(None)
+    } else {
+        EndpointHealth::Answered
+    });
+    failpoint(Failpoint::RegistrationAnswered).await;
     let now = engine.world.now();
     engine
         .world
@@ -331,7 +339,7 @@ async fn ask_registration(
             }
         })
         .await?;
-    pass(CrashPoint::RegistrationWritten).await;
+    failpoint(Failpoint::RegistrationWritten).await;
     Ok(())
 }
 

@@ -14,12 +14,12 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     engine::Engine,
-    flow::{self, Hold},
+    flow::{self, SysclientTarget},
     transitions,
 };
 use crate::{
-    base::failpoint::{CrashPoint, pass},
-    devices::sysclients::{FleetEvent, FleetEventKind},
+    base::failpoint::{Failpoint, failpoint},
+    devices::sysclients::{SysclientEvent, SysclientEventKind},
     phone::{
         facet::DevicesState,
         record::{Phone, PhoneId},
@@ -48,20 +48,20 @@ struct Burst {
     admin: Option<Secret>,
 }
 
-pub(super) struct Inbox {
+pub(super) struct SysclientEventWriter {
     engine: Arc<Engine>,
     bursts: HashMap<PhoneId, Burst>,
     /// Connections in a row that were told the code and brought nothing.
     told_in_vain: HashMap<PhoneId, u32>,
 }
 
-impl Inbox {
+impl SysclientEventWriter {
     pub(super) fn new(engine: Arc<Engine>) -> Self {
         Self { engine, bursts: HashMap::new(), told_in_vain: HashMap::new() }
     }
 
     /// Runs until the gateway stops or the fleet ends.
-    pub(super) async fn run(mut self, mut events: mpsc::Receiver<FleetEvent>) {
+    pub(super) async fn run(mut self, mut events: mpsc::Receiver<SysclientEvent>) {
         loop {
             let next = self.bursts.values().filter_map(|burst| burst.write_at).min();
             let timer = self.engine.world.clock.sleep_until(next.unwrap_or(Timestamp::MAX));
@@ -86,9 +86,9 @@ impl Inbox {
         }
     }
 
-    async fn take(&mut self, event: FleetEvent) -> Result<(), StoreError> {
-        let FleetEvent { phone: id, conn, kind } = event;
-        let Some(held) = self.engine.held(id) else {
+    async fn take(&mut self, event: SysclientEvent) -> Result<(), StoreError> {
+        let SysclientEvent { phone: id, conn, kind } = event;
+        let Some(held) = self.engine.current_spec(id) else {
             // Dropped meanwhile.
             self.bursts.remove(&id);
             self.told_in_vain.remove(&id);
@@ -103,44 +103,44 @@ impl Inbox {
         }
         let (store, now) = (self.engine.world.store.clone(), self.engine.world.now());
         match kind {
-            FleetEventKind::Connected if held.credential.code().is_some() => {
+            SysclientEventKind::Connected if held.credential.code().is_some() => {
                 *self.told_in_vain.entry(id).or_default() += 1;
             }
-            FleetEventKind::Password { .. }
-            | FleetEventKind::AdminPassword(_)
-            | FleetEventKind::Item(_)
-            | FleetEventKind::Last { .. }
-            | FleetEventKind::Silence { .. } => {
+            SysclientEventKind::Password { .. }
+            | SysclientEventKind::AdminPassword(_)
+            | SysclientEventKind::Item(_)
+            | SysclientEventKind::Last { .. }
+            | SysclientEventKind::Silence { .. } => {
                 self.told_in_vain.remove(&id);
             }
             _ => {}
         }
         match kind {
             // The record says `Connecting` since the sysclient is wanted.
-            FleetEventKind::Connecting => {}
-            FleetEventKind::Connected => {
-                pass(CrashPoint::LineNewsCame).await;
+            SysclientEventKind::Connecting => {}
+            SysclientEventKind::Connected => {
+                failpoint(Failpoint::LineNewsCame).await;
                 self.change(id, |phone| transitions::connected(phone, now)).await?;
-                pass(CrashPoint::LineNewsWritten).await;
+                failpoint(Failpoint::LineNewsWritten).await;
             }
-            FleetEventKind::Password { password, sent, stored } => {
+            SysclientEventKind::Password { password, sent, stored } => {
                 return self.password(id, held, password, sent, stored).await;
             }
-            FleetEventKind::AdminPassword(password) => {
+            SysclientEventKind::AdminPassword(password) => {
                 let copy = password.clone();
-                pass(CrashPoint::AdminPasswordCame).await;
+                failpoint(Failpoint::AdminPasswordCame).await;
                 let written = self.change(id, |phone| phone.device_config.admin_password = Some(password)).await;
                 if let (Err(_), Some(burst)) = (&written, self.bursts.get_mut(&id)) {
                     burst.admin = Some(copy);
                     burst.write_at = now.saturating_add(STORE_PAUSE).ok();
                 }
                 written?;
-                pass(CrashPoint::AdminPasswordWritten).await;
+                failpoint(Failpoint::AdminPasswordWritten).await;
             }
-            FleetEventKind::Item(item) => self.item(id, item, now),
-            FleetEventKind::Last { opened_with } => return self.last(id, held, opened_with, now).await,
-            FleetEventKind::Silence { sent } => return self.silence(id, sent, now).await,
-            FleetEventKind::Closed { reason } => {
+            SysclientEventKind::Item(item) => self.item(id, item, now),
+            SysclientEventKind::Last { opened_with } => return self.last(id, held, opened_with, now).await,
+            SysclientEventKind::Silence { sent } => return self.silence(id, sent, now).await,
+            SysclientEventKind::Closed { reason } => {
                 self.bursts.remove(&id);
                 if self.told_in_vain.get(&id).is_some_and(|count| *count >= HANG_UPS) {
                     self.told_in_vain.remove(&id);
@@ -152,18 +152,18 @@ impl Inbox {
                 {
                     // Nothing to come back with: the code is spent.
                     self.engine.fleet.drop_phone(id);
-                    self.engine.set_held(id, None);
+                    self.engine.set_current_spec(id, None);
                     return Ok(());
                 }
-                pass(CrashPoint::LineNewsCame).await;
+                failpoint(Failpoint::LineNewsCame).await;
                 self.change(id, |phone| transitions::closed(phone, &reason, now)).await?;
-                pass(CrashPoint::LineNewsWritten).await;
+                failpoint(Failpoint::LineNewsWritten).await;
             }
-            FleetEventKind::NoDescriptor => self.change(id, |phone| transitions::no_descriptor(phone, now)).await?,
-            FleetEventKind::EndpointAway { reason, .. } => {
-                pass(CrashPoint::LineNewsCame).await;
+            SysclientEventKind::NoDescriptor => self.change(id, |phone| transitions::no_descriptor(phone, now)).await?,
+            SysclientEventKind::EndpointAway { reason, .. } => {
+                failpoint(Failpoint::LineNewsCame).await;
                 store.change_phone(id, |phone, events| transitions::away(phone, &reason, now, events)).await?;
-                pass(CrashPoint::LineNewsWritten).await;
+                failpoint(Failpoint::LineNewsWritten).await;
             }
         }
         Ok(())
@@ -177,18 +177,18 @@ impl Inbox {
     async fn password(
         &self,
         id: PhoneId,
-        held: Hold,
+        held: SysclientTarget,
         password: Secret,
         sent: Option<Secret>,
         stored: oneshot::Sender<()>,
     ) -> Result<(), StoreError> {
         let store = &self.engine.world.store;
         let now = self.engine.world.now();
-        pass(CrashPoint::PasswordCame).await;
+        failpoint(Failpoint::PasswordCame).await;
         let (phone, ()) = store
             .change_phone(id, |phone, events| transitions::password(phone, password, sent.as_ref(), now, events))
             .await?;
-        pass(CrashPoint::PasswordWritten).await;
+        failpoint(Failpoint::PasswordWritten).await;
         // A code that came since has not been sent: with it the record asks for another connection.
         if phone.code.is_none() {
             self.identifies_as(&phone, held);
@@ -199,9 +199,9 @@ impl Inbox {
     }
 
     /// The connection that is held identifies with what the record has now: nothing to be opened anew.
-    fn identifies_as(&self, phone: &Phone, held: Hold) {
+    fn identifies_as(&self, phone: &Phone, held: SysclientTarget) {
         if let Some(credential) = flow::credential(phone) {
-            self.engine.set_held(phone.id, Some(Hold { credential, ..held }));
+            self.engine.set_current_spec(phone.id, Some(SysclientTarget { credential, ..held }));
         }
     }
 
@@ -220,7 +220,7 @@ impl Inbox {
     async fn last(
         &mut self,
         id: PhoneId,
-        held: Hold,
+        held: SysclientTarget,
         opened_with: Option<Secret>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
@@ -231,7 +231,7 @@ impl Inbox {
         // A password that waits to be written again keeps its time.
         let again = now.saturating_add(STORE_PAUSE).ok();
         burst.write_at = again.filter(|_| burst.admin.is_some());
-        pass(CrashPoint::ConfigCame).await;
+        failpoint(Failpoint::ConfigCame).await;
         let store = &self.engine.world.store;
         let written = store
             .change_phone(id, |phone, events| {
@@ -256,7 +256,7 @@ impl Inbox {
                 return Err(error);
             }
         };
-        pass(CrashPoint::ConfigWritten).await;
+        failpoint(Failpoint::ConfigWritten).await;
         // As after a password: a code that came since asks for another connection.
         if phone.code.is_none() {
             self.identifies_as(&phone, held);
@@ -266,14 +266,14 @@ impl Inbox {
 
     async fn silence(&self, id: PhoneId, sent: Option<Secret>, now: Timestamp) -> Result<(), StoreError> {
         let store = &self.engine.world.store;
-        pass(CrashPoint::LineNewsCame).await;
+        failpoint(Failpoint::LineNewsCame).await;
         store.change_phone(id, |phone, events| transitions::silence(phone, sent.as_ref(), now, events)).await?;
-        pass(CrashPoint::LineNewsWritten).await;
+        failpoint(Failpoint::LineNewsWritten).await;
         Ok(())
     }
 
     /// What could not be written comes once more.
-    async fn again(&mut self, event: FleetEvent) {
+    async fn again(&mut self, event: SysclientEvent) {
         let (phone, label) = (event.phone, event.kind.label());
         if let Err(error) = Box::pin(self.take(event)).await {
             tracing::warn!(phone = phone.0, event = label, "what Devices sent still cannot be stored: {error}");
@@ -292,12 +292,14 @@ impl Inbox {
             let Some(burst) = self.bursts.get_mut(&id) else { continue };
             burst.write_at = None;
             if let Some(password) = burst.admin.take() {
-                let event = FleetEvent { phone: id, conn: burst.conn, kind: FleetEventKind::AdminPassword(password) };
+                let event =
+                    SysclientEvent { phone: id, conn: burst.conn, kind: SysclientEventKind::AdminPassword(password) };
                 self.again(event).await;
             }
             let Some(burst) = self.bursts.get_mut(&id) else { continue };
             if let Some(opened_with) = burst.last.take() {
-                let event = FleetEvent { phone: id, conn: burst.conn, kind: FleetEventKind::Last { opened_with } };
+                let event =
+                    SysclientEvent { phone: id, conn: burst.conn, kind: SysclientEventKind::Last { opened_with } };
                 self.again(event).await;
                 continue;
             }
@@ -306,7 +308,7 @@ impl Inbox {
                 continue;
             }
             let copy = items.clone();
-            pass(CrashPoint::ItemCame).await;
+            failpoint(Failpoint::ItemCame).await;
             let written = self
                 .engine
                 .world
@@ -320,7 +322,7 @@ impl Inbox {
                     burst.write_at = now.saturating_add(DEBOUNCE).ok();
                 }
             }
-            pass(CrashPoint::ItemWritten).await;
+            failpoint(Failpoint::ItemWritten).await;
         }
     }
 }

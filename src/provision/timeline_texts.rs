@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::{
-    base::i18n::{Said, sayings},
+    base::i18n::{Message, sayings},
     phone::{facet::Wanted, record::Gone},
 };
 
@@ -82,9 +82,9 @@ sayings! { "happened.":
 
 /// A sentence that came from elsewhere, as one of ours where it is one.
 #[must_use]
-pub fn known(sentence: &str) -> Said {
+pub fn known(sentence: &str) -> Message {
     let ours = SAYINGS.iter().find(|saying| !saying.english.contains('{') && saying.english == sentence);
-    ours.map_or_else(|| Said::plain(sentence.to_owned()), |saying| saying.said())
+    ours.map_or_else(|| Message::plain(sentence.to_owned()), |saying| saying.said())
 }
 
 /// The same as a part of a sentence.
@@ -100,7 +100,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::{pbx::user_objects::PbxError, phone::record::Phone, provision::transitions, redirect::Outcome};
+    use crate::{pbx::user_objects::PbxError, phone::record::Phone, provision::transitions, redirect::RedirectResult};
 
     /// What a phone's record says while it waits for a service nobody has said anything about.
     fn away() -> String {
@@ -123,7 +123,7 @@ mod tests {
         let sentences = errors
             .iter()
             .map(ToString::to_string)
-            .chain([Outcome::OwnedByOther.sentence(), Outcome::InvalidMac.sentence()])
+            .chain([RedirectResult::OwnedByOther.sentence(), RedirectResult::InvalidMac.sentence()])
             .chain([away(), NO_DESCRIPTOR.english.to_owned()]);
         for sentence in sentences {
             assert!(known(&sentence).kept().is_some(), "{sentence}");

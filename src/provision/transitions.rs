@@ -21,11 +21,11 @@ pub use self::{
         no_descriptor, no_devices, password, silence,
     },
     redirect::{deregistered, no_url, registered, registering, server_refused, service_away, unconfigured},
-    requests::{Delivered, asked, before_config, delivered, is_news, rejected},
+    requests::{Delivered, before_config, delivered, is_new_information, rejected, requested},
     retry::Pause,
     verified::{is_checked, verified},
 };
-use super::{events::Happened, timeline_texts};
+use super::{events::FacetEvent, timeline_texts};
 use crate::{
     phone::{facet::Wanted, record::Phone},
     store::NewEvent,
@@ -44,7 +44,7 @@ pub fn close_window(phone: &mut Phone, now: Timestamp, events: &mut Vec<NewEvent
             account.password = gangway_base::secret::Secret::default();
         }
     }
-    events.push(Happened::WindowClosed { unused }.into());
+    events.push(FacetEvent::WindowClosed { unused }.into());
 }
 
 /// The phone has not asked for too long.
@@ -55,12 +55,12 @@ pub fn overdue(phone: &mut Phone, now: Timestamp, events: &mut Vec<NewEvent>) {
         None,
         now,
     );
-    events.push(Happened::Overdue.into());
+    events.push(FacetEvent::Overdue.into());
 }
 
 /// Turns a removed phone into a tombstone: nothing secret is left, the history stays. One that was provisioned again since
 /// that was decided lives on.
-pub fn bury(phone: &mut Phone, now: Timestamp, events: &mut Vec<NewEvent>) {
+pub fn archive(phone: &mut Phone, now: Timestamp, events: &mut Vec<NewEvent>) {
     if phone.wanted != Wanted::Removed {
         return;
     }
@@ -68,7 +68,7 @@ pub fn bury(phone: &mut Phone, now: Timestamp, events: &mut Vec<NewEvent>) {
         .redirect_entry
         .as_ref()
         .map(|_| phone.redirect.error.clone().unwrap_or_else(|| timeline_texts::ENTRY_LEFT.english.to_owned()));
-    events.push(Happened::Buried { left: left.as_deref() }.into());
+    events.push(FacetEvent::Buried { left: left.as_deref() }.into());
     phone.buried = Some(now);
     phone.code = None;
     phone.bootstrap = None;
@@ -77,7 +77,7 @@ pub fn bury(phone: &mut Phone, now: Timestamp, events: &mut Vec<NewEvent>) {
     phone.own = crate::phone::record::Credentials::generate(phone.mac);
     phone.former = None;
     let spent = std::mem::take(&mut phone.sysclient.spent);
-    phone.sysclient = crate::phone::record::Sysclient { spent, ..Default::default() };
+    phone.sysclient = crate::phone::record::SysclientState { spent, ..Default::default() };
     phone.device_config = crate::phone::record::DeviceConfig::default();
     phone.window.closed.get_or_insert(now);
     for account in &mut phone.accounts {
@@ -104,12 +104,12 @@ mod tests {
         let mut again = phone.clone();
         again.window.open(over, 7);
         close_window(&mut again, over, &mut events);
-        bury(&mut again, over, &mut events);
+        archive(&mut again, over, &mut events);
         assert_eq!((again.window.closed, again.buried, events.len()), (None, None, 0));
 
         close_window(&mut phone, over, &mut events);
         phone.wanted = Wanted::Removed;
-        bury(&mut phone, over, &mut events);
+        archive(&mut phone, over, &mut events);
         assert_eq!((phone.window.closed, phone.buried, events.len()), (Some(over), Some(over), 2));
     }
 }

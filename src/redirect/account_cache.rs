@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 
 /// The memory of one account. Cheap to clone; all clones are one. Lost with the process.
 #[derive(Clone, Default)]
-pub struct AccountMemory(Arc<Mutex<Remembered>>);
+pub struct AccountCache(Arc<Mutex<Remembered>>);
 
 #[derive(Default)]
 struct Remembered {
@@ -25,7 +25,7 @@ struct Remembered {
     notes: BTreeMap<&'static str, String>,
 }
 
-impl AccountMemory {
+impl AccountCache {
     fn inner(&self) -> MutexGuard<'_, Remembered> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -45,7 +45,7 @@ impl AccountMemory {
     }
 
     /// Keeps a token until then.
-    pub fn keep_token(&self, token: Secret, until: Timestamp) {
+    pub fn store_token(&self, token: Secret, until: Timestamp) {
         let mut inner = self.inner();
         inner.former = inner.token.replace((token, until)).map(|(former, _)| former).or(inner.former.take());
     }
@@ -69,7 +69,7 @@ impl AccountMemory {
     }
 
     /// Keeps what an answer proved about the service's clock.
-    pub fn keep_clock_offset(&self, offset: SignedDuration) {
+    pub fn store_clock_offset(&self, offset: SignedDuration) {
         self.inner().clock_offset = Some(offset);
     }
 
@@ -80,12 +80,12 @@ impl AccountMemory {
     }
 
     /// Notes something that is no secret.
-    pub fn keep_note(&self, name: &'static str, text: &str) {
+    pub fn store_note(&self, name: &'static str, text: &str) {
         self.inner().notes.insert(name, text.to_owned());
     }
 
     /// What was noted does not hold any more.
-    pub fn forget_notes(&self) {
+    pub fn clear_notes(&self) {
         self.inner().notes.clear();
     }
 
@@ -95,7 +95,7 @@ impl AccountMemory {
     }
 }
 
-impl fmt::Debug for AccountMemory {
+impl fmt::Debug for AccountCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = self.inner();
         f.debug_struct("AccountMemory")
@@ -107,9 +107,9 @@ impl fmt::Debug for AccountMemory {
 
 /// What an exchange begins with besides the operation.
 #[derive(Debug, Clone)]
-pub struct Surroundings {
+pub struct ProtocolContext {
     /// The account's memory.
-    pub memory: AccountMemory,
+    pub memory: AccountCache,
     /// The time the operation was asked for.
     pub now: Timestamp,
 }
@@ -120,19 +120,19 @@ mod tests {
 
     #[test]
     fn a_token_holds_until_its_time_and_belongs_to_its_password() {
-        let memory = AccountMemory::default();
+        let memory = AccountCache::default();
         let at = |second| Timestamp::from_second(second).unwrap();
         let password = Secret::new("one");
         memory.belongs_to(&password);
-        memory.keep_token(Secret::new("t"), at(10));
-        memory.keep_clock_offset(SignedDuration::from_secs(-3));
+        memory.store_token(Secret::new("t"), at(10));
+        memory.store_clock_offset(SignedDuration::from_secs(-3));
         memory.belongs_to(&password);
         assert_eq!(memory.token(at(9)), Some(Secret::new("t")));
         assert_eq!(memory.token(at(10)), None);
         assert_eq!(memory.clock_offset(), Some(SignedDuration::from_secs(-3)));
         memory.forget_token();
         assert_eq!((memory.token(at(9)), memory.secrets()), (None, vec![Secret::new("t")]));
-        memory.keep_token(Secret::new("u"), at(10));
+        memory.store_token(Secret::new("u"), at(10));
         assert_eq!(memory.secrets(), [Secret::new("u"), Secret::new("t")]);
         memory.belongs_to(&Secret::new("two"));
         assert_eq!((memory.token(at(9)), memory.clock_offset()), (None, None));

@@ -19,16 +19,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use url::Url;
 
 use super::{
-    account_cache::{AccountMemory, Surroundings},
-    history::{HistoryEntry, HistorySink},
+    account_cache::{AccountCache, ProtocolContext},
+    history::{ExchangeRecord, HistorySink},
     operation::{Operation, RedirectAccount},
-    protocol::{Answer, Call, Exchange, Moment, Step},
+    protocol::{NextCall, RedirectProtocol, SendContext, ServiceRequest, ServiceResponse},
     protocols::{PROTOCOLS, Protocol, protocol},
     redact::Mask,
-    result::{Outcome, Trouble},
+    result::{RedirectFailure, RedirectResult},
 };
 use crate::{
-    net::http::{Client, HttpError, Request, Response},
+    net::http::{HttpClient, HttpError, Request, Response},
     phone::{instance::InstanceId, record::PhoneId},
 };
 
@@ -67,7 +67,7 @@ struct AccountKey {
 struct Gate {
     turn: Arc<Semaphore>,
     next_call: Mutex<Timestamp>,
-    memory: AccountMemory,
+    memory: AccountCache,
 }
 
 /// The handle: operations go in from any thread.
@@ -82,9 +82,9 @@ struct Job {
     account: RedirectAccount,
     operation: Operation,
     phone: Option<(PhoneId, Mac)>,
-    exchange: Box<dyn Exchange>,
+    exchange: Box<dyn RedirectProtocol>,
     gate: Arc<Gate>,
-    answer: oneshot::Sender<Outcome>,
+    answer: oneshot::Sender<RedirectResult>,
     /// Given back when the job is over, even when nobody waits for its outcome any more.
     _turn: OwnedSemaphorePermit,
 }
@@ -93,7 +93,7 @@ impl Redirects {
     /// Starts the runner on the current arbiter, which `client` must belong to.
     #[must_use]
     pub fn start(
-        client: Client,
+        client: HttpClient,
         history: Arc<dyn HistorySink>,
         clock: SharedClock,
         tasks: &Tasks,
@@ -127,7 +127,7 @@ impl Redirects {
         account: RedirectAccount,
         operation: Operation,
         phone: Option<(PhoneId, Mac)>,
-    ) -> impl Future<Output = Outcome> + Send + 'static {
+    ) -> impl Future<Output = RedirectResult> + Send + 'static {
         let handle = self.clone();
         async move {
             match handle.submit(account, operation, phone).await {
@@ -141,13 +141,13 @@ impl Redirects {
         account: RedirectAccount,
         operation: Operation,
         phone: Option<(PhoneId, Mac)>,
-    ) -> Result<Outcome, Outcome> {
-        let stopping = || Outcome::Transport(Trouble::Stopping);
+    ) -> Result<RedirectResult, RedirectResult> {
+        let stopping = || RedirectResult::Transport(RedirectFailure::Stopping);
         let (protocol, url) = address(&account)?;
         let gate = self.gate(AccountKey { url: url.to_string(), user: account.user.clone() });
         let turn = Arc::clone(&gate.turn).acquire_owned().await.map_err(|_closed| stopping())?;
         gate.memory.belongs_to(&account.password);
-        let surroundings = Surroundings { memory: gate.memory.clone(), now: self.clock.now() };
+        let surroundings = ProtocolContext { memory: gate.memory.clone(), now: self.clock.now() };
         let exchange = (protocol.start)(&operation, &account, url, &surroundings);
         let (answer, outcome) = oneshot::channel();
         let job = Job { account, operation, phone, exchange, gate, answer, _turn: turn };
@@ -164,7 +164,7 @@ impl Redirects {
             Arc::new(Gate {
                 turn: Arc::new(Semaphore::new(1)),
                 next_call: Mutex::new(Timestamp::MIN),
-                memory: AccountMemory::default(),
+                memory: AccountCache::default(),
             })
         };
         Arc::clone(gates.entry(key).or_insert_with(new))
@@ -172,8 +172,8 @@ impl Redirects {
 }
 
 /// Checks the account: the protocol it speaks, and where.
-fn address(account: &RedirectAccount) -> Result<(&'static Protocol, Url), Outcome> {
-    let missing = |what: String| Outcome::NotConfigured(what);
+fn address(account: &RedirectAccount) -> Result<(&'static Protocol, Url), RedirectResult> {
+    let missing = |what: String| RedirectResult::NotConfigured(what);
     let setting = |name: &str| format!("redirect.{}.{name}", account.vendor);
     if matches!(account.protocol.as_str(), "" | "none") {
         return Err(missing(format!(
@@ -202,7 +202,7 @@ fn address(account: &RedirectAccount) -> Result<(&'static Protocol, Url), Outcom
 }
 
 struct Runner {
-    client: Client,
+    client: HttpClient,
     history: Arc<dyn HistorySink>,
     clock: SharedClock,
     tasks: Tasks,
@@ -216,7 +216,7 @@ struct Context {
     mac: Option<Mac>,
     vendor: String,
     mask: Mask,
-    memory: AccountMemory,
+    memory: AccountCache,
 }
 
 impl Runner {
@@ -246,40 +246,40 @@ impl Runner {
         let _ = answer.send(outcome);
     }
 
-    async fn converse(&self, exchange: &mut dyn Exchange, gate: &Gate, context: &Context) -> Outcome {
+    async fn converse(&self, exchange: &mut dyn RedirectProtocol, gate: &Gate, context: &Context) -> RedirectResult {
         let mut step = exchange.next(None).step;
         for _ in 0..LONGEST {
             let call = match step {
-                Step::Done(outcome) => return outcome,
-                Step::Send(call) => call,
+                NextCall::Done(outcome) => return outcome,
+                NextCall::Send(call) => call,
             };
             let (at, result) = match self.call(&call, gate, context).await {
                 Some(sent) => sent,
-                None => return Outcome::Transport(Trouble::Stopping),
+                None => return RedirectResult::Transport(RedirectFailure::Stopping),
             };
             let response = match result {
                 Ok(response) => response,
                 Err(error) => {
-                    let outcome = Outcome::Transport(Trouble::Http(error));
+                    let outcome = RedirectResult::Transport(RedirectFailure::Http(error));
                     self.record(&call, at, context, outcome.clone(), &outcome.sentence());
                     return outcome;
                 }
             };
-            let answer = Answer::of(&response, self.clock.now());
+            let answer = ServiceResponse::of(&response, self.clock.now());
             let turn = exchange.next(Some(&answer));
             let text = answer.text();
             let shown = if text.is_empty() { format!("(status {}, empty)", answer.status) } else { text };
-            let meant = turn.meant.unwrap_or(Outcome::Unknown(String::new()));
+            let meant = turn.meant.unwrap_or(RedirectResult::Unknown(String::new()));
             self.record(&call, at, context, meant, &shown);
             step = turn.step;
         }
-        Outcome::Unknown(format!("no end after {LONGEST} calls"))
+        RedirectResult::Unknown(format!("no end after {LONGEST} calls"))
     }
 
     /// Sends a call, once more when the connection broke; `None` when the gateway stops before it was sent or answered.
     async fn call(
         &self,
-        call: &Call,
+        call: &ServiceRequest,
         gate: &Gate,
         context: &Context,
     ) -> Option<(Timestamp, Result<Response, HttpError>)> {
@@ -289,7 +289,7 @@ impl Runner {
         }
         match self.send(self.sealed(call, at)).await? {
             Err(error) if error.is_momentary() => {
-                let outcome = Outcome::Transport(Trouble::Http(error));
+                let outcome = RedirectResult::Transport(RedirectFailure::Http(error));
                 self.record(call, at, context, outcome.clone(), &outcome.sentence());
                 let at = self.own_moment(gate).await?;
                 Some((at, self.send(self.sealed(call, at)).await?))
@@ -311,8 +311,8 @@ impl Runner {
         }
     }
 
-    fn sealed(&self, call: &Call, now: Timestamp) -> Request {
-        let mut request = call.request_at(Moment { now, nonce: rand::random() });
+    fn sealed(&self, call: &ServiceRequest, now: Timestamp) -> Request {
+        let mut request = call.request_at(SendContext { now, nonce: rand::random() });
         request.timeout = self.limits.timeout;
         request.max_bytes = call.max_bytes.unwrap_or_default().max(self.limits.max_bytes);
         request
@@ -334,9 +334,9 @@ impl Runner {
         }
     }
 
-    fn record(&self, call: &Call, at: Timestamp, context: &Context, outcome: Outcome, answer: &str) {
+    fn record(&self, call: &ServiceRequest, at: Timestamp, context: &Context, outcome: RedirectResult, answer: &str) {
         let learned = context.memory.secrets();
-        self.history.record(HistoryEntry {
+        self.history.record(ExchangeRecord {
             instance: context.instance,
             phone: context.phone,
             mac: context.mac,

@@ -5,12 +5,12 @@ use std::time::Duration;
 use gangway_base::mac::Mac;
 use jiff::Timestamp;
 
-use super::result::Outcome;
+use super::result::RedirectResult;
 use crate::phone::{instance::InstanceId, record::PhoneId};
 
 /// One call and its answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HistoryEntry {
+pub struct ExchangeRecord {
     /// The tenant.
     pub instance: InstanceId,
     /// The phone's record, where the call was for one.
@@ -26,7 +26,7 @@ pub struct HistoryEntry {
     /// How long the answer took.
     pub took: Duration,
     /// What the answer meant by itself.
-    pub outcome: Outcome,
+    pub outcome: RedirectResult,
     /// The raw answer, secrets masked, at most 4 KiB; the error's text when there was none.
     pub answer: String,
 }
@@ -34,5 +34,5 @@ pub struct HistoryEntry {
 /// Where entries go. `record` must not block: it is called on the arbiter of all outgoing connections.
 pub trait HistorySink: Send + Sync + 'static {
     /// Takes one entry.
-    fn record(&self, entry: HistoryEntry);
+    fn record(&self, entry: ExchangeRecord);
 }

@@ -17,12 +17,14 @@ mod server_name;
 mod tests;
 
 pub use self::{
-    account_cache::{AccountMemory, Surroundings},
+    account_cache::{AccountCache, ProtocolContext},
     client::{Limits, Redirects},
-    history::{HistoryEntry, HistorySink},
+    history::{ExchangeRecord, HistorySink},
     operation::{Operation, RedirectAccount, ServerEntry},
-    protocol::{Answer, Call, Command, Exchange, Moment, Seal, Step, Turn},
+    protocol::{
+        CallKind, NextCall, ProtocolTurn, RedirectProtocol, SendContext, ServiceRequest, ServiceResponse, SignRequest,
+    },
     protocols::{Capabilities, PROTOCOLS, Protocol, protocol},
-    result::{Confirmation, Done, EntryUsed, Outcome, SerialTrouble, Trouble},
+    result::{Confirmation, Done, EntryUsed, RedirectFailure, RedirectResult, SerialTrouble},
     server_name::{alternative_name, server_name},
 };

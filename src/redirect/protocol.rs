@@ -5,12 +5,12 @@ use std::{fmt, sync::Arc, time::Duration};
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::result::{Outcome, Trouble};
+use super::result::{RedirectFailure, RedirectResult};
 use crate::net::http::{Request, Response};
 
 /// What a call is for, in the words of the history the administrators of the original app know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Command {
+pub enum CallKind {
     /// Credentials become a token.
     GetToken,
     /// Where things are at the service.
@@ -25,7 +25,7 @@ pub enum Command {
     DeregisterDevice,
 }
 
-impl Command {
+impl CallKind {
     /// As it stands in the history.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -42,7 +42,7 @@ impl Command {
 
 /// What is new with every sending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Moment {
+pub struct SendContext {
     /// The time of sending.
     pub now: Timestamp,
     /// Random, never used twice.
@@ -51,31 +51,31 @@ pub struct Moment {
 
 /// Puts on a request what must be fresh whenever it is sent, the repetition after a broken connection included: time,
 /// nonce, a signature over both.
-pub type Seal = Arc<dyn Fn(Request, Moment) -> Request + Send + Sync>;
+pub type SignRequest = Arc<dyn Fn(Request, SendContext) -> Request + Send + Sync>;
 
 /// A request to the service.
 #[derive(Clone)]
-pub struct Call {
+pub struct ServiceRequest {
     /// What it is for.
-    pub command: Command,
+    pub command: CallKind,
     /// What to send; time-out and size limit are the runner's.
     pub request: Request,
     /// Applied right before each sending.
-    pub seal: Option<Seal>,
+    pub seal: Option<SignRequest>,
     /// Largest answer in bytes, where that is more than the runner lets through otherwise.
     pub max_bytes: Option<usize>,
 }
 
-impl Call {
+impl ServiceRequest {
     /// A request that is sent as it is.
     #[must_use]
-    pub fn plain(command: Command, request: Request) -> Self {
+    pub fn plain(command: CallKind, request: Request) -> Self {
         Self { command, request, seal: None, max_bytes: None }
     }
 
     /// The request as it is to be sent now.
     #[must_use]
-    pub fn request_at(&self, moment: Moment) -> Request {
+    pub fn request_at(&self, moment: SendContext) -> Request {
         match &self.seal {
             Some(seal) => seal(self.request.clone(), moment),
             None => self.request.clone(),
@@ -83,7 +83,7 @@ impl Call {
     }
 }
 
-impl fmt::Debug for Call {
+impl fmt::Debug for ServiceRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call").field("command", &self.command).field("request", &self.request).finish_non_exhaustive()
     }
@@ -91,7 +91,7 @@ impl fmt::Debug for Call {
 
 /// The service's answer.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct ServiceResponse {
     /// HTTP status.
     pub status: u16,
     /// When it was here.
@@ -104,7 +104,7 @@ pub struct Answer {
     pub body: Bytes,
 }
 
-impl Answer {
+impl ServiceResponse {
     /// What the exchange needs to know of a response.
     #[must_use]
     pub fn of(response: &Response, at: Timestamp) -> Self {
@@ -137,39 +137,39 @@ impl Answer {
     }
 
     /// What a status other than success means with every service that speaks of its errors in the body.
-    pub(super) fn refused_by_status(&self) -> Option<Outcome> {
+    pub(super) fn refused_by_status(&self) -> Option<RedirectResult> {
         match self.status {
             200..=299 => None,
-            401 => Some(Outcome::AuthFailed),
-            403 => Some(Outcome::NotPermitted("status 403".to_owned())),
-            429 => Some(Outcome::RateLimited { retry_after: self.retry_after }),
-            status @ 500.. => Some(Outcome::Transport(Trouble::Broken(status))),
-            status => Some(Outcome::Transport(Trouble::Status(status))),
+            401 => Some(RedirectResult::AuthFailed),
+            403 => Some(RedirectResult::NotPermitted("status 403".to_owned())),
+            429 => Some(RedirectResult::RateLimited { retry_after: self.retry_after }),
+            status @ 500.. => Some(RedirectResult::Transport(RedirectFailure::Broken(status))),
+            status => Some(RedirectResult::Transport(RedirectFailure::Status(status))),
         }
     }
 }
 
 /// What to do now.
 #[derive(Debug)]
-pub enum Step {
+pub enum NextCall {
     /// Send this and come back with the answer.
-    Send(Box<Call>),
+    Send(Box<ServiceRequest>),
     /// That is all.
-    Done(Outcome),
+    Done(RedirectResult),
 }
 
 /// One turn of an exchange.
 #[derive(Debug)]
-pub struct Turn {
+pub struct ProtocolTurn {
     /// What the answer just given meant by itself; `None` in the first turn. It goes to the history.
-    pub meant: Option<Outcome>,
+    pub meant: Option<RedirectResult>,
     /// How it goes on.
-    pub step: Step,
+    pub step: NextCall,
 }
 
 /// One operation in one protocol: a plain state machine.
-pub trait Exchange: Send {
+pub trait RedirectProtocol: Send {
     /// The next turn: without an answer the first time, then with the answer to the call of the turn before. A call
     /// that got no answer ends the exchange; it is not told.
-    fn next(&mut self, last: Option<&Answer>) -> Turn;
+    fn next(&mut self, last: Option<&ServiceResponse>) -> ProtocolTurn;
 }

@@ -10,9 +10,9 @@ pub mod yealink_ymcs;
 use url::Url;
 
 use super::{
-    account_cache::Surroundings,
+    account_cache::ProtocolContext,
     operation::{Operation, RedirectAccount},
-    protocol::Exchange,
+    protocol::RedirectProtocol,
 };
 
 /// What a service can do.
@@ -37,7 +37,7 @@ pub struct Protocol {
     /// What it can do.
     pub capabilities: Capabilities,
     /// Begins an operation at this address.
-    pub start: fn(&Operation, &RedirectAccount, Url, &Surroundings) -> Box<dyn Exchange>,
+    pub start: fn(&Operation, &RedirectAccount, Url, &ProtocolContext) -> Box<dyn RedirectProtocol>,
 }
 
 /// Every protocol we speak.

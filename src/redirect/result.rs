@@ -50,7 +50,7 @@ pub struct Done {
 
 /// Trouble between us and the service that says nothing about the phone.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Trouble {
+pub enum RedirectFailure {
     /// No answer.
     Http(HttpError),
     /// An answer with a status that is neither success nor one of the refusals we know.
@@ -87,7 +87,7 @@ pub enum Trouble {
 
 /// What came of an operation or of one call of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum RedirectResult {
     /// Done.
     Ok(Done),
     /// The phone was ours already.
@@ -123,7 +123,7 @@ pub enum Outcome {
         retry_after: Option<Duration>,
     },
     /// Trouble on the way.
-    Transport(Trouble),
+    Transport(RedirectFailure),
     /// An answer we cannot place: its text, masked.
     Unknown(String),
     /// The account is not complete; what is missing.
@@ -141,7 +141,7 @@ fn shortened(text: &str) -> String {
     short
 }
 
-impl Outcome {
+impl RedirectResult {
     /// Done, nothing else to say.
     pub(super) fn done() -> Self {
         Self::Ok(Done::default())
@@ -217,19 +217,19 @@ impl Outcome {
         match self {
             Self::RateLimited { .. } => true,
             Self::Transport(trouble) => match trouble {
-                Trouble::Http(error) => error.is_retryable(),
-                Trouble::Status(_) | Trouble::LinkElsewhere(_) => false,
+                RedirectFailure::Http(error) => error.is_retryable(),
+                RedirectFailure::Status(_) | RedirectFailure::LinkElsewhere(_) => false,
                 // A maintenance page looks like any other page.
-                Trouble::Broken(_)
-                | Trouble::NotTheProtocol(_)
-                | Trouble::HalfAnswer(_)
-                | Trouble::OutOfOrder(_)
-                | Trouble::TokenExpired
-                | Trouble::TokenRefused
-                | Trouble::OtherTime { .. }
-                | Trouble::TimeRefused { .. }
-                | Trouble::Unproven(_)
-                | Trouble::Stopping => true,
+                RedirectFailure::Broken(_)
+                | RedirectFailure::NotTheProtocol(_)
+                | RedirectFailure::HalfAnswer(_)
+                | RedirectFailure::OutOfOrder(_)
+                | RedirectFailure::TokenExpired
+                | RedirectFailure::TokenRefused
+                | RedirectFailure::OtherTime { .. }
+                | RedirectFailure::TimeRefused { .. }
+                | RedirectFailure::Unproven(_)
+                | RedirectFailure::Stopping => true,
             },
             _ => false,
         }
@@ -286,9 +286,15 @@ impl Outcome {
             Self::InvalidServerName(text) => Self::InvalidServerName(mask(&text)),
             Self::NotPermitted(text) => Self::NotPermitted(mask(&text)),
             Self::Unknown(text) => Self::Unknown(mask(&text)),
-            Self::Transport(Trouble::NotTheProtocol(text)) => Self::Transport(Trouble::NotTheProtocol(mask(&text))),
-            Self::Transport(Trouble::HalfAnswer(text)) => Self::Transport(Trouble::HalfAnswer(mask(&text))),
-            Self::Transport(Trouble::OutOfOrder(text)) => Self::Transport(Trouble::OutOfOrder(mask(&text))),
+            Self::Transport(RedirectFailure::NotTheProtocol(text)) => {
+                Self::Transport(RedirectFailure::NotTheProtocol(mask(&text)))
+            }
+            Self::Transport(RedirectFailure::HalfAnswer(text)) => {
+                Self::Transport(RedirectFailure::HalfAnswer(mask(&text)))
+            }
+            Self::Transport(RedirectFailure::OutOfOrder(text)) => {
+                Self::Transport(RedirectFailure::OutOfOrder(mask(&text)))
+            }
             other => other,
         }
     }
@@ -322,7 +328,7 @@ impl Done {
     }
 }
 
-impl Trouble {
+impl RedirectFailure {
     fn sentence(&self) -> String {
         match self {
             Self::Http(error) => format!("The redirect service was not reached: {error}."),
@@ -374,10 +380,10 @@ mod tests {
 
     #[test]
     fn a_page_for_an_answer_makes_no_page_of_a_sentence() {
-        let sentence = Outcome::Unknown("\u{fffd}".repeat(5_000)).sentence();
+        let sentence = RedirectResult::Unknown("\u{fffd}".repeat(5_000)).sentence();
         assert!(sentence.chars().count() < 400 && sentence.ends_with(" ...\"."), "{sentence}");
         assert_eq!(
-            Outcome::Unknown("hm".into()).sentence(),
+            RedirectResult::Unknown("hm".into()).sentence(),
             "The redirect service answered something unknown: \"hm\"."
         );
     }

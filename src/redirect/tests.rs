@@ -38,32 +38,32 @@ fn register(unique: bool) -> Operation {
     Operation::Register { mac: mac(), unique_url: unique.then(|| Secret::new(UNIQUE)), server: server(), serial: None }
 }
 
-fn surroundings() -> Surroundings {
-    Surroundings { memory: AccountMemory::default(), now: jiff::Timestamp::UNIX_EPOCH }
+fn surroundings() -> ProtocolContext {
+    ProtocolContext { memory: AccountCache::default(), now: jiff::Timestamp::UNIX_EPOCH }
 }
 
-fn begin(operation: &Operation) -> Box<dyn Exchange> {
+fn begin(operation: &Operation) -> Box<dyn RedirectProtocol> {
     let protocol = protocol("yealink-xmlrpc").unwrap();
     (protocol.start)(operation, &account(), Url::parse(protocol.default_url).unwrap(), &surroundings())
 }
 
-fn answer(name: &str) -> Answer {
-    Answer::bare(200, fixture(&format!("answers/{name}.xml")))
+fn answer(name: &str) -> ServiceResponse {
+    ServiceResponse::bare(200, fixture(&format!("answers/{name}.xml")))
 }
 
 /// The methods called and what came of it, the answers given in turn.
-fn tell(operation: &Operation, answers: &[&str]) -> (Vec<String>, Outcome) {
+fn tell(operation: &Operation, answers: &[&str]) -> (Vec<String>, RedirectResult) {
     let mut exchange = begin(operation);
     let mut methods = Vec::new();
     let mut answers = answers.iter();
     let mut step = exchange.next(None).step;
     loop {
         match step {
-            Step::Done(outcome) => {
+            NextCall::Done(outcome) => {
                 assert_eq!(answers.next(), None, "not every answer was wanted");
                 return (methods, outcome);
             }
-            Step::Send(call) => {
+            NextCall::Send(call) => {
                 let body = String::from_utf8(call.request.body.to_vec()).unwrap();
                 let method = body.split_once("<methodName>redirect.").unwrap().1.split_once('<').unwrap().0;
                 methods.push(method.to_owned());
@@ -76,8 +76,8 @@ fn tell(operation: &Operation, answers: &[&str]) -> (Vec<String>, Outcome) {
     }
 }
 
-fn registered(entry: EntryUsed) -> Outcome {
-    Outcome::Ok(Done { entry: Some(entry), ..Done::default() })
+fn registered(entry: EntryUsed) -> RedirectResult {
+    RedirectResult::Ok(Done { entry: Some(entry), ..Done::default() })
 }
 
 #[test]
@@ -94,19 +94,21 @@ fn every_protocol_of_the_table_is_sound() {
             let turn = exchange.next(None);
             assert!(turn.meant.is_none());
             if !protocol.capabilities.server_entries && matches!(operation, Operation::EnsureServer(_)) {
-                let Step::Done(Outcome::Ok(_)) = turn.step else { panic!("{}: there are no entries", protocol.name) };
+                let NextCall::Done(RedirectResult::Ok(_)) = turn.step else {
+                    panic!("{}: there are no entries", protocol.name)
+                };
                 continue;
             }
-            let Step::Send(call) = turn.step else { panic!("{}: {operation:?} sends nothing", protocol.name) };
+            let NextCall::Send(call) = turn.step else { panic!("{}: {operation:?} sends nothing", protocol.name) };
             assert_eq!(call.request.url.origin(), url.origin());
             assert!(!format!("{call:?}").contains("secret"));
             // Whatever comes back, an exchange ends, and in the same words for every vendor.
             for status in [401, 403, 404, 429, 500, 502] {
                 let mut exchange = (protocol.start)(&operation, &account(), url.clone(), &surroundings());
                 exchange.next(None);
-                let refused = Answer::bare(status, "<html>no</html>");
+                let refused = ServiceResponse::bare(status, "<html>no</html>");
                 let turn = exchange.next(Some(&refused));
-                let Step::Done(outcome) = turn.step else { panic!("{status} is not the end") };
+                let NextCall::Done(outcome) = turn.step else { panic!("{status} is not the end") };
                 let label = match status {
                     401 => "auth_failed",
                     403 => "not_permitted",
@@ -115,7 +117,7 @@ fn every_protocol_of_the_table_is_sound() {
                 };
                 assert_eq!(outcome.label(), label);
                 assert!(outcome.sentence().len() > 20);
-                assert!(matches!(exchange.next(Some(&refused)).step, Step::Done(_)), "it stays over");
+                assert!(matches!(exchange.next(Some(&refused)).step, NextCall::Done(_)), "it stays over");
             }
         }
     }
@@ -124,9 +126,9 @@ fn every_protocol_of_the_table_is_sound() {
 #[test]
 fn requests_are_sent_to_the_byte() {
     let mut exchange = begin(&register(true));
-    let mut sent = |answer: Option<&Answer>| match exchange.next(answer).step {
-        Step::Send(call) => String::from_utf8(call.request.body.to_vec()).unwrap(),
-        Step::Done(outcome) => panic!("{outcome:?}"),
+    let mut sent = |answer: Option<&ServiceResponse>| match exchange.next(answer).step {
+        NextCall::Send(call) => String::from_utf8(call.request.body.to_vec()).unwrap(),
+        NextCall::Done(outcome) => panic!("{outcome:?}"),
     };
     let golden = |name: &str| fixture(&format!("requests/{name}.xml")).trim_end().to_owned();
     assert_eq!(sent(None), golden("check-device"));
@@ -140,12 +142,12 @@ fn requests_are_sent_to_the_byte() {
 fn a_phone_of_somebody_else_is_never_touched() {
     for answers in ["check-elsewhere.compact", "check-elsewhere.pretty", "check-elsewhere-false.compact"] {
         let (methods, outcome) = tell(&register(true), &[answers]);
-        assert_eq!((methods, outcome), (vec!["checkDevice".to_owned()], Outcome::OwnedByOther), "{answers}");
+        assert_eq!((methods, outcome), (vec!["checkDevice".to_owned()], RedirectResult::OwnedByOther), "{answers}");
     }
     for refusal in ["foreign.compact", "override.pretty"] {
         let (methods, outcome) = tell(&register(true), &["check-unregistered.pretty", refusal]);
         assert_eq!(methods.len(), 2);
-        assert_eq!(outcome, Outcome::OwnedByOther, "{refusal}");
+        assert_eq!(outcome, RedirectResult::OwnedByOther, "{refusal}");
     }
 }
 
@@ -191,12 +193,12 @@ fn a_server_name_of_somebody_else_is_replaced_and_said() {
         &["check-unknown.compact", "name-used.compact", "invalid-server.compact", "ok.compact", "ok.compact"],
     );
     assert_eq!(methods, ["checkDevice", "addServer", "registerDevice", "addServer", "registerDevice"]);
-    let Outcome::Ok(Done { renamed: Some(name), .. }) = &outcome else { panic!("{outcome:?}") };
+    let RedirectResult::Ok(Done { renamed: Some(name), .. }) = &outcome else { panic!("{outcome:?}") };
     assert!(name.starts_with("example.com-") && outcome.sentence().contains(name.as_str()));
     let taken = ["name-used.compact", "invalid-server.compact"].repeat(4);
     let answers: Vec<&str> = std::iter::once("check-unknown.compact").chain(taken).collect();
     let (_, outcome) = tell(&register(false), &answers);
-    assert!(matches!(outcome, Outcome::ServerNameTaken { foreign: true, .. }));
+    assert!(matches!(outcome, RedirectResult::ServerNameTaken { foreign: true, .. }));
 }
 
 #[test]
@@ -210,7 +212,7 @@ fn only_what_is_ours_and_stale_is_removed_before_it_is_registered_again() {
     assert_eq!(outcome, registered(EntryUsed::UniqueUrl));
     let (_, outcome) =
         tell(&register(true), &["check-registered.compact", "existing.compact", "ok.compact", "existing.compact"]);
-    assert_eq!(outcome, Outcome::AlreadyMine);
+    assert_eq!(outcome, RedirectResult::AlreadyMine);
 }
 
 #[test]
@@ -282,14 +284,14 @@ proptest::proptest! {
                 let mut step = exchange.next(None).step;
                 let mut calls = 0;
                 for (piece, text, status) in &answers {
-                    let Step::Send(call) = &step else { break };
+                    let NextCall::Send(call) = &step else { break };
                     calls += 1;
                     proptest::prop_assert_eq!(call.request.url.origin(), url.origin());
                     let body = PIECES.get(*piece).map_or(text.as_str(), |piece| *piece).to_owned();
                     let status = [200, 200, 200, 201, 204, 400, 401, 403][*status];
-                    step = exchange.next(Some(&Answer::bare(status, body))).step;
+                    step = exchange.next(Some(&ServiceResponse::bare(status, body))).step;
                 }
-                let Step::Done(outcome) = &step else { panic!("{}: {operation:?} does not end", protocol.name) };
+                let NextCall::Done(outcome) = &step else { panic!("{}: {operation:?} does not end", protocol.name) };
                 proptest::prop_assert!(calls <= 30 && !outcome.sentence().is_empty(), "{}: {}", protocol.name, calls);
             }
         }
@@ -303,12 +305,12 @@ proptest::proptest! {
         let mut step = exchange.next(None).step;
         let mut calls = 0;
         for (kind, text) in bodies {
-            if matches!(step, Step::Done(_)) { break }
+            if matches!(step, NextCall::Done(_)) { break }
             calls += 1;
             let body = names.get(usize::from(kind)).map_or(text, |name| fixture(&format!("answers/{name}.xml")));
-            let answer = Answer::bare(200, body);
+            let answer = ServiceResponse::bare(200, body);
             step = exchange.next(Some(&answer)).step;
         }
-        proptest::prop_assert!(matches!(step, Step::Done(_)) && calls <= 20, "{calls}");
+        proptest::prop_assert!(matches!(step, NextCall::Done(_)) && calls <= 20, "{calls}");
     }
 }

@@ -11,7 +11,7 @@ use super::rendered_file::Rendered;
 
 /// All inputs' revisions, as a number nobody outside can aim at: two independent keyed hashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Key(u64, u64);
+pub(super) struct CacheKey(u64, u64);
 
 const SHARDS: usize = 16;
 /// What an entry costs besides its bytes: maps, queue, header texts.
@@ -25,8 +25,8 @@ pub(super) struct Cache {
 
 #[derive(Default)]
 struct Shard {
-    entries: HashMap<Key, Entry>,
-    queue: VecDeque<Key>,
+    entries: HashMap<CacheKey, Entry>,
+    queue: VecDeque<CacheKey>,
     bytes: usize,
 }
 
@@ -48,15 +48,15 @@ impl Cache {
         }
     }
 
-    pub fn key(&self, inputs: &impl Hash) -> Key {
-        Key(self.hashers[0].hash_one(inputs), self.hashers[1].hash_one(inputs))
+    pub fn key(&self, inputs: &impl Hash) -> CacheKey {
+        CacheKey(self.hashers[0].hash_one(inputs), self.hashers[1].hash_one(inputs))
     }
 
-    fn shard(&self, key: Key) -> &Mutex<Shard> {
+    fn shard(&self, key: CacheKey) -> &Mutex<Shard> {
         &self.shards[usize::try_from(key.0 % SHARDS as u64).unwrap_or_default()]
     }
 
-    pub fn get(&self, key: Key) -> Option<Arc<Rendered>> {
+    pub fn get(&self, key: CacheKey) -> Option<Arc<Rendered>> {
         let mut shard = self.shard(key).lock().unwrap_or_else(PoisonError::into_inner);
         let entry = shard.entries.get_mut(&key)?;
         entry.used = true;
@@ -64,7 +64,7 @@ impl Cache {
     }
 
     /// Keeps it, if it fits at all. The oldest entries nobody asked for since go first.
-    pub fn put(&self, key: Key, rendered: &Arc<Rendered>) {
+    pub fn put(&self, key: CacheKey, rendered: &Arc<Rendered>) {
         let size = cost(rendered);
         if size > self.most {
             return;

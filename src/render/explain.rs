@@ -10,7 +10,7 @@ use super::renderer::{FileRequest, Prepared, RenderError, Renderer, Stage, prepa
 use crate::{
     catalog::Registry,
     phone::{facet::Wanted, record::Phone},
-    settings::{Kind, Layer, Layers, Origin, Setting, TABLE, line_keys::LineKeys},
+    settings::{Layer, Layers, Setting, TABLE, ValueKind, ValueOrigin, line_keys::LineKeys},
 };
 
 /// A line and its origin.
@@ -69,7 +69,7 @@ fn probe(registry: &Registry, prepared: &Prepared<'_>, phone: &Phone, lines: &[S
         let now = prepared.settings.text(setting.name);
         let Some(origin) = prepared.settings.origin(setting.name) else { continue };
         let whence = whence(setting, origin);
-        if setting.kind == Kind::LineKeys {
+        if setting.kind == ValueKind::LineKeys {
             keys = (whence, LineKeys::read(now).unwrap_or_default());
             continue;
         }
@@ -152,12 +152,12 @@ fn mark(
 }
 
 /// `vendor:yealink, beats default tls`; lists by their length.
-fn whence(setting: &Setting, origin: &Origin) -> String {
+fn whence(setting: &Setting, origin: &ValueOrigin) -> String {
     let mut text = origin.layer.to_string();
     for (layer, value) in &origin.beaten {
         let shown = match setting.kind {
             _ if value.is_empty() => "(empty)".to_owned(),
-            Kind::LineKeys => LineKeys::read(value).unwrap_or_default().count(),
+            ValueKind::LineKeys => LineKeys::read(value).unwrap_or_default().count(),
             _ => value.clone(),
         };
         text.push_str(&format!(", beats {layer} {shown}"));
@@ -166,20 +166,20 @@ fn whence(setting: &Setting, origin: &Origin) -> String {
 }
 
 /// Values of the same type that differ.
-fn others(kind: Kind, now: &str) -> Vec<String> {
+fn others(kind: ValueKind, now: &str) -> Vec<String> {
     let pick = |words: &[&str]| words.iter().filter(|word| **word != now).map(|word| (*word).to_owned()).collect();
     match kind {
-        Kind::Bool => pick(&["true", "false"]),
-        Kind::Number(least, most) => pick(&[&least.to_string(), &most.to_string()]),
-        Kind::Choice(words) => pick(words),
-        Kind::Prefixes => Vec::new(),
-        Kind::Text(_) => vec![format!("{now}x")],
-        Kind::Host => vec![String::new(), "other.example.com:4711".to_owned()],
-        Kind::Url => vec![String::new(), "https://other.example.com/".to_owned()],
-        Kind::Zone => pick(&["Asia/Tokyo", "America/New_York"]),
-        Kind::Country => pick(&["JP", "SE", "US"]),
-        Kind::Language => pick(&["en", "fr", "es"]),
+        ValueKind::Bool => pick(&["true", "false"]),
+        ValueKind::Number(least, most) => pick(&[&least.to_string(), &most.to_string()]),
+        ValueKind::Choice(words) => pick(words),
+        ValueKind::Prefixes => Vec::new(),
+        ValueKind::Text(_) => vec![format!("{now}x")],
+        ValueKind::Host => vec![String::new(), "other.example.com:4711".to_owned()],
+        ValueKind::Url => vec![String::new(), "https://other.example.com/".to_owned()],
+        ValueKind::Zone => pick(&["Asia/Tokyo", "America/New_York"]),
+        ValueKind::Country => pick(&["JP", "SE", "US"]),
+        ValueKind::Language => pick(&["en", "fr", "es"]),
         // Asked key by key.
-        Kind::LineKeys => Vec::new(),
+        ValueKind::LineKeys => Vec::new(),
     }
 }

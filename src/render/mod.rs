@@ -16,7 +16,7 @@ mod tests;
 mod zone_tests;
 
 pub use explain::ExplainedLine;
-pub use redact::{Keys, Masked, MaskedLine};
+pub use redact::{Masked, MaskedLine, SecretKeys};
 pub use render_inputs::{recognition_of, secrets_of};
 pub use rendered_file::Rendered;
 pub use renderer::{CACHE_BYTES, FileRequest, Generated, RenderError, Renderer, Stage};

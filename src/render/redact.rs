@@ -35,14 +35,14 @@ pub struct Masked {
 
 /// The keys of a vendor's files by what stands behind them. Digits count as `#`: an account's number is no other key.
 #[derive(Debug, Clone, Default)]
-pub struct Keys {
+pub struct SecretKeys {
     /// Their values are or hold a secret.
     pub secret: HashSet<String>,
     /// Their values never do.
     pub plain: HashSet<String>,
 }
 
-impl Keys {
+impl SecretKeys {
     /// The spelling in which a key is kept.
     #[must_use]
     pub fn spelling(key: &str) -> String {
@@ -92,8 +92,8 @@ impl Renderer {
 
     /// Which keys of files of this vendor and format hold secrets, in any family and generation.
     #[must_use]
-    pub fn keys(&self, vendor: &str, format: Format) -> Keys {
-        let mut keys = Keys::default();
+    pub fn keys(&self, vendor: &str, format: Format) -> SecretKeys {
+        let mut keys = SecretKeys::default();
         let registry = self.registry();
         let Some(vendor) = registry.vendor(vendor) else { return keys };
         let layers = sample_layers();

@@ -19,7 +19,7 @@ use crate::{
         public_url::{PublicUrls, Scheme, UrlError},
         record::{DeviceConfig, Phone},
     },
-    phone_config::{self, Inputs, Login, Neutral},
+    phone_config::{self, ConfigInputs, Login, PhoneConfig},
     settings::{Defaults, Effective, Layers, Lookup},
 };
 
@@ -299,11 +299,11 @@ impl Prepared<'_> {
     }
 
     /// What the personal file of this phone says.
-    pub fn neutral(&self, phone: &Phone, settings: &Effective) -> Result<Neutral, RenderError> {
+    pub fn neutral(&self, phone: &Phone, settings: &Effective) -> Result<PhoneConfig, RenderError> {
         let mut facts = self.vendor.facts(self.model.as_deref(), self.family);
         facts.has_handsets = self.vendor.has_handsets(&phone.provider);
         let mut neutral =
-            phone_config::build(&Inputs { phone, settings, facts: &facts, url: &self.url, today: self.today });
+            phone_config::build(&ConfigInputs { phone, settings, facts: &facts, url: &self.url, today: self.today });
         let format = self.format();
         neutral.check_turn(|value| format.is_exact(value));
         if let Some(problem) = &self.url_problem {
@@ -318,7 +318,7 @@ impl Prepared<'_> {
     }
 
     /// The personal file that says this, and what it could not say.
-    pub fn written(&self, registry: &Registry, neutral: &Neutral) -> Result<(String, Vec<String>), RenderError> {
+    pub fn written(&self, registry: &Registry, neutral: &PhoneConfig) -> Result<(String, Vec<String>), RenderError> {
         let template = self.own_template().unwrap_or(&self.generation.personal);
         let text = registry
             .render(self.vendor, self.family, template, neutral, false)

@@ -8,26 +8,26 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Deps,
+    ServiceDependencies,
     action::Action,
     audit, audit_texts, provisioning_codes,
-    response::{Answer, Problem, mac, one, read, result},
+    response::{MessageResult, RequestError, mac, one, read, result},
     text::Text,
 };
 use crate::{
-    base::i18n::Saying,
+    base::i18n::MessageTemplate,
     phone::{
         facet::{DevicesState, RedirectState, Wanted},
         instance::InstanceId,
         record::{FirstContact, Phone},
     },
     provision::commands::{self, AllowError},
-    service::caller::Person,
+    service::caller::Caller,
 };
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Act {
+struct PhoneActionRequest {
     mac: String,
     action: String,
     #[serde(default)]
@@ -42,7 +42,7 @@ struct Act {
 ///
 /// # Errors
 /// When there is none.
-pub fn find(deps: &Deps, instance: InstanceId, typed: &str) -> Result<Arc<Phone>, Problem> {
+pub fn find(deps: &ServiceDependencies, instance: InstanceId, typed: &str) -> Result<Arc<Phone>, RequestError> {
     let mac = mac(typed)?;
     deps.store.roster().by_mac(instance, mac).ok_or_else(|| Text::new("no-phone").with("mac", mac.to_string()).into())
 }
@@ -51,14 +51,14 @@ pub fn find(deps: &Deps, instance: InstanceId, typed: &str) -> Result<Arc<Phone>
 ///
 /// # Errors
 /// Why nothing is done.
-pub async fn act(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
-    let act: Act = read(message)?;
+pub async fn act(deps: &ServiceDependencies, person: &Caller, message: &Envelope) -> MessageResult {
+    let act: PhoneActionRequest = read(message)?;
     let phone = find(deps, person.instance.id, &act.mac)?;
     if phone.buried.is_some() {
         return Err(Text::new("phone-is-gone").with("mac", phone.mac.to_string()).into());
     }
     let (store, now) = (&deps.store, deps.clock.now());
-    let want = async |wanted: Wanted, deed: Saying, will: &'static str| -> Result<Text, Problem> {
+    let want = async |wanted: Wanted, deed: MessageTemplate, will: &'static str| -> Result<Text, RequestError> {
         audit::note(store, person, phone.id, &deed.said()).await?;
         commands::want(store, phone.id, wanted).await?;
         Ok(Text::new(will))
@@ -74,7 +74,7 @@ pub async fn act(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
         Action::Activate => want(Wanted::Active, audit_texts::ACTIVATE, "will.activate").await?,
         Action::AskRegistration => {
             audit::note(store, person, phone.id, &audit_texts::ASK_REGISTRATION.said()).await?;
-            commands::ask_registration(store, phone.id, now).await?;
+            commands::request_registration_check(store, phone.id, now).await?;
             Text::new("will.ask-registration")
         }
         Action::Resync => {
@@ -110,7 +110,12 @@ pub async fn act(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
     one(result(message).field("will", will))
 }
 
-async fn allow(deps: &Deps, person: &Person, phone: &Phone, choice: &Value) -> Result<Text, Problem> {
+async fn allow(
+    deps: &ServiceDependencies,
+    person: &Caller,
+    phone: &Phone,
+    choice: &Value,
+) -> Result<Text, RequestError> {
     if phone.wanted == Wanted::Blocked {
         return Err(Text::new("allow-blocked").with("mac", phone.mac.to_string()).into());
     }
@@ -153,7 +158,12 @@ async fn allow(deps: &Deps, person: &Person, phone: &Phone, choice: &Value) -> R
     }
 }
 
-async fn new_code(deps: &Deps, person: &Person, phone: &Phone, act: &Act) -> Result<Text, Problem> {
+async fn new_code(
+    deps: &ServiceDependencies,
+    person: &Caller,
+    phone: &Phone,
+    act: &PhoneActionRequest,
+) -> Result<Text, RequestError> {
     if matches!(phone.devices.state, DevicesState::Received | DevicesState::Lost) {
         return Err(Text::new("code-not-needed").into());
     }
@@ -170,7 +180,7 @@ async fn new_code(deps: &Deps, person: &Person, phone: &Phone, act: &Act) -> Res
 ///
 /// # Errors
 /// When Devices cannot be asked.
-pub async fn categories(deps: &Deps, instance: InstanceId, message: &Envelope) -> Answer {
+pub async fn categories(deps: &ServiceDependencies, instance: InstanceId, message: &Envelope) -> MessageResult {
     let found = provisioning_codes::categories(deps, instance).await?;
     let domains = deps.devices.domain_names(instance);
     let rows: Vec<Value> = found

@@ -6,9 +6,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Deps,
+    ServiceDependencies,
     device_row::time,
-    response::{Answer, read, result},
+    response::{MessageResult, read, result},
 };
 use crate::phone::instance::InstanceId;
 
@@ -29,7 +29,7 @@ fn day() -> u16 {
 ///
 /// # Errors
 /// When the request or the store cannot be read.
-pub async fn chart(deps: &Deps, instance: InstanceId, message: &Envelope) -> Answer {
+pub async fn chart(deps: &ServiceDependencies, instance: InstanceId, message: &Envelope) -> MessageResult {
     let request: Request = read(message)?;
     let now = deps.clock.now();
     let from = now - SignedDuration::from_hours(i64::from(request.hours.clamp(1, MOST)) - 1);

@@ -6,14 +6,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Deps, audit_texts,
+    ServiceDependencies, audit_texts,
     device_row::time,
-    response::{Answer, read, result},
+    response::{MessageResult, read, result},
 };
 use crate::{
-    base::i18n::Said,
+    base::i18n::Message,
     phone::record::PhoneId,
-    service::caller::{Person, Who},
+    service::caller::{Caller, CallerKind},
     store::{AuditEntry, NewEvent, Store, StoreError},
 };
 
@@ -23,24 +23,24 @@ pub const KIND: &str = "person";
 const MOST: u32 = 500;
 
 /// The person, for people: long name and login.
-fn who(person: &Person) -> String {
+fn who(person: &Caller) -> String {
     match &person.who {
-        Who::Page(identity) => {
+        CallerKind::Page(identity) => {
             let long = identity.info.as_ref().and_then(|info| info.cn.clone()).unwrap_or_else(|| identity.dn.clone());
             let long = if long.is_empty() { identity.sip.clone() } else { long };
             let how = if identity.kind == LoginKind::PasswordLogin { ", by password" } else { "" };
             format!("{long} ({}{how})", identity.sip)
         }
-        Who::Token(name) => format!("token {name}"),
-        Who::Command(user) => user.clone(),
+        CallerKind::Token(name) => format!("token {name}"),
+        CallerKind::Command(user) => user.clone(),
     }
 }
 
 /// The person and where from, for people.
 #[must_use]
-pub fn name(person: &Person) -> String {
+pub fn name(person: &Caller) -> String {
     match &person.who {
-        Who::Command(user) => format!("{user} at the command line"),
+        CallerKind::Command(user) => format!("{user} at the command line"),
         _ => format!("{} at {}", who(person), person.source.to_canonical()),
     }
 }
@@ -49,11 +49,11 @@ pub fn name(person: &Person) -> String {
 ///
 /// # Errors
 /// When the store cannot be written; then nothing must be done.
-pub async fn entry(store: &Store, person: &Person, target: &str, deed: &str) -> Result<(), StoreError> {
+pub async fn entry(store: &Store, person: &Caller, target: &str, deed: &str) -> Result<(), StoreError> {
     let (way, source) = match &person.who {
-        Who::Page(_) => ("page", person.source.to_canonical().to_string()),
-        Who::Token(_) => ("rest", person.source.to_canonical().to_string()),
-        Who::Command(_) => ("command", String::new()),
+        CallerKind::Page(_) => ("page", person.source.to_canonical().to_string()),
+        CallerKind::Token(_) => ("rest", person.source.to_canonical().to_string()),
+        CallerKind::Command(_) => ("command", String::new()),
     };
     tracing::info!(instance = %person.instance.label(), person = %name(person), target, deed, "a person acts");
     let entry = AuditEntry {
@@ -71,7 +71,7 @@ pub async fn entry(store: &Store, person: &Person, target: &str, deed: &str) -> 
 ///
 /// # Errors
 /// When the store cannot be written; then nothing must be done.
-pub async fn note(store: &Store, person: &Person, phone: PhoneId, deed: &Said) -> Result<(), StoreError> {
+pub async fn note(store: &Store, person: &Caller, phone: PhoneId, deed: &Message) -> Result<(), StoreError> {
     let mac = store.roster().get(phone).map(|phone| phone.mac.to_string()).unwrap_or_default();
     entry(store, person, &mac, &deed.text()).await?;
     event(store, person, phone, deed).await
@@ -81,7 +81,7 @@ pub async fn note(store: &Store, person: &Person, phone: PhoneId, deed: &Said) -
 ///
 /// # Errors
 /// When the store cannot be written.
-pub async fn event(store: &Store, person: &Person, phone: PhoneId, deed: &Said) -> Result<(), StoreError> {
+pub async fn event(store: &Store, person: &Caller, phone: PhoneId, deed: &Message) -> Result<(), StoreError> {
     let by = audit_texts::BY.with("deed", deed.nested()).with("name", name(person));
     let event = NewEvent { detail: Some(deed.text()), ..NewEvent::said(KIND, &by) };
     store.change_phone(phone, |_, events| events.push(event)).await?;
@@ -103,7 +103,7 @@ fn usual() -> u32 {
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn audit(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
+pub async fn audit(deps: &ServiceDependencies, person: &Caller, message: &Envelope) -> MessageResult {
     let request: Request = read(message)?;
     let count = request.count.min(MOST);
     let found = deps.store.audit(person.instance.id, request.before, count).await?;

@@ -1,6 +1,6 @@
 //! What people do to a phone, as its time line and the audit say it.
 
-use crate::base::i18n::{Saying, sayings};
+use crate::base::i18n::{MessageTemplate, sayings};
 
 sayings! { "happened.":
     BY = "person", "{deed}, by {name}.";
@@ -23,4 +23,5 @@ sayings! { "happened.":
 }
 
 /// The last request of a phone, on its time line.
-pub const ASKED: Saying = Saying { key: "happened.last-request", english: "{address} asked for {file}: {outcome}" };
+pub const ASKED: MessageTemplate =
+    MessageTemplate { key: "happened.last-request", english: "{address} asked for {file}: {outcome}" };

@@ -19,18 +19,18 @@ const WAITING: usize = 64;
 
 /// Who asks for something.
 #[derive(Debug, Clone)]
-pub struct Person {
+pub struct Caller {
     /// Where.
     pub instance: Arc<Instance>,
     /// As what.
-    pub who: Who,
+    pub who: CallerKind,
     /// From where.
     pub source: IpAddr,
 }
 
 /// As what somebody asks.
 #[derive(Debug, Clone)]
-pub enum Who {
+pub enum CallerKind {
     /// A person at the admin page.
     Page(Box<Identity>),
     /// A script with this token.
@@ -40,20 +40,20 @@ pub enum Who {
 }
 
 /// Serves people.
-pub trait Desk: Send + Sync {
+pub trait AdminSessions: Send + Sync {
     /// Somebody has logged in. Answers go out over `out`; `messages` ends with the socket.
-    fn receive(&self, person: Person, messages: mpsc::Receiver<Envelope>, out: Link);
+    fn receive(&self, person: Caller, messages: mpsc::Receiver<Envelope>, out: Link);
 }
 
 /// The socket's end of a person at the desk.
-pub struct PersonEnd {
+pub struct AdminSocket {
     messages: mpsc::Sender<Envelope>,
 }
 
-impl PersonEnd {
+impl AdminSocket {
     /// Leads somebody who has just logged in to the desk.
     #[must_use]
-    pub fn new(desk: &dyn Desk, person: Person, out: Link) -> Self {
+    pub fn new(desk: &dyn AdminSessions, person: Caller, out: Link) -> Self {
         let (messages, inbox) = mpsc::channel(WAITING);
         desk.receive(person, inbox, out);
         Self { messages }

@@ -18,8 +18,8 @@ macro_rules! causes {
 
             /// Where it places the phone; of a redirected phone that has not asked, time decides too.
             #[must_use]
-            pub fn stage(self) -> Stage {
-                match self { $(Self::$variant => Stage::$stage,)+ }
+            pub fn stage(self) -> ProvisioningStage {
+                match self { $(Self::$variant => ProvisioningStage::$stage,)+ }
             }
         }
     };
@@ -110,7 +110,7 @@ causes! {
 
 /// A rough place, for counting and filtering; in the order of how much it is a person's business.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Stage {
+pub enum ProvisioningStage {
     /// A tombstone.
     Gone,
     /// Blocked, released or being removed.
@@ -127,7 +127,7 @@ pub enum Stage {
     Stuck,
 }
 
-impl Stage {
+impl ProvisioningStage {
     /// Every stage, in that order.
     pub const ALL: &'static [Self] =
         &[Self::Gone, Self::Leaving, Self::Working, Self::Provisioned, Self::Underway, Self::Overdue, Self::Stuck];

@@ -13,17 +13,17 @@ use serde_json::{Value, json};
 use similar::{Algorithm, ChangeTag, capture_diff_slices};
 
 use super::{
-    Deps,
+    ServiceDependencies,
     device_row::time,
     render_preview::{self, File},
     rendered_config::{ConfigRequest, LINE},
-    response::{Answer, clip, read, result},
+    response::{MessageResult, clip, read, result},
     text::Text,
 };
 use crate::{
     catalog::format::Format,
     phone::instance::InstanceId,
-    render::{ExplainedLine, Keys, Stage},
+    render::{ExplainedLine, SecretKeys, Stage},
 };
 
 /// Users and passwords in a URL.
@@ -35,7 +35,7 @@ static TOKEN: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new("/phone/[a-z
 ///
 /// # Errors
 /// When there is no such phone, nothing to compare, or no present file.
-pub async fn diff(deps: &Deps, instance: InstanceId, message: &Envelope) -> Answer {
+pub async fn diff(deps: &ServiceDependencies, instance: InstanceId, message: &Envelope) -> MessageResult {
     let request: ConfigRequest = read(message)?;
     let phone = super::actions::find(deps, instance, &request.mac)?;
     let Some(delivery) = phone.delivery.as_ref() else {
@@ -79,7 +79,7 @@ impl Line {
     }
 }
 
-fn compare(before: &str, now: &File, keys: &Keys) -> Vec<Line> {
+fn compare(before: &str, now: &File, keys: &SecretKeys) -> Vec<Line> {
     let new: Vec<&str> = now.text.lines().collect();
     let old: Vec<&str> = before.lines().collect();
     let hider = Hider::new(now, &new, keys);
@@ -110,7 +110,7 @@ fn compare(before: &str, now: &File, keys: &Keys) -> Vec<Line> {
 /// Hides what is secret in either file.
 struct Hider<'a> {
     now: &'a File,
-    keys: &'a Keys,
+    keys: &'a SecretKeys,
     /// Lines of the present file as they are shown; none where the two do not match line by line.
     shown: &'a [ExplainedLine],
     /// The same by what the phone gets.
@@ -120,13 +120,13 @@ struct Hider<'a> {
 }
 
 impl<'a> Hider<'a> {
-    fn new(now: &'a File, new: &[&'a str], keys: &'a Keys) -> Self {
+    fn new(now: &'a File, new: &[&'a str], keys: &'a SecretKeys) -> Self {
         let shown: &[ExplainedLine] = if now.lines.len() == new.len() { &now.lines } else { &[] };
         let same: HashMap<&str, &ExplainedLine> = new.iter().copied().zip(shown).collect();
         let mut present = HashMap::new();
         for (line, explained) in new.iter().zip(shown) {
             if let Some(place) = now.format.place(line, &now.shape) {
-                *present.entry(Keys::spelling(place.key)).or_default() |= explained.secret;
+                *present.entry(SecretKeys::spelling(place.key)).or_default() |= explained.secret;
             }
         }
         Self { now, keys, shown, same, present }
@@ -138,9 +138,9 @@ impl<'a> Hider<'a> {
 
     /// Whether a value behind this key may be shown: the present file and what the vendor's templates can write decide.
     fn may_show(&self, key: &str) -> bool {
-        match self.present.get(&Keys::spelling(key)) {
+        match self.present.get(&SecretKeys::spelling(key)) {
             Some(true) => false,
-            Some(false) => !self.keys.secret.contains(&Keys::spelling(key)),
+            Some(false) => !self.keys.secret.contains(&SecretKeys::spelling(key)),
             None => self.keys.may_show(key),
         }
     }
@@ -191,7 +191,7 @@ mod tests {
     }
 
     fn told(before: &str, now: &str) -> Vec<(char, String, Option<&'static str>)> {
-        let mut keys = Keys::default();
+        let mut keys = SecretKeys::default();
         keys.plain.extend(["url", "b", "old.plain"].map(str::to_owned));
         keys.secret.insert("old.secret".to_owned());
         let sign = |tag| match tag {

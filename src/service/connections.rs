@@ -6,18 +6,18 @@ use serde_json::{Value, json};
 use super::{
     Inner, audit,
     device_row::time,
-    response::{Answer, clip, list, result},
+    response::{MessageResult, clip, list, result},
 };
 use crate::{
     phone::{facet::DevicesState, instance::InstanceId},
-    service::caller::Person,
+    service::caller::Caller,
 };
 
 /// The answer to `Snapshot`.
 ///
 /// # Errors
 /// None.
-pub async fn snapshot(inner: &Inner, person: &Person, message: &Envelope) -> Answer {
+pub async fn snapshot(inner: &Inner, person: &Caller, message: &Envelope) -> MessageResult {
     let rows = rows(inner, person.instance.id);
     let text: Vec<String> = rows
         .iter()

@@ -12,10 +12,10 @@ use jiff::Timestamp;
 use tokio::sync::broadcast::{self, error::RecvError};
 
 use super::{
-    Deps,
+    ServiceDependencies,
     cause::Cause,
-    device_row::Row,
-    diagnosis_facts::{Around, Facts},
+    device_row::DeviceRow,
+    diagnosis_facts::{DiagnosisInputs, InstanceStatus},
     tls_rejections,
 };
 use crate::{
@@ -37,46 +37,46 @@ const BATCHES: usize = 64;
 
 /// Rows that changed together.
 #[derive(Debug)]
-pub struct Batch {
+pub struct RowBatch {
     /// Whose.
     pub instance: InstanceId,
     /// As they are now.
-    pub rows: Vec<Arc<Row>>,
+    pub rows: Vec<Arc<DeviceRow>>,
 }
 
 #[derive(Default)]
-struct Loaded {
-    around: Arc<Around>,
-    rows: HashMap<PhoneId, Arc<Row>>,
+struct CachedInstance {
+    around: Arc<InstanceStatus>,
+    rows: HashMap<PhoneId, Arc<DeviceRow>>,
 }
 
 /// The shelf. Only the admin thread looks at it.
-pub struct Shelf {
-    deps: Arc<Deps>,
-    loaded: Mutex<HashMap<InstanceId, Loaded>>,
-    batches: broadcast::Sender<Arc<Batch>>,
+pub struct DeviceIndex {
+    deps: Arc<ServiceDependencies>,
+    loaded: Mutex<HashMap<InstanceId, CachedInstance>>,
+    batches: broadcast::Sender<Arc<RowBatch>>,
 }
 
-impl Shelf {
+impl DeviceIndex {
     /// An empty one; [`Self::run`] keeps it.
     #[must_use]
-    pub fn new(deps: Arc<Deps>) -> Self {
+    pub fn new(deps: Arc<ServiceDependencies>) -> Self {
         Self { deps, loaded: Mutex::default(), batches: broadcast::Sender::new(BATCHES) }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<InstanceId, Loaded>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<InstanceId, CachedInstance>> {
         self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes from now on.
     #[must_use]
-    pub fn batches(&self) -> broadcast::Receiver<Arc<Batch>> {
+    pub fn batches(&self) -> broadcast::Receiver<Arc<RowBatch>> {
         self.batches.subscribe()
     }
 
     /// All rows of an instance.
     #[must_use]
-    pub fn rows(&self, instance: InstanceId) -> Vec<Arc<Row>> {
+    pub fn rows(&self, instance: InstanceId) -> Vec<Arc<DeviceRow>> {
         let mut loaded = self.lock();
         let shelf = loaded.entry(instance).or_insert_with(|| self.load(instance));
         shelf.rows.values().cloned().collect()
@@ -84,26 +84,26 @@ impl Shelf {
 
     /// The world as the rows of an instance see it.
     #[must_use]
-    pub fn around(&self, instance: InstanceId) -> Arc<Around> {
+    pub fn around(&self, instance: InstanceId) -> Arc<InstanceStatus> {
         Arc::clone(&self.lock().entry(instance).or_insert_with(|| self.load(instance)).around)
     }
 
-    fn load(&self, instance: InstanceId) -> Loaded {
+    fn load(&self, instance: InstanceId) -> CachedInstance {
         let around = Arc::new(around(&self.deps, instance));
         let now = self.deps.clock.now();
         let phones = self.deps.store.roster().in_instance(instance);
         let rows = phones.into_iter().map(|phone| (phone.id, self.row(phone, &around, now))).collect();
-        Loaded { around, rows }
+        CachedInstance { around, rows }
     }
 
     /// A row as the records say now.
     #[must_use]
-    pub fn row(&self, phone: Arc<Phone>, around: &Around, now: Timestamp) -> Arc<Row> {
+    pub fn row(&self, phone: Arc<Phone>, around: &InstanceStatus, now: Timestamp) -> Arc<DeviceRow> {
         let last = self.deps.store.request_facts(phone.id);
         let known_model = knows_model(&self.deps, &phone);
-        let facts = Facts { around, request: last.as_ref(), known_model, manual_url: None };
+        let facts = DiagnosisInputs { around, request: last.as_ref(), known_model, manual_url: None };
         let firmware = FirmwareState::of_phone(&self.deps.store.layers(phone.instance), &phone);
-        let row = Row::new(phone, last.clone(), firmware, &facts, now);
+        let row = DeviceRow::new(phone, last.clone(), firmware, &facts, now);
         Arc::new(row)
     }
 
@@ -115,7 +115,7 @@ impl Shelf {
         let mut settings = deps.store.settings_changes();
         let mut pbxs = deps.sessions.changes();
         let mut refusals = deps.failures.changes();
-        let mut news = News::default();
+        let mut news = IndexUpdate::default();
         let mut by_time = deps.clock.now().saturating_add(BY_TIME).unwrap_or(Timestamp::MAX);
         loop {
             let due = news.due.unwrap_or(Timestamp::MAX);
@@ -137,8 +137,8 @@ impl Shelf {
                     Err(RecvError::Closed) => return,
                 },
                 changed = pbxs.recv() => match changed {
-                    Ok(changed) => self.look_around(Some(changed.0), &mut news),
-                    Err(RecvError::Lagged(_)) => self.look_around(None, &mut news),
+                    Ok(changed) => self.refresh_status(Some(changed.0), &mut news),
+                    Err(RecvError::Lagged(_)) => self.refresh_status(None, &mut news),
                     Err(RecvError::Closed) => return,
                 },
                 Ok(()) = refusals.changed() => {
@@ -146,11 +146,11 @@ impl Shelf {
                     let soon = deps.clock.now().saturating_add(AFTER_REFUSAL).unwrap_or(Timestamp::MAX);
                     by_time = by_time.min(soon);
                 }
-                () = deps.clock.sleep_until(due), if news.due.is_some() => self.tell(&std::mem::take(&mut news)),
+                () = deps.clock.sleep_until(due), if news.due.is_some() => self.publish(&std::mem::take(&mut news)),
                 () = deps.clock.sleep_until(by_time) => {
                     by_time = deps.clock.now().saturating_add(BY_TIME).unwrap_or(Timestamp::MAX);
                     // What the PBX told us of our own URL comes without an announcement of its own.
-                    self.look_around(None, &mut news);
+                    self.refresh_status(None, &mut news);
                     let waiting = self.waiting();
                     news.note(waiting, deps.clock.now());
                 }
@@ -162,7 +162,7 @@ impl Shelf {
     fn waiting(&self) -> Vec<PhoneId> {
         let loaded = self.lock();
         let rows = loaded.values().flat_map(|shelf| shelf.rows.values());
-        let by_time = |row: &&Arc<Row>| {
+        let by_time = |row: &&Arc<DeviceRow>| {
             matches!(
                 row.cause,
                 Cause::RedirectedNotAsked | Cause::CertificatePerhapsRefused | Cause::RedirectNotConfigured
@@ -180,7 +180,7 @@ impl Shelf {
         others.map(|row| row.phone.id).collect()
     }
 
-    fn look_around(&self, instance: Option<InstanceId>, news: &mut News) {
+    fn refresh_status(&self, instance: Option<InstanceId>, news: &mut IndexUpdate) {
         let now = self.deps.clock.now();
         for (id, shelf) in self.lock().iter_mut().filter(|(id, _)| instance.is_none_or(|only| only == **id)) {
             let around = around(&self.deps, *id);
@@ -188,7 +188,7 @@ impl Shelf {
                 continue;
             }
             // Who refuses our certificate concerns phones that wait, and is seen again and again.
-            let before = Around { refusals: around.refusals.clone(), ..(*shelf.around).clone() };
+            let before = InstanceStatus { refusals: around.refusals.clone(), ..(*shelf.around).clone() };
             match before == around {
                 true => news.note(
                     shelf.rows.values().filter(|row| tls_rejections::may_explain(row.cause)).map(|row| row.phone.id),
@@ -200,9 +200,9 @@ impl Shelf {
         }
     }
 
-    fn tell(&self, news: &News) {
+    fn publish(&self, news: &IndexUpdate) {
         let now = self.deps.clock.now();
-        let mut batches: HashMap<InstanceId, Vec<Arc<Row>>> = HashMap::new();
+        let mut batches: HashMap<InstanceId, Vec<Arc<DeviceRow>>> = HashMap::new();
         {
             let mut loaded = self.lock();
             let roster = self.deps.store.roster();
@@ -220,20 +220,20 @@ impl Shelf {
         }
         for (instance, rows) in batches {
             // Nobody listening is nobody to tell.
-            let _ = self.batches.send(Arc::new(Batch { instance, rows }));
+            let _ = self.batches.send(Arc::new(RowBatch { instance, rows }));
         }
     }
 }
 
 /// What has changed and is not told yet.
 #[derive(Default)]
-struct News {
+struct IndexUpdate {
     phones: BTreeSet<PhoneId>,
     all: bool,
     due: Option<Timestamp>,
 }
 
-impl News {
+impl IndexUpdate {
     fn note(&mut self, phones: impl IntoIterator<Item = PhoneId>, now: Timestamp) {
         self.phones.extend(phones);
         if !self.phones.is_empty() {
@@ -253,13 +253,13 @@ impl News {
 
 /// Whether the vendor's folder lists the model a phone told; a model nobody told yet is no unknown one.
 #[must_use]
-pub fn knows_model(deps: &Deps, phone: &Phone) -> bool {
+pub fn knows_model(deps: &ServiceDependencies, phone: &Phone) -> bool {
     let registry = deps.registry.load();
     let known = registry.vendor(&phone.vendor);
     phone.model.as_deref().is_none_or(|model| known.is_some_and(|vendor| vendor.model(model).is_some()))
 }
 
-fn around(deps: &Deps, instance: InstanceId) -> Around {
+fn around(deps: &ServiceDependencies, instance: InstanceId) -> InstanceStatus {
     let sessions = deps.sessions.of(instance);
     let grants = |api: &str| sessions.iter().any(|session| session.grants(api));
     let mut without_admin: Vec<String> = match grants(pbx_admin::API) {
@@ -272,7 +272,7 @@ fn around(deps: &Deps, instance: InstanceId) -> Around {
     };
     without_admin.sort();
     without_admin.dedup();
-    Around {
+    InstanceStatus {
         pbx: !sessions.is_empty(),
         services: grants(services::API),
         devices: !deps.sessions.services(instance, services::DEVICES_API).is_empty(),

@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    cause::{Cause, Stage},
+    cause::{Cause, ProvisioningStage},
     diagnosis,
-    diagnosis_facts::Facts,
+    diagnosis_facts::DiagnosisInputs,
     response::clip,
 };
 use crate::{
@@ -29,7 +29,7 @@ const ERROR: usize = 400;
 
 /// One phone at one moment.
 #[derive(Debug)]
-pub struct Row {
+pub struct DeviceRow {
     /// The record.
     pub phone: Arc<Phone>,
     /// Its last request.
@@ -37,21 +37,21 @@ pub struct Row {
     /// Where it stands.
     pub cause: Cause,
     /// The same, roughly.
-    pub stage: Stage,
+    pub stage: ProvisioningStage,
     /// The firmware it reports and the one it should.
     pub firmware: FirmwareState,
     /// Everything that is searched, in lower case, a line for each.
     search: Box<str>,
 }
 
-impl Row {
+impl DeviceRow {
     /// Made anew whenever something of it changes.
     #[must_use]
     pub fn new(
         phone: Arc<Phone>,
         last: Option<RequestFacts>,
         firmware: FirmwareState,
-        facts: &Facts<'_>,
+        facts: &DiagnosisInputs<'_>,
         now: Timestamp,
     ) -> Self {
         let cause = diagnosis::cause(&phone, facts, now);
@@ -62,7 +62,7 @@ impl Row {
 
     /// Whether every word occurs.
     #[must_use]
-    pub fn matches(&self, search: &Search) -> bool {
+    pub fn matches(&self, search: &SearchTerms) -> bool {
         search.matches(&self.search, || self.phone.mac.to_string())
     }
 
@@ -118,7 +118,7 @@ impl Row {
             "wanted": phone.wanted.as_str(),
             "removed": phone.buried.map(time),
             "stage": self.stage.as_str(),
-            "stuck": self.stage == Stage::Stuck,
+            "stuck": self.stage == ProvisioningStage::Stuck,
             "cause": self.cause.as_str(),
             "deviceConfig": facet(&phone.devices, phone.devices.state.as_str()),
             "redirect": facet(&phone.redirect, phone.redirect.state.as_str()),
@@ -171,7 +171,7 @@ fn searched(phone: &Phone, last: Option<&RequestFacts>, firmware: &FirmwareState
 
 /// What was typed into the search field.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Search {
+pub struct SearchTerms {
     /// Each word in lower case, and the digits it has when it may be a part of a MAC.
     words: Vec<(String, Option<String>)>,
     /// The digits of all of it, when it may be a MAC written with blanks.
@@ -181,7 +181,7 @@ pub struct Search {
 /// Words that are looked for; more are left out.
 const WORDS: usize = 16;
 
-impl Search {
+impl SearchTerms {
     /// Reads what was typed.
     #[must_use]
     pub fn new(typed: &str) -> Self {
@@ -229,9 +229,9 @@ fn mac_digits(word: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::service::diagnosis_facts::Around;
+    use crate::service::diagnosis_facts::InstanceStatus;
 
-    fn row() -> Row {
+    fn row() -> DeviceRow {
         let mut phone = Phone::sample();
         phone.firmware = Some("108.86.0.20".into());
         phone.category = Some("Büro".into());
@@ -244,11 +244,12 @@ mod tests {
             outcome: "delivered".into(),
             requests: 1,
         };
-        let facts = Facts { around: &Around::default(), request: None, known_model: true, manual_url: None };
+        let facts =
+            DiagnosisInputs { around: &InstanceStatus::default(), request: None, known_model: true, manual_url: None };
         let now = phone.created;
         let firmware =
             FirmwareState { wanted: Some("108.87.0.5".into()), reported: phone.firmware.clone(), current: Some(false) };
-        Row::new(Arc::new(phone), Some(last), firmware, &facts, now)
+        DeviceRow::new(Arc::new(phone), Some(last), firmware, &facts, now)
     }
 
     #[test]
@@ -274,10 +275,10 @@ mod tests {
             "<script>",
             "anna t46u 80:5e",
         ] {
-            assert!(row.matches(&Search::new(typed)), "{typed}");
+            assert!(row.matches(&SearchTerms::new(typed)), "{typed}");
         }
         for typed in ["bob", "805ec0123457", "t46u bob", "108.88", "192.0.3", "34.56", "80 5e c0 99"] {
-            assert!(!row.matches(&Search::new(typed)), "{typed}");
+            assert!(!row.matches(&SearchTerms::new(typed)), "{typed}");
         }
     }
 
@@ -289,9 +290,10 @@ mod tests {
         (account.cn, account.username, account.hwid, account.dns) = (long.clone(), long.clone(), long.clone(), long);
         account.user_object.error = Some("x".repeat(5_000));
         phone.accounts = vec![account; 300];
-        let facts = Facts { around: &Around::default(), request: None, known_model: true, manual_url: None };
+        let facts =
+            DiagnosisInputs { around: &InstanceStatus::default(), request: None, known_model: true, manual_url: None };
         let now = phone.created;
-        let json = Row::new(Arc::new(phone), None, FirmwareState::default(), &facts, now).json();
+        let json = DeviceRow::new(Arc::new(phone), None, FirmwareState::default(), &facts, now).json();
         assert_eq!(json["userCount"], 300);
         let length = json.to_string().len();
         assert!(length < gangway_wire::appws::envelope::OUT_LIMIT - 1_000, "{length}");

@@ -3,8 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    cause::{Cause, Stage},
-    diagnosis_facts::Facts,
+    cause::{Cause, ProvisioningStage},
+    diagnosis_facts::DiagnosisInputs,
     tls_rejections,
 };
 use crate::{
@@ -21,7 +21,7 @@ pub const PATIENCE_AFTER_REDIRECT: SignedDuration = SignedDuration::from_mins(15
 
 /// The first thing in the way, in the order in which it would have to be cleared.
 #[must_use]
-pub fn cause(phone: &Phone, facts: &Facts<'_>, now: Timestamp) -> Cause {
+pub fn cause(phone: &Phone, facts: &DiagnosisInputs<'_>, now: Timestamp) -> Cause {
     let cause = leaving(phone)
         .or_else(|| devices(phone, facts).filter(|cause| *cause == Cause::RemovedInDevices))
         .or_else(|| is_orphaned(phone).then_some(Cause::Orphaned))
@@ -59,12 +59,12 @@ fn is_orphaned(phone: &Phone) -> bool {
 
 /// The place of the phone; also what needs time to become a person's matter.
 #[must_use]
-pub fn stage(cause: Cause, phone: &Phone, now: Timestamp) -> Stage {
+pub fn stage(cause: Cause, phone: &Phone, now: Timestamp) -> ProvisioningStage {
     match cause {
         Cause::RedirectedNotAsked | Cause::CertificatePerhapsRefused
             if now.duration_since(phone.redirect.since) >= PATIENCE_AFTER_REDIRECT =>
         {
-            Stage::Stuck
+            ProvisioningStage::Stuck
         }
         cause => cause.stage(),
     }
@@ -84,12 +84,12 @@ fn leaving(phone: &Phone) -> Option<Cause> {
 
 /// It asks with what travels through the redirect service, as after a factory reset, and its window is closed: it has
 /// lost what it had, whatever the record says.
-fn reset(facts: &Facts<'_>) -> Option<Cause> {
+fn reset(facts: &DiagnosisInputs<'_>) -> Option<Cause> {
     let last = facts.request?;
     (last.outcome == Reason::WindowClosed.as_str()).then_some(Cause::WindowClosed)
 }
 
-fn devices(phone: &Phone, facts: &Facts<'_>) -> Option<Cause> {
+fn devices(phone: &Phone, facts: &DiagnosisInputs<'_>) -> Option<Cause> {
     let around = facts.around;
     Some(match phone.devices.state {
         DevicesState::NotInDomain if phone.sysclient.password.is_some() => Cause::RemovedInDevices,
@@ -106,7 +106,7 @@ fn devices(phone: &Phone, facts: &Facts<'_>) -> Option<Cause> {
     })
 }
 
-fn asking(phone: &Phone, facts: &Facts<'_>, now: Timestamp) -> Option<Cause> {
+fn asking(phone: &Phone, facts: &DiagnosisInputs<'_>, now: Timestamp) -> Option<Cause> {
     Some(match phone.request.state {
         RequestState::Rejected => Cause::Rejected,
         RequestState::Overdue => Cause::Overdue,
@@ -128,7 +128,7 @@ fn asking(phone: &Phone, facts: &Facts<'_>, now: Timestamp) -> Option<Cause> {
     })
 }
 
-fn registering(phone: &Phone, facts: &Facts<'_>) -> Cause {
+fn registering(phone: &Phone, facts: &DiagnosisInputs<'_>) -> Cause {
     let flags = worst_flags(phone).map(|account| account.user_object.state);
     let registered = worst_registration(phone).map(|account| account.registration.state);
     match (flags, registered) {

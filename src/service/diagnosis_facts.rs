@@ -8,7 +8,7 @@ use crate::{phone::public_url::PublicUrls, store::RequestFacts};
 
 /// The newest refusal of our certificate from one address.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct TlsRejection {
     /// From where.
     pub address: IpAddr,
     /// When.
@@ -19,7 +19,7 @@ pub struct Refusal {
 
 /// What of the world around decides, the same for all phones of an instance.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Around {
+pub struct InstanceStatus {
     /// A PBX is connected.
     pub pbx: bool,
     /// A connected app object has the flag Services.
@@ -31,14 +31,14 @@ pub struct Around {
     /// The app objects that are connected and lack the flag Admin, by name.
     pub without_admin: Vec<String>,
     /// Who refused our certificate lately, the newest first.
-    pub refusals: Vec<Refusal>,
+    pub refusals: Vec<TlsRejection>,
 }
 
 /// What beside the record decides about one phone.
 #[derive(Debug, Clone, Copy)]
-pub struct Facts<'a> {
+pub struct DiagnosisInputs<'a> {
     /// The world.
-    pub around: &'a Around,
+    pub around: &'a InstanceStatus,
     /// Its last request.
     pub request: Option<&'a RequestFacts>,
     /// Whether the vendor's folder knows its model; true where the model is not known yet.
@@ -49,6 +49,6 @@ pub struct Facts<'a> {
 
 /// One URL for everybody, as a gateway has it whose configuration names one.
 #[cfg(test)]
-pub(super) fn known_urls() -> Arc<PublicUrls> {
+pub(super) fn expected_urls() -> Arc<PublicUrls> {
     Arc::new(PublicUrls::of("/example.com/gangway", "https://gw.example.com".parse().unwrap()))
 }

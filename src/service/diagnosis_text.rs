@@ -4,12 +4,12 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{cause::Cause, diagnosis, diagnosis_facts::Facts, text::Text, tls_rejections};
+use super::{cause::Cause, diagnosis, diagnosis_facts::DiagnosisInputs, text::Text, tls_rejections};
 use crate::phone::{admission::Reason, record::Phone};
 
 /// State, why, what next, and the button that does it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Sentence {
+pub struct DiagnosisText {
     /// The cause, as its word.
     pub cause: &'static str,
     /// Where the phone stands.
@@ -33,7 +33,7 @@ pub struct Button {
 
 /// The sentence of a phone.
 #[must_use]
-pub fn sentence(phone: &Phone, facts: &Facts<'_>, now: Timestamp) -> Sentence {
+pub fn describe(phone: &Phone, facts: &DiagnosisInputs<'_>, now: Timestamp) -> DiagnosisText {
     let cause = diagnosis::cause(phone, facts, now);
     let part = |part: &str| with_params(Text::new(format!("cause.{}.{part}", cause.as_str())), cause, phone, facts);
     let why = match cause {
@@ -43,11 +43,11 @@ pub fn sentence(phone: &Phone, facts: &Facts<'_>, now: Timestamp) -> Sentence {
         },
         _ => part("why"),
     };
-    Sentence { cause: cause.as_str(), state: part("state"), why, next: part("next"), action: button(cause, phone) }
+    DiagnosisText { cause: cause.as_str(), state: part("state"), why, next: part("next"), action: button(cause, phone) }
 }
 
 /// Every part gets the parameters of its cause: which of them a language uses is the language's matter.
-fn with_params(text: Text, cause: Cause, phone: &Phone, facts: &Facts<'_>) -> Text {
+fn with_params(text: Text, cause: Cause, phone: &Phone, facts: &DiagnosisInputs<'_>) -> Text {
     let error = |error: &Option<String>| error.clone().unwrap_or_default();
     let text = text.with("since", since(cause, phone, facts).to_string()).with("mac", phone.mac.to_string());
     match cause {
@@ -99,7 +99,7 @@ fn with_params(text: Text, cause: Cause, phone: &Phone, facts: &Facts<'_>) -> Te
 }
 
 /// Since when it is so, as far as the record tells.
-fn since(cause: Cause, phone: &Phone, facts: &Facts<'_>) -> Timestamp {
+fn since(cause: Cause, phone: &Phone, facts: &DiagnosisInputs<'_>) -> Timestamp {
     match cause {
         Cause::PbxAway
         | Cause::ServicesNotGranted

@@ -1,11 +1,11 @@
 //! Every text of the admin api in English. Places for parameters stand in braces. A page has a list of the same keys per
 //! language.
 
-use gangway_wire::appws::Refusal;
+use gangway_wire::appws::LoginRejection;
 
 use super::{audit_texts, english_notices::NOTICES, english_values::SECRETS_AND_VALUES};
 use crate::{
-    base::i18n::Saying,
+    base::i18n::MessageTemplate,
     phone::admission::Reason,
     provision,
     settings::{REDIRECT_SETTINGS, TABLE},
@@ -23,7 +23,7 @@ pub fn template(key: &str) -> Option<&'static str> {
         return Reason::ALL.iter().find(|reason| reason.as_str() == word).map(|reason| reason.sentence());
     }
     if let Some(word) = key.strip_prefix("refusal.") {
-        return Refusal::ALL.iter().find(|refusal| refusal.as_str() == word).map(|refusal| refusal.sentence());
+        return LoginRejection::ALL.iter().find(|refusal| refusal.as_str() == word).map(|refusal| refusal.sentence());
     }
     if let Some(name) = key.strip_prefix("help.") {
         return helped().find(|(known, _)| known == name).map(|(_, help)| help);
@@ -39,7 +39,7 @@ fn others() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
 }
 
 /// The sentences of time lines.
-fn sayings() -> impl Iterator<Item = Saying> {
+fn sayings() -> impl Iterator<Item = MessageTemplate> {
     let all = provision::timeline_texts::SAYINGS.iter().chain(audit_texts::SAYINGS).copied();
     all.chain([audit_texts::ASKED, crate::store::RESTORED])
 }
@@ -48,7 +48,7 @@ fn sayings() -> impl Iterator<Item = Saying> {
 pub fn keys() -> impl Iterator<Item = String> {
     let causes = CAUSES.iter().flat_map(|(word, _)| PARTS.iter().map(move |part| format!("cause.{word}.{part}")));
     let rules = Reason::ALL.iter().map(|reason| format!("rule.{}", reason.as_str()));
-    let refusals = Refusal::ALL.iter().map(|refusal| format!("refusal.{}", refusal.as_str()));
+    let refusals = LoginRejection::ALL.iter().map(|refusal| format!("refusal.{}", refusal.as_str()));
     let help = helped().map(|(name, _)| format!("help.{name}"));
     let happened = sayings().map(|saying| saying.key.to_owned());
     causes.chain(rules).chain(refusals).chain(help).chain(happened).chain(others().map(|(key, _)| (*key).to_owned()))

@@ -6,14 +6,14 @@ use gangway_wire::appws::Envelope;
 use serde::Deserialize;
 
 use super::{
-    Deps, audit,
-    response::{Answer, one, read, result},
+    ServiceDependencies, audit,
+    response::{MessageResult, one, read, result},
     text::Text,
 };
-use crate::service::caller::Person;
+use crate::service::caller::Caller;
 
 #[derive(Deserialize)]
-struct Thaw {
+struct UnfreezeRequest {
     address: String,
 }
 
@@ -21,8 +21,8 @@ struct Thaw {
 ///
 /// # Errors
 /// When the address is none, or the audit cannot be written.
-pub async fn thaw(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
-    let wish: Thaw = read(message)?;
+pub async fn thaw(deps: &ServiceDependencies, person: &Caller, message: &Envelope) -> MessageResult {
+    let wish: UnfreezeRequest = read(message)?;
     let Ok(address) = wish.address.trim().parse::<IpAddr>() else {
         let address: String = wish.address.chars().take(60).collect();
         return Err(Text::new("bad-address").with("address", address).into());

@@ -7,13 +7,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Deps, audit, csv,
+    ServiceDependencies, audit, csv,
     device_row::time,
-    response::{Answer, Problem, clip, mac, one, read, result},
+    response::{MessageResult, RequestError, clip, mac, one, read, result},
 };
 use crate::{
     phone::instance::InstanceId,
-    service::caller::Person,
+    service::caller::Caller,
     store::{HistoryFilter, HistoryRow},
 };
 
@@ -62,7 +62,7 @@ struct Ready {
 }
 
 impl Ready {
-    fn new(filter: Filter) -> Result<Self, Problem> {
+    fn new(filter: Filter) -> Result<Self, RequestError> {
         let mac = match filter.mac.trim() {
             "" => None,
             typed => Some(mac(typed)?),
@@ -88,12 +88,12 @@ impl Ready {
 
 /// Rows that match, newest first, and where to go on.
 async fn search(
-    deps: &Deps,
+    deps: &ServiceDependencies,
     instance: InstanceId,
     ready: &Ready,
     mut before: Option<i64>,
     count: usize,
-) -> Result<(Vec<HistoryRow>, Option<i64>), Problem> {
+) -> Result<(Vec<HistoryRow>, Option<i64>), RequestError> {
     let (mut found, mut looked_at) = (Vec::new(), 0);
     loop {
         let page = deps.store.history(HistoryFilter { instance, mac: ready.mac, before, limit: PAGE }).await?;
@@ -133,7 +133,7 @@ fn json(row: &HistoryRow) -> Value {
 ///
 /// # Errors
 /// When the request or the store cannot be read.
-pub async fn history(deps: &Deps, instance: InstanceId, message: &Envelope) -> Answer {
+pub async fn history(deps: &ServiceDependencies, instance: InstanceId, message: &Envelope) -> MessageResult {
     let request: Request = read(message)?;
     let ready = Ready::new(request.filter)?;
     let (rows, more) = search(deps, instance, &ready, request.before, request.count.min(MOST)).await?;
@@ -145,7 +145,7 @@ pub async fn history(deps: &Deps, instance: InstanceId, message: &Envelope) -> A
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn newest(deps: &Deps, instance: InstanceId) -> Result<i64, Problem> {
+pub async fn newest(deps: &ServiceDependencies, instance: InstanceId) -> Result<i64, RequestError> {
     let rows = deps.store.history(HistoryFilter { instance, mac: None, before: None, limit: 1 }).await?;
     Ok(rows.first().map_or(0, |row| row.id))
 }
@@ -154,7 +154,7 @@ pub async fn newest(deps: &Deps, instance: InstanceId) -> Result<i64, Problem> {
 ///
 /// # Errors
 /// When the request or the store cannot be read.
-pub async fn export(deps: &Deps, instance: InstanceId, message: &Envelope) -> Answer {
+pub async fn export(deps: &ServiceDependencies, instance: InstanceId, message: &Envelope) -> MessageResult {
     /// A character takes at most six bytes in JSON; the rest of the message is short.
     const PIECE: usize = OUT_LIMIT / 6 - 512;
     let request: Request = read(message)?;
@@ -195,7 +195,7 @@ pub async fn export(deps: &Deps, instance: InstanceId, message: &Envelope) -> An
 ///
 /// # Errors
 /// When the request cannot be read or the store not be written.
-pub async fn prune(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
+pub async fn prune(deps: &ServiceDependencies, person: &Caller, message: &Envelope) -> MessageResult {
     let request: Prune = read(message)?;
     let deed = format!("drop the redirect history older than {} days", request.days);
     audit::entry(&deps.store, person, "", &deed).await?;

@@ -15,18 +15,18 @@ use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use super::{
-    Deps, Desk, audit, audit_texts,
-    import_check::{Checked, Line, changes_nothing, check},
+    AdminService, ServiceDependencies, audit, audit_texts,
+    import_check::{Checked, ImportLine, changes_nothing, check},
     provisioning_codes,
-    response::{Answer, Problem, clip, list, one, read, result},
+    response::{MessageResult, RequestError, clip, list, one, read, result},
     text::Text,
 };
 use crate::{
-    base::failpoint::{CrashPoint, pass},
+    base::failpoint::{Failpoint, failpoint},
     pbx::user_objects::{PbxError, UserKey},
     phone::instance::InstanceId,
     provision::ProvisionRequest,
-    service::caller::Person,
+    service::caller::Caller,
 };
 
 /// Bytes of a file.
@@ -64,11 +64,11 @@ impl Upload {
     ///
     /// # Errors
     /// When the piece is no base64, or the file too long.
-    pub fn take(&mut self, deps: &Deps, instance: InstanceId, message: &Envelope) -> Answer {
+    pub fn take(&mut self, deps: &ServiceDependencies, instance: InstanceId, message: &Envelope) -> MessageResult {
         let piece: Piece = read(message)?;
         let bytes = BASE64_STANDARD.decode(&piece.data).map(Zeroizing::new).map_err(|error| {
             self.bytes.clear();
-            Problem::from(Text::new("bad-request").with("sentence", error.to_string()))
+            RequestError::from(Text::new("bad-request").with("sentence", error.to_string()))
         })?;
         if self.bytes.len() + bytes.len() > MOST_BYTES {
             self.bytes.clear();
@@ -87,7 +87,13 @@ impl Upload {
     ///
     /// # Errors
     /// When it is too long.
-    pub fn whole(&mut self, deps: &Deps, instance: InstanceId, bytes: &[u8], message: &Envelope) -> Answer {
+    pub fn whole(
+        &mut self,
+        deps: &ServiceDependencies,
+        instance: InstanceId,
+        bytes: &[u8],
+        message: &Envelope,
+    ) -> MessageResult {
         if bytes.len() > MOST_BYTES {
             return Err(Text::new("import.too-large").into());
         }
@@ -157,7 +163,7 @@ impl Imports {
     }
 
     /// Enters a new one unless one is running.
-    fn enter(&self, instance: InstanceId, of: usize) -> Result<Arc<Import>, Problem> {
+    fn enter(&self, instance: InstanceId, of: usize) -> Result<Arc<Import>, RequestError> {
         let mut imports = self.lock();
         if imports.get(&instance).is_some_and(|import| !import.lock().finished) {
             return Err(Text::new("import.running").into());
@@ -174,7 +180,7 @@ impl Import {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn done(&self, line: &Line, outcome: Result<bool, Text>) {
+    fn done(&self, line: &ImportLine, outcome: Result<bool, Text>) {
         let mut progress = self.lock();
         match outcome {
             Ok(true) => progress.changed += 1,
@@ -202,11 +208,11 @@ pub fn progress(message: Outgoing, state: &Value) -> String {
 /// # Errors
 /// When no file was checked, one is being imported, or Devices gives no codes.
 pub async fn start(
-    desk: &Desk,
-    person: &Arc<Person>,
+    desk: &AdminService,
+    person: &Arc<Caller>,
     upload: &mut Upload,
     message: &Envelope,
-) -> Result<String, Problem> {
+) -> Result<String, RequestError> {
     let request: Start = read(message)?;
     let instance = person.instance.id;
     let lines = match &upload.checked {
@@ -237,21 +243,21 @@ pub async fn start(
 ///
 /// # Errors
 /// When it cannot be written down.
-pub async fn stop(desk: &Desk, person: &Person) -> Result<(), Problem> {
+pub async fn stop(desk: &AdminService, person: &Caller) -> Result<(), RequestError> {
     audit::entry(&desk.0.deps.store, person, "", "end the import").await?;
     desk.0.imports.stop(person.instance.id);
     Ok(())
 }
 
 struct Work {
-    desk: Desk,
-    person: Arc<Person>,
+    desk: AdminService,
+    person: Arc<Caller>,
     request: Start,
     categories: Vec<Category>,
 }
 
 impl Work {
-    async fn carry_out(self, import: Arc<Import>, lines: Vec<Line>) {
+    async fn carry_out(self, import: Arc<Import>, lines: Vec<ImportLine>) {
         let tasks = self.desk.0.deps.tasks.clone();
         let (work, stop) = (&self, &import.stop);
         let all = futures_util::stream::iter(lines)
@@ -271,7 +277,7 @@ impl Work {
     }
 
     /// Whether something was changed.
-    async fn line(&self, line: &Line) -> Result<bool, Text> {
+    async fn line(&self, line: &ImportLine) -> Result<bool, Text> {
         let deps = &self.desk.0.deps;
         let instance = self.person.instance.id;
         let known = deps.store.roster().by_mac(instance, line.mac);
@@ -280,7 +286,7 @@ impl Work {
         }
         let own = known.as_ref().and_then(|phone| phone.category.as_deref());
         let chosen = line.category.as_deref().or(self.request.category.as_deref());
-        let refused = |problem: Problem| problem.text;
+        let refused = |problem: RequestError| problem.text;
         let category = provisioning_codes::pick(&self.categories, chosen, own).map_err(refused)?;
         // A code is not spent on somebody who does not exist; what else a PBX lacks is said in the record.
         let key = UserKey { guid: None, h323: line.user.clone() };
@@ -288,7 +294,7 @@ impl Work {
             return Err(Text::said(error));
         }
         let code = provisioning_codes::fetch(deps, instance, &category, Some(&line.user), self.request.rollout).await;
-        pass(CrashPoint::ImportCodeCame).await;
+        failpoint(Failpoint::ImportCodeCame).await;
         let request = ProvisionRequest {
             instance,
             provider: line.provider.clone(),
@@ -302,13 +308,13 @@ impl Work {
             dns: line.pbx.clone(),
         };
         let outcome = deps.provisioning.request(request).await;
-        pass(CrashPoint::ImportLineDone).await;
+        failpoint(Failpoint::ImportLineDone).await;
         if let Some(phone) = deps.store.roster().by_mac(instance, line.mac) {
             let deed = audit_texts::IMPORTED.with("user", line.user.clone()).with("line", line.line);
             if let Err(error) = audit::event(&deps.store, &self.person, phone.id, &deed).await {
                 tracing::error!(%error, "an import could not be written down");
             }
-            pass(CrashPoint::ImportLineWritten).await;
+            failpoint(Failpoint::ImportLineWritten).await;
         }
         outcome.map(|()| true).map_err(Text::said)
     }

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use gangway_base::{
     characters::{cleaned, unwritable},
-    host::{Names, host},
+    host::{HostNameRules, host},
     mac::Mac,
     secret::Secret,
 };
 
-use super::{Deps, csv, text::Text};
+use super::{ServiceDependencies, csv, text::Text};
 use crate::{
     catalog::{Registry, Vendor},
     phone::{
@@ -30,7 +30,7 @@ const COLUMNS: [&str; 9] = ["mac", "user", "name", "vendor", "password", "hwid",
 
 /// One phone to be provisioned.
 #[derive(Debug, Clone)]
-pub struct Line {
+pub struct ImportLine {
     /// Its line in the file.
     pub line: usize,
     /// The phone.
@@ -70,7 +70,7 @@ pub struct LineError {
 #[derive(Debug, Clone, Default)]
 pub struct Checked {
     /// What can be done.
-    pub lines: Vec<Line>,
+    pub lines: Vec<ImportLine>,
     /// What is wrong, at most [`MOST_ERRORS`].
     pub errors: Vec<LineError>,
     /// How much is wrong.
@@ -90,7 +90,7 @@ impl Checked {
 
 /// Checks a whole file.
 #[must_use]
-pub fn check(deps: &Deps, instance: InstanceId, bytes: &[u8]) -> Checked {
+pub fn check(deps: &ServiceDependencies, instance: InstanceId, bytes: &[u8]) -> Checked {
     let text = csv::decode(bytes);
     let mut checked = Checked::default();
     let records = match csv::records(&text, csv::separator(&text)) {
@@ -110,7 +110,7 @@ pub fn check(deps: &Deps, instance: InstanceId, bytes: &[u8]) -> Checked {
         return checked;
     }
     let registry = deps.registry.load();
-    let around = Surroundings::of(deps, instance, &registry);
+    let around = ImportContext::of(deps, instance, &registry);
     let mut seen: HashMap<Mac, usize> = HashMap::new();
     for record in records {
         let fields = Fields { record, columns: &columns, count: head.count };
@@ -149,16 +149,16 @@ fn columns(head: &[String], checked: &mut Checked) -> Option<HashMap<&'static st
 }
 
 /// What lines are checked against.
-struct Surroundings<'a> {
-    deps: &'a Deps,
+struct ImportContext<'a> {
+    deps: &'a ServiceDependencies,
     instance: InstanceId,
     registry: &'a Registry,
     /// Address and domain of the PBX, where exactly one is connected.
     pbx: Option<(String, String)>,
 }
 
-impl<'a> Surroundings<'a> {
-    fn of(deps: &'a Deps, instance: InstanceId, registry: &'a Registry) -> Self {
+impl<'a> ImportContext<'a> {
+    fn of(deps: &'a ServiceDependencies, instance: InstanceId, registry: &'a Registry) -> Self {
         let mut pbxs: Vec<(String, String)> =
             deps.sessions.of(instance).iter().map(|pbx| (pbx.dns.clone(), pbx.identity.domain.clone())).collect();
         pbxs.sort();
@@ -217,7 +217,7 @@ impl Fields<'_> {
     }
 
     /// Whether the vendor's files can carry what must reach the phone to the letter.
-    fn carried(line: &Line, vendor: &Vendor) -> Result<(), Wrong> {
+    fn carried(line: &ImportLine, vendor: &Vendor) -> Result<(), Wrong> {
         let exact = [
             ("user", line.user.as_str()),
             ("hwid", line.hwid.as_str()),
@@ -230,7 +230,7 @@ impl Fields<'_> {
                 return Err((column, text.with("vendor", vendor.title.clone()).with("cannot", cannot)));
             }
         }
-        host(&line.pbx, Names::OfPbxs)
+        host(&line.pbx, HostNameRules::OfPbxs)
             .map(drop)
             .map_err(|error| ("pbx", Text::new("import.pbx").with("sentence", error.to_string())))
     }
@@ -242,7 +242,7 @@ impl Fields<'_> {
         }
     }
 
-    fn read(&self, around: &Surroundings<'_>, seen: &mut HashMap<Mac, usize>) -> Result<Line, Wrong> {
+    fn read(&self, around: &ImportContext<'_>, seen: &mut HashMap<Mac, usize>) -> Result<ImportLine, Wrong> {
         let (count, columns) = (self.record.count, self.count);
         if count > columns {
             return Err(("", Text::new("import.fields").with("count", count).with("columns", columns)));
@@ -294,7 +294,7 @@ impl Fields<'_> {
         if pbx.is_empty() || domain.is_empty() {
             return Err(("pbx", Text::new("import.no-pbx")));
         }
-        let mut line = Line {
+        let mut line = ImportLine {
             line: self.record.line,
             mac,
             provider,
@@ -317,7 +317,7 @@ impl Fields<'_> {
 
 /// Whether the phone is what the line wants, and has or still gets its configuration from Devices.
 #[must_use]
-pub fn changes_nothing(line: &Line, phone: &Phone) -> bool {
+pub fn changes_nothing(line: &ImportLine, phone: &Phone) -> bool {
     phone.wanted == Wanted::Active
         && phone.buried.is_none()
         && phone.devices.state != DevicesState::NotInDomain

@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{Desk, Inquiry, status};
+use super::{AdminService, Inquiry, status};
 use crate::{
-    base::failpoint::{CrashPoint, pass},
+    base::failpoint::{Failpoint, failpoint},
     phone::instance::InstanceId,
-    service::caller::{Person, Who},
+    service::caller::{Caller, CallerKind},
     store::{Store, StoreError},
 };
 
@@ -26,7 +26,7 @@ const RESTARTED: &str = "gangway was started again in the middle of it; the same
 
 /// What a command asks for.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Asked {
+pub struct ImportJob {
     /// Only check the file.
     pub dry_run: bool,
     /// Whether somebody waits for the end.
@@ -41,7 +41,7 @@ pub struct Asked {
 
 /// What came of it so far.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Answered {
+pub struct ImportJobStatus {
     /// What the check said: as `ImportDataResult`.
     pub check: Map<String, Value>,
     /// How far the import is: as `ImportState`.
@@ -61,7 +61,7 @@ pub async fn ask(
     instance: InstanceId,
     key: &str,
     bytes: &[u8],
-    asked: &Asked,
+    asked: &ImportJob,
 ) -> Result<(), StoreError> {
     store.hand_over(instance, key, bytes).await?;
     let text = serde_json::to_string(asked).unwrap_or_default();
@@ -70,7 +70,7 @@ pub async fn ask(
 
 /// What came of it so far; `None` while no gateway has taken notice.
 #[must_use]
-pub fn answered(store: &Store, instance: InstanceId, key: &str) -> Option<Answered> {
+pub fn answered(store: &Store, instance: InstanceId, key: &str) -> Option<ImportJobStatus> {
     serde_json::from_str(&store.fact(instance, &format!("{ANSWERED}{key}"))?).ok()
 }
 
@@ -91,14 +91,14 @@ pub async fn forget(store: &Store, instance: InstanceId, key: &str) -> Result<()
 }
 
 /// Carries out what commands ask for until the gateway stops.
-pub async fn follow(desk: Desk) {
+pub async fn watch(desk: AdminService) {
     let deps = std::sync::Arc::clone(&desk.0.deps);
     // Answers of an earlier life: whoever still waits for an import is told, and a last one nobody took is nobody's any
     // more.
     let mut old: Vec<_> = Vec::new();
     for (instance, key, text) in deps.store.facts_beginning(ANSWERED) {
-        let open = serde_json::from_str::<Answered>(&text).ok().filter(|answer| !answer.finished);
-        let word = open.map(|answer| Answered { refused: Some(RESTARTED.to_owned()), finished: true, ..answer });
+        let open = serde_json::from_str::<ImportJobStatus>(&text).ok().filter(|answer| !answer.finished);
+        let word = open.map(|answer| ImportJobStatus { refused: Some(RESTARTED.to_owned()), finished: true, ..answer });
         old.push((instance, key, word.and_then(|answer| serde_json::to_string(&answer).ok())));
     }
     old.extend(
@@ -120,10 +120,10 @@ pub async fn follow(desk: Desk) {
                 let promised = promise(&deps.store, instance, key).await;
                 // Taken before it is begun: nothing is imported twice.
                 let taken = deps.store.take_over(instance, key).await;
-                pass(CrashPoint::ImportTaken).await;
+                failpoint(Failpoint::ImportTaken).await;
                 let forgotten = deps.store.set_fact(instance, &format!("{ASKED}{key}"), None).await.and(promised);
-                pass(CrashPoint::ImportBegun).await;
-                match (taken, forgotten, serde_json::from_str::<Asked>(&asked)) {
+                failpoint(Failpoint::ImportBegun).await;
+                match (taken, forgotten, serde_json::from_str::<ImportJob>(&asked)) {
                     (Ok(Some(bytes)), Ok(()), Ok(asked)) => {
                         let work = carry_out(desk.clone(), instance, key.to_owned(), asked, bytes);
                         desk.spawn("handed import", work);
@@ -149,16 +149,23 @@ async fn promise(store: &Store, instance: InstanceId, key: &str) -> Result<(), S
     if store.fact(instance, &answer).is_some() {
         return Ok(());
     }
-    let open = serde_json::to_string(&Answered::default()).unwrap_or_default();
+    let open = serde_json::to_string(&ImportJobStatus::default()).unwrap_or_default();
     store.set_fact(instance, &answer, Some(&open)).await
 }
 
-async fn carry_out(desk: Desk, instance: InstanceId, key: String, asked: Asked, bytes: zeroize::Zeroizing<Vec<u8>>) {
+async fn carry_out(
+    desk: AdminService,
+    instance: InstanceId,
+    key: String,
+    asked: ImportJob,
+    bytes: zeroize::Zeroizing<Vec<u8>>,
+) {
     let deps = std::sync::Arc::clone(&desk.0.deps);
     let Some(of) = deps.instances.get(instance) else { return };
-    let person = Person { instance: of.clone(), who: Who::Command(asked.user.clone()), source: [127, 0, 0, 1].into() };
+    let person =
+        Caller { instance: of.clone(), who: CallerKind::Command(asked.user.clone()), source: [127, 0, 0, 1].into() };
     let mut inquiry = Inquiry::new(&desk, person);
-    let mut answer = Answered::default();
+    let mut answer = ImportJobStatus::default();
     match inquiry.check_file(&bytes) {
         Ok(check) => answer.check = check,
         Err(problem) => answer.refused = Some(problem.text.english()),
@@ -191,6 +198,6 @@ async fn carry_out(desk: Desk, instance: InstanceId, key: String, asked: Asked, 
     }
 }
 
-fn state(desk: &Desk, instance: InstanceId) -> Map<String, Value> {
+fn state(desk: &AdminService, instance: InstanceId) -> Map<String, Value> {
     desk.0.imports.state(instance).as_object().cloned().unwrap_or_default()
 }

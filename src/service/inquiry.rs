@@ -4,10 +4,10 @@
 use gangway_wire::appws::Envelope;
 use serde_json::{Map, Value};
 
-use super::{Desk, response::Problem, session::Session, text::Text};
+use super::{AdminService, response::RequestError, session::AdminSession, text::Text};
 use crate::{
     net::appwebsocket::link,
-    service::caller::{API, Person},
+    service::caller::{API, Caller},
 };
 
 /// Members of messages that are none of the answer's.
@@ -15,23 +15,23 @@ const OF_THE_MESSAGE: [&str; 5] = ["mt", "api", "src", "part", "last"];
 
 /// Somebody who asks. What one question prepares (a checked file) serves the next one.
 pub struct Inquiry {
-    session: Session,
+    session: AdminSession,
 }
 
 impl Inquiry {
     /// At the desk.
     #[must_use]
-    pub fn new(desk: &Desk, person: Person) -> Self {
+    pub fn new(desk: &AdminService, person: Caller) -> Self {
         // Nothing is ever told to somebody who only asks.
         let (out, _nobody) = link();
-        Self { session: Session::new(desk.clone(), person, out) }
+        Self { session: AdminSession::new(desk.clone(), person, out) }
     }
 
     /// Asks one thing; the members of all parts of the answer, lists joined.
     ///
     /// # Errors
     /// Why it is not carried out.
-    pub async fn ask(&mut self, mt: &str, mut body: Value) -> Result<Map<String, Value>, Problem> {
+    pub async fn ask(&mut self, mt: &str, mut body: Value) -> Result<Map<String, Value>, RequestError> {
         if let Some(members) = body.as_object_mut() {
             members.insert("mt".to_owned(), mt.into());
         }
@@ -47,16 +47,16 @@ impl Inquiry {
     ///
     /// # Errors
     /// When it is too long.
-    pub fn check_file(&mut self, bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
+    pub fn check_file(&mut self, bytes: &[u8]) -> Result<Map<String, Value>, RequestError> {
         joined(&self.session.check_file(bytes)?)
     }
 }
 
-fn joined(parts: &[String]) -> Result<Map<String, Value>, Problem> {
+fn joined(parts: &[String]) -> Result<Map<String, Value>, RequestError> {
     let mut whole = Map::new();
     for part in parts {
         let members: Map<String, Value> = serde_json::from_str(part)
-            .map_err(|error| Problem::from(Text::new("bad-request").with("sentence", error.to_string())))?;
+            .map_err(|error| RequestError::from(Text::new("bad-request").with("sentence", error.to_string())))?;
         for (name, value) in members {
             if OF_THE_MESSAGE.contains(&name.as_str()) {
                 continue;

@@ -5,8 +5,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Deps,
-    response::{Answer, clip, one, read, result},
+    ServiceDependencies,
+    response::{MessageResult, clip, one, read, result},
     settings::scope,
     text::Text,
 };
@@ -34,7 +34,7 @@ struct Request {
 ///
 /// # Errors
 /// When there is no such scope, or the value is no list.
-pub fn line_keys(deps: &Deps, instance: InstanceId, message: &Envelope) -> Answer {
+pub fn line_keys(deps: &ServiceDependencies, instance: InstanceId, message: &Envelope) -> MessageResult {
     let request: Request = read(message)?;
     let scope = scope(&request.scope)?;
     let phone = match &scope {

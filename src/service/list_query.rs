@@ -6,8 +6,8 @@ use gangway_base::mac::Mac;
 use serde::Deserialize;
 
 use super::{
-    cause::Stage,
-    device_row::{Row, Search},
+    cause::ProvisioningStage,
+    device_row::{DeviceRow, SearchTerms},
 };
 use crate::phone::{
     facet::{DevicesState, RedirectState, RegistrationState, RequestState, UserObjectState, Wanted},
@@ -17,7 +17,7 @@ use crate::phone::{
 /// `query` of a `Devices` request. Unknown words in lists match nothing.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub struct Wish {
+pub struct ListParams {
     search: String,
     vendors: Vec<String>,
     stages: Vec<String>,
@@ -41,16 +41,16 @@ struct States {
 /// A [`Wish`], made ready to be asked of every row.
 #[derive(Debug, Clone, Default)]
 pub struct Query {
-    search: Search,
-    wish: Wish,
-    stages: Option<Vec<Stage>>,
+    search: SearchTerms,
+    wish: ListParams,
+    stages: Option<Vec<ProvisioningStage>>,
 }
 
-impl From<Wish> for Query {
-    fn from(wish: Wish) -> Self {
-        let stages =
-            (!wish.stages.is_empty()).then(|| wish.stages.iter().filter_map(|word| Stage::parse(word)).collect());
-        Self { search: Search::new(&wish.search), wish, stages }
+impl From<ListParams> for Query {
+    fn from(wish: ListParams) -> Self {
+        let stages = (!wish.stages.is_empty())
+            .then(|| wish.stages.iter().filter_map(|word| ProvisioningStage::parse(word)).collect());
+        Self { search: SearchTerms::new(&wish.search), wish, stages }
     }
 }
 
@@ -61,15 +61,15 @@ fn among(list: &[String], word: &str) -> bool {
 impl Query {
     /// Whether the list shows this row.
     #[must_use]
-    pub fn matches(&self, row: &Row) -> bool {
+    pub fn matches(&self, row: &DeviceRow) -> bool {
         let (wish, states, phone) = (&self.wish, &self.wish.states, &*row.phone);
         let devices: DevicesState = phone.devices.state;
         let redirect: RedirectState = phone.redirect.state;
         let requests: RequestState = phone.request.state;
         let wanted: Wanted = phone.wanted;
         (wish.removed || phone.buried.is_none())
-            && (!wish.stuck || row.stage == Stage::Stuck)
-            && (!wish.overdue || row.stage == Stage::Overdue)
+            && (!wish.stuck || row.stage == ProvisioningStage::Stuck)
+            && (!wish.overdue || row.stage == ProvisioningStage::Overdue)
             && self.stages.as_ref().is_none_or(|stages| stages.contains(&row.stage))
             && among(&wish.vendors, &phone.vendor)
             && among(&states.device_config, devices.as_str())
@@ -118,7 +118,7 @@ pub struct Sort {
 
 /// The place of a row in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Key {
+pub struct ListPosition {
     number: i64,
     text: Arc<str>,
     mac: Mac,
@@ -129,7 +129,7 @@ pub struct Key {
 impl Sort {
     /// Where a row stands.
     #[must_use]
-    pub fn key(self, row: &Row) -> Key {
+    pub fn key(self, row: &DeviceRow) -> ListPosition {
         let phone = &*row.phone;
         let nothing = String::new;
         let at = |at: Option<jiff::Timestamp>| at.map_or(i64::MIN, jiff::Timestamp::as_millisecond);
@@ -143,7 +143,7 @@ impl Sort {
             By::Firmware => (0, numbered(phone.firmware.as_deref().unwrap_or_default())),
             By::Address => (0, numbered(row.last.as_ref().map(|last| last.address.as_str()).unwrap_or_default())),
             By::Category => (0, phone.category.as_deref().unwrap_or_default().to_lowercase()),
-            By::Stage => (place(Stage::ALL.iter().position(|stage| *stage == row.stage)), nothing()),
+            By::Stage => (place(ProvisioningStage::ALL.iter().position(|stage| *stage == row.stage)), nothing()),
             By::DeviceConfig => {
                 (place(DevicesState::ALL.iter().position(|state| *state == phone.devices.state)), nothing())
             }
@@ -165,12 +165,12 @@ impl Sort {
             By::Delivered => (at(phone.delivery.as_ref().map(|delivery| delivery.at)), nothing()),
             By::Created => (at(Some(phone.created)), nothing()),
         };
-        Key { number, text: text.into(), mac: phone.mac, id: phone.id }
+        ListPosition { number, text: text.into(), mac: phone.mac, id: phone.id }
     }
 
     /// Which of two comes first.
     #[must_use]
-    pub fn compare(self, a: &Key, b: &Key) -> Ordering {
+    pub fn compare(self, a: &ListPosition, b: &ListPosition) -> Ordering {
         let order = a.number.cmp(&b.number).then_with(|| a.text.cmp(&b.text));
         let order = if self.descending { order.reverse() } else { order };
         order.then_with(|| a.mac.cmp(&b.mac)).then_with(|| a.id.cmp(&b.id))
@@ -202,12 +202,12 @@ fn numbered(text: &str) -> String {
 /// Phones by vendor and stage, tombstones left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 #[serde(transparent)]
-pub struct Counts(BTreeMap<String, BTreeMap<&'static str, usize>>);
+pub struct PhoneCounts(BTreeMap<String, BTreeMap<&'static str, usize>>);
 
-impl Counts {
+impl PhoneCounts {
     /// Counts one in.
-    pub fn add(&mut self, vendor: &str, stage: Stage) {
-        if stage == Stage::Gone {
+    pub fn add(&mut self, vendor: &str, stage: ProvisioningStage) {
+        if stage == ProvisioningStage::Gone {
             return;
         }
         if !self.0.contains_key(vendor) {
@@ -219,7 +219,7 @@ impl Counts {
     }
 
     /// Counts one out.
-    pub fn take(&mut self, vendor: &str, stage: Stage) {
+    pub fn take(&mut self, vendor: &str, stage: ProvisioningStage) {
         if let Some(stages) = self.0.get_mut(vendor)
             && let Some(count) = stages.get_mut(stage.as_str())
         {
@@ -250,18 +250,24 @@ mod tests {
             facet::{DevicesState, Wanted},
             record::Phone,
         },
-        service::diagnosis_facts::{Around, Facts, known_urls},
+        service::diagnosis_facts::{DiagnosisInputs, InstanceStatus, expected_urls},
         settings::firmware::FirmwareState,
     };
 
-    fn row(number: u8, change: impl FnOnce(&mut Phone)) -> Row {
+    fn row(number: u8, change: impl FnOnce(&mut Phone)) -> DeviceRow {
         let mut phone = Phone::sample();
         phone.id = PhoneId(i64::from(number));
         phone.mac = Mac::new([0x80, 0x5e, 0xc0, 0, 0, number]).unwrap();
         change(&mut phone);
-        let around = Around { pbx: true, services: true, devices: true, urls: known_urls(), ..Around::default() };
-        let facts = Facts { around: &around, request: None, known_model: true, manual_url: None };
-        Row::new(Arc::new(phone), None, FirmwareState::default(), &facts, Timestamp::UNIX_EPOCH)
+        let around = InstanceStatus {
+            pbx: true,
+            services: true,
+            devices: true,
+            urls: expected_urls(),
+            ..InstanceStatus::default()
+        };
+        let facts = DiagnosisInputs { around: &around, request: None, known_model: true, manual_url: None };
+        DeviceRow::new(Arc::new(phone), None, FirmwareState::default(), &facts, Timestamp::UNIX_EPOCH)
     }
 
     #[test]
@@ -276,7 +282,7 @@ mod tests {
         ];
         let order = |descending| {
             let sort = Sort { by: By::Stage, descending };
-            let mut keys: Vec<Key> = rows.iter().map(|row| sort.key(row)).collect();
+            let mut keys: Vec<ListPosition> = rows.iter().map(|row| sort.key(row)).collect();
             keys.sort_by(|a, b| sort.compare(a, b));
             keys.iter().map(|key| key.id.0).collect::<Vec<_>>()
         };

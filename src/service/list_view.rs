@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    device_row::Row,
-    list_query::{Counts, Key, Query, Sort},
+    device_row::DeviceRow,
+    list_query::{ListPosition, PhoneCounts, Query, Sort},
 };
 use crate::phone::record::PhoneId;
 
@@ -15,20 +15,20 @@ use crate::phone::record::PhoneId;
 pub const WINDOW: usize = 200;
 
 struct Known {
-    row: Arc<Row>,
+    row: Arc<DeviceRow>,
     /// Its place, where the list shows it.
-    key: Option<Key>,
+    key: Option<ListPosition>,
 }
 
 /// A list and its window.
-pub struct View {
+pub struct ListView {
     query: Query,
     sort: Sort,
     offset: usize,
     count: usize,
     known: HashMap<PhoneId, Known>,
-    order: Vec<Key>,
-    counts: Counts,
+    order: Vec<ListPosition>,
+    counts: PhoneCounts,
     /// What the page has: ids in order.
     shown: Vec<PhoneId>,
 }
@@ -37,7 +37,7 @@ pub struct View {
 #[derive(Debug, Default)]
 pub struct Delta {
     /// New or changed rows of the window.
-    pub rows: Vec<Arc<Row>>,
+    pub rows: Vec<Arc<DeviceRow>>,
     /// What left it.
     pub gone: Vec<PhoneId>,
     /// The window in order, when that changed.
@@ -45,7 +45,7 @@ pub struct Delta {
     /// How many match, when that changed.
     pub total: Option<usize>,
     /// Counts, when they changed.
-    pub counts: Option<Counts>,
+    pub counts: Option<PhoneCounts>,
 }
 
 impl Delta {
@@ -60,11 +60,11 @@ impl Delta {
     }
 }
 
-impl View {
+impl ListView {
     /// A list of these rows.
     #[must_use]
-    pub fn new(rows: Vec<Arc<Row>>, query: Query, sort: Sort, offset: usize, count: usize) -> Self {
-        let mut counts = Counts::default();
+    pub fn new(rows: Vec<Arc<DeviceRow>>, query: Query, sort: Sort, offset: usize, count: usize) -> Self {
+        let mut counts = PhoneCounts::default();
         let mut order = Vec::with_capacity(rows.len());
         let mut known = HashMap::with_capacity(rows.len());
         for row in rows {
@@ -85,7 +85,7 @@ impl View {
 
     /// The rows of the window.
     #[must_use]
-    pub fn rows(&self) -> Vec<Arc<Row>> {
+    pub fn rows(&self) -> Vec<Arc<DeviceRow>> {
         self.shown.iter().filter_map(|id| self.known.get(id)).map(|known| Arc::clone(&known.row)).collect()
     }
 
@@ -103,12 +103,12 @@ impl View {
 
     /// Phones by vendor and stage.
     #[must_use]
-    pub fn counts(&self) -> &Counts {
+    pub fn counts(&self) -> &PhoneCounts {
         &self.counts
     }
 
     /// The same list of other rows: after changes were missed.
-    pub fn replace(&mut self, rows: Vec<Arc<Row>>) -> Delta {
+    pub fn replace(&mut self, rows: Vec<Arc<DeviceRow>>) -> Delta {
         let before = std::mem::replace(self, Self::new(rows, self.query.clone(), self.sort, self.offset, self.count));
         let shown = std::mem::replace(&mut self.shown, before.shown);
         let mut delta = self.turn(shown, |_| true);
@@ -118,7 +118,7 @@ impl View {
     }
 
     /// Takes changed rows in.
-    pub fn apply(&mut self, rows: &[Arc<Row>]) -> Delta {
+    pub fn apply(&mut self, rows: &[Arc<DeviceRow>]) -> Delta {
         let (total, counts) = (self.total(), self.counts.clone());
         for row in rows {
             self.put(row);
@@ -131,7 +131,7 @@ impl View {
         delta
     }
 
-    fn put(&mut self, row: &Arc<Row>) {
+    fn put(&mut self, row: &Arc<DeviceRow>) {
         let id = row.phone.id;
         let key = self.query.matches(row).then(|| self.sort.key(row));
         let before = self.known.insert(id, Known { row: Arc::clone(row), key: key.clone() });
@@ -183,13 +183,13 @@ mod tests {
     use crate::{
         phone::{facet::Wanted, record::Phone},
         service::{
-            diagnosis_facts::{Around, Facts},
-            list_query::Wish,
+            diagnosis_facts::{DiagnosisInputs, InstanceStatus},
+            list_query::ListParams,
         },
         settings::firmware::FirmwareState,
     };
 
-    fn row(number: u8, name: u8, removed: bool) -> Arc<Row> {
+    fn row(number: u8, name: u8, removed: bool) -> Arc<DeviceRow> {
         let mut phone = Phone::sample();
         phone.id = PhoneId(i64::from(number) + 1);
         phone.mac = Mac::new([0x80, 0x5e, 0xc0, 0, 0, number]).unwrap();
@@ -197,17 +197,18 @@ mod tests {
         if removed {
             (phone.wanted, phone.buried) = (Wanted::Removed, Some(Timestamp::UNIX_EPOCH));
         }
-        let facts = Facts { around: &Around::default(), request: None, known_model: true, manual_url: None };
-        Arc::new(Row::new(Arc::new(phone), None, FirmwareState::default(), &facts, Timestamp::UNIX_EPOCH))
+        let facts =
+            DiagnosisInputs { around: &InstanceStatus::default(), request: None, known_model: true, manual_url: None };
+        Arc::new(DeviceRow::new(Arc::new(phone), None, FirmwareState::default(), &facts, Timestamp::UNIX_EPOCH))
     }
 
-    fn list(rows: Vec<Arc<Row>>, search: &str, descending: bool) -> View {
-        let wish: Wish = serde_json::from_value(serde_json::json!({ "search": search })).unwrap();
+    fn list(rows: Vec<Arc<DeviceRow>>, search: &str, descending: bool) -> ListView {
+        let wish: ListParams = serde_json::from_value(serde_json::json!({ "search": search })).unwrap();
         let sort = serde_json::from_value(serde_json::json!({ "by": "name", "descending": descending })).unwrap();
-        View::new(rows, wish.into(), sort, 2, 5)
+        ListView::new(rows, wish.into(), sort, 2, 5)
     }
 
-    fn ids(view: &View) -> Vec<i64> {
+    fn ids(view: &ListView) -> Vec<i64> {
         view.rows().iter().map(|row| row.phone.id.0).collect()
     }
 
@@ -220,14 +221,14 @@ mod tests {
             filtered: bool,
         ) {
             let search = if filtered { "user 3" } else { "" };
-            let mut rows: HashMap<PhoneId, Arc<Row>> =
+            let mut rows: HashMap<PhoneId, Arc<DeviceRow>> =
                 first.into_iter().map(|(number, name)| row(number, name, false)).map(|row| (row.phone.id, row)).collect();
             let mut view = list(rows.values().cloned().collect(), search, descending);
             // What the page has, kept from what it is told.
             let mut page: Vec<i64> = ids(&view);
             let mut total = view.total();
             for batch in changes {
-                let batch: Vec<Arc<Row>> =
+                let batch: Vec<Arc<DeviceRow>> =
                     batch.into_iter().map(|(number, name, removed)| row(number, name, removed)).collect();
                 for row in &batch {
                     rows.insert(row.phone.id, row.clone());

@@ -3,7 +3,7 @@
 
 /// What comes of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effect {
+pub enum MessageEffect {
     /// Somebody is told something, without secrets.
     Looks,
     /// Something is changed in this gateway alone: the audit has it.
@@ -19,9 +19,9 @@ macro_rules! messages {
         /// The messages of the api `gangway`, by the name in `mt`.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         #[expect(missing_docs, reason = "docs/admin-api.md tells of each")]
-        pub enum Message { $($name),* }
+        pub enum Method { $($name),* }
 
-        impl Message {
+        impl Method {
             /// All of them.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
@@ -42,8 +42,8 @@ macro_rules! messages {
 
             /// What comes of it.
             #[must_use]
-            pub fn effect(self) -> Effect {
-                match self { $(Self::$name => Effect::$effect),* }
+            pub fn effect(self) -> MessageEffect {
+                match self { $(Self::$name => MessageEffect::$effect),* }
             }
         }
     };
@@ -92,9 +92,9 @@ mod tests {
 
     #[test]
     fn every_message_is_found_by_its_name() {
-        for message in Message::ALL {
-            assert_eq!(Message::named(message.name()), Some(*message));
+        for message in Method::ALL {
+            assert_eq!(Method::named(message.name()), Some(*message));
         }
-        assert_eq!(Message::named("hello"), None);
+        assert_eq!(Method::named("hello"), None);
     }
 }

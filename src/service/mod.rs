@@ -59,24 +59,25 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
 use self::{
-    caller::Person, device_index::Shelf, import::Imports, notices::Absences, rejected_logins::TurnedAwayLogins,
+    caller::Caller, device_index::DeviceIndex, import::Imports, notices::AbsenceTracker,
+    rejected_logins::RejectedLogins,
 };
 pub use self::{
-    device_row::{Row, Search},
+    device_row::{DeviceRow, SearchTerms},
     import::MOST_BYTES as IMPORT_BYTES,
     inquiry::Inquiry,
-    list_query::{Query, Sort, Wish},
-    list_view::View,
+    list_query::{ListParams, Query, Sort},
+    list_view::ListView,
     notices::of_certificate,
-    response::Problem,
+    response::RequestError,
     text::Text,
 };
 use crate::{
     catalog::SharedRegistry,
     devices::client::DevicesLinks,
     net::{
-        appwebsocket::Link, descriptors::Shares, egress_policy::Reach, handshake_failures::FailedHandshakes,
-        unlisted_proxy::UnlistedProxy,
+        appwebsocket::Link, descriptors::DescriptorShares, egress_policy::EgressPolicy,
+        handshake_failures::FailedHandshakes, unlisted_proxy::UnlistedProxy,
     },
     pbx::{sessions::PbxSessions, user_objects::Pbx},
     phone::{
@@ -90,7 +91,7 @@ use crate::{
 
 /// A source that tries one MAC address after the other; see [`Deps::scanning`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scanning {
+pub struct ScanningSource {
     /// From where.
     pub address: IpAddr,
     /// Since when.
@@ -100,10 +101,11 @@ pub struct Scanning {
 }
 
 /// See [`Deps::resync`].
-pub type Resync = Box<dyn Fn(Arc<Phone>) -> Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>> + Send + Sync>;
+pub type CheckSyncSender =
+    Box<dyn Fn(Arc<Phone>) -> Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>> + Send + Sync>;
 
 /// What the desk works with.
-pub struct Deps {
+pub struct ServiceDependencies {
     /// The build that runs: pages of another one reload.
     pub build: &'static str,
     /// The records.
@@ -117,7 +119,7 @@ pub struct Deps {
     /// Under which URLs phones reach an instance.
     pub urls: PublicUrlsOf,
     /// Logins with a right password that did not get in.
-    pub turned_away: Arc<TurnedAwayLogins>,
+    pub turned_away: Arc<RejectedLogins>,
     /// The PBXs that are connected.
     pub sessions: PbxSessions,
     /// The links to Devices.
@@ -127,17 +129,17 @@ pub struct Deps {
     /// Takes provisioning requests.
     pub provisioning: Provisioning,
     /// Has a phone told to come now; its time line says whether it does.
-    pub resync: Resync,
+    pub resync: CheckSyncSender,
     /// TLS handshakes at our listeners that failed.
     pub failures: Arc<FailedHandshakes>,
     /// What settings may have the gateway connect to.
-    pub reach: Reach,
+    pub reach: EgressPolicy,
     /// The certificates phones see, as files.
     pub certificates: Vec<PathBuf>,
     /// The sources that try one MAC address after the other.
-    pub scanning: Box<dyn Fn(InstanceId) -> Vec<Scanning> + Send + Sync>,
+    pub scanning: Box<dyn Fn(InstanceId) -> Vec<ScanningSource> + Send + Sync>,
     /// How the file descriptors are shared out.
-    pub shares: Shares,
+    pub shares: DescriptorShares,
     /// Ends the freeze of the source with this address; false when none is frozen.
     pub thaw: Box<dyn Fn(InstanceId, IpAddr) -> bool + Send + Sync>,
     /// The proxies before the gateway that the configuration does not take into account.
@@ -150,33 +152,33 @@ pub struct Deps {
 
 /// Serves people. Cheap to clone, usable from any thread.
 #[derive(Clone)]
-pub struct Desk(Arc<Inner>);
+pub struct AdminService(Arc<Inner>);
 
 struct Inner {
-    deps: Arc<Deps>,
-    shelf: Arc<Shelf>,
+    deps: Arc<ServiceDependencies>,
+    shelf: Arc<DeviceIndex>,
     imports: Imports,
-    absences: Absences,
-    sip_trust: Arc<sip_tls_probe::Known>,
+    absences: AbsenceTracker,
+    sip_trust: Arc<sip_tls_probe::ProbeResults>,
     runtime: tokio::runtime::Handle,
 }
 
-impl Desk {
+impl AdminService {
     /// Opens the desk on the current runtime, where all of its work is done.
     #[must_use]
-    pub fn start(deps: Deps) -> Self {
+    pub fn start(deps: ServiceDependencies) -> Self {
         let deps = Arc::new(deps);
-        let shelf = Arc::new(Shelf::new(Arc::clone(&deps)));
+        let shelf = Arc::new(DeviceIndex::new(Arc::clone(&deps)));
         deps.tasks.spawn("admin shelf", Arc::clone(&shelf).run());
         // Deflating and sealing is no work for a thread that answers phones.
         let writing = deps.store.clone().write_delivered_files(deps.tasks.stop_token());
         deps.tasks.spawn("delivered files", writing);
-        let absences = Absences::new(deps.clock.now());
-        let sip_trust = Arc::new(sip_tls_probe::Known::default());
-        deps.tasks.spawn("sip trust", sip_tls_probe::follow(Arc::clone(&sip_trust), Arc::clone(&deps)));
+        let absences = AbsenceTracker::new(deps.clock.now());
+        let sip_trust = Arc::new(sip_tls_probe::ProbeResults::default());
+        deps.tasks.spawn("sip trust", sip_tls_probe::watch(Arc::clone(&sip_trust), Arc::clone(&deps)));
         let runtime = tokio::runtime::Handle::current();
         let desk = Self(Arc::new(Inner { deps, shelf, imports: Imports::default(), absences, sip_trust, runtime }));
-        desk.spawn("handed imports", import_job::follow(desk.clone()));
+        desk.spawn("handed imports", import_job::watch(desk.clone()));
         desk
     }
 
@@ -205,9 +207,9 @@ impl Desk {
     }
 }
 
-impl caller::Desk for Desk {
-    fn receive(&self, person: Person, messages: mpsc::Receiver<Envelope>, out: Link) {
-        let session = session::Session::new(self.clone(), person, out);
+impl caller::AdminSessions for AdminService {
+    fn receive(&self, person: Caller, messages: mpsc::Receiver<Envelope>, out: Link) {
+        let session = session::AdminSession::new(self.clone(), person, out);
         self.spawn("admin session", session.serve(messages));
     }
 }

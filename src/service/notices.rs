@@ -12,19 +12,22 @@ use rustls::pki_types::{CertificateDer, pem::PemObject};
 use serde_json::{Value, json};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::{Deps, Inner, Scanning, device_row::time, settings_check::Judge, settings_remarks, text::Text};
+use super::{
+    Inner, ScanningSource, ServiceDependencies, device_row::time, settings_check::SettingsCheck, settings_remarks,
+    text::Text,
+};
 use crate::{
     catalog::Vendor,
-    net::{descriptors::Lack, unlisted_proxy::UnlistedProxy},
+    net::{descriptors::DescriptorShortage, unlisted_proxy::UnlistedProxy},
     pbx::app_objects::{ADMIN_APP, PROVIDER_PREFIX},
     phone::{
         facet::{RedirectState, Wanted},
         instance::InstanceId,
         public_url::Scheme,
     },
-    service::rejected_logins::TurnedAway,
+    service::rejected_logins::RejectedLogin,
     settings::Layers,
-    store::Condition,
+    store::Health,
 };
 
 /// Notices are made at most so often, however many pages look.
@@ -39,7 +42,7 @@ const SCANNING: usize = 5;
 const EXPIRES_SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Since when something has been so, as far as this process has seen; and what was found out lately.
-pub struct Absences(Mutex<Seen>);
+pub struct AbsenceTracker(Mutex<Seen>);
 
 struct Seen {
     begun: Timestamp,
@@ -57,7 +60,7 @@ struct Notice {
     text: Text,
 }
 
-impl Absences {
+impl AbsenceTracker {
     /// Nothing seen yet.
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
@@ -143,16 +146,16 @@ fn notice(key: &'static str, severity: &'static str, text: Text) -> Notice {
 }
 
 /// What is wrong with the database, or was since the start.
-fn database(deps: &Deps, all: &mut Vec<Notice>) {
+fn database(deps: &ServiceDependencies, all: &mut Vec<Notice>) {
     let condition = deps.store.condition();
     match &condition {
-        Condition::Well => {}
-        Condition::Lost { copy: Some(copy), .. } => {
+        Health::Healthy => {}
+        Health::Lost { copy: Some(copy), .. } => {
             let text = Text::new("notice.database-lost").with("copy", copy.display().to_string());
             all.push(notice("database", "error", text));
         }
         other => {
-            let text = Text::new("notice.database").with("reason", other.sentence().unwrap_or_default());
+            let text = Text::new("notice.database").with("reason", other.message().unwrap_or_default());
             all.push(notice("database", "error", text));
         }
     }
@@ -166,7 +169,7 @@ fn database(deps: &Deps, all: &mut Vec<Notice>) {
 }
 
 /// PBXs, Devices and grants.
-fn world(deps: &Deps, instance: InstanceId, all: &mut Vec<Notice>) {
+fn world(deps: &ServiceDependencies, instance: InstanceId, all: &mut Vec<Notice>) {
     let sessions = deps.sessions.of(instance);
     if sessions.is_empty() {
         all.push(notice("pbx-away", "error", Text::new("notice.pbx-away")));
@@ -194,8 +197,8 @@ fn world(deps: &Deps, instance: InstanceId, all: &mut Vec<Notice>) {
 }
 
 /// Logins with a right password that did not get in, each with its cure.
-fn turned_away(logins: &[TurnedAway]) -> Vec<Notice> {
-    let one = |login: &TurnedAway| {
+fn turned_away(logins: &[RejectedLogin]) -> Vec<Notice> {
+    let one = |login: &RejectedLogin| {
         let text = Text::new("notice.login-refused")
             .with("app", login.app.clone())
             .with("sip", login.sip.clone())
@@ -268,7 +271,7 @@ fn demo(vendor: &Vendor, layers: &Layers) -> Option<Notice> {
     vendor.redirect.is_demo(user.expose()).then(|| notice("redirect-demo", "warning", text))
 }
 
-fn urls_and_schemes(deps: &Deps, instance: InstanceId, all: &mut Vec<Notice>) {
+fn urls_and_schemes(deps: &ServiceDependencies, instance: InstanceId, all: &mut Vec<Notice>) {
     let registry = deps.registry.load();
     let urls = (deps.urls)(instance);
     for provider in registry.vendors().flat_map(|vendor| &vendor.providers) {
@@ -287,9 +290,9 @@ fn urls_and_schemes(deps: &Deps, instance: InstanceId, all: &mut Vec<Notice>) {
 }
 
 /// What the settings contradict, and a URL no phone reaches.
-fn of_settings(deps: &Deps, instance: InstanceId, all: &mut Vec<Notice>) {
+fn of_settings(deps: &ServiceDependencies, instance: InstanceId, all: &mut Vec<Notice>) {
     let registry = deps.registry.load();
-    let judge = Judge { registry: &registry, reach: &deps.reach, store: &deps.store, instance };
+    let judge = SettingsCheck { registry: &registry, reach: &deps.reach, store: &deps.store, instance };
     let bases = (deps.urls)(instance).bases();
     let of_urls = bases.iter().filter_map(|base| settings_remarks::of_url(base));
     let found = settings_remarks::remarks(&judge, &deps.store.layers(instance)).into_iter().chain(of_urls);
@@ -297,8 +300,8 @@ fn of_settings(deps: &Deps, instance: InstanceId, all: &mut Vec<Notice>) {
 }
 
 /// Who tries addresses: the newest one by one, the others as a number.
-fn scanning(sources: &[Scanning]) -> Vec<Notice> {
-    let one = |source: &Scanning| Notice {
+fn scanning(sources: &[ScanningSource]) -> Vec<Notice> {
+    let one = |source: &ScanningSource| Notice {
         since: Some(source.since),
         ..notice(
             "scanning",
@@ -334,7 +337,7 @@ fn sip_trust(inner: &Inner, instance: InstanceId, all: &mut Vec<Notice>) {
 }
 
 /// Phones wait for a connection to Devices, or will.
-fn descriptors(lack: Lack) -> Notice {
+fn descriptors(lack: DescriptorShortage) -> Notice {
     let waits = lack.phones > lack.sysclients;
     let text = Text::new("notice.descriptors")
         .with("limit", lack.limit)
@@ -395,7 +398,7 @@ mod tests {
 
     #[test]
     fn who_tries_addresses_is_named_and_a_crowd_is_counted() {
-        let source = |host: u8| Scanning {
+        let source = |host: u8| ScanningSource {
             address: [192, 0, 2, host].into(),
             since: Timestamp::UNIX_EPOCH,
             until: Timestamp::from_second(1800).unwrap(),

@@ -3,11 +3,11 @@
 use gangway_base::secret::Secret;
 use gangway_wire::appws::devices::Category;
 
-use super::{Deps, response::Problem, text::Text};
+use super::{ServiceDependencies, response::RequestError, text::Text};
 use crate::{devices::client::DevicesError, phone::instance::InstanceId};
 
 #[expect(clippy::needless_pass_by_value, reason = "as map_err hands it over")]
-fn failed(error: DevicesError) -> Problem {
+fn failed(error: DevicesError) -> RequestError {
     Text::new("devices-failed").with("sentence", error.to_string()).into()
 }
 
@@ -15,7 +15,7 @@ fn failed(error: DevicesError) -> Problem {
 ///
 /// # Errors
 /// When Devices cannot be asked.
-pub async fn categories(deps: &Deps, instance: InstanceId) -> Result<Vec<Category>, Problem> {
+pub async fn categories(deps: &ServiceDependencies, instance: InstanceId) -> Result<Vec<Category>, RequestError> {
     if let Some(sentence) = deps.store.restoration().and_then(|restoration| restoration.passive_sentence()) {
         return Err(Text::new("passive").with("sentence", sentence).into());
     }
@@ -27,11 +27,11 @@ pub async fn categories(deps: &Deps, instance: InstanceId) -> Result<Vec<Categor
 /// # Errors
 /// When Devices cannot be asked, or the category has to be chosen.
 pub async fn choose(
-    deps: &Deps,
+    deps: &ServiceDependencies,
     instance: InstanceId,
     chosen: Option<&str>,
     own: Option<&str>,
-) -> Result<Category, Problem> {
+) -> Result<Category, RequestError> {
     pick(&categories(deps, instance).await?, chosen, own)
 }
 
@@ -39,7 +39,7 @@ pub async fn choose(
 ///
 /// # Errors
 /// When the category has to be chosen, or the chosen one cannot be used.
-pub fn pick(all: &[Category], chosen: Option<&str>, own: Option<&str>) -> Result<Category, Problem> {
+pub fn pick(all: &[Category], chosen: Option<&str>, own: Option<&str>) -> Result<Category, RequestError> {
     if let Some(chosen) = chosen.filter(|chosen| !chosen.is_empty()) {
         return named(all, chosen);
     }
@@ -55,7 +55,7 @@ pub fn pick(all: &[Category], chosen: Option<&str>, own: Option<&str>) -> Result
 
 /// The category with this id, else the one with this name. Two domains may have a category of the same name; then only
 /// an id tells which one is meant.
-fn named(all: &[Category], wanted: &str) -> Result<Category, Problem> {
+fn named(all: &[Category], wanted: &str) -> Result<Category, RequestError> {
     let refused = |key: &'static str, category: &Category| Text::new(key).with("category", category.name.clone());
     if let Some(found) = all.iter().find(|category| category.id == wanted) {
         return match found.config {
@@ -82,12 +82,12 @@ fn named(all: &[Category], wanted: &str) -> Result<Category, Problem> {
 /// # Errors
 /// When Devices gives none.
 pub async fn fetch(
-    deps: &Deps,
+    deps: &ServiceDependencies,
     instance: InstanceId,
     category: &Category,
     sip: Option<&str>,
     rollout: bool,
-) -> Result<Secret, Problem> {
+) -> Result<Secret, RequestError> {
     deps.devices.code(instance, category, sip, rollout).await.map_err(failed)
 }
 

@@ -1,6 +1,6 @@
 //! The file of a phone as it would get it now.
 
-use super::{Deps, text::Text};
+use super::{ServiceDependencies, text::Text};
 use crate::{
     catalog::format::{Format, Shape},
     phone::record::Phone,
@@ -21,7 +21,12 @@ pub struct File {
     pub shape: Shape,
 }
 
-fn with_request<R>(deps: &Deps, phone: &Phone, stage: Stage, then: impl FnOnce(&FileRequest<'_>) -> R) -> R {
+fn with_request<R>(
+    deps: &ServiceDependencies,
+    phone: &Phone,
+    stage: Stage,
+    then: impl FnOnce(&FileRequest<'_>) -> R,
+) -> R {
     let last = deps.store.request_facts(phone.id);
     let recognition = recognition_of(&deps.registry.load(), phone, last.as_ref());
     let urls = (deps.urls)(phone.instance);
@@ -40,7 +45,7 @@ fn with_request<R>(deps: &Deps, phone: &Phone, stage: Stage, then: impl FnOnce(&
 ///
 /// # Errors
 /// Why there is none.
-pub fn explained(deps: &Deps, phone: &Phone, stage: Stage) -> Result<File, Text> {
+pub fn explained(deps: &ServiceDependencies, phone: &Phone, stage: Stage) -> Result<File, Text> {
     let failed = |error: RenderError| Text::new("not-rendered").with("sentence", error.to_string());
     with_request(deps, phone, stage, |request| {
         let rendered = deps.renderer.file(request).map_err(failed)?;
@@ -56,14 +61,14 @@ pub fn explained(deps: &Deps, phone: &Phone, stage: Stage) -> Result<File, Text>
 ///
 /// # Errors
 /// Why there is no file, and so nothing in it.
-pub fn generated(deps: &Deps, phone: &Phone) -> Result<Generated, Text> {
+pub fn generated(deps: &ServiceDependencies, phone: &Phone) -> Result<Generated, Text> {
     let failed = |error: RenderError| Text::new("not-rendered").with("sentence", error.to_string());
     with_request(deps, phone, Stage::Personal, |request| deps.renderer.generated(request).map_err(failed))
 }
 
 /// Whether the file the phone fetched last is the one it would get now; `None` before its first delivery.
 #[must_use]
-pub fn holds_current(deps: &Deps, phone: &Phone) -> Option<bool> {
+pub fn holds_current(deps: &ServiceDependencies, phone: &Phone) -> Option<bool> {
     let delivery = phone.delivery.as_ref()?;
     with_request(deps, phone, Stage::Personal, |request| {
         deps.renderer.file(request).ok().map(|rendered| rendered.etag == delivery.etag)

@@ -6,11 +6,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Deps, actions, audit, audit_texts, render_preview,
-    response::{Answer, clip, one, read, result},
+    ServiceDependencies, actions, audit, audit_texts, render_preview,
+    response::{MessageResult, clip, one, read, result},
     text::Text,
 };
-use crate::{phone::instance::InstanceId, render::Stage, service::caller::Person};
+use crate::{phone::instance::InstanceId, render::Stage, service::caller::Caller};
 
 /// Characters of a line.
 pub(super) const LINE: usize = 4_096;
@@ -42,7 +42,7 @@ enum Revealed {
 ///
 /// # Errors
 /// When there is no such phone, or no file for it.
-pub async fn config(deps: &Deps, instance: InstanceId, message: &Envelope) -> Answer {
+pub async fn config(deps: &ServiceDependencies, instance: InstanceId, message: &Envelope) -> MessageResult {
     let request: ConfigRequest = read(message)?;
     let phone = actions::find(deps, instance, &request.mac)?;
     let stage = if request.open { Stage::Open } else { Stage::Personal };
@@ -64,7 +64,7 @@ pub async fn config(deps: &Deps, instance: InstanceId, message: &Envelope) -> An
 ///
 /// # Errors
 /// When there is no such phone, its password is not gangway's, or the audit cannot be written.
-pub async fn reveal(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
+pub async fn reveal(deps: &ServiceDependencies, person: &Caller, message: &Envelope) -> MessageResult {
     let request: RevealRequest = read(message)?;
     let phone = actions::find(deps, person.instance.id, &request.mac)?;
     let generated = render_preview::generated(deps, &phone)?;

@@ -10,20 +10,20 @@ use crate::store::StoreError;
 
 /// Why a request is not carried out.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Problem {
+pub struct RequestError {
     /// The sentence.
     pub text: Text,
     /// What is wrong with single fields.
     pub fields: Vec<(String, Text)>,
 }
 
-impl From<Text> for Problem {
+impl From<Text> for RequestError {
     fn from(text: Text) -> Self {
         Self { text, fields: Vec::new() }
     }
 }
 
-impl From<StoreError> for Problem {
+impl From<StoreError> for RequestError {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "the admin api could not use the store");
         Text::new("store-failed").with("sentence", error.to_string()).into()
@@ -31,11 +31,11 @@ impl From<StoreError> for Problem {
 }
 
 /// The messages of an answer.
-pub type Answer = Result<Vec<String>, Problem>;
+pub type MessageResult = Result<Vec<String>, RequestError>;
 
 /// The answer to a request that is not carried out.
 #[must_use]
-pub fn refusal(message: &Envelope, problem: &Problem) -> String {
+pub fn refusal(message: &Envelope, problem: &RequestError) -> String {
     let fields: serde_json::Map<String, Value> = problem
         .fields
         .iter()
@@ -63,7 +63,7 @@ pub fn result(message: &Envelope) -> Outgoing {
 ///
 /// # Errors
 /// None; the type is that of answers.
-pub fn one(answer: Outgoing) -> Answer {
+pub fn one(answer: Outgoing) -> MessageResult {
     Ok(vec![answer.text()])
 }
 
@@ -71,12 +71,12 @@ pub fn one(answer: Outgoing) -> Answer {
 ///
 /// # Errors
 /// When a single row is too long for a message.
-pub fn list(answer: Outgoing, name: &str, rows: &[Value]) -> Answer {
+pub fn list(answer: Outgoing, name: &str, rows: &[Value]) -> MessageResult {
     /// As long as what marks the last part, for which room was left.
     const MORE: &str = ",\"part\":true}";
     let mut texts = answer
         .split(name, rows)
-        .map_err(|error| Problem::from(Text::new("bad-request").with("sentence", error.to_string())))?;
+        .map_err(|error| RequestError::from(Text::new("bad-request").with("sentence", error.to_string())))?;
     let last = texts.len().saturating_sub(1);
     for text in texts.iter_mut().take(last).filter(|text| text.ends_with('}')) {
         text.pop();
@@ -89,7 +89,7 @@ pub fn list(answer: Outgoing, name: &str, rows: &[Value]) -> Answer {
 ///
 /// # Errors
 /// When a member has another type than expected.
-pub fn read<T: DeserializeOwned>(message: &Envelope) -> Result<T, Problem> {
+pub fn read<T: DeserializeOwned>(message: &Envelope) -> Result<T, RequestError> {
     T::deserialize(&message.body).map_err(|error| Text::new("bad-request").with("sentence", error.to_string()).into())
 }
 
@@ -97,7 +97,7 @@ pub fn read<T: DeserializeOwned>(message: &Envelope) -> Result<T, Problem> {
 ///
 /// # Errors
 /// When it is none.
-pub fn mac(typed: &str) -> Result<Mac, Problem> {
+pub fn mac(typed: &str) -> Result<Mac, RequestError> {
     typed
         .parse()
         .map_err(|error: gangway_base::mac::MacError| Text::new("bad-mac").with("sentence", error.to_string()).into())

@@ -10,26 +10,26 @@ use serde_json::Value;
 use tokio::sync::{broadcast::error::RecvError, mpsc};
 
 use super::{
-    Deps, Desk, Inner, actions, activity_chart, audit, config_diff, connections,
-    device_index::{Batch, Shelf},
+    AdminService, Inner, ServiceDependencies, actions, activity_chart, audit, config_diff, connections,
+    device_index::{DeviceIndex, RowBatch},
     frozen_sources, history,
     import::{self, Upload},
     line_keys,
-    list_query::{Counts, Sort, Wish},
-    list_view::{Delta, View},
-    methods::{Effect, Message},
+    list_query::{ListParams, PhoneCounts, Sort},
+    list_view::{Delta, ListView},
+    methods::{MessageEffect, Method},
     notices, rendered_config,
-    response::{Answer, Problem, read, refusal, result},
+    response::{MessageResult, RequestError, read, refusal, result},
     session_info, settings, settings_write,
     text::Text,
-    timeline::{self, Told},
+    timeline::{self, TimelinePosition},
     tokens, vendors,
 };
 use crate::{
     base::telemetry::metric::{Metric, increment},
     net::appwebsocket::Link,
     phone::record::PhoneId,
-    service::caller::Person,
+    service::caller::Caller,
 };
 
 /// Requests that may be open at once.
@@ -38,15 +38,15 @@ const OPEN: usize = 32;
 const LOOK: Duration = Duration::from_secs(1);
 
 /// A request that waits for somebody else.
-type Open = Pin<Box<dyn Future<Output = (Envelope, Answer)> + Send>>;
+type Open = Pin<Box<dyn Future<Output = (Envelope, MessageResult)> + Send>>;
 
 /// One page.
-pub struct Session {
-    desk: Desk,
-    person: Arc<Person>,
+pub struct AdminSession {
+    desk: AdminService,
+    person: Arc<Caller>,
     out: Link,
-    list: Option<(Envelope, View)>,
-    phone: Option<Recording>,
+    list: Option<(Envelope, ListView)>,
+    phone: Option<OpenTimeline>,
     notices: Option<(Envelope, Vec<Value>)>,
     settings: Option<(Envelope, u64)>,
     history: Option<(Envelope, i64)>,
@@ -55,10 +55,10 @@ pub struct Session {
 }
 
 /// A phone's page that is kept up to date.
-struct Recording {
+struct OpenTimeline {
     message: Envelope,
     phone: PhoneId,
-    told: Told,
+    told: TimelinePosition,
     /// What the page has.
     shown: (Value, Value),
 }
@@ -66,7 +66,7 @@ struct Recording {
 #[derive(Deserialize)]
 struct ListRequest {
     #[serde(default)]
-    query: Wish,
+    query: ListParams,
     #[serde(default)]
     sort: Sort,
     #[serde(default)]
@@ -88,10 +88,10 @@ struct PhoneRequest {
     subscribe: bool,
 }
 
-impl Session {
+impl AdminSession {
     /// Somebody who has just logged in.
     #[must_use]
-    pub fn new(desk: Desk, person: Person, out: Link) -> Self {
+    pub fn new(desk: AdminService, person: Caller, out: Link) -> Self {
         Self {
             desk,
             person: Arc::new(person),
@@ -110,11 +110,11 @@ impl Session {
         &self.desk.0
     }
 
-    fn deps(&self) -> &Deps {
+    fn deps(&self) -> &ServiceDependencies {
         &self.desk.0.deps
     }
 
-    fn shelf(&self) -> &Shelf {
+    fn shelf(&self) -> &DeviceIndex {
         &self.desk.0.shelf
     }
 
@@ -169,7 +169,7 @@ impl Session {
         Some(())
     }
 
-    async fn answer(&self, message: &Envelope, answer: Answer) -> Option<()> {
+    async fn answer(&self, message: &Envelope, answer: MessageResult) -> Option<()> {
         match answer {
             Ok(texts) => self.send(texts).await,
             Err(problem) => self.send(vec![refusal(message, &problem)]).await,
@@ -177,7 +177,7 @@ impl Session {
     }
 
     async fn message(&mut self, message: Envelope, open: &mut FuturesUnordered<Open>) -> Option<()> {
-        let Some(kind) = Message::named(&message.mt) else {
+        let Some(kind) = Method::named(&message.mt) else {
             increment(Metric::MessagesIgnored, &[("reason", "unknown")]);
             return Some(());
         };
@@ -192,8 +192,8 @@ impl Session {
     }
 
     /// The answer to one question, for somebody who waits for it; `None` when nobody knows the message.
-    pub async fn answer_of(&mut self, message: Envelope) -> Option<Answer> {
-        let kind = Message::named(&message.mt)?;
+    pub async fn answer_of(&mut self, message: Envelope) -> Option<MessageResult> {
+        let kind = Method::named(&message.mt)?;
         if let Some(problem) = self.passive(kind) {
             return Some(Err(problem));
         }
@@ -205,72 +205,72 @@ impl Session {
     }
 
     /// Why nothing is done to phones by a gateway that was restored and has not taken over.
-    fn passive(&self, kind: Message) -> Option<Problem> {
+    fn passive(&self, kind: Method) -> Option<RequestError> {
         let sentence = self.deps().store.restoration()?.passive_sentence()?;
-        (kind.effect() == Effect::Acts).then(|| Text::new("passive").with("sentence", sentence).into())
+        (kind.effect() == MessageEffect::Acts).then(|| Text::new("passive").with("sentence", sentence).into())
     }
 
     /// Takes a whole file for an import and checks it.
     ///
     /// # Errors
     /// When it is too long.
-    pub fn check_file(&mut self, bytes: &[u8]) -> Answer {
+    pub fn check_file(&mut self, bytes: &[u8]) -> MessageResult {
         let message = Envelope { mt: "ImportData".into(), api: None, src: None, body: Value::Null, raw: String::new() };
         let inner = Arc::clone(self.inner());
         self.upload.whole(&inner.deps, self.person.instance.id, bytes, &message)
     }
 
     /// Requests that are answered from memory, or that change what the page follows.
-    async fn at_once(&mut self, kind: Message, message: &Envelope) -> Option<Answer> {
+    async fn at_once(&mut self, kind: Method, message: &Envelope) -> Option<MessageResult> {
         let inner = Arc::clone(self.inner());
         let person = Arc::clone(&self.person);
         let instance = person.instance.id;
         Some(match kind {
-            Message::Hello => session_info::hello(self.deps(), &person, message),
-            Message::Devices => self.devices(message),
-            Message::DevicesStop => {
+            Method::Hello => session_info::hello(self.deps(), &person, message),
+            Method::Devices => self.devices(message),
+            Method::DevicesStop => {
                 self.list = None;
                 Ok(vec![result(message).text()])
             }
-            Message::Phone => self.show_phone(message).await,
-            Message::PhoneStop => {
+            Method::Phone => self.show_phone(message).await,
+            Method::PhoneStop => {
                 self.phone = None;
                 Ok(vec![result(message).text()])
             }
-            Message::Notices => {
+            Method::Notices => {
                 let now = notices::notices(&inner, instance);
                 let answer = result(message).field("notices", &now).text();
                 self.notices = Some((message.clone(), now));
                 Ok(vec![answer])
             }
-            Message::Tokens => tokens::tokens(self.deps(), instance, message),
-            Message::Vendors => vendors::vendors(self.deps(), instance, message),
-            Message::LineKeys => line_keys::line_keys(self.deps(), instance, message),
-            Message::Settings => {
+            Method::Tokens => tokens::tokens(self.deps(), instance, message),
+            Method::Vendors => vendors::vendors(self.deps(), instance, message),
+            Method::LineKeys => line_keys::line_keys(self.deps(), instance, message),
+            Method::Settings => {
                 self.settings = Some((message.clone(), self.deps().store.layers(instance).revision()));
                 settings::settings(self.deps(), instance, message)
             }
-            Message::HistorySubscribe => match history::newest(self.deps(), instance).await {
+            Method::HistorySubscribe => match history::newest(self.deps(), instance).await {
                 Ok(newest) => {
                     self.history = Some((message.clone(), newest));
                     Ok(vec![result(message).text()])
                 }
                 Err(problem) => Err(problem),
             },
-            Message::ImportData => self.upload.take(&inner.deps, instance, message),
-            Message::ImportStart => match import::start(&self.desk, &person, &mut self.upload, message).await {
+            Method::ImportData => self.upload.take(&inner.deps, instance, message),
+            Method::ImportStart => match import::start(&self.desk, &person, &mut self.upload, message).await {
                 Ok(answer) => {
                     self.import = Some((message.clone(), Value::Null));
                     Ok(vec![answer])
                 }
                 Err(problem) => Err(problem),
             },
-            Message::ImportState => {
+            Method::ImportState => {
                 let state = inner.imports.state(instance);
                 self.import = Some((message.clone(), state.clone()));
                 Ok(vec![import::progress(result(message), &state)])
             }
-            Message::ImportStop => match import::stop(&self.desk, &person).await {
+            Method::ImportStop => match import::stop(&self.desk, &person).await {
                 Ok(()) => Ok(vec![result(message).text()]),
                 Err(problem) => Err(problem),
             },
@@ -278,10 +278,10 @@ impl Session {
         })
     }
 
-    fn devices(&mut self, message: &Envelope) -> Answer {
+    fn devices(&mut self, message: &Envelope) -> MessageResult {
         let request: ListRequest = read(message)?;
         let rows = self.shelf().rows(self.person.instance.id);
-        let view = View::new(rows, request.query.into(), request.sort, request.offset, request.count);
+        let view = ListView::new(rows, request.query.into(), request.sort, request.offset, request.count);
         let rows: Vec<Value> = view.rows().iter().map(|row| row.json()).collect();
         let answer = result(message)
             .field("offset", view.offset())
@@ -292,16 +292,16 @@ impl Session {
         super::response::list(answer, "rows", &rows)
     }
 
-    async fn show_phone(&mut self, message: &Envelope) -> Answer {
+    async fn show_phone(&mut self, message: &Envelope) -> MessageResult {
         let request: PhoneRequest = read(message)?;
         let phone = actions::find(self.deps(), self.person.instance.id, &request.mac)?;
-        let mut told = Told::default();
+        let mut told = TimelinePosition::default();
         let entries = timeline::happened(self.deps(), &phone, &mut told).await?;
         let (details, sentence) = timeline::details(self.deps(), self.shelf(), &phone);
         let sentence = serde_json::to_value(sentence).unwrap_or_default();
         let mut texts = vec![result(message).field("phone", &details).field("sentence", &sentence).text()];
         texts.extend(super::response::list(message.answer("PhoneTimeline"), "entries", &timeline::json(entries))?);
-        self.phone = request.subscribe.then(|| Recording {
+        self.phone = request.subscribe.then(|| OpenTimeline {
             message: message.clone(),
             phone: phone.id,
             told,
@@ -311,7 +311,7 @@ impl Session {
     }
 
     /// Rows have changed.
-    async fn changed(&mut self, batch: &Batch) -> Option<()> {
+    async fn changed(&mut self, batch: &RowBatch) -> Option<()> {
         if batch.instance != self.person.instance.id {
             return Some(());
         }
@@ -401,7 +401,7 @@ impl Session {
     }
 }
 
-fn delta_texts(message: &Envelope, view: &View, delta: &Delta) -> Vec<String> {
+fn delta_texts(message: &Envelope, view: &ListView, delta: &Delta) -> Vec<String> {
     if delta.is_empty() {
         return Vec::new();
     }
@@ -411,56 +411,56 @@ fn delta_texts(message: &Envelope, view: &View, delta: &Delta) -> Vec<String> {
         .maybe("gone", (!delta.gone.is_empty()).then(|| ids(&delta.gone)))
         .maybe("window", delta.window.as_deref().map(ids))
         .maybe("total", delta.total)
-        .maybe("all", delta.counts.as_ref().map(Counts::all))
+        .maybe("all", delta.counts.as_ref().map(PhoneCounts::all))
         .maybe("counts", delta.counts.as_ref().map(|_| view.counts()));
     let rows: Vec<Value> = delta.rows.iter().map(|row| row.json()).collect();
     super::response::list(head, "rows", &rows).unwrap_or_default()
 }
 
 /// Requests that wait for the store, a PBX, Devices or a redirect service.
-fn beside(inner: Arc<Inner>, person: Arc<Person>, kind: Message, message: Envelope) -> Option<Open> {
+fn beside(inner: Arc<Inner>, person: Arc<Caller>, kind: Method, message: Envelope) -> Option<Open> {
     macro_rules! work {
         ($answer:expr) => {
             Some(Box::pin(async move {
-                let answer: Answer = $answer.await;
+                let answer: MessageResult = $answer.await;
                 (message, answer)
             }))
         };
     }
     let instance = person.instance.id;
     match kind {
-        Message::Act => work!(actions::act(&inner.deps, &person, &message)),
-        Message::Categories => work!(actions::categories(&inner.deps, instance, &message)),
-        Message::Chart => work!(activity_chart::chart(&inner.deps, instance, &message)),
-        Message::Diff => work!(config_diff::diff(&inner.deps, instance, &message)),
-        Message::Config => work!(rendered_config::config(&inner.deps, instance, &message)),
-        Message::Reveal => work!(rendered_config::reveal(&inner.deps, &person, &message)),
-        Message::SettingsSet => work!(settings_write::set(&inner.deps, &person, &message)),
-        Message::SettingsPending => work!(settings::pending(&inner.deps, instance, &message)),
-        Message::RedirectTest => work!(settings::redirect_test(&inner.deps, &person, &message)),
-        Message::History => work!(history::history(&inner.deps, instance, &message)),
-        Message::HistoryExport => work!(history::export(&inner.deps, instance, &message)),
-        Message::HistoryPrune => work!(history::prune(&inner.deps, &person, &message)),
-        Message::Audit => work!(audit::audit(&inner.deps, &person, &message)),
-        Message::TokenCreate => work!(tokens::create_message(&inner.deps, &person, &message)),
-        Message::TokenRevoke => work!(tokens::revoke_message(&inner.deps, &person, &message)),
-        Message::Snapshot => work!(connections::snapshot(&inner, &person, &message)),
-        Message::Thaw => work!(frozen_sources::thaw(&inner.deps, &person, &message)),
+        Method::Act => work!(actions::act(&inner.deps, &person, &message)),
+        Method::Categories => work!(actions::categories(&inner.deps, instance, &message)),
+        Method::Chart => work!(activity_chart::chart(&inner.deps, instance, &message)),
+        Method::Diff => work!(config_diff::diff(&inner.deps, instance, &message)),
+        Method::Config => work!(rendered_config::config(&inner.deps, instance, &message)),
+        Method::Reveal => work!(rendered_config::reveal(&inner.deps, &person, &message)),
+        Method::SettingsSet => work!(settings_write::set(&inner.deps, &person, &message)),
+        Method::SettingsPending => work!(settings::pending(&inner.deps, instance, &message)),
+        Method::RedirectTest => work!(settings::redirect_test(&inner.deps, &person, &message)),
+        Method::History => work!(history::history(&inner.deps, instance, &message)),
+        Method::HistoryExport => work!(history::export(&inner.deps, instance, &message)),
+        Method::HistoryPrune => work!(history::prune(&inner.deps, &person, &message)),
+        Method::Audit => work!(audit::audit(&inner.deps, &person, &message)),
+        Method::TokenCreate => work!(tokens::create_message(&inner.deps, &person, &message)),
+        Method::TokenRevoke => work!(tokens::revoke_message(&inner.deps, &person, &message)),
+        Method::Snapshot => work!(connections::snapshot(&inner, &person, &message)),
+        Method::Thaw => work!(frozen_sources::thaw(&inner.deps, &person, &message)),
         // Answered at once.
-        Message::Hello
-        | Message::Devices
-        | Message::DevicesStop
-        | Message::Phone
-        | Message::PhoneStop
-        | Message::Notices
-        | Message::Tokens
-        | Message::Vendors
-        | Message::LineKeys
-        | Message::Settings
-        | Message::HistorySubscribe
-        | Message::ImportData
-        | Message::ImportStart
-        | Message::ImportState
-        | Message::ImportStop => None,
+        Method::Hello
+        | Method::Devices
+        | Method::DevicesStop
+        | Method::Phone
+        | Method::PhoneStop
+        | Method::Notices
+        | Method::Tokens
+        | Method::Vendors
+        | Method::LineKeys
+        | Method::Settings
+        | Method::HistorySubscribe
+        | Method::ImportData
+        | Method::ImportStart
+        | Method::ImportState
+        | Method::ImportStop => None,
     }
 }

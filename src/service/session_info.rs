@@ -4,19 +4,19 @@ use gangway_wire::appws::{Envelope, LoginKind};
 use serde_json::{Value, json};
 
 use super::{
-    Deps, audit,
+    ServiceDependencies, audit,
     device_row::time,
     import,
     list_view::WINDOW,
-    response::{Answer, one, result},
+    response::{MessageResult, one, result},
 };
-use crate::service::caller::{Person, Who};
+use crate::service::caller::{Caller, CallerKind};
 
 /// The answer to `Hello`.
 ///
 /// # Errors
 /// None.
-pub fn hello(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
+pub fn hello(deps: &ServiceDependencies, person: &Caller, message: &Envelope) -> MessageResult {
     let registry = deps.registry.load();
     let vendors: Vec<Value> = registry
         .vendors()
@@ -35,10 +35,10 @@ pub fn hello(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
         })
         .collect();
     let (sip, login) = match &person.who {
-        Who::Page(identity) if identity.kind == LoginKind::PasswordLogin => (identity.sip.as_str(), "password"),
-        Who::Page(identity) => (identity.sip.as_str(), "pbx"),
-        Who::Token(name) => (name.as_str(), "token"),
-        Who::Command(user) => (user.as_str(), "command"),
+        CallerKind::Page(identity) if identity.kind == LoginKind::PasswordLogin => (identity.sip.as_str(), "password"),
+        CallerKind::Page(identity) => (identity.sip.as_str(), "pbx"),
+        CallerKind::Token(name) => (name.as_str(), "token"),
+        CallerKind::Command(user) => (user.as_str(), "command"),
     };
     one(result(message)
         .field("version", env!("CARGO_PKG_VERSION"))

@@ -10,14 +10,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Deps, audit, render_preview,
-    response::{Answer, Problem, one, read, result},
+    ServiceDependencies, audit, render_preview,
+    response::{MessageResult, RequestError, one, read, result},
     text::Text,
 };
 use crate::{
     phone::{instance::InstanceId, record::Phone},
-    service::caller::Person,
-    settings::{Defaults, Kind, Layer, Layers, Lookup, REDIRECT_SETTINGS, Scope, Setting, TABLE},
+    service::caller::Caller,
+    settings::{Defaults, Layer, Layers, Lookup, REDIRECT_SETTINGS, Scope, Setting, TABLE, ValueKind},
 };
 
 /// Phones looked at before others may work again.
@@ -42,14 +42,14 @@ struct Test {
 ///
 /// # Errors
 /// When it is none.
-pub fn scope(typed: &str) -> Result<Scope, Problem> {
+pub fn scope(typed: &str) -> Result<Scope, RequestError> {
     typed
         .parse()
         .map_err(|error: crate::settings::ScopeError| Text::new("bad-scope").with("sentence", error.to_string()).into())
 }
 
 /// Every setting a scope may have: name, group and row of the table. Those of redirect services once per vendor.
-pub fn of_scope(deps: &Deps, scope: &Scope) -> Vec<(String, String, &'static Setting)> {
+pub fn of_scope(deps: &ServiceDependencies, scope: &Scope) -> Vec<(String, String, &'static Setting)> {
     let whole = *scope == Scope::Instance;
     let mut all: Vec<_> = TABLE
         .iter()
@@ -80,19 +80,19 @@ fn group(name: &str) -> &'static str {
     }
 }
 
-fn kind(kind: Kind) -> Value {
+fn kind(kind: ValueKind) -> Value {
     match kind {
-        Kind::Bool => json!({ "type": "bool" }),
-        Kind::Number(least, most) => json!({ "type": "number", "min": least, "max": most }),
-        Kind::Choice(words) => json!({ "type": "choice", "words": words }),
-        Kind::Text(most) => json!({ "type": "text", "longest": most }),
-        Kind::Host => json!({ "type": "host" }),
-        Kind::Url => json!({ "type": "url" }),
-        Kind::Zone => json!({ "type": "zone" }),
-        Kind::Country => json!({ "type": "country" }),
-        Kind::Language => json!({ "type": "language" }),
-        Kind::Prefixes => json!({ "type": "prefixes" }),
-        Kind::LineKeys => json!({ "type": "line-keys" }),
+        ValueKind::Bool => json!({ "type": "bool" }),
+        ValueKind::Number(least, most) => json!({ "type": "number", "min": least, "max": most }),
+        ValueKind::Choice(words) => json!({ "type": "choice", "words": words }),
+        ValueKind::Text(most) => json!({ "type": "text", "longest": most }),
+        ValueKind::Host => json!({ "type": "host" }),
+        ValueKind::Url => json!({ "type": "url" }),
+        ValueKind::Zone => json!({ "type": "zone" }),
+        ValueKind::Country => json!({ "type": "country" }),
+        ValueKind::Language => json!({ "type": "language" }),
+        ValueKind::Prefixes => json!({ "type": "prefixes" }),
+        ValueKind::LineKeys => json!({ "type": "line-keys" }),
     }
 }
 
@@ -100,7 +100,7 @@ fn kind(kind: Kind) -> Value {
 ///
 /// # Errors
 /// When the scope is none.
-pub fn settings(deps: &Deps, instance: InstanceId, message: &Envelope) -> Answer {
+pub fn settings(deps: &ServiceDependencies, instance: InstanceId, message: &Envelope) -> MessageResult {
     let request: Request = read(message)?;
     let scope = scope(&request.scope)?;
     let layers = deps.store.layers(instance);
@@ -210,7 +210,7 @@ fn own(layers: &Layers, scope: &Scope, name: &str) -> Option<String> {
 ///
 /// # Errors
 /// When the scope is none or the store cannot be read.
-pub async fn pending(deps: &Deps, instance: InstanceId, message: &Envelope) -> Answer {
+pub async fn pending(deps: &ServiceDependencies, instance: InstanceId, message: &Envelope) -> MessageResult {
     let request: Request = read(message)?;
     let scope = scope(&request.scope)?;
     let changes = deps.store.setting_changes(instance, &scope).await?;
@@ -252,7 +252,7 @@ fn is_of(phone: &Phone, scope: &Scope) -> bool {
 ///
 /// # Errors
 /// When there is no such vendor or no account, or it cannot be written down.
-pub async fn redirect_test(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
+pub async fn redirect_test(deps: &ServiceDependencies, person: &Caller, message: &Envelope) -> MessageResult {
     let request: Test = read(message)?;
     let vendor: String = request.vendor.chars().take(60).collect();
     if deps.registry.load().vendor(&vendor).is_none() {
@@ -262,6 +262,6 @@ pub async fn redirect_test(deps: &Deps, person: &Person, message: &Envelope) -> 
     let Some(outcome) = deps.provisioning.probe_redirect(person.instance.id, &vendor).await else {
         return Err(Text::new("no-redirect-account").with("vendor", vendor).into());
     };
-    let ok = matches!(outcome, crate::redirect::Outcome::Ok(_) | crate::redirect::Outcome::AlreadyMine);
+    let ok = matches!(outcome, crate::redirect::RedirectResult::Ok(_) | crate::redirect::RedirectResult::AlreadyMine);
     one(result(message).field("ok", ok).field("text", Text::new("redirect-test").with("sentence", outcome.sentence())))
 }

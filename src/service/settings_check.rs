@@ -4,9 +4,9 @@
 use super::text::Text;
 use crate::{
     catalog::{Registry, Vendor},
-    net::egress_policy::Reach,
+    net::egress_policy::EgressPolicy,
     phone::instance::InstanceId,
-    settings::{Kind, Scope, line_keys::LineKeys, setting, validate},
+    settings::{Scope, ValueKind, line_keys::LineKeys, setting, validate},
     store::Store,
 };
 
@@ -16,18 +16,18 @@ const EXACT: &[&str] = &["phone_admin_user", "ldap_user", "ldap_password", "regi
 
 /// What values are judged by.
 #[derive(Debug, Clone, Copy)]
-pub struct Judge<'a> {
+pub struct SettingsCheck<'a> {
     /// Vendors, formats, models.
     pub registry: &'a Registry,
     /// Where the gateway may connect to.
-    pub reach: &'a Reach,
+    pub reach: &'a EgressPolicy,
     /// Phones.
     pub store: &'a Store,
     /// Whose settings.
     pub instance: InstanceId,
 }
 
-impl Judge<'_> {
+impl SettingsCheck<'_> {
     /// The value in its usual form.
     ///
     /// # Errors
@@ -68,7 +68,8 @@ impl Judge<'_> {
     /// Whether the gateway may connect to what a setting would have it connect to: the addresses of redirect services.
     /// What names resolve to is looked at when the connection is made.
     fn reachable(&self, name: &str, value: &str) -> Result<(), Text> {
-        let is_called = name.starts_with("redirect.") && setting(name).is_some_and(|setting| setting.kind == Kind::Url);
+        let is_called =
+            name.starts_with("redirect.") && setting(name).is_some_and(|setting| setting.kind == ValueKind::Url);
         match url::Url::parse(value).ok().filter(|_| is_called) {
             Some(url) => {
                 self.reach.url(&url).map_err(|error| Text::new("url-not-allowed").with("sentence", error.to_string()))
@@ -79,7 +80,7 @@ impl Judge<'_> {
 
     /// Whether phones of the scope have the keys of a list, where their model is known.
     fn keys(&self, name: &str, value: &str, scope: &Scope) -> Result<(), Text> {
-        if setting(name).is_none_or(|setting| setting.kind != Kind::LineKeys) {
+        if setting(name).is_none_or(|setting| setting.kind != ValueKind::LineKeys) {
             return Ok(());
         }
         let phone = match scope {

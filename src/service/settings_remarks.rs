@@ -6,10 +6,10 @@ use std::{collections::BTreeSet, net::IpAddr};
 use gangway_base::secret::Secret;
 use url::{Host, Url};
 
-use super::{settings_check::Judge, text::Text};
+use super::{settings_check::SettingsCheck, text::Text};
 use crate::{
     phone::public_url::Scheme,
-    settings::{Belongings, FROM_DEVICES, Layers, Lookup, Scope, setting},
+    settings::{FROM_DEVICES, LayerMembership, Layers, Lookup, Scope, setting},
 };
 
 /// Values one by one; the rest as a number.
@@ -26,7 +26,7 @@ pub struct Remark {
 
 /// Everything there is to remark of these settings.
 #[must_use]
-pub fn remarks(judge: &Judge<'_>, layers: &Layers) -> Vec<Remark> {
+pub fn remarks(judge: &SettingsCheck<'_>, layers: &Layers) -> Vec<Remark> {
     let mut all: Vec<Remark> = impossible(judge, layers).into_iter().collect();
     all.extend(from_devices(layers));
     all.extend(wrong(judge, layers));
@@ -62,7 +62,7 @@ fn of_address(address: IpAddr, scheme: &str) -> Option<(&'static str, &'static s
 }
 
 /// A certificate is demanded of phones that come by plain HTTP: none of them gets anything.
-fn impossible(judge: &Judge<'_>, layers: &Layers) -> Option<Remark> {
+fn impossible(judge: &SettingsCheck<'_>, layers: &Layers) -> Option<Remark> {
     const NAMES: [&str; 2] = ["require_certificate", "provisioning_scheme"];
     let rows = layers.rows().iter().filter(|row| NAMES.contains(&row.name.as_str()));
     let vendors = judge.registry.vendors().map(|vendor| Scope::Vendor(vendor.name.to_string()));
@@ -72,16 +72,16 @@ fn impossible(judge: &Judge<'_>, layers: &Layers) -> Option<Remark> {
     }
     let contradicts = |scope: &Scope| {
         let belongings = match scope {
-            Scope::Vendor(vendor) => Belongings { vendor: vendor.clone(), ..Belongings::default() },
+            Scope::Vendor(vendor) => LayerMembership { vendor: vendor.clone(), ..LayerMembership::default() },
             Scope::Model(name) => {
                 let (vendor, model) = name.split_once('/').unwrap_or_default();
-                Belongings { vendor: vendor.to_owned(), model: Some(model.to_owned()), category: None }
+                LayerMembership { vendor: vendor.to_owned(), model: Some(model.to_owned()), category: None }
             }
-            Scope::Category(name) => Belongings { category: Some(name.clone()), ..Belongings::default() },
+            Scope::Category(name) => LayerMembership { category: Some(name.clone()), ..LayerMembership::default() },
             Scope::Phone(mac) => {
                 judge.store.roster().by_mac(judge.instance, *mac).map(|phone| (&*phone).into()).unwrap_or_default()
             }
-            Scope::Instance => Belongings::default(),
+            Scope::Instance => LayerMembership::default(),
         };
         let lookup = Lookup {
             vendor: Some(belongings.vendor.as_str()).filter(|vendor| !vendor.is_empty()),
@@ -118,7 +118,7 @@ fn from_devices(layers: &Layers) -> Option<Remark> {
 }
 
 /// Values that were set before they were refused, or whose vendor is gone. They stay in force.
-fn wrong(judge: &Judge<'_>, layers: &Layers) -> Vec<Remark> {
+fn wrong(judge: &SettingsCheck<'_>, layers: &Layers) -> Vec<Remark> {
     // What a newer gateway set is not this one's to judge.
     let rows = layers.rows().iter().filter(|row| setting(&row.name).is_some() && !row.value.is_empty());
     let refused = rows.filter_map(|row| {

@@ -8,17 +8,17 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Deps, audit, audit_texts,
-    response::{Answer, Problem, one, read, result},
+    ServiceDependencies, audit, audit_texts,
+    response::{MessageResult, RequestError, one, read, result},
     settings::{of_scope, scope},
-    settings_check::Judge,
+    settings_check::SettingsCheck,
     settings_remarks::remarks,
     text::Text,
 };
 use crate::{
     catalog::Registry,
-    service::caller::Person,
-    settings::{Changes, Emptied, Scope, SettingError, setting},
+    service::caller::Caller,
+    settings::{Changes, EmptiedSecretSetting, Scope, SettingError, setting},
 };
 
 #[derive(Deserialize)]
@@ -31,12 +31,13 @@ struct Request {
 ///
 /// # Errors
 /// What is not possible, by field; then nothing is changed.
-pub async fn set(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
+pub async fn set(deps: &ServiceDependencies, person: &Caller, message: &Envelope) -> MessageResult {
     let request: Request = read(message)?;
     let scope = scope(&request.scope)?;
     let known = of_scope(deps, &scope);
     let registry = deps.registry.load();
-    let judge = Judge { registry: &registry, reach: &deps.reach, store: &deps.store, instance: person.instance.id };
+    let judge =
+        SettingsCheck { registry: &registry, reach: &deps.reach, store: &deps.store, instance: person.instance.id };
     let (mut changes, mut wrong) = (Vec::new(), Vec::new());
     for (name, value) in &request.values {
         let short = || name.chars().take(80).collect::<String>();
@@ -68,12 +69,12 @@ pub async fn set(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
     }
     if !wrong.is_empty() {
         let text = Text::new("settings-refused").with("count", wrong.len());
-        return Err(Problem { text, fields: wrong });
+        return Err(RequestError { text, fields: wrong });
     }
     if changes.is_empty() {
         return one(result(message).field("emptied", json!([])).field("remarks", json!([])));
     }
-    let deed = deeds_of(&changes, &deps.store.emptied_by(person.instance.id, &scope, &changes));
+    let deed = audit_entries(&changes, &deps.store.emptied_by(person.instance.id, &scope, &changes));
     audit::entry(&deps.store, person, &scope.to_string(), &deed).await?;
     if let Scope::Phone(mac) = &scope
         && let Some(phone) = deps.store.roster().by_mac(person.instance.id, *mac)
@@ -92,9 +93,9 @@ pub async fn set(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
 
 /// Changes as the audit tells them, with the secrets that lose their address.
 #[must_use]
-pub fn deeds_of(changes: &Changes, emptied: &[Emptied]) -> String {
+pub fn audit_entries(changes: &Changes, emptied: &[EmptiedSecretSetting]) -> String {
     let changes = changes.iter().map(|(name, value)| deed(name, value.as_ref()));
-    let emptied = emptied.iter().map(|Emptied { scope, name }| format!("empty {name} of {scope}"));
+    let emptied = emptied.iter().map(|EmptiedSecretSetting { scope, name }| format!("empty {name} of {scope}"));
     changes.chain(emptied).collect::<Vec<_>>().join(", ")
 }
 

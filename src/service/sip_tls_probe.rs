@@ -10,12 +10,12 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Deps;
+use super::ServiceDependencies;
 use crate::{
     catalog::Registry,
     net::{
-        egress_policy::Reach,
-        tls::server_probe::{self, AskError, Wanted},
+        egress_policy::EgressPolicy,
+        tls::server_probe::{self, CertificateRequest, ProbeError},
     },
     phone::{facet::Wanted as Wish, instance::InstanceId},
     phone_config::sip_server,
@@ -70,11 +70,11 @@ pub fn ports(registry: &Registry, store: &Store, instance: InstanceId, configure
 
 /// What was found out about one port.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct ProbeResult {
     /// `host:port`.
     pub address: String,
     /// What it wants.
-    pub wants: Wanted,
+    pub wants: CertificateRequest,
     /// The vendors whose phones will not be let in, with the CAs one of which is missing there.
     pub missing: Vec<(String, Vec<String>)>,
 }
@@ -87,8 +87,8 @@ pub async fn ask(
     registry: &Registry,
     (host, port): (&str, u16),
     vendors: &BTreeSet<String>,
-    reach: &Reach,
-) -> Result<Answer, AskError> {
+    reach: &EgressPolicy,
+) -> Result<ProbeResult, ProbeError> {
     let wants = server_probe::ask(host, port, reach, PATIENCE).await?;
     let missing = vendors
         .iter()
@@ -96,7 +96,7 @@ pub async fn ask(
         .filter(|vendor| !wants.accepts(&vendor.manifest.tls.issuers))
         .map(|vendor| (vendor.title.clone(), vendor.manifest.tls.issuers.clone()))
         .collect();
-    Ok(Answer { address: format!("{host}:{port}"), wants, missing })
+    Ok(ProbeResult { address: format!("{host}:{port}"), wants, missing })
 }
 
 /// A port of an instance: host, port.
@@ -104,22 +104,29 @@ type Port = (InstanceId, String, u16);
 
 /// What the rounds of the running gateway found, and when; no answer where nobody answered.
 #[derive(Debug, Default)]
-pub struct Known(Mutex<HashMap<Port, (Timestamp, Option<Answer>)>>);
+pub struct ProbeResults(Mutex<HashMap<Port, (Timestamp, Option<ProbeResult>)>>);
 
-impl Known {
+impl ProbeResults {
     /// The answers of an instance's ports that keep phones out.
     #[must_use]
-    pub fn missing(&self, instance: InstanceId) -> Vec<Answer> {
+    pub fn missing(&self, instance: InstanceId) -> Vec<ProbeResult> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let of_it = known.iter().filter(|((of, ..), _)| *of == instance);
-        let mut found: Vec<Answer> =
+        let mut found: Vec<ProbeResult> =
             of_it.filter_map(|(_, (_, answer))| answer.clone()).filter(|answer| !answer.missing.is_empty()).collect();
         found.sort_by(|a, b| a.address.cmp(&b.address));
         found
     }
 
     /// Asks what was not asked lately, and forgets ports nobody registers at.
-    async fn round(&self, registry: &Registry, store: &Store, instances: &[InstanceId], reach: &Reach, now: Timestamp) {
+    async fn round(
+        &self,
+        registry: &Registry,
+        store: &Store,
+        instances: &[InstanceId],
+        reach: &EgressPolicy,
+        now: Timestamp,
+    ) {
         let mut present = BTreeSet::new();
         for instance in instances.iter().copied() {
             for ((host, port), vendors) in ports(registry, store, instance, false) {
@@ -145,7 +152,7 @@ impl Known {
 }
 
 /// Looks now and then until the gateway stops.
-pub async fn follow(known: Arc<Known>, deps: Arc<Deps>) {
+pub async fn watch(known: Arc<ProbeResults>, deps: Arc<ServiceDependencies>) {
     let mut pause = FIRST;
     // An import may name any address as a PBX.
     let reach = deps.reach.and_private();
@@ -226,17 +233,17 @@ mod tests {
         };
         let id = store.create_phone(phone(1, bad), Vec::new()).await.unwrap().id;
         store.create_phone(phone(2, good), Vec::new()).await.unwrap();
-        let known = Known::default();
+        let known = ProbeResults::default();
 
-        let near = Reach::public_and(Vec::new()).and_private();
+        let near = EgressPolicy::public_and(Vec::new()).and_private();
         known.round(&registry, &store, &[instance], &near, now).await;
         assert_eq!(
             (known.missing(instance), asked.load(Ordering::Relaxed)),
             (Vec::new(), 0),
             "no port of this machine"
         );
-        let known = Known::default();
-        let reach = Reach::public_and(vec!["127.0.0.1".parse().unwrap()]).and_private();
+        let known = ProbeResults::default();
+        let reach = EgressPolicy::public_and(vec!["127.0.0.1".parse().unwrap()]).and_private();
         known.round(&registry, &store, &[instance], &reach, now).await;
 
         let missing = known.missing(instance);

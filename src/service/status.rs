@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Desk, connections, notices};
+use super::{AdminService, connections, notices};
 use crate::{
     phone::instance::InstanceId,
     store::{Store, StoreError},
@@ -17,7 +17,7 @@ pub(super) const ANSWERED: &str = "told.answered.";
 
 /// The moment as the serving gateway sees it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Told {
+pub struct GatewayStatus {
     /// As `NoticesResult`.
     pub notices: Vec<Value>,
     /// As `SnapshotResult`.
@@ -34,7 +34,7 @@ pub async fn ask(store: &Store, instance: InstanceId, key: &str) -> Result<(), S
 
 /// What it says; `None` while no gateway has taken notice.
 #[must_use]
-pub fn answered(store: &Store, instance: InstanceId, key: &str) -> Option<Told> {
+pub fn answered(store: &Store, instance: InstanceId, key: &str) -> Option<GatewayStatus> {
     serde_json::from_str(&store.fact(instance, &format!("{ANSWERED}{key}"))?).ok()
 }
 
@@ -48,12 +48,14 @@ pub async fn forget(store: &Store, instance: InstanceId, key: &str) -> Result<()
 }
 
 /// Answers every question there is.
-pub(super) async fn answer(desk: &Desk) {
+pub(super) async fn answer(desk: &AdminService) {
     let store = &desk.0.deps.store;
     for (instance, asked, _) in store.facts_beginning(ASKED) {
         let Some(key) = asked.strip_prefix(ASKED) else { continue };
-        let told =
-            Told { notices: notices::notices(&desk.0, instance), connections: connections::rows(&desk.0, instance) };
+        let told = GatewayStatus {
+            notices: notices::notices(&desk.0, instance),
+            connections: connections::rows(&desk.0, instance),
+        };
         let text = serde_json::to_string(&told).unwrap_or_default();
         let told = async {
             store.set_fact(instance, &format!("{ANSWERED}{key}"), Some(&text)).await?;

@@ -4,16 +4,16 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    Deps, audit_texts,
-    device_index::{Shelf, knows_model},
+    ServiceDependencies, audit_texts,
+    device_index::{DeviceIndex, knows_model},
     device_row::{facet, time},
-    diagnosis_facts::Facts,
-    diagnosis_text::{Sentence, sentence},
+    diagnosis_facts::DiagnosisInputs,
+    diagnosis_text::{DiagnosisText, describe},
     render_preview,
     response::clip,
 };
 use crate::{
-    base::i18n::Said,
+    base::i18n::Message,
     phone::{
         admission::Reason,
         record::{FirstContact, Phone},
@@ -37,7 +37,7 @@ pub struct Entry {
 
 /// How far a time line has been told.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Told {
+pub struct TimelinePosition {
     event: i64,
     call: i64,
     requests: u64,
@@ -45,7 +45,11 @@ pub struct Told {
 
 /// The phone as its page shows it.
 #[must_use]
-pub fn details(deps: &Deps, shelf: &Shelf, phone: &std::sync::Arc<Phone>) -> (Value, Sentence) {
+pub fn details(
+    deps: &ServiceDependencies,
+    shelf: &DeviceIndex,
+    phone: &std::sync::Arc<Phone>,
+) -> (Value, DiagnosisText) {
     let around = shelf.around(phone.instance);
     let now = deps.clock.now();
     let row = shelf.row(std::sync::Arc::clone(phone), &around, now);
@@ -53,8 +57,9 @@ pub fn details(deps: &Deps, shelf: &Shelf, phone: &std::sync::Arc<Phone>) -> (Va
     let scheme = deps.store.layers(phone.instance).scheme_of(phone);
     let manual = urls.base(&phone.provider, scheme).ok();
     let known_model = knows_model(deps, phone);
-    let facts = Facts { around: &around, request: row.last.as_ref(), known_model, manual_url: manual.as_deref() };
-    let sentence = sentence(phone, &facts, now);
+    let facts =
+        DiagnosisInputs { around: &around, request: row.last.as_ref(), known_model, manual_url: manual.as_deref() };
+    let sentence = describe(phone, &facts, now);
     let mut details = row.json();
     if let (Some(members), Value::Object(more)) =
         (details.as_object_mut(), more(phone, row.last.as_ref(), manual.as_deref(), known_model))
@@ -123,7 +128,11 @@ fn more(phone: &Phone, last: Option<&RequestFacts>, manual: Option<&str>, known_
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn happened(deps: &Deps, phone: &Phone, told: &mut Told) -> Result<Vec<Entry>, StoreError> {
+pub async fn happened(
+    deps: &ServiceDependencies,
+    phone: &Phone,
+    told: &mut TimelinePosition,
+) -> Result<Vec<Entry>, StoreError> {
     let mut entries = Vec::new();
     for event in newest_events(deps, phone, told.event).await? {
         told.event = told.event.max(event.id);
@@ -148,7 +157,7 @@ pub async fn happened(deps: &Deps, phone: &Phone, told: &mut Told) -> Result<Vec
 /// Read at first where something was told already: a look at the newest ones mostly finds nothing new.
 const FEW: u32 = 16;
 
-async fn newest_calls(deps: &Deps, phone: &Phone, told: i64) -> Result<Vec<HistoryRow>, StoreError> {
+async fn newest_calls(deps: &ServiceDependencies, phone: &Phone, told: i64) -> Result<Vec<HistoryRow>, StoreError> {
     let filter = |limit| HistoryFilter { instance: phone.instance, mac: Some(phone.mac), before: None, limit };
     let mut rows = deps.store.history(filter(if told == 0 { CALLS } else { FEW })).await?;
     if told != 0 && rows.len() == FEW as usize && rows.last().is_some_and(|oldest| oldest.id > told) {
@@ -158,7 +167,7 @@ async fn newest_calls(deps: &Deps, phone: &Phone, told: i64) -> Result<Vec<Histo
     Ok(rows)
 }
 
-async fn newest_events(deps: &Deps, phone: &Phone, told: i64) -> Result<Vec<EventRow>, StoreError> {
+async fn newest_events(deps: &ServiceDependencies, phone: &Phone, told: i64) -> Result<Vec<EventRow>, StoreError> {
     let mut rows = deps.store.events(phone.id, if told == 0 { EVENTS_KEPT } else { FEW }).await?;
     if told != 0 && rows.len() == FEW as usize && rows.last().is_some_and(|oldest| oldest.id > told) {
         rows = deps.store.events(phone.id, EVENTS_KEPT).await?;
@@ -191,7 +200,7 @@ fn of_call(call: HistoryRow) -> Entry {
 
 fn of_request(last: &RequestFacts) -> Entry {
     let reason = Reason::ALL.iter().find(|reason| reason.as_str() == last.outcome.as_str());
-    let outcome = reason.map_or_else(|| Said::plain(last.outcome.clone()), |reason| reason.said());
+    let outcome = reason.map_or_else(|| Message::plain(last.outcome.clone()), |reason| reason.described());
     let said = audit_texts::ASKED.with("address", last.address.as_str()).with("file", last.file.as_str());
     let said = said.with("outcome", outcome.nested());
     let json = json!({

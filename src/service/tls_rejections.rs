@@ -9,9 +9,9 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Deps,
+    ServiceDependencies,
     cause::Cause,
-    diagnosis_facts::{Facts, Refusal},
+    diagnosis_facts::{DiagnosisInputs, TlsRejection},
 };
 use crate::{
     net::handshake_failures::FailedHandshake,
@@ -26,21 +26,21 @@ const MOST: usize = 64;
 /// The refusals of the last day that may concern an instance, the newest first: one that asked for another host's name does
 /// not.
 #[must_use]
-pub fn refusals(deps: &Deps, instance: InstanceId) -> Vec<Refusal> {
+pub fn refusals(deps: &ServiceDependencies, instance: InstanceId) -> Vec<TlsRejection> {
     let since = deps.clock.now().saturating_sub(MEMORY).unwrap_or(Timestamp::MIN);
     newest(deps.failures.all(), &(deps.urls)(instance).hosts(), since)
 }
 
-fn newest(all: Vec<FailedHandshake>, hosts: &BTreeSet<String>, since: Timestamp) -> Vec<Refusal> {
+fn newest(all: Vec<FailedHandshake>, hosts: &BTreeSet<String>, since: Timestamp) -> Vec<TlsRejection> {
     let is_ours = |name: &Option<String>| match name {
         Some(name) => hosts.is_empty() || hosts.contains(&name.to_ascii_lowercase()),
         None => true,
     };
-    let mut found: Vec<Refusal> = Vec::new();
+    let mut found: Vec<TlsRejection> = Vec::new();
     for one in all.into_iter().rev() {
         let known = found.iter().any(|refusal| refusal.address == one.peer);
         if one.refuses_certificate() && one.at >= since && !known && is_ours(&one.server_name) && found.len() < MOST {
-            found.push(Refusal { address: one.peer, at: one.at, alert: one.alert.unwrap_or("unknown") });
+            found.push(TlsRejection { address: one.peer, at: one.at, alert: one.alert.unwrap_or("unknown") });
         }
     }
     found
@@ -49,7 +49,7 @@ fn newest(all: Vec<FailedHandshake>, hosts: &BTreeSet<String>, since: Timestamp)
 /// The refusal that keeps a waiting phone from asking, and whether the address is the phone's. A phone nobody has seen yet
 /// may be the one behind any.
 #[must_use]
-pub fn of<'a>(phone: &Phone, facts: &Facts<'a>, waits_since: Timestamp) -> Option<(&'a Refusal, bool)> {
+pub fn of<'a>(phone: &Phone, facts: &DiagnosisInputs<'a>, waits_since: Timestamp) -> Option<(&'a TlsRejection, bool)> {
     let recent = || facts.around.refusals.iter().filter(|refusal| refusal.at >= waits_since);
     let known = addresses(phone, facts);
     if known.is_empty() {
@@ -73,7 +73,7 @@ pub fn may_explain(cause: Cause) -> bool {
 }
 
 /// Where the phone has been seen.
-fn addresses(phone: &Phone, facts: &Facts<'_>) -> Vec<IpAddr> {
+fn addresses(phone: &Phone, facts: &DiagnosisInputs<'_>) -> Vec<IpAddr> {
     let parse =
         |text: &str| text.parse::<IpAddr>().or_else(|_| text.parse::<SocketAddr>().map(|socket| socket.ip())).ok();
     let asked = facts.request.and_then(|last| parse(&last.address));
@@ -85,7 +85,7 @@ fn addresses(phone: &Phone, facts: &Facts<'_>) -> Vec<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{service::diagnosis_facts::Around, store::RequestFacts};
+    use crate::{service::diagnosis_facts::InstanceStatus, store::RequestFacts};
 
     fn failed(peer: &str, second: i64, name: Option<&str>) -> FailedHandshake {
         let alert = rustls::Error::AlertReceived(rustls::AlertDescription::UnknownCA);
@@ -106,15 +106,16 @@ mod tests {
         ];
         let found = newest(all, &BTreeSet::from(["gw.example.com".to_owned()]), Timestamp::from_second(5).unwrap());
         let at = Timestamp::from_second(10).unwrap();
-        assert_eq!(found, [Refusal { address: "192.0.2.1".parse().unwrap(), at, alert: "unknown_ca" }]);
+        assert_eq!(found, [TlsRejection { address: "192.0.2.1".parse().unwrap(), at, alert: "unknown_ca" }]);
     }
 
     #[test]
     fn a_phone_seen_elsewhere_is_not_meant() {
         let mut phone = Phone::sample();
         let refusal =
-            |address: &str| Refusal { address: address.parse().unwrap(), at: phone.created, alert: "unknown_ca" };
-        let around = Around { refusals: vec![refusal("192.0.2.1"), refusal("192.0.2.7")], ..Around::default() };
+            |address: &str| TlsRejection { address: address.parse().unwrap(), at: phone.created, alert: "unknown_ca" };
+        let around =
+            InstanceStatus { refusals: vec![refusal("192.0.2.1"), refusal("192.0.2.7")], ..InstanceStatus::default() };
         let seen = RequestFacts {
             at: phone.created,
             address: "192.0.2.7".into(),
@@ -124,7 +125,7 @@ mod tests {
             requests: 1,
         };
         let since = phone.created;
-        let facts = |request| Facts { around: &around, request, known_model: true, manual_url: None };
+        let facts = |request| DiagnosisInputs { around: &around, request, known_model: true, manual_url: None };
         assert_eq!(of(&phone, &facts(Some(&seen)), since), Some((&around.refusals[1], true)));
         assert_eq!(of(&phone, &facts(None), since), Some((&around.refusals[0], false)), "nobody knows where it is");
         phone.accounts[0].registered_address = Some("192.0.2.9:5061".to_owned());

@@ -9,14 +9,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Deps, audit,
+    ServiceDependencies, audit,
     device_row::time,
-    response::{Answer, Problem, one, read, result},
+    response::{MessageResult, RequestError, one, read, result},
     text::Text,
 };
 use crate::{
     phone::instance::InstanceId,
-    service::caller::Person,
+    service::caller::Caller,
     store::{ApiToken, NewToken, Store, TokenScope},
 };
 
@@ -30,7 +30,7 @@ const DAY: Duration = Duration::from_hours(24);
 
 /// What somebody wants.
 #[derive(Debug, Clone, Deserialize)]
-pub struct Form {
+pub struct NewTokenForm {
     /// How the token is called.
     pub name: String,
     /// `read` or `write`.
@@ -47,9 +47,9 @@ pub struct Form {
 pub async fn create(
     store: &Store,
     clock: &SharedClock,
-    person: &Person,
-    form: &Form,
-) -> Result<(Secret, ApiToken), Problem> {
+    person: &Caller,
+    form: &NewTokenForm,
+) -> Result<(Secret, ApiToken), RequestError> {
     let instance = person.instance.id;
     let mut fields = Vec::new();
     let name = form.name.trim();
@@ -66,7 +66,7 @@ pub async fn create(
         fields.push(("days".to_owned(), Text::new("token.days").with("most", DAYS)));
     }
     let (Ok(scope), true) = (scope, fields.is_empty()) else {
-        return Err(Problem { text: Text::new("token.refused"), fields });
+        return Err(RequestError { text: Text::new("token.refused"), fields });
     };
     if store.tokens(instance).len() >= MOST {
         return Err(Text::new("token.too-many").with("most", MOST).into());
@@ -82,7 +82,7 @@ pub async fn create(
 ///
 /// # Errors
 /// When there is none, or the store cannot be written.
-pub async fn revoke(store: &Store, person: &Person, id: i64) -> Result<String, Problem> {
+pub async fn revoke(store: &Store, person: &Caller, id: i64) -> Result<String, RequestError> {
     let instance = person.instance.id;
     let Some(token) = store.tokens(instance).into_iter().find(|token| token.id == id) else {
         return Err(Text::new("token.unknown").into());
@@ -106,7 +106,7 @@ pub fn token_json(token: &ApiToken, now: Timestamp) -> Value {
 ///
 /// # Errors
 /// None; the type is that of answers.
-pub fn tokens(deps: &Deps, instance: InstanceId, message: &Envelope) -> Answer {
+pub fn tokens(deps: &ServiceDependencies, instance: InstanceId, message: &Envelope) -> MessageResult {
     let now = deps.clock.now();
     let rows: Vec<Value> = deps.store.tokens(instance).iter().map(|token| token_json(token, now)).collect();
     super::response::list(result(message), "tokens", &rows)
@@ -116,8 +116,8 @@ pub fn tokens(deps: &Deps, instance: InstanceId, message: &Envelope) -> Answer {
 ///
 /// # Errors
 /// See [`create`].
-pub async fn create_message(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
-    let form: Form = read(message)?;
+pub async fn create_message(deps: &ServiceDependencies, person: &Caller, message: &Envelope) -> MessageResult {
+    let form: NewTokenForm = read(message)?;
     let (text, token) = create(&deps.store, &deps.clock, person, &form).await?;
     one(result(message).field("id", token.id).field("token", text.expose()))
 }
@@ -131,7 +131,7 @@ struct Revoke {
 ///
 /// # Errors
 /// See [`revoke`].
-pub async fn revoke_message(deps: &Deps, person: &Person, message: &Envelope) -> Answer {
+pub async fn revoke_message(deps: &ServiceDependencies, person: &Caller, message: &Envelope) -> MessageResult {
     let request: Revoke = read(message)?;
     revoke(&deps.store, person, request.id).await?;
     one(result(message))

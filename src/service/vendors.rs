@@ -5,8 +5,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    Deps,
-    response::{Answer, clip, read, result},
+    ServiceDependencies,
+    response::{MessageResult, clip, read, result},
     text::Text,
 };
 use crate::{catalog::Vendor, phone::instance::InstanceId, settings::Lookup};
@@ -20,7 +20,7 @@ struct Request {
 ///
 /// # Errors
 /// When there is no such vendor.
-pub fn vendors(deps: &Deps, instance: InstanceId, message: &Envelope) -> Answer {
+pub fn vendors(deps: &ServiceDependencies, instance: InstanceId, message: &Envelope) -> MessageResult {
     let request: Request = read(message)?;
     let urls = (deps.urls)(instance);
     let layers = deps.store.layers(instance);

@@ -3,7 +3,7 @@
 
 use url::Url;
 
-use super::table::{Kind, REDIRECT_SETTINGS, Setting, TABLE, setting};
+use super::table::{REDIRECT_SETTINGS, Setting, TABLE, ValueKind, setting};
 
 /// The full names of the settings that say where the secret `name` travels; none for everything else.
 #[must_use]
@@ -21,7 +21,7 @@ pub(super) fn is_same_place(address: &Setting, one: &str, other: &str) -> bool {
     };
     match (one == other, address.kind) {
         (true, _) => true,
-        (false, Kind::Url) => place(one).is_some_and(|one| Some(one) == place(other)),
+        (false, ValueKind::Url) => place(one).is_some_and(|one| Some(one) == place(other)),
         (false, _) => one.eq_ignore_ascii_case(other),
     }
 }

@@ -14,9 +14,9 @@ const SUFFIX: &str = "@address";
 /// The values the address settings of a secret had when it was set; those that had their default are left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Binding(BTreeMap<String, String>);
+pub struct SecretBinding(BTreeMap<String, String>);
 
-impl Binding {
+impl SecretBinding {
     /// The name of the stored row that holds the binding of a secret.
     #[must_use]
     pub fn row_name(secret: &str) -> String {
@@ -54,4 +54,4 @@ impl Binding {
 }
 
 /// The bindings of one instance.
-pub(super) type Bindings = HashMap<Scope, HashMap<String, Binding>>;
+pub(super) type Bindings = HashMap<Scope, HashMap<String, SecretBinding>>;

@@ -4,8 +4,8 @@ use gangway_base::mac::Mac;
 
 use super::{
     addresses::addresses_of,
-    binding::Binding,
-    changed_layers::{Belongings, Changes, View, chain},
+    binding::SecretBinding,
+    changed_layers::{Changes, LayerMembership, LayersView, chain},
     layers::Layers,
     scope::Scope,
 };
@@ -18,19 +18,19 @@ impl Layers {
         scope: &Scope,
         secret: &str,
         changes: &Changes,
-        phone: Option<&Belongings>,
-    ) -> Option<Binding> {
+        phone: Option<&LayerMembership>,
+    ) -> Option<SecretBinding> {
         let addresses = if matches!(scope, Scope::Phone(_)) { addresses_of(secret) } else { Vec::new() };
         if addresses.is_empty() {
             return None;
         }
-        let (view, chain) = (View { layers: self, changed: Some((scope, changes)) }, chain(scope, phone));
+        let (view, chain) = (LayersView { layers: self, changed: Some((scope, changes)) }, chain(scope, phone));
         let value = |name: String| view.set(&chain, &name).map(str::to_owned).map(|value| (name, value));
-        Some(Binding::to(addresses.into_iter().filter_map(value)))
+        Some(SecretBinding::to(addresses.into_iter().filter_map(value)))
     }
 
     /// The secrets of known phones without a binding, from before there were bindings, with the one they get.
-    pub fn unbound(&self, phone: impl Fn(Mac) -> Option<Belongings>) -> Vec<(&Scope, &str, Binding)> {
+    pub fn unbound(&self, phone: impl Fn(Mac) -> Option<LayerMembership>) -> Vec<(&Scope, &str, SecretBinding)> {
         let rows = self.rows().iter().filter(|row| !row.value.is_empty());
         rows.filter_map(|row| {
             let Scope::Phone(mac) = &row.scope else { return None };
@@ -57,8 +57,12 @@ mod tests {
         SettingRow { scope: scope.parse().unwrap(), name: name.to_owned(), value: Secret::new(value) }
     }
 
-    fn belongings(vendor: &str, model: Option<&str>, category: Option<&str>) -> Belongings {
-        Belongings { vendor: vendor.to_owned(), model: model.map(str::to_owned), category: category.map(str::to_owned) }
+    fn belongings(vendor: &str, model: Option<&str>, category: Option<&str>) -> LayerMembership {
+        LayerMembership {
+            vendor: vendor.to_owned(),
+            model: model.map(str::to_owned),
+            category: category.map(str::to_owned),
+        }
     }
 
     #[test]
@@ -78,7 +82,7 @@ mod tests {
         let set_for = belongings("yealink", None, None);
         let binding = layers.binding_with(&PHONE.parse().unwrap(), "ldap_password", &[], Some(&set_for)).unwrap();
         let mut rows = shared();
-        rows.push(row(PHONE, &Binding::row_name("ldap_password"), &binding.text()));
+        rows.push(row(PHONE, &SecretBinding::row_name("ldap_password"), &binding.text()));
         let layers = Layers::new(rows, 1);
         assert!(layers.rows().iter().all(|row| setting(&row.name).is_some()), "a binding is no setting");
 
@@ -109,7 +113,7 @@ mod tests {
         assert_eq!(bound(PHONE, "ldap_password", &[]).unwrap(), r#"{"ldap_server":"ldap.example.com"}"#);
         let own = [("ldap_server".to_owned(), Some(Secret::new("own.example.com")))];
         assert_eq!(bound(PHONE, "ldap_password", &own).unwrap(), r#"{"ldap_server":"own.example.com"}"#);
-        assert_eq!(Binding::read("{\"ldap_server\":\"x\"}").text(), r#"{"ldap_server":"x"}"#);
-        assert_eq!(Binding::read("nonsense"), Binding::default());
+        assert_eq!(SecretBinding::read("{\"ldap_server\":\"x\"}").text(), r#"{"ldap_server":"x"}"#);
+        assert_eq!(SecretBinding::read("nonsense"), SecretBinding::default());
     }
 }

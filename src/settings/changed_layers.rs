@@ -10,7 +10,7 @@ pub type Changes = [(String, Option<Secret>)];
 
 /// What decides about layers of a phone.
 #[derive(Debug, Clone, Default)]
-pub struct Belongings {
+pub struct LayerMembership {
     /// Vendor folder.
     pub vendor: String,
     /// Model without the vendor.
@@ -19,7 +19,7 @@ pub struct Belongings {
     pub category: Option<String>,
 }
 
-impl From<&Phone> for Belongings {
+impl From<&Phone> for LayerMembership {
     fn from(phone: &Phone) -> Self {
         Self { vendor: phone.vendor.clone(), model: phone.model.clone(), category: phone.category.clone() }
     }
@@ -27,12 +27,12 @@ impl From<&Phone> for Belongings {
 
 /// The layers as they are, or as changes at one scope would make them.
 #[derive(Clone, Copy)]
-pub(super) struct View<'a> {
+pub(super) struct LayersView<'a> {
     pub(super) layers: &'a Layers,
     pub(super) changed: Option<(&'a Scope, &'a Changes)>,
 }
 
-impl<'a> View<'a> {
+impl<'a> LayersView<'a> {
     /// The value that is set at a scope.
     pub(super) fn at(&self, scope: &Scope, name: &str) -> Option<&'a str> {
         if let Some((changed, changes)) = self.changed
@@ -51,7 +51,7 @@ impl<'a> View<'a> {
 }
 
 /// The scopes whose values hold at a scope as far as they are known, widest first.
-pub(super) fn chain(scope: &Scope, phone: Option<&Belongings>) -> Vec<Scope> {
+pub(super) fn chain(scope: &Scope, phone: Option<&LayerMembership>) -> Vec<Scope> {
     let mut chain = vec![Scope::Instance];
     match scope {
         Scope::Instance => return chain,
@@ -59,7 +59,7 @@ pub(super) fn chain(scope: &Scope, phone: Option<&Belongings>) -> Vec<Scope> {
             chain.extend(name.split_once('/').map(|(vendor, _)| Scope::Vendor(vendor.to_owned())));
         }
         Scope::Phone(_) => {
-            if let Some(Belongings { vendor, model, category }) = phone {
+            if let Some(LayerMembership { vendor, model, category }) = phone {
                 chain.push(Scope::Vendor(vendor.clone()));
                 chain.extend(model.as_ref().map(|model| Scope::Model(format!("{vendor}/{model}"))));
                 chain.extend(category.clone().map(Scope::Category));

@@ -4,8 +4,8 @@ use gangway_base::mac::Mac;
 
 use super::{
     addresses::{addresses_of, is_address, is_same_place},
-    binding::Binding,
-    changed_layers::{Belongings, Changes, View, chain},
+    binding::SecretBinding,
+    changed_layers::{Changes, LayerMembership, LayersView, chain},
     layers::{Layers, SettingRow},
     scope::Scope,
     table::setting,
@@ -13,7 +13,7 @@ use super::{
 
 /// A stored secret that a change leaves without its address.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Emptied {
+pub struct EmptiedSecretSetting {
     /// Where it is stored.
     pub scope: Scope,
     /// Its name.
@@ -26,14 +26,19 @@ impl Layers {
     ///
     /// Under the lock of the writer, and thousands of phones may have a secret of their own: a change of no address costs
     /// nothing, any other one a few look-ups per secret.
-    pub fn emptied(&self, scope: &Scope, changes: &Changes, phone: impl Fn(Mac) -> Option<Belongings>) -> Vec<Emptied> {
+    pub fn emptied(
+        &self,
+        scope: &Scope,
+        changes: &Changes,
+        phone: impl Fn(Mac) -> Option<LayerMembership>,
+    ) -> Vec<EmptiedSecretSetting> {
         let changed: Vec<&str> =
             changes.iter().map(|(name, _)| name.as_str()).filter(|name| is_address(name)).collect();
         if changed.is_empty() {
             return Vec::new();
         }
-        let before = View { layers: self, changed: None };
-        let after = View { layers: self, changed: Some((scope, changes)) };
+        let before = LayersView { layers: self, changed: None };
+        let after = LayersView { layers: self, changed: Some((scope, changes)) };
         let is_set = |row: &SettingRow| row.scope == *scope && changes.iter().any(|(name, _)| *name == row.name);
         let secrets = self.rows().iter().filter(|row| !row.value.is_empty() && may_hold_at(scope, &row.scope));
         let is_moved = |row: &&SettingRow| {
@@ -43,7 +48,10 @@ impl Layers {
             let is_moved = || is_moved(before, after, (&row.scope, binding), scope, &addresses, &phone);
             !addresses.is_empty() && !is_set(row) && is_moved()
         };
-        secrets.filter(is_moved).map(|row| Emptied { scope: row.scope.clone(), name: row.name.clone() }).collect()
+        secrets
+            .filter(is_moved)
+            .map(|row| EmptiedSecretSetting { scope: row.scope.clone(), name: row.name.clone() })
+            .collect()
     }
 }
 
@@ -62,12 +70,12 @@ fn may_hold_at(changed: &Scope, stored: &Scope) -> bool {
 /// Whether a change at `changed` gives one of the address settings another value where a secret is stored. The one it is
 /// bound to is no other one: a secret that was withheld comes back with it.
 fn is_moved(
-    before: View<'_>,
-    after: View<'_>,
-    (stored, binding): (&Scope, Option<&Binding>),
+    before: LayersView<'_>,
+    after: LayersView<'_>,
+    (stored, binding): (&Scope, Option<&SecretBinding>),
     changed: &Scope,
     addresses: &[String],
-    phone: &impl Fn(Mac) -> Option<Belongings>,
+    phone: &impl Fn(Mac) -> Option<LayerMembership>,
 ) -> bool {
     let belongings = match stored {
         Scope::Phone(mac) => phone(*mac),
@@ -113,15 +121,15 @@ mod tests {
 
     const PHONE: &str = "phone:805ec0aabbcc";
 
-    fn known(_: Mac) -> Option<Belongings> {
-        Some(Belongings { vendor: "yealink".to_owned(), model: Some("T46U".to_owned()), category: None })
+    fn known(_: Mac) -> Option<LayerMembership> {
+        Some(LayerMembership { vendor: "yealink".to_owned(), model: Some("T46U".to_owned()), category: None })
     }
 
     fn emptied(layers: &Layers, scope: &str, changes: &[(&str, Option<&str>)]) -> Vec<String> {
         let changes: Vec<_> =
             changes.iter().map(|(name, value)| ((*name).to_owned(), value.map(Secret::new))).collect();
         let found = layers.emptied(&scope.parse().unwrap(), &changes, known);
-        found.into_iter().map(|Emptied { scope, name }| format!("{scope} {name}")).collect()
+        found.into_iter().map(|EmptiedSecretSetting { scope, name }| format!("{scope} {name}")).collect()
     }
 
     #[test]

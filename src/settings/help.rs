@@ -2,22 +2,22 @@
 
 use serde_json::{Value, json};
 
-use super::table::{Kind, ONE_PHONE, REDIRECT_SETTINGS, Setting, TABLE};
+use super::table::{ONE_PHONE, REDIRECT_SETTINGS, Setting, TABLE, ValueKind};
 use crate::settings::line_keys::KeyType;
 
 fn values(setting: &Setting) -> String {
     match setting.kind {
-        Kind::Bool => "true, false".to_owned(),
-        Kind::Number(least, most) => format!("{least}..{most}"),
-        Kind::Choice(words) => words.join(", "),
-        Kind::Text(most) => format!("text, at most {most} characters"),
-        Kind::Host => "host[:port], RFC 1123 or address".to_owned(),
-        Kind::Url => "URL".to_owned(),
-        Kind::Zone => "IANA time zone".to_owned(),
-        Kind::Country => "ISO 3166 country".to_owned(),
-        Kind::Language => "ISO 639 language".to_owned(),
-        Kind::Prefixes => "six hex digits each".to_owned(),
-        Kind::LineKeys => {
+        ValueKind::Bool => "true, false".to_owned(),
+        ValueKind::Number(least, most) => format!("{least}..{most}"),
+        ValueKind::Choice(words) => words.join(", "),
+        ValueKind::Text(most) => format!("text, at most {most} characters"),
+        ValueKind::Host => "host[:port], RFC 1123 or address".to_owned(),
+        ValueKind::Url => "URL".to_owned(),
+        ValueKind::Zone => "IANA time zone".to_owned(),
+        ValueKind::Country => "ISO 3166 country".to_owned(),
+        ValueKind::Language => "ISO 639 language".to_owned(),
+        ValueKind::Prefixes => "six hex digits each".to_owned(),
+        ValueKind::LineKeys => {
             let words = KeyType::ALL.map(KeyType::word);
             format!("list of keys (JSON or TOML) of the types {}", words.join(", "))
         }
@@ -41,19 +41,19 @@ pub fn scopes(setting: &Setting) -> &'static [&'static str] {
     }
 }
 
-fn type_word(kind: Kind) -> &'static str {
+fn type_word(kind: ValueKind) -> &'static str {
     match kind {
-        Kind::Bool => "bool",
-        Kind::Number(..) => "number",
-        Kind::Choice(_) => "choice",
-        Kind::Text(_) => "text",
-        Kind::Host => "host",
-        Kind::Url => "url",
-        Kind::Zone => "time_zone",
-        Kind::Country => "country",
-        Kind::Language => "language",
-        Kind::Prefixes => "prefixes",
-        Kind::LineKeys => "line_keys",
+        ValueKind::Bool => "bool",
+        ValueKind::Number(..) => "number",
+        ValueKind::Choice(_) => "choice",
+        ValueKind::Text(_) => "text",
+        ValueKind::Host => "host",
+        ValueKind::Url => "url",
+        ValueKind::Zone => "time_zone",
+        ValueKind::Country => "country",
+        ValueKind::Language => "language",
+        ValueKind::Prefixes => "prefixes",
+        ValueKind::LineKeys => "line_keys",
     }
 }
 
@@ -74,11 +74,17 @@ pub fn setting_json(name: &str, setting: &Setting) -> Value {
         "help": setting.help,
     });
     match setting.kind {
-        Kind::Number(least, most) => (row["least"], row["most"]) = (json!(least), json!(most)),
-        Kind::Choice(words) => row["choices"] = json!(words),
-        Kind::Text(longest) => row["longest"] = json!(longest),
-        Kind::LineKeys => row["choices"] = json!(KeyType::ALL),
-        Kind::Bool | Kind::Host | Kind::Url | Kind::Zone | Kind::Country | Kind::Language | Kind::Prefixes => {}
+        ValueKind::Number(least, most) => (row["least"], row["most"]) = (json!(least), json!(most)),
+        ValueKind::Choice(words) => row["choices"] = json!(words),
+        ValueKind::Text(longest) => row["longest"] = json!(longest),
+        ValueKind::LineKeys => row["choices"] = json!(KeyType::ALL),
+        ValueKind::Bool
+        | ValueKind::Host
+        | ValueKind::Url
+        | ValueKind::Zone
+        | ValueKind::Country
+        | ValueKind::Language
+        | ValueKind::Prefixes => {}
     }
     row
 }

@@ -9,7 +9,7 @@ use gangway_base::{mac::Mac, secret::Secret};
 
 use super::{
     addresses,
-    binding::{Binding, Bindings},
+    binding::{Bindings, SecretBinding},
     devices,
     scope::Scope,
     table::{Setting, TABLE, setting},
@@ -123,7 +123,7 @@ impl fmt::Display for Layer {
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Origin {
+pub struct ValueOrigin {
     /// The layer that won.
     pub layer: Layer,
     /// The layers that had a value too, nearest first, with their values (`***` for secrets).
@@ -134,11 +134,12 @@ impl Layers {
     /// The rows of one instance, as they are stored: those of bindings are no settings.
     #[must_use]
     pub fn new(rows: Vec<SettingRow>, revision: u64) -> Self {
-        let (bound, rows): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| Binding::secret_of(&row.name).is_some());
+        let (bound, rows): (Vec<_>, Vec<_>) =
+            rows.into_iter().partition(|row| SecretBinding::secret_of(&row.name).is_some());
         let mut bindings = Bindings::new();
         for SettingRow { scope, name, value } in bound {
-            let secret = Binding::secret_of(&name).unwrap_or_default().to_owned();
-            bindings.entry(scope).or_default().insert(secret, Binding::read(value.expose()));
+            let secret = SecretBinding::secret_of(&name).unwrap_or_default().to_owned();
+            bindings.entry(scope).or_default().insert(secret, SecretBinding::read(value.expose()));
         }
         let mut places: HashMap<Scope, Places> = HashMap::new();
         for (place, row) in rows.iter().enumerate() {
@@ -167,7 +168,7 @@ impl Layers {
 
     /// The address a stored secret was set for, where that is known.
     #[must_use]
-    pub fn binding(&self, scope: &Scope, secret: &str) -> Option<&Binding> {
+    pub fn binding(&self, scope: &Scope, secret: &str) -> Option<&SecretBinding> {
         self.bindings.get(scope)?.get(secret)
     }
 
@@ -290,7 +291,7 @@ impl Layers {
         phone: &Lookup<'_>,
         sources: &Sources<'_>,
         devices: Option<&DeviceConfig>,
-    ) -> Origin {
+    ) -> ValueOrigin {
         let mut found = vec![(Layer::Default, Secret::new(setting.default))];
         found.extend(phone.of_manifest(setting).map(|value| (Layer::Manifest, Secret::new(value))));
         let set = |(scope, places): &(&Scope, &Places)| {
@@ -302,7 +303,10 @@ impl Layers {
         found.extend(deployed.map(|value| (Layer::Devices, value)));
         found.extend(sources.own.iter().filter_map(set));
         let layer = found.pop().map_or(Layer::Default, |(layer, _)| layer);
-        Origin { layer, beaten: found.into_iter().rev().map(|(layer, value)| (layer, setting.shown(&value))).collect() }
+        ValueOrigin {
+            layer,
+            beaten: found.into_iter().rev().map(|(layer, value)| (layer, setting.shown(&value))).collect(),
+        }
     }
 }
 
@@ -322,7 +326,7 @@ struct Sources<'a> {
 pub struct Effective {
     values: HashMap<&'static str, Secret>,
     /// Only of [`Layers::traced`].
-    origins: HashMap<&'static str, Origin>,
+    origins: HashMap<&'static str, ValueOrigin>,
     /// Secrets that were set for another address.
     withheld: Vec<&'static str>,
 }
@@ -373,7 +377,7 @@ impl Effective {
 
     /// Where the value came from and what it beat; known to settings that were [`Layers::traced`].
     #[must_use]
-    pub fn origin(&self, name: &str) -> Option<&Origin> {
+    pub fn origin(&self, name: &str) -> Option<&ValueOrigin> {
         self.origins.get(name)
     }
 

@@ -9,7 +9,7 @@ pub const FROM_DEVICES: &str = "from-devices";
 
 /// What a value may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ValueKind {
     /// `true` or `false`.
     Bool,
     /// A whole number within bounds.
@@ -40,7 +40,7 @@ pub struct Setting {
     /// Its name: part of the public contract.
     pub name: &'static str,
     /// What its values may be. The empty value is allowed where the default is empty.
-    pub kind: Kind,
+    pub kind: ValueKind,
     /// The value without any layer.
     pub default: &'static str,
     /// `minutes`, `days`, ... or nothing.
@@ -52,7 +52,7 @@ pub struct Setting {
     /// Of a secret: the settings that say where it travels. It belongs to the address it was set for.
     pub addresses: &'static [&'static str],
     /// When a changed value shows.
-    pub effect: Effect,
+    pub effect: EffectTime,
     /// What it does.
     pub help: &'static str,
 }
@@ -67,7 +67,7 @@ impl Setting {
 
 /// When a changed value shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effect {
+pub enum EffectTime {
     /// In the file a phone fetches next.
     NextRequest,
     /// In the PBX's flags of the device at once, on the phone with its next file.
@@ -82,7 +82,7 @@ pub enum Effect {
     Daily,
 }
 
-impl Effect {
+impl EffectTime {
     /// `takes effect ...`
     #[must_use]
     pub fn text(self) -> &'static str {
@@ -97,7 +97,7 @@ impl Effect {
     }
 }
 
-const fn layered(name: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Setting {
+const fn layered(name: &'static str, kind: ValueKind, default: &'static str, help: &'static str) -> Setting {
     Setting {
         name,
         kind,
@@ -106,12 +106,12 @@ const fn layered(name: &'static str, kind: Kind, default: &'static str, help: &'
         layered: true,
         secret: false,
         addresses: &[],
-        effect: Effect::NextRequest,
+        effect: EffectTime::NextRequest,
         help,
     }
 }
 
-const fn instance(name: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Setting {
+const fn instance(name: &'static str, kind: ValueKind, default: &'static str, help: &'static str) -> Setting {
     Setting {
         name,
         kind,
@@ -120,7 +120,7 @@ const fn instance(name: &'static str, kind: Kind, default: &'static str, help: &
         layered: false,
         secret: false,
         addresses: &[],
-        effect: Effect::AtOnce,
+        effect: EffectTime::AtOnce,
         help,
     }
 }
@@ -129,7 +129,7 @@ const fn unit(setting: Setting, unit: &'static str) -> Setting {
     Setting { unit, ..setting }
 }
 
-const fn effect(effect: Effect, setting: Setting) -> Setting {
+const fn effect(effect: EffectTime, setting: Setting) -> Setting {
     Setting { effect, ..setting }
 }
 
@@ -146,94 +146,99 @@ pub static TABLE: &[Setting] = &[
     unit(
         layered(
             "update_interval_minutes",
-            Kind::Number(0, 43_200),
+            ValueKind::Number(0, 43_200),
             "1440",
             "How often a phone asks for its configuration; 0 = only when it starts.",
         ),
         "minutes",
     ),
-    layered("ntp_server_1", Kind::Host, "", "First time server. Empty = what Devices deploys, else the phone's own."),
-    layered("ntp_server_2", Kind::Host, "", "Second time server."),
-    layered("timezone", Kind::Zone, "", "Time zone, e.g. Europe/Berlin. Empty = what Devices deploys."),
-    layered("location", Kind::Country, "", "Country whose tones the phone plays, e.g. DE."),
-    layered("language", Kind::Language, "", "Language of display and web page, e.g. de."),
-    layered("sip_transport", Kind::Choice(&["tls", "tcp"]), "tls", "Transport of the registration."),
+    layered(
+        "ntp_server_1",
+        ValueKind::Host,
+        "",
+        "First time server. Empty = what Devices deploys, else the phone's own.",
+    ),
+    layered("ntp_server_2", ValueKind::Host, "", "Second time server."),
+    layered("timezone", ValueKind::Zone, "", "Time zone, e.g. Europe/Berlin. Empty = what Devices deploys."),
+    layered("location", ValueKind::Country, "", "Country whose tones the phone plays, e.g. DE."),
+    layered("language", ValueKind::Language, "", "Language of display and web page, e.g. de."),
+    layered("sip_transport", ValueKind::Choice(&["tls", "tcp"]), "tls", "Transport of the registration."),
     layered(
         "sip_account",
-        Kind::Choice(&["hwid", "username"]),
+        ValueKind::Choice(&["hwid", "username"]),
         "hwid",
         "What the phone registers as: the HW-ID of the device or the name of the user.",
     ),
     layered(
         "registrar",
-        Kind::Host,
+        ValueKind::Host,
         "",
         "Where the phone registers, with :port if not the usual one. Empty = the PBX that provisioned the account.",
     ),
-    layered("outbound_proxy", Kind::Host, "", "SIP proxy all signalling goes through, e.g. the reverse proxy."),
+    layered("outbound_proxy", ValueKind::Host, "", "SIP proxy all signalling goes through, e.g. the reverse proxy."),
     effect(
-        Effect::PbxAndNextRequest,
+        EffectTime::PbxAndNextRequest,
         layered(
             "media_relay",
-            Kind::Bool,
+            ValueKind::Bool,
             "true",
             "The PBX relays media for this device; ICE, STUN and TURN are then written as off on the phone.",
         ),
     ),
     effect(
-        Effect::PbxAndNextRequest,
-        layered("reverse_proxy", Kind::Bool, "true", "The device may register through the reverse proxy."),
+        EffectTime::PbxAndNextRequest,
+        layered("reverse_proxy", ValueKind::Bool, "true", "The device may register through the reverse proxy."),
     ),
-    layered("srtp", Kind::Choice(&["off", "optional", "required"]), "optional", "Encryption of media (SDES)."),
+    layered("srtp", ValueKind::Choice(&["off", "optional", "required"]), "optional", "Encryption of media (SDES)."),
     layered(
         "provisioning_scheme",
-        Kind::Choice(&["https", "http"]),
+        ValueKind::Choice(&["https", "http"]),
         "https",
         "How phones fetch files. http sends passwords readable over the network; only for phones that cannot do better.",
     ),
     instance(
         "provisioning_user",
-        Kind::Text(30),
+        ValueKind::Text(30),
         "",
         "Shared account that may take a first configuration while a phone's window is open.",
     ),
-    secret(instance("provisioning_password", Kind::Text(20), "", "Password of the shared account.")),
-    layered("phone_admin_user", Kind::Text(32), "admin", "Administrator of the phone's web page."),
+    secret(instance("provisioning_password", ValueKind::Text(20), "", "Password of the shared account.")),
+    layered("phone_admin_user", ValueKind::Text(32), "admin", "Administrator of the phone's web page."),
     secret(layered(
         "phone_admin_password",
-        Kind::Text(32),
+        ValueKind::Text(32),
         "",
         "Its password. Empty = generated for every phone. from-devices = the one Devices deploys; every phone then holds the \
          administrative password of the domain, which opens the App Platform too: not recommended.",
     )),
     layered(
         "ldap_server",
-        Kind::Host,
+        ValueKind::Host,
         "",
         "LDAP server of the directory. Empty = no directory. Only handed to phones: the gateway does not connect to it.",
     ),
-    layered("ldap_port", Kind::Number(1, 65_535), "636", "Its port."),
-    layered("ldap_tls", Kind::Choice(&["ldaps", "starttls", "off"]), "ldaps", "How the connection is encrypted."),
-    layered("ldap_base", Kind::Text(255), "cn=PBX0", "Where the search starts."),
-    layered("ldap_user", Kind::Text(255), "", "Name to log in with, e.g. pbx.example.com\\user."),
+    layered("ldap_port", ValueKind::Number(1, 65_535), "636", "Its port."),
+    layered("ldap_tls", ValueKind::Choice(&["ldaps", "starttls", "off"]), "ldaps", "How the connection is encrypted."),
+    layered("ldap_base", ValueKind::Text(255), "cn=PBX0", "Where the search starts."),
+    layered("ldap_user", ValueKind::Text(255), "", "Name to log in with, e.g. pbx.example.com\\user."),
     secret_for(
         &["ldap_server", "ldap_port", "ldap_tls"],
         layered(
             "ldap_password",
-            Kind::Text(255),
+            ValueKind::Text(255),
             "",
             "Password to log in with. It belongs to ldap_server, ldap_port and ldap_tls: another value of one of them empties it.",
         ),
     ),
-    layered("ldap_name_filter", Kind::Text(255), "(|(sn=*%*)(cn=*%*))", "Search by name; % is what was typed."),
-    layered("ldap_number_filter", Kind::Text(255), "(e164=%)", "Search by number; % is the number."),
-    layered("ldap_name_attributes", Kind::Text(255), "cn sn", "Attributes that hold names."),
-    layered("ldap_number_attributes", Kind::Text(255), "e164", "Attributes that hold numbers."),
-    layered("ldap_display_name", Kind::Text(255), "%cn", "What is shown of a hit."),
-    layered("ldap_max_hits", Kind::Number(1, 32_000), "50", "Hits shown at most."),
+    layered("ldap_name_filter", ValueKind::Text(255), "(|(sn=*%*)(cn=*%*))", "Search by name; % is what was typed."),
+    layered("ldap_number_filter", ValueKind::Text(255), "(e164=%)", "Search by number; % is the number."),
+    layered("ldap_name_attributes", ValueKind::Text(255), "cn sn", "Attributes that hold names."),
+    layered("ldap_number_attributes", ValueKind::Text(255), "e164", "Attributes that hold numbers."),
+    layered("ldap_display_name", ValueKind::Text(255), "%cn", "What is shown of a hit."),
+    layered("ldap_max_hits", ValueKind::Number(1, 32_000), "50", "Hits shown at most."),
     layered(
         "line_keys",
-        Kind::LineKeys,
+        ValueKind::LineKeys,
         "",
         "Line keys, BLF and speed dials as one list, e.g. [{\"key\": 2, \"type\": \"blf\", \"value\": \"1002\", \
          \"label\": \"Bob\"}]; also account and pickup. The narrowest layer's list counts as a whole: keys it leaves \
@@ -241,67 +246,75 @@ pub static TABLE: &[Setting] = &[
     ),
     layered(
         "firmware_url",
-        Kind::Url,
+        ValueKind::Url,
         "",
         "Firmware the phone shall load. Empty = leave it alone. Only handed to phones: the gateway does not connect to it.",
     ),
     effect(
-        Effect::AtOnce,
+        EffectTime::AtOnce,
         layered(
             "firmware_version",
-            Kind::Text(32),
+            ValueKind::Text(32),
             "",
             "Firmware phones should report. Empty = the version in firmware_url, if its name holds one.",
         ),
     ),
     layered(
         "wallpaper_url",
-        Kind::Url,
+        ValueKind::Url,
         "",
         "Picture behind the display. Empty = leave it alone. Only handed to phones: the gateway does not connect to it.",
     ),
     layered(
         "syslog_server",
-        Kind::Host,
+        ValueKind::Host,
         "",
         "Where phones send their log (port 514 unless given). Empty = nowhere. Only handed to phones: the gateway does not connect to it.",
     ),
     effect(
-        Effect::AtOnce,
+        EffectTime::AtOnce,
         layered(
             "require_certificate",
-            Kind::Bool,
+            ValueKind::Bool,
             "false",
             "Only a phone that shows its factory certificate gets its configuration.",
         ),
     ),
     effect(
-        Effect::NextProvisioning,
+        EffectTime::NextProvisioning,
         layered(
             "extra_ouis",
-            Kind::Prefixes,
+            ValueKind::Prefixes,
             "",
             "Further first halves of MAC addresses that belong to a vendor, set for vendor:NAME. A MAC that starts like another vendor's phones is refused unless its own vendor is known to use that start too.",
         ),
     ),
     effect(
-        Effect::NextRedirect,
+        EffectTime::NextRedirect,
         layered(
             "serial_number",
-            Kind::Text(128),
+            ValueKind::Text(128),
             "",
             "Serial number on the phone's label; some redirect services want it beside the MAC. For single phones only.",
         ),
     ),
     unit(
         effect(
-            Effect::NextProvisioning,
-            instance("window_days", Kind::Number(1, 7), "7", "How long a provisioned phone may fetch its first files."),
+            EffectTime::NextProvisioning,
+            instance(
+                "window_days",
+                ValueKind::Number(1, 7),
+                "7",
+                "How long a provisioned phone may fetch its first files.",
+            ),
         ),
         "days",
     ),
     unit(
-        effect(Effect::Daily, instance("history_days", Kind::Number(1, 3650), "90", "How long the history is kept.")),
+        effect(
+            EffectTime::Daily,
+            instance("history_days", ValueKind::Number(1, 3650), "90", "How long the history is kept."),
+        ),
         "days",
     ),
 ];
@@ -312,45 +325,52 @@ pub static ONE_PHONE: &[&str] = &["serial_number"];
 /// The settings of a vendor's redirect service: `redirect.<vendor>.<name>`.
 pub static REDIRECT_SETTINGS: &[Setting] = &[
     effect(
-        Effect::NextRedirect,
+        EffectTime::NextRedirect,
         instance(
             "protocol",
-            Kind::Choice(&["yealink-xmlrpc", "yealink-ymcs", "snom-xmlrpc", "snom-sraps", "gigaset-grape", "none"]),
+            ValueKind::Choice(&[
+                "yealink-xmlrpc",
+                "yealink-ymcs",
+                "snom-xmlrpc",
+                "snom-sraps",
+                "gigaset-grape",
+                "none",
+            ]),
             "",
             "Protocol of the service. Empty = the one the vendor's manifest names.",
         ),
     ),
     effect(
-        Effect::NextRedirect,
+        EffectTime::NextRedirect,
         instance(
             "url",
-            Kind::Url,
+            ValueKind::Url,
             "",
             "Address of the service. Empty = the usual one. The gateway connects to it: an address that is not public, and one with http://, must be named in [net] allow of the configuration.",
         ),
     ),
-    effect(Effect::NextRedirect, instance("user", Kind::Text(255), "", "Our account there.")),
+    effect(EffectTime::NextRedirect, instance("user", ValueKind::Text(255), "", "Our account there.")),
     secret_for(
         &["protocol", "url"],
         effect(
-            Effect::NextRedirect,
+            EffectTime::NextRedirect,
             instance(
                 "password",
-                Kind::Text(255),
+                ValueKind::Text(255),
                 "",
                 "Its password. It belongs to protocol and url: another protocol, scheme, host or port empties it.",
             ),
         ),
     ),
     effect(
-        Effect::NextRedirect,
-        instance("server_name", Kind::Text(24), "", "Name of our server entry. Empty = made from the domain."),
+        EffectTime::NextRedirect,
+        instance("server_name", ValueKind::Text(24), "", "Name of our server entry. Empty = made from the domain."),
     ),
     effect(
-        Effect::NextRedirect,
+        EffectTime::NextRedirect,
         instance(
             "mac_only",
-            Kind::Bool,
+            ValueKind::Bool,
             "false",
             "Add phones without a known serial number by their MAC alone (YMCS: where Yealink enabled it; the phone then asks \
          for a PIN on its screen).",

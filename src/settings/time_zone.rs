@@ -13,7 +13,7 @@ use jiff::{
     tz::{TimeZone, TimeZoneDatabase},
 };
 
-pub use dst_rule::{Change, ClockRule, Dst};
+pub use dst_rule::{ClockChange, ClockRule, DstRule};
 pub use names::{ZoneName, ZoneNames, why_not};
 
 /// The zones that are known: always those built in, never the computer's own, so that the same settings give the same

@@ -2,13 +2,13 @@
 
 use gangway_base::{
     characters::unwritable,
-    host::{Names, host, host_in_url},
+    host::{HostNameRules, host, host_in_url},
 };
 use url::{Host, Url};
 
 use super::{
     scope::Scope,
-    table::{Kind, ONE_PHONE, Setting, TABLE, setting},
+    table::{ONE_PHONE, Setting, TABLE, ValueKind, setting},
 };
 use crate::settings::{line_keys::LineKeys, time_zone::Zone};
 
@@ -71,7 +71,7 @@ pub fn validate(name: &str, value: &str, scope: &Scope) -> Result<String, Settin
 
 fn check(setting: &Setting, value: &str) -> Result<String, String> {
     // Lists may be typed on several lines; they have their own look at control characters.
-    if setting.kind == Kind::LineKeys && !value.trim().is_empty() {
+    if setting.kind == ValueKind::LineKeys && !value.trim().is_empty() {
         return LineKeys::read(value).map(|keys| keys.to_string()).map_err(|error| error.to_string());
     }
     if let Some(odd) = unwritable(value) {
@@ -91,20 +91,20 @@ fn check(setting: &Setting, value: &str) -> Result<String, String> {
             default => Err(format!("an empty value is not allowed; to return to {default}, unset it")),
         };
     }
-    if matches!(setting.kind, Kind::Text(_)) && starts_comment(value) {
+    if matches!(setting.kind, ValueKind::Text(_)) && starts_comment(value) {
         return Err("a '#' at the start or after a blank begins a comment in phones' files; leave it out".to_owned());
     }
     match setting.kind {
-        Kind::Bool => match value.to_ascii_lowercase().as_str() {
+        ValueKind::Bool => match value.to_ascii_lowercase().as_str() {
             "true" | "yes" | "on" | "1" => Ok("true".to_owned()),
             "false" | "no" | "off" | "0" => Ok("false".to_owned()),
             _ => Err(format!("'{value}' is neither true nor false")),
         },
-        Kind::Number(least, most) => match value.parse::<u32>() {
+        ValueKind::Number(least, most) => match value.parse::<u32>() {
             Ok(number) if (least..=most).contains(&number) => Ok(number.to_string()),
             _ => Err(format!("'{value}' is no whole number from {least} to {most}{}", unit_of(setting))),
         },
-        Kind::Choice(words) => {
+        ValueKind::Choice(words) => {
             let lower = value.to_ascii_lowercase();
             if words.contains(&lower.as_str()) {
                 Ok(lower)
@@ -112,18 +112,18 @@ fn check(setting: &Setting, value: &str) -> Result<String, String> {
                 Err(format!("'{value}' is not among {}", words.join(", ")))
             }
         }
-        Kind::Text(most) => match value.chars().count() {
+        ValueKind::Text(most) => match value.chars().count() {
             count if count <= most => Ok(value.to_owned()),
             count => Err(format!("it has {count} characters, at most {most} are possible")),
         },
-        Kind::Host => host(value, Names::Strict).map_err(|error| error.to_string()),
-        Kind::Url => url(value),
-        Kind::Zone => match Zone::read(value).ok().as_ref().and_then(Zone::name) {
+        ValueKind::Host => host(value, HostNameRules::Strict).map_err(|error| error.to_string()),
+        ValueKind::Url => url(value),
+        ValueKind::Zone => match Zone::read(value).ok().as_ref().and_then(Zone::name) {
             Some(name) => Ok(name.to_owned()),
             None => Err(format!("'{value}' is no IANA time zone such as Europe/Berlin or America/New_York")),
         },
-        Kind::LineKeys => Ok(value.to_owned()),
-        Kind::Country => {
+        ValueKind::LineKeys => Ok(value.to_owned()),
+        ValueKind::Country => {
             let upper = value.to_ascii_uppercase();
             if COUNTRIES.split(' ').any(|known| known == upper) {
                 Ok(upper)
@@ -131,8 +131,8 @@ fn check(setting: &Setting, value: &str) -> Result<String, String> {
                 Err(format!("'{value}' is no ISO 3166 country of two letters such as DE or US"))
             }
         }
-        Kind::Prefixes => prefixes(value),
-        Kind::Language => {
+        ValueKind::Prefixes => prefixes(value),
+        ValueKind::Language => {
             let lower = value.to_ascii_lowercase();
             if LANGUAGES.split(' ').any(|known| known == lower) {
                 Ok(lower)

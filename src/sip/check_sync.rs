@@ -9,18 +9,18 @@ use std::{
 };
 
 use gangway_base::{clock::SharedClock, mac::Mac, tasks::Tasks};
-use gangway_wire::sip::{Message, Start, Told, check_sync};
+use gangway_wire::sip::{SipMessage, Start, Told, check_sync};
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
 use crate::{
-    base::{config::PnpConfig, i18n::Said},
+    base::{config::PnpConfig, i18n::Message},
     net::udp,
     phone::{
         facet::Wanted,
         record::{Phone, PhoneId},
     },
-    provision::{events::Happened, timeline_texts},
+    provision::{events::FacetEvent, timeline_texts},
     settings::{Defaults, Lookup},
     store::{RequestFacts, Store, StoreError},
 };
@@ -74,7 +74,7 @@ pub async fn forget(store: &Store, phone: &Phone) -> Result<(), StoreError> {
 }
 
 /// Carries out what commands ask for until the gateway stops.
-pub async fn follow(store: Store, clock: SharedClock, tasks: Tasks) {
+pub async fn watch(store: Store, clock: SharedClock, tasks: Tasks) {
     let under_way: Arc<Mutex<HashSet<PhoneId>>> = Arc::default();
     let turns = Arc::new(Semaphore::new(AT_ONCE));
     // What was asked before the start is looked for as well.
@@ -122,7 +122,7 @@ fn lock(set: &Mutex<HashSet<PhoneId>>) -> std::sync::MutexGuard<'_, HashSet<Phon
 async fn carry_out(store: &Store, clock: &SharedClock, phone: &Phone, wait: bool) -> Result<(), StoreError> {
     let end = tell(store, clock, phone).await;
     let (said, sentence) = (end.said(), end.said().text());
-    store.change_phone(phone.id, |_, events| events.push(Happened::Resync { end: &said }.into())).await?;
+    store.change_phone(phone.id, |_, events| events.push(FacetEvent::Resync { end: &said }.into())).await?;
     let word = if matches!(end, End::Came | End::CameUnchanged) { "came" } else { "silent" };
     let kept = wait.then(|| format!("{word} {sentence}"));
     store.set_fact(phone.instance, &fact_of(phone.mac), kept.as_deref()).await
@@ -154,7 +154,7 @@ enum Next {
 }
 
 impl Next {
-    fn said(self) -> Said {
+    fn said(self) -> Message {
         match self {
             Self::At(at) => timeline_texts::COMES_AT.with("at", format!("{at:.0}")),
             Self::Overdue => timeline_texts::SHOULD_HAVE_COME.said(),
@@ -164,7 +164,7 @@ impl Next {
 }
 
 impl End {
-    fn said(&self) -> Said {
+    fn said(&self) -> Message {
         let (said, next) = match self {
             Self::Came => return timeline_texts::CAME.said(),
             Self::CameUnchanged => return timeline_texts::CAME_UNCHANGED.said(),
@@ -240,7 +240,7 @@ async fn tell(store: &Store, clock: &SharedClock, phone: &Phone) -> End {
             send_at = Timestamp::MAX;
         }
         let facts = store.request_facts(phone.id);
-        if let Some(end) = facts.as_ref().and_then(|facts| came(facts, asked_before)) {
+        if let Some(end) = facts.as_ref().and_then(|facts| fetched(facts, asked_before)) {
             return end;
         }
         // A file of its own, hidden behind the next request by now.
@@ -260,7 +260,7 @@ async fn tell(store: &Store, clock: &SharedClock, phone: &Phone) -> End {
 
 /// What a request after the NOTIFY means. A file that is delivered or unchanged is the present one: both are decided by
 /// the hash of its present content.
-fn came(facts: &RequestFacts, before: u64) -> Option<End> {
+fn fetched(facts: &RequestFacts, before: u64) -> Option<End> {
     if facts.requests <= before {
         return None;
     }
@@ -268,12 +268,12 @@ fn came(facts: &RequestFacts, before: u64) -> Option<End> {
         "delivered" => Some(End::Came),
         "not-modified" => Some(End::CameUnchanged),
         // The challenge before the credentials, or a common file on the way to the own one.
-        outcome if is_on_the_way(outcome) => None,
+        outcome if is_pending(outcome) => None,
         outcome => Some(End::Refused { outcome: outcome.to_owned() }),
     }
 }
 
-fn is_on_the_way(outcome: &str) -> bool {
+fn is_pending(outcome: &str) -> bool {
     use crate::phone::admission::Reason;
     let words = [Reason::MissingCredentials, Reason::StaleNonce, Reason::WindowClosed, Reason::CommonFile];
     words.iter().any(|reason| reason.as_str() == outcome) || matches!(outcome, "peeked" | "uploaded")
@@ -281,7 +281,7 @@ fn is_on_the_way(outcome: &str) -> bool {
 
 /// A final answer to our NOTIFY.
 fn status(datagram: &[u8], random: &str) -> Option<u16> {
-    let message = Message::read(datagram).ok()?;
+    let message = SipMessage::read(datagram).ok()?;
     let Start::Response { status, .. } = message.start else { return None };
     let is_ours = message.header("Call-ID").is_some_and(|call| call.starts_with(random));
     (is_ours && status >= 200).then_some(status)
@@ -359,11 +359,11 @@ mod tests {
 
     #[test]
     fn only_a_request_after_the_notify_counts() {
-        assert_eq!(came(&facts("x", "delivered", 3), 3), None);
-        assert_eq!(came(&facts("x", "delivered", 4), 3), Some(End::Came));
-        assert_eq!(came(&facts("x", "not-modified", 4), 3), Some(End::CameUnchanged));
-        assert_eq!(came(&facts("x", "failed", 4), 3), Some(End::Refused { outcome: "failed".into() }));
-        assert_eq!(came(&facts("x", "peeked", 4), 3), None);
+        assert_eq!(fetched(&facts("x", "delivered", 3), 3), None);
+        assert_eq!(fetched(&facts("x", "delivered", 4), 3), Some(End::Came));
+        assert_eq!(fetched(&facts("x", "not-modified", 4), 3), Some(End::CameUnchanged));
+        assert_eq!(fetched(&facts("x", "failed", 4), 3), Some(End::Refused { outcome: "failed".into() }));
+        assert_eq!(fetched(&facts("x", "peeked", 4), 3), None);
     }
 
     #[test]

@@ -5,5 +5,5 @@ mod pnp_limits;
 mod pnp_listener;
 mod pnp_lookup;
 
-pub use pnp_listener::{ArrivalError, Arrivals, listen};
-pub use pnp_lookup::{Desk, Watch};
+pub use pnp_listener::{PnpError, PnpListeners, listen};
+pub use pnp_lookup::{PnpLookup, ScanWatch};

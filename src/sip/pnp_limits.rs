@@ -16,13 +16,13 @@ const MOST: u32 = 500;
 
 /// What was answered in this second. Bounded by [`MOST`]: only what is answered is kept.
 #[derive(Debug, Default)]
-pub struct Shares {
+pub struct PnpLimits {
     second: i64,
     answered: u32,
     sources: HashMap<IpAddr, u32>,
 }
 
-impl Shares {
+impl PnpLimits {
     /// Whether this source gets an answer now; counts it then.
     pub fn take(&mut self, source: IpAddr, now: Timestamp) -> bool {
         if self.second != now.as_second() {
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn a_source_that_floods_leaves_the_others_their_answers() {
-        let mut shares = Shares::default();
+        let mut shares = PnpLimits::default();
         let flood = (0..10_000).filter(|_| shares.take(source(1), at(0))).count();
         assert_eq!(flood, PER_SOURCE as usize);
         for phone in 2..400 {
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn many_flooding_sources_leave_each_newcomer_one_and_memory_stays_bounded() {
-        let mut shares = Shares::default();
+        let mut shares = PnpLimits::default();
         for round in 0..20_u32 {
             for number in 0..100 {
                 let _ = shares.take(source(number), at(i64::from(round) / 20));
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn an_ipv6_network_is_one_source() {
-        let mut shares = Shares::default();
+        let mut shares = PnpLimits::default();
         let answered = (0..1000_u128).filter(|host| shares.take(IpAddr::V6((0x2001_0db8 << 96 | host).into()), at(0)));
         assert_eq!(answered.count(), PER_SOURCE as usize);
     }

@@ -3,21 +3,21 @@
 use std::{collections::HashMap, io, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
 use gangway_base::{clock::SharedClock, tasks::Tasks};
-use gangway_wire::sip::{GROUP, Message, Place, Start, accepted, asked, notify};
+use gangway_wire::sip::{GROUP, Place, SipMessage, Start, accepted, asked, notify};
 use jiff::Timestamp;
 use tokio::{
     net::UdpSocket,
     sync::{Mutex, Notify},
 };
 
-use super::{pnp_limits::Shares, pnp_lookup::Desk};
+use super::{pnp_limits::PnpLimits, pnp_lookup::PnpLookup};
 use crate::{
     base::{
         config::PnpConfig,
         telemetry::metric::{Metric, increment},
     },
     net::udp,
-    provision::events::Happened,
+    provision::events::FacetEvent,
 };
 
 /// NOTIFYs waiting for their answer.
@@ -33,13 +33,13 @@ const QUIET: Duration = Duration::from_secs(60);
     "SIP PnP cannot listen on {address} ([pnp] listen): {error}; another SIP server may have the port, or the address \
      may not be one of this machine"
 )]
-pub struct ArrivalError {
+pub struct PnpError {
     address: String,
     error: io::Error,
 }
 
 /// Bound sockets, not yet served.
-pub struct Arrivals {
+pub struct PnpListeners {
     sockets: Vec<UdpSocket>,
     config: PnpConfig,
 }
@@ -48,18 +48,18 @@ pub struct Arrivals {
 ///
 /// # Errors
 /// When one cannot be bound, or its group not be joined.
-pub async fn listen(config: &PnpConfig) -> Result<Arrivals, ArrivalError> {
+pub async fn listen(config: &PnpConfig) -> Result<PnpListeners, PnpError> {
     let mut sockets = Vec::new();
     for address in &config.listen {
-        let failed = |error| ArrivalError { address: address.clone(), error };
+        let failed = |error| PnpError { address: address.clone(), error };
         let parsed: SocketAddr =
             address.parse().map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
         sockets.push(udp::bind_to_group(parsed, GROUP).await.map_err(failed)?);
     }
-    Ok(Arrivals { sockets, config: config.clone() })
+    Ok(PnpListeners { sockets, config: config.clone() })
 }
 
-impl Arrivals {
+impl PnpListeners {
     /// The bound addresses.
     #[must_use]
     pub fn addresses(&self) -> Vec<SocketAddr> {
@@ -67,7 +67,7 @@ impl Arrivals {
     }
 
     /// Serves on the current arbiter until the gateway stops.
-    pub fn serve(self, desk: &Desk, clock: &SharedClock, tasks: &Tasks) {
+    pub fn serve(self, desk: &PnpLookup, clock: &SharedClock, tasks: &Tasks) {
         for socket in self.sockets {
             let listener = Rc::new(Listener {
                 socket,
@@ -87,13 +87,13 @@ struct State {
     /// By Call-ID: woken when the phone has answered.
     waiting: HashMap<String, Rc<Notify>>,
     told: HashMap<gangway_base::mac::Mac, Timestamp>,
-    shares: Shares,
+    shares: PnpLimits,
 }
 
 struct Listener {
     socket: UdpSocket,
     config: PnpConfig,
-    desk: Desk,
+    desk: PnpLookup,
     clock: SharedClock,
     tasks: Tasks,
     state: Mutex<State>,
@@ -122,7 +122,7 @@ impl Listener {
         if !self.config.answers(source.ip()) {
             return "foreign network";
         }
-        let Ok(message) = Message::read(datagram) else { return "malformed" };
+        let Ok(message) = SipMessage::read(datagram) else { return "malformed" };
         if let Start::Response { .. } = message.start {
             let answered = message.header("Call-ID").map(str::to_owned).unwrap_or_default();
             if let Some(waiting) = self.state.lock().await.waiting.get(&answered) {
@@ -148,7 +148,7 @@ impl Listener {
         };
         if !is_repeated {
             tracing::info!(mac = %asked.mac, model = asked.model, %source, "a phone asks by multicast and is told its URL");
-            let happened = Happened::ToldByPnp { source: &source.ip().to_canonical().to_string() };
+            let happened = FacetEvent::ToldByPnp { source: &source.ip().to_canonical().to_string() };
             let event = happened.into();
             if let Err(error) = self.desk.store.change_phone(phone.id, |_, events| events.push(event)).await {
                 tracing::error!(mac = %asked.mac, %error, "its arrival cannot be recorded");
@@ -160,7 +160,7 @@ impl Listener {
         "told"
     }
 
-    async fn tell(self: &Rc<Self>, subscribe: &Message, source: SocketAddr, url: &str) {
+    async fn tell(self: &Rc<Self>, subscribe: &SipMessage, source: SocketAddr, url: &str) {
         let own = match udp::towards(source).await.and_then(|socket| socket.local_addr()) {
             Ok(own) => SocketAddr::new(own.ip(), self.socket.local_addr().map_or(5060, |bound| bound.port())),
             Err(error) => {
@@ -199,7 +199,7 @@ impl Listener {
         });
     }
 
-    async fn send(&self, message: &Message, to: SocketAddr) {
+    async fn send(&self, message: &SipMessage, to: SocketAddr) {
         if let Err(error) = self.socket.send_to(&message.write(), to).await {
             tracing::debug!(%to, %error, "a datagram could not be sent");
         }

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Who tries one MAC address after the other, whatever way it asks.
-pub trait Watch: Send + Sync {
+pub trait ScanWatch: Send + Sync {
     /// A source asked for a phone that is not known; `reads_like_phone` when it described itself as phones do.
     fn saw(&self, instance: InstanceId, source: IpAddr, mac: Mac, reads_like_phone: bool, now: Timestamp);
     /// Whether a source is one of them, for a phone whose window was opened then.
@@ -27,7 +27,7 @@ pub trait Watch: Send + Sync {
 
 /// Where phones are looked up.
 #[derive(Clone)]
-pub struct Desk {
+pub struct PnpLookup {
     /// The records.
     pub store: Store,
     /// The tenants.
@@ -35,10 +35,10 @@ pub struct Desk {
     /// Their URLs.
     pub url_of: UrlOf,
     /// Who is told nothing although a phone of its name is expected.
-    pub watch: Arc<dyn Watch>,
+    pub watch: Arc<dyn ScanWatch>,
 }
 
-impl Desk {
+impl PnpLookup {
     /// The phone with this MAC and the URL to tell it; `None` when there is nothing to be told to this source now.
     #[must_use]
     pub fn look_up(&self, asked: &Asked, source: IpAddr, now: Timestamp) -> Option<(Arc<Phone>, Secret)> {
@@ -79,7 +79,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::{phone::record::Binding, provision::sample};
+    use crate::{phone::record::WindowBinding, provision::sample};
 
     #[test]
     fn only_an_open_window_tells_and_only_its_own_source() {
@@ -88,7 +88,7 @@ mod tests {
         let mut phone = sample::phone(now);
         phone.window.open(now, 7);
         assert!(is_expected(&phone, here, now));
-        phone.window.bound = Some(Binding { source: here, family: "x".into() });
+        phone.window.bound = Some(WindowBinding { source: here, family: "x".into() });
         assert!(is_expected(&phone, here, now) && !is_expected(&phone, there, now));
         let late = now.saturating_add(Duration::from_secs(8 * 86_400)).unwrap();
         assert!(!is_expected(&phone, here, late));

@@ -7,9 +7,9 @@ use sqlx::SqliteConnection;
 
 use super::{
     codec::{FacetColumns, ms, ms_opt, small, time_opt, unknown},
-    error::{Attempt, StoreError},
+    error::{ErrorContext, StoreError},
     seal::Keyring,
-    secret_blob::Bundle,
+    secret_blob::SecretBlob,
 };
 use crate::phone::record::{Account, Flags, Gone, Orphaned, PhoneId};
 
@@ -74,7 +74,7 @@ impl AccountRow {
     pub(super) fn into_account(self, keyring: &Keyring) -> Result<Account, StoreError> {
         let place = place(self.phone_id, self.line);
         let bytes = keyring.unseal(&place, &self.secrets)?;
-        let pairs = Bundle::read(&bytes).ok_or_else(|| StoreError::Unsealing { place: place.clone() })?;
+        let pairs = SecretBlob::read(&bytes).ok_or_else(|| StoreError::Unsealing { place: place.clone() })?;
         let password = pairs.iter().find(|(name, _)| *name == "password").map(|(_, text)| Secret::new(*text));
         let flags_written = match (self.flag_media_relay, self.flag_tls_only, self.flag_reverse_proxy) {
             (Some(media_relay), Some(tls_only), Some(reverse_proxy)) => Some(Flags {
@@ -152,7 +152,7 @@ async fn write_one(
     account: &Account,
 ) -> Result<(), StoreError> {
     let line = i64::from(account.line);
-    let bundle = Bundle::default().with("password", Some(account.password.expose()));
+    let bundle = SecretBlob::default().with("password", Some(account.password.expose()));
     let secrets = keyring.seal(&place(phone.0, line), bundle.bytes())?;
     let flags = account.flags_written;
     let media_relay = flags.map(|flags| i64::from(flags.media_relay));

@@ -7,7 +7,7 @@ use sqlx::SqliteConnection;
 use super::{
     Store,
     codec::{ms, signed, time, unsigned},
-    error::{Attempt, StoreError},
+    error::{ErrorContext, StoreError},
 };
 use crate::phone::instance::InstanceId;
 
@@ -30,7 +30,7 @@ pub struct Activity {
 
 /// Counts that are not on disk yet: few instances, one or two hours each.
 #[derive(Default)]
-pub(super) struct Counts(Vec<Count>);
+pub(super) struct ActivityCounts(Vec<Count>);
 
 struct Count {
     instance: InstanceId,
@@ -43,7 +43,7 @@ fn hour_of(at: Timestamp) -> i64 {
     ms(at).div_euclid(HOUR_MS) * HOUR_MS
 }
 
-impl Counts {
+impl ActivityCounts {
     pub(super) fn add(&mut self, instance: InstanceId, at: Timestamp, delivered: bool) {
         let (hour, delivered) = (hour_of(at), u64::from(delivered));
         match self.0.iter_mut().rev().find(|count| count.instance == instance && count.hour == hour) {
@@ -75,7 +75,7 @@ impl Counts {
 /// Adds the counts to their hours and forgets what is too old.
 pub(super) async fn write(
     connection: &mut SqliteConnection,
-    counts: &Counts,
+    counts: &ActivityCounts,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     for count in &counts.0 {

@@ -46,13 +46,13 @@ pub(super) fn unknown(place: &str, column: &str, value: &str) -> StoreError {
 }
 
 /// A facet's state by its stored name.
-pub(super) trait Stored: Copy + PartialEq + Sized {
+pub(super) trait StoredState: Copy + PartialEq + Sized {
     fn read(stored: &str) -> Option<Self>;
 }
 
 macro_rules! stored {
     ($($state:ty),+) => {
-        $(impl Stored for $state {
+        $(impl StoredState for $state {
             fn read(stored: &str) -> Option<Self> {
                 Self::parse(stored)
             }
@@ -72,7 +72,7 @@ pub(super) struct FacetColumns {
 }
 
 impl FacetColumns {
-    pub(super) fn read<S: Stored>(self, place: &str, facet: &str) -> Result<Facet<S>, StoreError> {
+    pub(super) fn read<S: StoredState>(self, place: &str, facet: &str) -> Result<Facet<S>, StoreError> {
         Ok(Facet {
             state: S::read(&self.state).ok_or_else(|| unknown(place, facet, &self.state))?,
             since: time(self.since),

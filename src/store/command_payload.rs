@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 use super::{
     Store,
     codec::ms,
-    error::{Attempt, StoreError},
+    error::{ErrorContext, StoreError},
 };
 use crate::phone::instance::InstanceId;
 

@@ -8,7 +8,7 @@ use sqlx::{
 };
 
 use super::{
-    error::{Attempt, StoreError},
+    error::{ErrorContext, StoreError},
     schema,
     seal::Keyring,
 };
@@ -125,7 +125,7 @@ pub(super) async fn proofs(connection: &mut SqliteConnection, keyring: &Keyring)
     if !rows.iter().any(opens) {
         return Err(StoreError::WrongKey);
     }
-    keyring.settle(&admitted(connection).await?)?;
+    keyring.refresh_keys(&admitted(connection).await?)?;
     let sealing = i64::from(keyring.sealing_id());
     if rows.iter().any(|row| row.key_id == sealing && !opens(row)) {
         return Err(StoreError::WrongKey);

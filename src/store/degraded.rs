@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Store, connection,
-    error::{Attempt, StoreError, named},
+    error::{ErrorContext, StoreError, named},
     loss::Loss,
 };
 
@@ -26,10 +26,10 @@ const WITHIN: Duration = Duration::from_secs(600);
 
 /// How a store is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Condition {
+pub enum Health {
     /// It is read and written.
     #[default]
-    Well,
+    Healthy,
     /// It is read only: it could not be opened for writing, for this reason. Tried again by itself.
     ReadingOnly(String),
     /// The file is damaged. Nothing is written any more where it was found at the start.
@@ -48,12 +48,12 @@ pub enum Condition {
     },
 }
 
-impl Condition {
+impl Health {
     /// What a person has to know, and do.
     #[must_use]
-    pub fn sentence(&self) -> Option<String> {
+    pub fn message(&self) -> Option<String> {
         match self {
-            Self::Well => None,
+            Self::Healthy => None,
             Self::ReadingOnly(why) => Some(format!(
                 "{why}. Phones are served as they were when this was written last; nothing new is kept. It is tried \
                  again every ten seconds"
@@ -87,22 +87,22 @@ fn lost(loss: Loss, copy: Option<&Path>) -> String {
 
 /// The condition as everybody sees it.
 #[derive(Debug, Default)]
-pub(super) struct Shown(Mutex<Condition>);
+pub(super) struct PublishedHealth(Mutex<Health>);
 
-impl Shown {
-    pub(super) fn get(&self) -> Condition {
+impl PublishedHealth {
+    pub(super) fn get(&self) -> Health {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Says it once in the log when it is another.
-    pub(super) fn set(&self, now: &Condition) {
+    pub(super) fn set(&self, now: &Health) {
         let before = std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), now.clone());
         if before == *now {
             return;
         }
-        match now.sentence() {
+        match now.message() {
             // What is lost is told by who noticed it.
-            Some(_) if matches!(now, Condition::Lost { .. }) => {}
+            Some(_) if matches!(now, Health::Lost { .. }) => {}
             Some(sentence) => tracing::warn!("the database is not well: {sentence}"),
             None => tracing::info!("the database is written again"),
         }
@@ -122,21 +122,21 @@ pub(super) fn may_be_readable(cause: &StoreError) -> bool {
 }
 
 /// Whether it is worth trying again without a person.
-pub(super) fn may_heal(cause: &StoreError) -> bool {
+pub(super) fn is_recoverable(cause: &StoreError) -> bool {
     !matches!(cause, StoreError::Corrupt { .. })
 }
 
-pub(super) fn condition(cause: &StoreError) -> Condition {
+pub(super) fn condition(cause: &StoreError) -> Health {
     match cause {
-        StoreError::Corrupt { reason, copy, .. } => Condition::Damaged { what: reason.clone(), copy: copy.clone() },
-        other => Condition::ReadingOnly(other.to_string()),
+        StoreError::Corrupt { reason, copy, .. } => Health::Damaged { what: reason.clone(), copy: copy.clone() },
+        other => Health::ReadingOnly(other.to_string()),
     }
 }
 
 /// A connection that shows what is in the database, without any need to write: in place where SQLite can do that, else
 /// from a copy (a log that is not yet part of the database cannot be read without writing beside it), else the database
 /// without its log.
-pub(super) async fn look_inside(path: &Path) -> Result<SqliteConnection, StoreError> {
+pub(super) async fn check_contents(path: &Path) -> Result<SqliteConnection, StoreError> {
     match readable(connection::reader(path).await).await {
         Ok(connection) => return Ok(connection),
         Err(error) => tracing::debug!(%error, "the database cannot be read in place"),
@@ -153,7 +153,7 @@ pub(super) async fn check(store: Store, stop: CancellationToken) {
     loop {
         match store.look_for_damage(WITHIN).await {
             Ok(()) => {}
-            Err(cause @ StoreError::Corrupt { .. }) if !matches!(store.condition(), Condition::Lost { .. }) => {
+            Err(cause @ StoreError::Corrupt { .. }) if !matches!(store.condition(), Health::Lost { .. }) => {
                 store.inner.condition.set(&condition(&cause));
             }
             Err(error) => tracing::debug!(%error, "the database cannot be checked"),

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use super::{
     Store,
     codec::{ms, time},
-    error::{Attempt, StoreError},
+    error::{ErrorContext, StoreError},
 };
 use crate::phone::record::PhoneId;
 

@@ -7,7 +7,7 @@ use sqlx::SqliteConnection;
 use zeroize::Zeroizing;
 
 use super::{
-    error::{Attempt, StoreError},
+    error::{ErrorContext, StoreError},
     seal::Keyring,
 };
 use crate::phone::record::PhoneId;

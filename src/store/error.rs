@@ -302,11 +302,11 @@ pub(super) fn named(copy: Option<&Path>) -> String {
 }
 
 /// Names what was attempted where a query failed.
-pub(super) trait Attempt<T> {
+pub(super) trait ErrorContext<T> {
     fn attempt(self, action: &'static str) -> Result<T, StoreError>;
 }
 
-impl<T> Attempt<T> for Result<T, sqlx::Error> {
+impl<T> ErrorContext<T> for Result<T, sqlx::Error> {
     fn attempt(self, action: &'static str) -> Result<T, StoreError> {
         self.map_err(|source| StoreError::sort(action, source))
     }

@@ -6,10 +6,10 @@ use sqlx::SqliteConnection;
 use super::{
     Store,
     codec::{ms, time},
-    error::{Attempt, StoreError},
+    error::{ErrorContext, StoreError},
 };
 use crate::{
-    base::{i18n::Said, telemetry::escape_control},
+    base::{i18n::Message, telemetry::escape_control},
     phone::record::PhoneId,
 };
 
@@ -32,7 +32,7 @@ pub struct NewEvent {
 impl NewEvent {
     /// An event whose sentence pages know in their languages.
     #[must_use]
-    pub fn said(kind: &'static str, said: &Said) -> Self {
+    pub fn said(kind: &'static str, said: &Message) -> Self {
         Self { kind, text: said.text(), detail: None, said: said.kept() }
     }
 

@@ -7,8 +7,8 @@ use sqlx::{Connection, SqliteConnection};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Condition, DATABASE, Store, connection, degraded,
-    error::{Attempt, StoreError},
+    DATABASE, Health, Store, connection, degraded,
+    error::{ErrorContext, StoreError},
     kv, loader, phone,
     phone_cache::Extent,
     sequence::Seen,
@@ -34,9 +34,9 @@ pub(super) async fn run(store: Store, mut seen: Seen, stop: CancellationToken) {
             () = clock.sleep_until(next) => {}
         }
         store.inner.writer.tidy().await;
-        if store.inner.writer.mend(clock.now()).await {
+        if store.inner.writer.retry_open(clock.now()).await {
             match store.inner.identity.note() {
-                Ok(()) => store.inner.condition.set(&Condition::Well),
+                Ok(()) => store.inner.condition.set(&Health::Healthy),
                 Err(error) => tracing::warn!(%error, "the files of the database are not watched"),
             }
         }
@@ -77,7 +77,7 @@ struct Inside {
 impl Inside {
     async fn look(&mut self, store: &Store) {
         let now = store.inner.clock.now();
-        let is_well = matches!(store.condition(), Condition::Well | Condition::ReadingOnly(_));
+        let is_well = matches!(store.condition(), Health::Healthy | Health::ReadingOnly(_));
         // The clock may be set back.
         let latest = now.saturating_add(INSIDE).unwrap_or(Timestamp::MAX);
         let is_due = self.next.is_none_or(|next| next <= now || next > latest);
@@ -89,7 +89,7 @@ impl Inside {
             Ok(true) => self.is_other = false,
             Ok(false) | Err(StoreError::Corrupt { .. }) if std::mem::replace(&mut self.is_other, true) => {
                 self.is_other = false;
-                store.inner.identity.note_overwritten();
+                store.inner.identity.mark_overwritten();
             }
             // What is told at the second look alone cannot be a file that is just being changed.
             Ok(false) | Err(StoreError::Corrupt { .. }) => {}
@@ -117,11 +117,11 @@ async fn prove(store: &Store) {
     let proof = store.inner.writer.prove(store.inner.clock.now()).await;
     let now = match proof {
         None => return,
-        Some(Ok(())) => Condition::Well,
+        Some(Ok(())) => Health::Healthy,
         Some(Err(error)) => degraded::condition(&error.with_copy_in(store.dir())),
     };
     // What is worse is told until it is over.
-    if matches!(store.condition(), Condition::Well | Condition::ReadingOnly(_)) {
+    if matches!(store.condition(), Health::Healthy | Health::ReadingOnly(_)) {
         store.inner.condition.set(&now);
     }
 }
@@ -164,7 +164,7 @@ async fn look(store: &Store, connection: &mut SqliteConnection, seen: &mut Seen)
                 continue;
             }
             for loaded in
-                loader::phones(&mut transaction, &store.inner.keyring, &(id.0..=id.0), &mut loader::Alike::default())
+                loader::phones(&mut transaction, &store.inner.keyring, &(id.0..=id.0), &mut loader::Interner::default())
                     .await?
             {
                 match loaded {

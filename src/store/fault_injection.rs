@@ -2,7 +2,7 @@
 
 use super::{
     Store,
-    error::{Attempt, StoreError},
+    error::{ErrorContext, StoreError},
 };
 
 impl Store {

@@ -51,7 +51,7 @@ pub(super) fn aside(why: &str, now: Timestamp) -> String {
 }
 
 /// Moves files of `dir` into the directory `aside` in it. Files that are not there are left out.
-pub(super) fn put_aside(dir: &Path, aside: &str, names: &[&str]) -> Result<(), StoreError> {
+pub(super) fn set_aside(dir: &Path, aside: &str, names: &[&str]) -> Result<(), StoreError> {
     let aside = dir.join(aside);
     for name in names {
         let there = dir.join(name);
@@ -74,11 +74,11 @@ fn restrict(path: &Path, mode: u32) -> Result<(), StoreError> {
 
 /// The proof that this process is the one that serves from the directory, or changes its keys; given back when dropped.
 #[derive(Debug)]
-pub struct Claim {
+pub struct ServeLock {
     _locks: Vec<File>,
 }
 
-impl Claim {
+impl ServeLock {
     /// For serving. The directory itself is locked: no file that is removed, replaced or linked lets a second gateway in.
     pub(super) fn take(dir: &Path) -> Result<Self, StoreError> {
         let in_use = |error| match error {
@@ -148,11 +148,11 @@ mod tests {
     #[test]
     fn only_one_serves() {
         let dir = tempfile::tempdir().unwrap();
-        let claim = Claim::take(dir.path()).unwrap();
-        assert!(matches!(Claim::take(dir.path()), Err(StoreError::InUse { .. })));
-        Claim::for_rotation(dir.path()).unwrap();
+        let claim = ServeLock::take(dir.path()).unwrap();
+        assert!(matches!(ServeLock::take(dir.path()), Err(StoreError::InUse { .. })));
+        ServeLock::for_rotation(dir.path()).unwrap();
         drop(claim);
-        Claim::take(dir.path()).unwrap();
+        ServeLock::take(dir.path()).unwrap();
     }
 
     #[test]
@@ -161,8 +161,8 @@ mod tests {
         let (dir, link) = (temp.path().join("data"), temp.path().join("link"));
         fs::create_dir(&dir).unwrap();
         std::os::unix::fs::symlink(&dir, &link).unwrap();
-        let claim = Claim::take(&dir).unwrap();
-        let is_refused = |dir: &Path| matches!(Claim::take(dir), Err(StoreError::InUse { .. }));
+        let claim = ServeLock::take(&dir).unwrap();
+        let is_refused = |dir: &Path| matches!(ServeLock::take(dir), Err(StoreError::InUse { .. }));
         assert!(is_refused(&link), "through a link");
         fs::remove_file(dir.join(SERVING)).unwrap();
         assert!(is_refused(&dir), "without the file");
@@ -173,6 +173,6 @@ mod tests {
         let earlier = lock_file(&dir.join(SERVING)).unwrap();
         assert!(is_refused(&dir));
         drop(earlier);
-        Claim::take(&link).unwrap();
+        ServeLock::take(&link).unwrap();
     }
 }

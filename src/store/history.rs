@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::{
     Store,
     codec::{ms, small, time},
-    error::{Attempt, StoreError},
+    error::{ErrorContext, StoreError},
 };
 use crate::{
     base::telemetry::escape_control,

@@ -120,13 +120,13 @@ impl Identity {
     }
 
     /// Looks whether the files at the paths are still those that were noted.
-    pub(super) fn look_at_paths(&self) -> Result<(), Loss> {
+    pub(super) fn check_paths(&self) -> Result<(), Loss> {
         self.told(|opened| self.compare(opened))
     }
 
     /// Notes that what is in the file is not what was written to it, though it is a whole database. Until files are noted
     /// again, each look tells it.
-    pub(super) fn note_overwritten(&self) {
+    pub(super) fn mark_overwritten(&self) {
         if let Some(opened) = self.opened().as_mut() {
             opened.is_overwritten = true;
         }
@@ -149,7 +149,7 @@ impl Identity {
     }
 
     /// Writes into the lock file which database is served: see [`prove_served`].
-    pub(super) fn tell_served(&self) {
+    pub(super) fn report_served(&self) {
         let Some(Node { device, inode }) = self.opened().as_ref().and_then(|opened| opened.database) else { return };
         let written = || -> io::Result<()> {
             // Never made here: another lock file would not be the one that is held.

@@ -10,13 +10,13 @@ use sqlx::SqliteConnection;
 use super::{
     Store,
     codec::ms,
-    error::{Attempt, StoreError},
+    error::{ErrorContext, StoreError},
 };
 use crate::phone::instance::InstanceId;
 
 /// A tenant as the table has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Known {
+pub(super) struct InstanceRecord {
     pub(super) id: i64,
     pub(super) domain: String,
     pub(super) name: String,
@@ -24,23 +24,23 @@ pub(super) struct Known {
 
 /// The tenants, in memory: what is sealed is bound to their numbers.
 #[derive(Debug, Default)]
-pub(super) struct Instances(Mutex<BTreeMap<i64, Known>>);
+pub(super) struct InstanceTable(Mutex<BTreeMap<i64, InstanceRecord>>);
 
-impl Instances {
+impl InstanceTable {
     pub(super) async fn load(connection: &mut SqliteConnection) -> Result<Self, StoreError> {
         let rows: Vec<(i64, String, String)> = sqlx::query_as("SELECT id, domain, name FROM instance")
             .fetch_all(connection)
             .await
             .attempt("read the instances")?;
-        let known = rows.into_iter().map(|(id, domain, name)| (id, Known { id, domain, name })).collect();
+        let known = rows.into_iter().map(|(id, domain, name)| (id, InstanceRecord { id, domain, name })).collect();
         Ok(Self(Mutex::new(known)))
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<i64, Known>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<i64, InstanceRecord>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn all(&self) -> Vec<Known> {
+    pub(super) fn all(&self) -> Vec<InstanceRecord> {
         self.lock().values().cloned().collect()
     }
 }
@@ -81,7 +81,7 @@ impl Store {
 
     /// Another process may have entered it.
     fn know_instance(&self, id: i64, domain: &str, name: &str) {
-        let known = || Known { id, domain: domain.to_owned(), name: name.to_owned() };
+        let known = || InstanceRecord { id, domain: domain.to_owned(), name: name.to_owned() };
         self.inner.instances.lock().entry(id).or_insert_with(known);
     }
 }

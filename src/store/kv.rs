@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use super::{
     Store,
-    error::{Attempt, StoreError},
+    error::{ErrorContext, StoreError},
     seal::Keyring,
 };
 use crate::phone::instance::InstanceId;
@@ -29,7 +29,7 @@ enum Fact {
 type Map = BTreeMap<(InstanceId, String), Fact>;
 
 /// The facts of all instances.
-pub(super) struct Facts {
+pub(super) struct FactCache {
     map: RwLock<Map>,
     /// Raised by every change, while the map is locked for it.
     revision: AtomicU64,
@@ -63,7 +63,7 @@ async fn read(connection: &mut SqliteConnection, keyring: &Keyring) -> Result<Ma
     Ok(map)
 }
 
-impl Facts {
+impl FactCache {
     pub(super) async fn load(connection: &mut SqliteConnection, keyring: &Keyring) -> Result<Self, StoreError> {
         Ok(Self {
             map: RwLock::new(read(connection, keyring).await?),

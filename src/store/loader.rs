@@ -14,26 +14,26 @@ use zeroize::Zeroizing;
 use super::{
     account::{self, AccountRow},
     device_config::{self, ConfigRow, Items},
-    error::{Attempt, StoreError},
-    kv::Facts,
+    error::{ErrorContext, StoreError},
+    kv::FactCache,
     phone,
-    phone_cache::Roster,
+    phone_cache::PhoneCache,
     request::Requests,
     seal::Keyring,
     sequence::Seen,
-    setting::Settings,
-    token::Tokens,
+    setting::SettingsCache,
+    token::TokenCache,
 };
-use crate::phone::record::{Phone, Shared};
+use crate::phone::record::{Interned, Phone};
 
 /// Rows held at the same time while loading: bounds the memory of the start, which the process would keep.
 const CHUNK: i64 = 256;
 
 /// What the start reads besides the phones.
-pub(super) struct Loaded {
-    pub(super) settings: Settings,
-    pub(super) facts: Facts,
-    pub(super) tokens: Tokens,
+pub(super) struct LoadedStore {
+    pub(super) settings: SettingsCache,
+    pub(super) facts: FactCache,
+    pub(super) tokens: TokenCache,
     pub(super) requests: Requests,
     pub(super) seen: Seen,
     /// The database is damaged: phones are missing.
@@ -42,14 +42,14 @@ pub(super) struct Loaded {
 
 /// Device configurations met while loading, by their text: equal ones are read and held once.
 #[derive(Default)]
-pub(super) struct Alike {
+pub(super) struct Interner {
     hasher: RandomState,
     /// By the hash of the text. Of two texts with one hash only the first is shared.
-    met: HashMap<u64, (Zeroizing<Vec<u8>>, Shared<Items>)>,
+    met: HashMap<u64, (Zeroizing<Vec<u8>>, Interned<Items>)>,
 }
 
-impl Alike {
-    fn items(&mut self, config: &ConfigRow, keyring: &Keyring) -> Result<Shared<Items>, StoreError> {
+impl Interner {
+    fn items(&mut self, config: &ConfigRow, keyring: &Keyring) -> Result<Interned<Items>, StoreError> {
         let text = config.open(keyring)?;
         let hash = self.hasher.hash_one(text.as_slice());
         if let Some((known, items)) = self.met.get(&hash)
@@ -57,7 +57,7 @@ impl Alike {
         {
             return Ok(items.clone());
         }
-        let items = Shared::from(config.parse(&text)?);
+        let items = Interned::from(config.parse(&text)?);
         self.met.entry(hash).or_insert_with(|| (text, items.clone()));
         Ok(items)
     }
@@ -67,15 +67,15 @@ impl Alike {
 pub(super) async fn everything(
     connection: &mut SqliteConnection,
     keyring: &Keyring,
-    roster: &Roster,
-) -> Result<Loaded, StoreError> {
+    roster: &PhoneCache,
+) -> Result<LoadedStore, StoreError> {
     let mut transaction = connection.begin().await.attempt("read the database")?;
     let seen = Seen::read(&mut transaction).await?;
     let last = sqlx::query_scalar!(r#"SELECT coalesce(max(id), 0) AS "last!: i64" FROM phone"#)
         .fetch_one(&mut *transaction)
         .await
         .attempt("count the phones")?;
-    let mut alike = Alike::default();
+    let mut alike = Interner::default();
     let mut damage = None;
     // The last one first.
     let mut chunks: Vec<_> = (0..)
@@ -110,9 +110,9 @@ pub(super) async fn everything(
             }
         }
     }
-    let settings = Settings::load(&mut transaction, keyring).await?;
-    let facts = Facts::load(&mut transaction, keyring).await?;
-    let tokens = Tokens::load(&mut transaction).await?;
+    let settings = SettingsCache::load(&mut transaction, keyring).await?;
+    let facts = FactCache::load(&mut transaction, keyring).await?;
+    let tokens = TokenCache::load(&mut transaction).await?;
     let requests = match Requests::load(&mut transaction).await {
         Err(error @ StoreError::Corrupt { .. }) => {
             tracing::error!(%error, "when phones asked last is not known");
@@ -122,7 +122,7 @@ pub(super) async fn everything(
         loaded => loaded?,
     };
     transaction.rollback().await.attempt("read the database")?;
-    Ok(Loaded { settings, facts, tokens, requests, seen, damage })
+    Ok(LoadedStore { settings, facts, tokens, requests, seen, damage })
 }
 
 /// The phones with these ids and their change counters; a damaged one is an error of its own.
@@ -130,7 +130,7 @@ pub(super) async fn phones(
     connection: &mut SqliteConnection,
     keyring: &Keyring,
     ids: &RangeInclusive<i64>,
-    alike: &mut Alike,
+    alike: &mut Interner,
 ) -> Result<Vec<Result<(Phone, i64), StoreError>>, StoreError> {
     let rows = phone::read(connection, ids).await?;
     let mut accounts = account::read(connection, ids).await?.into_iter().peekable();

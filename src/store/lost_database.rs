@@ -20,7 +20,7 @@ use sqlx::SqlitePool;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Condition, DATABASE, Store, connection,
+    DATABASE, Health, Store, connection,
     error::StoreError,
     files::{self, failed},
     loss::Loss,
@@ -36,7 +36,7 @@ const AGAIN: Duration = Duration::from_secs(10);
 
 /// A loss the gateway has mended by itself. An administrator should find its cause all the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mended {
+pub struct RecoveryResult {
     /// When it was noticed.
     pub at: Timestamp,
     /// What had happened.
@@ -49,7 +49,7 @@ pub struct Mended {
     pub is_from_memory: bool,
 }
 
-impl Mended {
+impl RecoveryResult {
     /// The same as a sentence.
     #[must_use]
     pub fn sentence(&self) -> String {
@@ -73,7 +73,7 @@ impl Mended {
 
 /// What is known of a loss that lasts.
 #[derive(Default)]
-struct Lasting {
+struct OpenConnectionCopy {
     loss: Option<Loss>,
     since: Option<Timestamp>,
     copy: Option<PathBuf>,
@@ -83,7 +83,7 @@ struct Lasting {
 
 /// Looks until the gateway stops.
 pub(super) async fn run(store: Store, stop: CancellationToken) {
-    let mut lasting = Lasting::default();
+    let mut lasting = OpenConnectionCopy::default();
     loop {
         let clock = &store.inner.clock;
         let next = clock.now().saturating_add(PAUSE).unwrap_or(Timestamp::MAX);
@@ -95,7 +95,7 @@ pub(super) async fn run(store: Store, stop: CancellationToken) {
             Ok(()) => {
                 if lasting.loss.is_some() {
                     store.files_are_back().await;
-                    lasting = Lasting::default();
+                    lasting = OpenConnectionCopy::default();
                 }
             }
             Err(loss) => store.files_are_lost(loss, &mut lasting).await,
@@ -106,17 +106,17 @@ pub(super) async fn run(store: Store, stop: CancellationToken) {
 impl Store {
     /// The loss the gateway has mended by itself since its start, the last one.
     #[must_use]
-    pub fn mended(&self) -> Option<Mended> {
+    pub fn mended(&self) -> Option<RecoveryResult> {
         self.inner.mended.load().as_deref().cloned()
     }
 
     /// The very files were put back: nothing was written meanwhile, so the connections go on with them.
     async fn files_are_back(&self) {
         self.inner.writer.hold().await.allow().await;
-        self.inner.condition.set(&Condition::Well);
+        self.inner.condition.set(&Health::Healthy);
     }
 
-    async fn files_are_lost(&self, loss: Loss, lasting: &mut Lasting) {
+    async fn files_are_lost(&self, loss: Loss, lasting: &mut OpenConnectionCopy) {
         let now = self.inner.clock.now();
         // Whoever writes now is waited for, and is in the copy.
         let mut writing = self.inner.writer.hold().await;
@@ -152,13 +152,13 @@ impl Store {
             match self.put_back(&mut writing, loss, &copy, now).await {
                 Ok(aside) => {
                     let is_from_memory = lasting.is_from_memory;
-                    let mended = Mended { at: since, loss, copy, aside, is_from_memory };
+                    let mended = RecoveryResult { at: since, loss, copy, aside, is_from_memory };
                     // What is noted of requests may be of another time in the copy.
                     self.inner.requests.write_all_again();
                     tracing::error!("{}", mended.sentence());
                     self.inner.mended.store(Some(Arc::new(mended)));
-                    self.inner.condition.set(&Condition::Well);
-                    *lasting = Lasting::default();
+                    self.inner.condition.set(&Health::Healthy);
+                    *lasting = OpenConnectionCopy::default();
                     return;
                 }
                 Err(error) => {
@@ -170,13 +170,13 @@ impl Store {
         if loss == Loss::Replaced && is_serving && lasting.copy.is_some() {
             // The next start would play it into the other file.
             let own = self.inner.identity.own_log();
-            if let Err(error) = files::put_aside(&self.inner.dir, &files::aside("lost", now), &own) {
+            if let Err(error) = files::set_aside(&self.inner.dir, &files::aside("lost", now), &own) {
                 tracing::warn!(%error, "the log of the replaced database cannot be put aside; tried again");
             }
         }
         lasting.loss = Some(loss);
-        let condition = Condition::Lost { loss, copy: lasting.copy.clone() };
-        let sentence = condition.sentence().unwrap_or_default();
+        let condition = Health::Lost { loss, copy: lasting.copy.clone() };
+        let sentence = condition.message().unwrap_or_default();
         if self.inner.condition.get() != condition {
             match is_serving {
                 true => tracing::error!("{sentence}"),
@@ -232,7 +232,7 @@ impl Store {
         if inner.identity.look() != Err(loss) {
             return Err(StoreError::Moving);
         }
-        files::put_aside(&inner.dir, &aside, left)?;
+        files::set_aside(&inner.dir, &aside, left)?;
         // Not over a file that came meanwhile.
         fs::hard_link(&fresh.0, &path).map_err(failed("put the copy in the place of", &path))?;
         drop(fresh);
@@ -240,7 +240,7 @@ impl Store {
         let mut opened = connection::writer(&path).await?;
         connection::prove_key(&mut opened, &inner.keyring).await?;
         inner.identity.note()?;
-        inner.identity.tell_served();
+        inner.identity.report_served();
         writing.exchange(opened);
         inner.readers.store(Arc::new(connection::readers(&path)));
         Ok(inner.dir.join(aside))
@@ -261,7 +261,7 @@ impl Store {
     }
 
     pub(super) fn prove_files(&self) -> Result<(), StoreError> {
-        self.inner.identity.look_at_paths().map_err(|loss| StoreError::Lost { loss })
+        self.inner.identity.check_paths().map_err(|loss| StoreError::Lost { loss })
     }
 }
 

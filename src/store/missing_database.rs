@@ -11,14 +11,14 @@ use gangway_base::{clock::SharedClock, tasks::Tasks};
 use super::{
     DATABASE, Store, connection,
     error::StoreError,
-    files::{self, Claim},
+    files::{self, ServeLock},
     key_file::KEY,
     snapshots,
 };
 
 /// Whether an empty database may be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Beginning {
+pub(super) enum FirstStart {
     /// Where nothing tells of an earlier one.
     First,
     /// In any case: an administrator wants it.
@@ -55,13 +55,13 @@ impl Store {
     pub async fn begin(dir: &Path, clock: SharedClock, tasks: &Tasks) -> Result<(), StoreError> {
         let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
         files::prepare_directory(dir)?;
-        let _alone = Claim::take(dir)?;
+        let _alone = ServeLock::take(dir)?;
         // A file whose log is gone may be left without any table: that is no database.
         if has_content(dir) && !connection::is_without_tables(&dir.join(DATABASE)).await {
             return Err(StoreError::DatabaseExists { dir: dir.to_owned() });
         }
         // A log without its database is of no use to SQLite, which would remove it.
-        files::put_aside(dir, &files::aside("lost", clock.now()), &files::OF_DATABASE)?;
-        Self::open_as(dir, credentials.as_deref(), clock, tasks, Beginning::Wanted).await.map(drop)
+        files::set_aside(dir, &files::aside("lost", clock.now()), &files::OF_DATABASE)?;
+        Self::open_as(dir, credentials.as_deref(), clock, tasks, FirstStart::Wanted).await.map(drop)
     }
 }

@@ -75,27 +75,27 @@ pub use self::{
         Contents, Damage, PASSPHRASE_LEAST, Progress, RESTORED, Restore, RestoreError, Restored, finish_restoration,
     },
     command_payload::HANDOVER_LIMIT,
-    degraded::Condition,
+    degraded::Health,
     delivered::{DeliveredFile, KeptFile},
     error::StoreError,
     event::{EVENTS_KEPT, EventRow, NewEvent},
-    files::{Claim, DATABASE},
+    files::{DATABASE, ServeLock},
     history::{HistoryEntry, HistoryFilter, HistoryRow},
     loss::Loss,
-    lost_database::Mended,
-    phone_cache::Roster,
+    lost_database::RecoveryResult,
+    phone_cache::PhoneCache,
     phone_writes::PhoneChanged,
     request::{RequestFacts, RequestNote},
     restore_state::Restoration,
     rotate::{Rotation, RotationStep},
     setting_change::SettingChange,
-    token::{ApiToken, NewToken, Shown, TOKEN_PREFIX, TokenScope},
+    token::{ApiToken, NewToken, TOKEN_PREFIX, TokenCheck, TokenScope},
     upload::{UPLOAD_LIMIT, UPLOADS_KEPT, UploadRow},
-    write_batch::LaterChange,
+    write_batch::DeferredChange,
 };
 use self::{
-    identity::Identity, kv::Facts, missing_database::Beginning, phone_cache::TokenIndex, request::Requests,
-    seal::Keyring, setting::Settings, token::Tokens, writer::Writer,
+    identity::Identity, kv::FactCache, missing_database::FirstStart, phone_cache::TokenIndex, request::Requests,
+    seal::Keyring, setting::SettingsCache, token::TokenCache, writer::Writer,
 };
 use crate::phone::{instance::InstanceId, record::PhoneId};
 
@@ -117,17 +117,17 @@ struct Inner {
     identity: Identity,
     /// Whether this process serves: it mends what commands leave to it.
     serving: AtomicBool,
-    mended: ArcSwapOption<Mended>,
-    roster: Roster,
-    instances: instance::Instances,
-    settings: Settings,
-    facts: Facts,
+    mended: ArcSwapOption<RecoveryResult>,
+    roster: PhoneCache,
+    instances: instance::InstanceTable,
+    settings: SettingsCache,
+    facts: FactCache,
     restoration: ArcSwapOption<Restoration>,
-    tokens: Tokens,
+    tokens: TokenCache,
     requests: Requests,
     delivered: delivered::Waiting,
-    later: write_batch::LaterQueue,
-    condition: degraded::Shown,
+    later: write_batch::PendingWrites,
+    condition: degraded::PublishedHealth,
     changes: broadcast::Sender<PhoneChanged>,
     settings_changes: broadcast::Sender<InstanceId>,
     request_changes: broadcast::Sender<Arc<[PhoneId]>>,
@@ -158,7 +158,7 @@ impl Store {
         clock: SharedClock,
         tasks: &Tasks,
     ) -> Result<Self, StoreError> {
-        Self::open_as(dir, credentials, clock, tasks, Beginning::First).await
+        Self::open_as(dir, credentials, clock, tasks, FirstStart::First).await
     }
 
     async fn open_as(
@@ -166,7 +166,7 @@ impl Store {
         credentials: Option<&Path>,
         clock: SharedClock,
         tasks: &Tasks,
-        beginning: Beginning,
+        beginning: FirstStart,
     ) -> Result<Self, StoreError> {
         files::prepare_directory(dir)?;
         if backup::is_unfinished(dir) {
@@ -174,7 +174,7 @@ impl Store {
         }
         let path = dir.join(DATABASE);
         // Before the file is opened: another first start may make schema and key, in this order, at the same time.
-        let refusal = if beginning == Beginning::First { missing_database::refusal(dir) } else { None };
+        let refusal = if beginning == FirstStart::First { missing_database::refusal(dir) } else { None };
         let refusal = match refusal {
             Some(refusal) if !missing_database::has_content(dir) => return Err(refusal),
             later => later,
@@ -203,7 +203,7 @@ impl Store {
         };
         let (mut connection, keyring, mut cause) = match opened.await {
             Ok((writer, keyring)) => (writer, keyring, None),
-            Err(cause) if existed && degraded::may_be_readable(&cause) => match degraded::look_inside(&path).await {
+            Err(cause) if existed && degraded::may_be_readable(&cause) => match degraded::check_contents(&path).await {
                 Ok(mut connection) => {
                     let keyring = Arc::new(key_file::keyring(dir, credentials, true)?);
                     connection::prove_key(&mut connection, &keyring).await?;
@@ -213,13 +213,13 @@ impl Store {
             },
             Err(error) => return Err(error),
         };
-        let roster = Roster::new(TokenIndex::new(&keyring));
+        let roster = PhoneCache::new(TokenIndex::new(&keyring));
         let restoration = restore_state::read(&mut connection).await?;
-        let instances = instance::Instances::load(&mut connection).await?;
+        let instances = instance::InstanceTable::load(&mut connection).await?;
         let mut loaded = loader::everything(&mut connection, &keyring, &roster).await?;
         // What is damaged is not written to: that makes it worse.
         cause = loaded.damage.take().or(cause);
-        let condition = degraded::Shown::default();
+        let condition = degraded::PublishedHealth::default();
         let identity = Identity::new(dir);
         if cause.is_none() {
             identity.note()?;
@@ -269,7 +269,7 @@ impl Store {
 
     /// Whether it is read and written, or what keeps it from that.
     #[must_use]
-    pub fn condition(&self) -> Condition {
+    pub fn condition(&self) -> Health {
         self.inner.condition.get()
     }
 
@@ -277,7 +277,7 @@ impl Store {
     /// whatever is in the way is in the log file as before.
     pub async fn close(&self) {
         let mut writing = self.inner.writer.hold().await;
-        if self.condition() != Condition::Well || self.inner.identity.look().is_err() {
+        if self.condition() != Health::Healthy || self.inner.identity.look().is_err() {
             return;
         }
         let brought = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut *writing).await;
@@ -290,10 +290,10 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::InUse`] when another process serves from it.
-    pub fn claim(&self) -> Result<Claim, StoreError> {
-        let claim = Claim::take(&self.inner.dir)?;
+    pub fn claim(&self) -> Result<ServeLock, StoreError> {
+        let claim = ServeLock::take(&self.inner.dir)?;
         self.inner.serving.store(true, Ordering::Relaxed);
-        self.inner.identity.tell_served();
+        self.inner.identity.report_served();
         Ok(claim)
     }
 
@@ -319,7 +319,7 @@ impl Store {
 
     /// All phones, in memory.
     #[must_use]
-    pub fn roster(&self) -> &Roster {
+    pub fn roster(&self) -> &PhoneCache {
         &self.inner.roster
     }
 

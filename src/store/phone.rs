@@ -7,16 +7,17 @@ use sqlx::SqliteConnection;
 
 use super::{
     codec::{FacetColumns, ms, ms_opt, signed, small, time, time_opt, unknown, unsigned},
-    error::{Attempt, StoreError},
+    error::{ErrorContext, StoreError},
     phone_cache::TokenIndex,
     seal::Keyring,
-    secret_blob::Bundle,
+    secret_blob::SecretBlob,
 };
 use crate::phone::{
     facet::Wanted,
     instance::InstanceId,
     record::{
-        Binding, Credentials, Delivery, DeviceConfig, FirstContact, Phone, PhoneId, RedirectEntry, Sysclient, Window,
+        BootstrapWindow, Credentials, Delivery, DeviceConfig, FirstContact, Phone, PhoneId, RedirectEntry,
+        SysclientState, WindowBinding,
     },
 };
 
@@ -119,8 +120,8 @@ struct Secrets {
 }
 
 impl Secrets {
-    fn bundle(phone: &Phone) -> Bundle {
-        let fixed = Bundle::default()
+    fn bundle(phone: &Phone) -> SecretBlob {
+        let fixed = SecretBlob::default()
             .with("code", phone.code.as_ref().map(Secret::expose))
             .with("token", Some(phone.token.expose()))
             .with("bootstrap", phone.bootstrap.as_ref().map(|c| c.password.expose()))
@@ -136,7 +137,7 @@ impl Secrets {
         let bytes = keyring.unseal(place, sealed)?;
         let mut secrets = Self::default();
         let damaged = || StoreError::Unsealing { place: place.to_owned() };
-        for (name, text) in Bundle::read(&bytes).ok_or_else(damaged)? {
+        for (name, text) in SecretBlob::read(&bytes).ok_or_else(damaged)? {
             let secret = Secret::new(text);
             match name {
                 "code" => secrets.code = Some(secret),
@@ -171,7 +172,7 @@ impl PhoneRow {
         };
         let bound = match (&self.window_source, self.window_family) {
             (Some(source), Some(family)) => {
-                Some(Binding { source: source.parse().map_err(|_error| bad("window_source", source))?, family })
+                Some(WindowBinding { source: source.parse().map_err(|_error| bad("window_source", source))?, family })
             }
             _ => None,
         };
@@ -198,7 +199,7 @@ impl PhoneRow {
             }),
             own: Credentials { user: self.own_user, password: secrets.own, proven: time_opt(self.own_proven) },
             former: secrets.former,
-            window: Window {
+            window: BootstrapWindow {
                 opened: time_opt(self.window_opened),
                 until: time_opt(self.window_until),
                 first_delivery: time_opt(self.window_first_delivery),
@@ -206,7 +207,7 @@ impl PhoneRow {
                 closed: time_opt(self.window_closed),
                 first_contact,
             },
-            sysclient: Sysclient {
+            sysclient: SysclientState {
                 url: self.sysclient_url,
                 password: secrets.sysclient,
                 product: self.sysclient_product,

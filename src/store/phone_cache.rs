@@ -12,7 +12,7 @@ use sqlx::SqliteConnection;
 use zeroize::Zeroizing;
 
 use super::{
-    error::{Attempt, StoreError},
+    error::{ErrorContext, StoreError},
     seal::Keyring,
 };
 use crate::phone::{
@@ -90,18 +90,18 @@ impl Extent {
 }
 
 /// All phones of all instances.
-pub struct Roster {
+pub struct PhoneCache {
     maps: RwLock<Maps>,
     tokens: TokenIndex,
 }
 
-impl std::fmt::Debug for Roster {
+impl std::fmt::Debug for PhoneCache {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Roster").field("phones", &self.len()).finish_non_exhaustive()
     }
 }
 
-impl Roster {
+impl PhoneCache {
     pub(super) fn new(tokens: TokenIndex) -> Self {
         Self { maps: RwLock::default(), tokens }
     }

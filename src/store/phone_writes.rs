@@ -122,7 +122,7 @@ impl Store {
             tracing::warn!(phone = id.0, %error, "settings and facts of another process are not taken over yet");
         }
         let mut loaded =
-            loader::phones(connection, &self.inner.keyring, &(id.0..=id.0), &mut loader::Alike::default()).await?;
+            loader::phones(connection, &self.inner.keyring, &(id.0..=id.0), &mut loader::Interner::default()).await?;
         let (phone, _) = loaded.pop().ok_or(StoreError::NoPhone(id))??;
         Ok(Arc::new(phone))
     }

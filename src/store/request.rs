@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Store, activity,
     codec::{ms, signed, time, unsigned},
-    error::{Attempt, StoreError},
+    error::{ErrorContext, StoreError},
 };
 use crate::{
     base::telemetry::escape_control,
@@ -106,7 +106,7 @@ struct Memory {
     /// dropped.
     unwritten: Vec<PhoneId>,
     /// Requests by the hour, not on disk yet.
-    hours: activity::Counts,
+    hours: activity::ActivityCounts,
 }
 
 /// The facts of all phones.

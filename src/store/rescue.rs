@@ -18,10 +18,10 @@ use tokio::sync::oneshot;
 use super::{
     DATABASE, Store,
     codec::signed,
-    error::{Attempt, StoreError},
+    error::{ErrorContext, StoreError},
     files::{failed, prepare_directory},
     key_file,
-    missing_database::Beginning,
+    missing_database::FirstStart,
     snapshots,
     staging::Staging,
 };
@@ -87,7 +87,7 @@ impl Store {
             };
             copied().map_err(failed("write", &to))?;
         }
-        let store = Self::open_as(staging, None, Arc::clone(&inner.clock), tasks, Beginning::Wanted).await?;
+        let store = Self::open_as(staging, None, Arc::clone(&inner.clock), tasks, FirstStart::Wanted).await?;
         self.write_counters(&store).await?;
         for phone in inner.roster.all() {
             self.write_phone(&store, &phone).await?;

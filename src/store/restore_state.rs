@@ -6,7 +6,7 @@ use sqlx::SqliteConnection;
 use super::{
     Store,
     codec::{ms, time, time_opt},
-    error::{Attempt, StoreError},
+    error::{ErrorContext, StoreError},
 };
 
 /// Where the database comes from when it was restored.

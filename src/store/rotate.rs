@@ -15,12 +15,12 @@ use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 use super::{
     Store, connection,
-    error::{Attempt, StoreError},
-    files::Claim,
+    error::{ErrorContext, StoreError},
+    files::ServeLock,
     key_file,
     sealed_columns::{SEALED, SealedColumn},
 };
-use crate::base::failpoint::{CrashPoint, pass};
+use crate::base::failpoint::{Failpoint, failpoint};
 
 /// Values sealed anew in one transaction: some milliseconds in which nobody else writes.
 const PORTION: i64 = 256;
@@ -78,7 +78,7 @@ impl Store {
         mut watch: impl FnMut(RotationStep) -> ControlFlow<()>,
     ) -> Result<Rotation, StoreError> {
         let inner = &self.inner;
-        let _alone = Claim::for_rotation(&inner.dir)?;
+        let _alone = ServeLock::for_rotation(&inner.dir)?;
         let begun = self.begun().await?;
         let mut rotation = Rotation {
             key: begun.key,
@@ -86,14 +86,14 @@ impl Store {
             was_interrupted: begun.was_interrupted,
             old_key_stays: begun.is_credential,
         };
-        pass(CrashPoint::KeyWritten).await;
+        failpoint(Failpoint::KeyWritten).await;
         if watch(RotationStep::Written).is_break() {
             return Ok(rotation);
         }
         let mut transaction = inner.writer.begin("admit the new sealing key").await?;
         connection::admit(&mut transaction, &inner.keyring, begun.key).await?;
         transaction.commit().await?;
-        pass(CrashPoint::KeyAdmitted).await;
+        failpoint(Failpoint::KeyAdmitted).await;
         if watch(RotationStep::Admitted).is_break() {
             return Ok(rotation);
         }
@@ -108,7 +108,7 @@ impl Store {
                 if done == 0 {
                     break;
                 }
-                pass(CrashPoint::Resealed).await;
+                failpoint(Failpoint::Resealed).await;
                 rotation.resealed += done;
                 let step = RotationStep::Resealed(rotation.resealed, total.max(rotation.resealed));
                 if watch(step).is_break() {
@@ -119,20 +119,20 @@ impl Store {
             }
         }
         self.leave_alone(begun.key).await?;
-        pass(CrashPoint::KeyAlone).await;
+        failpoint(Failpoint::KeyAlone).await;
         if watch(RotationStep::Alone).is_break() {
             return Ok(rotation);
         }
         self.forget_what_was().await;
-        pass(CrashPoint::OldSealsGone).await;
+        failpoint(Failpoint::OldSealsGone).await;
         if let (false, Some(path), Some(text)) =
             (begun.is_credential, inner.keyring.file(), inner.keyring.text_of(begun.key))
         {
             key_file::replace(path, &text)?;
         }
-        pass(CrashPoint::OldKeyGone).await;
+        failpoint(Failpoint::OldKeyGone).await;
         self.renew_copies().await?;
-        pass(CrashPoint::CopiesRenewed).await;
+        failpoint(Failpoint::CopiesRenewed).await;
         Ok(rotation)
     }
 
@@ -144,7 +144,7 @@ impl Store {
             connection::admitted(&mut writing).await?
         };
         let ids = keyring.listed()?;
-        keyring.settle(&admitted)?;
+        keyring.refresh_keys(&admitted)?;
         let sealing = keyring.sealing_id();
         let path = keyring.file().map(std::path::Path::to_owned).unwrap_or_default();
         let is_credential = path.file_name().is_some_and(|name| name == key_file::CREDENTIAL);

@@ -9,7 +9,7 @@ use sqlx::{
 };
 
 use super::{
-    error::{Attempt, StoreError},
+    error::{ErrorContext, StoreError},
     snapshots,
 };
 

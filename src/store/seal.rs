@@ -41,7 +41,7 @@ impl std::fmt::Debug for Keyring {
 }
 
 /// A place in the database: table and the key of the row. Part of what is authenticated.
-pub(super) type Place<'a> = &'a str;
+pub(super) type SealContext<'a> = &'a str;
 
 impl Keyring {
     /// A ring of these keys, the last of which seals; `None` without any.
@@ -118,7 +118,7 @@ impl Keyring {
     ///
     /// # Errors
     /// When an admitted key is not in the key file either: then nothing may be sealed.
-    pub(super) fn settle(&self, admitted: &[u8]) -> Result<(), StoreError> {
+    pub(super) fn refresh_keys(&self, admitted: &[u8]) -> Result<(), StoreError> {
         let knows = |ring: &Ring| admitted.iter().all(|id| ring.keys.iter().any(|key| key.id() == *id));
         let is_known = knows(&self.ring.load()) || self.read_again() && knows(&self.ring.load());
         if !is_known {
@@ -153,24 +153,24 @@ impl Keyring {
 
     /// Seals `secret` for `place`: key number, nonce, ciphertext with tag. Called inside a transaction of the writer,
     /// which knows the key that may seal.
-    pub(super) fn seal(&self, place: Place<'_>, secret: &[u8]) -> Result<Vec<u8>, StoreError> {
+    pub(super) fn seal(&self, place: SealContext<'_>, secret: &[u8]) -> Result<Vec<u8>, StoreError> {
         let key = Arc::clone(&self.ring.load().sealing);
         seal(&key, place, secret)
     }
 
     /// The same with one of the keys, whichever seals.
-    pub(super) fn seal_with(&self, id: u8, place: Place<'_>, secret: &[u8]) -> Result<Vec<u8>, StoreError> {
+    pub(super) fn seal_with(&self, id: u8, place: SealContext<'_>, secret: &[u8]) -> Result<Vec<u8>, StoreError> {
         let key = self.ring.load().keys.iter().find(|key| key.id() == id).cloned();
         let key = key.ok_or_else(|| StoreError::Unsealing { place: place.to_owned() })?;
         seal(&key, place, secret)
     }
 
     /// Opens what [`Keyring::seal`] made for the same place.
-    pub(super) fn unseal(&self, place: Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+    pub(super) fn unseal(&self, place: SealContext<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
         self.open(place, sealed).ok_or_else(|| StoreError::Unsealing { place: place.to_owned() })
     }
 
-    fn open(&self, place: Place<'_>, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    fn open(&self, place: SealContext<'_>, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let (id, rest) = sealed.split_first()?;
         if rest.len() < NONCE + TAG {
             return None;
@@ -192,7 +192,7 @@ impl Keyring {
 }
 
 /// Only a message of more than 256 GiB is refused.
-fn seal(key: &Key, place: Place<'_>, secret: &[u8]) -> Result<Vec<u8>, StoreError> {
+fn seal(key: &Key, place: SealContext<'_>, secret: &[u8]) -> Result<Vec<u8>, StoreError> {
     let nonce: [u8; NONCE] = rand::random();
     let payload = Payload { msg: secret, aad: place.as_bytes() };
     let refused = |_error| StoreError::Unsealing { place: place.to_owned() };
@@ -245,11 +245,11 @@ mod tests {
         let both = Keyring::parse(&text).unwrap();
         assert_eq!(id, 2);
         assert_eq!(both.unseal("phone/1", &sealed).unwrap().as_slice(), b"secret");
-        both.settle(&[1]).unwrap();
+        both.refresh_keys(&[1]).unwrap();
         assert_eq!(both.seal("phone/1", b"secret").unwrap()[0], 1, "a key that is not admitted yet does not seal");
-        both.settle(&[1, 2]).unwrap();
+        both.refresh_keys(&[1, 2]).unwrap();
         assert_eq!(both.seal("phone/1", b"secret").unwrap()[0], 2);
-        assert!(matches!(both.settle(&[3]), Err(StoreError::KeyUnreadable { .. })));
+        assert!(matches!(both.refresh_keys(&[3]), Err(StoreError::KeyUnreadable { .. })));
     }
 
     #[test]
@@ -264,7 +264,7 @@ mod tests {
         std::fs::write(file.path(), text.as_bytes()).unwrap();
         assert_eq!(ring.unseal("phone/1", &sealed).unwrap().as_slice(), b"secret");
         assert_eq!(ring.sealing_id(), 1, "knowing a key is not sealing with it");
-        ring.settle(&[1, id]).unwrap();
+        ring.refresh_keys(&[1, id]).unwrap();
         assert_eq!(ring.sealing_id(), id);
     }
 

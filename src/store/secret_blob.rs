@@ -5,9 +5,9 @@ use zeroize::Zeroizing;
 /// Several secrets sealed as one value: name and text, each with its length in front. One value per row costs one
 /// opening per row, which is what makes ten thousand phones load in a moment.
 #[derive(Default)]
-pub(super) struct Bundle(Zeroizing<Vec<u8>>);
+pub(super) struct SecretBlob(Zeroizing<Vec<u8>>);
 
-impl Bundle {
+impl SecretBlob {
     /// Adds a secret; nothing is stored for `None`.
     pub(super) fn with(mut self, name: &str, secret: Option<&str>) -> Self {
         if let Some(secret) = secret {
@@ -64,14 +64,14 @@ mod tests {
     proptest! {
         #[test]
         fn a_bundle_reads_back(pairs: Vec<(String, String)>) {
-            let bundle = pairs.iter().fold(Bundle::default(), |bundle, (name, secret)| bundle.with(name, Some(secret)));
-            let read = Bundle::read(bundle.bytes()).unwrap();
+            let bundle = pairs.iter().fold(SecretBlob::default(), |bundle, (name, secret)| bundle.with(name, Some(secret)));
+            let read = SecretBlob::read(bundle.bytes()).unwrap();
             prop_assert_eq!(read, pairs.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect::<Vec<_>>());
         }
 
         #[test]
         fn no_bytes_make_the_bundle_reader_fall(bytes: Vec<u8>) {
-            let _ = Bundle::read(&bytes);
+            let _ = SecretBlob::read(&bytes);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use sqlx::SqliteConnection;
 
-use super::error::{Attempt, StoreError};
+use super::error::{ErrorContext, StoreError};
 
 /// How far the memory is known to be true.
 #[derive(Debug, Clone, Copy)]

@@ -9,20 +9,22 @@ use sqlx::SqliteConnection;
 use super::{
     Store,
     codec::unsigned,
-    error::{Attempt, StoreError},
+    error::{ErrorContext, StoreError},
     seal::Keyring,
     setting_change,
     writer::Transaction,
 };
 use crate::{
     phone::instance::InstanceId,
-    settings::{Belongings, Binding, Changes, Emptied, Layers, Scope, SettingRow, addresses_of},
+    settings::{
+        Changes, EmptiedSecretSetting, LayerMembership, Layers, Scope, SecretBinding, SettingRow, addresses_of,
+    },
 };
 
 type Snapshots = HashMap<InstanceId, Arc<Layers>>;
 
 /// The snapshots of all instances. Few instances, rare changes: the whole map is swapped.
-pub(super) struct Settings {
+pub(super) struct SettingsCache {
     snapshots: ArcSwap<Snapshots>,
 }
 
@@ -30,7 +32,7 @@ fn place(instance: i64, scope: &str, name: &str) -> String {
     format!("setting/{instance}/{scope}/{name}")
 }
 
-impl Settings {
+impl SettingsCache {
     pub(super) async fn load(connection: &mut SqliteConnection, keyring: &Keyring) -> Result<Self, StoreError> {
         let mut snapshots = Snapshots::new();
         for (instance, revision) in revisions(connection).await? {
@@ -125,7 +127,7 @@ impl Store {
         scope: &Scope,
         name: &str,
         value: Option<&Secret>,
-    ) -> Result<Vec<Emptied>, StoreError> {
+    ) -> Result<Vec<EmptiedSecretSetting>, StoreError> {
         self.set_settings(instance, scope, &[(name.to_owned(), value.cloned())]).await
     }
 
@@ -140,7 +142,7 @@ impl Store {
         instance: InstanceId,
         scope: &Scope,
         changes: &Changes,
-    ) -> Result<Vec<Emptied>, StoreError> {
+    ) -> Result<Vec<EmptiedSecretSetting>, StoreError> {
         let mut transaction = self.inner.writer.begin("change the settings").await?;
         let before = read(&mut transaction, &self.inner.keyring, instance, 0).await?;
         let belongings = |mac| self.belongings(instance, mac);
@@ -174,7 +176,7 @@ impl Store {
             self.write_binding(&mut transaction, instance, scope, name, binding.as_ref()).await?;
             setting_change::note(&mut transaction, instance, &scope.to_string(), name, now).await?;
         }
-        for Emptied { scope, name } in &emptied {
+        for EmptiedSecretSetting { scope, name } in &emptied {
             self.write_setting(&mut transaction, instance, &scope.to_string(), name, None).await?;
             self.write_binding(&mut transaction, instance, scope, name, None).await?;
             setting_change::note(&mut transaction, instance, &scope.to_string(), name, now).await?;
@@ -226,12 +228,12 @@ impl Store {
 
     /// The secrets [`Self::set_settings`] would take back with these changes.
     #[must_use]
-    pub fn emptied_by(&self, instance: InstanceId, scope: &Scope, changes: &Changes) -> Vec<Emptied> {
+    pub fn emptied_by(&self, instance: InstanceId, scope: &Scope, changes: &Changes) -> Vec<EmptiedSecretSetting> {
         self.layers(instance).emptied(scope, changes, |mac| self.belongings(instance, mac))
     }
 
-    fn belongings(&self, instance: InstanceId, mac: Mac) -> Option<Belongings> {
-        self.roster().by_mac(instance, mac).map(|phone| Belongings::from(&*phone))
+    fn belongings(&self, instance: InstanceId, mac: Mac) -> Option<LayerMembership> {
+        self.roster().by_mac(instance, mac).map(|phone| LayerMembership::from(&*phone))
     }
 
     /// Writes the address a phone's own secret was set for, or takes it back.
@@ -241,13 +243,14 @@ impl Store {
         instance: InstanceId,
         scope: &Scope,
         secret: &str,
-        binding: Option<&Binding>,
+        binding: Option<&SecretBinding>,
     ) -> Result<(), StoreError> {
         if !matches!(scope, Scope::Phone(_)) || addresses_of(secret).is_empty() {
             return Ok(());
         }
         let text = binding.map(|binding| Secret::new(binding.text()));
-        self.write_setting(connection, instance, &scope.to_string(), &Binding::row_name(secret), text.as_ref()).await
+        self.write_setting(connection, instance, &scope.to_string(), &SecretBinding::row_name(secret), text.as_ref())
+            .await
     }
 
     async fn write_setting(

@@ -6,7 +6,7 @@ use sqlx::SqliteConnection;
 use super::{
     Store,
     codec::{ms, time},
-    error::{Attempt, StoreError},
+    error::{ErrorContext, StoreError},
 };
 use crate::{phone::instance::InstanceId, settings::Scope};
 

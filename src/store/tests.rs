@@ -29,7 +29,7 @@ use super::*;
 use crate::{
     phone::{
         facet::DevicesState,
-        record::{Account, Binding, Credentials, Delivery, Flags, Gone, Orphaned, Phone, PhoneId, RedirectEntry},
+        record::{Account, Credentials, Delivery, Flags, Gone, Orphaned, Phone, PhoneId, RedirectEntry, WindowBinding},
     },
     settings::Scope,
 };
@@ -91,7 +91,7 @@ fn full(mut phone: Phone) -> Phone {
     phone.own.proven = Some(now());
     phone.window.open(now(), 7);
     phone.window.first_delivery = Some(now());
-    phone.window.bound = Some(Binding { source: address, family: "Yealink SIP-T46U".into() });
+    phone.window.bound = Some(WindowBinding { source: address, family: "Yealink SIP-T46U".into() });
     phone.window.closed = Some(now());
     phone.sysclient.url = Some("wss://devices.example.com/sysclients".into());
     phone.sysclient.password = Some(secret("the-sysclient"));

@@ -19,7 +19,7 @@ use tokio::sync::Mutex;
 use super::{
     Store,
     codec::{ms, ms_opt, time, time_opt},
-    error::{Attempt, StoreError},
+    error::{ErrorContext, StoreError},
 };
 use crate::phone::instance::InstanceId;
 
@@ -91,7 +91,7 @@ pub struct NewToken {
 
 /// What a shown token is worth.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Shown {
+pub enum TokenCheck {
     /// It lets in.
     Good(ApiToken),
     /// It did until then.
@@ -108,14 +108,14 @@ const LOOK: Duration = Duration::from_millis(20);
 const LENGTH: usize = TOKEN_PREFIX.len() + 43;
 
 /// The tokens of all instances.
-pub(super) struct Tokens {
+pub(super) struct TokenCache {
     known: ArcSwap<ByInstance>,
-    looked: Mutex<Looked>,
+    looked: Mutex<TokenLookup>,
 }
 
 /// The last look for a token that was not known.
 #[derive(Default)]
-struct Looked {
+struct TokenLookup {
     begun: Option<Instant>,
     /// When the last one began that came to its end.
     ended: Option<Instant>,
@@ -147,7 +147,7 @@ async fn read(connection: &mut SqliteConnection) -> Result<ByInstance, StoreErro
     Ok(tokens)
 }
 
-impl Tokens {
+impl TokenCache {
     pub(super) async fn load(connection: &mut SqliteConnection) -> Result<Self, StoreError> {
         Ok(Self { known: ArcSwap::from_pointee(read(connection).await?), looked: Mutex::default() })
     }
@@ -176,7 +176,7 @@ impl Store {
 
     /// What a shown token is worth in an instance now. All tokens are compared, each in constant time.
     #[must_use]
-    pub fn shown_token(&self, instance: InstanceId, shown: &str) -> Shown {
+    pub fn shown_token(&self, instance: InstanceId, shown: &str) -> TokenCheck {
         let digest = digest(shown);
         let tokens = self.inner.tokens.known.load();
         let own = tokens.get(&instance).map(Vec::as_slice).unwrap_or_default();
@@ -187,19 +187,19 @@ impl Store {
         }
         let token = found.checked_sub(1).and_then(|place| own.get(place as usize));
         match token {
-            None => Shown::Unknown,
+            None => TokenCheck::Unknown,
             Some(token) => match token.expires {
-                Some(end) if end <= self.inner.clock.now() => Shown::Expired(end),
-                _ => Shown::Good(token.clone()),
+                Some(end) if end <= self.inner.clock.now() => TokenCheck::Expired(end),
+                _ => TokenCheck::Good(token.clone()),
             },
         }
     }
 
     /// The same; a token that is not known is looked for in the database first, as another process may have made it a
     /// moment ago. All who ask meanwhile share the next look. The caller asks first whether the client is locked out.
-    pub async fn prove_token(&self, instance: InstanceId, shown: &str) -> Shown {
+    pub async fn prove_token(&self, instance: InstanceId, shown: &str) -> TokenCheck {
         let known = self.shown_token(instance, shown);
-        if known != Shown::Unknown || shown.len() != LENGTH || !shown.starts_with(TOKEN_PREFIX) {
+        if known != TokenCheck::Unknown || shown.len() != LENGTH || !shown.starts_with(TOKEN_PREFIX) {
             return known;
         }
         let asked = Instant::now();

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 use super::{
     Store,
     codec::{ms, signed, time, unsigned},
-    error::{Attempt, StoreError},
+    error::{ErrorContext, StoreError},
 };
 use crate::phone::record::PhoneId;
 

@@ -11,7 +11,7 @@ use std::{
 use sqlx::{ConnectOptions, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 
 use super::{
-    error::{Attempt, StoreError},
+    error::{ErrorContext, StoreError},
     files::failed,
 };
 

@@ -14,14 +14,14 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Store, StoreError,
     codec::{ms, ms_opt, signed},
-    error::Attempt,
+    error::ErrorContext,
     event::{self, NewEvent},
     phone,
 };
 use crate::phone::record::{Phone, PhoneId};
 
 /// A change that may be carried out a moment later, together with others.
-pub type LaterChange = Box<dyn FnOnce(&mut Phone, &mut Vec<NewEvent>) + Send>;
+pub type DeferredChange = Box<dyn FnOnce(&mut Phone, &mut Vec<NewEvent>) + Send>;
 
 /// Changes that wait at most; who comes then waits with them.
 const WAITING: usize = 1024;
@@ -33,21 +33,21 @@ const WINDOW: Duration = Duration::from_millis(100);
 const GATHERING: Duration = Duration::from_millis(20);
 
 /// A change on its way.
-pub(super) struct Later {
+pub(super) struct PendingWrite {
     phone: PhoneId,
-    change: LaterChange,
+    change: DeferredChange,
     done: oneshot::Sender<Result<Arc<Phone>, StoreError>>,
 }
 
 /// The queue of the store.
-pub(super) type LaterQueue = mpsc::Sender<Later>;
+pub(super) type PendingWrites = mpsc::Sender<PendingWrite>;
 
-pub(super) fn queue() -> (LaterQueue, mpsc::Receiver<Later>) {
+pub(super) fn queue() -> (PendingWrites, mpsc::Receiver<PendingWrite>) {
     mpsc::channel(WAITING)
 }
 
 /// Writes until the gateway stops, and what has come by then.
-pub(super) async fn run(store: Store, mut queue: mpsc::Receiver<Later>, stop: CancellationToken) {
+pub(super) async fn run(store: Store, mut queue: mpsc::Receiver<PendingWrite>, stop: CancellationToken) {
     // What the disk and the processor are spared is measured by their time, whatever the clock says.
     let (mut window, mut prompt) = (Instant::now(), 0);
     loop {
@@ -91,14 +91,14 @@ impl Store {
     ///
     /// # Errors
     /// As there.
-    pub async fn change_phone_later(&self, phone: PhoneId, change: LaterChange) -> Result<Arc<Phone>, StoreError> {
+    pub async fn change_phone_later(&self, phone: PhoneId, change: DeferredChange) -> Result<Arc<Phone>, StoreError> {
         let (done, answer) = oneshot::channel();
-        let later = Later { phone, change, done };
+        let later = PendingWrite { phone, change, done };
         self.inner.later.send(later).await.map_err(|_closed| StoreError::Stopped)?;
         answer.await.map_err(|_dropped| StoreError::Stopped)?
     }
 
-    async fn write_together(&self, batch: Vec<Later>) {
+    async fn write_together(&self, batch: Vec<PendingWrite>) {
         let mut drafts = Vec::new();
         match self.write_drafts(batch, &mut drafts).await {
             Ok(records) => {
@@ -118,7 +118,11 @@ impl Store {
     }
 
     /// The records as committed and published, in the order of `drafts`.
-    async fn write_drafts(&self, batch: Vec<Later>, drafts: &mut Vec<Draft>) -> Result<Vec<Arc<Phone>>, StoreError> {
+    async fn write_drafts(
+        &self,
+        batch: Vec<PendingWrite>,
+        drafts: &mut Vec<Draft>,
+    ) -> Result<Vec<Arc<Phone>>, StoreError> {
         let inner = &self.inner;
         let mut transaction = inner.writer.begin("change the phones").await?;
         self.draft(&mut transaction, batch, drafts).await?;
@@ -157,11 +161,11 @@ impl Store {
     async fn draft(
         &self,
         connection: &mut SqliteConnection,
-        batch: Vec<Later>,
+        batch: Vec<PendingWrite>,
         drafts: &mut Vec<Draft>,
     ) -> Result<(), StoreError> {
         let mut places: HashMap<PhoneId, usize> = HashMap::new();
-        for Later { phone: id, change, done } in batch {
+        for PendingWrite { phone: id, change, done } in batch {
             let place = match places.entry(id) {
                 Entry::Occupied(known) => *known.get(),
                 Entry::Vacant(new) => {

@@ -17,8 +17,8 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use super::{
     connection,
-    degraded::{condition, may_heal},
-    error::{Attempt, StoreError},
+    degraded::{condition, is_recoverable},
+    error::{ErrorContext, StoreError},
     seal::Keyring,
 };
 
@@ -87,9 +87,10 @@ impl Writer {
     }
 
     /// Tries, at most every [`MEND`], whether the database can be written again. Returns whether that is so since now.
-    pub(super) async fn mend(&self, now: Timestamp) -> bool {
+    pub(super) async fn retry_open(&self, now: Timestamp) -> bool {
         let Ok(mut slot) = self.slot.try_lock() else { return false };
-        let Some(ailing) = slot.ailing.as_mut().filter(|ailing| now >= ailing.next && may_heal(&ailing.cause)) else {
+        let Some(ailing) = slot.ailing.as_mut().filter(|ailing| now >= ailing.next && is_recoverable(&ailing.cause))
+        else {
             return false;
         };
         ailing.next = now.saturating_add(MEND).unwrap_or(Timestamp::MAX);
@@ -165,14 +166,14 @@ impl Writer {
             return Err(StoreError::Ailing { action, condition });
         }
         if let Some(Ailing { cause, .. }) = &writing.slot.ailing {
-            let condition = condition(cause).sentence().unwrap_or_default();
+            let condition = condition(cause).message().unwrap_or_default();
             return Err(StoreError::Ailing { action, condition });
         }
         writing.slot.open = true;
         sqlx::query("BEGIN IMMEDIATE").execute(&mut *writing).await.attempt(action)?;
         // Nobody else can admit another key until this transaction is over.
         let admitted = connection::admitted(&mut writing).await?;
-        self.keyring.settle(&admitted)?;
+        self.keyring.refresh_keys(&admitted)?;
         Ok(Transaction { writing, action })
     }
 

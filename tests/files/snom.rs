@@ -8,7 +8,7 @@ use gangway::{
     phone::{facet::Wanted, record::Phone},
     render::Stage,
 };
-use gangway_sim::snom_phone::{Account, Kind, Model, Settings, SnomPhone};
+use gangway_sim::snom_phone::{SnomAccount, SnomKind, SnomModel, SnomPhone, SnomSettings};
 
 use crate::{
     golden,
@@ -17,11 +17,11 @@ use crate::{
 };
 
 /// The family of a model.
-pub fn kind(model: &str) -> Kind {
+pub fn kind(model: &str) -> SnomKind {
     match model {
-        "M300" | "M400" | "M430" | "M700" | "M900" => Kind::Rtx,
-        _ if model.starts_with('M') => Kind::Vtech,
-        _ => Kind::Desk,
+        "M300" | "M400" | "M430" | "M700" | "M900" => SnomKind::Rtx,
+        _ if model.starts_with('M') => SnomKind::Vtech,
+        _ => SnomKind::Desk,
     }
 }
 
@@ -44,8 +44,8 @@ pub fn settings(text: &str) -> HashMap<String, String> {
 }
 
 /// As the device itself reads it.
-fn read(name: &str, accounts: u32, text: &str) -> (Settings, Vec<Account>) {
-    let model = Model { name: "", firmware: "", platform: "", accounts, kind: kind(name) };
+fn read(name: &str, accounts: u32, text: &str) -> (SnomSettings, Vec<SnomAccount>) {
+    let model = SnomModel { name: "", firmware: "", platform: "", accounts, kind: kind(name) };
     SnomPhone::read(model, text).unwrap()
 }
 
@@ -82,7 +82,7 @@ fn every_model_offers_g711_and_rfc_2833() {
     for (name, _) in models() {
         let found = settings(&render(&phone("snom", &name), &[]));
         match kind(&name) {
-            Kind::Desk | Kind::Rtx => {
+            SnomKind::Desk | SnomKind::Rtx => {
                 let codecs: Vec<&str> = found["codec_priority_list[1]"].split(',').collect();
                 assert_eq!(codecs.first(), Some(&"g722"), "{name}");
                 for codec in ["pcma", "pcmu", "telephone-event"] {
@@ -90,7 +90,7 @@ fn every_model_offers_g711_and_rfc_2833() {
                 }
                 assert_eq!(found["user_dtmf_info[1]"], "off", "{name}");
             }
-            Kind::Vtech => {
+            SnomKind::Vtech => {
                 let codec = |place| found.get(&format!("sip_account/idx[1]/codec_priority/idx[{place}]"));
                 let codecs: Vec<&str> = (1..=7).filter_map(|place| codec(place).map(String::as_str)).collect();
                 assert!(codecs.contains(&"g711a") && codecs.contains(&"g711u"), "{name}: {codecs:?}");
@@ -106,12 +106,12 @@ fn ice_and_stun_are_off_exactly_under_media_relay() {
         for (relay, stun, ice) in [("true", "", "off"), ("false", "stun.example.com:3478", "on")] {
             let found = settings(&render(&phone("snom", &name), &[("media_relay", relay)]));
             match kind(&name) {
-                Kind::Desk => {
+                SnomKind::Desk => {
                     assert_eq!(found["user_ice[1]"], ice, "{name}");
                     assert_eq!(found["stun_server[1]"], stun, "{name}");
                 }
-                Kind::Rtx => assert_eq!(found["stun_server"], stun.trim_end_matches(":3478"), "{name}"),
-                Kind::Vtech => {
+                SnomKind::Rtx => assert_eq!(found["stun_server"], stun.trim_end_matches(":3478"), "{name}"),
+                SnomKind::Vtech => {
                     let enabled = if stun.is_empty() { "0" } else { "1" };
                     assert_eq!(found["sip_account/idx[1]/nat_traversal_stun_enable"], enabled, "{name}");
                 }
@@ -125,8 +125,8 @@ fn accounts_not_in_use_are_written_off() {
     for (name, accounts) in models() {
         let found = settings(&render(&phone("snom", &name), &[]));
         let active = |line: u32| match kind(&name) {
-            Kind::Desk | Kind::Rtx => found.get(&format!("user_active[{line}]")).cloned(),
-            Kind::Vtech => found.get(&format!("sip_account/idx[{line}]/sip_account_enable")).cloned(),
+            SnomKind::Desk | SnomKind::Rtx => found.get(&format!("user_active[{line}]")).cloned(),
+            SnomKind::Vtech => found.get(&format!("sip_account/idx[{line}]/sip_account_enable")).cloned(),
         };
         assert!(matches!(active(1).as_deref(), Some("on" | "1")), "{name}");
         for line in 2..=accounts {
@@ -146,9 +146,9 @@ fn every_model_keeps_its_own_credentials_and_url_and_polls() {
         let of = |set: &[(&str, &str)]| read(&name, accounts, &render(&phone("snom", &name), set)).0;
         let kept = of(&[]);
         let (url, user, password) = match kind(&name) {
-            Kind::Desk => ("setting_server", "http_client_user", "http_client_pass"),
-            Kind::Rtx => ("setting_server", "http_client_user", "http_client_password"),
-            Kind::Vtech => {
+            SnomKind::Desk => ("setting_server", "http_client_user", "http_client_pass"),
+            SnomKind::Rtx => ("setting_server", "http_client_user", "http_client_password"),
+            SnomKind::Vtech => {
                 ("provisioning/server_address", "provisioning/server_username", "provisioning/server_access_password")
             }
         };
@@ -205,7 +205,7 @@ fn the_directory_in_the_cloud_and_on_site() {
         let local = settings(&render(&phone("snom", &name), &[&login[..], &on_site[..]].concat()));
         let off = settings(&render(&phone("snom", &name), &[]));
         match kind(&name) {
-            Kind::Desk => {
+            SnomKind::Desk => {
                 assert!(DESK.iter().all(|key| !cloud[*key].is_empty() && !local[*key].is_empty()), "{name}");
                 assert_eq!((cloud["ldap_port"].as_str(), cloud["ldap_over_tls"].as_str()), ("636", "on"));
                 assert_eq!((local["ldap_port"].as_str(), local["ldap_over_tls"].as_str()), ("389", "off"));
@@ -223,7 +223,7 @@ fn the_directory_in_the_cloud_and_on_site() {
                 }
                 assert_eq!((off["ldap_server"].as_str(), off["ldap_password"].as_str()), ("", ""));
             }
-            Kind::Rtx => {
+            SnomKind::Rtx => {
                 assert!(RTX.iter().all(|key| !cloud[*key].is_empty() && !local[*key].is_empty()), "{name}");
                 assert_eq!((cloud["ldap_port"].as_str(), cloud["ldap_tls"].as_str()), ("636", "on"));
                 assert_eq!((local["ldap_port"].as_str(), local["ldap_tls"].as_str()), ("389", "off"));
@@ -239,7 +239,7 @@ fn the_directory_in_the_cloud_and_on_site() {
                     assert_eq!(cloud[key], value, "{name}: {key}");
                 }
             }
-            Kind::Vtech => {
+            SnomKind::Vtech => {
                 let ldap = |found: &HashMap<String, String>, key: &str| found[&format!("remoteDir/ldap_{key}")].clone();
                 assert_eq!(
                     (ldap(&cloud, "port").as_str(), ldap(&cloud, "authentication_type").as_str()),
@@ -257,7 +257,7 @@ fn the_directory_in_the_cloud_and_on_site() {
 
 #[test]
 fn handsets_of_a_base_keep_to_their_own_pbx() {
-    for (name, accounts) in models().into_iter().filter(|(name, _)| kind(name) != Kind::Desk) {
+    for (name, accounts) in models().into_iter().filter(|(name, _)| kind(name) != SnomKind::Desk) {
         let mut base = phone("snom-dect", &name);
         base.vendor = "snom".to_owned();
         add_account(&mut base, "bob", "other.example.com:5071");
@@ -273,7 +273,7 @@ fn handsets_of_a_base_keep_to_their_own_pbx() {
         ];
         assert_eq!(seen, expected, "{name}");
         assert!(found.iter().all(|one| one.handset.is_some() && one.transport == "tls"), "{name}");
-        if kind(&name) == Kind::Rtx {
+        if kind(&name) == SnomKind::Rtx {
             let found = settings(&text);
             assert_eq!(found["user_host[2]"], "other.example.com");
             assert_eq!(found.get("user_host[3]"), None, "a server stands there once");

@@ -283,6 +283,7 @@ async fn hostile_names_and_requests_stay_data() {
     phone.accounts[0].username = hostile.into();
     let phone = records.store.create_phone(phone, Vec::new()).await.unwrap();
 
+    page.until_total(json!({ "search": "ONERROR" }), 1).await;
     let rows = page.rows("Devices", json!({ "query": { "search": "ONERROR" } }), "rows").await;
     assert_eq!((&rows[0]["name"], &rows[0]["model"]), (&json!(hostile), &json!(hostile)));
     let shown = page.ask("Phone", json!({ "mac": phone.mac })).await;

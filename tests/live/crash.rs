@@ -3,7 +3,7 @@
 //! by provisioning again. The real binary dies here by SIGKILL.
 
 use gangway::{
-    base::failpoint::{CrashPoint, Story, VARIABLE},
+    base::failpoint::{Failpoint, Scenario, VARIABLE},
     phone::facet::{DevicesState, RedirectState},
 };
 use gangway_base::mac::Mac;
@@ -138,10 +138,10 @@ async fn serve(site: &Site, world: &World) -> Process {
 }
 
 /// The same; it kills itself at this point.
-async fn serve_until(site: &Site, world: &World, point: Option<CrashPoint>) -> Process {
+async fn serve_until(site: &Site, world: &World, point: Option<Failpoint>) -> Process {
     let logins = || world.pbx.board().read(|pbx| pbx.links.values().map(|link| link.logins).collect::<Vec<_>>());
     let before = logins();
-    let name = point.map(CrashPoint::name).unwrap_or_default();
+    let name = point.map(Failpoint::name).unwrap_or_default();
     let process = site.serve_with(&[(VARIABLE, &name)]);
     let back = |state: &gangway_sim::pbx::PbxState| {
         let now = state.links.values().map(|link| link.logins);
@@ -204,7 +204,7 @@ async fn killed_at(station: Station) {
 }
 
 /// A gateway among its neighbours that kills itself at this point.
-async fn doomed(point: CrashPoint) -> (World, Options, Site, Process) {
+async fn doomed(point: Failpoint) -> (World, Options, Site, Process) {
     let world = world().start().await.unwrap();
     let options = Options::default().redirecting(&world);
     let site = Site::new(&options);
@@ -216,7 +216,7 @@ async fn doomed(point: CrashPoint) -> (World, Options, Site, Process) {
 }
 
 /// The process kills itself at a point of a phone's request, where no neighbour can hold it.
-async fn dies_at(point: CrashPoint) {
+async fn dies_at(point: Failpoint) {
     let (world, options, site, process) = doomed(point).await;
     let mac = mac(1);
     let phone = world.add_phone(mac, model::T46U);
@@ -225,7 +225,7 @@ async fn dies_at(point: CrashPoint) {
     records.wait_redirect(mac, RedirectState::Redirected).await;
 
     let early = phone.boot().await.unwrap();
-    let is_proof = matches!(point, CrashPoint::ProofCame | CrashPoint::ProofWritten);
+    let is_proof = matches!(point, Failpoint::ProofCame | Failpoint::ProofWritten);
     if is_proof {
         // With the credentials that stand in its file.
         let proof = phone.poll_once().await.unwrap();
@@ -234,14 +234,14 @@ async fn dies_at(point: CrashPoint) {
 
     assert_eq!(process.died(), Some(9), "{point:?} is reached: {early:#?}");
     let has_file = !early.files.is_empty() && early.registered;
-    let file_is_out = is_proof || matches!(point, CrashPoint::FileSent | CrashPoint::DeliveryWritten);
+    let file_is_out = is_proof || matches!(point, Failpoint::FileSent | Failpoint::DeliveryWritten);
     assert_eq!(has_file, file_is_out, "{point:?}: no byte leaves before the window is bound on disk: {early:#?}");
     let process = serve(&site, &world).await;
     world.wait_gateway().await.unwrap();
     let records = site.records(&options).await;
     let window = records.phone(mac).unwrap().window.clone();
-    assert_eq!(window.bound.is_some(), point != CrashPoint::BindWanted, "{point:?}");
-    assert_eq!(window.closed.is_some(), point == CrashPoint::ProofWritten, "{point:?}");
+    assert_eq!(window.bound.is_some(), point != Failpoint::BindWanted, "{point:?}");
+    assert_eq!(window.closed.is_some(), point == Failpoint::ProofWritten, "{point:?}");
     if file_is_out {
         phone.poll_once().await.unwrap();
     } else {
@@ -257,7 +257,7 @@ async fn dies_at(point: CrashPoint) {
 const SHEET: &str = "mac;user;name;password\n805ec0123401;user1;One;secret-1\n805ec0123402;user2;Two;secret-2\n";
 
 /// The process kills itself while a file of phones is imported; the same file again goes on with the rest.
-async fn dies_importing_at(point: CrashPoint) {
+async fn dies_importing_at(point: Failpoint) {
     let (world, options, site, process) = doomed(point).await;
     let file = site.config().with_file_name("phones.csv");
     std::fs::write(&file, SHEET).unwrap();
@@ -390,17 +390,17 @@ stations! {
 
 macro_rules! points {
     ($list:ident, $dies:ident: $($name:ident: $point:ident,)+) => {
-        const $list: &[CrashPoint] = &[$(CrashPoint::$point,)+];
+        const $list: &[Failpoint] = &[$(Failpoint::$point,)+];
         $(
             #[actix_rt::test]
             async fn $name() {
-                $dies(CrashPoint::$point).await;
+                $dies(Failpoint::$point).await;
             }
         )+
     };
 }
 
-// Every other point is died in by tests inside the library: `crash_point::Story` and src/provision/tests/crash.rs.
+// Every other point is died in by tests inside the library: `crash_point::Scenario` and src/provision/tests/crash.rs.
 points! { OF_REQUESTS, dies_at:
     dies_before_the_window_is_bound: BindWanted,
     dies_before_the_file_leaves: Bound,
@@ -420,6 +420,6 @@ points! { OF_IMPORTS, dies_importing_at:
 
 #[test]
 fn no_point_of_these_stories_is_left_out() {
-    assert!(CrashPoint::of(Story::Requests).eq(OF_REQUESTS.iter().copied()));
-    assert!(CrashPoint::of(Story::Import).eq(OF_IMPORTS.iter().copied()));
+    assert!(Failpoint::of(Scenario::Requests).eq(OF_REQUESTS.iter().copied()));
+    assert!(Failpoint::of(Scenario::Import).eq(OF_IMPORTS.iter().copied()));
 }

@@ -9,7 +9,7 @@ use gangway_sim::{
     devices::Station,
     users::ProvisionRequest,
     world::World,
-    yealink_phone::{BootReport, Model, YealinkPhone, model},
+    yealink_phone::{YealinkBootReport, YealinkModel, YealinkPhone, model},
 };
 use serde_json::Value;
 
@@ -37,7 +37,7 @@ async fn provisioned(bench: &Bench, mac: Mac, user: &str, handset: Option<&str>)
 }
 
 /// A base on the wall with one user.
-async fn installed(bench: &Bench, mac: Mac, model: Model, user: &str, handset: Option<&str>) -> YealinkPhone {
+async fn installed(bench: &Bench, mac: Mac, model: YealinkModel, user: &str, handset: Option<&str>) -> YealinkPhone {
     provisioned(bench, mac, user, handset).await;
     bench.records().wait_redirect(mac, RedirectState::Redirected).await;
     let base = bench.world.add_phone(mac, model);
@@ -54,7 +54,7 @@ fn device(world: &World, user: &str, hwid: &str) -> Value {
     found.expect("the device stands on the user object")
 }
 
-fn registered_users(report: &BootReport) -> Vec<(usize, &str)> {
+fn registered_users(report: &YealinkBootReport) -> Vec<(usize, &str)> {
     assert!(report.registered, "{report:#?}");
     report.registrations.iter().map(|one| (one.account.line, one.account.password.as_str())).collect()
 }
@@ -68,7 +68,7 @@ fn assert_flags(world: &World, user: &str, hwid: &str) {
     );
 }
 
-async fn two_users_of(model: Model, handsets: [Option<&str>; 2]) {
+async fn two_users_of(model: YealinkModel, handsets: [Option<&str>; 2]) {
     let bench = bench().await;
     let mac = mac(1);
     let base = installed(&bench, mac, model, "user1", handsets[0]).await;

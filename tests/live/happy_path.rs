@@ -3,13 +3,13 @@
 use gangway::phone::facet::{DevicesState, RedirectState, RequestState, UserObjectState};
 use gangway_sim::{
     world::World,
-    yealink_phone::{Model, model},
+    yealink_phone::{YealinkModel, model},
 };
 
 use crate::support::{bench::Bench, mac};
 
 /// A current desk phone, the smallest one, and one with firmware that only knows the old parameter names.
-const DESKS: [(u8, Model, &str); 3] =
+const DESKS: [(u8, YealinkModel, &str); 3] =
     [(1, model::T54W, "user1"), (2, model::T31P, "user2"), (3, model::T48G_OLD, "user3")];
 
 #[actix_rt::test]

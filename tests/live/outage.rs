@@ -3,8 +3,8 @@
 
 use std::{fs, time::Instant};
 
-use gangway::{phone::facet::DevicesState, store::Condition};
-use gangway_sim::yealink_phone::{BootReport, YealinkPhone, model};
+use gangway::{phone::facet::DevicesState, store::Health};
+use gangway_sim::yealink_phone::{YealinkBootReport, YealinkPhone, model};
 
 use crate::support::{bench::Bench, http, mac, records::PATIENCE};
 
@@ -16,7 +16,7 @@ async fn is_served(phone: &YealinkPhone, when: &str) {
     assert!(got_its_file(&booted), "{when}, after power on: {booted:#?}");
 }
 
-fn got_its_file(report: &BootReport) -> bool {
+fn got_its_file(report: &YealinkBootReport) -> bool {
     let personal = |name: &str| name.ends_with(".cfg") && !name.starts_with("y0000");
     !report.given_up
         && report.requests.iter().any(|asked| personal(&asked.file) && matches!(asked.status, 200 | 304))
@@ -92,7 +92,7 @@ async fn after_a_restart_with_a_disk_that_takes_nothing_phones_are_served_and_it
     fs::remove_dir(&log).unwrap();
     bench.world.wait_gateway().await.unwrap();
     let begun = Instant::now();
-    while bench.records().store.condition() != Condition::Well {
+    while bench.records().store.condition() != Health::Healthy {
         assert!(begun.elapsed() < PATIENCE, "it is not written again: {:?}", bench.records().store.condition());
         actix_rt::task::yield_now().await;
     }

@@ -7,7 +7,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use gangway::{
     service::{
         action::Action,
-        methods::{Effect, Message},
+        methods::{MessageEffect, Method},
     },
     store::TokenScope,
 };
@@ -65,7 +65,7 @@ async fn every_way_to_a_phone_is_refused_and_nothing_goes_out() {
     assert!(page.ask("Phone", json!({ "mac": first })).await["error"].is_null());
     let data = json!({ "data": BASE64_STANDARD.encode(TABLE), "last": true });
     assert!(page.ask("ImportData", data).await["error"].is_null());
-    for message in Message::ALL.iter().filter(|message| message.effect() == Effect::Acts) {
+    for message in Method::ALL.iter().filter(|message| message.effect() == MessageEffect::Acts) {
         let body = json!({ "mac": first, "action": "allow", "vendor": "yealink", "category": "1" });
         refused(message.name(), &page.ask(message.name(), body).await);
     }

@@ -90,7 +90,7 @@ async fn a_released_phone_gets_one_more_file_that_switches_its_accounts_off() {
 
     assert!(report.registrations.is_empty(), "every account is off: {report:#?}");
     assert!(report.files.iter().all(|(_, body)| !body.contains("secret-1")), "{report:#?}");
-    let personal = |report: &gangway_sim::yealink_phone::BootReport| {
+    let personal = |report: &gangway_sim::yealink_phone::YealinkBootReport| {
         report.files.iter().any(|(name, _)| *name == format!("{mac}.cfg"))
     };
     assert!(personal(&report), "{report:#?}");

@@ -6,7 +6,7 @@ use gangway::phone::facet::RedirectState;
 use gangway_base::mac::Mac;
 use gangway_sim::{
     devices::ConfigItem,
-    snom_phone::{Model, SnomPhone, model},
+    snom_phone::{SnomModel, SnomPhone, model},
     users::ProvisionRequest,
     yealink_phone,
 };
@@ -37,7 +37,7 @@ async fn provisioned(bench: &Bench, mac: Mac, user: &str, title: &str) {
 }
 
 /// The phone is unpacked; Snom's redirection service knows it.
-async fn unpacked(bench: &Bench, mac: Mac, model: Model) -> SnomPhone {
+async fn unpacked(bench: &Bench, mac: Mac, model: SnomModel) -> SnomPhone {
     bench.records().wait_redirect(mac, RedirectState::Redirected).await;
     bench.world.add_snom_phone(mac, model)
 }

@@ -9,10 +9,11 @@ use std::{
 
 use actix_web::{App, HttpServer, dev::ServerHandle, web};
 use gangway::{
-    net::http::{Client, Method, Options, Request},
+    net::http::{HttpClient, Method, Options, Request},
     phone::{instance::InstanceId, record::PhoneId},
     redirect::{
-        Done, EntryUsed, HistoryEntry, HistorySink, Limits, Operation, Outcome, RedirectAccount, Redirects, ServerEntry,
+        Done, EntryUsed, ExchangeRecord, HistorySink, Limits, Operation, RedirectAccount, RedirectResult, Redirects,
+        ServerEntry,
     },
 };
 use gangway_base::{
@@ -30,16 +31,16 @@ pub const TOKEN: &str = "abcdefghijklmnopqrstuvwxyz";
 pub const SHARED: &str = "https://boot:s3cret@gw.example.com/example.com/gangway/phone/";
 
 #[derive(Default)]
-pub struct History(Mutex<Vec<HistoryEntry>>);
+pub struct History(Mutex<Vec<ExchangeRecord>>);
 
 impl HistorySink for History {
-    fn record(&self, entry: HistoryEntry) {
+    fn record(&self, entry: ExchangeRecord) {
         self.0.lock().unwrap().push(entry);
     }
 }
 
 impl History {
-    pub fn take(&self) -> Vec<HistoryEntry> {
+    pub fn take(&self) -> Vec<ExchangeRecord> {
         std::mem::take(&mut self.0.lock().unwrap())
     }
 
@@ -55,7 +56,7 @@ impl History {
 pub struct Bench {
     pub redirects: Redirects,
     pub history: Arc<History>,
-    pub client: Client,
+    pub client: HttpClient,
     pub tasks: Tasks,
     pub account: RedirectAccount,
 }
@@ -77,7 +78,7 @@ impl Bench {
             .unwrap()
             .with_root_certificates(rustls::RootCertStore::empty())
             .with_no_client_auth();
-        let client = Client::new(Options::new(tls));
+        let client = HttpClient::new(Options::new(tls));
         let history = Arc::new(History::default());
         let tasks = Tasks::new();
         let limits = Limits { spacing, timeout: Duration::from_secs(10), max_bytes: 64 * 1024 };
@@ -86,11 +87,11 @@ impl Bench {
         Self { redirects, history, client, tasks, account: account(protocol, url) }
     }
 
-    pub async fn run(&self, operation: Operation) -> Outcome {
+    pub async fn run(&self, operation: Operation) -> RedirectResult {
         self.run_as(self.account.clone(), operation).await
     }
 
-    pub async fn run_as(&self, account: RedirectAccount, operation: Operation) -> Outcome {
+    pub async fn run_as(&self, account: RedirectAccount, operation: Operation) -> RedirectResult {
         let phone = operation.mac().map(|mac| (PhoneId(3), mac));
         self.redirects.run(account, operation, phone).await
     }
@@ -121,9 +122,9 @@ pub fn register(mac: Mac) -> Operation {
     Operation::Register { mac, unique_url: Some(Secret::new(unique_url())), server: server(), serial: None }
 }
 
-pub fn entry(outcome: &Outcome) -> Option<EntryUsed> {
+pub fn entry(outcome: &RedirectResult) -> Option<EntryUsed> {
     match outcome {
-        Outcome::Ok(Done { entry, .. }) => entry.clone(),
+        RedirectResult::Ok(Done { entry, .. }) => entry.clone(),
         other => panic!("{other:?}: {}", other.sentence()),
     }
 }
@@ -154,7 +155,7 @@ impl Python {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    pub async fn state(&self, client: &Client) -> Value {
+    pub async fn state(&self, client: &HttpClient) -> Value {
         let url = Url::parse(&self.url("/state")).unwrap();
         let response = client.send(Request::new(Method::Get, url)).await.unwrap();
         serde_json::from_slice(&response.body).unwrap()

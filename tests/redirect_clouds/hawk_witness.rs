@@ -6,8 +6,8 @@ use std::{
 };
 
 use gangway::{
-    net::http::{Client, Method, Request},
-    redirect::{EntryUsed, Operation, Outcome},
+    net::http::{HttpClient, Method, Request},
+    redirect::{EntryUsed, Operation, RedirectResult},
 };
 use gangway_base::{mac::Mac, secret::Secret};
 use serde_json::{Value, json};
@@ -47,7 +47,7 @@ impl Node {
         format!("{}/api/v1/", self.base)
     }
 
-    async fn state(&self, client: &Client) -> Value {
+    async fn state(&self, client: &HttpClient) -> Value {
         let url = Url::parse(&format!("{}/state", self.base)).unwrap();
         serde_json::from_slice(&client.send(Request::new(Method::Get, url)).await.unwrap().body).unwrap()
     }
@@ -80,7 +80,7 @@ async fn the_reference_server_believes_every_call_and_we_its_answers() {
         });
         assert_eq!(state["phones"]["000413aabbcc"], written);
         let verify = Operation::Verify { mac: mac(), url: Secret::new(unique_url()) };
-        assert_eq!(bench.run(verify).await, Outcome::AlreadyMine);
+        assert_eq!(bench.run(verify).await, RedirectResult::AlreadyMine);
         assert_eq!(bench.run(Operation::Deregister { mac: mac() }).await.label(), "ok");
         let state = node.state(&bench.client).await;
         let refused = if ahead == 0 { json!([]) } else { json!(["Stale timestamp"]) };
@@ -110,6 +110,6 @@ async fn the_reference_server_believes_every_call_and_we_its_answers() {
 async fn another_secret_is_another_secret() {
     let node = Node::start("not ours", 7200);
     let bench = Bench::new("snom-sraps", &node.api());
-    assert_eq!(bench.run(Operation::Probe).await, Outcome::AuthFailed);
+    assert_eq!(bench.run(Operation::Probe).await, RedirectResult::AuthFailed);
     assert_eq!(node.state(&bench.client).await["refused"], json!(["Bad mac"]));
 }

@@ -1,6 +1,6 @@
 //! Snom's XML-RPC interface: Python's standard library as the witness, then the simulator.
 
-use gangway::redirect::{EntryUsed, Operation, Outcome};
+use gangway::redirect::{EntryUsed, Operation, RedirectResult};
 use gangway_base::{mac::Mac, secret::Secret};
 use gangway_sim::{host::SimHost, snom_rps::SnomRps};
 use serde_json::json;
@@ -33,9 +33,9 @@ async fn a_phone_comes_and_goes() {
     assert_eq!(bench.run(Operation::Probe).await.label(), "ok");
     assert_eq!(bench.run(Operation::EnsureServer(server())).await.label(), "ok");
     assert_eq!(bench.history.commands(), ["CHECK DEVICE"], "there are no server entries to be written");
-    assert_eq!(bench.run(Operation::Check { mac: mac() }).await, Outcome::NotFound);
+    assert_eq!(bench.run(Operation::Check { mac: mac() }).await, RedirectResult::NotFound);
     assert_eq!(entry(&bench.run(register(mac())).await), Some(EntryUsed::UniqueUrl));
-    assert_eq!(bench.run(Operation::Check { mac: mac() }).await, Outcome::AlreadyMine);
+    assert_eq!(bench.run(Operation::Check { mac: mac() }).await, RedirectResult::AlreadyMine);
     assert_eq!(python.state(&bench.client).await["phones"]["000413aabbcc"], json!(["ours", unique_url()]));
     bench.history.take();
     assert_eq!(entry(&bench.run(register(mac())).await), Some(EntryUsed::UniqueUrl), "again is the same");
@@ -58,9 +58,9 @@ async fn a_phone_comes_and_goes() {
 async fn a_phone_of_somebody_else_stays_as_it_is() {
     for (flag, commands) in [("--foreign", &["CHECK DEVICE"][..]), ("--sneaky", &["CHECK DEVICE", "REDIRECT DEVICE"])] {
         let (bench, python) = start(&[flag, "000413aabbcc"]).await;
-        assert_eq!(bench.run(register(mac())).await, Outcome::OwnedByOther);
+        assert_eq!(bench.run(register(mac())).await, RedirectResult::OwnedByOther);
         assert_eq!(bench.history.commands(), commands);
-        assert_eq!(bench.run(Operation::Deregister { mac: mac() }).await, Outcome::OwnedByOther);
+        assert_eq!(bench.run(Operation::Deregister { mac: mac() }).await, RedirectResult::OwnedByOther);
         assert_eq!(python.state(&bench.client).await["phones"]["000413aabbcc"][0], "theirs");
     }
 }
@@ -89,11 +89,11 @@ async fn refusals_have_their_words_and_wrong_credentials_are_said() {
         serial: None,
     };
     let outcome = bench.run(odd).await;
-    assert_eq!(outcome, Outcome::InvalidUrl("Error:malformed_url".into()));
+    assert_eq!(outcome, RedirectResult::InvalidUrl("Error:malformed_url".into()));
     assert!(outcome.sentence().contains("phone_url"), "{}", outcome.sentence());
     let mut wrong = bench.account.clone();
     wrong.password = Secret::new("wrong");
-    assert_eq!(bench.run_as(wrong, Operation::Probe).await, Outcome::AuthFailed);
+    assert_eq!(bench.run_as(wrong, Operation::Probe).await, RedirectResult::AuthFailed);
     // Without its slash the service has no such page; the sentence names the setting.
     let mut elsewhere = bench.account.clone();
     elsewhere.url = elsewhere.url.trim_end_matches('/').to_owned();
@@ -113,9 +113,9 @@ async fn the_simulator_tells_the_same_story() {
     assert_eq!(rps.target(mac()), Some(unique_url()));
     let other: Mac = "000413aabbcd".parse().unwrap();
     rps.add_foreign_phone(other, "https://theirs.example/");
-    assert_eq!(bench.run(register(other)).await, Outcome::OwnedByOther);
+    assert_eq!(bench.run(register(other)).await, RedirectResult::OwnedByOther);
     rps.switch(|switches| switches.sneaky = true);
-    assert_eq!(bench.run(register(other)).await, Outcome::OwnedByOther);
+    assert_eq!(bench.run(register(other)).await, RedirectResult::OwnedByOther);
     assert_eq!(rps.target(other).as_deref(), Some("https://theirs.example/"));
     rps.switch(|switches| switches.status = Some(503));
     let outcome = bench.run(register(mac())).await;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gangway::redirect::{EntryUsed, Operation, Outcome, Trouble};
+use gangway::redirect::{EntryUsed, Operation, RedirectFailure, RedirectResult};
 use gangway_base::{
     clock::{Clock, ManualClock, SystemClock},
     mac::Mac,
@@ -51,7 +51,7 @@ async fn a_phone_comes_and_goes() {
         assert!(sraps.calls().is_empty(), "there are no server entries");
         assert_eq!(bench.run(Operation::Probe).await.label(), "ok");
         assert_eq!(sraps.calls(), ["GET tokens/reseller"], "a probe changes nothing");
-        assert_eq!(bench.run(Operation::Check { mac: mac() }).await, Outcome::NotFound);
+        assert_eq!(bench.run(Operation::Check { mac: mac() }).await, RedirectResult::NotFound);
         assert_eq!(entry(&bench.run(register(mac())).await), Some(EntryUsed::UniqueUrl));
         assert_eq!(sraps.target(mac()), Some(unique_url()));
         assert_eq!(
@@ -69,8 +69,8 @@ async fn a_phone_comes_and_goes() {
         let before = sraps.calls().len();
         assert_eq!(entry(&bench.run(register(mac())).await), Some(EntryUsed::UniqueUrl), "again is the same");
         assert_eq!(sraps.calls()[before..], [format!("GET {PHONE}"), format!("PUT {PHONE}")], "the way is known");
-        assert_eq!(bench.run(Operation::Check { mac: mac() }).await, Outcome::AlreadyMine);
-        assert_eq!(bench.run(verify()).await, Outcome::AlreadyMine);
+        assert_eq!(bench.run(Operation::Check { mac: mac() }).await, RedirectResult::AlreadyMine);
+        assert_eq!(bench.run(verify()).await, RedirectResult::AlreadyMine);
         let shared = Operation::Register { mac: mac(), unique_url: None, server: server(), serial: None };
         assert_eq!(entry(&bench.run(shared).await), Some(EntryUsed::Server { name: "example.com".into() }));
         assert_eq!(sraps.target(mac()).as_deref(), Some(SHARED));
@@ -78,7 +78,7 @@ async fn a_phone_comes_and_goes() {
         assert_eq!(sraps.target(mac()), None);
         let gone = bench.run(Operation::Deregister { mac: mac() }).await;
         assert_eq!(gone.label(), "not_found");
-        assert_eq!(bench.run(verify()).await, Outcome::NotFound);
+        assert_eq!(bench.run(verify()).await, RedirectResult::NotFound);
         assert!(sraps.board().read(|state| state.refused.is_empty()));
         let kept = format!("{:?}", bench.history.take());
         assert!(kept.contains("/phone/***/"), "{kept}");
@@ -100,11 +100,11 @@ async fn a_phone_of_somebody_else_stays_as_it_is() {
                     (switches.foreign_status, switches.error_field, switches.hides_foreign) = (status, field, hides);
                 });
                 let outcome = bench.run(register(mac())).await;
-                assert_eq!(outcome, Outcome::OwnedByOther, "{status} {field} {hides}");
+                assert_eq!(outcome, RedirectResult::OwnedByOther, "{status} {field} {hides}");
                 assert!(!outcome.is_retryable());
                 let wrote = sraps.calls().iter().any(|call| call.starts_with("PUT"));
                 assert_eq!(wrote, hides, "what is known to be somebody else's is not written to");
-                let unseen = if hides { Outcome::NotFound } else { Outcome::OwnedByOther };
+                let unseen = if hides { RedirectResult::NotFound } else { RedirectResult::OwnedByOther };
                 for operation in [Operation::Check { mac: mac() }, verify(), Operation::Deregister { mac: mac() }] {
                     assert_eq!(bench.run(operation).await, unseen);
                 }
@@ -128,7 +128,7 @@ async fn what_a_person_entered_beside_our_url_is_kept() {
         body["settings_manager"][other] = json!({"value": "on", "attrs": {"perm": "R"}});
     });
     let outcome = bench.run(verify()).await;
-    assert_eq!(outcome, Outcome::SentElsewhere("https://elsewhere.example/p/".into()));
+    assert_eq!(outcome, RedirectResult::SentElsewhere("https://elsewhere.example/p/".into()));
     assert!(!outcome.is_retryable() && outcome.sentence().contains("elsewhere.example"));
     assert_eq!(entry(&bench.run(register(mac())).await), Some(EntryUsed::UniqueUrl));
     let body = sraps.board().read(|state| state.endpoints["000413aabbcc"].body.clone());
@@ -139,14 +139,14 @@ async fn what_a_person_entered_beside_our_url_is_kept() {
     assert_eq!(settings.len(), 2);
     assert!(settings.values().any(|setting| *setting == json!({"value": "on", "attrs": {"perm": "R"}})));
     assert_eq!(sraps.target(mac()), Some(unique_url()));
-    assert_eq!(bench.run(verify()).await, Outcome::AlreadyMine);
+    assert_eq!(bench.run(verify()).await, RedirectResult::AlreadyMine);
     // Switched off in the portal: it is sent nowhere.
     sraps.board().change(|state| {
         state.endpoints.get_mut("000413aabbcc").unwrap().body["autoprovisioning_enabled"] = Value::Bool(false);
     });
-    assert_eq!(bench.run(verify()).await, Outcome::SentElsewhere("nowhere".into()));
+    assert_eq!(bench.run(verify()).await, RedirectResult::SentElsewhere("nowhere".into()));
     sraps.remove_in_portal(mac());
-    assert_eq!(bench.run(verify()).await, Outcome::NotFound);
+    assert_eq!(bench.run(verify()).await, RedirectResult::NotFound);
 }
 
 #[actix_rt::test]
@@ -159,17 +159,17 @@ async fn a_clock_that_is_off_is_learned_from_proof_alone() {
         let bench = Bench::at(Arc::new(clock.clone()), "snom-sraps", &sraps.api_url());
         assert_eq!(entry(&bench.run(register(mac())).await), Some(EntryUsed::UniqueUrl));
         let history = bench.history.take();
-        let Outcome::Transport(Trouble::OtherTime { ahead: learned }) = history[0].outcome else {
+        let RedirectResult::Transport(RedirectFailure::OtherTime { ahead: learned }) = history[0].outcome else {
             panic!("{:?}", history[0])
         };
         assert!((learned - ahead).abs() <= 60, "{learned}");
         assert!(history[0].answer.contains("Stale timestamp"));
-        assert!(history[1..].iter().all(|entry| !matches!(entry.outcome, Outcome::Transport(_))));
-        assert_eq!(bench.run(Operation::Check { mac: mac() }).await, Outcome::AlreadyMine);
+        assert!(history[1..].iter().all(|entry| !matches!(entry.outcome, RedirectResult::Transport(_))));
+        assert_eq!(bench.run(Operation::Check { mac: mac() }).await, RedirectResult::AlreadyMine);
         assert_eq!(sraps.board().read(|state| state.refused.clone()), ["Stale timestamp"], "kept for the account");
         // The clock was set right meanwhile: learned anew.
         sraps.switch(|switches| switches.clock_ahead = 0);
-        assert_eq!(bench.run(Operation::Check { mac: mac() }).await, Outcome::AlreadyMine);
+        assert_eq!(bench.run(Operation::Check { mac: mac() }).await, RedirectResult::AlreadyMine);
     }
 }
 
@@ -178,7 +178,10 @@ async fn a_time_nobody_proves_and_one_that_is_never_right_are_told_apart() {
     let Site { sraps, bench, _host } = site().await;
     sraps.switch(|switches| (switches.clock_ahead, switches.forge_time) = (3600, true));
     let outcome = bench.run(register(mac())).await;
-    assert!(matches!(outcome, Outcome::Transport(Trouble::Unproven(_))) && outcome.is_retryable(), "{outcome:?}");
+    assert!(
+        matches!(outcome, RedirectResult::Transport(RedirectFailure::Unproven(_))) && outcome.is_retryable(),
+        "{outcome:?}"
+    );
     assert_eq!(bench.history.take().len(), 1, "not asked again with a time of unknown origin");
     sraps.switch(|switches| (switches.clock_ahead, switches.forge_time) = (0, false));
     assert_eq!(bench.run(Operation::Probe).await.label(), "ok", "nothing was learned");
@@ -186,7 +189,7 @@ async fn a_time_nobody_proves_and_one_that_is_never_right_are_told_apart() {
     bench.history.take();
     let outcome = bench.run(register(mac())).await;
     assert!(
-        matches!(outcome, Outcome::Transport(Trouble::TimeRefused { .. })) && outcome.is_retryable(),
+        matches!(outcome, RedirectResult::Transport(RedirectFailure::TimeRefused { .. })) && outcome.is_retryable(),
         "{outcome:?}"
     );
     let history = bench.history.take();
@@ -202,7 +205,7 @@ async fn links_are_followed_to_the_configured_address_only() {
     for link in [other.phone_url(), "https://evil.example".to_owned(), "http://user@127.0.0.1".to_owned()] {
         sraps.switch(|switches| switches.links_to = Some(link.clone()));
         let outcome = bench.run(register(mac())).await;
-        assert!(matches!(outcome, Outcome::Transport(Trouble::LinkElsewhere(_))), "{outcome:?}");
+        assert!(matches!(outcome, RedirectResult::Transport(RedirectFailure::LinkElsewhere(_))), "{outcome:?}");
         assert!(!outcome.is_retryable());
     }
     assert_eq!(other.calls().len() + other.board().read(|state| state.refused.len()), 0);
@@ -211,7 +214,7 @@ async fn links_are_followed_to_the_configured_address_only() {
     bench.run(Operation::Check { mac: mac() }).await;
     sraps.switch(|switches| switches.links_to = Some(other.phone_url()));
     let outcome = bench.run(register(mac())).await;
-    assert!(matches!(outcome, Outcome::Transport(Trouble::LinkElsewhere(_))), "{outcome:?}");
+    assert!(matches!(outcome, RedirectResult::Transport(RedirectFailure::LinkElsewhere(_))), "{outcome:?}");
     assert!(other.calls().is_empty() && sraps.target(mac()).is_none());
 }
 
@@ -221,7 +224,7 @@ async fn rights_pages_and_ways_that_changed() {
     // The role None may look.
     sraps.board().change(|state| state.accounts.get_mut(USER).unwrap().may_write = false);
     let outcome = bench.run(register(mac())).await;
-    assert_eq!(outcome, Outcome::NotPermitted("Forbidden for this role".into()));
+    assert_eq!(outcome, RedirectResult::NotPermitted("Forbidden for this role".into()));
     sraps.board().change(|state| state.accounts.get_mut(USER).unwrap().may_write = true);
     // Pages as small as the service likes.
     sraps.switch(|switches| switches.largest_page = 150);
@@ -234,13 +237,13 @@ async fn rights_pages_and_ways_that_changed() {
     assert_eq!(owner, "another-company");
     // Who signs nothing is believed as far as TLS goes.
     sraps.switch(|switches| switches.sign_answers = false);
-    assert_eq!(bench.run(verify()).await, Outcome::AlreadyMine);
+    assert_eq!(bench.run(verify()).await, RedirectResult::AlreadyMine);
     // Pages without end are left.
     sraps.switch(|switches| switches.largest_page = 20);
     sraps.board().change(|state| state.accounts.get_mut(USER).unwrap().may_write = false);
     bench.run(register(mac())).await;
     let outcome = bench.run(register(mac())).await;
-    assert!(matches!(&outcome, Outcome::Unknown(text) if text.contains("setting_server")), "{outcome:?}");
+    assert!(matches!(&outcome, RedirectResult::Unknown(text) if text.contains("setting_server")), "{outcome:?}");
     let bad = Operation::Register {
         mac: mac(),
         unique_url: Some(Secret::new("gopher://gw.example/")),

@@ -1,6 +1,6 @@
 //! What a service holds, compared with what it should, in the protocols that tell it.
 
-use gangway::redirect::{Confirmation, Done, Operation, Outcome, RedirectAccount};
+use gangway::redirect::{Confirmation, Done, Operation, RedirectAccount, RedirectResult};
 use gangway_base::{mac::Mac, secret::Secret};
 use gangway_sim::{host::SimHost, snom_rps::SnomRps, ymcs::Ymcs};
 
@@ -21,16 +21,16 @@ async fn snoms_xmlrpc_tells_the_url() {
     let snom = SnomRps::start(&host.handle(), USER, PASSWORD).await.unwrap();
     let bench = Bench::new("snom-xmlrpc", &snom.xmlrpc_url());
     let mac: Mac = "000413aabbcc".parse().unwrap();
-    assert_eq!(bench.run(verify(mac, &unique_url())).await, Outcome::NotFound);
+    assert_eq!(bench.run(verify(mac, &unique_url())).await, RedirectResult::NotFound);
     bench.run(register(mac, None)).await;
     let before = snom.methods().len();
-    assert_eq!(bench.run(verify(mac, &unique_url())).await, Outcome::AlreadyMine);
+    assert_eq!(bench.run(verify(mac, &unique_url())).await, RedirectResult::AlreadyMine);
     assert_eq!(snom.methods()[before..], ["getPhoneRedirection"], "nothing is changed");
     let moved = bench.run(verify(mac, "https://gw.example.com/new/")).await;
     // The token of the phone is no matter of the history, wherever it comes from.
-    assert_eq!(moved, Outcome::SentElsewhere("https://gw.example.com/example.com/gangway/phone/***/".into()));
+    assert_eq!(moved, RedirectResult::SentElsewhere("https://gw.example.com/example.com/gangway/phone/***/".into()));
     snom.add_foreign_phone(mac, "https://elsewhere.example/");
-    assert_eq!(bench.run(verify(mac, &unique_url())).await, Outcome::OwnedByOther);
+    assert_eq!(bench.run(verify(mac, &unique_url())).await, RedirectResult::OwnedByOther);
 }
 
 #[actix_rt::test]
@@ -39,13 +39,13 @@ async fn the_management_cloud_tells_url_and_pin() {
     let ymcs = Ymcs::start(&host.handle(), USER, PASSWORD).await.unwrap();
     let bench = Bench::new("yealink-ymcs", &ymcs.url());
     let [known, by_mac]: [Mac; 2] = ["805ec0aabbcc", "805ec0aabbcd"].map(|mac| mac.parse().unwrap());
-    assert_eq!(bench.run(verify(known, &unique_url())).await, Outcome::NotFound);
+    assert_eq!(bench.run(verify(known, &unique_url())).await, RedirectResult::NotFound);
     bench.run(register(known, Some("S1"))).await;
-    assert_eq!(bench.run(verify(known, &unique_url())).await, Outcome::AlreadyMine);
+    assert_eq!(bench.run(verify(known, &unique_url())).await, RedirectResult::AlreadyMine);
     let with_account = unique_url().replacen("https://", "https://user:secret@", 1);
     assert_eq!(
         bench.run(verify(known, &with_account)).await,
-        Outcome::AlreadyMine,
+        RedirectResult::AlreadyMine,
         "credentials have their own fields"
     );
     let elsewhere = bench.run(verify(known, "https://gw.example.com/new/")).await;
@@ -54,8 +54,11 @@ async fn the_management_cloud_tells_url_and_pin() {
     ymcs.switch(|switches| switches.mac_only = true);
     let account = RedirectAccount { mac_only: true, ..bench.account.clone() };
     let added = bench.run_as(account, register(by_mac, None)).await;
-    let Outcome::Ok(Done { confirmation: Some(Confirmation::Pin(pin)), .. }) = added else { panic!("{added:?}") };
-    let Outcome::Ok(Done { confirmation: Some(shown), .. }) = bench.run(verify(by_mac, &unique_url())).await else {
+    let RedirectResult::Ok(Done { confirmation: Some(Confirmation::Pin(pin)), .. }) = added else {
+        panic!("{added:?}")
+    };
+    let RedirectResult::Ok(Done { confirmation: Some(shown), .. }) = bench.run(verify(by_mac, &unique_url())).await
+    else {
         panic!("the PIN is told again")
     };
     assert_eq!(shown, Confirmation::Pin(pin));

@@ -9,7 +9,7 @@ use std::{
 use actix_web::{HttpResponse, web};
 use gangway::{
     phone::{instance::InstanceId, record::PhoneId},
-    redirect::{Done, EntryUsed, Operation, Outcome, RedirectAccount, Trouble},
+    redirect::{Done, EntryUsed, Operation, RedirectAccount, RedirectFailure, RedirectResult},
 };
 use gangway_base::{clock::ManualClock, mac::Mac, secret::Secret};
 use serde_json::Value;
@@ -39,9 +39,9 @@ async fn a_phone_comes_and_goes() {
         assert_eq!(bench.run(Operation::EnsureServer(server())).await.label(), "ok");
         let again = bench.run(Operation::EnsureServer(server())).await;
         assert_eq!(again.label(), "server_name_taken");
-        assert_eq!(bench.run(Operation::Check { mac: mac() }).await, Outcome::NotFound);
+        assert_eq!(bench.run(Operation::Check { mac: mac() }).await, RedirectResult::NotFound);
         assert_eq!(entry(&bench.run(register(mac())).await), Some(EntryUsed::UniqueUrl));
-        assert_eq!(bench.run(Operation::Check { mac: mac() }).await, Outcome::AlreadyMine);
+        assert_eq!(bench.run(Operation::Check { mac: mac() }).await, RedirectResult::AlreadyMine);
         assert_eq!(entry(&bench.run(register(mac())).await), Some(EntryUsed::UniqueUrl), "again is the same");
         let state = python.state(&bench.client).await;
         assert_eq!(state["phones"]["805ec0aabbcc"], serde_json::json!(["ours", unique_url()]));
@@ -71,7 +71,7 @@ async fn a_phone_comes_and_goes() {
         assert_eq!(history[5].phone, Some(PhoneId(3)));
         assert_eq!((history[5].mac, history[5].instance), (Some(mac()), InstanceId(7)));
         assert!(history[5].answer.contains("OK") && history[10].answer.contains("Invalid MAC(s)"));
-        assert_eq!(history[10].outcome, Outcome::NotFound);
+        assert_eq!(history[10].outcome, RedirectResult::NotFound);
         assert_eq!(bench.tasks.finish(Duration::from_secs(5)).await, 0);
     }
 }
@@ -85,7 +85,7 @@ async fn a_phone_of_somebody_else_stays_as_it_is() {
             bench.run(Operation::EnsureServer(server())).await;
             bench.history.take();
             let outcome = bench.run(register(mac())).await;
-            assert_eq!(outcome, Outcome::OwnedByOther);
+            assert_eq!(outcome, RedirectResult::OwnedByOther);
             assert!(outcome.sentence().contains("another account") && !outcome.is_retryable());
             assert_eq!(bench.history.commands().len(), calls);
             let state = python.state(&bench.client).await;
@@ -112,7 +112,7 @@ async fn a_server_name_of_somebody_else_is_left_to_them() {
     for unique in [&[][..], &["--no-unique-url"]] {
         let (bench, python) = start(&[&["--taken", "example.com"], unique].concat());
         let outcome = bench.run(register(mac())).await;
-        let Outcome::Ok(Done { renamed: Some(name), .. }) = &outcome else { panic!("{outcome:?}") };
+        let RedirectResult::Ok(Done { renamed: Some(name), .. }) = &outcome else { panic!("{outcome:?}") };
         assert!(outcome.sentence().contains(name.as_str()));
         let state = python.state(&bench.client).await;
         assert_eq!(state["servers"][name], serde_json::json!(["ours", SHARED]));
@@ -145,9 +145,9 @@ async fn operations_of_one_account_follow_one_another_and_wrong_credentials_are_
     let outcome = bench
         .run_as(RedirectAccount { password: Secret::new("wrong"), ..bench.account.clone() }, Operation::Probe)
         .await;
-    assert_eq!(outcome, Outcome::AuthFailed);
+    assert_eq!(outcome, RedirectResult::AuthFailed);
     assert!(!outcome.is_retryable());
-    assert_eq!(bench.history.take()[0].outcome, Outcome::AuthFailed);
+    assert_eq!(bench.history.take()[0].outcome, RedirectResult::AuthFailed);
     bench.run(Operation::EnsureServer(server())).await;
     let all = (0..20).map(|_| bench.run(register(mac())));
     for outcome in futures_util::future::join_all(all).await {
@@ -268,7 +268,10 @@ async fn every_bad_answer_has_its_own_outcome() {
         }
     });
     let outcome = bench.run_as(account(PROTOCOL, &url), register(mac())).await;
-    assert!(matches!(outcome, Outcome::Transport(Trouble::Http(_))) && outcome.is_retryable(), "{outcome:?}");
+    assert!(
+        matches!(outcome, RedirectResult::Transport(RedirectFailure::Http(_))) && outcome.is_retryable(),
+        "{outcome:?}"
+    );
     assert_eq!(bench.history.commands(), ["CHECK DEVICE", "CHECK DEVICE"]);
 
     handle.stop(false).await;
@@ -301,5 +304,5 @@ async fn what_is_not_configured_is_named() {
     assert!(bench.history.take().is_empty(), "nothing was sent");
     bench.tasks.finish(Duration::from_secs(5)).await;
     let outcome = bench.run(Operation::Probe).await;
-    assert_eq!(outcome, Outcome::Transport(Trouble::Stopping));
+    assert_eq!(outcome, RedirectResult::Transport(RedirectFailure::Stopping));
 }

@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use gangway::redirect::{
-    Confirmation, Done, EntryUsed, Operation, Outcome, RedirectAccount, SerialTrouble, ServerEntry, Trouble,
+    Confirmation, Done, EntryUsed, Operation, RedirectAccount, RedirectFailure, RedirectResult, SerialTrouble,
+    ServerEntry,
 };
 use gangway_base::{clock::ManualClock, mac::Mac, secret::Secret};
 use gangway_sim::{host::SimHost, ymcs::Ymcs};
@@ -43,10 +44,10 @@ fn mac_only(bench: &Bench) -> RedirectAccount {
 #[actix_rt::test]
 async fn a_phone_comes_and_goes_with_one_token() {
     let Site { ymcs, bench, _host } = site().await;
-    assert_eq!(bench.run(Operation::Check { mac: mac() }).await, Outcome::NotFound);
+    assert_eq!(bench.run(Operation::Check { mac: mac() }).await, RedirectResult::NotFound);
     assert_eq!(entry(&bench.run(register(Some("S1"))).await), Some(EntryUsed::UniqueUrl));
     assert_eq!(ymcs.target(mac()), Some(unique_url()));
-    assert_eq!(bench.run(Operation::Check { mac: mac() }).await, Outcome::AlreadyMine);
+    assert_eq!(bench.run(Operation::Check { mac: mac() }).await, RedirectResult::AlreadyMine);
     let moved = bench.run(register_at("https://gw.example.com/new/", None)).await;
     assert_eq!(entry(&moved), Some(EntryUsed::UniqueUrl), "a known phone needs no serial number again");
     assert_eq!(ymcs.target(mac()).as_deref(), Some("https://gw.example.com/new/"));
@@ -86,14 +87,14 @@ async fn the_list_is_fuzzy_and_another_phone_is_not_taken_for_this_one() {
         let other = state.devices.remove(&mac().to_string()).unwrap();
         state.devices.insert(format!("x{}", mac()), other);
     });
-    assert_eq!(bench.run(Operation::Check { mac: mac() }).await, Outcome::NotFound);
+    assert_eq!(bench.run(Operation::Check { mac: mac() }).await, RedirectResult::NotFound);
 }
 
 #[actix_rt::test]
 async fn without_a_serial_number_a_person_is_asked_for_it() {
     let Site { ymcs, bench, _host } = site().await;
     let outcome = bench.run(register(None)).await;
-    assert_eq!(outcome, Outcome::NeedsSerial(SerialTrouble::Missing));
+    assert_eq!(outcome, RedirectResult::NeedsSerial(SerialTrouble::Missing));
     assert!(!outcome.is_retryable());
     for part in ["serial_number", "--phone", "mac_only"] {
         assert!(outcome.sentence().contains(part), "{}", outcome.sentence());
@@ -101,7 +102,7 @@ async fn without_a_serial_number_a_person_is_asked_for_it() {
     assert_eq!(ymcs.target(mac()), None);
     ymcs.print_serial(mac(), "S1");
     let outcome = bench.run(register(Some("S2"))).await;
-    assert_eq!(outcome, Outcome::NeedsSerial(SerialTrouble::Refused));
+    assert_eq!(outcome, RedirectResult::NeedsSerial(SerialTrouble::Refused));
     assert!(outcome.sentence().contains("label"), "{}", outcome.sentence());
     assert_eq!(entry(&bench.run(register(Some("S1"))).await), Some(EntryUsed::UniqueUrl));
 }
@@ -110,11 +111,13 @@ async fn without_a_serial_number_a_person_is_asked_for_it() {
 async fn by_mac_alone_only_where_a_person_and_yealink_want_it_and_the_pin_is_told() {
     let Site { ymcs, bench, _host } = site().await;
     let outcome = bench.run_as(mac_only(&bench), register(None)).await;
-    let Outcome::NotPermitted(text) = &outcome else { panic!("{outcome:?}") };
+    let RedirectResult::NotPermitted(text) = &outcome else { panic!("{outcome:?}") };
     assert!(text.contains("This request is forbidden") && text.contains("serial_number"), "{text}");
     ymcs.switch(|switches| switches.mac_only = true);
     let outcome = bench.run_as(mac_only(&bench), register(None)).await;
-    let Outcome::Ok(Done { confirmation: Some(Confirmation::Pin(pin)), .. }) = &outcome else { panic!("{outcome:?}") };
+    let RedirectResult::Ok(Done { confirmation: Some(Confirmation::Pin(pin)), .. }) = &outcome else {
+        panic!("{outcome:?}")
+    };
     assert_eq!(pin.expose(), "40000");
     assert!(outcome.sentence().contains("40000"));
     assert!(!format!("{outcome:?}").contains("40000"));
@@ -126,7 +129,7 @@ async fn by_mac_alone_only_where_a_person_and_yealink_want_it_and_the_pin_is_tol
     // With a serial number the phone asks for nothing.
     bench.run(Operation::Deregister { mac: mac() }).await;
     let outcome = bench.run_as(mac_only(&bench), register(Some("S1"))).await;
-    assert!(matches!(outcome, Outcome::Ok(Done { confirmation: None, .. })), "{outcome:?}");
+    assert!(matches!(outcome, RedirectResult::Ok(Done { confirmation: None, .. })), "{outcome:?}");
 }
 
 #[actix_rt::test]
@@ -135,10 +138,10 @@ async fn a_phone_of_somebody_else_stays_as_it_is() {
     ymcs.add_foreign_phone(mac(), "https://theirs.example/");
     ymcs.switch(|switches| switches.mac_only = true);
     for (account, serial) in [(bench.account.clone(), Some("S1")), (mac_only(&bench), None)] {
-        assert_eq!(bench.run_as(account, register(serial)).await, Outcome::OwnedByOther);
+        assert_eq!(bench.run_as(account, register(serial)).await, RedirectResult::OwnedByOther);
     }
-    assert_eq!(bench.run(Operation::Check { mac: mac() }).await, Outcome::NotFound, "nothing tells whose it is");
-    assert_eq!(bench.run(Operation::Deregister { mac: mac() }).await, Outcome::NotFound);
+    assert_eq!(bench.run(Operation::Check { mac: mac() }).await, RedirectResult::NotFound, "nothing tells whose it is");
+    assert_eq!(bench.run(Operation::Deregister { mac: mac() }).await, RedirectResult::NotFound);
     assert_eq!(ymcs.target(mac()).as_deref(), Some("https://theirs.example/"));
 }
 
@@ -153,12 +156,12 @@ async fn an_expired_token_is_renewed_once_and_nothing_wrong_is_kept() {
     let history = bench.history.take();
     let commands: Vec<&str> = history.iter().map(|entry| entry.command).collect();
     assert_eq!(commands, ["CHECK DEVICE", "GET TOKEN", "CHECK DEVICE", "REDIRECT DEVICE"]);
-    assert_eq!(history[0].outcome, Outcome::Transport(Trouble::TokenExpired));
+    assert_eq!(history[0].outcome, RedirectResult::Transport(RedirectFailure::TokenExpired));
     assert_eq!(given(), 2);
     // A service that takes none: asked for one new token, then it is said, and the next operation starts from nothing.
     ymcs.switch(|switches| switches.no_token_holds = true);
     let outcome = bench.run(register(Some("S1"))).await;
-    assert_eq!(outcome, Outcome::Transport(Trouble::TokenRefused));
+    assert_eq!(outcome, RedirectResult::Transport(RedirectFailure::TokenRefused));
     assert!(outcome.is_retryable() && outcome.sentence().contains("token"));
     assert_eq!(given(), 3);
     ymcs.switch(|switches| switches.no_token_holds = false);
@@ -166,9 +169,9 @@ async fn an_expired_token_is_renewed_once_and_nothing_wrong_is_kept() {
     assert_eq!(given(), 4, "the refused token is not kept");
     // Wrong credentials while a token is kept: told at once, and the right ones work again.
     let wrong = RedirectAccount { password: Secret::new("wrong"), ..bench.account.clone() };
-    assert_eq!(bench.run_as(wrong.clone(), Operation::Check { mac: mac() }).await, Outcome::AuthFailed);
-    assert_eq!(bench.run_as(wrong, Operation::Probe).await, Outcome::AuthFailed);
-    assert_eq!(bench.run(Operation::Check { mac: mac() }).await, Outcome::AlreadyMine);
+    assert_eq!(bench.run_as(wrong.clone(), Operation::Check { mac: mac() }).await, RedirectResult::AuthFailed);
+    assert_eq!(bench.run_as(wrong, Operation::Probe).await, RedirectResult::AuthFailed);
+    assert_eq!(bench.run(Operation::Check { mac: mac() }).await, RedirectResult::AlreadyMine);
 }
 
 #[actix_rt::test]
@@ -180,14 +183,14 @@ async fn a_token_is_not_used_beyond_its_time() {
     let given = || ymcs.board().read(|state| state.tokens_given);
     for (pause, tokens) in [(0, 1), (86_000, 1), (400, 2)] {
         clock.advance(Duration::from_secs(pause));
-        assert_eq!(bench.run(Operation::Check { mac: mac() }).await, Outcome::NotFound);
+        assert_eq!(bench.run(Operation::Check { mac: mac() }).await, RedirectResult::NotFound);
         assert_eq!(given(), tokens, "after {pause} s");
     }
     // One that says it holds for no time is used for this operation alone.
     ymcs.switch(|switches| switches.expires_in = 0);
     clock.advance(Duration::from_secs(90_000));
     for tokens in [3, 4] {
-        assert_eq!(bench.run(Operation::Check { mac: mac() }).await, Outcome::NotFound);
+        assert_eq!(bench.run(Operation::Check { mac: mac() }).await, RedirectResult::NotFound);
         assert_eq!(given(), tokens);
     }
 }
@@ -226,7 +229,7 @@ async fn the_server_entry_is_written_changed_and_never_somebody_elses() {
         state.servers.insert("taken.example".into(), theirs);
     });
     let outcome = bench.run(ensure("taken.example", SHARED)).await;
-    let Outcome::Ok(Done { renamed: Some(name), .. }) = &outcome else { panic!("{outcome:?}") };
+    let RedirectResult::Ok(Done { renamed: Some(name), .. }) = &outcome else { panic!("{outcome:?}") };
     assert!(name.starts_with("taken.example-") && outcome.sentence().contains(name.as_str()));
     assert!(!server("taken.example").unwrap().is_ours);
 }
@@ -245,7 +248,7 @@ async fn too_many_calls_and_an_outage_are_waited_out() {
     let Site { ymcs, bench, _host } = site().await;
     ymcs.switch(|switches| switches.too_many = true);
     let outcome = bench.run(register(Some("S1"))).await;
-    assert!(matches!(outcome, Outcome::RateLimited { .. }) && outcome.is_retryable(), "{outcome:?}");
+    assert!(matches!(outcome, RedirectResult::RateLimited { .. }) && outcome.is_retryable(), "{outcome:?}");
     ymcs.switch(|switches| switches.too_many = false);
     ymcs.switch(|switches| switches.status = Some(500));
     assert!(bench.run(register(Some("S1"))).await.is_retryable());

@@ -30,13 +30,13 @@ const LOOK: Duration = Duration::from_secs(10);
 
 /// The time of the computer's clock, but never backwards: when that is set back, this one goes on at half its speed until
 /// both agree. So nothing that waits for a time waits longer than twice as long, and nothing happens twice.
-struct Hand {
+struct ClockHand {
     shown: Timestamp,
     /// Of a count that cannot be set, when `shown` was shown.
     seen: Duration,
 }
 
-impl Hand {
+impl ClockHand {
     fn at(wall: Timestamp, steady: Duration) -> Self {
         Self { shown: wall, seen: steady }
     }
@@ -57,10 +57,10 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the computer's clock")]
     fn now(&self) -> Timestamp {
-        static HAND: Mutex<Option<(Hand, Instant)>> = Mutex::new(None);
+        static HAND: Mutex<Option<(ClockHand, Instant)>> = Mutex::new(None);
         let wall = Timestamp::now();
         let mut place = HAND.lock().unwrap_or_else(PoisonError::into_inner);
-        let (hand, begun) = place.get_or_insert_with(|| (Hand::at(wall, Duration::ZERO), Instant::now()));
+        let (hand, begun) = place.get_or_insert_with(|| (ClockHand::at(wall, Duration::ZERO), Instant::now()));
         hand.follow(wall, begun.elapsed())
     }
 
@@ -167,7 +167,7 @@ mod tests {
     fn a_clock_that_is_set_back_goes_on_slowly_until_it_agrees() {
         let wall = |second| Timestamp::from_second(second).unwrap();
         let steady = Duration::from_secs;
-        let mut hand = Hand::at(wall(10_000), steady(0));
+        let mut hand = ClockHand::at(wall(10_000), steady(0));
         assert_eq!(hand.follow(wall(10_010), steady(10)), wall(10_010));
         // Set back by an hour; ten minutes later half of them have been shown.
         assert_eq!(hand.follow(wall(6_410), steady(10)), wall(10_010));

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Which names are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Names {
+pub enum HostNameRules {
     /// Letters, digits and hyphens (RFC 1123, 2.1).
     Strict,
     /// Underscores too: PBXs at real sites have such names, and name servers know them.
@@ -35,7 +35,7 @@ pub enum HostError {
 ///
 /// # Errors
 /// What is wrong.
-pub fn host(text: &str, names: Names) -> Result<String, HostError> {
+pub fn host(text: &str, names: HostNameRules) -> Result<String, HostError> {
     const LONGEST: usize = 253 + ":65535".len() + 1;
     let shape = || HostError::Shape(text.chars().take(80).collect());
     if text.len() > LONGEST {
@@ -66,7 +66,7 @@ pub fn host(text: &str, names: Names) -> Result<String, HostError> {
 /// What is wrong.
 pub fn host_in_url(name: &str) -> Result<(), HostError> {
     let shape = || HostError::Shape(name.chars().take(80).collect());
-    self::name(name, Names::Strict, &shape).map(drop)
+    self::name(name, HostNameRules::Strict, &shape).map(drop)
 }
 
 fn port(text: &str, digits: &str) -> Result<u16, HostError> {
@@ -74,7 +74,7 @@ fn port(text: &str, digits: &str) -> Result<u16, HostError> {
     number.filter(|number| *number > 0).ok_or_else(|| HostError::Port(text.to_owned()))
 }
 
-fn name(name: &str, names: Names, shape: &impl Fn() -> HostError) -> Result<String, HostError> {
+fn name(name: &str, names: HostNameRules, shape: &impl Fn() -> HostError) -> Result<String, HostError> {
     if name.parse::<Ipv4Addr>().is_ok() {
         return Ok(name.to_owned());
     }
@@ -85,7 +85,7 @@ fn name(name: &str, names: Names, shape: &impl Fn() -> HostError) -> Result<Stri
     if name.len() > 253 {
         return Err(HostError::Long(name.chars().count()));
     }
-    let inside = |c: u8| c.is_ascii_alphanumeric() || c == b'-' || (c == b'_' && names == Names::OfPbxs);
+    let inside = |c: u8| c.is_ascii_alphanumeric() || c == b'-' || (c == b'_' && names == HostNameRules::OfPbxs);
     let is_label = |label: &str| {
         (1..=63).contains(&label.len()) && label.bytes().all(inside) && !label.starts_with('-') && !label.ends_with('-')
     };
@@ -120,9 +120,9 @@ mod tests {
             ("[2001:db8::1]:5061", "[2001:db8::1]:5061"),
             (longest.as_str(), longest.as_str()),
         ] {
-            assert_eq!(host(text, Names::Strict).as_deref(), Ok(form), "{text}");
+            assert_eq!(host(text, HostNameRules::Strict).as_deref(), Ok(form), "{text}");
         }
-        assert_eq!(host("pbx_1.example.com", Names::OfPbxs).as_deref(), Ok("pbx_1.example.com"));
+        assert_eq!(host("pbx_1.example.com", HostNameRules::OfPbxs).as_deref(), Ok("pbx_1.example.com"));
     }
 
     #[test]
@@ -170,18 +170,18 @@ mod tests {
             long.as_str(),
             longer.as_str(),
         ] {
-            assert!(host(text, Names::Strict).is_err(), "{text}");
+            assert!(host(text, HostNameRules::Strict).is_err(), "{text}");
         }
-        let error = host(&"x".repeat(5000), Names::Strict).unwrap_err().to_string();
+        let error = host(&"x".repeat(5000), HostNameRules::Strict).unwrap_err().to_string();
         assert!(error.len() < 200 && error.contains("5000"), "{error}");
     }
 
     proptest::proptest! {
         #[test]
         fn what_is_taken_holds_no_sign_a_shell_or_file_reads(text in "[ -~]{0,20}|[a-z0-9.:_-]{1,20}") {
-            if let Ok(form) = host(&text, Names::OfPbxs) {
+            if let Ok(form) = host(&text, HostNameRules::OfPbxs) {
                 proptest::prop_assert!(form.bytes().all(|c| c.is_ascii_alphanumeric() || b".:-_[]".contains(&c)), "{}", form);
-                let again = host(&form, Names::OfPbxs);
+                let again = host(&form, HostNameRules::OfPbxs);
                 proptest::prop_assert_eq!(again.as_deref(), Ok(form.as_str()));
             }
         }

@@ -10,13 +10,13 @@ const LARGEST: usize = 4 << 20;
 
 /// What came back.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct FetchResponse {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
 }
 
-impl Answer {
+impl FetchResponse {
     /// A header's text, empty when it is missing.
     pub(super) fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
@@ -33,16 +33,16 @@ pub(super) fn client() -> Client {
 }
 
 /// GET with these headers.
-pub(super) async fn get(url: &str, headers: &[(&str, &str)]) -> Result<Answer, String> {
+pub(super) async fn get(url: &str, headers: &[(&str, &str)]) -> Result<FetchResponse, String> {
     send(url, headers, None).await
 }
 
 /// POST of `body` with these headers.
-pub(super) async fn post(url: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Result<Answer, String> {
+pub(super) async fn post(url: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Result<FetchResponse, String> {
     send(url, headers, Some(body)).await
 }
 
-async fn send(url: &str, headers: &[(&str, &str)], body: Option<Vec<u8>>) -> Result<Answer, String> {
+async fn send(url: &str, headers: &[(&str, &str)], body: Option<Vec<u8>>) -> Result<FetchResponse, String> {
     let client = client();
     let mut request = if body.is_some() { client.post(url) } else { client.get(url) }.no_decompress();
     for (name, value) in headers {
@@ -54,5 +54,5 @@ async fn send(url: &str, headers: &[(&str, &str)], body: Option<Vec<u8>>) -> Res
     };
     let mut answer = sending.await.map_err(|error| format!("{url}: {error}"))?;
     let body = answer.body().limit(LARGEST).await.map_err(|error| format!("{url}: {error}"))?;
-    Ok(Answer { status: answer.status().as_u16(), headers: answer.headers().clone(), body: body.to_vec() })
+    Ok(FetchResponse { status: answer.status().as_u16(), headers: answer.headers().clone(), body: body.to_vec() })
 }

@@ -17,7 +17,7 @@ use crate::{
     snom_phone::{self, SnomPhone},
     sraps::Sraps,
     users::{ProvisionAnswer, ProvisionRequest, Users, UsersError},
-    yealink_phone::{Model, SipNetwork, YealinkPhone},
+    yealink_phone::{SipNetwork, YealinkModel, YealinkPhone},
     yealink_rps::YealinkRps,
 };
 
@@ -213,7 +213,7 @@ impl World {
 
     /// Unpacks a phone; it asks this world's redirection service when it is booted.
     #[must_use]
-    pub fn add_phone(&self, mac: Mac, model: Model) -> YealinkPhone {
+    pub fn add_phone(&self, mac: Mac, model: YealinkModel) -> YealinkPhone {
         let phone = YealinkPhone::new(&self.host(), mac, model, Some(self.rps.phone_url()), self.network.clone());
         self.phones.change(|phones| phones.push(phone.clone()));
         phone
@@ -227,7 +227,7 @@ impl World {
 
     /// Unpacks a Snom device; it asks this world's redirection service while it knows no settings URL.
     #[must_use]
-    pub fn add_snom_phone(&self, mac: Mac, model: snom_phone::Model) -> SnomPhone {
+    pub fn add_snom_phone(&self, mac: Mac, model: snom_phone::SnomModel) -> SnomPhone {
         let redirection = Some(self.sraps.phone_url());
         let phone = SnomPhone::new(&self.host(), mac, model, redirection, self.network.clone());
         self.snom_phones.change(|phones| phones.push(phone.clone()));

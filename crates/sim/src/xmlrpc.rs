@@ -3,7 +3,7 @@
 
 /// What a call is answered.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Answer {
+pub(super) enum XmlRpcReply {
     /// The pair of a boolean and a text.
     Text(bool, String),
     /// A boolean and several texts beside it.
@@ -14,7 +14,7 @@ pub(super) enum Answer {
     Fault(String),
 }
 
-impl Answer {
+impl XmlRpcReply {
     pub(super) fn brief(&self) -> String {
         match self {
             Self::Text(_, text) | Self::Fault(text) => text.clone(),
@@ -180,7 +180,7 @@ fn escape(text: &str) -> String {
 }
 
 /// The answer as the Apache library writes it, or with typed texts.
-pub(super) fn write_answer(answer: &Answer, style: Style) -> String {
+pub(super) fn write_answer(answer: &XmlRpcReply, style: Style) -> String {
     let value = |text: &String| match style.typed {
         true => format!("<value><string>{}</string></value>", escape(text)),
         false => format!("<value>{}</value>", escape(text)),
@@ -193,13 +193,13 @@ pub(super) fn write_answer(answer: &Answer, style: Style) -> String {
         )
     };
     let content = match answer {
-        Answer::Text(success, text) => array(*success, &value(text)),
-        Answer::Texts(success, texts) => array(*success, &texts.iter().map(value).collect::<String>()),
-        Answer::List(texts) => {
+        XmlRpcReply::Text(success, text) => array(*success, &value(text)),
+        XmlRpcReply::Texts(success, texts) => array(*success, &texts.iter().map(value).collect::<String>()),
+        XmlRpcReply::List(texts) => {
             let texts: String = texts.iter().map(value).collect();
             array(true, &format!("<value><array><data>{texts}</data></array></value>"))
         }
-        Answer::Fault(text) => format!(
+        XmlRpcReply::Fault(text) => format!(
             "<fault><value><struct><member><name>faultCode</name><value><i4>0</i4></value></member><member>\
              <name>faultString</name>{}</member></struct></value></fault>",
             value(text)

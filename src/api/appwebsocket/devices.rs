@@ -2,11 +2,11 @@
 
 use tokio::sync::mpsc;
 
-use super::Apis;
+use super::AppWebsocketContext;
 use crate::devices::client::DevicesEvent;
 
 /// Passes on what Devices tells until the gateway stops.
-pub async fn follow(mut events: mpsc::Receiver<DevicesEvent>, apis: Apis) {
+pub async fn watch(mut events: mpsc::Receiver<DevicesEvent>, apis: AppWebsocketContext) {
     loop {
         let event = tokio::select! {
             event = events.recv() => event,

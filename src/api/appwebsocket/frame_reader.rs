@@ -34,7 +34,7 @@ enum Stage {
 
 /// Why nothing more is taken from a socket.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(super) struct FrameRejection {
     /// Said to the peer.
     pub(super) code: CloseCode,
     /// A sentence for it.
@@ -73,7 +73,7 @@ impl Incoming {
     }
 
     /// The next message; safe to be dropped while it waits.
-    pub(super) async fn next(&mut self) -> Option<Result<AggregatedMessage, Refusal>> {
+    pub(super) async fn next(&mut self) -> Option<Result<AggregatedMessage, FrameRejection>> {
         Some(self.message().await?.map_err(|error| self.refusal(&error)))
     }
 
@@ -92,17 +92,17 @@ impl Incoming {
         }
     }
 
-    fn refusal(&self, error: &ProtocolError) -> Refusal {
+    fn refusal(&self, error: &ProtocolError) -> FrameRejection {
         let Some(fault) = self.gate.fault() else {
             let code = if matches!(error, ProtocolError::Overflow) { CloseCode::Size } else { CloseCode::Protocol };
-            return Refusal { code, reason: error.to_string() };
+            return FrameRejection { code, reason: error.to_string() };
         };
         let code = match fault {
             FrameFault::FrameTooLong { .. } | FrameFault::MessageTooLong { .. } => CloseCode::Size,
             FrameFault::ControlTooLong => CloseCode::Protocol,
             FrameFault::TotalTooLong { .. } => CloseCode::Policy,
         };
-        Refusal { code, reason: fault.to_string() }
+        FrameRejection { code, reason: fault.to_string() }
     }
 }
 

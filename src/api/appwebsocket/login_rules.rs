@@ -4,25 +4,25 @@ use std::{net::IpAddr, sync::Arc};
 
 use gangway_base::clock::SharedClock;
 use gangway_wire::appws::{
-    LoginKind, Refusal,
+    LoginKind, LoginRejection,
     server::{self, App, Apps},
 };
 
-use super::{Apis, login_throttle::WrongPasswords};
+use super::{AppWebsocketContext, login_throttle::LoginThrottle};
 use crate::{catalog::SharedRegistry, pbx::app_objects, phone::instance::Instance};
 
-struct Doors {
+struct LoginRules {
     instance: Arc<Instance>,
     source: IpAddr,
     registry: SharedRegistry,
-    wrong: Arc<WrongPasswords>,
+    wrong: Arc<LoginThrottle>,
     clock: SharedClock,
 }
 
 /// The instance as the socket of one source sees it.
 #[must_use]
-pub fn of(instance: &Arc<Instance>, source: IpAddr, apis: &Apis) -> Arc<server::Instance> {
-    let doors = Doors {
+pub fn of(instance: &Arc<Instance>, source: IpAddr, apis: &AppWebsocketContext) -> Arc<server::Instance> {
+    let doors = LoginRules {
         instance: Arc::clone(instance),
         source,
         registry: Arc::clone(&apis.registry),
@@ -33,20 +33,20 @@ pub fn of(instance: &Arc<Instance>, source: IpAddr, apis: &Apis) -> Arc<server::
     Arc::new(server::Instance { domain: instance.domain.clone(), passwords, build: None, apps: Box::new(doors) })
 }
 
-impl Apps for Doors {
+impl Apps for LoginRules {
     fn find(&self, name: &str) -> Option<App> {
         let name = app_objects::known(name, &self.registry.load())?;
-        let own = self.instance.admin_password.as_ref().filter(|_| app_objects::is_for_people(&name));
+        let own = self.instance.admin_password.as_ref().filter(|_| app_objects::is_admin_app(&name));
         let password = own.unwrap_or(&self.instance.password).clone();
         Some(App { name, password })
     }
 
-    fn attempt(&self, app: Option<&App>, kind: LoginKind, is_proven: bool) -> Result<(), Refusal> {
-        let is_person = app.is_some_and(|app| app_objects::is_for_people(&app.name)) && kind != LoginKind::PbxSession;
+    fn attempt(&self, app: Option<&App>, kind: LoginKind, is_proven: bool) -> Result<(), LoginRejection> {
+        let is_person = app.is_some_and(|app| app_objects::is_admin_app(&app.name)) && kind != LoginKind::PbxSession;
         self.wrong.attempt(self.source, is_person, is_proven, self.clock.now())
     }
 
-    fn admit(&self, app: &App, kind: LoginKind) -> Result<(), Refusal> {
+    fn admit(&self, app: &App, kind: LoginKind) -> Result<(), LoginRejection> {
         app_objects::admit(&app.name, kind, &self.instance, self.source)
     }
 }

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use gangway_wire::appws::Refusal;
+use gangway_wire::appws::LoginRejection;
 use jiff::Timestamp;
 
 use crate::phone::request_evidence::network;
@@ -31,7 +31,7 @@ const SOURCES: usize = 10_000;
 
 /// Wrong passwords of one source.
 #[derive(Debug, Clone, Copy)]
-struct Wrong {
+struct WrongPassword {
     /// In logins of people.
     people: u32,
     /// In all logins.
@@ -44,14 +44,14 @@ struct Wrong {
 
 /// All sources.
 #[derive(Debug, Default)]
-pub struct WrongPasswords(Mutex<HashMap<IpAddr, Wrong>>);
+pub struct LoginThrottle(Mutex<HashMap<IpAddr, WrongPassword>>);
 
 fn after(now: Timestamp, pause: Duration) -> Timestamp {
     now.saturating_add(pause).unwrap_or(Timestamp::MAX)
 }
 
-impl WrongPasswords {
-    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, Wrong>> {
+impl LoginThrottle {
+    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, WrongPassword>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -59,12 +59,18 @@ impl WrongPasswords {
     ///
     /// # Errors
     /// When logins of people from this source have to wait, this one with them.
-    pub fn attempt(&self, source: IpAddr, is_person: bool, is_proven: bool, now: Timestamp) -> Result<(), Refusal> {
+    pub fn attempt(
+        &self,
+        source: IpAddr,
+        is_person: bool,
+        is_proven: bool,
+        now: Timestamp,
+    ) -> Result<(), LoginRejection> {
         let source = network(source);
         let mut sources = self.lock();
         let known = sources.get(&source).copied().filter(|wrong| wrong.end > now);
         if is_person && known.is_some_and(|wrong| wrong.until > now) {
-            return Err(Refusal::Pause);
+            return Err(LoginRejection::Pause);
         }
         if is_proven {
             if let Some(wrong) = sources.get_mut(&source).filter(|_| is_person) {
@@ -72,7 +78,7 @@ impl WrongPasswords {
             }
             return Ok(());
         }
-        let mut wrong = known.unwrap_or(Wrong { people: 0, all: 0, until: now, end: now });
+        let mut wrong = known.unwrap_or(WrongPassword { people: 0, all: 0, until: now, end: now });
         wrong.all = wrong.all.saturating_add(1);
         if is_person {
             wrong.people = wrong.people.saturating_add(1);
@@ -99,7 +105,7 @@ impl WrongPasswords {
 }
 
 /// Forgets what is over; where that is nothing, the source with the fewest wrong passwords.
-fn make_room(sources: &mut HashMap<IpAddr, Wrong>, now: Timestamp) {
+fn make_room(sources: &mut HashMap<IpAddr, WrongPassword>, now: Timestamp) {
     sources.retain(|_, wrong| wrong.end > now);
     if sources.len() < SOURCES {
         return;
@@ -122,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_source_waits_longer_after_every_wrong_password_and_others_do_not() {
-        let logins = WrongPasswords::default();
+        let logins = LoginThrottle::default();
         for second in 0..5 {
             assert_eq!(logins.attempt(SOURCE, true, false, at(second)), Ok(()));
         }
@@ -130,8 +136,16 @@ mod tests {
         let mut now = 4;
         for minutes in [1, 2, 4, 8, 16, 32, 60, 60] {
             for second in [1, minutes * 60 - 1] {
-                assert_eq!(logins.attempt(SOURCE, true, true, at(now + second)), Err(Refusal::Pause), "{minutes}");
-                assert_eq!(logins.attempt(SOURCE, true, false, at(now + second)), Err(Refusal::Pause), "{minutes}");
+                assert_eq!(
+                    logins.attempt(SOURCE, true, true, at(now + second)),
+                    Err(LoginRejection::Pause),
+                    "{minutes}"
+                );
+                assert_eq!(
+                    logins.attempt(SOURCE, true, false, at(now + second)),
+                    Err(LoginRejection::Pause),
+                    "{minutes}"
+                );
             }
             now += minutes * 60;
             assert_eq!(logins.attempt(SOURCE, true, false, at(now)), Ok(()), "{minutes} minutes are over");
@@ -146,7 +160,7 @@ mod tests {
 
     #[test]
     fn pbxs_and_services_never_wait_and_do_not_make_people_wait() {
-        let logins = WrongPasswords::default();
+        let logins = LoginThrottle::default();
         for second in 0..1000 {
             assert_eq!(logins.attempt(SOURCE, false, false, at(second)), Ok(()));
         }
@@ -159,7 +173,7 @@ mod tests {
 
     #[test]
     fn wrong_logins_hold_their_places_longer() {
-        let logins = WrongPasswords::default();
+        let logins = LoginThrottle::default();
         let mut seen = vec![logins.hold(SOURCE, at(0)).as_secs()];
         for _ in 0..100 {
             logins.attempt(SOURCE, false, false, at(0)).unwrap();
@@ -172,7 +186,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_and_the_worst_sources_stay() {
-        let logins = WrongPasswords::default();
+        let logins = LoginThrottle::default();
         for second in 0..5 {
             logins.attempt(SOURCE, true, false, at(second)).unwrap();
         }
@@ -180,6 +194,6 @@ mod tests {
             logins.attempt(IpAddr::V4((0x0a00_0000 + number).into()), true, false, at(5)).unwrap();
         }
         assert_eq!(logins.lock().len(), SOURCES);
-        assert_eq!(logins.attempt(SOURCE, true, true, at(6)), Err(Refusal::Pause));
+        assert_eq!(logins.attempt(SOURCE, true, true, at(6)), Err(LoginRejection::Pause));
     }
 }

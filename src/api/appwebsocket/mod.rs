@@ -17,15 +17,15 @@ use std::sync::Arc;
 
 use gangway_base::{clock::SharedClock, tasks::Tasks};
 
-pub use self::login_throttle::WrongPasswords;
+pub use self::login_throttle::LoginThrottle;
 use crate::{
     catalog::SharedRegistry, pbx::sessions::PbxSessions, provision::Provisioning,
-    service::rejected_logins::TurnedAwayLogins, store::Store,
+    service::rejected_logins::RejectedLogins, store::Store,
 };
 
 /// What the apis work with. Cheap to clone.
 #[derive(Clone)]
-pub struct Apis {
+pub struct AppWebsocketContext {
     /// Sessions of PBXs that are up.
     pub sessions: PbxSessions,
     /// Takes provisioning requests and learned facts.
@@ -39,11 +39,11 @@ pub struct Apis {
     /// Whom sockets belong to.
     pub tasks: Tasks,
     /// Places of sockets that have not logged in yet, by source.
-    pub places: Arc<prelogin_limiter::Places>,
+    pub places: Arc<prelogin_limiter::PreLoginLimiter>,
     /// Wrong passwords, by source.
-    pub wrong_passwords: Arc<WrongPasswords>,
+    pub wrong_passwords: Arc<LoginThrottle>,
     /// Logins with a right password that did not get in.
-    pub turned_away: Arc<TurnedAwayLogins>,
+    pub turned_away: Arc<RejectedLogins>,
     /// Serves people.
-    pub desk: Arc<dyn crate::service::caller::Desk>,
+    pub desk: Arc<dyn crate::service::caller::AdminSessions>,
 }

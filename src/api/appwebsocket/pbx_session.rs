@@ -11,7 +11,7 @@ use gangway_wire::appws::{
 };
 use url::Url;
 
-use super::{Apis, services};
+use super::{AppWebsocketContext, services};
 use crate::{
     base::telemetry::metric::{Metric, increment},
     net::appwebsocket::Link,
@@ -29,7 +29,7 @@ pub fn grants_fact(app: &str) -> String {
 }
 
 /// Our end of it.
-pub struct PbxEnd {
+pub struct PbxSocket {
     identity: Identity,
     /// The provider whose app object this is; `None` for the admin app.
     provider: Option<String>,
@@ -39,7 +39,7 @@ pub struct PbxEnd {
     entered: bool,
 }
 
-impl PbxEnd {
+impl PbxSocket {
     /// A PBX that has just logged in.
     #[must_use]
     pub fn new(identity: Identity, provider: Option<String>, link: Link, instance: Arc<Instance>) -> Self {
@@ -47,16 +47,16 @@ impl PbxEnd {
     }
 
     /// The socket ended.
-    pub fn leave(&self, apis: &Apis) {
+    pub fn leave(&self, apis: &AppWebsocketContext) {
         if let (Some(provider), Some(url), true) = (&self.provider, self.base(), self.entered) {
-            apis.provisioning.app_url_gone(self.instance.id, provider.clone(), url);
+            apis.provisioning.app_url_removed(self.instance.id, provider.clone(), url);
         }
         apis.sessions.leave(self.link.id());
         tracing::info!(instance = %self.instance.label(), app = %self.identity.app, "app object disconnected");
     }
 
     /// A message that is no answer to a question of ours; the text is the answer to it.
-    pub fn message(&mut self, message: &Envelope, apis: &Apis) -> Option<String> {
+    pub fn message(&mut self, message: &Envelope, apis: &AppWebsocketContext) -> Option<String> {
         if AppInfo::parse(message).is_some() {
             return Some(app_objects::info(message, &self.identity.app, &apis.registry.load()));
         }
@@ -70,7 +70,7 @@ impl PbxEnd {
         None
     }
 
-    fn enter(&mut self, info: PbxInfo, apis: &Apis) {
+    fn enter(&mut self, info: PbxInfo, apis: &AppWebsocketContext) {
         let facts = self.identity.info.as_ref();
         let pbx = facts.and_then(|facts| facts.pbx.clone()).unwrap_or_else(|| info.pbx.clone());
         let session = PbxSession {
@@ -109,14 +109,14 @@ impl PbxEnd {
     }
 }
 
-impl PbxEnd {
+impl PbxSocket {
     /// Our public base as this app object names it.
     fn base(&self) -> Option<Url> {
         self.identity.info.as_ref().and_then(|facts| facts.appurl.as_deref()).and_then(base_of)
     }
 
     /// So that `gangway check` can tell what is missing while no gateway is running.
-    fn remember_grants(&self, session: &PbxSession, apis: &Apis) {
+    fn remember_grants(&self, session: &PbxSession, apis: &AppWebsocketContext) {
         let (store, id) = (apis.store.clone(), self.instance.id);
         let (key, grants) = (grants_fact(&session.identity.app), session.apis.join(" "));
         apis.tasks.spawn_local("remember-grants", async move {

@@ -15,12 +15,12 @@ type Reply = Pin<Box<dyn Future<Output = String>>>;
 
 /// The open requests of a socket.
 #[derive(Default)]
-pub struct Replies {
+pub struct PendingReplies {
     any_order: FuturesUnordered<Reply>,
     in_order: FuturesOrdered<Reply>,
 }
 
-impl Replies {
+impl PendingReplies {
     /// Whether one more may be opened.
     #[must_use]
     pub fn has_room(&self) -> bool {
@@ -64,7 +64,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_slow_request_holds_up_only_those_that_cannot_be_told_apart() {
-        let mut replies = Replies::default();
+        let mut replies = PendingReplies::default();
         replies.open(true, pending());
         replies.open(true, ready("quick".to_owned()));
         assert_eq!(replies.next().await.as_deref(), Some("quick"));

@@ -37,7 +37,7 @@ pub const FACT: &str = "pbx.sources";
 
 /// Places, one set for all listeners.
 #[derive(Debug, Default)]
-pub struct Places(Mutex<State>);
+pub struct PreLoginLimiter(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -57,7 +57,7 @@ struct Counts {
 #[derive(Debug)]
 struct Waiting {
     client: Client,
-    place: oneshot::Sender<Place>,
+    place: oneshot::Sender<PreLoginPermit>,
 }
 
 /// What a socket is counted by.
@@ -75,8 +75,8 @@ enum Kind {
 
 /// The place of one socket; free again when dropped.
 #[derive(Debug)]
-pub struct Place {
-    places: Arc<Places>,
+pub struct PreLoginPermit {
+    places: Arc<PreLoginLimiter>,
     client: Client,
     kind: Kind,
 }
@@ -142,7 +142,7 @@ impl State {
     }
 }
 
-impl Places {
+impl PreLoginLimiter {
     /// With the sources of earlier runs: instance and the value of its fact.
     #[must_use]
     pub fn remembered(facts: impl IntoIterator<Item = (InstanceId, String)>) -> Arc<Self> {
@@ -157,7 +157,7 @@ impl Places {
 
     /// A place for a socket of `source` at `instance`; waits for one if there is none. `None` when none came free in time,
     /// or too many wait already. A caller that drops the future waits no longer.
-    pub async fn enter(self: &Arc<Self>, instance: InstanceId, source: IpAddr) -> Option<Place> {
+    pub async fn enter(self: &Arc<Self>, instance: InstanceId, source: IpAddr) -> Option<PreLoginPermit> {
         // One customer's end of an IPv6 network is one source.
         let client = Client { instance, source: network(source) };
         let waiting = {
@@ -179,18 +179,18 @@ impl Places {
             waiting
         };
         // A socket before this one may have given up.
-        self.hand_out();
+        self.grant_waiting();
         let place = tokio::time::timeout(PATIENCE, waiting).await;
         place.ok()?.ok()
     }
 
-    fn take(self: &Arc<Self>, state: &mut State, client: Client, kind: Kind) -> Place {
+    fn take(self: &Arc<Self>, state: &mut State, client: Client, kind: Kind) -> PreLoginPermit {
         state.counts(kind).add(client);
-        Place { places: Arc::clone(self), client, kind }
+        PreLoginPermit { places: Arc::clone(self), client, kind }
     }
 
     /// Gives free places to those that wait.
-    fn hand_out(self: &Arc<Self>) {
+    fn grant_waiting(self: &Arc<Self>) {
         // A place that nobody took is given back outside the lock.
         let mut left = Vec::new();
         let mut state = self.lock();
@@ -223,15 +223,15 @@ impl Places {
         let fact = sources.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
         drop(state);
         // Others of this source may wait.
-        self.hand_out();
+        self.grant_waiting();
         Some(fact)
     }
 }
 
-impl Place {
+impl PreLoginPermit {
     /// Whether a socket waits that could have this place: of the same source, at the same instance where it is proven.
     #[must_use]
-    pub fn is_wanted(&self) -> bool {
+    pub fn is_awaited(&self) -> bool {
         let state = self.places.lock();
         let Client { instance, source } = self.client;
         let fits = |other: Client| {
@@ -242,7 +242,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for PreLoginPermit {
     fn drop(&mut self) {
         let has_waiting = {
             let mut state = self.places.lock();
@@ -250,7 +250,7 @@ impl Drop for Place {
             !state.waiting.is_empty()
         };
         if has_waiting {
-            self.places.hand_out();
+            self.places.grant_waiting();
         }
     }
 }
@@ -268,20 +268,20 @@ mod tests {
     }
 
     /// A place that is there without waiting.
-    fn now(places: &Arc<Places>, source: IpAddr) -> Option<Place> {
+    fn now(places: &Arc<PreLoginLimiter>, source: IpAddr) -> Option<PreLoginPermit> {
         places.enter(INSTANCE, source).now_or_never().flatten()
     }
 
     /// Sixteen of each of so many sources.
-    fn crowd(places: &Arc<Places>, sources: u32) -> Vec<Place> {
+    fn crowd(places: &Arc<PreLoginLimiter>, sources: u32) -> Vec<PreLoginPermit> {
         let of = |source: u32| IpAddr::V4((0x0b00_0000 + source).into());
         (0..sources).flat_map(|source| (0..PER_SOURCE).filter_map(move |_| now(places, of(source)))).collect()
     }
 
     #[actix_rt::test]
     async fn a_source_has_a_bounded_number_of_sockets_before_login() {
-        let places = Arc::new(Places::default());
-        let mut inside: Vec<Place> = (0..PER_SOURCE).map(|_| now(&places, host(1)).unwrap()).collect();
+        let places = Arc::new(PreLoginLimiter::default());
+        let mut inside: Vec<PreLoginPermit> = (0..PER_SOURCE).map(|_| now(&places, host(1)).unwrap()).collect();
         assert!(now(&places, host(1)).is_none());
         assert!(now(&places, host(2)).is_some());
         inside.pop();
@@ -292,9 +292,9 @@ mod tests {
 
     #[actix_rt::test]
     async fn an_ipv6_network_is_one_source_and_many_sources_leave_room_for_another() {
-        let places = Arc::new(Places::default());
+        let places = Arc::new(PreLoginLimiter::default());
         let address = |number: u32| format!("2001:db8::{number:x}").parse::<IpAddr>().unwrap();
-        let inside: Vec<Place> = (0..100).filter_map(|number| now(&places, address(number))).collect();
+        let inside: Vec<PreLoginPermit> = (0..100).filter_map(|number| now(&places, address(number))).collect();
         assert_eq!(inside.len(), PER_SOURCE);
         let others = crowd(&places, 64);
         assert!(others.len() > 900, "{}", others.len());
@@ -305,7 +305,7 @@ mod tests {
 
     #[actix_rt::test]
     async fn sixty_sockets_of_one_source_get_in_one_after_the_other() {
-        let places = Arc::new(Places::default());
+        let places = Arc::new(PreLoginLimiter::default());
         let sockets = (0..60).map(|_| {
             let places = Arc::clone(&places);
             async move {
@@ -322,8 +322,8 @@ mod tests {
 
     #[actix_rt::test]
     async fn those_that_wait_are_bounded_and_one_that_gave_up_takes_no_place() {
-        let places = Arc::new(Places::default());
-        let inside: Vec<Place> = (0..PER_SOURCE).map(|_| now(&places, host(1)).unwrap()).collect();
+        let places = Arc::new(PreLoginLimiter::default());
+        let inside: Vec<PreLoginPermit> = (0..PER_SOURCE).map(|_| now(&places, host(1)).unwrap()).collect();
         let mut waiting: Vec<_> = (0..WAITING_PER_SOURCE).map(|_| Box::pin(places.enter(INSTANCE, host(1)))).collect();
         for one in &mut waiting {
             assert!(one.now_or_never().is_none(), "it waits");
@@ -342,22 +342,22 @@ mod tests {
 
     #[actix_rt::test]
     async fn a_source_with_a_proven_pbx_has_places_that_strangers_cannot_take() {
-        let places = Arc::new(Places::default());
+        let places = Arc::new(PreLoginLimiter::default());
         assert_eq!(places.prove(INSTANCE, host(1)).as_deref(), Some("192.0.2.1"));
         assert_eq!(places.prove(INSTANCE, host(1)), None, "known already");
         let strangers = crowd(&places, 5_000);
         assert_eq!(strangers.len(), ALL);
         assert!(now(&places, host(2)).is_none());
-        let proven: Vec<Place> = (0..60).filter_map(|_| now(&places, host(1))).collect();
+        let proven: Vec<PreLoginPermit> = (0..60).filter_map(|_| now(&places, host(1))).collect();
         assert_eq!(proven.len(), PER_SOURCE, "no more than any source: each could be a guess at a password");
     }
 
     #[actix_rt::test]
     async fn proven_sources_are_known_after_a_restart_and_the_oldest_is_forgotten() {
-        let first = Arc::new(Places::default());
+        let first = Arc::new(PreLoginLimiter::default());
         let facts: Vec<String> = (1..=40).filter_map(|number| first.prove(INSTANCE, host(number))).collect();
         assert_eq!(facts.len(), 40);
-        let second = Places::remembered([(INSTANCE, facts[39].clone())]);
+        let second = PreLoginLimiter::remembered([(INSTANCE, facts[39].clone())]);
         let strangers = crowd(&second, 5_000);
         assert!(now(&second, host(40)).is_some() && now(&second, host(9)).is_some());
         assert!(now(&second, host(8)).is_none());
@@ -366,7 +366,7 @@ mod tests {
 
     #[actix_rt::test]
     async fn what_waits_gets_in_when_its_source_is_proven() {
-        let places = Arc::new(Places::default());
+        let places = Arc::new(PreLoginLimiter::default());
         let strangers = crowd(&places, 5_000);
         let mut waiting = Box::pin(places.enter(INSTANCE, host(1)));
         assert!((&mut waiting).now_or_never().is_none());
@@ -377,8 +377,8 @@ mod tests {
 
     #[actix_rt::test]
     async fn a_source_that_is_proven_meanwhile_has_no_more_places_than_before() {
-        let places = Arc::new(Places::default());
-        let inside: Vec<Place> = (0..PER_SOURCE).map(|_| now(&places, host(1)).unwrap()).collect();
+        let places = Arc::new(PreLoginLimiter::default());
+        let inside: Vec<PreLoginPermit> = (0..PER_SOURCE).map(|_| now(&places, host(1)).unwrap()).collect();
         places.prove(INSTANCE, host(1));
         assert!(now(&places, host(1)).is_none());
         drop(inside);
@@ -387,32 +387,32 @@ mod tests {
 
     #[actix_rt::test]
     async fn a_place_is_wanted_while_a_socket_of_its_source_waits() {
-        let places = Arc::new(Places::default());
-        let mut inside: Vec<Place> = (0..PER_SOURCE).map(|_| now(&places, host(1)).unwrap()).collect();
+        let places = Arc::new(PreLoginLimiter::default());
+        let mut inside: Vec<PreLoginPermit> = (0..PER_SOURCE).map(|_| now(&places, host(1)).unwrap()).collect();
         let other = now(&places, host(2)).unwrap();
-        assert!(!inside[0].is_wanted());
+        assert!(!inside[0].is_awaited());
         let mut waiting = Box::pin(places.enter(INSTANCE, host(1)));
         assert!((&mut waiting).now_or_never().is_none());
-        assert!(inside[0].is_wanted() && !other.is_wanted());
+        assert!(inside[0].is_awaited() && !other.is_awaited());
         let mut second = Box::pin(places.enter(INSTANCE, host(1)));
         assert!((&mut second).now_or_never().is_none());
         inside.pop();
         let _first = waiting.await.unwrap();
-        assert!(inside[0].is_wanted(), "one place for one of them");
+        assert!(inside[0].is_awaited(), "one place for one of them");
         drop(second);
-        assert!(!inside[0].is_wanted(), "it has given up");
+        assert!(!inside[0].is_awaited(), "it has given up");
     }
 
     #[actix_rt::test]
     async fn sockets_of_one_instance_take_no_places_of_another_one_at_the_same_source() {
-        let places = Arc::new(Places::default());
+        let places = Arc::new(PreLoginLimiter::default());
         let other = InstanceId(2);
         places.prove(INSTANCE, host(1));
         let at_other = |_| places.enter(other, host(1)).now_or_never().flatten();
-        let strangers: Vec<Place> = (0..60).filter_map(at_other).collect();
+        let strangers: Vec<PreLoginPermit> = (0..60).filter_map(at_other).collect();
         let mut waiting = Box::pin(places.enter(other, host(1)));
         assert!((&mut waiting).now_or_never().is_none());
-        let own: Vec<Place> = (0..60).filter_map(|_| now(&places, host(1))).collect();
+        let own: Vec<PreLoginPermit> = (0..60).filter_map(|_| now(&places, host(1))).collect();
         assert_eq!((strangers.len(), own.len()), (PER_SOURCE, PER_SOURCE));
     }
 }

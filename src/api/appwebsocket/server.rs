@@ -6,19 +6,19 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 use actix_web::{HttpRequest, HttpResponse, web};
 use actix_ws::{AggregatedMessage, CloseCode, CloseReason};
 use gangway_wire::appws::{
-    Envelope, Identity, LoginKind, Refusal, Refused,
-    keepalive::{PING, Pulse},
+    Envelope, Identity, LoginKind, LoginRejection, RejectedLoginAttempt,
+    keepalive::{Keepalive, PING},
     login::Challenge,
     server::{self, Action},
 };
 
 use super::{
-    Apis,
+    AppWebsocketContext,
     frame_reader::{self, Incoming},
     login_rules,
-    pbx_session::PbxEnd,
-    pending_replies::Replies,
-    prelogin_limiter::{self, Place},
+    pbx_session::PbxSocket,
+    pending_replies::PendingReplies,
+    prelogin_limiter::{self, PreLoginPermit},
     provisioning,
 };
 use crate::{
@@ -26,11 +26,11 @@ use crate::{
         escape_control,
         metric::{Metric, increment},
     },
-    net::appwebsocket::{LinkEnd, link},
+    net::appwebsocket::{LinkDriver, link},
     pbx::app_objects,
     phone::instance::Instance,
     service::{
-        caller::{Person, PersonEnd, Who},
+        caller::{AdminSocket, Caller, CallerKind},
         rejected_logins,
     },
 };
@@ -42,7 +42,7 @@ const WRITE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The answer when there is no place for a socket that has yet to log in.
 #[must_use]
-pub fn no_place() -> HttpResponse {
+pub fn reject_full() -> HttpResponse {
     increment(Metric::SocketsRefused, &[]);
     HttpResponse::ServiceUnavailable().insert_header(("Retry-After", "10")).finish()
 }
@@ -61,9 +61,9 @@ pub fn too_early() -> HttpResponse {
 pub async fn upgrade(
     request: &HttpRequest,
     payload: web::Payload,
-    (source, place): (IpAddr, Place),
+    (source, place): (IpAddr, PreLoginPermit),
     instance: &Arc<Instance>,
-    apis: &Apis,
+    apis: &AppWebsocketContext,
 ) -> Result<HttpResponse, actix_web::Error> {
     let (response, session, incoming) = frame_reader::open(request, payload).await?;
     let socket = Socket {
@@ -72,7 +72,7 @@ pub async fn upgrade(
         apis: apis.clone(),
         place: Some(place),
         source,
-        replies: Replies::default(),
+        replies: PendingReplies::default(),
         role: Role::Stranger,
     };
     apis.tasks.spawn_local("appwebsocket", socket.serve(incoming));
@@ -83,29 +83,29 @@ pub async fn upgrade(
 enum Role {
     Stranger,
     /// A PBX's app object.
-    Pbx(Box<PbxEnd>),
+    Pbx(Box<PbxSocket>),
     /// Another service on a provider's app.
     Service {
         provider: String,
         identity: Box<Identity>,
     },
     /// A person on the admin app.
-    Person(PersonEnd),
+    Person(AdminSocket),
 }
 
 struct Socket {
     session: Option<actix_ws::Session>,
     instance: Arc<Instance>,
-    apis: Apis,
+    apis: AppWebsocketContext,
     /// Until it has logged in.
-    place: Option<Place>,
+    place: Option<PreLoginPermit>,
     source: IpAddr,
-    replies: Replies,
+    replies: PendingReplies,
     role: Role,
 }
 
 /// Whether the loop goes on.
-enum Then {
+enum AfterMessage {
     GoOn,
     End(CloseCode, String),
 }
@@ -119,7 +119,7 @@ impl Socket {
             server::Session::new(login_rules::of(&self.instance, self.source, &self.apis), challenge, clock.now());
         let mut ping = tokio::time::interval(PING);
         ping.reset();
-        let mut pulse = Pulse::default();
+        let mut pulse = Keepalive::default();
         let stop = self.apis.tasks.stop_token();
         let mut link_handle = Some(handle);
         let (code, text) = loop {
@@ -131,7 +131,7 @@ impl Socket {
                 }
             };
             let then = tokio::select! {
-                message = stream.next() => match message.inspect(|_| pulse.heard()) {
+                message = stream.next() => match message.inspect(|_| pulse.received()) {
                     Some(Ok(AggregatedMessage::Text(text))) => {
                         let actions = login.on_text(&text, clock.now());
                         if login.is_logged_in() {
@@ -142,16 +142,16 @@ impl Socket {
                     Some(Ok(AggregatedMessage::Ping(data))) => self.write(async |session| session.pong(&data).await).await,
                     Some(Ok(AggregatedMessage::Pong(_))) => {
                         pulse.answered();
-                        Then::GoOn
+                        AfterMessage::GoOn
                     }
                     Some(Ok(AggregatedMessage::Binary(_))) => {
                         increment(Metric::MessagesIgnored, &[("reason", "binary")]);
-                        Then::GoOn
+                        AfterMessage::GoOn
                     }
-                    Some(Ok(AggregatedMessage::Close(_))) | None => Then::End(CloseCode::Normal, String::new()),
+                    Some(Ok(AggregatedMessage::Close(_))) | None => AfterMessage::End(CloseCode::Normal, String::new()),
                     Some(Err(refusal)) => {
                         tracing::debug!(source = %self.source, reason = %refusal.reason, "AppWebsocket is closed for what it sent");
-                        Then::End(refusal.code, refusal.reason)
+                        AfterMessage::End(refusal.code, refusal.reason)
                     }
                 },
                 Some(text) = end.next() => self.send(text).await,
@@ -162,11 +162,11 @@ impl Socket {
                 }
                 _ = ping.tick() => match pulse.ping() {
                     true => self.write(async |session| session.ping(b"").await).await,
-                    false => Then::End(CloseCode::Policy, "pings are not answered any more".to_owned()),
+                    false => AfterMessage::End(CloseCode::Policy, "pings are not answered any more".to_owned()),
                 },
                 () = stop.cancelled() => break (CloseCode::Away, "gangway stops".to_owned()),
             };
-            if let Then::End(code, text) = then {
+            if let AfterMessage::End(code, text) = then {
                 break (code, text);
             }
         };
@@ -181,7 +181,7 @@ impl Socket {
         if code == CloseCode::Away {
             let _ = tokio::time::timeout(STOP_PATIENCE, async {
                 while let Some(answer) = self.replies.next().await {
-                    if matches!(self.send(answer).await, Then::End(..)) {
+                    if matches!(self.send(answer).await, AfterMessage::End(..)) {
                         break;
                     }
                 }
@@ -200,53 +200,53 @@ impl Socket {
         &mut self,
         actions: Vec<Action>,
         link: &mut Option<crate::net::appwebsocket::Link>,
-        end: &mut LinkEnd,
-    ) -> Then {
+        end: &mut LinkDriver,
+    ) -> AfterMessage {
         for action in actions {
             let then = match action {
                 Action::Send(text) => self.send(text).await,
                 Action::LoggedIn(identity) => {
                     self.logged_in(*identity, link);
-                    Then::GoOn
+                    AfterMessage::GoOn
                 }
                 Action::Deliver(message) => self.deliver(*message, end).await,
                 Action::Ignored(reason) => {
                     increment(Metric::MessagesIgnored, &[("reason", ignored_label(reason))]);
-                    Then::GoOn
+                    AfterMessage::GoOn
                 }
                 Action::Refused(refused) => {
                     self.refused(&refused);
-                    Then::GoOn
+                    AfterMessage::GoOn
                 }
                 Action::CloseAfter(pause) => {
                     let _has_place = self.pause(pause).await;
-                    Then::End(CloseCode::Policy, "login failed".to_owned())
+                    AfterMessage::End(CloseCode::Policy, "login failed".to_owned())
                 }
                 Action::Pause(pause) => {
                     increment(Metric::LoginsFailed, &[("reason", "wrong-password-check")]);
                     tracing::warn!(instance = %self.instance.label(), source = %self.source, "a wrong password was tried with AppCheckLogin");
                     match self.pause(pause).await {
-                        true => Then::GoOn,
-                        false => Then::End(CloseCode::Policy, "others wait to log in".to_owned()),
+                        true => AfterMessage::GoOn,
+                        false => AfterMessage::End(CloseCode::Policy, "others wait to log in".to_owned()),
                     }
                 }
-                Action::Close(reason) => Then::End(CloseCode::Policy, reason.to_string()),
+                Action::Close(reason) => AfterMessage::End(CloseCode::Policy, reason.to_string()),
             };
-            if let Then::End(code, text) = then {
-                return Then::End(code, text);
+            if let AfterMessage::End(code, text) = then {
+                return AfterMessage::End(code, text);
             }
         }
-        Then::GoOn
+        AfterMessage::GoOn
     }
 
     /// The one line that tells an administrator what to mend.
-    fn refused(&self, refused: &Refused) {
-        let Refused { app, domain, sip, kind, refusal, is_proven } = refused;
+    fn refused(&self, refused: &RejectedLoginAttempt) {
+        let RejectedLoginAttempt { app, domain, sip, kind, refusal, is_proven } = refused;
         increment(Metric::LoginsFailed, &[("reason", refusal.as_str())]);
         let shown = |text: &str| escape_control::beginning(text, rejected_logins::SHOWN);
         let password = match (is_proven, refusal) {
             (true, _) => "right",
-            (false, Refusal::OtherPassword) => "of the other apps",
+            (false, LoginRejection::OtherPassword) => "of the other apps",
             (false, _) => "wrong",
         };
         tracing::warn!(
@@ -268,7 +268,7 @@ impl Socket {
                 () = tokio::time::sleep(step) => left -= step,
                 () = self.apis.tasks.stopping() => break,
             }
-            if self.place.take_if(|place| place.is_wanted()).is_some() {
+            if self.place.take_if(|place| place.is_awaited()).is_some() {
                 return false;
             }
         }
@@ -287,18 +287,18 @@ impl Socket {
         }
         self.role = match (identity.kind, provider) {
             (LoginKind::PbxSession, provider) => match link.take() {
-                Some(link) => Role::Pbx(Box::new(PbxEnd::new(identity, provider, link, Arc::clone(&self.instance)))),
+                Some(link) => Role::Pbx(Box::new(PbxSocket::new(identity, provider, link, Arc::clone(&self.instance)))),
                 None => Role::Stranger,
             },
             (LoginKind::ServiceLogin | LoginKind::UserLogin, Some(provider)) => {
                 Role::Service { provider, identity: Box::new(identity) }
             }
-            (kind, _) if app_objects::is_for_people(&identity.app) => match link.take() {
+            (kind, _) if app_objects::is_admin_app(&identity.app) => match link.take() {
                 Some(out) => {
                     tracing::info!(instance = %self.instance.label(), person = %identity.sip, source = %self.source, kind = kind.as_str(), "somebody opened the admin app");
-                    let who = Who::Page(Box::new(identity));
-                    let person = Person { instance: Arc::clone(&self.instance), who, source: self.source };
-                    Role::Person(PersonEnd::new(&*self.apis.desk, person, out))
+                    let who = CallerKind::Page(Box::new(identity));
+                    let person = Caller { instance: Arc::clone(&self.instance), who, source: self.source };
+                    Role::Person(AdminSocket::new(&*self.apis.desk, person, out))
                 }
                 None => Role::Stranger,
             },
@@ -318,13 +318,13 @@ impl Socket {
         });
     }
 
-    async fn deliver(&mut self, message: Envelope, end: &mut LinkEnd) -> Then {
+    async fn deliver(&mut self, message: Envelope, end: &mut LinkDriver) -> AfterMessage {
         match &mut self.role {
             Role::Pbx(pbx) => {
-                let Some(message) = end.answer(message) else { return Then::GoOn };
+                let Some(message) = end.answer(message) else { return AfterMessage::GoOn };
                 match pbx.message(&message, &self.apis) {
                     Some(text) => self.send(text).await,
-                    None => Then::GoOn,
+                    None => AfterMessage::GoOn,
                 }
             }
             Role::Service { provider, identity } if provisioning::is_request(&message) => {
@@ -341,28 +341,31 @@ impl Socket {
                     self.apis.provisioning.clone(),
                 );
                 self.replies.open(has_src, reply);
-                Then::GoOn
+                AfterMessage::GoOn
             }
             Role::Person(person) => match person.message(message) {
                 Some(text) => self.send(text).await,
-                None => Then::GoOn,
+                None => AfterMessage::GoOn,
             },
             Role::Service { .. } | Role::Stranger => {
                 increment(Metric::MessagesIgnored, &[("reason", "unknown")]);
-                Then::GoOn
+                AfterMessage::GoOn
             }
         }
     }
 
-    async fn send(&mut self, text: String) -> Then {
+    async fn send(&mut self, text: String) -> AfterMessage {
         self.write(async |session| session.text(text).await).await
     }
 
-    async fn write(&mut self, write: impl AsyncFnOnce(&mut actix_ws::Session) -> Result<(), actix_ws::Closed>) -> Then {
-        let gone = || Then::End(CloseCode::Normal, String::new());
+    async fn write(
+        &mut self,
+        write: impl AsyncFnOnce(&mut actix_ws::Session) -> Result<(), actix_ws::Closed>,
+    ) -> AfterMessage {
+        let gone = || AfterMessage::End(CloseCode::Normal, String::new());
         match &mut self.session {
             Some(session) => match tokio::time::timeout(WRITE_PATIENCE, write(session)).await {
-                Ok(Ok(())) => Then::GoOn,
+                Ok(Ok(())) => AfterMessage::GoOn,
                 Ok(Err(_closed)) => gone(),
                 // What it never reads is not worth waiting for, the goodbye neither.
                 Err(_elapsed) => {

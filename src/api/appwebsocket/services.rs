@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use gangway_wire::appws::services::{self, DEVICES_API, ServicesInfo};
 
-use super::Apis;
+use super::AppWebsocketContext;
 use crate::{net::appwebsocket::Link, pbx::devices_address, phone::instance::Instance};
 
 /// Asks for the list of services and every later change of it.
-pub fn subscribe(link: Link, instance: &Arc<Instance>, apis: &Apis) {
+pub fn subscribe(link: Link, instance: &Arc<Instance>, apis: &AppWebsocketContext) {
     let label = instance.label();
     apis.tasks.spawn_local("subscribe-services", async move {
         if let Err(error) = link.request("SubscribeServices", services::subscribe).await {
@@ -18,7 +18,7 @@ pub fn subscribe(link: Link, instance: &Arc<Instance>, apis: &Apis) {
 }
 
 /// The PBX announced its services.
-pub fn announced(link: &Link, instance: &Arc<Instance>, info: ServicesInfo, apis: &Apis) {
+pub fn announced(link: &Link, instance: &Arc<Instance>, info: ServicesInfo, apis: &AppWebsocketContext) {
     let sysclients = info.find(DEVICES_API).and_then(services::Service::sysclients);
     match &sysclients {
         Some(url) => {

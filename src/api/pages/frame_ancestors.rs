@@ -29,7 +29,7 @@ pub fn ancestors(store: &Store, sessions: &PbxSessions, instance: &Instance, enc
 }
 
 /// Keeps the hosts of PBXs that connect, until the gateway stops.
-pub async fn follow(store: Store, sessions: PbxSessions, instances: Instances, tasks: Tasks) {
+pub async fn watch(store: Store, sessions: PbxSessions, instances: Instances, tasks: Tasks) {
     let mut changes = sessions.changes();
     loop {
         for instance in instances.iter() {

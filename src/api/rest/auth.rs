@@ -7,24 +7,24 @@ use gangway_base::clock::SharedClock;
 
 use super::{Problem, route::Needs, text_of};
 use crate::{
-    http::auth::lockout::{LOCKOUT, Strikes},
+    http::auth::lockout::{FailureCounter, LOCKOUT},
     phone::instance::Instance,
-    service::caller::{Person, Who},
-    store::{ApiToken, Shown, Store, TokenScope},
+    service::caller::{Caller, CallerKind},
+    store::{ApiToken, Store, TokenCheck, TokenScope},
 };
 
 /// Proves tokens and counts wrong ones.
-pub struct Door {
+pub struct TokenAuthenticator {
     store: Store,
     clock: SharedClock,
-    strikes: Strikes,
+    strikes: FailureCounter,
 }
 
-impl Door {
+impl TokenAuthenticator {
     /// Closed to everybody without a token.
     #[must_use]
     pub fn new(store: Store, clock: SharedClock) -> Self {
-        Self { store, clock, strikes: Strikes::default() }
+        Self { store, clock, strikes: FailureCounter::default() }
     }
 
     /// The token that lets this request in. A right token passes whatever came from its address before; a wrong one
@@ -50,10 +50,10 @@ impl Door {
             false => self.store.prove_token(instance.id, shown).await,
         };
         let token = match worth {
-            Shown::Good(token) => token,
+            TokenCheck::Good(token) => token,
             // Who holds an expired token does not guess.
-            Shown::Expired(_) => return Err(Problem::bad_token("The token has expired")),
-            Shown::Unknown => {
+            TokenCheck::Expired(_) => return Err(Problem::bad_token("The token has expired")),
+            TokenCheck::Unknown => {
                 // Others from this address may have counted during the look.
                 if self.strikes.is_locked_out(source, now) {
                     return Err(Problem::too_many_wrong(LOCKOUT.as_secs()));
@@ -81,8 +81,8 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 /// Whoever holds the token.
 #[must_use]
-pub fn person(instance: &Arc<Instance>, token: &ApiToken, source: IpAddr) -> Person {
-    Person { instance: Arc::clone(instance), who: Who::Token(token.name.clone()), source }
+pub fn person(instance: &Arc<Instance>, token: &ApiToken, source: IpAddr) -> Caller {
+    Caller { instance: Arc::clone(instance), who: CallerKind::Token(token.name.clone()), source }
 }
 
 #[cfg(test)]
@@ -127,7 +127,7 @@ mod tests {
             frame_ancestors: Vec::new(),
         };
         let (known, _) = store.create_token(instance.id, new("known")).await.unwrap();
-        let door = Door::new(store, clock);
+        let door = TokenAuthenticator::new(store, clock);
         let status = async |token: &str, host: u8| {
             let opened = door.open(&bearing(token), &instance, [192, 0, 2, host].into(), Needs::Read).await;
             opened.map_or_else(|problem| problem.status(), |_| 200)

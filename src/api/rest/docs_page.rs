@@ -6,7 +6,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{document_text::operations, response::Answer};
+use super::{document_text::operations, response::RestResponse};
 
 const STYLE: &str = ":root{color-scheme:light dark}body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:0 auto;\
 padding:1rem}h2{margin-top:2.5rem}h3{margin-bottom:0}h3 code{font-size:1rem}table{border-collapse:collapse;margin:.5rem 0}\
@@ -22,8 +22,8 @@ pub fn style_hash() -> &'static str {
 
 /// This document as a page for people.
 #[utoipa::path(get, path = "/docs", tag = "gateway", responses((status = 200, content_type = "text/html", body = String, description = "The page")))]
-pub fn docs(document: &Value) -> Answer {
-    Answer::text("text/html; charset=utf-8", html(document))
+pub fn docs(document: &Value) -> RestResponse {
+    RestResponse::text("text/html; charset=utf-8", html(document))
 }
 
 fn html(document: &Value) -> String {

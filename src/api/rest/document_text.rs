@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use super::response::Answer;
+use super::response::RestResponse;
 
 /// This document.
 #[utoipa::path(get, path = "/openapi.json", tag = "gateway", responses((status = 200, body = Object, description = "The document")))]
-pub fn openapi(document: &Value) -> Answer {
-    Answer::text("application/json", document.to_string())
+pub fn openapi(document: &Value) -> RestResponse {
+    RestResponse::text("application/json", document.to_string())
 }
 
 /// The operations of a document: verb in capitals, path, operation.

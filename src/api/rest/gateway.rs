@@ -6,17 +6,17 @@ use serde_json::json;
 use super::{
     Problem,
     model::{
-        Categories, Connections, Info, InfoInstance, InfoToken, Notices, ProblemBody, Provider, Providers, Thaw,
-        Thawed, Time, Vendor, Vendors,
+        Categories, Connections, Info, InfoInstance, InfoToken, Notices, ProblemBody, ProviderInfo, ProviderList,
+        Rfc3339Time, UnfreezeBody, UnfreezeResult, VendorInfo, VendorList,
     },
-    request::Call,
-    response::Answer,
+    request::RestRequest,
+    response::RestResponse,
 };
 
 #[derive(Deserialize)]
 struct Hello {
     version: String,
-    now: Time,
+    now: Rfc3339Time,
     instance: InfoInstance,
     vendors: Vec<HelloVendor>,
 }
@@ -35,67 +35,71 @@ struct HelloProvider {
 
 /// The gateway, and the token that was shown.
 #[utoipa::path(get, path = "/", tag = "gateway", responses((status = 200, body = Info, description = "The gateway")))]
-pub async fn info(mut call: Call) -> Result<Answer, Problem> {
+pub async fn info(mut call: RestRequest) -> Result<RestResponse, Problem> {
     let hello: Hello = call.ask("Hello", json!({})).await?;
     let token = InfoToken {
         name: call.token.name.clone(),
         scope: call.token.scope.as_str().to_owned(),
-        expires: call.token.expires.map(|at| Time(at.to_string())),
+        expires: call.token.expires.map(|at| Rfc3339Time(at.to_string())),
     };
-    let answer = Answer::json(&Info { version: hello.version, now: hello.now, instance: hello.instance, token })?;
+    let answer = RestResponse::json(&Info { version: hello.version, now: hello.now, instance: hello.instance, token })?;
     Ok(answer.link("service-desc", &format!("{}/openapi.json", call.base)))
 }
 
 /// The ways phones are provisioned by.
-#[utoipa::path(get, path = "/providers", tag = "vendors", responses((status = 200, body = Providers, description = "The providers")))]
-pub async fn providers(mut call: Call) -> Result<Answer, Problem> {
+#[utoipa::path(get, path = "/providers", tag = "vendors", responses((status = 200, body = ProviderList, description = "The providers")))]
+pub async fn providers(mut call: RestRequest) -> Result<RestResponse, Problem> {
     let hello: Hello = call.ask("Hello", json!({})).await?;
     let providers = hello.vendors.into_iter().flat_map(|vendor| {
         let of = vendor.name;
-        vendor.providers.into_iter().map(move |one| Provider { name: one.name, title: one.title, vendor: of.clone() })
+        vendor.providers.into_iter().map(move |one| ProviderInfo {
+            name: one.name,
+            title: one.title,
+            vendor: of.clone(),
+        })
     });
-    Answer::json(&Providers { providers: providers.collect() })
+    RestResponse::json(&ProviderList { providers: providers.collect() })
 }
 
 /// All vendors with their models, and what a DHCP server tells their phones.
-#[utoipa::path(get, path = "/vendors", tag = "vendors", responses((status = 200, body = Vendors, description = "The vendors")))]
-pub async fn vendors(call: Call) -> Result<Answer, Problem> {
-    call.pass::<Vendors>("Vendors", json!({})).await
+#[utoipa::path(get, path = "/vendors", tag = "vendors", responses((status = 200, body = VendorList, description = "The vendors")))]
+pub async fn vendors(call: RestRequest) -> Result<RestResponse, Problem> {
+    call.pass::<VendorList>("Vendors", json!({})).await
 }
 
 /// One vendor.
-#[utoipa::path(get, path = "/vendors/{vendor}", tag = "vendors", params(("vendor" = String, Path, description = "The vendor")), responses((status = 200, body = Vendor, description = "The vendor"), (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "No such vendor")))]
-pub async fn vendor(mut call: Call) -> Result<Answer, Problem> {
+#[utoipa::path(get, path = "/vendors/{vendor}", tag = "vendors", params(("vendor" = String, Path, description = "The vendor")), responses((status = 200, body = VendorInfo, description = "The vendor"), (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "No such vendor")))]
+pub async fn vendor(mut call: RestRequest) -> Result<RestResponse, Problem> {
     let body = json!({ "vendor": call.param(0) });
-    let mut found: Vendors = call.ask("Vendors", body).await?;
+    let mut found: VendorList = call.ask("Vendors", body).await?;
     match found.vendors.pop() {
-        Some(vendor) => Answer::json(&vendor),
+        Some(vendor) => RestResponse::json(&vendor),
         None => Err(Problem::no_such_path()),
     }
 }
 
 /// The categories of Devices, for new codes and imports.
 #[utoipa::path(get, path = "/categories", tag = "gateway", responses((status = 200, body = Categories, description = "The categories")))]
-pub async fn categories(call: Call) -> Result<Answer, Problem> {
+pub async fn categories(call: RestRequest) -> Result<RestResponse, Problem> {
     call.pass::<Categories>("Categories", json!({})).await
 }
 
 /// What a person should know.
 #[utoipa::path(get, path = "/notices", tag = "gateway", responses((status = 200, body = Notices, description = "The notices")))]
-pub async fn notices(call: Call) -> Result<Answer, Problem> {
+pub async fn notices(call: RestRequest) -> Result<RestResponse, Problem> {
     call.pass::<Notices>("Notices", json!({})).await
 }
 
 /// Ends the freeze of a source that tried one MAC address after the other.
-#[utoipa::path(post, path = "/notices/thaw", tag = "gateway", request_body = Thaw, responses((status = 200, body = Thawed, description = "Whether it was frozen"), (status = 422, body = ProblemBody, content_type = "application/problem+json", description = "No IP address")))]
-pub async fn thaw(mut call: Call) -> Result<Answer, Problem> {
-    let wish: Thaw = call.json()?;
-    let thawed: Thawed = call.ask("Thaw", json!({ "address": wish.address })).await?;
-    Answer::json(&thawed)
+#[utoipa::path(post, path = "/notices/thaw", tag = "gateway", request_body = UnfreezeBody, responses((status = 200, body = UnfreezeResult, description = "Whether it was frozen"), (status = 422, body = ProblemBody, content_type = "application/problem+json", description = "No IP address")))]
+pub async fn thaw(mut call: RestRequest) -> Result<RestResponse, Problem> {
+    let wish: UnfreezeBody = call.json()?;
+    let thawed: UnfreezeResult = call.ask("Thaw", json!({ "address": wish.address })).await?;
+    RestResponse::json(&thawed)
 }
 
 /// Every connection to a service; the gateway logs the same once.
 #[utoipa::path(get, path = "/connections", tag = "gateway", responses((status = 200, body = Connections, description = "The connections")))]
-pub async fn connections(call: Call) -> Result<Answer, Problem> {
+pub async fn connections(call: RestRequest) -> Result<RestResponse, Problem> {
     call.pass::<Connections>("Snapshot", json!({})).await
 }

@@ -8,8 +8,8 @@ use utoipa::IntoParams;
 use super::{
     Problem,
     model::{AuditPage, HistoryPage, Pruned},
-    request::{Call, limit},
-    response::Answer,
+    request::{RestRequest, limit},
+    response::RestResponse,
 };
 
 /// Rows of one answer at most.
@@ -44,7 +44,7 @@ pub struct HistoryQuery {
 
 /// Calls to redirect services, newest first.
 #[utoipa::path(get, path = "/history", tag = "history", params(HistoryQuery), responses((status = 200, body = HistoryPage, description = "The calls")))]
-pub async fn list(call: Call) -> Result<Answer, Problem> {
+pub async fn list(call: RestRequest) -> Result<RestResponse, Problem> {
     let query: HistoryQuery = call.query()?;
     let count = limit(query.limit, 100, ROWS)?;
     if query.mac.as_deref().is_some_and(|mac| mac.trim().is_empty()) {
@@ -74,7 +74,7 @@ pub struct PruneQuery {
 
 /// Drops old calls.
 #[utoipa::path(delete, path = "/history", tag = "history", params(PruneQuery), responses((status = 200, body = Pruned, description = "They are gone")))]
-pub async fn prune(call: Call) -> Result<Answer, Problem> {
+pub async fn prune(call: RestRequest) -> Result<RestResponse, Problem> {
     let query: PruneQuery = call.query()?;
     if query.older_than_days > 36_500 {
         return Err(Problem::unreadable("query", "olderThanDays is beyond 36500"));
@@ -96,7 +96,7 @@ pub struct AuditQuery {
 
 /// Who changed what or had a secret shown, newest first.
 #[utoipa::path(get, path = "/audit", tag = "history", params(AuditQuery), responses((status = 200, body = AuditPage, description = "The deeds")))]
-pub async fn audit(call: Call) -> Result<Answer, Problem> {
+pub async fn audit(call: RestRequest) -> Result<RestResponse, Problem> {
     let query: AuditQuery = call.query()?;
     let count = limit(query.limit, 100, ROWS)?;
     call.pass::<AuditPage>("Audit", json!({ "before": query.before, "count": count })).await

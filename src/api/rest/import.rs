@@ -6,9 +6,9 @@ use utoipa::IntoParams;
 
 use super::{
     Problem,
-    model::{FieldProblem, Import, ImportCheck, ImportStarted, ProblemBody},
-    request::Call,
-    response::Answer,
+    model::{FieldProblem, ImportCheck, ImportInfo, ImportStarted, ProblemBody},
+    request::RestRequest,
+    response::RestResponse,
 };
 
 /// How a file is imported.
@@ -32,12 +32,12 @@ struct Started {
 /// Checks a file of phones and provisions its good lines. UTF-8 with or without BOM or Latin-1; comma, semicolon or tab;
 /// at most 20,000 lines, 8 MiB. A head line names the columns: mac user name vendor password hwid pbx domain category.
 #[utoipa::path(post, path = "/import", tag = "import", params(ImportQuery), request_body(content = String, content_type = "text/csv"), responses((status = 200, body = ImportCheck, description = "With dryRun: what the check says"), (status = 202, body = ImportStarted, description = "It has begun; Location tells how far it is"), (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "Another one is under way, or Devices gives no codes"), (status = 422, body = ProblemBody, content_type = "application/problem+json", description = "No line can be imported")))]
-pub async fn start(mut call: Call) -> Result<Answer, Problem> {
+pub async fn start(mut call: RestRequest) -> Result<RestResponse, Problem> {
     let query: ImportQuery = call.query()?;
     let checked = Value::Object(call.inquiry.check_file(&call.body)?);
     let check = ImportCheck::deserialize(checked).map_err(|error| Problem::broken("ImportData", &error))?;
     if query.dry_run.unwrap_or(false) {
-        return Answer::json(&check);
+        return RestResponse::json(&check);
     }
     if check.good == 0 {
         let errors = check.errors.into_iter().map(|error| FieldProblem {
@@ -52,18 +52,18 @@ pub async fn start(mut call: Call) -> Result<Answer, Problem> {
     let wish = json!({ "category": query.category, "rollout": query.rollout.unwrap_or(false) });
     let begun: Started = call.ask("ImportStart", wish).await?;
     let address = format!("{}/import", call.base);
-    Ok(Answer::accepted(&ImportStarted { started: begun.lines, check })?.at(address))
+    Ok(RestResponse::accepted(&ImportStarted { started: begun.lines, check })?.at(address))
 }
 
 /// How far the import is, or how the last one ended.
-#[utoipa::path(get, path = "/import", tag = "import", responses((status = 200, body = Import, description = "The state")))]
-pub async fn state(call: Call) -> Result<Answer, Problem> {
-    call.pass::<Import>("ImportState", json!({})).await
+#[utoipa::path(get, path = "/import", tag = "import", responses((status = 200, body = ImportInfo, description = "The state")))]
+pub async fn state(call: RestRequest) -> Result<RestResponse, Problem> {
+    call.pass::<ImportInfo>("ImportState", json!({})).await
 }
 
 /// Ends the import after the lines under way; the same file again goes on with the rest.
 #[utoipa::path(delete, path = "/import", tag = "import", responses((status = 204, description = "It ends")))]
-pub async fn stop(mut call: Call) -> Result<Answer, Problem> {
+pub async fn stop(mut call: RestRequest) -> Result<RestResponse, Problem> {
     call.inquiry.ask("ImportStop", json!({})).await?;
-    Ok(Answer::nothing())
+    Ok(RestResponse::nothing())
 }

@@ -29,20 +29,23 @@ use actix_web::{
 use gangway_base::clock::SharedClock;
 use tokio::sync::Semaphore;
 
-use self::{auth::Door, problem::Problem, request::Call, response::Answer, route::Found, security_headers::guarded};
+use self::{
+    auth::TokenAuthenticator, problem::Problem, request::RestRequest, response::RestResponse, route::RouteMatch,
+    security_headers::guarded,
+};
 pub use self::{
     document_text::operations,
     openapi::document,
-    route::{Needs, ROUTES, Route, Takes, Work},
+    route::{Needs, ROUTES, Route, RouteHandler, Takes},
 };
 use crate::{
     http::{
-        client_address::{Client, Proxies},
+        client_address::{ClientAddress, Proxies},
         interfaces::{LocalReply, Scripts},
         server::connections::is_over_tls,
     },
     phone::instance::Instance,
-    service::{Desk, Inquiry},
+    service::{AdminService, Inquiry},
     store::Store,
 };
 
@@ -53,8 +56,8 @@ pub const BELOW: &str = "/api/v1";
 
 /// Answers scripts.
 pub struct Rest {
-    desk: Desk,
-    door: Door,
+    desk: AdminService,
+    door: TokenAuthenticator,
     turns: Arc<Semaphore>,
     proxies: Proxies,
 }
@@ -62,9 +65,9 @@ pub struct Rest {
 impl Rest {
     /// In front of a desk.
     #[must_use]
-    pub fn new(desk: Desk, store: Store, clock: SharedClock, proxies: Proxies) -> Self {
+    pub fn new(desk: AdminService, store: Store, clock: SharedClock, proxies: Proxies) -> Self {
         let turns = Arc::new(Semaphore::new(AT_ONCE));
-        Self { desk, door: Door::new(store, clock), turns, proxies }
+        Self { desk, door: TokenAuthenticator::new(store, clock), turns, proxies }
     }
 
     async fn serve(
@@ -74,23 +77,23 @@ impl Rest {
         instance: &Arc<Instance>,
         path: &str,
         source: IpAddr,
-    ) -> Result<Answer, Problem> {
+    ) -> Result<RestResponse, Problem> {
         let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
         let (route, params) = match route::find(method, path) {
-            Found::Route(route, params) => (route, params),
-            Found::OtherMethods(allowed) => return Err(Problem::wrong_method(request.method(), &allowed)),
-            Found::Nothing => return Err(Problem::no_such_path()),
+            RouteMatch::Route(route, params) => (route, params),
+            RouteMatch::OtherMethods(allowed) => return Err(Problem::wrong_method(request.method(), &allowed)),
+            RouteMatch::Nothing => return Err(Problem::no_such_path()),
         };
         let base = format!("{}{BELOW}", instance.path());
         let work = match route.work {
-            Work::Text(text) => return Ok(text(&document(&base))),
-            Work::Desk(work) => work,
+            RouteHandler::Text(text) => return Ok(text(&document(&base))),
+            RouteHandler::Desk(work) => work,
         };
         let token = self.door.open(request.headers(), instance, source, route.needs).await?;
         let turn = Arc::clone(&self.turns).try_acquire_owned().map_err(|_full| Problem::busy())?;
         let body = body::read(request.headers(), payload, route.takes).await?;
         let person = auth::person(instance, &token, source);
-        let call = Call {
+        let call = RestRequest {
             inquiry: Inquiry::new(&self.desk, person),
             token,
             params,
@@ -119,7 +122,7 @@ impl Scripts for Rest {
     ) -> LocalReply<HttpResponse> {
         Box::pin(async move {
             let Some(peer) = request.peer_addr() else { return HttpResponse::BadRequest().finish() };
-            let Client { address, encrypted } =
+            let ClientAddress { address, encrypted } =
                 self.proxies.client(peer.ip(), is_over_tls(&request), request.headers());
             let answer = match self.serve(&request, payload, &instance, &path, address).await {
                 Ok(answer) => answer.into_response(request.headers()),

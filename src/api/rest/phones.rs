@@ -7,11 +7,11 @@ use utoipa::IntoParams;
 use super::{
     Problem,
     model::{
-        Accepted, Config, FieldProblem, FirstContact, PhoneActions, PhoneShown, Phones, ProblemBody, Resync,
-        ResyncResult, Timeline,
+        Accepted, ConfigInfo, FieldProblem, FirstContactInfo, PhoneActions, PhoneList, PhoneShown, ProblemBody,
+        ResyncRequest, ResyncResult, Timeline,
     },
-    request::{Call, limit, list as words},
-    response::Answer,
+    request::{RestRequest, limit, list as words},
+    response::RestResponse,
 };
 
 /// Phones of one answer at most.
@@ -92,8 +92,8 @@ fn sorts() -> utoipa::openapi::schema::Object {
 }
 
 /// Phones that match, a window of the list.
-#[utoipa::path(get, path = "/phones", tag = "phones", params(PhonesQuery), responses((status = 200, body = Phones, description = "A window of the list; Link leads to its neighbours")))]
-pub async fn list(mut call: Call) -> Result<Answer, Problem> {
+#[utoipa::path(get, path = "/phones", tag = "phones", params(PhonesQuery), responses((status = 200, body = PhoneList, description = "A window of the list; Link leads to its neighbours")))]
+pub async fn list(mut call: RestRequest) -> Result<RestResponse, Problem> {
     let query: PhonesQuery = call.query()?;
     let count = limit(query.limit, 50, WINDOW)?;
     let offset = query.offset.unwrap_or(0);
@@ -129,8 +129,8 @@ pub async fn list(mut call: Call) -> Result<Answer, Problem> {
         "offset": offset,
         "count": count,
     });
-    let phones: Phones = call.ask("Devices", wish).await?;
-    let mut answer = Answer::json(&phones)?;
+    let phones: PhoneList = call.ask("Devices", wish).await?;
+    let mut answer = RestResponse::json(&phones)?;
     let address = |offset: u32| {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         let others = url::form_urlencoded::parse(call.query.as_bytes());
@@ -149,17 +149,17 @@ pub async fn list(mut call: Call) -> Result<Answer, Problem> {
 
 /// One phone: everything known about it, where it is stuck and what to do.
 #[utoipa::path(get, path = "/phones/{mac}", tag = "phones", params(("mac" = String, Path, pattern = "^(?!0{12}$)[0-9a-fA-F][02468aceACE][0-9a-fA-F]{10}$", description = "MAC address; every other usual spelling does, too")), responses((status = 200, body = PhoneShown, description = "The phone"), (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "No such phone")))]
-pub async fn show(mut call: Call) -> Result<Answer, Problem> {
+pub async fn show(mut call: RestRequest) -> Result<RestResponse, Problem> {
     let body = json!({ "mac": call.param(0) });
     let mut shown: PhoneShown = call.ask("Phone", body).await?;
     // The page has one member for both.
     shown.phone.phone.last_request = shown.phone.request.as_ref().map(|request| request.at.clone());
-    Answer::json(&shown)
+    RestResponse::json(&shown)
 }
 
 /// Everything that happened to a phone, oldest first.
 #[utoipa::path(get, path = "/phones/{mac}/timeline", tag = "phones", params(("mac" = String, Path, pattern = "^(?!0{12}$)[0-9a-fA-F][02468aceACE][0-9a-fA-F]{10}$", description = "MAC address; every other usual spelling does, too")), responses((status = 200, body = Timeline, description = "The time line"), (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "No such phone")))]
-pub async fn timeline(call: Call) -> Result<Answer, Problem> {
+pub async fn timeline(call: RestRequest) -> Result<RestResponse, Problem> {
     let body = json!({ "mac": call.param(0) });
     call.pass::<Timeline>("Phone", body).await
 }
@@ -174,11 +174,11 @@ pub struct ConfigQuery {
 }
 
 /// The file as the phone would get it now, line by line with the origin of each; secrets are masked.
-#[utoipa::path(get, path = "/phones/{mac}/config", tag = "phones", params(("mac" = String, Path, pattern = "^(?!0{12}$)[0-9a-fA-F][02468aceACE][0-9a-fA-F]{10}$", description = "MAC address; every other usual spelling does, too"), ConfigQuery), responses((status = 200, body = Config, description = "The file"), (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "No such phone")))]
-pub async fn config(call: Call) -> Result<Answer, Problem> {
+#[utoipa::path(get, path = "/phones/{mac}/config", tag = "phones", params(("mac" = String, Path, pattern = "^(?!0{12}$)[0-9a-fA-F][02468aceACE][0-9a-fA-F]{10}$", description = "MAC address; every other usual spelling does, too"), ConfigQuery), responses((status = 200, body = ConfigInfo, description = "The file"), (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "No such phone")))]
+pub async fn config(call: RestRequest) -> Result<RestResponse, Problem> {
     let query: ConfigQuery = call.query()?;
     let body = json!({ "mac": call.param(0), "open": query.open.unwrap_or(false) });
-    call.pass::<Config>("Config", body).await
+    call.pass::<ConfigInfo>("Config", body).await
 }
 
 /// What can be done to a phone.
@@ -200,12 +200,12 @@ pub enum ActionName {
 
 /// Does something to a phone; the time line tells what comes of it.
 #[utoipa::path(post, path = "/phones/{mac}/actions/{action}", tag = "phones", params(("mac" = String, Path, pattern = "^(?!0{12}$)[0-9a-fA-F][02468aceACE][0-9a-fA-F]{10}$", description = "MAC address; every other usual spelling does, too"), ("action" = ActionName, Path, description = "What to do")), request_body = PhoneActions, responses((status = 202, body = Accepted, description = "It will happen"), (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "No such phone or action")))]
-pub async fn act(mut call: Call) -> Result<Answer, Problem> {
+pub async fn act(mut call: RestRequest) -> Result<RestResponse, Problem> {
     let wish: PhoneActions = call.json()?;
     let mut body = json!({ "mac": call.param(0), "action": call.param(1), "rollout": wish.rollout });
     match wish.first_contact {
-        Some(FirstContact::Anywhere(anywhere)) => body["firstContact"] = Value::Bool(anywhere),
-        Some(FirstContact::Network(network)) => body["firstContact"] = Value::String(network),
+        Some(FirstContactInfo::Anywhere(anywhere)) => body["firstContact"] = Value::Bool(anywhere),
+        Some(FirstContactInfo::Network(network)) => body["firstContact"] = Value::String(network),
         None => {}
     }
     if let Some(category) = wish.category {
@@ -213,13 +213,13 @@ pub async fn act(mut call: Call) -> Result<Answer, Problem> {
     }
     let accepted: Accepted = call.ask("Act", body).await?;
     let address = format!("{}/phones/{}/timeline", call.base, encoded(call.param(0)));
-    Ok(Answer::accepted(&accepted)?.at(address))
+    Ok(RestResponse::accepted(&accepted)?.at(address))
 }
 
 /// Tells phones to come now (SIP NOTIFY to where they are registered); their time lines say whether they do.
-#[utoipa::path(post, path = "/resync", tag = "phones", request_body = Resync, responses((status = 202, body = ResyncResult, description = "Who is told")))]
-pub async fn resync(mut call: Call) -> Result<Answer, Problem> {
-    let wish: Resync = call.json()?;
+#[utoipa::path(post, path = "/resync", tag = "phones", request_body = ResyncRequest, responses((status = 202, body = ResyncResult, description = "Who is told")))]
+pub async fn resync(mut call: RestRequest) -> Result<RestResponse, Problem> {
+    let wish: ResyncRequest = call.json()?;
     if wish.macs.is_empty() || wish.macs.len() > RESYNCED {
         return Err(Problem::unreadable(
             "body",
@@ -238,7 +238,7 @@ pub async fn resync(mut call: Call) -> Result<Answer, Problem> {
             }),
         }
     }
-    Answer::accepted(&result)
+    RestResponse::accepted(&result)
 }
 
 fn encoded(part: &str) -> String {

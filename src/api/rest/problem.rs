@@ -10,7 +10,7 @@ use actix_web::{
 use serde_json::Value;
 
 use super::model::{FieldProblem, ProblemBody};
-use crate::service::{Problem as Refusal, Text};
+use crate::service::{RequestError, Text};
 
 /// The media type of a refusal.
 pub const MEDIA: &str = "application/problem+json";
@@ -191,7 +191,7 @@ impl Problem {
 }
 
 /// Which status a refusal of the desk is.
-fn status_of(refusal: &Refusal) -> StatusCode {
+fn status_of(refusal: &RequestError) -> StatusCode {
     match refusal.text.key() {
         "bad-request" | "bad-mac" | "bad-scope" | "bad-network" => StatusCode::BAD_REQUEST,
         "no-phone" | "unknown-vendor" | "unknown-category" | "unknown-action" => StatusCode::NOT_FOUND,
@@ -209,8 +209,8 @@ fn field(name: &str, text: &Text) -> FieldProblem {
     FieldProblem { field: name.to_owned(), line: None, detail: text.english(), code: text.key().to_owned() }
 }
 
-impl From<Refusal> for Problem {
-    fn from(refusal: Refusal) -> Self {
+impl From<RequestError> for Problem {
+    fn from(refusal: RequestError) -> Self {
         let errors = refusal.fields.iter().map(|(name, text)| field(name, text)).collect();
         let params = serde_json::to_value(&refusal.text).ok().and_then(|mut text| Some(text.get_mut("params")?.take()));
         Self {

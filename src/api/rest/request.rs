@@ -7,14 +7,14 @@ use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{Problem, response::Answer};
+use super::{Problem, response::RestResponse};
 use crate::{service::Inquiry, store::ApiToken};
 
 /// How a handler ends.
-pub type Outcome = Pin<Box<dyn Future<Output = Result<Answer, Problem>> + Send>>;
+pub type HandlerResult = Pin<Box<dyn Future<Output = Result<RestResponse, Problem>> + Send>>;
 
 /// A proven request with its body.
-pub struct Call {
+pub struct RestRequest {
     /// The desk, asked in the name of the token.
     pub inquiry: Inquiry,
     /// The token.
@@ -29,7 +29,7 @@ pub struct Call {
     pub base: String,
 }
 
-impl Call {
+impl RestRequest {
     /// What stood at a place of the path.
     #[must_use]
     pub fn param(&self, place: usize) -> &str {
@@ -74,9 +74,13 @@ impl Call {
     ///
     /// # Errors
     /// What the desk refuses.
-    pub async fn pass<T: DeserializeOwned + Serialize>(mut self, mt: &str, body: Value) -> Result<Answer, Problem> {
+    pub async fn pass<T: DeserializeOwned + Serialize>(
+        mut self,
+        mt: &str,
+        body: Value,
+    ) -> Result<RestResponse, Problem> {
         let answer: T = self.ask(mt, body).await?;
-        Answer::json(&answer)
+        RestResponse::json(&answer)
     }
 }
 

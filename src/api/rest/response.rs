@@ -15,7 +15,7 @@ use crate::http::phone_files::conditional_requests::names_tag;
 
 /// What goes back.
 #[derive(Debug)]
-pub struct Answer {
+pub struct RestResponse {
     status: StatusCode,
     media: &'static str,
     body: Vec<u8>,
@@ -23,7 +23,7 @@ pub struct Answer {
     location: Option<String>,
 }
 
-impl Answer {
+impl RestResponse {
     /// 200 with JSON.
     ///
     /// # Errors

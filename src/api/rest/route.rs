@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::{
     docs_page, document_text, gateway, history, import, phones,
-    request::{Call, Outcome},
-    response::Answer,
+    request::{HandlerResult, RestRequest},
+    response::RestResponse,
     settings,
 };
 
@@ -34,11 +34,11 @@ pub enum Takes {
 
 /// What a route does.
 #[derive(Clone, Copy)]
-pub enum Work {
+pub enum RouteHandler {
     /// A text that needs no desk, made of the document for the path it is served below.
-    Text(fn(&Value) -> Answer),
+    Text(fn(&Value) -> RestResponse),
     /// A question to the desk, on its thread.
-    Desk(fn(Call) -> Outcome),
+    Desk(fn(RestRequest) -> HandlerResult),
 }
 
 /// One row.
@@ -53,7 +53,7 @@ pub struct Route {
     /// See [`Takes`].
     pub takes: Takes,
     /// See [`Work`].
-    pub work: Work,
+    pub work: RouteHandler,
 }
 
 macro_rules! routes {
@@ -63,7 +63,7 @@ macro_rules! routes {
             path: $path,
             needs: Needs::$needs,
             takes: Takes::$takes,
-            work: Work::Desk(|call| Box::pin($handler(call))),
+            work: RouteHandler::Desk(|call| Box::pin($handler(call))),
         }),*]
     };
 }
@@ -103,14 +103,14 @@ static TEXTS: &[Route] = &[
         path: "/openapi.json",
         needs: Needs::Nothing,
         takes: Takes::Nothing,
-        work: Work::Text(document_text::openapi),
+        work: RouteHandler::Text(document_text::openapi),
     },
     Route {
         method: "GET",
         path: "/docs",
         needs: Needs::Nothing,
         takes: Takes::Nothing,
-        work: Work::Text(docs_page::docs),
+        work: RouteHandler::Text(docs_page::docs),
     },
 ];
 
@@ -118,7 +118,7 @@ static TEXTS: &[Route] = &[
 pub static ROUTES: [&[Route]; 2] = [DESK, TEXTS];
 
 /// What a request is about.
-pub enum Found {
+pub enum RouteMatch {
     /// This, with what stood at the places of the path.
     Route(&'static Route, Vec<String>),
     /// A path that knows other verbs only.
@@ -129,20 +129,20 @@ pub enum Found {
 
 /// Finds the route of a path as it came, still percent-encoded, without what it lies below.
 #[must_use]
-pub fn find(method: &Method, path: &str) -> Found {
-    let Some(parts) = parts(path) else { return Found::Nothing };
+pub fn find(method: &Method, path: &str) -> RouteMatch {
+    let Some(parts) = parts(path) else { return RouteMatch::Nothing };
     let mut others = Vec::new();
     for route in ROUTES.into_iter().flatten() {
         let Some(params) = matched(route.path, &parts) else { continue };
         if route.method == method.as_str() {
-            return Found::Route(route, params);
+            return RouteMatch::Route(route, params);
         }
         others.push(route.method);
         if route.method == "GET" {
             others.push("HEAD");
         }
     }
-    if others.is_empty() { Found::Nothing } else { Found::OtherMethods(others) }
+    if others.is_empty() { RouteMatch::Nothing } else { RouteMatch::OtherMethods(others) }
 }
 
 /// The components behind `v1`, decoded. `None` where one of them is no name: a slash or a control character in it.
@@ -174,9 +174,9 @@ mod tests {
 
     fn found(method: &Method, path: &str) -> String {
         match find(method, path) {
-            Found::Route(route, params) => format!("{} {}", route.path, params.join(" ")),
-            Found::OtherMethods(others) => format!("only {}", others.join(" ")),
-            Found::Nothing => "nothing".to_owned(),
+            RouteMatch::Route(route, params) => format!("{} {}", route.path, params.join(" ")),
+            RouteMatch::OtherMethods(others) => format!("only {}", others.join(" ")),
+            RouteMatch::Nothing => "nothing".to_owned(),
         }
     }
 

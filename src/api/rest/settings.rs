@@ -6,9 +6,9 @@ use utoipa::IntoParams;
 
 use super::{
     Problem,
-    model::{Pending, ProblemBody, RedirectTest, Settings, SettingsChange, SettingsChanged},
-    request::Call,
-    response::Answer,
+    model::{Pending, ProblemBody, RedirectTest, SettingList, SettingsChange, SettingsChanged},
+    request::RestRequest,
+    response::RestResponse,
 };
 
 /// Where values hold.
@@ -30,16 +30,16 @@ impl ScopeQuery {
 }
 
 /// The settings of a scope: what is set, what holds and where from. Secrets are never shown.
-#[utoipa::path(get, path = "/settings", tag = "settings", params(ScopeQuery), responses((status = 200, body = Settings, description = "The settings")))]
-pub async fn list(call: Call) -> Result<Answer, Problem> {
+#[utoipa::path(get, path = "/settings", tag = "settings", params(ScopeQuery), responses((status = 200, body = SettingList, description = "The settings")))]
+pub async fn list(call: RestRequest) -> Result<RestResponse, Problem> {
     let query: ScopeQuery = call.query()?;
-    call.pass::<Settings>("Settings", json!({ "scope": query.scope() })).await
+    call.pass::<SettingList>("Settings", json!({ "scope": query.scope() })).await
 }
 
 /// Sets values, or takes them back; all or nothing. A secret belongs to the address it was set for: with another scheme,
 /// host or port it is emptied, unless the same change sets it.
 #[utoipa::path(patch, path = "/settings", tag = "settings", params(ScopeQuery), request_body = SettingsChange, responses((status = 204, description = "They are set"), (status = 200, body = SettingsChanged, description = "They are set; secrets were emptied, or there is something to correct"), (status = 422, body = ProblemBody, content_type = "application/problem+json", description = "None is set; errors says which are not possible")))]
-pub async fn set(mut call: Call) -> Result<Answer, Problem> {
+pub async fn set(mut call: RestRequest) -> Result<RestResponse, Problem> {
     let query: ScopeQuery = call.query()?;
     let change: SettingsChange = call.json()?;
     let values: Map<String, Value> = change
@@ -50,20 +50,20 @@ pub async fn set(mut call: Call) -> Result<Answer, Problem> {
     let body = json!({ "scope": query.scope(), "values": values });
     let changed: SettingsChanged = call.ask("SettingsSet", body).await?;
     match changed.emptied.is_empty() && changed.remarks.is_empty() {
-        true => Ok(Answer::nothing()),
-        false => Answer::json(&changed),
+        true => Ok(RestResponse::nothing()),
+        false => RestResponse::json(&changed),
     }
 }
 
 /// How many phones would get another file now.
 #[utoipa::path(get, path = "/settings/pending", tag = "settings", responses((status = 200, body = Pending, description = "The count")))]
-pub async fn pending(call: Call) -> Result<Answer, Problem> {
+pub async fn pending(call: RestRequest) -> Result<RestResponse, Problem> {
     call.pass::<Pending>("SettingsPending", json!({})).await
 }
 
 /// Tries the redirect account of a vendor without changing anything at the service.
 #[utoipa::path(post, path = "/vendors/{vendor}/redirect-test", tag = "vendors", params(("vendor" = String, Path, description = "The vendor")), request_body(content = Object, description = "Empty"), responses((status = 200, body = RedirectTest, description = "What came of it"), (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "No such vendor")))]
-pub async fn redirect_test(call: Call) -> Result<Answer, Problem> {
+pub async fn redirect_test(call: RestRequest) -> Result<RestResponse, Problem> {
     let _empty: Map<String, Value> = call.json()?;
     let body = json!({ "vendor": call.param(0) });
     call.pass::<RedirectTest>("RedirectTest", body).await

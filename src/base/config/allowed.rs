@@ -7,14 +7,14 @@ use serde::{Serialize, Serializer};
 
 /// One entry of `[net] allow`: a network, an address or a host name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Allowed {
+pub enum AllowedPeer {
     /// Every address in it.
     Network(IpNet),
     /// This name, whatever it resolves to.
     Host(String),
 }
 
-impl Serialize for Allowed {
+impl Serialize for AllowedPeer {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Network(network) => serializer.collect_str(network),
@@ -26,12 +26,12 @@ impl Serialize for Allowed {
 /// Why a text is no entry of `[net] allow`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("this is neither a network (10.1.0.0/16), nor an address, nor a host name")]
-pub struct NotAllowed;
+pub struct AllowedPeerError;
 
-impl FromStr for Allowed {
-    type Err = NotAllowed;
+impl FromStr for AllowedPeer {
+    type Err = AllowedPeerError;
 
-    fn from_str(text: &str) -> Result<Self, NotAllowed> {
+    fn from_str(text: &str) -> Result<Self, AllowedPeerError> {
         let text = text.trim();
         if let Ok(network) = text.parse::<IpNet>() {
             return Ok(Self::Network(network));
@@ -42,7 +42,7 @@ impl FromStr for Allowed {
         let is_name = !text.is_empty()
             && text.len() <= 253
             && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'));
-        if is_name { Ok(Self::Host(host_name(text))) } else { Err(NotAllowed) }
+        if is_name { Ok(Self::Host(host_name(text))) } else { Err(AllowedPeerError) }
     }
 }
 
@@ -59,15 +59,15 @@ mod tests {
     #[test]
     fn networks_addresses_and_names_are_told_apart() {
         for (text, expected) in [
-            ("10.0.0.0/8", Allowed::Network("10.0.0.0/8".parse().unwrap())),
-            ("10.0.0.7", Allowed::Network("10.0.0.7/32".parse().unwrap())),
-            ("[::1]", Allowed::Network("::1/128".parse().unwrap())),
-            ("DM.example.com.", Allowed::Host("dm.example.com".to_owned())),
+            ("10.0.0.0/8", AllowedPeer::Network("10.0.0.0/8".parse().unwrap())),
+            ("10.0.0.7", AllowedPeer::Network("10.0.0.7/32".parse().unwrap())),
+            ("[::1]", AllowedPeer::Network("::1/128".parse().unwrap())),
+            ("DM.example.com.", AllowedPeer::Host("dm.example.com".to_owned())),
         ] {
             assert_eq!(text.parse(), Ok(expected), "{text}");
         }
         for wrong in ["", "a b", "10.0.0.0/33", "http://x"] {
-            assert_eq!(wrong.parse::<Allowed>(), Err(NotAllowed), "{wrong}");
+            assert_eq!(wrong.parse::<AllowedPeer>(), Err(AllowedPeerError), "{wrong}");
         }
     }
 }

@@ -18,7 +18,7 @@ mod vendors;
 
 use serde::{Deserialize, Serialize};
 
-pub use allowed::{Allowed, NotAllowed, host_name};
+pub use allowed::{AllowedPeer, AllowedPeerError, host_name};
 pub use cache::CacheConfig;
 pub use data::DataConfig;
 pub use error::{ConfigError, ConfigErrors};

@@ -25,7 +25,7 @@ pub struct NetConfig {
     /// Networks, addresses and host names the gateway may connect to when a setting names them although they are not
     /// public: an own redirect service on the local network. Everything else that settings can name must be public.
     #[serde(deserialize_with = "super::list::one_or_many")]
-    pub allow: Vec<super::Allowed>,
+    pub allow: Vec<super::AllowedPeer>,
     /// `[[net.trust]]`: whom connections to single hosts (redirect services) trust besides the system's CAs.
     pub trust: Vec<PeerTrust>,
     /// Sysclients opened per second at most.

@@ -6,7 +6,7 @@ use std::io::Write;
 
 use serde::Deserialize;
 
-use super::{Allowed, Fault, Place, dropped, rest_of};
+use super::{Fault, KeyFilter, ValuePlace, dropped, rest_of};
 
 /// How such a file looks: `[lines]` of the manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -99,7 +99,7 @@ pub fn is_exact(value: &str) -> bool {
 ///
 /// # Errors
 /// The first fault. The value of a line is never repeated.
-pub fn finish(rendered: &str, shape: &Shape, allowed: Allowed<'_>) -> Result<String, Fault> {
+pub fn finish(rendered: &str, shape: &Shape, allowed: KeyFilter<'_>) -> Result<String, Fault> {
     let lines: Vec<(usize, &str)> = rendered
         .split('\n')
         .enumerate()
@@ -138,7 +138,7 @@ pub fn finish(rendered: &str, shape: &Shape, allowed: Allowed<'_>) -> Result<Str
     Ok(text)
 }
 
-fn check(line: &str, shape: &Shape, allowed: Allowed<'_>) -> Result<(), String> {
+fn check(line: &str, shape: &Shape, allowed: KeyFilter<'_>) -> Result<(), String> {
     let forbidden = |key: &str| allowed.is_some_and(|allowed| !allowed(key));
     if shape.comments.iter().any(|sign| line.trim_start().starts_with(sign.as_str())) {
         return if allowed.is_some() { Err("a comment must not stand in the open stage".to_owned()) } else { Ok(()) };
@@ -164,7 +164,7 @@ fn check(line: &str, shape: &Shape, allowed: Allowed<'_>) -> Result<(), String> 
 }
 
 /// Key and value of a line.
-pub fn place<'a>(line: &'a str, shape: &Shape) -> Option<Place<'a>> {
+pub fn place<'a>(line: &'a str, shape: &Shape) -> Option<ValuePlace<'a>> {
     let comment = shape.comments.iter().any(|sign| line.trim_start().starts_with(sign.as_str()));
     let frame = line == shape.first || line == shape.last;
     let section = shape.sections && line.starts_with('[') && line.ends_with(']');
@@ -214,7 +214,7 @@ mod tests {
             key_characters: " ".to_owned(),
             ..Shape::default()
         };
-        let none: Allowed<'_> = None;
+        let none: KeyFilter<'_> = None;
         for (text, part) in [
             ("", "empty"),
             ("a:1\n<<END>>", "first line"),

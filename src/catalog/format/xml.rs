@@ -5,7 +5,7 @@ use std::io::Write;
 
 use roxmltree::{Document, Node};
 
-use super::{Allowed, Fault, Place, dropped};
+use super::{Fault, KeyFilter, ValuePlace, dropped};
 
 /// Deeper nesting is a mistake; phones' files nest four levels.
 const DEEPEST: usize = 16;
@@ -53,7 +53,7 @@ fn cleaned(value: &str) -> String {
 ///
 /// # Errors
 /// The first fault. The value of an element is never repeated.
-pub fn finish(rendered: &str, allowed: Allowed<'_>) -> Result<String, Fault> {
+pub fn finish(rendered: &str, allowed: KeyFilter<'_>) -> Result<String, Fault> {
     let rendered = rendered.trim();
     if rendered.is_empty() {
         return Err(Fault { line: 1, reason: "the file is empty".to_owned() });
@@ -95,7 +95,7 @@ fn kind(error: &roxmltree::Error) -> String {
 
 struct Writer<'a, 'input> {
     document: &'a Document<'input>,
-    allowed: Allowed<'a>,
+    allowed: KeyFilter<'a>,
     text: String,
 }
 
@@ -165,7 +165,7 @@ impl Writer<'_, '_> {
 }
 
 /// Name and value of an element in one line of a finished file: its text, or the attributes of an empty one.
-pub fn place(line: &str) -> Option<Place<'_>> {
+pub fn place(line: &str) -> Option<ValuePlace<'_>> {
     let start = line.find('<')?;
     let tag = line.get(start + 1..)?;
     let name = tag.split([' ', '>', '/']).next().filter(|name| !name.is_empty() && !name.starts_with('?'))?;
@@ -174,11 +174,11 @@ pub fn place(line: &str) -> Option<Place<'_>> {
     if line.get(..end).is_some_and(|tag| tag.ends_with('/')) {
         let quotes: Vec<usize> = line.match_indices('"').map(|(at, _)| at).collect();
         let values = quotes.chunks_exact(2).map(|pair| pair[0] + 1..pair[1]).filter(|range| !range.is_empty());
-        return Some(Place { key: name, values: values.collect() });
+        return Some(ValuePlace { key: name, values: values.collect() });
     }
     let close = line.rfind("</")?;
     let values = if close > end + 1 { std::iter::once(end + 1..close).collect() } else { Vec::new() };
-    Some(Place { key: name, values })
+    Some(ValuePlace { key: name, values })
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use std::io::Write;
 
-use super::{Allowed, Fault, Place, dropped, rest_of};
+use super::{Fault, KeyFilter, ValuePlace, dropped, rest_of};
 
 /// The first line of a Yealink file; without it the phone ignores the file.
 pub const VERSION_LINE: &str = "#!version:1.0.0.1";
@@ -45,7 +45,7 @@ pub fn is_exact(value: &str) -> bool {
 ///
 /// # Errors
 /// The first fault. The value of a line is never repeated.
-pub fn finish(rendered: &str, allowed: Allowed<'_>) -> Result<String, Fault> {
+pub fn finish(rendered: &str, allowed: KeyFilter<'_>) -> Result<String, Fault> {
     let mut text = String::with_capacity(rendered.len());
     for (index, line) in rendered.split('\n').enumerate() {
         let line = line.trim_end_matches([' ', '\t']);
@@ -88,7 +88,7 @@ pub fn finish(rendered: &str, allowed: Allowed<'_>) -> Result<String, Fault> {
 }
 
 /// Key and value of a line; `%NULL%` is none.
-pub fn place(line: &str) -> Option<Place<'_>> {
+pub fn place(line: &str) -> Option<ValuePlace<'_>> {
     let mut place = rest_of(line, "=").filter(|_| !line.starts_with('#'))?;
     place.values.retain(|range| line.get(range.clone()) != Some("%NULL%"));
     Some(place)

@@ -12,8 +12,8 @@ use std::{collections::BTreeMap, sync::Arc};
 pub(super) use samples::prove;
 
 use super::{
-    diagnostic::Finding,
-    files::Files,
+    diagnostic::Diagnostic,
+    files::FolderFiles,
     line_keys,
     manifest::Manifest,
     recognise::Recogniser,
@@ -33,13 +33,13 @@ pub(super) struct Loaded {
 /// What is wrong with one manifest by itself, taken as that of the vendor `folder`: its words, tables, patterns and the
 /// templates it names. Whoever writes such a tool as an editor or a fuzzer needs no directory for it.
 #[must_use]
-pub fn judge_manifest(folder: &str, text: &str) -> Vec<Finding> {
+pub fn judge_manifest(folder: &str, text: &str) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
-    load(&Files::from([(format!("vendors/{folder}/vendor.toml"), text.to_owned())]), &mut findings);
+    load(&FolderFiles::from([(format!("vendors/{folder}/vendor.toml"), text.to_owned())]), &mut findings);
     findings
 }
 
-pub(super) fn load(files: &Files, findings: &mut Vec<Finding>) -> Loaded {
+pub(super) fn load(files: &FolderFiles, findings: &mut Vec<Diagnostic>) -> Loaded {
     let mut loaded = Loaded::default();
     for (path, text) in files {
         let Some(folder) = path.strip_prefix("vendors/").and_then(|rest| rest.strip_suffix("/vendor.toml")) else {
@@ -49,7 +49,7 @@ pub(super) fn load(files: &Files, findings: &mut Vec<Finding>) -> Loaded {
             Ok(manifest) => manifest,
             Err(error) => {
                 let line = error.span().map(|span| line_at(text, span.start));
-                findings.push(Finding::new(
+                findings.push(Diagnostic::new(
                     path,
                     line,
                     error.message(),

@@ -6,7 +6,7 @@ use regex::{Regex, RegexBuilder};
 
 use super::line_of;
 use crate::catalog::{
-    diagnostic::Finding,
+    diagnostic::Diagnostic,
     file_pattern::FileKind,
     manifest::Manifest,
     recognise::{AgentPattern, NamePattern, Recogniser},
@@ -25,13 +25,13 @@ pub fn compile(
     text: &str,
     manifest: &Manifest,
     recogniser: &mut Recogniser,
-    findings: &mut Vec<Finding>,
+    findings: &mut Vec<Diagnostic>,
 ) -> Vec<Regex> {
     let vendor: Arc<str> = Arc::from(manifest.name.as_str());
     for agent in &manifest.user_agents {
         if agent.examples.is_empty() {
             let cure = "add at least one User-Agent that was really seen";
-            findings.push(Finding::new(path, line_of(text, &agent.pattern), "the pattern has no example", cure));
+            findings.push(Diagnostic::new(path, line_of(text, &agent.pattern), "the pattern has no example", cure));
         }
         if let Some(regex) = compiled(path, text, &agent.pattern, false, &["model", "firmware", "mac"], findings) {
             recogniser.agents.push(AgentPattern::new(Arc::clone(&vendor), regex));
@@ -47,12 +47,12 @@ pub fn compile(
         if file.template.is_some() && !matches!(file.kind, FileKind::Personal | FileKind::Common) {
             let reason = format!("a file of kind {} has a template", file.kind.as_str());
             let cure = "only personal and common files are written; remove the template or correct the kind";
-            findings.push(Finding::new(path, line_of(text, &file.pattern), reason, cure));
+            findings.push(Diagnostic::new(path, line_of(text, &file.pattern), reason, cure));
         }
     }
     if !manifest.files.iter().any(|file| file.kind == FileKind::Personal) {
         let cure = "add a [[files]] entry with kind = \"personal\"";
-        findings.push(Finding::new(path, line_of(text, "[[files]]"), "no file is personal", cure));
+        findings.push(Diagnostic::new(path, line_of(text, "[[files]]"), "no file is personal", cure));
     }
     names
 }
@@ -63,16 +63,16 @@ fn compiled(
     pattern: &str,
     any_case: bool,
     groups: &[&str],
-    findings: &mut Vec<Finding>,
+    findings: &mut Vec<Diagnostic>,
 ) -> Option<Regex> {
     let line = line_of(text, pattern);
     if !pattern.starts_with('^') || !pattern.ends_with('$') {
         let reason = format!("the pattern {pattern} matches anywhere");
-        findings.push(Finding::new(path, line, reason, "begin it with ^ and end it with $"));
+        findings.push(Diagnostic::new(path, line, reason, "begin it with ^ and end it with $"));
     }
     if pattern.len() > LONGEST {
         let reason = format!("a pattern of {} characters", pattern.len());
-        findings.push(Finding::new(path, line, reason, "split it into several entries"));
+        findings.push(Diagnostic::new(path, line, reason, "split it into several entries"));
         return None;
     }
     let mut builder = RegexBuilder::new(pattern);
@@ -81,20 +81,20 @@ fn compiled(
         Ok(regex) => {
             for name in regex.capture_names().flatten().filter(|name| !groups.contains(name)) {
                 let reason = format!("the pattern {pattern} has a group '{name}' nobody reads");
-                findings.push(Finding::new(path, line, reason, &format!("use {}", groups.join(", "))));
+                findings.push(Diagnostic::new(path, line, reason, &format!("use {}", groups.join(", "))));
             }
             Some(regex)
         }
         Err(regex::Error::CompiledTooBig(_)) => {
             let reason = format!("the pattern {pattern} would grow beyond {} kB", LARGEST >> 10);
-            findings.push(Finding::new(path, line, reason, "make its repetitions {n,m} smaller or use + and *"));
+            findings.push(Diagnostic::new(path, line, reason, "make its repetitions {n,m} smaller or use + and *"));
             None
         }
         Err(error) => {
             let said = error.to_string();
             let said = said.lines().last().unwrap_or(&said).trim_start_matches("error: ").to_owned();
             let reason = format!("the pattern {pattern} does not compile: {said}");
-            findings.push(Finding::new(path, line, reason, "correct the regular expression"));
+            findings.push(Diagnostic::new(path, line, reason, "correct the regular expression"));
             None
         }
     }

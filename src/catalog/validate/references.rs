@@ -4,12 +4,19 @@ use std::collections::HashSet;
 
 use super::{Loaded, last_line_of, line_of};
 use crate::{
-    catalog::{diagnostic::Finding, manifest::Manifest},
+    catalog::{diagnostic::Diagnostic, manifest::Manifest},
     settings::{Scope, family_may_default, validate},
 };
 
 /// Words and references of one manifest; `loaded` holds the vendors before it.
-pub fn prove(path: &str, folder: &str, text: &str, manifest: &Manifest, loaded: &Loaded, findings: &mut Vec<Finding>) {
+pub fn prove(
+    path: &str,
+    folder: &str,
+    text: &str,
+    manifest: &Manifest,
+    loaded: &Loaded,
+    findings: &mut Vec<Diagnostic>,
+) {
     words(path, folder, text, manifest, findings);
     ouis(path, text, manifest, loaded, findings);
     families(path, text, manifest, findings);
@@ -18,7 +25,7 @@ pub fn prove(path: &str, folder: &str, text: &str, manifest: &Manifest, loaded: 
         let taken = loaded.vendors.values().flat_map(|vendor| &vendor.providers).any(|one| one.name == provider.name);
         if taken {
             let reason = format!("the provider {} exists already", provider.name);
-            findings.push(Finding::new(path, line_of(text, &provider.name), reason, "give it another name"));
+            findings.push(Diagnostic::new(path, line_of(text, &provider.name), reason, "give it another name"));
         }
     }
 }
@@ -27,9 +34,10 @@ fn is_word(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
 
-fn words(path: &str, folder: &str, text: &str, manifest: &Manifest, findings: &mut Vec<Finding>) {
-    let mut find =
-        |part: &str, reason: String, cure: &str| findings.push(Finding::new(path, line_of(text, part), reason, cure));
+fn words(path: &str, folder: &str, text: &str, manifest: &Manifest, findings: &mut Vec<Diagnostic>) {
+    let mut find = |part: &str, reason: String, cure: &str| {
+        findings.push(Diagnostic::new(path, line_of(text, part), reason, cure));
+    };
     if manifest.name != folder {
         find("name", format!("it is named {} in the folder {folder}", manifest.name), "give both the same name");
     }
@@ -53,9 +61,9 @@ fn words(path: &str, folder: &str, text: &str, manifest: &Manifest, findings: &m
     }
 }
 
-fn ouis(path: &str, text: &str, manifest: &Manifest, loaded: &Loaded, findings: &mut Vec<Finding>) {
+fn ouis(path: &str, text: &str, manifest: &Manifest, loaded: &Loaded, findings: &mut Vec<Diagnostic>) {
     let mut find = |oui: &str, reason: String, cure: &str| {
-        findings.push(Finding::new(path, last_line_of(text, oui), reason, cure));
+        findings.push(Diagnostic::new(path, last_line_of(text, oui), reason, cure));
     };
     let mut seen = HashSet::new();
     for oui in &manifest.ouis {
@@ -72,9 +80,10 @@ fn ouis(path: &str, text: &str, manifest: &Manifest, loaded: &Loaded, findings: 
     }
 }
 
-fn families(path: &str, text: &str, manifest: &Manifest, findings: &mut Vec<Finding>) {
-    let mut find =
-        |part: &str, reason: String, cure: &str| findings.push(Finding::new(path, line_of(text, part), reason, cure));
+fn families(path: &str, text: &str, manifest: &Manifest, findings: &mut Vec<Diagnostic>) {
+    let mut find = |part: &str, reason: String, cure: &str| {
+        findings.push(Diagnostic::new(path, line_of(text, part), reason, cure));
+    };
     let mut names = HashSet::new();
     for family in manifest.families.iter().filter(|family| !names.insert(family.name.as_str())) {
         find("[[families]]", format!("the family {} stands there twice", family.name), "remove one");
@@ -129,18 +138,18 @@ fn families(path: &str, text: &str, manifest: &Manifest, findings: &mut Vec<Find
     }
 }
 
-fn models(path: &str, text: &str, manifest: &Manifest, findings: &mut Vec<Finding>) {
+fn models(path: &str, text: &str, manifest: &Manifest, findings: &mut Vec<Diagnostic>) {
     let mut models = HashSet::new();
     for model in &manifest.models {
         let line = last_line_of(text, &format!("\"{}\"", model.name));
         if !models.insert(model.name.to_ascii_lowercase()) {
             let reason = format!("the model {} stands there twice", model.name);
-            findings.push(Finding::new(path, line, reason, "remove one"));
+            findings.push(Diagnostic::new(path, line, reason, "remove one"));
         }
         for tested in &model.tested {
             if !is_date(&tested.date) {
                 let reason = format!("{} was tested at '{}', which is no date", model.name, tested.date);
-                findings.push(Finding::new(path, line, reason, "write 2026-11 or 2026-11-21"));
+                findings.push(Diagnostic::new(path, line, reason, "write 2026-11 or 2026-11-21"));
             }
         }
     }
@@ -148,11 +157,11 @@ fn models(path: &str, text: &str, manifest: &Manifest, findings: &mut Vec<Findin
         let line = line_of(text, &format!("\n{number} =")).map(|before| before + 1);
         if number.parse::<u32>().is_err() {
             let reason = format!("'{number}' is no number of a common file");
-            findings.push(Finding::new(path, line, reason, "write its digits"));
+            findings.push(Diagnostic::new(path, line, reason, "write its digits"));
         }
         for name in names.iter().filter(|name| !models.contains(&name.to_ascii_lowercase())) {
             let reason = format!("the common file {number} names the unknown model {name}");
-            findings.push(Finding::new(path, line, reason, "add a [[models]] entry"));
+            findings.push(Diagnostic::new(path, line, reason, "add a [[models]] entry"));
         }
     }
 }

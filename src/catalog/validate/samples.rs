@@ -8,14 +8,14 @@ use serde_json::json;
 
 use crate::{
     catalog::{
-        diagnostic::Finding,
+        diagnostic::Diagnostic,
         family::{Family, Generation},
         file_pattern::FileKind,
         registry::{Registry, Vendor},
         templates::TemplateFault,
     },
     phone::record::Phone,
-    phone_config::{self, Inputs},
+    phone_config::{self, ConfigInputs},
     settings::{Defaults, Layers, Lookup},
 };
 
@@ -24,7 +24,7 @@ const URL: &str = "https://gangway.example.com/example.com/gangway/phone/";
 const HOSTILE: &str = "Anna\r\naccount.1.password = x\nuser_pass=y # z ; \\ \"'><user_pass idx=\"1\">x</user_pass a='b'/><!-- ]]>&lt; %NULL%\\";
 
 /// The examples are recognised as they say, and the sample renders in every family, generation, stage and model.
-pub fn prove(registry: &Registry, findings: &mut Vec<Finding>) {
+pub fn prove(registry: &Registry, findings: &mut Vec<Diagnostic>) {
     for vendor in registry.vendors() {
         let path = format!("vendors/{}/vendor.toml", vendor.name);
         for example in vendor.manifest.user_agents.iter().flat_map(|agent| &agent.examples) {
@@ -39,7 +39,7 @@ pub fn prove(registry: &Registry, findings: &mut Vec<Finding>) {
                     "'{}' is read as {:?} {:?} {:?} {mac:?}",
                     example.text, found.vendor, found.model, found.firmware
                 );
-                findings.push(Finding::new(&path, None, reason, "correct the pattern or the example"));
+                findings.push(Diagnostic::new(&path, None, reason, "correct the pattern or the example"));
             }
         }
         for family in &vendor.manifest.families {
@@ -57,12 +57,12 @@ struct Samples<'a> {
 }
 
 impl Samples<'_> {
-    fn prove(&self, generation: &Generation, findings: &mut Vec<Finding>) {
+    fn prove(&self, generation: &Generation, findings: &mut Vec<Diagnostic>) {
         let vendor = self.vendor;
         let mut try_one = |result: Result<(), TemplateFault>| {
             if let Err(TemplateFault { name, line, reason }) = result {
                 let reason = format!("the sample does not render: {reason}");
-                let finding = Finding::new(&format!("templates/{name}"), line, reason, "correct the template");
+                let finding = Diagnostic::new(&format!("templates/{name}"), line, reason, "correct the template");
                 if !findings.contains(&finding) {
                     findings.push(finding);
                 }
@@ -159,7 +159,7 @@ impl Samples<'_> {
         let facts = self.vendor.facts(model, self.family);
         let settings = layers.effective(&lookup, Some(&phone.device_config));
         let today = jiff::Timestamp::UNIX_EPOCH;
-        let inputs = Inputs { phone, settings: &settings, facts: &facts, url: URL, today };
+        let inputs = ConfigInputs { phone, settings: &settings, facts: &facts, url: URL, today };
         self.registry.render(self.vendor, self.family, template, &phone_config::build(&inputs), false)
     }
 }

@@ -6,10 +6,10 @@ use regex::Regex;
 
 use super::{line_at, line_of};
 use crate::catalog::{
-    diagnostic::Finding,
+    diagnostic::Diagnostic,
     family::Generation,
     file_pattern::FileKind,
-    files::Files,
+    files::FolderFiles,
     format::Format,
     manifest::Manifest,
     templates::{TemplateFault, Templates},
@@ -44,9 +44,9 @@ type Sources = BTreeMap<String, String>;
 pub fn compile(
     manifest: &Manifest,
     manifest_text: &str,
-    files: &Files,
+    files: &FolderFiles,
     templates: &mut Templates,
-    findings: &mut Vec<Finding>,
+    findings: &mut Vec<Diagnostic>,
 ) {
     let prefix = format!("templates/{}/", manifest.name);
     let sources: Sources = files
@@ -62,7 +62,7 @@ pub fn compile(
             // What was seen in the text already says it with a better cure.
             if findings.len() == before {
                 for TemplateFault { name, line, reason } in faults {
-                    findings.push(Finding::new(&format!("templates/{name}"), line, reason, "correct the template"));
+                    findings.push(Diagnostic::new(&format!("templates/{name}"), line, reason, "correct the template"));
                 }
             }
             return;
@@ -88,7 +88,7 @@ pub fn compile(
             } else {
                 let line = line_of(manifest_text, &format!("\"{template}\""));
                 let reason = format!("its template templates/{name} is missing");
-                findings.push(Finding::new(&manifest_path, line, reason, "create it or correct the name"));
+                findings.push(Diagnostic::new(&manifest_path, line, reason, "create it or correct the name"));
             }
         }
     }
@@ -104,7 +104,7 @@ fn stages(generation: &Generation) -> impl Iterator<Item = (&str, &'static [&'st
 }
 
 /// What can be seen in the text: other folders' files and filters that go past the escaper.
-fn read(manifest: &Manifest, sources: &Sources, findings: &mut Vec<Finding>) {
+fn read(manifest: &Manifest, sources: &Sources, findings: &mut Vec<Diagnostic>) {
     let own = format!("{}/", manifest.name);
     let Ok(others) = Regex::new(r#"\{%-?\s*(?:include|extends)\s+["'`]([^"'`]*)["'`]"#) else { return };
     let Ok(unescaped) = Regex::new(r"\|\s*safe\b|\bescape_html\b|\bescape_xml\b|\bnewlines_to_br\b") else { return };
@@ -116,26 +116,26 @@ fn read(manifest: &Manifest, sources: &Sources, findings: &mut Vec<Finding>) {
             let target = target.as_str();
             if !target.starts_with(&own) || target.split('/').any(|part| part == "..") {
                 let reason = format!("it takes '{target}' from outside its folder");
-                findings.push(Finding::new(&path, line, reason, &format!("name a template below {own}")));
+                findings.push(Diagnostic::new(&path, line, reason, &format!("name a template below {own}")));
             } else if !sources.contains_key(target) {
                 let reason = format!("it takes '{target}', which is missing");
-                findings.push(Finding::new(&path, line, reason, "create it or correct the name"));
+                findings.push(Diagnostic::new(&path, line, reason, "create it or correct the name"));
             }
         }
         for found in unescaped.find_iter(text) {
             let line = Some(line_at(text, found.start()));
             let reason = format!("'{}' would go past the format's escaper", found.as_str());
-            findings.push(Finding::new(&path, line, reason, "remove the filter"));
+            findings.push(Diagnostic::new(&path, line, reason, "remove the filter"));
         }
     }
 }
 
-fn variables(name: &str, used: &[String], offered: &[&str], sources: &Sources, findings: &mut Vec<Finding>) {
+fn variables(name: &str, used: &[String], offered: &[&str], sources: &Sources, findings: &mut Vec<Diagnostic>) {
     for variable in used.iter().filter(|variable| !offered.contains(&variable.as_str())) {
         let line = sources.get(name).and_then(|text| line_of(text, variable));
         let reason = format!("its stage has no '{variable}'");
         let cure =
             if offered.is_empty() { "use no variables".to_owned() } else { format!("use {}", offered.join(", ")) };
-        findings.push(Finding::new(&format!("templates/{name}"), line, reason, &cure));
+        findings.push(Diagnostic::new(&format!("templates/{name}"), line, reason, &cure));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use crate::catalog::{Finding, Registry};
+use crate::catalog::{Diagnostic, Registry};
 
 fn findings(file: &str, change: impl Fn(String) -> String) -> String {
     let dir = tempfile::tempdir().unwrap();
@@ -44,7 +44,7 @@ fn a_broken_folder_is_refused_with_file_and_cure() {
 }
 
 /// A folder of its own, as somebody would write it: the tutorial's, with one mistake.
-fn mistaken(file: &str, a: &str, b: &str) -> (Vec<Finding>, String) {
+fn mistaken(file: &str, a: &str, b: &str) -> (Vec<Diagnostic>, String) {
     let dir = tempfile::tempdir().unwrap();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/vendor-folder");
     for folder in ["vendors/kestrel", "templates/kestrel"] {

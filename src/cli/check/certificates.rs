@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use x509_parser::prelude::{FromDer, X509Certificate, X509Name};
 
-use super::Finding;
+use super::CheckFinding;
 use crate::net::tls::names::{fits, of_parsed};
 
 /// Days before the end of a certificate from which on it is mentioned: seven weeks.
@@ -19,12 +19,12 @@ const EXPIRY_WARNING_DAYS: i64 = 49;
 const EC_KEY: &str = "1.2.840.10045.2.1";
 
 /// Looks at the PEM chain in `file`, to be presented under `hosts`.
-pub fn chain(file: &Path, hosts: &[String], roots: &Roots, now: Timestamp, findings: &mut Vec<Finding>) {
+pub fn chain(file: &Path, hosts: &[String], roots: &Roots, now: Timestamp, findings: &mut Vec<CheckFinding>) {
     let name = file.display();
     let chain: Vec<CertificateDer<'static>> = match CertificateDer::pem_file_iter(file).map(Iterator::collect) {
         Ok(Ok(chain)) => chain,
         Ok(Err(error)) | Err(error) => {
-            findings.push(Finding::error(
+            findings.push(CheckFinding::error(
                 format!("the certificate {name} cannot be read: {error}"),
                 "give a PEM file with the certificate first, its intermediates after it (https.certificate)",
             ));
@@ -36,7 +36,7 @@ pub fn chain(file: &Path, hosts: &[String], roots: &Roots, now: Timestamp, findi
         .filter_map(|der| X509Certificate::from_der(der).ok().map(|(_, certificate)| certificate))
         .collect();
     let (Some(leaf), true) = (parsed.first(), parsed.len() == chain.len()) else {
-        findings.push(Finding::error(
+        findings.push(CheckFinding::error(
             format!("{name} holds no readable certificate"),
             "give a PEM file with the certificate first, its intermediates after it (https.certificate)",
         ));
@@ -45,7 +45,7 @@ pub fn chain(file: &Path, hosts: &[String], roots: &Roots, now: Timestamp, findi
     validity(leaf, &name.to_string(), now, findings);
     names(leaf, &name.to_string(), hosts, findings);
     if leaf.issuer() == leaf.subject() {
-        findings.push(Finding::warning(
+        findings.push(CheckFinding::warning(
             format!("the certificate {name} is self-signed: factory-fresh phones do not accept it"),
             "use a certificate of a public CA for phones",
         ));
@@ -56,7 +56,7 @@ pub fn chain(file: &Path, hosts: &[String], roots: &Roots, now: Timestamp, findi
         if let [below, above] = pair
             && below.issuer() != above.subject()
         {
-            findings.push(Finding::error(
+            findings.push(CheckFinding::error(
                 format!("in {name} '{}' is not followed by its issuer '{}'", below.subject(), below.issuer()),
                 "put the certificates in the order server, intermediate, next intermediate",
             ));
@@ -82,18 +82,18 @@ impl Roots {
 }
 
 /// Whether the chain leads up to a root CA: a phone knows roots, and looks nowhere for what lies between.
-fn complete(chain: &[X509Certificate<'_>], name: &str, roots: &Roots, findings: &mut Vec<Finding>) {
+fn complete(chain: &[X509Certificate<'_>], name: &str, roots: &Roots, findings: &mut Vec<CheckFinding>) {
     let Some(last) = chain.last() else { return };
     let issuer = last.issuer();
     if last.subject() == issuer || roots.0.iter().any(|root| root == issuer.as_raw()) {
-        findings.push(Finding::fine(format!("{name} leads up to the root CA '{}'", shown(issuer))));
+        findings.push(CheckFinding::fine(format!("{name} leads up to the root CA '{}'", shown(issuer))));
     } else if chain.len() == 1 {
-        findings.push(Finding::warning(
+        findings.push(CheckFinding::warning(
             format!("{name} holds only the server's certificate; phones need the intermediates as well"),
             "append the issuing CA's certificate (the file is often called fullchain.pem)",
         ));
     } else {
-        findings.push(Finding::warning(
+        findings.push(CheckFinding::warning(
             format!("{name} ends at '{}', which is no root CA this computer knows: an intermediate is missing, or the CA is your own", shown(issuer)),
             "append the missing intermediate; a CA of your own must be on every phone before it comes by https",
         ));
@@ -107,19 +107,19 @@ fn shown(name: &X509Name<'_>) -> String {
 }
 
 /// Whether the phones of a vendor know the root CA the chain leads up to, as far as its list is published.
-pub fn known(file: &Path, vendors: &[(String, Vec<String>)], findings: &mut Vec<Finding>) {
+pub fn known(file: &Path, vendors: &[(String, Vec<String>)], findings: &mut Vec<CheckFinding>) {
     let last = CertificateDer::pem_file_iter(file).ok().and_then(|chain| chain.flatten().last());
     let Some(der) = last else { return };
     let Ok((_, certificate)) = X509Certificate::from_der(&der) else { return };
     let root = shown(certificate.issuer());
     for (title, roots) in vendors {
         if roots.is_empty() {
-            findings.push(Finding::fine(format!(
+            findings.push(CheckFinding::fine(format!(
                 "whether {title} phones know the CA '{root}' cannot be told: the vendor publishes no list; firmware older than a \
                  CA does not know it"
             )));
         } else if !roots.contains(&root) {
-            findings.push(Finding::warning(
+            findings.push(CheckFinding::warning(
                 format!("{title} phones do not know the CA '{root}' as they leave the factory"),
                 "use a certificate of a CA they know, or put the CA on the phones first",
             ));
@@ -140,14 +140,14 @@ pub fn only_elliptic(files: &[PathBuf]) -> bool {
 }
 
 /// Says so, before and after old phones are there; `old` is how many there are by their firmware, with their models.
-pub fn keys(files: &[PathBuf], old: &BTreeMap<String, usize>, findings: &mut Vec<Finding>) {
+pub fn keys(files: &[PathBuf], old: &BTreeMap<String, usize>, findings: &mut Vec<CheckFinding>) {
     if !only_elliptic(files) {
         return;
     }
     let cure = "list an RSA pair after it in https.certificate and https.key";
     if old.is_empty() {
         let what = "every certificate has an elliptic-curve key; old phone firmware may refuse it";
-        findings.push(Finding::warning(what, format!("{cure} where old models are in use")));
+        findings.push(CheckFinding::warning(what, format!("{cure} where old models are in use")));
         return;
     }
     let models: Vec<String> = old.iter().map(|(model, count)| format!("{count} {model}")).collect();
@@ -155,26 +155,30 @@ pub fn keys(files: &[PathBuf], old: &BTreeMap<String, usize>, findings: &mut Vec
         "every certificate has an elliptic-curve key, and phones whose old firmware may refuse it are there: {}",
         models.join(", ")
     );
-    findings.push(Finding::error(what, cure));
+    findings.push(CheckFinding::error(what, cure));
 }
 
-fn validity(leaf: &X509Certificate<'_>, name: &str, now: Timestamp, findings: &mut Vec<Finding>) {
+fn validity(leaf: &X509Certificate<'_>, name: &str, now: Timestamp, findings: &mut Vec<CheckFinding>) {
     let (from, until) = (leaf.validity().not_before.timestamp(), leaf.validity().not_after.timestamp());
     let days = (until - now.as_second()).div_euclid(86_400);
     if now.as_second() < from {
-        findings.push(Finding::error(format!("the certificate {name} is not valid yet"), "check the computer's clock"));
+        findings.push(CheckFinding::error(
+            format!("the certificate {name} is not valid yet"),
+            "check the computer's clock",
+        ));
     } else if days < 0 {
-        findings.push(Finding::error(format!("the certificate {name} expired {} days ago", -days), "renew it"));
+        findings.push(CheckFinding::error(format!("the certificate {name} expired {} days ago", -days), "renew it"));
     } else if days < EXPIRY_WARNING_DAYS {
-        findings.push(Finding::warning(format!("the certificate {name} expires in {days} days"), "renew it in time"));
+        findings
+            .push(CheckFinding::warning(format!("the certificate {name} expires in {days} days"), "renew it in time"));
     }
 }
 
-fn names(leaf: &X509Certificate<'_>, name: &str, hosts: &[String], findings: &mut Vec<Finding>) {
+fn names(leaf: &X509Certificate<'_>, name: &str, hosts: &[String], findings: &mut Vec<CheckFinding>) {
     let listed = of_parsed(leaf);
     for host in hosts {
         if !listed.iter().any(|pattern| fits(pattern, &host.to_ascii_lowercase())) {
-            findings.push(Finding::error(
+            findings.push(CheckFinding::error(
                 format!("the certificate {name} does not name {host} (it names {})", listed.join(", ")),
                 "get a certificate with this name, or correct public_url / phone_url",
             ));
@@ -187,7 +191,7 @@ mod tests {
     use super::*;
     use crate::cli::check::Level;
 
-    fn checked(names: &[&str], hosts: &[&str], now: &str) -> Vec<Finding> {
+    fn checked(names: &[&str], hosts: &[&str], now: &str) -> Vec<CheckFinding> {
         let dir = tempfile::tempdir().unwrap();
         let mut params =
             rcgen::CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
@@ -202,7 +206,7 @@ mod tests {
         findings
     }
 
-    fn says(findings: &[Finding], level: Level, part: &str) -> bool {
+    fn says(findings: &[CheckFinding], level: Level, part: &str) -> bool {
         findings.iter().any(|finding| finding.level == level && finding.what.contains(part))
     }
 

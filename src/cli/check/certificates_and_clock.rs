@@ -6,12 +6,12 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 use gangway_base::clock::SystemClock;
 use jiff::SignedDuration;
 
-use super::{Finding, certificates, connectivity::Offered};
+use super::{CheckFinding, certificates, connectivity::Offered};
 use crate::{
     base::config::{Config, InstanceConfig},
     catalog::{Registry, SharedRegistry},
-    http::server::client_ca_store::Issuers,
-    net::{egress_policy::Reach, sntp, tls::server_probe::Wanted},
+    http::server::client_ca_store::ClientCaStore,
+    net::{egress_policy::EgressPolicy, sntp, tls::server_probe::CertificateRequest},
     phone::{facet::Wanted as Wish, instance::InstanceId, public_url::Scheme},
     service::sip_tls_probe,
     settings::{Effective, Lookup},
@@ -32,7 +32,7 @@ pub async fn all(
     store: &Store,
     registry: &SharedRegistry,
     used: &[&Offered],
-    findings: &mut Vec<Finding>,
+    findings: &mut Vec<CheckFinding>,
 ) {
     let label = configured.label();
     factory(&label, config, (instance, store), registry, used, findings);
@@ -56,11 +56,11 @@ fn factory(
     (instance, store): (InstanceId, &Store),
     registry: &SharedRegistry,
     used: &[&Offered],
-    findings: &mut Vec<Finding>,
+    findings: &mut Vec<CheckFinding>,
 ) {
-    let (issuers, wrong) = Issuers::load(Arc::clone(registry), &config.https.client_ca);
+    let (issuers, wrong) = ClientCaStore::load(Arc::clone(registry), &config.https.client_ca);
     for sentence in wrong {
-        findings.push(Finding::error(sentence, "give PEM files of CAs, in a folder per vendor (https.client_ca)"));
+        findings.push(CheckFinding::error(sentence, "give PEM files of CAs, in a folder per vendor (https.client_ca)"));
     }
     let by_proxy = !config.net.client_subject_header.is_empty();
     for vendor in used {
@@ -72,17 +72,17 @@ fn factory(
         let title = &vendor.title;
         let cure = format!("`gangway settings set require_certificate false --vendor {}`, or", vendor.vendor);
         if config.https.listen.is_empty() && !by_proxy {
-            findings.push(Finding::error(
+            findings.push(CheckFinding::error(
                 format!("{label}: {title} phones must show a factory certificate, but no listener could see one"),
                 format!("{cure} let phones reach [https] directly, or have the proxy pass the subject (net.client_subject_header)"),
             ));
         } else if !by_proxy && !issuers.vendors().iter().any(|(known, _)| **known == *vendor.vendor) {
-            findings.push(Finding::error(
+            findings.push(CheckFinding::error(
                 format!("{label}: {title} phones must show a factory certificate, but its CA is not known here"),
                 format!("{cure} put the vendor's CA as PEM into {}", place(&config.https.client_ca, &vendor.vendor)),
             ));
         } else if settings.scheme() == Scheme::Http {
-            findings.push(Finding::error(
+            findings.push(CheckFinding::error(
                 format!(
                     "{label}: {title} phones must show a factory certificate, but come by http, where there is none"
                 ),
@@ -115,20 +115,20 @@ fn old_phones(store: &Store, registry: &Registry) -> BTreeMap<String, usize> {
 }
 
 /// Whether our keys suit the phones that are there.
-pub fn keys(config: &Config, store: &Store, registry: &Registry, findings: &mut Vec<Finding>) {
+pub fn keys(config: &Config, store: &Store, registry: &Registry, findings: &mut Vec<CheckFinding>) {
     if !config.https.listen.is_empty() {
         certificates::keys(&config.https.certificate, &old_phones(store, registry), findings);
     }
 }
 
 /// Whether the SIP/TLS ports will let the phones register.
-async fn sip(label: &str, store: &Store, instance: InstanceId, registry: &Registry, findings: &mut Vec<Finding>) {
+async fn sip(label: &str, store: &Store, instance: InstanceId, registry: &Registry, findings: &mut Vec<CheckFinding>) {
     for ((host, port), vendors) in sip_tls_probe::ports(registry, store, instance, true) {
-        match sip_tls_probe::ask(registry, (&host, port), &vendors, &Reach::everywhere()).await {
-            Err(error) => findings.push(Finding::warning(format!("{label}: {error}"), "check firewall and port")),
+        match sip_tls_probe::ask(registry, (&host, port), &vendors, &EgressPolicy::everywhere()).await {
+            Err(error) => findings.push(CheckFinding::warning(format!("{label}: {error}"), "check firewall and port")),
             Ok(answer) => {
                 for (vendor, issuers) in &answer.missing {
-                    findings.push(Finding::error(
+                    findings.push(CheckFinding::error(
                         format!(
                             "{label}: {} asks phones for a certificate and does not trust the CA of {vendor}: they cannot register",
                             answer.address
@@ -138,10 +138,10 @@ async fn sip(label: &str, store: &Store, instance: InstanceId, registry: &Regist
                 }
                 if answer.missing.is_empty() {
                     let wants = match answer.wants {
-                        Wanted::Nothing => "asks phones for no certificate",
-                        Wanted::Certificate(_) => "asks phones for a certificate they have",
+                        CertificateRequest::Nothing => "asks phones for no certificate",
+                        CertificateRequest::Certificate(_) => "asks phones for a certificate they have",
                     };
-                    findings.push(Finding::fine(format!("{label}: {} {wants}", answer.address)));
+                    findings.push(CheckFinding::fine(format!("{label}: {} {wants}", answer.address)));
                 }
             }
         }
@@ -149,27 +149,27 @@ async fn sip(label: &str, store: &Store, instance: InstanceId, registry: &Regist
 }
 
 /// Whether our clock agrees with the time server phones are told.
-async fn clock(label: &str, settings: &Effective, findings: &mut Vec<Finding>) {
+async fn clock(label: &str, settings: &Effective, findings: &mut Vec<CheckFinding>) {
     let Some(host) = settings.nonempty("ntp_server_1") else { return };
     match sntp::ahead(host, sntp::PORT, &SystemClock, PATIENCE).await {
         Ok(ahead) => findings.push(told(label, host, ahead)),
-        Err(error) => findings.push(Finding::warning(
+        Err(error) => findings.push(CheckFinding::warning(
             format!("{label}: the time server {host} is not reached from here: {error}"),
             "check ntp_server_1: phones without the time refuse every certificate",
         )),
     }
 }
 
-fn told(label: &str, host: &str, ahead: SignedDuration) -> Finding {
+fn told(label: &str, host: &str, ahead: SignedDuration) -> CheckFinding {
     let what = format!(
         "{label}: this computer's clock is {} s {} {host}, by which phones judge certificates",
         ahead.as_secs().abs(),
         if ahead.is_negative() { "ahead of" } else { "behind" },
     );
     match ahead.abs() {
-        off if off >= FAR_OFF => Finding::error(what, "set the clock, or correct ntp_server_1"),
-        off if off >= OFF => Finding::warning(what, "let this computer use the same time server"),
-        _ => Finding::fine(format!("{label}: this computer's clock agrees with {host}")),
+        off if off >= FAR_OFF => CheckFinding::error(what, "set the clock, or correct ntp_server_1"),
+        off if off >= OFF => CheckFinding::warning(what, "let this computer use the same time server"),
+        _ => CheckFinding::fine(format!("{label}: this computer's clock agrees with {host}")),
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::{
 };
 use url::Url;
 
-use super::Finding;
+use super::CheckFinding;
 use crate::{
     api::appwebsocket::pbx_session::grants_fact, base::config::Config, phone::instance::InstanceId, redirect,
     store::Store,
@@ -21,17 +21,17 @@ const PATIENCE: Duration = Duration::from_secs(5);
 type Said = Vec<(String, String)>;
 
 /// Asks the serving process, over its operator's listener, what it lacks.
-pub async fn gateway(config: &Config, findings: &mut Vec<Finding>) {
+pub async fn gateway(config: &Config, findings: &mut Vec<CheckFinding>) {
     let Some(address) = config.ops.listen.first() else { return };
     match tokio::time::timeout(PATIENCE, ready(address)).await {
         Ok(Ok((missing, remarks))) => {
             if missing.is_empty() {
-                findings.push(Finding::fine("the gateway is serving and ready"));
+                findings.push(CheckFinding::fine("the gateway is serving and ready"));
             }
-            findings.extend(missing.into_iter().map(|(what, why)| Finding::error(what, why)));
-            findings.extend(remarks.into_iter().map(|(what, why)| Finding::warning(what, why)));
+            findings.extend(missing.into_iter().map(|(what, why)| CheckFinding::error(what, why)));
+            findings.extend(remarks.into_iter().map(|(what, why)| CheckFinding::warning(what, why)));
         }
-        Ok(Err(_)) | Err(_) => findings.push(Finding::warning(
+        Ok(Err(_)) | Err(_) => findings.push(CheckFinding::warning(
             format!("no gateway answers at [ops] {address}"),
             "start `gangway serve`; what needs it running is not checked",
         )),
@@ -86,12 +86,12 @@ impl Offered {
 }
 
 /// What the app objects were granted when they connected last.
-pub fn grants(label: &str, instance: InstanceId, offered: &[Offered], store: &Store, findings: &mut Vec<Finding>) {
+pub fn grants(label: &str, instance: InstanceId, offered: &[Offered], store: &Store, findings: &mut Vec<CheckFinding>) {
     let apps: Vec<&String> = offered.iter().flat_map(|one| &one.apps).collect();
     let granted = |app: &str| store.fact(instance, &grants_fact(app));
     if !apps.iter().any(|app| granted(app).is_some()) {
         let names: Vec<&str> = apps.iter().map(|app| app.as_str()).collect();
-        findings.push(Finding::warning(
+        findings.push(CheckFinding::warning(
             format!("{label}: no app object has connected yet; there are {}", names.join(", ")),
             "create those you need as docs/pbx-setup.md describes",
         ));
@@ -100,7 +100,7 @@ pub fn grants(label: &str, instance: InstanceId, offered: &[Offered], store: &St
         let Some(granted) = granted(app) else { continue };
         for (api, flag) in [("PbxAdminApi", "Admin"), ("Services", "Services")] {
             if !granted.split(' ').any(|grant| grant == api) {
-                findings.push(Finding::error(
+                findings.push(CheckFinding::error(
                     format!("{label}: the app object {app} lacked the flag {flag} when it connected last"),
                     format!("tick {flag} at the object in the PBX Manager"),
                 ));
@@ -115,7 +115,7 @@ pub async fn redirect(
     instance: InstanceId,
     offered: &Offered,
     store: &Store,
-    findings: &mut Vec<Finding>,
+    findings: &mut Vec<CheckFinding>,
 ) {
     let Offered { vendor, title, protocol: usual, .. } = offered;
     let layers = store.layers(instance);
@@ -124,13 +124,13 @@ pub async fn redirect(
     };
     let protocol = get("protocol");
     if protocol == "none" || (protocol.is_empty() && usual == "none") {
-        findings.push(Finding::fine(format!(
+        findings.push(CheckFinding::fine(format!(
             "{label}: {title} phones are directed by DHCP or by hand: `gangway vendors {vendor}` shows the texts"
         )));
         return;
     }
     if get("user").is_empty() || get("password").is_empty() {
-        findings.push(Finding::warning(
+        findings.push(CheckFinding::warning(
             format!("{label}: no redirect account for {title}: phones are not redirected by themselves"),
             format!(
                 "`gangway settings set redirect.{vendor}.user NAME` and redirect.{vendor}.password; the account comes \
@@ -149,7 +149,7 @@ pub async fn redirect(
     let Some((host, port)) =
         Url::parse(&url).ok().and_then(|url| Some((url.host_str()?.to_owned(), url.port_or_known_default()?)))
     else {
-        findings.push(Finding::error(format!("{label}: redirect.{vendor}.url '{url}' is no URL"), "correct it"));
+        findings.push(CheckFinding::error(format!("{label}: redirect.{vendor}.url '{url}' is no URL"), "correct it"));
         return;
     };
     let connected = async {
@@ -159,13 +159,13 @@ pub async fn redirect(
     };
     match tokio::time::timeout(PATIENCE, connected).await {
         Ok(Ok(_)) => {
-            findings.push(Finding::fine(format!("{label}: the redirect service {host}:{port} takes connections")));
+            findings.push(CheckFinding::fine(format!("{label}: the redirect service {host}:{port} takes connections")));
         }
-        Ok(Err(error)) => findings.push(Finding::error(
+        Ok(Err(error)) => findings.push(CheckFinding::error(
             format!("{label}: the redirect service {host}:{port} is not reached: {error}"),
             "check DNS, firewall and net.proxy",
         )),
-        Err(_) => findings.push(Finding::error(
+        Err(_) => findings.push(CheckFinding::error(
             format!("{label}: the redirect service {host}:{port} does not answer"),
             "check firewall and net.proxy",
         )),

@@ -25,12 +25,12 @@ use crate::{
     },
     catalog::{Registry, SharedRegistry},
     net::{
-        descriptors::{CURE, Limit, Machine, Shares},
-        egress_policy::Reach,
+        descriptors::{CURE, DescriptorShares, Limit, Machine},
+        egress_policy::EgressPolicy,
         http::Proxy,
     },
     provision::public_url,
-    service::{settings_check::Judge, settings_remarks},
+    service::{settings_check::SettingsCheck, settings_remarks},
     store::Store,
 };
 
@@ -47,7 +47,7 @@ pub enum Level {
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
+pub struct CheckFinding {
     /// How bad.
     pub level: Level,
     /// What was found.
@@ -56,7 +56,7 @@ pub struct Finding {
     pub cure: String,
 }
 
-impl Finding {
+impl CheckFinding {
     fn fine(what: impl Into<String>) -> Self {
         Self { level: Level::Fine, what: what.into(), cure: String::new() }
     }
@@ -70,7 +70,7 @@ impl Finding {
     }
 }
 
-impl fmt::Display for Finding {
+impl fmt::Display for CheckFinding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = match self.level {
             Level::Fine => "ok     ",
@@ -87,7 +87,7 @@ pub fn run(global: &Global) -> anyhow::Result<ExitCode> {
     let mut findings = Vec::new();
     match Config::load(Some(&global.config)) {
         Ok(config) => {
-            findings.push(Finding::fine(format!("configuration {}", global.config.display())));
+            findings.push(CheckFinding::fine(format!("configuration {}", global.config.display())));
             findings.extend(remarks(&config));
             let (offered, registry) = configuration(&config, &global.config, &mut findings);
             block_on(async |tasks| {
@@ -95,12 +95,11 @@ pub fn run(global: &Global) -> anyhow::Result<ExitCode> {
                 Ok(())
             })?;
         }
-        Err(errors) => findings.extend(
-            errors
-                .0
-                .iter()
-                .map(|error| Finding::error(error.to_string(), "correct it; everything else is checked after that")),
-        ),
+        Err(errors) => {
+            findings.extend(errors.0.iter().map(|error| {
+                CheckFinding::error(error.to_string(), "correct it; everything else is checked after that")
+            }));
+        }
     }
     print(&findings, global.json);
     let bad = findings.iter().any(|finding| finding.level == Level::Error);
@@ -109,18 +108,18 @@ pub fn run(global: &Global) -> anyhow::Result<ExitCode> {
 
 /// What can be told without the store and without asking anybody.
 #[must_use]
-pub fn offline(config: &Config, file: &std::path::Path) -> Vec<Finding> {
-    let mut findings = vec![Finding::fine(format!("configuration {}", file.display()))];
+pub fn offline(config: &Config, file: &std::path::Path) -> Vec<CheckFinding> {
+    let mut findings = vec![CheckFinding::fine(format!("configuration {}", file.display()))];
     findings.extend(remarks(config));
     configuration(config, file, &mut findings);
     findings
 }
 
-fn remarks(config: &Config) -> impl Iterator<Item = Finding> {
-    config.remarks().into_iter().map(|(remark, cure)| Finding::warning(remark, cure))
+fn remarks(config: &Config) -> impl Iterator<Item = CheckFinding> {
+    config.remarks().into_iter().map(|(remark, cure)| CheckFinding::warning(remark, cure))
 }
 
-fn print(findings: &[Finding], as_json: bool) {
+fn print(findings: &[CheckFinding], as_json: bool) {
     if as_json {
         let rows = findings.iter().map(|finding| {
             let level = match finding.level {
@@ -142,23 +141,23 @@ fn print(findings: &[Finding], as_json: bool) {
 fn configuration(
     config: &Config,
     file: &std::path::Path,
-    findings: &mut Vec<Finding>,
+    findings: &mut Vec<CheckFinding>,
 ) -> (Vec<Offered>, Option<SharedRegistry>) {
     let (mut offered, mut loaded) = (Vec::new(), None);
     if let Err(error) = telemetry::log::check_level(&config.log.level) {
-        findings.push(Finding::error(error.to_string(), "correct log.level"));
+        findings.push(CheckFinding::error(error.to_string(), "correct log.level"));
     }
     if !config.net.proxy.is_empty()
         && let Err(error) = Proxy::parse(config.net.proxy.expose())
     {
-        findings.push(Finding::error(format!("net.proxy: {error}"), "write http://[user:password@]host[:port]"));
+        findings.push(CheckFinding::error(format!("net.proxy: {error}"), "write http://[user:password@]host[:port]"));
     }
     match Registry::load_shared(config.vendors.overrides()) {
         Ok(shared) => {
             let registry = shared.load_full();
             loaded = Some(shared);
             let names: Vec<&str> = registry.vendors().map(|vendor| vendor.name.as_ref()).collect();
-            findings.push(Finding::fine(format!("vendors and templates: {}", names.join(", "))));
+            findings.push(CheckFinding::fine(format!("vendors and templates: {}", names.join(", "))));
             offered.extend(registry.vendors().map(|vendor| Offered {
                 vendor: vendor.name.to_string(),
                 title: vendor.title.clone(),
@@ -168,7 +167,7 @@ fn configuration(
         }
         Err(wrong) => findings.extend(wrong.into_iter().map(|finding| {
             let line = finding.line.map(|line| format!(":{line}")).unwrap_or_default();
-            Finding::error(format!("{}{line}: {}", finding.file, finding.reason), finding.cure)
+            CheckFinding::error(format!("{}{line}: {}", finding.file, finding.reason), finding.cure)
         })),
     }
     if !config.https.listen.is_empty() {
@@ -177,18 +176,21 @@ fn configuration(
             certificates::chain(certificate, &hosts, &roots, SystemClock.now(), findings);
         }
         if let Err(error) = crate::http::server::certificates::Certificates::load(config.https.pairs()) {
-            findings.push(Finding::error(error.to_string(), "correct [https] certificate and key"));
+            findings.push(CheckFinding::error(error.to_string(), "correct [https] certificate and key"));
         }
     }
     for instance in &config.instances {
         let (ca, pin) = (&instance.devices_ca, &instance.devices_pin);
         let ca = (!ca.is_empty()).then(|| std::path::Path::new(ca.as_str()));
         if let Err(error) = crate::net::tls::client_config(ca, (!pin.is_empty()).then_some(pin.as_str())) {
-            findings.push(Finding::error(format!("{}: {error}", instance.label()), "correct devices_ca / devices_pin"));
+            findings.push(CheckFinding::error(
+                format!("{}: {error}", instance.label()),
+                "correct devices_ca / devices_pin",
+            ));
         }
     }
     if let Err(error) = crate::net::tls::client_config_for(&config.net.trust) {
-        findings.push(Finding::error(error.to_string(), "correct [[net.trust]]"));
+        findings.push(CheckFinding::error(error.to_string(), "correct [[net.trust]]"));
     }
     permissions::modes(file, config, findings);
     (offered, loaded)
@@ -211,11 +213,11 @@ async fn running(
     tasks: &Tasks,
     offered: &[Offered],
     registry: Option<&SharedRegistry>,
-    findings: &mut Vec<Finding>,
+    findings: &mut Vec<CheckFinding>,
 ) {
     if !config.data.dir.exists() {
         certificates::keys(&config.https.certificate, &BTreeMap::new(), findings);
-        findings.push(Finding::warning(
+        findings.push(CheckFinding::warning(
             format!("the data directory {} does not exist yet", config.data.dir.display()),
             "`gangway serve` makes it at its first start",
         ));
@@ -225,24 +227,24 @@ async fn running(
     let store = match Store::open(&config.data.dir, clock, tasks).await {
         Ok(store) => store,
         Err(error) => {
-            findings.push(Finding::error(error.to_string(), "see above"));
+            findings.push(CheckFinding::error(error.to_string(), "see above"));
             return;
         }
     };
-    findings.push(Finding::fine(format!(
+    findings.push(CheckFinding::fine(format!(
         "data directory {}: {} phones",
         config.data.dir.display(),
         store.roster().len()
     )));
     findings.push(descriptors(config.instances.len(), store.roster().len()));
     if store.restoration().is_some_and(|restoration| restoration.taken_over.is_none()) {
-        findings.push(Finding::warning(
+        findings.push(CheckFinding::warning(
             "this gateway is passive since it was restored from a backup: it answers no phone",
             "stop the gateway it came from for good, then `gangway serve --take-over`, once",
         ));
     }
     if store.rotation_is_unfinished() {
-        findings.push(Finding::warning(
+        findings.push(CheckFinding::warning(
             "the key file lists more than one key: a rotation was interrupted",
             "`gangway keys rotate` ends it",
         ));
@@ -252,8 +254,8 @@ async fn running(
     }
     let proxies = crate::http::client_address::Proxies::configured(&config.net);
     for (_, found) in crate::http::unlisted_proxies::recorded(&store, &proxies, SystemClock.now()) {
-        let what = format!("proxy {}: {}", found.peer, found.sentence());
-        findings.push(Finding::warning(what, "then restart the gateway"));
+        let what = format!("proxy {}: {}", found.peer, found.message());
+        findings.push(CheckFinding::warning(what, "then restart the gateway"));
     }
     connectivity::gateway(config, findings).await;
     for configured in &config.instances {
@@ -266,17 +268,19 @@ async fn running(
                     certificates_and_clock::all(config, (configured, id), &store, registry, &used, findings).await;
                 }
             }
-            Err(error) => findings.push(Finding::error(format!("{}: {error}", configured.label()), "see above")),
+            Err(error) => findings.push(CheckFinding::error(format!("{}: {error}", configured.label()), "see above")),
         }
     }
 }
 
 /// Whether a gateway that is started from here could have as many files open as it needs.
-fn descriptors(instances: usize, phones: usize) -> Finding {
+fn descriptors(instances: usize, phones: usize) -> CheckFinding {
     let machine = Machine::here(instances);
-    match Shares::of(Limit::of_process().hard, machine).lack(phones) {
-        None => Finding::fine(format!("file descriptors: {} are needed for {phones} phones", machine.need(phones))),
-        Some(lack) => Finding::warning(format!("where this command runs {}", lack.sentence()), CURE),
+    match DescriptorShares::of(Limit::of_process().hard, machine).lack(phones) {
+        None => {
+            CheckFinding::fine(format!("file descriptors: {} are needed for {phones} phones", machine.need(phones)))
+        }
+        Some(lack) => CheckFinding::warning(format!("where this command runs {}", lack.message()), CURE),
     }
 }
 
@@ -287,15 +291,15 @@ fn of_settings(
     id: crate::phone::instance::InstanceId,
     registry: &Registry,
     store: &Store,
-    findings: &mut Vec<Finding>,
+    findings: &mut Vec<CheckFinding>,
 ) {
-    let reach = Reach::public_and(config.net.allow.clone());
-    let judge = Judge { registry, reach: &reach, store, instance: id };
+    let reach = EgressPolicy::public_and(config.net.allow.clone());
+    let judge = SettingsCheck { registry, reach: &reach, store, instance: id };
     let bases = public_url::read(store, &crate::app::instance(id, configured)).bases();
     let found = settings_remarks::remarks(&judge, &store.layers(id)).into_iter();
     let found = found.chain(bases.iter().filter_map(|base| settings_remarks::of_url(base)));
     findings.extend(found.map(|remark| {
-        Finding::warning(format!("{}: {}", configured.label(), remark.text.english()), "correct it as it says")
+        CheckFinding::warning(format!("{}: {}", configured.label(), remark.text.english()), "correct it as it says")
     }));
 }
 
@@ -304,7 +308,7 @@ async fn instance(
     id: crate::phone::instance::InstanceId,
     offered: &[Offered],
     store: &Store,
-    findings: &mut Vec<Finding>,
+    findings: &mut Vec<CheckFinding>,
 ) {
     let label = configured.label();
     findings.extend(urls::all(configured, id, offered, store));

@@ -5,12 +5,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Finding, Level};
+use super::{CheckFinding, Level};
 use crate::base::config::Config;
 
 /// The files that hold secrets belong to the service alone: data directory, configuration, password files, keys of
 /// certificates. What only gangway writes is an error, what people write a warning: they may have their reasons.
-pub fn modes(config_file: &Path, config: &Config, findings: &mut Vec<Finding>) {
+pub fn modes(config_file: &Path, config: &Config, findings: &mut Vec<CheckFinding>) {
     let dir = &config.data.dir;
     let before = findings.len();
     let owner = std::fs::metadata(dir).ok().map(|metadata| metadata.uid());
@@ -35,8 +35,10 @@ pub fn modes(config_file: &Path, config: &Config, findings: &mut Vec<Finding>) {
         }
     }
     if findings.len() == before && dir.exists() {
-        findings
-            .push(Finding::fine(format!("{} and what else holds secrets belong to the service alone", dir.display())));
+        findings.push(CheckFinding::fine(format!(
+            "{} and what else holds secrets belong to the service alone",
+            dir.display()
+        )));
     }
 }
 
@@ -61,7 +63,7 @@ fn below(dir: &Path, depth: usize, found: &mut Vec<PathBuf>) {
     }
 }
 
-fn look(path: &Path, level: Level, owner: Option<u32>, findings: &mut Vec<Finding>) {
+fn look(path: &Path, level: Level, owner: Option<u32>, findings: &mut Vec<CheckFinding>) {
     let Ok(metadata) = std::fs::metadata(path) else { return };
     let mode = metadata.permissions().mode() & 0o777;
     // Root's own files with a group for the service are a usual way to hand out a key or a configuration.
@@ -69,10 +71,10 @@ fn look(path: &Path, level: Level, owner: Option<u32>, findings: &mut Vec<Findin
     if mode & 0o077 != 0 && !by_group {
         let cure = if metadata.is_dir() { "chmod 700" } else { "chmod 600" };
         let what = format!("{} can be read or entered by others (mode {mode:o})", path.display());
-        findings.push(Finding { level, what, cure: format!("{cure} {}", path.display()) });
+        findings.push(CheckFinding { level, what, cure: format!("{cure} {}", path.display()) });
     }
     if let Some(owner) = owner.filter(|owner| metadata.uid() != *owner && metadata.uid() != 0) {
-        findings.push(Finding::warning(
+        findings.push(CheckFinding::warning(
             format!("{} belongs to user id {}, the data to {owner}", path.display(), metadata.uid()),
             format!("chown {owner} {}", path.display()),
         ));

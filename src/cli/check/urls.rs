@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Finding, connectivity::Offered};
+use super::{CheckFinding, connectivity::Offered};
 use crate::{
     base::config::InstanceConfig,
     phone::{
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// A provider that matters has an app object that has connected, or phones.
-pub fn all(configured: &InstanceConfig, id: InstanceId, offered: &[Offered], store: &Store) -> Vec<Finding> {
+pub fn all(configured: &InstanceConfig, id: InstanceId, offered: &[Offered], store: &Store) -> Vec<CheckFinding> {
     let label = configured.label();
     let urls = public_url::read(store, &crate::app::instance(id, configured));
     let phones = store.roster().in_instance(id);
@@ -34,7 +34,7 @@ pub fn all(configured: &InstanceConfig, id: InstanceId, offered: &[Offered], sto
         let scheme = store.layers(id).scheme(&lookup);
         findings.extend(used.iter().filter_map(|provider| of_provider(&label, &urls, provider, vendor, scheme)));
         if scheme == Scheme::Http && urls.base(first, scheme).is_ok() {
-            findings.push(Finding::warning(
+            findings.push(CheckFinding::warning(
                 format!(
                     "{label}: {} phones fetch their files by plain http; passwords travel unencrypted",
                     vendor.title
@@ -44,7 +44,7 @@ pub fn all(configured: &InstanceConfig, id: InstanceId, offered: &[Offered], sto
         }
     }
     if !checked && urls.shared_base([], Scheme::Http).or_else(|_| urls.shared_base([], Scheme::Https)).is_err() {
-        findings.push(Finding::error(
+        findings.push(CheckFinding::error(
             format!("{label}: it is not known under which URL phones reach this gateway"),
             "connect the provider's app object, or set public_url / phone_url",
         ));
@@ -52,22 +52,31 @@ pub fn all(configured: &InstanceConfig, id: InstanceId, offered: &[Offered], sto
     findings
 }
 
-fn of_provider(label: &str, urls: &PublicUrls, provider: &str, vendor: &Offered, scheme: Scheme) -> Option<Finding> {
+fn of_provider(
+    label: &str,
+    urls: &PublicUrls,
+    provider: &str,
+    vendor: &Offered,
+    scheme: Scheme,
+) -> Option<CheckFinding> {
     match urls.base(provider, scheme) {
         Ok(_) => urls.problem(provider, scheme).map(|problem| {
-            Finding::warning(format!("{label}: {problem}"), "correct the URL of the app objects in the PBX Manager")
+            CheckFinding::warning(
+                format!("{label}: {problem}"),
+                "correct the URL of the app objects in the PBX Manager",
+            )
         }),
-        Err(UrlError::Unknown { .. }) => Some(Finding::error(
+        Err(UrlError::Unknown { .. }) => Some(CheckFinding::error(
             format!("{label}: it is not known under which URL the phones of gangway-{provider} reach this gateway"),
             format!(
                 "create the app object gangway-{provider} at the PBX and connect it, or set public_url / phone_url"
             ),
         )),
-        Err(UrlError::Conflict { named, .. }) => Some(Finding::error(
+        Err(UrlError::Conflict { named, .. }) => Some(CheckFinding::error(
             format!("{label}: the app objects gangway-{provider} of the PBXs name different URLs ({named})"),
             "correct the URL of the app objects in the PBX Manager, or set public_url / phone_url",
         )),
-        Err(UrlError::Scheme { base, .. }) => Some(Finding::error(
+        Err(UrlError::Scheme { base, .. }) => Some(CheckFinding::error(
             format!(
                 "{label}: phones of gangway-{provider} shall come by {}, but {base} is the only URL known",
                 scheme.as_str()
@@ -79,7 +88,7 @@ fn of_provider(label: &str, urls: &PublicUrls, provider: &str, vendor: &Offered,
             ),
         )),
         Err(error @ (UrlError::Long(_) | UrlError::Character(_))) => {
-            Some(Finding::error(format!("{label}: {error}"), "correct phone_url"))
+            Some(CheckFinding::error(format!("{label}: {error}"), "correct phone_url"))
         }
     }
 }

@@ -10,7 +10,7 @@ use gangway_sim::{
 
 /// A kind of device on the demo's desks.
 #[derive(Debug, Clone, Copy)]
-pub struct Kind {
+pub struct DeviceKind {
     /// Manufacturer as Profile offers it.
     pub title: &'static str,
     /// Users who type its MAC: one, or as many as a base gets handsets.
@@ -20,24 +20,24 @@ pub struct Kind {
 
 #[derive(Debug, Clone, Copy)]
 enum Model {
-    Yealink(yealink_phone::Model),
-    Snom(snom_phone::Model),
+    Yealink(yealink_phone::YealinkModel),
+    Snom(snom_phone::SnomModel),
 }
 
-const fn yealink(model: yealink_phone::Model) -> Kind {
-    Kind { title: "Yealink", users: 1, model: Model::Yealink(model) }
+const fn yealink(model: yealink_phone::YealinkModel) -> DeviceKind {
+    DeviceKind { title: "Yealink", users: 1, model: Model::Yealink(model) }
 }
 
-const fn snom(model: snom_phone::Model) -> Kind {
-    Kind { title: "Snom", users: 1, model: Model::Snom(model) }
+const fn snom(model: snom_phone::SnomModel) -> DeviceKind {
+    DeviceKind { title: "Snom", users: 1, model: Model::Snom(model) }
 }
 
 /// The kinds, in turn.
-const KINDS: &[Kind] = &[
+const KINDS: &[DeviceKind] = &[
     yealink(yealink_phone::model::T46U),
     snom(snom_phone::model::D785),
-    Kind { title: "Snom DECT", users: 2, model: Model::Snom(snom_phone::model::M900) },
-    Kind { title: "Yealink DECT", users: 2, model: Model::Yealink(yealink_phone::model::W70B) },
+    DeviceKind { title: "Snom DECT", users: 2, model: Model::Snom(snom_phone::model::M900) },
+    DeviceKind { title: "Yealink DECT", users: 2, model: Model::Yealink(yealink_phone::model::W70B) },
     yealink(yealink_phone::model::T48G_OLD),
     snom(snom_phone::model::D713),
     yealink(yealink_phone::model::T31P),
@@ -49,7 +49,7 @@ const KINDS: &[Kind] = &[
 pub const PROVIDERS: &[&str] = &["yealink", "yealink-dect", "snom", "snom-dect"];
 
 /// So many kinds, in turn.
-pub fn kinds(count: u16) -> impl Iterator<Item = (u16, Kind)> {
+pub fn kinds(count: u16) -> impl Iterator<Item = (u16, DeviceKind)> {
     (0..count).zip(KINDS.iter().copied().cycle())
 }
 
@@ -62,7 +62,7 @@ pub enum Device {
     Snom(SnomPhone),
 }
 
-impl Kind {
+impl DeviceKind {
     /// Unpacks the device with that number; `None` beyond 65,535.
     pub fn unpack(&self, world: &World, number: u16) -> Option<Device> {
         let [high, low] = number.to_be_bytes();

@@ -8,13 +8,13 @@ use gangway_base::{
 };
 use ipnet::IpNet;
 
-use super::{Change, Intent, act, find};
+use super::{Intent, PhoneChange, act, find};
 use crate::{
     app,
     catalog::Registry,
     cli::{
         Global,
-        context::{Context, load_config},
+        context::{CommandContext, load_config},
         output,
     },
     phone::{
@@ -26,7 +26,7 @@ use crate::{
 
 /// For whom, and how it comes.
 #[derive(Debug, Args)]
-pub struct Wish {
+pub struct BootstrapUrlArgs {
     /// Its MAC address, in any spelling
     mac: Mac,
     /// It may come by https only from this network
@@ -38,7 +38,7 @@ pub struct Wish {
 }
 
 /// Makes the URL, and lets the phone come by https without its redirect URL.
-pub(super) async fn run(global: &Global, context: &Context, wish: &Wish) -> anyhow::Result<()> {
+pub(super) async fn run(global: &Global, context: &CommandContext, wish: &BootstrapUrlArgs) -> anyhow::Result<()> {
     let mac = wish.mac;
     let config = load_config(global)?;
     let phone = find(context, mac)?;
@@ -68,7 +68,7 @@ pub(super) async fn run(global: &Global, context: &Context, wish: &Wish) -> anyh
             vendor.title
         );
     }
-    let change = Change { mac, wait: false };
+    let change = PhoneChange { mac, wait: false };
     act(context, &change, Intent::Allow(FirstContact::Allowed(wish.from))).await?;
     context.audit(&mac.to_string(), "Make a one-time plain-HTTP URL for it").await?;
     let token = bootstrap::make(&context.store, context.instance, mac, &base, SystemClock.now()).await?;

@@ -7,7 +7,7 @@ use clap::Args;
 use gangway_base::mac::Mac;
 
 use crate::{
-    cli::{context::Context, output},
+    cli::{context::CommandContext, output},
     provision::commands,
 };
 
@@ -28,7 +28,7 @@ pub struct Rotate {
 
 impl Rotate {
     /// Writes the change; follows it with `--wait`.
-    pub(crate) async fn run(&self, context: &Context) -> anyhow::Result<()> {
+    pub(crate) async fn run(&self, context: &CommandContext) -> anyhow::Result<()> {
         let (store, mac) = (&context.store, self.mac);
         let Some(phone) = store.roster().by_mac(context.instance, mac) else {
             bail!("no phone {mac} in {}: `gangway phones list` shows what there is", context.label);

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::{
-    cli::{context::Context, output},
+    cli::{context::CommandContext, output},
     phone::{
         facet::{RedirectState, Wanted},
         record::Phone,
@@ -49,7 +49,7 @@ pub struct Check {
 
 impl Check {
     /// Carries it out.
-    pub async fn run(&self, context: &Context, as_json: bool) -> anyhow::Result<ExitCode> {
+    pub async fn run(&self, context: &CommandContext, as_json: bool) -> anyhow::Result<ExitCode> {
         let phones = self.phones(context)?;
         let asked = SystemClock.now();
         let target = self.mac.map(|mac| mac.to_string()).unwrap_or_default();
@@ -63,7 +63,7 @@ impl Check {
                 .await
                 .with_context(|| format!("the record of {} cannot be changed", phone.mac))?;
         }
-        tell_move(context);
+        print_migration(context);
         if !self.wait {
             output::note(&format!("{} phones; a running gateway asks the redirect service now.", phones.len()));
             return Ok(ExitCode::SUCCESS);
@@ -72,7 +72,7 @@ impl Check {
         Ok(show(context, &phones, as_json))
     }
 
-    fn phones(&self, context: &Context) -> anyhow::Result<Vec<Arc<Phone>>> {
+    fn phones(&self, context: &CommandContext) -> anyhow::Result<Vec<Arc<Phone>>> {
         let mut phones = context.store.roster().in_instance(context.instance);
         phones.sort_by_key(|phone| phone.mac);
         let Some(mac) = self.mac else {
@@ -91,14 +91,14 @@ impl Check {
 }
 
 /// Says how far a bulk move is, while there is one.
-pub fn tell_move(context: &Context) {
+pub fn print_migration(context: &CommandContext) {
     let moving = migration_progress::moving(&context.store, &context.public_urls(), context.instance);
-    if let Some(sentence) = moving.sentence() {
+    if let Some(sentence) = moving.message() {
         output::note(&format!("{sentence}; the others follow by themselves."));
     }
 }
 
-async fn wait(context: &Context, phones: &[Arc<Phone>], asked: Timestamp) -> anyhow::Result<()> {
+async fn wait(context: &CommandContext, phones: &[Arc<Phone>], asked: Timestamp) -> anyhow::Result<()> {
     // Draws only where standard error is a terminal.
     let bar = ProgressBar::with_draw_target(Some(phones.len() as u64), ProgressDrawTarget::stderr());
     let (mut last, mut since) = (usize::MAX, Instant::now());
@@ -126,7 +126,7 @@ async fn wait(context: &Context, phones: &[Arc<Phone>], asked: Timestamp) -> any
     }
 }
 
-fn show(context: &Context, phones: &[Arc<Phone>], as_json: bool) -> ExitCode {
+fn show(context: &CommandContext, phones: &[Arc<Phone>], as_json: bool) -> ExitCode {
     let now: Vec<Arc<Phone>> = phones.iter().filter_map(|phone| context.store.roster().get(phone.id)).collect();
     let is_fine = |phone: &Arc<Phone>| {
         let settled = matches!(phone.redirect.state, RedirectState::Redirected | RedirectState::NotConfigured);

@@ -11,10 +11,10 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::{
-    core::Core,
-    event::{FleetEvent, FleetEventKind},
+    core::PoolState,
+    event::{SysclientEvent, SysclientEventKind},
     handle_state::Status,
-    schedule::{Ended, Open},
+    schedule::{ConnectionEnd, Open},
 };
 use crate::{
     base::telemetry::metric::{Metric, increment},
@@ -42,15 +42,15 @@ pub(super) struct Job {
     pub(super) password: Option<Secret>,
     pub(super) connector: WsConnector,
     pub(super) clock: SharedClock,
-    pub(super) sink: mpsc::Sender<FleetEvent>,
-    pub(super) core: Rc<RefCell<Core>>,
+    pub(super) sink: mpsc::Sender<SysclientEvent>,
+    pub(super) core: Rc<RefCell<PoolState>>,
 }
 
 /// Reports the end on every way out, also when the task is dropped or panics.
 struct End {
     open: Open,
-    core: Rc<RefCell<Core>>,
-    how: Ended,
+    core: Rc<RefCell<PoolState>>,
+    how: ConnectionEnd,
 }
 
 impl Drop for End {
@@ -62,7 +62,7 @@ impl Drop for End {
 }
 
 /// Why a socket is left.
-enum Left {
+enum ClosedBy {
     /// We were told to.
     Told,
     /// It broke, or the peer said goodbye; a sentence.
@@ -73,7 +73,7 @@ enum Left {
 
 /// Runs one connection. `close` completes when the fleet does not want it any more.
 pub(super) async fn run(job: Job, mut close: oneshot::Receiver<()>, stop: CancellationToken) {
-    let mut end = End { open: job.open, core: Rc::clone(&job.core), how: Ended::Lost };
+    let mut end = End { open: job.open, core: Rc::clone(&job.core), how: ConnectionEnd::Lost };
     let told = Box::pin(async {
         tokio::select! { _ = &mut close => {} () = stop.cancelled() => {} }
     });
@@ -91,7 +91,8 @@ pub(super) async fn run(job: Job, mut close: oneshot::Receiver<()>, stop: Cancel
             connected
         })
     };
-    let begun = FleetEvent { phone: line.job.open.phone, conn: line.job.open.conn, kind: FleetEventKind::Connecting };
+    let begun =
+        SysclientEvent { phone: line.job.open.phone, conn: line.job.open.conn, kind: SysclientEventKind::Connecting };
     let (told, connected) = tokio::select! {
         both = futures_util::future::join(line.job.sink.send(begun), attempt) => both,
         () = &mut line.told => return,
@@ -103,9 +104,9 @@ pub(super) async fn run(job: Job, mut close: oneshot::Receiver<()>, stop: Cancel
         Ok(ws) => line.converse(ws).await,
         Err(error) => {
             if error.is_endpoint_away() {
-                end.how = Ended::Away;
+                end.how = ConnectionEnd::Away;
             } else if matches!(error, NetError::NoDescriptor { .. }) {
-                end.how = Ended::NoDescriptor;
+                end.how = ConnectionEnd::NoDescriptor;
             }
             line.failed(&error).await;
         }
@@ -127,13 +128,13 @@ impl<T: Future<Output = ()> + Unpin> Line<T> {
     async fn failed(&mut self, error: &NetError) {
         let reason = error.to_string();
         let kind = if matches!(error, NetError::NoDescriptor { .. }) {
-            FleetEventKind::NoDescriptor
+            SysclientEventKind::NoDescriptor
         } else if error.is_endpoint_away() {
-            FleetEventKind::EndpointAway { endpoint: host_label(&self.job.url), reason }
+            SysclientEventKind::EndpointAway { endpoint: host_label(&self.job.url), reason }
         } else {
-            FleetEventKind::Closed { reason }
+            SysclientEventKind::Closed { reason }
         };
-        let _ = self.tell(kind).await;
+        let _ = self.publish(kind).await;
     }
 
     async fn converse(&mut self, mut ws: WsConn) {
@@ -142,22 +143,22 @@ impl<T: Future<Output = ()> + Unpin> Line<T> {
             Err(left) => left,
         };
         match left {
-            Left::Told => {
+            ClosedBy::Told => {
                 let code = if self.stop.is_cancelled() { CloseCode::Away } else { CloseCode::Normal };
                 ws.close(code, "").await;
             }
-            Left::Lost(reason) => {
+            ClosedBy::Lost(reason) => {
                 drop(ws);
-                let _ = self.tell(FleetEventKind::Closed { reason }).await;
+                let _ = self.publish(SysclientEventKind::Closed { reason }).await;
             }
-            Left::Misbehaved(reason) => {
+            ClosedBy::Misbehaved(reason) => {
                 ws.close(CloseCode::Policy, "").await;
-                let _ = self.tell(FleetEventKind::Closed { reason }).await;
+                let _ = self.publish(SysclientEventKind::Closed { reason }).await;
             }
         }
     }
 
-    async fn talk(&mut self, ws: &mut WsConn) -> Result<std::convert::Infallible, Left> {
+    async fn talk(&mut self, ws: &mut WsConn) -> Result<std::convert::Infallible, ClosedBy> {
         let job = &mut self.job;
         let device = DeviceIdentity {
             id: job.mac.to_string(),
@@ -172,7 +173,7 @@ impl<T: Future<Output = ()> + Unpin> Line<T> {
         let (session, hello) = Session::open(device, credentials, PAGE, clock.now());
         let mut session = Box::new(session);
         self.carry_out(hello, ws, &mut session).await?;
-        self.tell(FleetEventKind::Connected).await?;
+        self.publish(SysclientEventKind::Connected).await?;
         let mut timer = Timer::new(&clock, session.timer());
         loop {
             timer.set(&clock, session.timer());
@@ -182,44 +183,49 @@ impl<T: Future<Output = ()> + Unpin> Line<T> {
                     Some(Ok(WsFrame::Pong(_))) => { session.on_pong(clock.now()); continue }
                     Some(Ok(WsFrame::Ping(_))) => continue,
                     Some(Ok(WsFrame::Text(_))) => { ignored("text"); continue }
-                    Some(Ok(WsFrame::Close(reason))) => return Err(Left::Lost(goodbye(ws.host(), reason.as_ref()))),
-                    Some(Err(error)) => return Err(Left::Lost(error.to_string())),
-                    None => return Err(Left::Lost(format!("{} closed the connection", ws.host()))),
+                    Some(Ok(WsFrame::Close(reason))) => return Err(ClosedBy::Lost(goodbye(ws.host(), reason.as_ref()))),
+                    Some(Err(error)) => return Err(ClosedBy::Lost(error.to_string())),
+                    None => return Err(ClosedBy::Lost(format!("{} closed the connection", ws.host()))),
                 },
                 () = &mut timer.pause => session.on_timer(clock.now()),
-                () = &mut self.told => return Err(Left::Told),
+                () = &mut self.told => return Err(ClosedBy::Told),
             };
             self.carry_out(actions, ws, &mut session).await?;
         }
     }
 
-    async fn carry_out(&mut self, actions: Vec<Action>, ws: &mut WsConn, session: &mut Session) -> Result<(), Left> {
-        let lost = |error: NetError| Left::Lost(error.to_string());
+    async fn carry_out(
+        &mut self,
+        actions: Vec<Action>,
+        ws: &mut WsConn,
+        session: &mut Session,
+    ) -> Result<(), ClosedBy> {
+        let lost = |error: NetError| ClosedBy::Lost(error.to_string());
         let mut todo = actions;
         while !todo.is_empty() {
             for action in std::mem::take(&mut todo) {
                 match action {
                     Action::Send(bytes) => ws.send(WsFrame::Binary(bytes.into())).await.map_err(lost)?,
                     Action::Ping => ws.ping().await.map_err(lost)?,
-                    Action::Close(reason) => return Err(Left::Misbehaved(reason.to_string())),
+                    Action::Close(reason) => return Err(ClosedBy::Misbehaved(reason.to_string())),
                     Action::Event(Event::PasswordReceived(password)) => {
                         self.have_stored(&password).await?;
                         // The password is always the last action before the session waits.
                         todo = session.password_stored(self.job.clock.now());
                     }
-                    Action::Event(event) => self.hand_on(event).await?,
+                    Action::Event(event) => self.forward(event).await?,
                 }
             }
         }
         Ok(())
     }
 
-    async fn hand_on(&mut self, event: Event) -> Result<(), Left> {
+    async fn forward(&mut self, event: Event) -> Result<(), ClosedBy> {
         let kind = match event {
-            Event::AdminPassword(password) => FleetEventKind::AdminPassword(password),
-            Event::Item(item) => FleetEventKind::Item(item.fields),
-            Event::Last => FleetEventKind::Last { opened_with: self.opened_with.clone() },
-            Event::NotInDomain => FleetEventKind::Silence { sent: self.sent.clone() },
+            Event::AdminPassword(password) => SysclientEventKind::AdminPassword(password),
+            Event::Item(item) => SysclientEventKind::Item(item.fields),
+            Event::Last => SysclientEventKind::Last { opened_with: self.opened_with.clone() },
+            Event::NotInDomain => SysclientEventKind::Silence { sent: self.sent.clone() },
             Event::PasswordReceived(_) => return Ok(()),
             Event::Ignored(why) => {
                 tracing::debug!(mac = %self.job.mac, ?why, "frame of Devices ignored");
@@ -227,14 +233,14 @@ impl<T: Future<Output = ()> + Unpin> Line<T> {
                 return Ok(());
             }
         };
-        let outside = matches!(kind, FleetEventKind::Silence { .. });
+        let outside = matches!(kind, SysclientEventKind::Silence { .. });
         self.job.core.borrow_mut().answered(self.job.open, if outside { Status::Outside } else { Status::Member });
-        self.tell(kind).await
+        self.publish(kind).await
     }
 
     /// Hands the password on until it is stored: Devices tells it once. A replaced connection still does so; only the
     /// end of the gateway limits it.
-    async fn have_stored(&mut self, password: &Secret) -> Result<(), Left> {
+    async fn have_stored(&mut self, password: &Secret) -> Result<(), ClosedBy> {
         let mut failures = 0;
         let (stop, clock) = (self.stop.clone(), SharedClock::clone(&self.job.clock));
         let too_late = async {
@@ -244,13 +250,13 @@ impl<T: Future<Output = ()> + Unpin> Line<T> {
         tokio::pin!(too_late);
         loop {
             let (stored, is_stored) = oneshot::channel();
-            let kind = FleetEventKind::Password { password: password.clone(), sent: self.sent.clone(), stored };
-            let event = FleetEvent { phone: self.job.open.phone, conn: self.job.open.conn, kind };
+            let kind = SysclientEventKind::Password { password: password.clone(), sent: self.sent.clone(), stored };
+            let event = SysclientEvent { phone: self.job.open.phone, conn: self.job.open.conn, kind };
             let attempt = async {
-                self.job.sink.send(event).await.ok().ok_or(Left::Told)?;
-                Ok::<bool, Left>(is_stored.await.is_ok())
+                self.job.sink.send(event).await.ok().ok_or(ClosedBy::Told)?;
+                Ok::<bool, ClosedBy>(is_stored.await.is_ok())
             };
-            let done = tokio::select! { done = attempt => done?, () = &mut too_late => return Err(Left::Told) };
+            let done = tokio::select! { done = attempt => done?, () = &mut too_late => return Err(ClosedBy::Told) };
             if done {
                 self.sent = None;
                 let mut core = self.job.core.borrow_mut();
@@ -261,17 +267,17 @@ impl<T: Future<Output = ()> + Unpin> Line<T> {
             failures += 1;
             tracing::warn!(mac = %self.job.mac, failures, "the sysclient password could not be stored; trying again");
             let pause = later(clock.now(), Backoff::PHONE.pause(failures.min(4), rand::random()));
-            tokio::select! { () = clock.sleep_until(pause) => {} () = &mut too_late => return Err(Left::Told) }
+            tokio::select! { () = clock.sleep_until(pause) => {} () = &mut too_late => return Err(ClosedBy::Told) }
         }
     }
 
     /// Hands an event on, waiting while the sink is full.
-    async fn tell(&mut self, kind: FleetEventKind) -> Result<(), Left> {
-        let event = FleetEvent { phone: self.job.open.phone, conn: self.job.open.conn, kind };
+    async fn publish(&mut self, kind: SysclientEventKind) -> Result<(), ClosedBy> {
+        let event = SysclientEvent { phone: self.job.open.phone, conn: self.job.open.conn, kind };
         tokio::select! {
             biased;
-            sent = self.job.sink.send(event) => sent.ok().ok_or(Left::Told),
-            () = &mut self.told => Err(Left::Told),
+            sent = self.job.sink.send(event) => sent.ok().ok_or(ClosedBy::Told),
+            () = &mut self.told => Err(ClosedBy::Told),
         }
     }
 }

@@ -6,9 +6,9 @@ use gangway_base::{clock::SharedClock, secret::Secret};
 use tokio::sync::{Notify, oneshot};
 
 use super::{
-    event::{Credential, HoldSpec},
-    handle_state::{Shared, Status},
-    schedule::{Ended, Open, Schedule},
+    event::{Credential, SysclientSpec},
+    handle_state::{HandleState, Status},
+    schedule::{ConnectionEnd, Open, Schedule},
 };
 use crate::{
     net::{error::host_label, websocket::WsConnector},
@@ -16,8 +16,8 @@ use crate::{
 };
 
 /// A phone that is held.
-pub(super) struct Held {
-    pub(super) spec: HoldSpec,
+pub(super) struct OpenSysclient {
+    pub(super) spec: SysclientSpec,
     /// A code that Devices has answered, or kept silent on: never sent again.
     pub(super) spent: Option<Secret>,
     /// Dropping it closes the live connection.
@@ -26,9 +26,9 @@ pub(super) struct Held {
     pub(super) conn: u64,
 }
 
-impl Held {
+impl OpenSysclient {
     /// Whether `spec` says nothing that needs a new connection.
-    fn covers(&self, spec: &HoldSpec) -> bool {
+    fn covers(&self, spec: &SysclientSpec) -> bool {
         let known = |code: &Secret| self.spec.credential.code() == Some(code) || self.spent.as_ref() == Some(code);
         let password = spec.credential.password();
         self.spec.url == spec.url
@@ -40,18 +40,18 @@ impl Held {
 }
 
 /// Everything the thread knows; its tasks share it.
-pub(super) struct Core {
+pub(super) struct PoolState {
     pub(super) schedule: Schedule,
-    pub(super) held: HashMap<PhoneId, Held>,
+    pub(super) held: HashMap<PhoneId, OpenSysclient>,
     pub(super) connectors: HashMap<InstanceId, WsConnector>,
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<HandleState>,
     pub(super) clock: SharedClock,
     /// Wakes the loop after a connection reported something.
     pub(super) changed: Rc<Notify>,
 }
 
-impl Core {
-    fn current(&mut self, open: Open) -> Option<&mut Held> {
+impl PoolState {
+    fn current(&mut self, open: Open) -> Option<&mut OpenSysclient> {
         self.held.get_mut(&open.phone).filter(|held| held.conn == open.conn)
     }
 
@@ -61,7 +61,7 @@ impl Core {
         }
     }
 
-    pub(super) fn wish(&mut self, phone: PhoneId, wish: Option<HoldSpec>) {
+    pub(super) fn wish(&mut self, phone: PhoneId, wish: Option<SysclientSpec>) {
         let Some(mut spec) = wish else {
             // Dropping its sender closes the connection; its end is reported and counted by number.
             self.held.remove(&phone);
@@ -86,7 +86,7 @@ impl Core {
             }
         }
         self.schedule.hold(phone, &host_label(&spec.url));
-        self.held.insert(phone, Held { spec, spent, close: None, conn: 0 });
+        self.held.insert(phone, OpenSysclient { spec, spent, close: None, conn: 0 });
         self.shared.set_status(phone, Some(if self.schedule.is_away(phone) { Status::Away } else { Status::Waiting }));
     }
 
@@ -124,7 +124,7 @@ impl Core {
         }
     }
 
-    pub(super) fn ended(&mut self, open: Open, how: Ended) {
+    pub(super) fn ended(&mut self, open: Open, how: ConnectionEnd) {
         self.schedule.ended(open.phone, open.conn, how, self.clock.now(), rand::random());
         let away = self.schedule.is_away(open.phone);
         self.status(open, if away { Status::Away } else { Status::Waiting });

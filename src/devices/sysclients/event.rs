@@ -11,7 +11,7 @@ use crate::phone::{instance::InstanceId, record::PhoneId};
 
 /// A phone that shall be represented towards Devices.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HoldSpec {
+pub struct SysclientSpec {
     /// Which phone; one socket each.
     pub phone: PhoneId,
     /// Its tenant; decides whom we trust.
@@ -64,17 +64,17 @@ impl Credential {
 
 /// Something happened on one socket.
 #[derive(Debug)]
-pub struct FleetEvent {
+pub struct SysclientEvent {
     /// Whose.
     pub phone: PhoneId,
     /// Which connection of that phone; grows. Events of an older one than the newest seen are out of date.
     pub conn: u64,
     /// What.
-    pub kind: FleetEventKind,
+    pub kind: SysclientEventKind,
 }
 
 /// What happened.
-pub enum FleetEventKind {
+pub enum SysclientEventKind {
     /// An attempt starts.
     Connecting,
     /// The socket is open and we said who we are.
@@ -119,7 +119,7 @@ pub enum FleetEventKind {
     },
 }
 
-impl FleetEventKind {
+impl SysclientEventKind {
     /// The name for logs and metrics.
     #[must_use]
     pub fn label(&self) -> &'static str {
@@ -139,7 +139,7 @@ impl FleetEventKind {
 }
 
 /// The name and, where there is one, the reason: items and passwords are secret.
-impl fmt::Debug for FleetEventKind {
+impl fmt::Debug for SysclientEventKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Closed { reason } | Self::EndpointAway { reason, .. } => write!(f, "{}({reason})", self.label()),

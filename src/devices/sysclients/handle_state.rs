@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::event::HoldSpec;
+use super::event::SysclientSpec;
 use crate::phone::record::PhoneId;
 
 /// How a phone is doing.
@@ -47,23 +47,23 @@ impl Status {
 }
 
 /// Number of phones by status.
-pub type Counts = BTreeMap<Status, usize>;
+pub type SysclientCounts = BTreeMap<Status, usize>;
 
 #[derive(Default)]
-pub(super) struct Shared {
+pub(super) struct HandleState {
     /// The last wish per phone (`None` = drop). Bounded by the number of phones, since a newer wish replaces an older.
-    wishes: Mutex<HashMap<PhoneId, Option<HoldSpec>>>,
+    wishes: Mutex<HashMap<PhoneId, Option<SysclientSpec>>>,
     statuses: Mutex<HashMap<PhoneId, Status>>,
     pub(super) wake: Notify,
 }
 
-impl Shared {
-    pub(super) fn wish(&self, phone: PhoneId, wish: Option<HoldSpec>) {
+impl HandleState {
+    pub(super) fn push_request(&self, phone: PhoneId, wish: Option<SysclientSpec>) {
         lock(&self.wishes).insert(phone, wish);
         self.wake.notify_one();
     }
 
-    pub(super) fn take_wishes(&self) -> HashMap<PhoneId, Option<HoldSpec>> {
+    pub(super) fn take_requests(&self) -> HashMap<PhoneId, Option<SysclientSpec>> {
         std::mem::take(&mut *lock(&self.wishes))
     }
 
@@ -79,8 +79,8 @@ impl Shared {
         lock(&self.statuses).get(&phone).copied()
     }
 
-    pub(super) fn counts(&self) -> Counts {
-        let mut counts = Counts::new();
+    pub(super) fn counts(&self) -> SysclientCounts {
+        let mut counts = SysclientCounts::new();
         for status in lock(&self.statuses).values() {
             *counts.entry(*status).or_default() += 1;
         }

@@ -10,9 +10,9 @@ mod handle_state;
 mod pool;
 pub mod schedule;
 
-pub use event::{Credential, FleetEvent, FleetEventKind, HoldSpec};
-pub use handle_state::{Counts, Status};
-pub use pool::{Fleet, FleetDeps, TlsOf};
+pub use event::{Credential, SysclientEvent, SysclientEventKind, SysclientSpec};
+pub use handle_state::{Status, SysclientCounts};
+pub use pool::{InstanceTrust, PoolDependencies, SysclientPool};
 
 #[cfg(test)]
 mod double;

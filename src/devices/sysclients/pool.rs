@@ -8,9 +8,9 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::{
     connection::{self, Job},
-    core::Core,
-    event::{FleetEvent, FleetEventKind, HoldSpec},
-    handle_state::{Counts, Shared, Status},
+    core::PoolState,
+    event::{SysclientEvent, SysclientEventKind, SysclientSpec},
+    handle_state::{HandleState, Status, SysclientCounts},
     schedule::Schedule,
 };
 use crate::{
@@ -22,10 +22,10 @@ use crate::{
 const GOODBYE: Duration = Duration::from_secs(4);
 
 /// Whom an instance trusts.
-pub type TlsOf = Arc<dyn Fn(InstanceId) -> Arc<rustls::ClientConfig> + Send + Sync>;
+pub type InstanceTrust = Arc<dyn Fn(InstanceId) -> Arc<rustls::ClientConfig> + Send + Sync>;
 
 /// What the fleet needs.
-pub struct FleetDeps {
+pub struct PoolDependencies {
     /// Decides on pauses, pings and silence.
     pub clock: SharedClock,
     /// Ends everything.
@@ -35,22 +35,22 @@ pub struct FleetDeps {
     /// Greatest number of sockets at once.
     pub most: usize,
     /// The TLS configuration of an instance; asked once for each.
-    pub tls: TlsOf,
+    pub tls: InstanceTrust,
 }
 
 /// The handle. Cheap to clone.
 #[derive(Clone)]
-pub struct Fleet {
-    shared: Arc<Shared>,
+pub struct SysclientPool {
+    shared: Arc<HandleState>,
 }
 
-impl Fleet {
+impl SysclientPool {
     /// Starts the thread. Events go to `sink`; when it is full, sockets wait (nothing is lost, nothing piles up).
     ///
     /// # Errors
     /// When the system refuses the thread.
-    pub fn start(deps: FleetDeps, sink: mpsc::Sender<FleetEvent>) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared::default());
+    pub fn start(deps: PoolDependencies, sink: mpsc::Sender<SysclientEvent>) -> std::io::Result<Self> {
+        let shared = Arc::new(HandleState::default());
         let of_thread = Arc::clone(&shared);
         std::thread::Builder::new().name("sysclients".to_owned()).spawn(move || {
             actix_rt::System::new().block_on(async move {
@@ -68,13 +68,13 @@ impl Fleet {
 
     /// Holds a socket for a phone: opens one, or replaces the one there is when address or credential are new. The
     /// same again changes nothing; a new `product` or `version` counts from the next connection on. Never waits.
-    pub fn hold(&self, spec: HoldSpec) {
-        self.shared.wish(spec.phone, Some(spec));
+    pub fn hold(&self, spec: SysclientSpec) {
+        self.shared.push_request(spec.phone, Some(spec));
     }
 
     /// Closes a phone's socket and forgets it. Never waits.
     pub fn drop_phone(&self, phone: PhoneId) {
-        self.shared.wish(phone, None);
+        self.shared.push_request(phone, None);
     }
 
     /// How a phone is doing; `None` when it is not held.
@@ -85,17 +85,17 @@ impl Fleet {
 
     /// Number of phones by status.
     #[must_use]
-    pub fn counts(&self) -> Counts {
+    pub fn counts(&self) -> SysclientCounts {
         self.shared.counts()
     }
 }
 
-async fn run(deps: FleetDeps, shared: Arc<Shared>, sink: mpsc::Sender<FleetEvent>) {
-    let FleetDeps { clock, tasks, tls, connects_per_second, most } = deps;
+async fn run(deps: PoolDependencies, shared: Arc<HandleState>, sink: mpsc::Sender<SysclientEvent>) {
+    let PoolDependencies { clock, tasks, tls, connects_per_second, most } = deps;
     let changed = Rc::new(Notify::new());
     // Numbers grow over restarts of the process, so that an event of an earlier life can never look newer.
     let first = u64::try_from(clock.now().as_millisecond()).unwrap_or(0).saturating_mul(1 << 10);
-    let core = Rc::new(RefCell::new(Core {
+    let core = Rc::new(RefCell::new(PoolState {
         schedule: Schedule::new(connects_per_second, most, first),
         held: HashMap::new(),
         connectors: HashMap::new(),
@@ -130,14 +130,14 @@ async fn run(deps: FleetDeps, shared: Arc<Shared>, sink: mpsc::Sender<FleetEvent
 
 /// Takes the wishes, opens what may be opened; returns when to come again.
 fn step(
-    core: &Rc<RefCell<Core>>,
-    tls: &TlsOf,
+    core: &Rc<RefCell<PoolState>>,
+    tls: &InstanceTrust,
     tasks: &Tasks,
-    sink: &mpsc::Sender<FleetEvent>,
+    sink: &mpsc::Sender<SysclientEvent>,
     now: Timestamp,
 ) -> Option<Timestamp> {
     let mut this = core.borrow_mut();
-    for (phone, wish) in this.shared.take_wishes() {
+    for (phone, wish) in this.shared.take_requests() {
         this.wish(phone, wish);
     }
     for open in this.schedule.poll(now) {
@@ -168,11 +168,11 @@ fn step(
         this.status(open, Status::Connecting);
         tasks.spawn_local("sysclient", connection::run(job, closed, tasks.stop_token()));
     }
-    for phone in this.schedule.held_back(now) {
+    for phone in this.schedule.waiting(now) {
         this.shared.set_status(phone, Some(Status::NoDescriptor));
         let conn = this.held.get(&phone).map_or(0, |held| held.conn);
         // The record may go without the sentence: the events before it matter more.
-        let _ = sink.try_send(FleetEvent { phone, conn, kind: FleetEventKind::NoDescriptor });
+        let _ = sink.try_send(SysclientEvent { phone, conn, kind: SysclientEventKind::NoDescriptor });
     }
     this.schedule.next_poll(now)
 }

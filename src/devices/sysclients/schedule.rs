@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use super::connect_rate::Rate;
 use crate::{
-    net::backoff::{Admission, Backoff, Breaker},
+    net::backoff::{Backoff, Breaker, BreakerDecision},
     phone::record::PhoneId,
 };
 
@@ -34,7 +34,7 @@ pub struct Open {
 
 /// How a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
+pub enum ConnectionEnd {
     /// Nobody could be reached: concerns every phone of the endpoint.
     Away,
     /// The endpoint answered, but not with a connection, or it ended after it had been open.
@@ -162,7 +162,7 @@ impl Schedule {
 
     /// A connection ended. Only the live one of a phone counts: a late goodbye of an old one changes nothing.
     /// `random` (`0.0..1.0`) spreads the pause.
-    pub fn ended(&mut self, phone: PhoneId, conn: u64, how: Ended, now: Timestamp, random: f64) {
+    pub fn ended(&mut self, phone: PhoneId, conn: u64, how: ConnectionEnd, now: Timestamp, random: f64) {
         let Some(entry) = self.phones.get_mut(&phone) else { return };
         let Place::Live { conn: live, endpoint, opened, closing } = &entry.place else { return };
         if *live != conn {
@@ -170,7 +170,7 @@ impl Schedule {
         }
         self.live = self.live.saturating_sub(1);
         let (closing, lived_long) = (*closing, opened.is_some_and(|since| later(since, LONG_LIFE) <= now));
-        if how == Ended::Away
+        if how == ConnectionEnd::Away
             && let Some(line) = self.lines.get_mut(endpoint)
         {
             line.breaker.failed(now);
@@ -178,12 +178,12 @@ impl Schedule {
         if entry.gone {
             return self.forget(phone);
         }
-        if how == Ended::NoDescriptor {
+        if how == ConnectionEnd::NoDescriptor {
             self.refused_until = later(now, DESCRIPTOR_PAUSE);
         }
         // While an endpoint is away its breaker is the pause, and without descriptors all phones pause alike; after a
         // replacement there is none.
-        if closing || matches!(how, Ended::Away | Ended::NoDescriptor) {
+        if closing || matches!(how, ConnectionEnd::Away | ConnectionEnd::NoDescriptor) {
             return self.make_ready(phone);
         }
         entry.failures = if lived_long { 1 } else { entry.failures.saturating_add(1) };
@@ -237,7 +237,7 @@ impl Schedule {
     }
 
     /// The phones that wait for a descriptor since the last call; asked after [`Schedule::poll`].
-    pub fn held_back(&mut self, now: Timestamp) -> Vec<PhoneId> {
+    pub fn waiting(&mut self, now: Timestamp) -> Vec<PhoneId> {
         let mut held_back = Vec::new();
         if self.is_full(now) {
             for phone in std::mem::take(&mut self.fresh) {
@@ -315,7 +315,7 @@ impl Schedule {
                 line.ready.pop_front();
             }
             if !line.ready.is_empty()
-                && !matches!(line.breaker.admit(now), Admission::Wait(_))
+                && !matches!(line.breaker.admit(now), BreakerDecision::Wait(_))
                 && let Some(phone) = line.ready.pop_front()
             {
                 return Some((phone, name));

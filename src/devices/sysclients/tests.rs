@@ -24,8 +24,8 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(20);
 
 struct Bench {
-    fleet: Fleet,
-    events: mpsc::Receiver<FleetEvent>,
+    fleet: SysclientPool,
+    events: mpsc::Receiver<SysclientEvent>,
     clock: ManualClock,
     tasks: Tasks,
 }
@@ -39,14 +39,14 @@ impl Bench {
         let clock = ManualClock::new(Timestamp::from_second(1_800_000_000).unwrap());
         let (tasks, (sink, events)) = (Tasks::new(), mpsc::channel(queue));
         let config = Arc::new(tls::client_config(None, None).unwrap());
-        let deps = FleetDeps {
+        let deps = PoolDependencies {
             clock: Arc::new(clock.clone()),
             tasks: tasks.clone(),
             connects_per_second,
             most,
             tls: Arc::new(move |_| Arc::clone(&config)),
         };
-        Self { fleet: Fleet::start(deps, sink).unwrap(), events, clock, tasks }
+        Self { fleet: SysclientPool::start(deps, sink).unwrap(), events, clock, tasks }
     }
 
     /// The next event; a password is stored at once. Moves the clock by `step` whenever nothing comes.
@@ -59,11 +59,11 @@ impl Bench {
                 Ok(event) => {
                     let event = event.expect("the fleet ended");
                     let text = match event.kind {
-                        FleetEventKind::Password { stored, .. } => {
+                        SysclientEventKind::Password { stored, .. } => {
                             stored.send(()).unwrap();
                             "password".to_owned()
                         }
-                        FleetEventKind::Item(item) => format!("item {}", item["type"].as_str().unwrap()),
+                        SysclientEventKind::Item(item) => format!("item {}", item["type"].as_str().unwrap()),
                         other => other.label().to_owned(),
                     };
                     return (event.phone.0, event.conn, text);
@@ -98,8 +98,8 @@ async fn eventually(mut condition: impl FnMut() -> bool) {
     }
 }
 
-fn spec(id: i64, double: &Double, credential: Credential) -> HoldSpec {
-    HoldSpec {
+fn spec(id: i64, double: &Double, credential: Credential) -> SysclientSpec {
+    SysclientSpec {
         phone: PhoneId(id),
         instance: InstanceId(1),
         url: format!("ws://{}/example.com/devices/sysclients", double.address).parse().unwrap(),
@@ -164,8 +164,8 @@ async fn nothing_is_processed_before_the_password_is_stored_and_a_failed_store_i
             match timeout(Duration::from_millis(10), bench.events.recv()).await {
                 Err(_) => bench.clock.advance(STEP),
                 Ok(event) => match event.unwrap().kind {
-                    FleetEventKind::Password { stored, .. } => break stored,
-                    FleetEventKind::Connecting | FleetEventKind::Connected => {}
+                    SysclientEventKind::Password { stored, .. } => break stored,
+                    SysclientEventKind::Connecting | SysclientEventKind::Connected => {}
                     other => panic!("{other:?} before the password was stored"),
                 },
             }

@@ -4,7 +4,9 @@
 use std::{collections::HashMap, time::Duration};
 
 use gangway_base::secret::Secret;
-use gangway_wire::http_auth::{Algorithm, Guard, NonceKey, Outcome, Replays, Request, Scheme, Shown};
+use gangway_wire::http_auth::{
+    Algorithm, Authenticator, NonceKey, Outcome, PresentedCredentials, ReplayCache, Request, Scheme,
+};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
@@ -25,16 +27,16 @@ const SCHEMES: [Scheme; 3] = [Scheme::Digest(Algorithm::Md5), Scheme::Digest(Alg
 /// One entrance per instance, scheme and way of transport, with a realm that never changes. Nonces of one way of
 /// transport are odd on the other: what was overheard of a phone that came by plain HTTP opens nothing over TLS.
 #[derive(Debug)]
-pub struct Entrances(HashMap<(InstanceId, bool), [Guard; 3]>);
+pub struct Authenticators(HashMap<(InstanceId, bool), [Authenticator; 3]>);
 
-impl Entrances {
+impl Authenticators {
     /// `key` is derived from the sealing key, so that nonces survive a restart.
     #[must_use]
     pub fn new(instances: &Instances, key: &[u8; 32]) -> Self {
         let plain: [u8; 32] = Sha256::new_with_prefix(b"plain http").chain_update(key).finalize().into();
         let guards = |realm: &str, encrypted: bool| {
             let key = if encrypted { key } else { &plain };
-            SCHEMES.map(|scheme| Guard::new(scheme, realm, NonceKey::new(key), NONCE_LIFETIME))
+            SCHEMES.map(|scheme| Authenticator::new(scheme, realm, NonceKey::new(key), NONCE_LIFETIME))
         };
         let both = instances.iter().flat_map(|instance| [true, false].map(|encrypted| (instance, encrypted)));
         Self(both.map(|(instance, by)| ((instance.id, by), guards(&instance.label(), by))).collect())
@@ -42,7 +44,7 @@ impl Entrances {
 
     /// The entrance of an instance for one scheme, over TLS or not.
     #[must_use]
-    pub fn get(&self, instance: InstanceId, scheme: Scheme, encrypted: bool) -> Option<&Guard> {
+    pub fn get(&self, instance: InstanceId, scheme: Scheme, encrypted: bool) -> Option<&Authenticator> {
         let guards = self.0.get(&(instance, encrypted))?;
         SCHEMES.iter().zip(guards).find(|(known, _)| **known == scheme).map(|(_, guard)| guard)
     }
@@ -51,20 +53,23 @@ impl Entrances {
 /// Answers that were used, of all instances. What many may know has a table of its own: whoever uses it often makes no
 /// phone ask twice.
 #[derive(Debug)]
-pub struct Used {
-    own: Replays,
-    bootstrap: Replays,
+pub struct UsedCredentials {
+    own: ReplayCache,
+    bootstrap: ReplayCache,
 }
 
-impl Default for Used {
+impl Default for UsedCredentials {
     fn default() -> Self {
-        Self { own: Replays::new(SESSIONS, NONCE_LIFETIME), bootstrap: Replays::new(SESSIONS / 8, NONCE_LIFETIME) }
+        Self {
+            own: ReplayCache::new(SESSIONS, NONCE_LIFETIME),
+            bootstrap: ReplayCache::new(SESSIONS / 8, NONCE_LIFETIME),
+        }
     }
 }
 
 /// What a header is held against.
 #[derive(Debug, Clone, Copy)]
-pub struct Accounts<'a> {
+pub struct ExpectedCredentials<'a> {
     /// The phone asked for, where there is one.
     pub phone: Option<&'a Phone>,
     /// The account all phones of the instance share.
@@ -72,22 +77,22 @@ pub struct Accounts<'a> {
 }
 
 /// Judges the header. `locked_out` is asked only after the phone's own credentials did not fit.
-pub fn judge(
-    guard: &Guard,
+pub fn authenticate(
+    guard: &Authenticator,
     request: &Request<'_>,
-    accounts: Accounts<'_>,
-    used: &Used,
+    accounts: ExpectedCredentials<'_>,
+    used: &UsedCredentials,
     locked_out: impl FnOnce() -> bool,
     now: Timestamp,
 ) -> Authorization {
-    let Accounts { phone, shared } = accounts;
+    let ExpectedCredentials { phone, shared } = accounts;
     let shown = match guard.shown(request, now) {
         Ok(shown) => shown,
         Err(Outcome::Stale) => return Authorization::Stale,
         // Unreadable headers, and such as were made for another path by a proxy, prove nothing and are no guess.
         Err(_) => return Authorization::Missing,
     };
-    let proven = |shown: &Shown<'_>, replays: &Replays, meaning: Authorization| {
+    let proven = |shown: &PresentedCredentials<'_>, replays: &ReplayCache, meaning: Authorization| {
         let account = phone.map_or(0, |phone| phone.id.0);
         if shown.is_replay(account, replays, now) { Authorization::Used } else { meaning }
     };
@@ -125,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_nonce_of_plain_http_is_odd_over_tls() {
-        let entrances = Entrances::new(&Instances::new(vec![instance()]), &[7; 32]);
+        let entrances = Authenticators::new(&Instances::new(vec![instance()]), &[7; 32]);
         let scheme = Scheme::Digest(Algorithm::Md5);
         let [plain, tls] = [false, true].map(|by| entrances.get(InstanceId(1), scheme, by).unwrap());
         assert_eq!(plain.realm(), tls.realm());

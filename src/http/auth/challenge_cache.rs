@@ -4,14 +4,14 @@
 use std::{cell::RefCell, collections::HashMap};
 
 use actix_web::http::header::HeaderValue;
-use gangway_wire::http_auth::{Guard, Scheme};
+use gangway_wire::http_auth::{Authenticator, Scheme};
 use jiff::Timestamp;
 
 use crate::phone::instance::InstanceId;
 
 /// What makes challenges differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Kind {
+pub struct ChallengeKind {
     /// The tenant, by its realm.
     pub instance: InstanceId,
     /// What the vendor's phones understand.
@@ -24,17 +24,17 @@ pub struct Kind {
 
 /// The present challenge of every kind. Bounded by the number of instances.
 #[derive(Debug, Default)]
-pub struct Challenges(RefCell<HashMap<Kind, (i64, HeaderValue)>>);
+pub struct Challenges(RefCell<HashMap<ChallengeKind, (i64, HeaderValue)>>);
 
 impl Challenges {
     /// A challenge for one request alone: for whoever used up the one all others get.
     #[must_use]
-    pub fn single(stale: bool, guard: &Guard, now: Timestamp) -> Option<HeaderValue> {
+    pub fn single(stale: bool, guard: &Authenticator, now: Timestamp) -> Option<HeaderValue> {
         HeaderValue::from_str(&guard.challenge(now, rand::random(), stale)).ok()
     }
 
     /// The value of `WWW-Authenticate`; `None` only for a realm that no header can hold.
-    pub fn present(&self, kind: Kind, guard: &Guard, now: Timestamp) -> Option<HeaderValue> {
+    pub fn present(&self, kind: ChallengeKind, guard: &Authenticator, now: Timestamp) -> Option<HeaderValue> {
         let second = now.as_second();
         let mut known = self.0.borrow_mut();
         if let Some((made, value)) = known.get(&kind)
@@ -59,14 +59,14 @@ mod tests {
     #[test]
     fn one_challenge_serves_a_second_and_no_other_kind() {
         let scheme = Scheme::Digest(Algorithm::Md5);
-        let guard = Guard::new(scheme, "realm", NonceKey::new(&[7; 32]), Duration::from_secs(60));
+        let guard = Authenticator::new(scheme, "realm", NonceKey::new(&[7; 32]), Duration::from_secs(60));
         let challenges = Challenges::default();
-        let kind = Kind { instance: InstanceId(1), scheme, encrypted: true, stale: false };
+        let kind = ChallengeKind { instance: InstanceId(1), scheme, encrypted: true, stale: false };
         let at = |millis| Timestamp::from_millisecond(millis).unwrap();
         let first = challenges.present(kind, &guard, at(10_000)).unwrap();
         assert_eq!(challenges.present(kind, &guard, at(10_999)).unwrap(), first);
         assert_ne!(challenges.present(kind, &guard, at(11_000)).unwrap(), first);
-        let stale = challenges.present(Kind { stale: true, ..kind }, &guard, at(11_000)).unwrap();
+        let stale = challenges.present(ChallengeKind { stale: true, ..kind }, &guard, at(11_000)).unwrap();
         assert!(stale.to_str().unwrap().contains("stale=true"));
     }
 }

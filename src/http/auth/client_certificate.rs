@@ -6,7 +6,7 @@ use std::{borrow::Cow, net::IpAddr};
 use actix_web::{HttpRequest, http::header::HeaderName};
 use ipnet::IpNet;
 
-use crate::http::server::{client_ca_store::Shown, connections::certificate};
+use crate::http::server::{client_ca_store::ClientCertificate, connections::certificate};
 
 /// What a request shows. `header` names the one in which a proxy of `trusted` passes the subject it has verified; the
 /// proxy answers for the issuer, so such a certificate vouches for a phone of `vendor`.
@@ -17,7 +17,7 @@ pub fn shown<'a>(
     header: Option<&HeaderName>,
     trusted: &[IpNet],
     vendor: Option<&str>,
-) -> Cow<'a, Shown> {
+) -> Cow<'a, ClientCertificate> {
     let Some(header) = header else { return Cow::Borrowed(certificate(request)) };
     let peer = peer.to_canonical();
     if !trusted.iter().any(|net| net.contains(&peer)) {
@@ -27,12 +27,12 @@ pub fn shown<'a>(
     // Two lines: one of them may be the client's own.
     match (lines.next().and_then(|value| value.to_str().ok()), lines.next()) {
         (Some(subject), None) => Cow::Owned(of_subject(subject, vendor)),
-        _ => Cow::Owned(Shown::None),
+        _ => Cow::Owned(ClientCertificate::None),
     }
 }
 
 /// From a distinguished name (RFC 4514, or with slashes as old proxies write it) or a bare common name.
-fn of_subject(subject: &str, vendor: Option<&str>) -> Shown {
+fn of_subject(subject: &str, vendor: Option<&str>) -> ClientCertificate {
     let subject = subject.trim();
     let mut names = subject.split([',', '/', '+']).filter_map(|part| {
         let (key, value) = part.split_once('=')?;
@@ -42,15 +42,15 @@ fn of_subject(subject: &str, vendor: Option<&str>) -> Shown {
         (Some(name), None) => name,
         (None, _) if !subject.contains('=') => subject,
         // Of two names one may stand inside a value that quotes or escapes the comma before it.
-        _ => return Shown::NoMac { name: subject.to_owned() },
+        _ => return ClientCertificate::NoMac { name: subject.to_owned() },
     };
     // nginx writes nothing, others a dash, where no certificate was shown.
     if matches!(name, "" | "-" | "(null)") {
-        return Shown::None;
+        return ClientCertificate::None;
     }
     match name.parse() {
-        Ok(mac) => Shown::Trusted { mac, vendor: vendor.unwrap_or_default().into() },
-        Err(_) => Shown::NoMac { name: name.to_owned() },
+        Ok(mac) => ClientCertificate::Trusted { mac, vendor: vendor.unwrap_or_default().into() },
+        Err(_) => ClientCertificate::NoMac { name: name.to_owned() },
     }
 }
 
@@ -62,7 +62,7 @@ mod tests {
 
     const HEADER: &str = "x-ssl-client-s-dn";
 
-    fn told(peer: &str, lines: &[&str]) -> Shown {
+    fn told(peer: &str, lines: &[&str]) -> ClientCertificate {
         let mut request = TestRequest::default();
         for line in lines {
             request = request.append_header((HEADER, *line));
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn a_trusted_proxy_passes_the_subject_it_verified() {
-        let phone = Shown::Trusted { mac: "805ec0123456".parse().unwrap(), vendor: "yealink".into() };
+        let phone = ClientCertificate::Trusted { mac: "805ec0123456".parse().unwrap(), vendor: "yealink".into() };
         for subject in [
             "CN=805ec0123456,OU=Phones,O=Yealink,C=CN",
             "/C=CN/O=Yealink/CN=80:5E:C0:12:34:56",
@@ -85,24 +85,24 @@ mod tests {
             assert_eq!(told("::ffff:10.1.2.3", &[subject]), phone, "{subject}");
         }
         for nothing in ["", "-", "CN="] {
-            assert_eq!(told("10.1.2.3", &[nothing]), Shown::None, "{nothing}");
+            assert_eq!(told("10.1.2.3", &[nothing]), ClientCertificate::None, "{nothing}");
         }
-        assert_eq!(told("10.1.2.3", &["CN=generic"]), Shown::NoMac { name: "generic".to_owned() });
-        assert!(matches!(told("10.1.2.3", &["O=805ec0123456"]), Shown::NoMac { .. }));
+        assert_eq!(told("10.1.2.3", &["CN=generic"]), ClientCertificate::NoMac { name: "generic".to_owned() });
+        assert!(matches!(told("10.1.2.3", &["O=805ec0123456"]), ClientCertificate::NoMac { .. }));
         for hidden in [
             "O=x\\,CN=805ec0123456,CN=805ec0999999",
             "O=\"x, CN=805ec0123456\",CN=805ec0999999",
             "/O=x/CN=805ec0123456/CN=805ec0999999",
             "CN=805ec0123456+CN=805ec0999999",
         ] {
-            assert!(matches!(told("10.1.2.3", &[hidden]), Shown::NoMac { .. }), "{hidden}");
+            assert!(matches!(told("10.1.2.3", &[hidden]), ClientCertificate::NoMac { .. }), "{hidden}");
         }
     }
 
     #[test]
     fn nobody_else_does_and_two_lines_say_nothing() {
         let subject = "CN=805ec0123456";
-        assert_eq!(told("192.0.2.1", &[subject]), Shown::None);
-        assert_eq!(told("10.1.2.3", &[subject, subject]), Shown::None);
+        assert_eq!(told("192.0.2.1", &[subject]), ClientCertificate::None);
+        assert_eq!(told("10.1.2.3", &[subject, subject]), ClientCertificate::None);
     }
 }

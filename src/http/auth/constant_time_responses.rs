@@ -23,7 +23,7 @@ const TICK: Duration = Duration::from_millis(2);
 const SPREAD: std::ops::Range<u32> = 0..3;
 
 /// The clock, a thread of its own that sleeps while nobody waits.
-pub struct Departures {
+pub struct ResponseTimer {
     start: Instant,
     tasks: Tasks,
     shared: Arc<Shared>,
@@ -31,7 +31,7 @@ pub struct Departures {
 
 /// Those of one worker who wait, by when they leave: the clock wakes each worker once a tick, not each of them.
 #[derive(Default)]
-pub struct Gate {
+pub struct DelayedResponses {
     leaving: Rc<RefCell<HashMap<Instant, Rc<Notify>>>>,
 }
 
@@ -47,7 +47,7 @@ struct Waiting {
     ended: bool,
 }
 
-impl Departures {
+impl ResponseTimer {
     /// Starts the thread; it ends when this is dropped.
     ///
     /// # Errors
@@ -60,16 +60,16 @@ impl Departures {
     }
 
     /// Returns when the answer to what arrived at `began` may leave.
-    pub async fn wait(&self, gate: &Gate, began: Instant) {
+    pub async fn wait(&self, gate: &DelayedResponses, began: Instant) {
         let common = departure(self.start, began, began.elapsed());
         let leave = gate.at(common + TICK * rand::rng().random_range(SPREAD), self);
         leave.notified().await;
     }
 }
 
-impl Gate {
+impl DelayedResponses {
     /// Told when this moment has come.
-    fn at(&self, moment: Instant, departures: &Departures) -> Rc<Notify> {
+    fn at(&self, moment: Instant, departures: &ResponseTimer) -> Rc<Notify> {
         if let Some(leave) = self.leaving.borrow().get(&moment) {
             return Rc::clone(leave);
         }
@@ -88,7 +88,7 @@ impl Gate {
     }
 }
 
-impl Drop for Departures {
+impl Drop for ResponseTimer {
     fn drop(&mut self) {
         self.shared.lock().ended = true;
         self.shared.changed.notify_one();
@@ -150,7 +150,7 @@ mod tests {
 
     #[actix_rt::test]
     async fn nobody_leaves_early_and_all_leave() {
-        let (departures, gate) = (Departures::start(Tasks::new()).unwrap(), Gate::default());
+        let (departures, gate) = (ResponseTimer::start(Tasks::new()).unwrap(), DelayedResponses::default());
         let began = Instant::now();
         futures_util::future::join_all((0..50).map(|_| departures.wait(&gate, began))).await;
         assert!(began.elapsed() >= TAKE);
@@ -163,7 +163,7 @@ mod tests {
 
     #[actix_rt::test]
     async fn who_hangs_up_holds_nobody() {
-        let (departures, gate) = (Departures::start(Tasks::new()).unwrap(), Gate::default());
+        let (departures, gate) = (ResponseTimer::start(Tasks::new()).unwrap(), DelayedResponses::default());
         let began = Instant::now();
         for _ in 0..20 {
             let mut gone = Box::pin(departures.wait(&gate, began));
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn the_thread_ends_with_its_owner() {
-        let departures = Departures::start(Tasks::new()).unwrap();
+        let departures = ResponseTimer::start(Tasks::new()).unwrap();
         let shared = Arc::downgrade(&departures.shared);
         drop(departures);
         while shared.strong_count() > 0 {

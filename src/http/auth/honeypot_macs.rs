@@ -12,9 +12,9 @@ const EACH: usize = 8;
 
 /// The decoys of all instances.
 #[derive(Clone)]
-pub struct Decoys([u8; 32]);
+pub struct HoneypotMacs([u8; 32]);
 
-impl Decoys {
+impl HoneypotMacs {
     /// Those that follow from a secret key.
     #[must_use]
     pub fn new(key: &[u8; 32]) -> Self {
@@ -47,7 +47,7 @@ impl Decoys {
     }
 }
 
-impl std::fmt::Debug for Decoys {
+impl std::fmt::Debug for HoneypotMacs {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Decoys(***)")
     }
@@ -60,12 +60,12 @@ mod tests {
     #[test]
     fn every_instance_block_and_key_has_its_own_few() {
         let mac = |text: &str| text.parse::<Mac>().unwrap();
-        let decoys = Decoys::new(&[7; 32]);
+        let decoys = HoneypotMacs::new(&[7; 32]);
         let here = decoys.beside(InstanceId(1), mac("805ec0123456"));
         assert_eq!(here.len(), EACH);
         assert!(here.iter().all(|decoy| decoys.holds(InstanceId(1), *decoy) && decoy.oui() == "805ec0"));
         assert!(here.iter().all(|decoy| !decoys.holds(InstanceId(2), *decoy)));
-        assert!(here.iter().all(|decoy| !Decoys::new(&[8; 32]).holds(InstanceId(1), *decoy)));
+        assert!(here.iter().all(|decoy| !HoneypotMacs::new(&[8; 32]).holds(InstanceId(1), *decoy)));
         assert_ne!(here, decoys.beside(InstanceId(1), mac("000413123456")));
         assert!(!decoys.holds(InstanceId(1), mac("805ec0123456")));
     }

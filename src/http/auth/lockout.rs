@@ -10,7 +10,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::source_prefix::Origin;
+use super::source_prefix::CountedSource;
 
 /// Wrong credentials a source may show before only own credentials are looked at.
 pub const STRIKES: u32 = 10;
@@ -75,15 +75,15 @@ impl<K: Copy + Eq + Hash> Counters<K> {
 
 /// Wrong credentials per party.
 #[derive(Debug)]
-pub struct Strikes(Counters<Origin>);
+pub struct FailureCounter(Counters<CountedSource>);
 
-impl Default for Strikes {
+impl Default for FailureCounter {
     fn default() -> Self {
         Self::new(4096)
     }
 }
 
-impl Strikes {
+impl FailureCounter {
     /// Remembers at most `capacity` sources.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
@@ -91,7 +91,7 @@ impl Strikes {
     }
 
     /// Counts wrong credentials.
-    pub fn add(&self, origin: impl Into<Origin>, now: Timestamp) {
+    pub fn add(&self, origin: impl Into<CountedSource>, now: Timestamp) {
         let origin = origin.into();
         self.0.add(origin, now);
         if let Some(whole) = origin.whole() {
@@ -101,18 +101,18 @@ impl Strikes {
 
     /// Whether nothing but own credentials counts from this source.
     #[must_use]
-    pub fn is_locked_out(&self, origin: impl Into<Origin>, now: Timestamp) -> bool {
+    pub fn is_locked_out(&self, origin: impl Into<CountedSource>, now: Timestamp) -> bool {
         let origin = origin.into();
-        let over = |origin: Origin| self.0.get(&origin, now) >= STRIKES.saturating_mul(origin.share());
+        let over = |origin: CountedSource| self.0.get(&origin, now) >= STRIKES.saturating_mul(origin.share());
         over(origin) || origin.whole().is_some_and(over)
     }
 }
 
 /// Lets one thing through per key and pause.
 #[derive(Debug)]
-pub struct Seldom<K>(Counters<K>);
+pub struct DedupWindow<K>(Counters<K>);
 
-impl<K: Copy + Eq + Hash> Seldom<K> {
+impl<K: Copy + Eq + Hash> DedupWindow<K> {
     /// Remembers at most `capacity` keys for `pause` each.
     #[must_use]
     pub fn new(capacity: usize, pause: Duration) -> Self {
@@ -120,7 +120,7 @@ impl<K: Copy + Eq + Hash> Seldom<K> {
     }
 
     /// True when this key was not let through within the pause.
-    pub fn lets(&self, key: K, now: Timestamp) -> bool {
+    pub fn allow(&self, key: K, now: Timestamp) -> bool {
         // Asking must not prolong the pause, so a key that is remembered is not touched.
         self.0.get(&key, now) == 0 && self.0.add(key, now) == 1
     }
@@ -136,13 +136,13 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    fn source(address: &str) -> Origin {
-        Origin::source(address.parse().unwrap())
+    fn source(address: &str) -> CountedSource {
+        CountedSource::source(address.parse().unwrap())
     }
 
     #[test]
     fn ten_wrong_ones_lock_a_source_out_for_a_while() {
-        let strikes = Strikes::new(16);
+        let strikes = FailureCounter::new(16);
         let here = source("192.0.2.1");
         for _ in 0..9 {
             strikes.add(here, at(0));
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn an_ipv6_network_is_one_source() {
-        let strikes = Strikes::new(16);
+        let strikes = FailureCounter::new(16);
         for host in 1..=10 {
             strikes.add(source(&format!("2001:db8::{host}")), at(0));
         }
@@ -166,13 +166,13 @@ mod tests {
 
     #[test]
     fn behind_a_proxy_one_client_is_locked_out_and_invented_ones_all_together() {
-        let strikes = Strikes::new(4096);
-        let client = |n: u32| Origin::behind([127, 0, 0, 1].into(), IpAddr::V4(n.into()));
+        let strikes = FailureCounter::new(4096);
+        let client = |n: u32| CountedSource::behind([127, 0, 0, 1].into(), IpAddr::V4(n.into()));
         for _ in 0..STRIKES {
             strikes.add(client(1), at(0));
         }
         assert!(strikes.is_locked_out(client(1), at(1)) && !strikes.is_locked_out(client(2), at(1)));
-        for n in 0..STRIKES * Origin::Proxy([127, 0, 0, 1].into()).share() {
+        for n in 0..STRIKES * CountedSource::Proxy([127, 0, 0, 1].into()).share() {
             strikes.add(client(1000 + n), at(0));
         }
         assert!(strikes.is_locked_out(client(2), at(1)));
@@ -180,19 +180,19 @@ mod tests {
 
     #[test]
     fn the_table_stays_bounded() {
-        let strikes = Strikes::new(64);
+        let strikes = FailureCounter::new(64);
         for host in 0..10_000u32 {
-            strikes.add(Origin::Source(IpAddr::V4(host.into())), at(i64::from(host / 100)));
+            strikes.add(CountedSource::Source(IpAddr::V4(host.into())), at(i64::from(host / 100)));
         }
         assert!(strikes.0.entries.lock().unwrap().len() <= 64);
     }
 
     #[test]
     fn seldom_lets_one_through_per_pause() {
-        let seldom = Seldom::new(4, Duration::from_secs(60));
-        assert!(seldom.lets(1, at(0)));
-        assert!(!seldom.lets(1, at(59)));
-        assert!(seldom.lets(1, at(60)));
-        assert!(seldom.lets(2, at(60)));
+        let seldom = DedupWindow::new(4, Duration::from_secs(60));
+        assert!(seldom.allow(1, at(0)));
+        assert!(!seldom.allow(1, at(59)));
+        assert!(seldom.allow(1, at(60)));
+        assert!(seldom.allow(2, at(60)));
     }
 }

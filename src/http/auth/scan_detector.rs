@@ -29,7 +29,7 @@ use gangway_base::mac::Mac;
 use ipnet::IpNet;
 use jiff::Timestamp;
 
-use super::{honeypot_macs::Decoys, source_prefix::Origin};
+use super::{honeypot_macs::HoneypotMacs, source_prefix::CountedSource};
 use crate::{
     base::telemetry::metric::{Metric, increment},
     phone::{instance::InstanceId, request_evidence::network},
@@ -57,7 +57,7 @@ const PARTS: usize = 16;
 
 /// What gave a source away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sign {
+pub enum ScanSign {
     /// It asked for an address nobody has.
     Decoy,
     /// Neighbours in a row.
@@ -66,7 +66,7 @@ pub enum Sign {
     Many,
 }
 
-impl Sign {
+impl ScanSign {
     /// The word in metrics and texts.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -80,7 +80,7 @@ impl Sign {
 
 /// A request for a phone that is not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Attempt {
+pub struct ScanAttempt {
     /// The address it names.
     pub mac: Mac,
     /// Whether it reads like a phone of this very address.
@@ -89,11 +89,11 @@ pub struct Attempt {
 
 /// A frozen source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Frozen {
+pub struct FrozenSource {
     /// The address it asked from last.
     pub address: IpAddr,
     /// What gave it away.
-    pub sign: Sign,
+    pub sign: ScanSign,
     /// Since when.
     pub since: Timestamp,
     /// When it gave itself away last: windows opened later are not shut.
@@ -102,14 +102,14 @@ pub struct Frozen {
     pub until: Timestamp,
 }
 
-type Key = (InstanceId, Origin);
+type Key = (InstanceId, CountedSource);
 
 /// What is known of all sources.
-pub struct Scanners {
+pub struct ScanDetector {
     hasher: RandomState,
     parts: Vec<Mutex<HashMap<Key, Source>>>,
-    frozen: ArcSwap<HashMap<Key, Frozen>>,
-    decoys: Decoys,
+    frozen: ArcSwap<HashMap<Key, FrozenSource>>,
+    decoys: HoneypotMacs,
 }
 
 #[derive(Debug)]
@@ -125,7 +125,7 @@ struct Source {
     upwards: bool,
 }
 
-impl Scanners {
+impl ScanDetector {
     /// `key` is secret and survives a restart.
     #[must_use]
     pub fn new(key: &[u8; 32]) -> Self {
@@ -133,15 +133,21 @@ impl Scanners {
             hasher: RandomState::new(),
             parts: (0..PARTS).map(|_| Mutex::default()).collect(),
             frozen: ArcSwap::default(),
-            decoys: Decoys::new(key),
+            decoys: HoneypotMacs::new(key),
         }
     }
 
     /// Whether a source is frozen for a phone whose window was opened then; takes no lock.
     #[must_use]
-    pub fn is_frozen(&self, instance: InstanceId, origin: Origin, opened: Option<Timestamp>, now: Timestamp) -> bool {
+    pub fn is_frozen(
+        &self,
+        instance: InstanceId,
+        origin: CountedSource,
+        opened: Option<Timestamp>,
+        now: Timestamp,
+    ) -> bool {
         let frozen = self.frozen.load();
-        let shuts = |origin: Origin| {
+        let shuts = |origin: CountedSource| {
             let frozen = frozen.get(&(instance, origin)).filter(|frozen| frozen.holds(now));
             frozen.is_some_and(|frozen| opened.is_none_or(|opened| opened <= frozen.signed))
         };
@@ -150,25 +156,27 @@ impl Scanners {
 
     /// The frozen sources of an instance, the newest first.
     #[must_use]
-    pub fn frozen(&self, instance: InstanceId, now: Timestamp) -> Vec<Frozen> {
+    pub fn frozen(&self, instance: InstanceId, now: Timestamp) -> Vec<FrozenSource> {
         let frozen = self.frozen.load();
-        let mut found: Vec<Frozen> =
+        let mut found: Vec<FrozenSource> =
             frozen.iter().filter(|(key, frozen)| key.0 == instance && frozen.holds(now)).map(|(_, one)| *one).collect();
         found.sort_by_key(|frozen| std::cmp::Reverse(frozen.since));
         found
     }
 
     /// Counts an unproven request for the file of a phone that is not known.
-    pub fn saw(&self, instance: InstanceId, origin: Origin, attempt: Attempt, now: Timestamp) {
+    pub fn saw(&self, instance: InstanceId, origin: CountedSource, attempt: ScanAttempt, now: Timestamp) {
         let address = match origin {
-            Origin::Source(address) | Origin::Proxy(address) | Origin::Behind { client: address, .. } => address,
+            CountedSource::Source(address)
+            | CountedSource::Proxy(address)
+            | CountedSource::Behind { client: address, .. } => address,
         };
-        let decoy = self.decoys.holds(instance, attempt.mac).then_some(Sign::Decoy);
+        let decoy = self.decoys.holds(instance, attempt.mac).then_some(ScanSign::Decoy);
         // Of a proxy that is not listed pairs of client and address count, so that invented clients fill no table.
         let whole = origin.whole().map(|whole| (whole, self.hasher.hash_one((origin, attempt.mac))));
         if let Some((whole, pair)) = whole {
             let key = (instance, whole);
-            let Origin::Proxy(proxy) = whole else { return };
+            let CountedSource::Proxy(proxy) = whole else { return };
             if let Some(sign) = self.count(key, pair, true, now) {
                 self.freeze(key, proxy, sign, now);
             }
@@ -195,12 +203,12 @@ impl Scanners {
         self.thaw_where(|key, frozen| key.0 == instance && holds(within, frozen.address) && frozen.signed < opened)
     }
 
-    fn thaw_where(&self, ends: impl Fn(&Key, &Frozen) -> bool) -> bool {
+    fn thaw_where(&self, ends: impl Fn(&Key, &FrozenSource) -> bool) -> bool {
         if !self.frozen.load().iter().any(|(key, frozen)| ends(key, frozen)) {
             return false;
         }
         let before = self.frozen.rcu(|present| {
-            let mut next: HashMap<Key, Frozen> = HashMap::clone(present);
+            let mut next: HashMap<Key, FrozenSource> = HashMap::clone(present);
             next.retain(|key, frozen| !ends(key, frozen));
             Arc::new(next)
         });
@@ -210,7 +218,7 @@ impl Scanners {
         true
     }
 
-    fn count(&self, key: Key, number: u64, reads_like_phone: bool, now: Timestamp) -> Option<Sign> {
+    fn count(&self, key: Key, number: u64, reads_like_phone: bool, now: Timestamp) -> Option<ScanSign> {
         let index = usize::try_from(self.hasher.hash_one(key) % PARTS as u64).unwrap_or_default();
         let mut part = self.parts.get(index)?.lock().unwrap_or_else(PoisonError::into_inner);
         if !part.contains_key(&key) && part.len() >= SOURCES / PARTS {
@@ -224,18 +232,18 @@ impl Scanners {
     fn prolong(&self, key: Key, address: IpAddr, now: Timestamp) {
         let until = now.saturating_add(FREEZE).unwrap_or(Timestamp::MAX);
         let known = self.frozen.load().get(&key).copied().filter(|known| known.holds(now));
-        let due = |known: &Frozen| known.until.saturating_add(PROLONG).is_ok_and(|soon| soon <= until);
+        let due = |known: &FrozenSource| known.until.saturating_add(PROLONG).is_ok_and(|soon| soon <= until);
         if let Some(known) = known.filter(due) {
-            self.put(key, Frozen { address, until, ..known }, now);
+            self.put(key, FrozenSource { address, until, ..known }, now);
         }
     }
 
-    fn freeze(&self, key: Key, address: IpAddr, sign: Sign, now: Timestamp) {
+    fn freeze(&self, key: Key, address: IpAddr, sign: ScanSign, now: Timestamp) {
         let until = now.saturating_add(FREEZE).unwrap_or(Timestamp::MAX);
         let known = self.frozen.load().get(&key).copied().filter(|known| known.holds(now));
         let since = known.map_or(now, |known| known.since);
         let sign = known.map_or(sign, |known| known.sign);
-        self.put(key, Frozen { address, sign, since, signed: now, until }, now);
+        self.put(key, FrozenSource { address, sign, since, signed: now, until }, now);
         if known.is_none() {
             increment(Metric::ScanningSources, &[("sign", sign.as_str())]);
             tracing::warn!(
@@ -248,9 +256,9 @@ impl Scanners {
         }
     }
 
-    fn put(&self, key: Key, frozen: Frozen, now: Timestamp) {
+    fn put(&self, key: Key, frozen: FrozenSource, now: Timestamp) {
         self.frozen.rcu(|present| {
-            let mut next: HashMap<Key, Frozen> = HashMap::clone(present);
+            let mut next: HashMap<Key, FrozenSource> = HashMap::clone(present);
             if next.len() >= FROZEN && !next.contains_key(&key) {
                 next.retain(|_, one| one.holds(now));
             }
@@ -265,13 +273,13 @@ impl Scanners {
     }
 }
 
-impl std::fmt::Debug for Scanners {
+impl std::fmt::Debug for ScanDetector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Scanners").field("frozen", &self.frozen.load().len()).finish_non_exhaustive()
     }
 }
 
-impl Frozen {
+impl FrozenSource {
     /// A clock that was set back ends it: nobody stays frozen for longer than was meant.
     fn holds(&self, now: Timestamp) -> bool {
         now < self.until && self.until.duration_since(now).unsigned_abs() <= FREEZE
@@ -283,7 +291,7 @@ impl Source {
         Self { since: now, seen: Vec::new(), last_at: now, run: 1, row: 0, row_at: now, upwards: true }
     }
 
-    fn ask(&mut self, mac: u64, reads_like_phone: bool, many: usize, now: Timestamp) -> Option<Sign> {
+    fn ask(&mut self, mac: u64, reads_like_phone: bool, many: usize, now: Timestamp) -> Option<ScanSign> {
         let is_over = |since: Timestamp| now.duration_since(since).unsigned_abs() > WITHIN;
         if is_over(self.since) {
             self.since = now;
@@ -308,8 +316,8 @@ impl Source {
             self.seen.push(mac);
         }
         let sign = match () {
-            () if self.run >= IN_A_ROW => Sign::Sequence,
-            () if self.seen.len() >= many => Sign::Many,
+            () if self.run >= IN_A_ROW => ScanSign::Sequence,
+            () if self.seen.len() >= many => ScanSign::Many,
             () => return None,
         };
         // What it does from now on is the beginning of another sign.

@@ -6,7 +6,7 @@ use crate::phone::request_evidence::network;
 
 /// One counted party: limits hold for each by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Origin {
+pub enum CountedSource {
     /// An IPv4 address, or the /64 of an IPv6 address.
     Source(IpAddr),
     /// A client behind a proxy that is not listed, as the proxy names it. Never the same party as that address itself.
@@ -20,7 +20,7 @@ pub enum Origin {
     Proxy(IpAddr),
 }
 
-impl Origin {
+impl CountedSource {
     /// The party that has this address.
     #[must_use]
     pub fn source(address: IpAddr) -> Self {
@@ -52,7 +52,7 @@ impl Origin {
     }
 }
 
-impl From<IpAddr> for Origin {
+impl From<IpAddr> for CountedSource {
     fn from(address: IpAddr) -> Self {
         Self::source(address)
     }

@@ -2,7 +2,7 @@
 
 use metrics::Counter;
 
-use crate::{base::telemetry::metric::Metric, http::interfaces::Outcome, phone::admission::Reason};
+use crate::{base::telemetry::metric::Metric, http::interfaces::RequestOutcome, phone::admission::Reason};
 
 /// The words of `Shown::word`.
 const CERTIFICATES: &[&str] = &["none", "trusted", "wrong-mac", "expired", "unknown-issuer", "no-mac"];
@@ -55,21 +55,21 @@ impl Meter {
     }
 
     /// Counts one request.
-    pub fn count(&self, outcome: Outcome) {
+    pub fn count(&self, outcome: RequestOutcome) {
         let of = |row: &[Counter], reason: Reason| {
             if let Some(counter) = row.get(reason as usize) {
                 counter.increment(1);
             }
         };
         match outcome {
-            Outcome::Delivered => self.delivered.increment(1),
-            Outcome::Unchanged => self.unchanged.increment(1),
-            Outcome::Peeked => self.peeked.increment(1),
-            Outcome::Uploaded => self.uploaded.increment(1),
-            Outcome::Failed => self.failed.increment(1),
-            Outcome::Open(reason) => of(&self.open, reason),
-            Outcome::Refused(reason) => of(&self.refused, reason),
-            Outcome::Later(reason) => of(&self.later, reason),
+            RequestOutcome::Delivered => self.delivered.increment(1),
+            RequestOutcome::Unchanged => self.unchanged.increment(1),
+            RequestOutcome::Peeked => self.peeked.increment(1),
+            RequestOutcome::Uploaded => self.uploaded.increment(1),
+            RequestOutcome::Failed => self.failed.increment(1),
+            RequestOutcome::Open(reason) => of(&self.open, reason),
+            RequestOutcome::Refused(reason) => of(&self.refused, reason),
+            RequestOutcome::Later(reason) => of(&self.later, reason),
         }
     }
 }

@@ -14,11 +14,11 @@ use serde_json::json;
 use super::response;
 use crate::{
     catalog::SharedRegistry,
-    http::{Deps, interfaces::FileKind},
+    http::{AppState, interfaces::RequestedFileKind},
     phone::{instance::Instance, public_url::Scheme},
     provision::{
         PublicUrlsOf,
-        bootstrap::{self, Ticket},
+        bootstrap::{self, BootstrapTicket},
     },
     store::Store,
 };
@@ -42,7 +42,7 @@ pub struct Bootstraps {
 
 /// Answers a request whose token is no phone's; `None` when it is no one-time token either.
 pub async fn answer(
-    deps: &Deps,
+    deps: &AppState,
     request: &HttpRequest,
     instance: &Instance,
     token: &str,
@@ -80,16 +80,16 @@ impl Bootstraps {
 
     async fn file(
         &self,
-        deps: &Deps,
+        deps: &AppState,
         request: &HttpRequest,
         instance: &Instance,
         token: &str,
         file: &str,
-        ticket: Ticket,
+        ticket: BootstrapTicket,
     ) -> Result<Option<HttpResponse>, String> {
         let agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
         let recognised = deps.files.recognise(agent, file);
-        if ticket.used || recognised.kind != FileKind::Personal || recognised.mac != Some(ticket.mac) {
+        if ticket.used || recognised.kind != RequestedFileKind::Personal || recognised.mac != Some(ticket.mac) {
             return Ok(None);
         }
         let Some(phone) = self.store.roster().by_mac(instance.id, ticket.mac) else { return Ok(None) };

@@ -14,7 +14,7 @@ pub fn shows_tag(header: &str, etag: &str) -> bool {
 
 /// What a `Range` header asks of `length` bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub enum ByteRange {
     /// Nothing we serve in parts: several ranges, another unit, unreadable. The whole is the answer.
     Whole,
     /// Bytes `first..=last`.
@@ -30,27 +30,27 @@ pub enum Part {
 
 /// Reads a single range of bytes.
 #[must_use]
-pub fn part(header: &str, length: usize) -> Part {
+pub fn part(header: &str, length: usize) -> ByteRange {
     let Some((first, last)) = header.strip_prefix("bytes=").and_then(|range| range.trim().split_once('-')) else {
-        return Part::Whole;
+        return ByteRange::Whole;
     };
     let number = |text: &str| text.bytes().all(|c| c.is_ascii_digit()).then(|| text.parse::<usize>().ok()).flatten();
     match (first.is_empty(), last.is_empty()) {
-        (true, true) => Part::Whole,
+        (true, true) => ByteRange::Whole,
         (true, false) => match number(last) {
-            None => Part::Whole,
-            Some(count) if count == 0 || length == 0 => Part::Outside,
-            Some(count) => Part::Bytes { first: length.saturating_sub(count), last: length - 1 },
+            None => ByteRange::Whole,
+            Some(count) if count == 0 || length == 0 => ByteRange::Outside,
+            Some(count) => ByteRange::Bytes { first: length.saturating_sub(count), last: length - 1 },
         },
         (false, open_end) => match (number(first), if open_end { Some(usize::MAX) } else { number(last) }) {
             (Some(first), Some(last)) if first <= last => {
                 if first < length {
-                    Part::Bytes { first, last: last.min(length - 1) }
+                    ByteRange::Bytes { first, last: last.min(length - 1) }
                 } else {
-                    Part::Outside
+                    ByteRange::Outside
                 }
             }
-            _ => Part::Whole,
+            _ => ByteRange::Whole,
         },
     }
 }
@@ -62,22 +62,22 @@ mod tests {
     #[test]
     fn ranges() {
         for (header, expected) in [
-            ("bytes=0-9", Part::Bytes { first: 0, last: 9 }),
-            ("bytes=90-", Part::Bytes { first: 90, last: 99 }),
-            ("bytes=-5", Part::Bytes { first: 95, last: 99 }),
-            ("bytes=-500", Part::Bytes { first: 0, last: 99 }),
-            ("bytes=50-500", Part::Bytes { first: 50, last: 99 }),
-            ("bytes=100-", Part::Outside),
-            ("bytes=-0", Part::Outside),
-            ("bytes=9-1", Part::Whole),
-            ("bytes=0-1,5-6", Part::Whole),
-            ("lines=0-1", Part::Whole),
-            ("bytes=-", Part::Whole),
-            ("bytes=+1-2", Part::Whole),
+            ("bytes=0-9", ByteRange::Bytes { first: 0, last: 9 }),
+            ("bytes=90-", ByteRange::Bytes { first: 90, last: 99 }),
+            ("bytes=-5", ByteRange::Bytes { first: 95, last: 99 }),
+            ("bytes=-500", ByteRange::Bytes { first: 0, last: 99 }),
+            ("bytes=50-500", ByteRange::Bytes { first: 50, last: 99 }),
+            ("bytes=100-", ByteRange::Outside),
+            ("bytes=-0", ByteRange::Outside),
+            ("bytes=9-1", ByteRange::Whole),
+            ("bytes=0-1,5-6", ByteRange::Whole),
+            ("lines=0-1", ByteRange::Whole),
+            ("bytes=-", ByteRange::Whole),
+            ("bytes=+1-2", ByteRange::Whole),
         ] {
             assert_eq!(part(header, 100), expected, "{header}");
         }
-        assert_eq!(part("bytes=0-0", 0), Part::Outside);
+        assert_eq!(part("bytes=0-0", 0), ByteRange::Outside);
     }
 
     #[test]
@@ -91,7 +91,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn a_part_lies_inside(header in "(bytes=)?[0-9]{0,20}-[0-9]{0,20}", length in 0usize..1000) {
-            if let Part::Bytes { first, last } = part(&header, length) {
+            if let ByteRange::Bytes { first, last } = part(&header, length) {
                 proptest::prop_assert!(first <= last && last < length);
             }
         }

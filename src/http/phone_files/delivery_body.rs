@@ -14,14 +14,14 @@ use bytes::Bytes;
 const PIECE: usize = 16 * 1024;
 
 /// Bytes, and what to do once they are gone.
-pub struct WatchedBody {
+pub struct DeliveryBody {
     bytes: Bytes,
     length: u64,
     flushed: bool,
     done: Option<Box<dyn FnOnce()>>,
 }
 
-impl WatchedBody {
+impl DeliveryBody {
     /// Calls `done` after the last byte was taken and flushed; never when the answer is aborted.
     #[must_use]
     pub fn new(bytes: Bytes, done: impl FnOnce() + 'static) -> Self {
@@ -30,7 +30,7 @@ impl WatchedBody {
     }
 }
 
-impl MessageBody for WatchedBody {
+impl MessageBody for DeliveryBody {
     type Error = Infallible;
 
     fn size(&self) -> BodySize {
@@ -70,7 +70,7 @@ mod tests {
     async fn reports_only_what_was_taken_completely() {
         let done = Rc::new(Cell::new(false));
         let flag = done.clone();
-        let mut body = WatchedBody::new(Bytes::from(vec![7; 3 * PIECE + 1]), move || flag.set(true));
+        let mut body = DeliveryBody::new(Bytes::from(vec![7; 3 * PIECE + 1]), move || flag.set(true));
         let mut taken = 0;
         while let Some(Ok(piece)) = poll_fn(|cx| Pin::new(&mut body).poll_next(cx)).await {
             assert!(!done.get());
@@ -81,7 +81,7 @@ mod tests {
 
         let done = Rc::new(Cell::new(false));
         let flag = done.clone();
-        let mut body = WatchedBody::new(Bytes::from_static(b"abc"), move || flag.set(true));
+        let mut body = DeliveryBody::new(Bytes::from_static(b"abc"), move || flag.set(true));
         let first = poll_fn(|cx| Pin::new(&mut body).poll_next(cx)).await;
         assert!(first.is_some());
         drop(body);

@@ -9,7 +9,7 @@ use gangway_wire::http_auth::{Algorithm, Scheme};
 
 use crate::{
     catalog,
-    http::interfaces::{File, FileKind, Files, Recognised, Stage},
+    http::interfaces::{File, FileService, FileStage, Recognised, RequestedFileKind},
     phone::{
         admission::Policy,
         instance::{Instance, InstanceId},
@@ -34,7 +34,7 @@ pub struct RenderedFiles {
     pub urls: PublicUrlsOf,
 }
 
-impl Files for RenderedFiles {
+impl FileService for RenderedFiles {
     fn revision(&self, instance: InstanceId) -> u64 {
         let mut hasher = DefaultHasher::new();
         let layers = self.store.layers(instance);
@@ -46,14 +46,14 @@ impl Files for RenderedFiles {
     fn recognise(&self, user_agent: Option<&str>, file: &str) -> Recognised {
         let whole = self.registry.load().recognise(user_agent, Some(file));
         let kind = match whole.kind {
-            catalog::FileKind::Personal => FileKind::Personal,
-            catalog::FileKind::Common => FileKind::Common,
-            catalog::FileKind::Upload | catalog::FileKind::Contact => FileKind::Upload,
+            catalog::FileKind::Personal => RequestedFileKind::Personal,
+            catalog::FileKind::Common => RequestedFileKind::Common,
+            catalog::FileKind::Upload | catalog::FileKind::Contact => RequestedFileKind::Upload,
             catalog::FileKind::BootPersonal
             | catalog::FileKind::BootCommon
             | catalog::FileKind::Firmware
             | catalog::FileKind::Other
-            | catalog::FileKind::Unknown => FileKind::Other,
+            | catalog::FileKind::Unknown => RequestedFileKind::Other,
         };
         let told = user_agent.is_some();
         let part = |name: &Option<Arc<str>>| name.as_deref().filter(|_| told).unwrap_or_default().to_owned();
@@ -109,7 +109,7 @@ impl Files for RenderedFiles {
         instance: &Instance,
         phone: Option<&Phone>,
         recognised: &Recognised,
-        stage: Stage,
+        stage: FileStage,
         token: Option<&str>,
     ) -> Result<Option<Arc<File>>, String> {
         let urls = (self.urls)(instance.id);
@@ -118,9 +118,9 @@ impl Files for RenderedFiles {
             phone,
             recognition: &recognised.whole,
             // A phone without configuration is told to come back in a minute by the renderer itself.
-            stage: if stage == Stage::Personal { Part::Personal } else { Part::Open },
+            stage: if stage == FileStage::Personal { Part::Personal } else { Part::Open },
             urls: &urls,
-            token: token.filter(|_| stage != Stage::Personal),
+            token: token.filter(|_| stage != FileStage::Personal),
             layers: &layers,
         };
         match self.renderer.file(&request) {

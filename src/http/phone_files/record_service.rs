@@ -6,7 +6,7 @@ use bytes::Bytes;
 use gangway_base::mac::Mac;
 
 use crate::{
-    http::interfaces::{Change, Outcome, RecordError, Records, Reply, Seen},
+    http::interfaces::{RecordChange, RecordError, Records, RequestOutcome, RequestRecord, SendFuture},
     phone::{
         instance::InstanceId,
         record::{Phone, PhoneId},
@@ -16,9 +16,9 @@ use crate::{
 
 /// [`Records`] on the store.
 #[derive(Clone)]
-pub struct Stored(pub Store);
+pub struct RecordService(pub Store);
 
-impl Records for Stored {
+impl Records for RecordService {
     fn by_token(&self, token: &str) -> Option<Arc<Phone>> {
         self.0.roster().by_token(token)
     }
@@ -27,7 +27,7 @@ impl Records for Stored {
         self.0.roster().by_mac(instance, mac)
     }
 
-    fn change(&self, phone: PhoneId, change: Change) -> Reply<Result<Arc<Phone>, RecordError>> {
+    fn change(&self, phone: PhoneId, change: RecordChange) -> SendFuture<Result<Arc<Phone>, RecordError>> {
         let store = self.0.clone();
         Box::pin(async move {
             let (record, ()) = store
@@ -38,14 +38,14 @@ impl Records for Stored {
         })
     }
 
-    fn change_later(&self, phone: PhoneId, change: Change) -> Reply<Result<Arc<Phone>, RecordError>> {
+    fn change_later(&self, phone: PhoneId, change: RecordChange) -> SendFuture<Result<Arc<Phone>, RecordError>> {
         let store = self.0.clone();
         Box::pin(async move {
             store.change_phone_later(phone, change).await.map_err(|error| RecordError(error.to_string()))
         })
     }
 
-    fn seen(&self, note: Seen) {
+    fn record_request(&self, note: RequestRecord) {
         self.0.request_seen(RequestNote {
             instance: note.instance,
             phone: note.phone,
@@ -57,11 +57,11 @@ impl Records for Stored {
         });
     }
 
-    fn keep_delivered(&self, file: DeliveredFile) {
+    fn store_delivered(&self, file: DeliveredFile) {
         self.0.file_delivered(file);
     }
 
-    fn save_upload(&self, phone: PhoneId, name: String, bytes: Bytes) -> Reply<Result<(), RecordError>> {
+    fn save_upload(&self, phone: PhoneId, name: String, bytes: Bytes) -> SendFuture<Result<(), RecordError>> {
         let store = self.0.clone();
         Box::pin(async move {
             store.save_upload(phone, &name, &bytes).await.map_err(|error| RecordError(error.to_string()))
@@ -70,13 +70,15 @@ impl Records for Stored {
 }
 
 /// The lasting word of an outcome; of a refusal its reason.
-fn word(outcome: Outcome) -> &'static str {
+fn word(outcome: RequestOutcome) -> &'static str {
     match outcome {
-        Outcome::Delivered => "delivered",
-        Outcome::Unchanged => "not-modified",
-        Outcome::Peeked => "peeked",
-        Outcome::Uploaded => "uploaded",
-        Outcome::Failed => "failed",
-        Outcome::Open(reason) | Outcome::Refused(reason) | Outcome::Later(reason) => reason.as_str(),
+        RequestOutcome::Delivered => "delivered",
+        RequestOutcome::Unchanged => "not-modified",
+        RequestOutcome::Peeked => "peeked",
+        RequestOutcome::Uploaded => "uploaded",
+        RequestOutcome::Failed => "failed",
+        RequestOutcome::Open(reason) | RequestOutcome::Refused(reason) | RequestOutcome::Later(reason) => {
+            reason.as_str()
+        }
     }
 }

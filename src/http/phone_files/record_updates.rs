@@ -9,9 +9,9 @@ use rand::RngExt as _;
 use tokio::sync::Semaphore;
 
 use crate::{
-    base::failpoint::{CrashPoint, pass},
+    base::failpoint::{Failpoint, failpoint},
     http::{
-        auth::lockout::Seldom,
+        auth::lockout::DedupWindow,
         interfaces::{Deliveries, RecordError, Records},
     },
     phone::{
@@ -19,7 +19,7 @@ use crate::{
         record::{Phone, PhoneId},
     },
     provision::{
-        events::Happened,
+        events::FacetEvent,
         transitions::{self, Delivered},
     },
     store::{DeliveredFile, NewEvent},
@@ -44,18 +44,18 @@ const REMEMBERED: usize = 4096;
 const REMEMBERED_OF_STRANGERS: usize = 1 << 16;
 
 /// Carries out what requests change.
-pub struct Consequences {
+pub struct RecordUpdates {
     records: Arc<dyn Records>,
     deliveries: Arc<dyn Deliveries>,
     tasks: Tasks,
     room: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
-    noted: Seldom<(PhoneId, Reason)>,
-    strangers: Seldom<(PhoneId, Reason)>,
-    certificates: Seldom<(PhoneId, &'static str)>,
+    noted: DedupWindow<(PhoneId, Reason)>,
+    strangers: DedupWindow<(PhoneId, Reason)>,
+    certificates: DedupWindow<(PhoneId, &'static str)>,
 }
 
-impl Consequences {
+impl RecordUpdates {
     /// Writes through `records`, tells `deliveries`.
     #[must_use]
     pub fn new(records: Arc<dyn Records>, deliveries: Arc<dyn Deliveries>, tasks: Tasks) -> Self {
@@ -65,9 +65,9 @@ impl Consequences {
             tasks,
             room: Arc::new(Semaphore::new(UNDER_WAY)),
             waiting: Arc::new(Semaphore::new(REFUSALS_WAITING)),
-            noted: Seldom::new(REMEMBERED, PAUSE),
-            strangers: Seldom::new(REMEMBERED_OF_STRANGERS, PAUSE_OF_STRANGERS),
-            certificates: Seldom::new(REMEMBERED_OF_STRANGERS, PAUSE_OF_CERTIFICATES),
+            noted: DedupWindow::new(REMEMBERED, PAUSE),
+            strangers: DedupWindow::new(REMEMBERED_OF_STRANGERS, PAUSE_OF_STRANGERS),
+            certificates: DedupWindow::new(REMEMBERED_OF_STRANGERS, PAUSE_OF_CERTIFICATES),
         }
     }
 
@@ -95,14 +95,14 @@ impl Consequences {
                 record.model = model.as_deref().map(str::to_owned);
             }
             if bound.is_ok() && first {
-                events.push(Happened::FirstDelivery { source, family: &family }.into());
+                events.push(FacetEvent::FirstDelivery { source, family: &family }.into());
             }
             // The receiver waits below; it cannot be full.
             let _ = verdict.try_send(bound);
         };
-        pass(CrashPoint::BindWanted).await;
+        failpoint(Failpoint::BindWanted).await;
         let record = self.records.change(phone, Box::new(change)).await?;
-        pass(CrashPoint::Bound).await;
+        failpoint(Failpoint::Bound).await;
         Ok(match outcome.try_recv() {
             Ok(bound) => bound.map(|()| record),
             Err(_) => return Err(RecordError("the change that binds the window was not carried out".to_owned())),
@@ -120,17 +120,17 @@ impl Consequences {
             if !former {
                 record.own.proven.get_or_insert(now);
                 if record.former.take().is_some() {
-                    events.push(Happened::CredentialsProven.into());
+                    events.push(FacetEvent::CredentialsProven.into());
                 }
             }
             if record.window.is_open(now) {
                 record.window.closed = Some(now);
-                events.push(Happened::Proved.into());
+                events.push(FacetEvent::Proved.into());
             }
         };
-        pass(CrashPoint::ProofCame).await;
+        failpoint(Failpoint::ProofCame).await;
         let record = self.records.change(phone, Box::new(change)).await;
-        pass(CrashPoint::ProofWritten).await;
+        failpoint(Failpoint::ProofWritten).await;
         record
     }
 
@@ -139,13 +139,13 @@ impl Consequences {
         let Ok(place) = self.room.clone().try_acquire_owned() else { return };
         let (records, deliveries) = (self.records.clone(), self.deliveries.clone());
         self.tasks.spawn("record delivery", async move {
-            pass(CrashPoint::FileSent).await;
+            failpoint(Failpoint::FileSent).await;
             let change = move |record: &mut Phone, events: &mut Vec<NewEvent>| transitions::delivered(record, done, events);
             match records.change_later(phone, Box::new(change)).await {
                 Ok(record) => {
-                    pass(CrashPoint::DeliveryWritten).await;
+                    failpoint(Failpoint::DeliveryWritten).await;
                     if record.delivery.as_ref().is_some_and(|last| last.etag == file.etag) {
-                        records.keep_delivered(file);
+                        records.store_delivered(file);
                     }
                     deliveries.delivered(phone);
                 }
@@ -157,18 +157,18 @@ impl Consequences {
 
     /// Notes what the certificate shown for a known phone is worth, at most once a day per outcome. `word` is the outcome.
     pub fn certificate(&self, phone: &Phone, word: &'static str, sentence: impl FnOnce() -> String, now: Timestamp) {
-        if !self.certificates.lets((phone.id, word), now) {
+        if !self.certificates.allow((phone.id, word), now) {
             return;
         }
         let Ok(place) = self.room.clone().try_acquire_owned() else { return };
         let (records, id, sentence) = (self.records.clone(), phone.id, sentence());
         self.tasks.spawn("record certificate", async move {
             let change = move |_: &mut Phone, events: &mut Vec<NewEvent>| {
-                events.push(Happened::Certificate { sentence: &sentence }.into());
+                events.push(FacetEvent::Certificate { sentence: &sentence }.into());
             };
-            pass(CrashPoint::CertificateWanted).await;
+            failpoint(Failpoint::CertificateWanted).await;
             let written = records.change_later(id, Box::new(change)).await;
-            pass(CrashPoint::CertificateWritten).await;
+            failpoint(Failpoint::CertificateWritten).await;
             if let Err(error) = written {
                 tracing::warn!(phone = id.0, %error, "what a certificate is worth could not be recorded");
             }
@@ -189,7 +189,7 @@ impl Consequences {
             return;
         }
         let Ok(place) = self.waiting.clone().try_acquire_owned() else { return };
-        if !seldom.lets((phone.id, reason), now) {
+        if !seldom.allow((phone.id, reason), now) {
             return;
         }
         let (records, deliveries, id, seen) = (self.records.clone(), self.deliveries.clone(), phone.id, seen());
@@ -207,11 +207,11 @@ impl Consequences {
             let change = move |record: &mut Phone, events: &mut Vec<NewEvent>| {
                 note_withheld(record, reason, &seen, now, events);
             };
-            pass(CrashPoint::RefusalWanted).await;
+            failpoint(Failpoint::RefusalWanted).await;
             let written = records.change_later(id, Box::new(change)).await;
-            pass(CrashPoint::RefusalWritten).await;
+            failpoint(Failpoint::RefusalWritten).await;
             match written {
-                Ok(_) => deliveries.asked(id, reason),
+                Ok(_) => deliveries.notify_request(id, reason),
                 Err(error) => tracing::warn!(phone = id.0, %error, "a refusal could not be recorded"),
             }
             drop(place);
@@ -224,7 +224,7 @@ fn note_withheld(record: &mut Phone, reason: Reason, seen: &str, now: Timestamp,
         transitions::before_config(record, now, events);
         return;
     }
-    events.push(Happened::Refused { reason, seen }.into());
+    events.push(FacetEvent::Refused { reason, seen }.into());
     // A phone that works stays provisioned whatever strangers try; the time line tells of them.
     transitions::rejected(record, reason.sentence(), now);
 }

@@ -15,7 +15,7 @@ use gangway_wire::http_auth::Scheme;
 use crate::{
     http::{
         auth::challenge_cache::Challenges,
-        interfaces::{File, Files, Recognised},
+        interfaces::{File, FileService, Recognised},
     },
     phone::{
         admission::Policy,
@@ -36,7 +36,7 @@ const MOST_MODELS: usize = 256;
 
 /// What was found out about a request.
 #[derive(Debug)]
-pub struct Known {
+pub struct CachedRequest {
     instance: InstanceId,
     revision: u64,
     phone: Weak<Phone>,
@@ -58,23 +58,23 @@ pub struct Known {
 }
 
 /// What the policy of a request follows from when no phone is known: instance, vendor, model.
-type Stranger = (InstanceId, Option<Arc<str>>, Option<Arc<str>>);
+type UnknownDevice = (InstanceId, Option<Arc<str>>, Option<Arc<str>>);
 
 /// The account all phones of an instance share, and the revision it is of.
 type SharedAccount = (u64, Option<Arc<Credentials>>);
 
 /// The table of one worker.
 #[derive(Debug)]
-pub struct Memo {
+pub struct RequestCache {
     hasher: RandomState,
-    slots: RefCell<Vec<Option<std::rc::Rc<Known>>>>,
+    slots: RefCell<Vec<Option<std::rc::Rc<CachedRequest>>>>,
     shared: RefCell<HashMap<InstanceId, SharedAccount>>,
-    strangers: RefCell<HashMap<Stranger, (u64, Policy)>>,
+    strangers: RefCell<HashMap<UnknownDevice, (u64, Policy)>>,
     /// How this worker challenges at present.
     pub challenges: Challenges,
 }
 
-impl Default for Memo {
+impl Default for RequestCache {
     fn default() -> Self {
         Self {
             hasher: RandomState::new(),
@@ -88,7 +88,7 @@ impl Default for Memo {
 
 /// What a request is looked up by.
 #[derive(Debug, Clone, Copy)]
-pub struct Key<'a> {
+pub struct RequestKey<'a> {
     /// The tenant.
     pub instance: InstanceId,
     /// The User-Agent.
@@ -97,14 +97,14 @@ pub struct Key<'a> {
     pub file: &'a str,
 }
 
-impl Memo {
+impl RequestCache {
     /// What is known of such a request. `find` gives the phone once the MAC of the file name is known (without token).
     pub fn look(
         &self,
-        files: &dyn Files,
-        key: Key<'_>,
+        files: &dyn FileService,
+        key: RequestKey<'_>,
         find: impl Fn(&Recognised) -> Option<Arc<Phone>>,
-    ) -> (std::rc::Rc<Known>, Option<Arc<Phone>>) {
+    ) -> (std::rc::Rc<CachedRequest>, Option<Arc<Phone>>) {
         let revision = files.revision(key.instance);
         let set = self.set(key);
         let remembered = self
@@ -120,7 +120,7 @@ impl Memo {
         }
         let recognised = files.recognise(key.user_agent, key.file);
         let phone = find(&recognised);
-        let known = std::rc::Rc::new(Known {
+        let known = std::rc::Rc::new(CachedRequest {
             instance: key.instance,
             revision,
             phone: phone.as_ref().map(Arc::downgrade).unwrap_or_default(),
@@ -129,7 +129,7 @@ impl Memo {
             file: Arc::from(key.file),
             policy: match phone.as_deref() {
                 Some(phone) => files.policy(key.instance, Some(phone), &recognised),
-                None => self.policy_for_strangers(files, key.instance, revision, &recognised),
+                None => self.policy_for_unknown(files, key.instance, revision, &recognised),
             },
             scheme: files.scheme(recognised.vendor.as_deref()),
             shared: self.shared(files, key.instance, revision),
@@ -151,7 +151,7 @@ impl Memo {
         (known, phone)
     }
 
-    fn shared(&self, files: &dyn Files, instance: InstanceId, revision: u64) -> Option<Arc<Credentials>> {
+    fn shared(&self, files: &dyn FileService, instance: InstanceId, revision: u64) -> Option<Arc<Credentials>> {
         let mut known = self.shared.borrow_mut();
         match known.get(&instance) {
             Some((made, account)) if *made == revision && account.is_some() => account.clone(),
@@ -165,9 +165,9 @@ impl Memo {
     }
 
     /// Who asks in the name of ever new MACs is not to make us read the settings each time.
-    fn policy_for_strangers(
+    fn policy_for_unknown(
         &self,
-        files: &dyn Files,
+        files: &dyn FileService,
         instance: InstanceId,
         revision: u64,
         recognised: &Recognised,
@@ -187,19 +187,19 @@ impl Memo {
         policy
     }
 
-    fn set(&self, key: Key<'_>) -> Range<usize> {
+    fn set(&self, key: RequestKey<'_>) -> Range<usize> {
         let hash = self.hasher.hash_one((key.instance, key.user_agent, key.file));
         let first = usize::try_from(hash % (SLOTS / WAYS) as u64).unwrap_or_default() * WAYS;
         first..first + WAYS
     }
 }
 
-impl Known {
-    fn answers(&self, key: Key<'_>, revision: u64) -> bool {
+impl CachedRequest {
+    fn answers(&self, key: RequestKey<'_>, revision: u64) -> bool {
         self.revision == revision && self.is_asked_by(key)
     }
 
-    fn is_asked_by(&self, key: Key<'_>) -> bool {
+    fn is_asked_by(&self, key: RequestKey<'_>) -> bool {
         self.instance == key.instance && *self.file == *key.file && self.user_agent.as_deref() == key.user_agent
     }
 

@@ -10,8 +10,8 @@ use actix_web::{
 use bytes::Bytes;
 
 use super::{
-    conditional_requests::{Part, names_tag, part},
-    delivery_body::WatchedBody,
+    conditional_requests::{ByteRange, names_tag, part},
+    delivery_body::DeliveryBody,
 };
 use crate::http::interfaces::File;
 
@@ -20,7 +20,7 @@ const RETRY_AFTER: &str = "60";
 
 /// What the request's headers ask of the file.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Wish<'a> {
+pub struct RequestConditions<'a> {
     /// `If-None-Match`.
     pub none_match: Option<&'a str>,
     /// `Range`.
@@ -29,7 +29,7 @@ pub struct Wish<'a> {
     pub if_range: Option<&'a str>,
 }
 
-impl<'a> Wish<'a> {
+impl<'a> RequestConditions<'a> {
     /// Reads the headers.
     #[must_use]
     pub fn of(headers: &'a header::HeaderMap) -> Self {
@@ -40,7 +40,7 @@ impl<'a> Wish<'a> {
 
 /// How a file is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum ResponseForm {
     /// 200 with everything.
     Whole,
     /// 304.
@@ -54,30 +54,30 @@ pub enum Form {
 /// What the wish comes to. Parts only where `parts` allows them: a part of a file inside a window would go out without
 /// binding it.
 #[must_use]
-pub fn form(wish: &Wish<'_>, file: &File, parts: bool) -> Form {
+pub fn form(wish: &RequestConditions<'_>, file: &File, parts: bool) -> ResponseForm {
     if wish.none_match.is_some_and(|tags| names_tag(tags, &file.etag)) {
-        return Form::Unchanged;
+        return ResponseForm::Unchanged;
     }
     let fresh = wish.if_range.is_none_or(|tag| tag == file.etag);
     match wish.range.filter(|_| parts && fresh).map(|range| part(range, file.body.len())) {
-        None | Some(Part::Whole) => Form::Whole,
-        Some(Part::Bytes { first, last }) => Form::Part(first, last),
-        Some(Part::Outside) => Form::Outside,
+        None | Some(ByteRange::Whole) => ResponseForm::Whole,
+        Some(ByteRange::Bytes { first, last }) => ResponseForm::Part(first, last),
+        Some(ByteRange::Outside) => ResponseForm::Outside,
     }
 }
 
 /// A file in the given form. `done` is called after a whole body was taken completely.
-pub fn file(file: &File, form: Form, method: &Method, done: Option<Box<dyn FnOnce()>>) -> HttpResponse {
+pub fn file(file: &File, form: ResponseForm, method: &Method, done: Option<Box<dyn FnOnce()>>) -> HttpResponse {
     let mut answer = builder(match form {
-        Form::Whole => StatusCode::OK,
-        Form::Unchanged => StatusCode::NOT_MODIFIED,
-        Form::Part(..) => StatusCode::PARTIAL_CONTENT,
-        Form::Outside => StatusCode::RANGE_NOT_SATISFIABLE,
+        ResponseForm::Whole => StatusCode::OK,
+        ResponseForm::Unchanged => StatusCode::NOT_MODIFIED,
+        ResponseForm::Part(..) => StatusCode::PARTIAL_CONTENT,
+        ResponseForm::Outside => StatusCode::RANGE_NOT_SATISFIABLE,
     });
     if let Ok(etag) = HeaderValue::from_str(&file.etag) {
         answer.insert_header((header::ETAG, etag));
     }
-    if form == Form::Unchanged {
+    if form == ResponseForm::Unchanged {
         return answer.finish();
     }
     if let Ok(media) = HeaderValue::from_str(&file.content_type) {
@@ -85,16 +85,16 @@ pub fn file(file: &File, form: Form, method: &Method, done: Option<Box<dyn FnOnc
     }
     let length = file.body.len();
     match form {
-        Form::Part(first, last) => {
+        ResponseForm::Part(first, last) => {
             answer.insert_header((header::CONTENT_RANGE, format!("bytes {first}-{last}/{length}")));
             answer.body(file.body.slice(first..=last))
         }
-        Form::Outside => {
+        ResponseForm::Outside => {
             answer.insert_header((header::CONTENT_RANGE, format!("bytes */{length}")));
             answer.finish()
         }
-        Form::Whole | Form::Unchanged => match done {
-            Some(done) if method == Method::GET => answer.body(WatchedBody::new(file.body.clone(), done)),
+        ResponseForm::Whole | ResponseForm::Unchanged => match done {
+            Some(done) if method == Method::GET => answer.body(DeliveryBody::new(file.body.clone(), done)),
             _ => answer.body(file.body.clone()),
         },
     }

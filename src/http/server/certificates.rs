@@ -16,7 +16,7 @@ use rustls::{
 };
 use x509_parser::prelude::{ASN1Time, FromDer as _, X509Certificate};
 
-use super::client_cert_verifier::Possession;
+use super::client_cert_verifier::AnyClientCert;
 use crate::net::tls::{names, provider, ticketer};
 
 /// Why a certificate cannot be used.
@@ -66,12 +66,12 @@ pub enum CertificateError {
 const ALPN: &[u8] = b"http/1.1";
 
 /// Where a pair lies: PEM chain, PEM key.
-pub type Files = (PathBuf, PathBuf);
+pub type CertificatePaths = (PathBuf, PathBuf);
 
 /// The certificates in use; replacing them affects the next handshake.
 #[derive(Debug)]
 pub struct Certificates {
-    files: Vec<Files>,
+    files: Vec<CertificatePaths>,
     pairs: ArcSwap<Vec<Pair>>,
     /// Why the files were not taken at the last reload.
     refused: ArcSwapOption<String>,
@@ -97,7 +97,7 @@ impl Certificates {
     ///
     /// # Errors
     /// The first file that cannot be used.
-    pub fn load(files: Vec<Files>) -> Result<Arc<Self>, CertificateError> {
+    pub fn load(files: Vec<CertificatePaths>) -> Result<Arc<Self>, CertificateError> {
         let pairs = ArcSwap::from_pointee(read_all(&files)?);
         Ok(Arc::new(Self { files, pairs, refused: ArcSwapOption::empty() }))
     }
@@ -154,7 +154,7 @@ impl Certificates {
         let builder = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?;
         let mut config =
-            builder.with_client_cert_verifier(Possession::new(&provider())).with_cert_resolver(self.clone());
+            builder.with_client_cert_verifier(AnyClientCert::new(&provider())).with_cert_resolver(self.clone());
         config.alpn_protocols = vec![ALPN.to_vec()];
         config.ticketer = ticketer()?;
         // Phones fetch one file after the other: each connection needs one ticket and brings the next.
@@ -179,7 +179,7 @@ impl ResolvesServerCert for Certificates {
     }
 }
 
-fn read_all(files: &[Files]) -> Result<Vec<Pair>, CertificateError> {
+fn read_all(files: &[CertificatePaths]) -> Result<Vec<Pair>, CertificateError> {
     files.iter().map(|(chain, key)| read(chain, key)).collect()
 }
 

@@ -23,7 +23,7 @@ use crate::{catalog::SharedRegistry, net::tls::provider, phone::request_evidence
 
 /// What a connection's client certificate is worth.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Shown {
+pub enum ClientCertificate {
     /// None was shown.
     None,
     /// Valid, by a CA that vouches for `vendor`, in the name of `mac`.
@@ -56,7 +56,7 @@ pub enum Shown {
     },
 }
 
-impl Shown {
+impl ClientCertificate {
     /// As evidence for admission.
     #[must_use]
     pub fn evidence(&self) -> Certificate<'_> {
@@ -71,7 +71,7 @@ impl Shown {
 
     /// The label in metrics, for a request that asks for the file of `mac`.
     #[must_use]
-    pub fn word(&self, asked: Option<Mac>) -> &'static str {
+    pub fn label(&self, asked: Option<Mac>) -> &'static str {
         match self {
             Self::None => "none",
             Self::Trusted { mac, .. } if asked.is_some_and(|asked| asked != *mac) => "wrong-mac",
@@ -84,7 +84,7 @@ impl Shown {
 
     /// What to say of it, in the log and in a phone's time line.
     #[must_use]
-    pub fn sentence(&self, asked: Option<Mac>) -> String {
+    pub fn message(&self, asked: Option<Mac>) -> String {
         match self {
             Self::None => "No certificate was shown.".to_owned(),
             Self::Trusted { mac, vendor } if asked.is_some_and(|asked| asked != *mac) => {
@@ -105,13 +105,13 @@ impl Shown {
     }
 }
 
-struct Vouching {
+struct VendorCa {
     vendor: Arc<str>,
     roots: Arc<RootCertStore>,
     verifier: Arc<dyn ClientCertVerifier>,
 }
 
-impl std::fmt::Debug for Vouching {
+impl std::fmt::Debug for VendorCa {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}: {} CA certificates", self.vendor, self.roots.len())
     }
@@ -119,13 +119,13 @@ impl std::fmt::Debug for Vouching {
 
 /// The CAs of all vendors; exchangeable while serving.
 #[derive(Debug)]
-pub struct Issuers {
+pub struct ClientCaStore {
     registry: SharedRegistry,
     dir: PathBuf,
-    vendors: ArcSwap<Vec<Vouching>>,
+    vendors: ArcSwap<Vec<VendorCa>>,
 }
 
-impl Issuers {
+impl ClientCaStore {
     /// Reads what is there; what cannot be read is said and left out, as phones come without a certificate, too.
     #[must_use]
     pub fn load(registry: SharedRegistry, dir: &Path) -> (Arc<Self>, Vec<String>) {
@@ -148,8 +148,8 @@ impl Issuers {
 
     /// What a chain is worth, the client's own certificate first.
     #[must_use]
-    pub fn judge(&self, chain: &[CertificateDer<'_>], now: Timestamp) -> Shown {
-        let Some((own, others)) = chain.split_first() else { return Shown::None };
+    pub fn verify(&self, chain: &[CertificateDer<'_>], now: Timestamp) -> ClientCertificate {
+        let Some((own, others)) = chain.split_first() else { return ClientCertificate::None };
         let parsed = X509Certificate::from_der(own).ok().map(|(_, parsed)| parsed);
         let Some(parsed) = parsed.filter(|_| !is_worthless(own)) else {
             return unknown(own, "its key or its version is too weak to prove anything");
@@ -165,22 +165,22 @@ impl Issuers {
             match at(now.as_second()) {
                 Ok(_) => {
                     return match name.parse() {
-                        Ok(mac) => Shown::Trusted { mac, vendor: Arc::clone(&vouching.vendor) },
-                        Err(_) => Shown::NoMac { name },
+                        Ok(mac) => ClientCertificate::Trusted { mac, vendor: Arc::clone(&vouching.vendor) },
+                        Err(_) => ClientCertificate::NoMac { name },
                     };
                 }
                 // The library looks at the time before it looks for the issuer.
                 Err(Error::InvalidCertificate(error)) if is_about_time(&error) => {
                     if at(validity.0).is_ok() || at(validity.1).is_ok() {
                         let until = Timestamp::from_second(validity.1).unwrap_or(Timestamp::MAX);
-                        return Shown::Expired { name, until };
+                        return ClientCertificate::Expired { name, until };
                     }
                 }
                 Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {}
                 Err(error) => reason = error.to_string(),
             }
         }
-        Shown::UnknownIssuer { name, issuer: parsed.issuer().to_string(), reason }
+        ClientCertificate::UnknownIssuer { name, issuer: parsed.issuer().to_string(), reason }
     }
 }
 
@@ -194,9 +194,9 @@ fn is_about_time(error: &CertificateError) -> bool {
     )
 }
 
-fn unknown(certificate: &CertificateDer<'_>, reason: &str) -> Shown {
+fn unknown(certificate: &CertificateDer<'_>, reason: &str) -> ClientCertificate {
     let parsed = X509Certificate::from_der(certificate).ok().map(|(_, parsed)| parsed);
-    Shown::UnknownIssuer {
+    ClientCertificate::UnknownIssuer {
         name: parsed.as_ref().map(common_name).unwrap_or_default(),
         issuer: parsed.map(|parsed| parsed.issuer().to_string()).unwrap_or_default(),
         reason: reason.to_owned(),
@@ -209,7 +209,7 @@ fn common_name(certificate: &X509Certificate<'_>) -> String {
 }
 
 /// The CAs of every vendor, and what of them cannot be read.
-fn read(registry: &SharedRegistry, dir: &Path) -> (Vec<Vouching>, Vec<String>) {
+fn read(registry: &SharedRegistry, dir: &Path) -> (Vec<VendorCa>, Vec<String>) {
     let (mut found, mut wrong) = (Vec::new(), Vec::new());
     for vendor in registry.load().vendors() {
         let mut roots = RootCertStore::empty();
@@ -229,7 +229,7 @@ fn read(registry: &SharedRegistry, dir: &Path) -> (Vec<Vouching>, Vec<String>) {
         }
         let roots = Arc::new(roots);
         match WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), provider()).build() {
-            Ok(verifier) => found.push(Vouching { vendor: Arc::clone(&vendor.name), roots, verifier }),
+            Ok(verifier) => found.push(VendorCa { vendor: Arc::clone(&vendor.name), roots, verifier }),
             Err(error) => wrong.push(format!("the CA certificates of {} cannot be used: {error}", vendor.title)),
         }
     }

@@ -24,9 +24,9 @@ const SHORTEST_RSA: usize = 2048;
 
 /// Asks, and has possession proved.
 #[derive(Debug)]
-pub struct Possession(WebPkiSupportedAlgorithms);
+pub struct AnyClientCert(WebPkiSupportedAlgorithms);
 
-impl Possession {
+impl AnyClientCert {
     /// With the signature algorithms of `provider`.
     #[must_use]
     pub fn new(provider: &CryptoProvider) -> Arc<Self> {
@@ -50,7 +50,7 @@ pub fn is_worthless(certificate: &CertificateDer<'_>) -> bool {
 }
 
 /// A worthless certificate passes unproved.
-fn pass_worthless(
+fn accept_untrusted(
     certificate: &CertificateDer<'_>,
     verified: Result<HandshakeSignatureValid, Error>,
 ) -> Result<HandshakeSignatureValid, Error> {
@@ -60,7 +60,7 @@ fn pass_worthless(
     }
 }
 
-impl ClientCertVerifier for Possession {
+impl ClientCertVerifier for AnyClientCert {
     fn client_auth_mandatory(&self) -> bool {
         false
     }
@@ -85,7 +85,7 @@ impl ClientCertVerifier for Possession {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        pass_worthless(certificate, verify_tls12_signature(message, certificate, signed, &self.0))
+        accept_untrusted(certificate, verify_tls12_signature(message, certificate, signed, &self.0))
     }
 
     fn verify_tls13_signature(
@@ -94,7 +94,7 @@ impl ClientCertVerifier for Possession {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        pass_worthless(certificate, verify_tls13_signature(message, certificate, signed, &self.0))
+        accept_untrusted(certificate, verify_tls13_signature(message, certificate, signed, &self.0))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -38,7 +38,7 @@ pub struct Bounds {
 
 /// Why a connection was turned away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TurnedAway {
+pub enum ConnectionRejection {
     /// Too many open connections.
     Connections,
     /// Too many connections without a whole request.
@@ -49,7 +49,7 @@ pub enum TurnedAway {
     Share,
 }
 
-impl TurnedAway {
+impl ConnectionRejection {
     /// The label in metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -78,7 +78,7 @@ struct Source {
 
 /// Counts connections. One for all workers: a source's connections are spread over them.
 #[derive(Debug)]
-pub struct Gate {
+pub struct ConnectionLimiter {
     bounds: Bounds,
     exempt: Vec<IpNet>,
     sources: Mutex<HashMap<IpAddr, Source>>,
@@ -86,9 +86,9 @@ pub struct Gate {
 
 /// A place of one connection; given back when dropped.
 #[derive(Debug)]
-pub struct Place(Option<(Arc<Gate>, IpAddr)>);
+pub struct ConnectionPermit(Option<(Arc<ConnectionLimiter>, IpAddr)>);
 
-impl Drop for Place {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         if let Some((gate, source)) = &self.0 {
             let mut sources = gate.lock();
@@ -99,7 +99,7 @@ impl Drop for Place {
     }
 }
 
-impl Gate {
+impl ConnectionLimiter {
     /// `exempt`: networks that are not counted.
     #[must_use]
     pub fn new(bounds: Bounds, exempt: Vec<IpNet>) -> Arc<Self> {
@@ -118,11 +118,11 @@ impl Gate {
     ///
     /// # Errors
     /// When its source has too many.
-    pub fn enter(self: &Arc<Self>, peer: IpAddr, now: Timestamp) -> Result<Place, TurnedAway> {
+    pub fn enter(self: &Arc<Self>, peer: IpAddr, now: Timestamp) -> Result<ConnectionPermit, ConnectionRejection> {
         let peer = peer.to_canonical();
         let unbounded = self.bounds == Bounds { connections: 0, handshakes_per_second: 0 };
         if unbounded || self.exempt.iter().any(|net| net.contains(&peer)) {
-            return Ok(Place(None));
+            return Ok(ConnectionPermit(None));
         }
         let (source, full) = (network(peer), self.full());
         let mut sources = self.lock();
@@ -131,16 +131,16 @@ impl Gate {
         }
         let entry = sources.entry(source).or_insert(Source { open: 0, left: full, at: now });
         if self.bounds.connections > 0 && entry.open >= self.bounds.connections {
-            return Err(TurnedAway::Connections);
+            return Err(ConnectionRejection::Connections);
         }
         if full > 0 {
             let passed = u64::try_from(now.duration_since(entry.at).as_millis()).unwrap_or(0);
             let gained = passed.saturating_mul(self.bounds.handshakes_per_second.into());
             (entry.left, entry.at) = (entry.left.saturating_add(gained).min(full), now);
-            entry.left = entry.left.checked_sub(1000).ok_or(TurnedAway::Handshakes)?;
+            entry.left = entry.left.checked_sub(1000).ok_or(ConnectionRejection::Handshakes)?;
         }
         entry.open += 1;
-        Ok(Place(Some((Arc::clone(self), source))))
+        Ok(ConnectionPermit(Some((Arc::clone(self), source))))
     }
 
     /// Open connections of a source.
@@ -158,8 +158,8 @@ mod tests {
         Timestamp::from_millisecond(milli).unwrap()
     }
 
-    fn gate(connections: u32, handshakes_per_second: u32) -> Arc<Gate> {
-        Gate::new(Bounds { connections, handshakes_per_second }, vec!["10.0.0.0/8".parse().unwrap()])
+    fn gate(connections: u32, handshakes_per_second: u32) -> Arc<ConnectionLimiter> {
+        ConnectionLimiter::new(Bounds { connections, handshakes_per_second }, vec!["10.0.0.0/8".parse().unwrap()])
     }
 
     const ONE: &str = "192.0.2.1";
@@ -171,7 +171,7 @@ mod tests {
         // 500 phones that open five connections each within a second.
         assert_eq!((0..2_500).filter(|_| enter(0).is_ok()).count(), 2_500);
         assert_eq!((0..10_000).filter(|_| enter(0).is_ok()).count(), 2_500, "ten seconds' worth altogether");
-        assert_eq!(enter(0), Err(TurnedAway::Handshakes));
+        assert_eq!(enter(0), Err(ConnectionRejection::Handshakes));
         assert_eq!((0..10_000).filter(|_| enter(2_000).is_ok()).count(), 1_000, "two seconds later two seconds' worth");
     }
 
@@ -180,7 +180,7 @@ mod tests {
         let gate = gate(2, 0);
         let enter = || gate.enter(ONE.parse().unwrap(), at(0));
         let (first, second) = (enter().unwrap(), enter().unwrap());
-        assert_eq!(enter().unwrap_err(), TurnedAway::Connections);
+        assert_eq!(enter().unwrap_err(), ConnectionRejection::Connections);
         assert!(gate.enter("192.0.2.2".parse().unwrap(), at(0)).is_ok(), "others are not concerned");
         drop(first);
         assert_eq!(gate.open(ONE.parse().unwrap()), 1);

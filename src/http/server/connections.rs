@@ -14,13 +14,13 @@ use actix_web::{App, HttpRequest, dev::AppConfig, rt::net::TcpStream};
 use gangway_base::clock::SharedClock;
 
 use super::{
-    client_ca_store::{Issuers, Shown},
-    connection_limiter::{Gate, TurnedAway},
-    source_shares::Capacity,
-    stall_timeout::{Paced, Pauses, Places},
-    tls_acceptor::{Ended, Handshakes, Secured},
+    client_ca_store::{ClientCaStore, ClientCertificate},
+    connection_limiter::{ConnectionLimiter, ConnectionRejection},
+    source_shares::SourceShares,
+    stall_timeout::{ConnectionPermits, StallLimits, StallTimeoutStream},
+    tls_acceptor::{HandshakeEnd, PhoneTlsAcceptor, Secured},
 };
-use crate::http::{Deps, configure};
+use crate::http::{AppState, configure};
 
 /// An idle connection is kept this long: a phone fetches its files in a row, then not for a day.
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(30);
@@ -36,7 +36,7 @@ const SLOW_HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// How long clients may take.
 #[derive(Debug, Clone, Copy)]
-pub struct Patience {
+pub struct Timeouts {
     /// For a TLS handshake.
     pub handshake: Duration,
     /// For the head of a request.
@@ -45,21 +45,21 @@ pub struct Patience {
     pub stall: Duration,
 }
 
-impl Default for Patience {
+impl Default for Timeouts {
     fn default() -> Self {
         Self { handshake: SLOW_HANDSHAKE, request: SLOW_REQUEST, stall: SLOW_CLIENT }
     }
 }
 
-impl Patience {
-    fn pauses(self) -> Pauses {
-        Pauses { head: self.request, stall: self.stall }
+impl Timeouts {
+    fn pauses(self) -> StallLimits {
+        StallLimits { head: self.request, stall: self.stall }
     }
 }
 
 /// What a connection that is encrypted up to us brings along for its requests.
 struct OverTls {
-    certificate: Shown,
+    certificate: ClientCertificate,
 }
 
 /// Whether the request's connection is encrypted up to us.
@@ -70,14 +70,14 @@ pub fn is_over_tls(request: &HttpRequest) -> bool {
 
 /// What the client's certificate of the request's connection is worth.
 #[must_use]
-pub fn certificate(request: &HttpRequest) -> &Shown {
-    request.conn_data::<OverTls>().map_or(&Shown::None, |connection| &connection.certificate)
+pub fn certificate(request: &HttpRequest) -> &ClientCertificate {
+    request.conn_data::<OverTls>().map_or(&ClientCertificate::None, |connection| &connection.certificate)
 }
 
 /// Completes when a graceful stop begins: idle connections are closed then.
-pub(crate) type Goodbye = actix_server::GracefulShutdownSignal;
+pub(crate) type CloseReporter = actix_server::GracefulShutdownSignal;
 
-fn settings<T, S>(goodbye: Goodbye, patience: Patience) -> HttpServiceBuilder<T, S, ExpectHandler, UpgradeHandler>
+fn settings<T, S>(goodbye: CloseReporter, patience: Timeouts) -> HttpServiceBuilder<T, S, ExpectHandler, UpgradeHandler>
 where
     S: ServiceFactory<Request, Config = ()>,
     S::Error: Into<Response<BoxBody>> + 'static,
@@ -106,32 +106,32 @@ macro_rules! application {
 
 /// What admits plain connections.
 #[derive(Clone)]
-pub(crate) struct Admission {
+pub(crate) struct PlainConnectionFilter {
     /// Connections of a source that have not sent a whole request.
-    pub gate: Arc<Gate>,
+    pub gate: Arc<ConnectionLimiter>,
     /// The connections of all listeners.
-    pub capacity: Arc<Capacity>,
+    pub capacity: Arc<SourceShares>,
     /// The time.
     pub clock: SharedClock,
 }
 
-impl Admission {
-    fn admit(&self, peer: IpAddr) -> Result<Places, TurnedAway> {
+impl PlainConnectionFilter {
+    fn admit(&self, peer: IpAddr) -> Result<ConnectionPermits, ConnectionRejection> {
         let seat = self.capacity.enter(peer)?;
-        let unfinished = self.gate.enter(peer, self.clock.now()).map_err(|_bound| TurnedAway::Unfinished)?;
-        Ok(Places { unfinished: Some(unfinished), seat: Some(seat) })
+        let unfinished = self.gate.enter(peer, self.clock.now()).map_err(|_bound| ConnectionRejection::Unfinished)?;
+        Ok(ConnectionPermits { unfinished: Some(unfinished), seat: Some(seat) })
     }
 }
 
 /// Plain connections of one worker.
 pub(crate) fn plain(
-    deps: Arc<Deps>,
-    goodbye: Goodbye,
-    admission: Admission,
-    patience: Patience,
+    deps: Arc<AppState>,
+    goodbye: CloseReporter,
+    admission: PlainConnectionFilter,
+    patience: Timeouts,
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = Option<DispatchError>, InitError = ()> {
-    let served: H1Service<Paced<TcpStream>, _, _, _, _> = settings(goodbye, patience)
-        .on_connect_ext(|io: &Paced<TcpStream>, data: &mut Extensions| {
+    let served: H1Service<StallTimeoutStream<TcpStream>, _, _, _, _> = settings(goodbye, patience)
+        .on_connect_ext(|io: &StallTimeoutStream<TcpStream>, data: &mut Extensions| {
             data.insert(io.pace());
         })
         .h1(application!(deps));
@@ -144,7 +144,7 @@ pub(crate) fn plain(
             })?;
             // Answers are small.
             let _ = io.set_nodelay(true);
-            Ok((Paced::new(io, patience.pauses(), places), Some(peer)))
+            Ok((StallTimeoutStream::new(io, patience.pauses(), places), Some(peer)))
         });
         std::future::ready(admitted)
     });
@@ -153,23 +153,23 @@ pub(crate) fn plain(
 
 /// TLS connections of one worker.
 pub(crate) fn over_tls(
-    deps: Arc<Deps>,
-    goodbye: Goodbye,
-    handshakes: Handshakes,
-    issuers: Arc<Issuers>,
-    patience: Patience,
+    deps: Arc<AppState>,
+    goodbye: CloseReporter,
+    handshakes: PhoneTlsAcceptor,
+    issuers: Arc<ClientCaStore>,
+    patience: Timeouts,
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = Option<DispatchError>, InitError = ()> {
     let clock = Arc::clone(&handshakes.clock);
-    let served: H1Service<Paced<Secured>, _, _, _, _> = settings(goodbye, patience)
-        .on_connect_ext(move |io: &Paced<Secured>, data: &mut Extensions| {
+    let served: H1Service<StallTimeoutStream<Secured>, _, _, _, _> = settings(goodbye, patience)
+        .on_connect_ext(move |io: &StallTimeoutStream<Secured>, data: &mut Extensions| {
             let chain = io.get_ref().session().peer_certificates().unwrap_or_default();
-            data.insert(OverTls { certificate: issuers.judge(chain, clock.now()) });
+            data.insert(OverTls { certificate: issuers.verify(chain, clock.now()) });
             data.insert(io.pace());
         })
         .h1(application!(deps));
-    let paced = handshakes.map_err(|_: Ended| None).map(move |(mut io, peer): (Secured, _)| {
-        let places = Places { unfinished: None, seat: io.take_seat() };
-        (Paced::new(io, patience.pauses(), places), peer)
+    let paced = handshakes.map_err(|_: HandshakeEnd| None).map(move |(mut io, peer): (Secured, _)| {
+        let places = ConnectionPermits { unfinished: None, seat: io.take_permit() };
+        (StallTimeoutStream::new(io, patience.pauses(), places), peer)
     });
     paced.and_then(served.map_err(Some))
 }

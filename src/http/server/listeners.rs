@@ -10,15 +10,15 @@ use actix_web::{App, HttpServer, dev::Server};
 
 use super::{
     certificates::Certificates,
-    client_ca_store::Issuers,
-    connection_limiter::{Bounds, Gate, UNFINISHED},
-    connections::{self, Admission, KEEP_ALIVE, Patience, SLOW_GOODBYE, SLOW_REQUEST},
-    source_shares::Capacity,
-    tls_acceptor::Handshakes,
+    client_ca_store::ClientCaStore,
+    connection_limiter::{Bounds, ConnectionLimiter, UNFINISHED},
+    connections::{self, KEEP_ALIVE, PlainConnectionFilter, SLOW_GOODBYE, SLOW_REQUEST, Timeouts},
+    source_shares::SourceShares,
+    tls_acceptor::PhoneTlsAcceptor,
 };
 use crate::{
     http::{
-        Deps,
+        AppState,
         interfaces::Readiness,
         operations::health_and_metrics::{self, MetricsText},
     },
@@ -45,11 +45,11 @@ pub enum ListenError {
 
 /// What the TLS listeners work with.
 #[derive(Clone)]
-pub struct Tls {
+pub struct TlsSettings {
     /// The server's certificates.
     pub certificates: Arc<Certificates>,
     /// Who vouches for phones' certificates.
-    pub issuers: Arc<Issuers>,
+    pub issuers: Arc<ClientCaStore>,
     /// Where failed handshakes are remembered.
     pub failures: Arc<FailedHandshakes>,
     /// Bounds per source.
@@ -57,15 +57,15 @@ pub struct Tls {
 }
 
 /// What to listen on.
-pub struct Addresses {
+pub struct ListenAddresses {
     /// `[http] listen`.
     pub http: Vec<String>,
     /// `[https] listen`.
     pub https: Vec<String>,
     /// What its listeners work with; needed when `https` is not empty.
-    pub tls: Option<Tls>,
+    pub tls: Option<TlsSettings>,
     /// How long clients may take.
-    pub patience: Patience,
+    pub patience: Timeouts,
     /// Worker threads.
     pub workers: usize,
     /// Connections each of them may have open; more wait until one ends.
@@ -85,7 +85,7 @@ pub struct Listening {
 }
 
 /// Binds the listeners of phones, PBXs and people.
-pub fn listen(addresses: &Addresses, deps: &Arc<Deps>) -> Result<Listening, ListenError> {
+pub fn listen(addresses: &ListenAddresses, deps: &Arc<AppState>) -> Result<Listening, ListenError> {
     let mut server = Server::build()
         .shutdown_timeout(addresses.shutdown.as_secs())
         .disable_signals()
@@ -93,9 +93,9 @@ pub fn listen(addresses: &Addresses, deps: &Arc<Deps>) -> Result<Listening, List
         .max_concurrent_connections(addresses.connections_per_worker);
     let most = addresses.connections_per_worker.saturating_mul(addresses.workers);
     let proxies = &deps.proxies.trusted;
-    let admission = Admission {
-        gate: Gate::new(UNFINISHED, proxies.clone()),
-        capacity: Capacity::new(most, proxies.clone()),
+    let admission = PlainConnectionFilter {
+        gate: ConnectionLimiter::new(UNFINISHED, proxies.clone()),
+        capacity: SourceShares::new(most, proxies.clone()),
         clock: Arc::clone(&deps.clock),
     };
     let goodbye = server.graceful_shutdown_signal();
@@ -113,9 +113,9 @@ pub fn listen(addresses: &Addresses, deps: &Arc<Deps>) -> Result<Listening, List
             .as_ref()
             .ok_or_else(|| rustls::Error::General("[https] certificate and key are needed".to_owned()))?;
         // One configuration: a session begun at one address is resumed at another.
-        let handshakes = Handshakes {
+        let handshakes = PhoneTlsAcceptor {
             config: Arc::new(tls.certificates.server_config()?),
-            gate: Gate::new(tls.bounds, proxies.clone()),
+            gate: ConnectionLimiter::new(tls.bounds, proxies.clone()),
             capacity: Arc::clone(&admission.capacity),
             failures: Arc::clone(&tls.failures),
             clock: Arc::clone(&deps.clock),

@@ -13,7 +13,7 @@ use std::{
 
 use ipnet::IpNet;
 
-use super::connection_limiter::TurnedAway;
+use super::connection_limiter::ConnectionRejection;
 use crate::phone::request_evidence::network;
 
 /// Trusted proxies, which speak for many sources, leave one place in so many free.
@@ -23,7 +23,7 @@ const CROWDED: usize = 4;
 
 /// Counts connections. One for all listeners.
 #[derive(Debug)]
-pub struct Capacity {
+pub struct SourceShares {
     most: usize,
     proxies: Vec<IpNet>,
     open: AtomicUsize,
@@ -32,12 +32,12 @@ pub struct Capacity {
 
 /// One counted connection; gives its place back when dropped.
 #[derive(Debug)]
-pub struct Seat {
-    capacity: Arc<Capacity>,
+pub struct SharePermit {
+    capacity: Arc<SourceShares>,
     source: Option<IpAddr>,
 }
 
-impl Capacity {
+impl SourceShares {
     /// Room for `most` connections; `proxies` speak for many sources.
     #[must_use]
     pub fn new(most: usize, proxies: Vec<IpNet>) -> Arc<Self> {
@@ -56,7 +56,7 @@ impl Capacity {
     ///
     /// # Errors
     /// When its source has its share already.
-    pub fn enter(self: &Arc<Self>, peer: IpAddr) -> Result<Seat, TurnedAway> {
+    pub fn enter(self: &Arc<Self>, peer: IpAddr) -> Result<SharePermit, ConnectionRejection> {
         let peer = peer.to_canonical();
         let source = network(peer);
         let is_proxy = self.proxies.iter().any(|net| net.contains(&peer));
@@ -68,11 +68,11 @@ impl Capacity {
             false => own >= free.max(1),
         };
         if is_over {
-            return Err(TurnedAway::Share);
+            return Err(ConnectionRejection::Share);
         }
         sources.insert(source, own + 1);
         self.open.fetch_add(1, Ordering::Relaxed);
-        Ok(Seat { capacity: Arc::clone(self), source: Some(source) })
+        Ok(SharePermit { capacity: Arc::clone(self), source: Some(source) })
     }
 
     /// Whether places are rare: a connection whose client has its answer must not keep one.
@@ -82,7 +82,7 @@ impl Capacity {
     }
 }
 
-impl Seat {
+impl SharePermit {
     /// The connection counts for its source no more: another bound holds for it from now on.
     pub fn leave_source(&mut self) {
         let Some(source) = self.source.take() else { return };
@@ -102,7 +102,7 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for SharePermit {
     fn drop(&mut self) {
         self.leave_source();
         self.capacity.open.fetch_sub(1, Ordering::Relaxed);
@@ -115,12 +115,12 @@ mod tests {
 
     const PROXY: [u8; 4] = [10, 0, 0, 1];
 
-    fn capacity(most: usize) -> Arc<Capacity> {
-        Capacity::new(most, vec!["10.0.0.0/8".parse().unwrap()])
+    fn capacity(most: usize) -> Arc<SourceShares> {
+        SourceShares::new(most, vec!["10.0.0.0/8".parse().unwrap()])
     }
 
     /// As many as a source gets.
-    fn all_of(capacity: &Arc<Capacity>, source: [u8; 4]) -> Vec<Seat> {
+    fn all_of(capacity: &Arc<SourceShares>, source: [u8; 4]) -> Vec<SharePermit> {
         std::iter::from_fn(|| capacity.enter(source.into()).ok()).collect()
     }
 
@@ -131,7 +131,7 @@ mod tests {
         assert_eq!(first.len(), 500);
         let second = all_of(&capacity, [192, 0, 2, 2]);
         assert_eq!(second.len(), 250);
-        let crowd: Vec<Vec<Seat>> = (3..100).map(|host| all_of(&capacity, [192, 0, 2, host])).collect();
+        let crowd: Vec<Vec<SharePermit>> = (3..100).map(|host| all_of(&capacity, [192, 0, 2, host])).collect();
         assert!(crowd.iter().all(|seats| !seats.is_empty()));
         assert!(capacity.is_crowded());
         assert!(capacity.enter([192, 0, 2, 200].into()).is_ok());
@@ -150,8 +150,8 @@ mod tests {
     #[test]
     fn a_websocket_takes_a_place_but_no_share_of_its_source() {
         let capacity = capacity(100);
-        let mut sockets: Vec<Seat> = (0..40).map(|_| capacity.enter([192, 0, 2, 1].into()).unwrap()).collect();
-        sockets.iter_mut().for_each(Seat::leave_source);
+        let mut sockets: Vec<SharePermit> = (0..40).map(|_| capacity.enter([192, 0, 2, 1].into()).unwrap()).collect();
+        sockets.iter_mut().for_each(SharePermit::leave_source);
         assert_eq!(all_of(&capacity, [192, 0, 2, 1]).len(), 30, "half of the sixty that are left");
         assert_eq!(capacity.free(), 60);
         drop(sockets);
@@ -162,7 +162,7 @@ mod tests {
     fn an_ipv6_network_is_one_source() {
         let capacity = capacity(10);
         let host = |number: u32| format!("2001:db8::{number:x}").parse::<IpAddr>().unwrap();
-        let seats: Vec<Seat> = (0..100).filter_map(|number| capacity.enter(host(number)).ok()).collect();
+        let seats: Vec<SharePermit> = (0..100).filter_map(|number| capacity.enter(host(number)).ok()).collect();
         assert_eq!(seats.len(), 5);
     }
 }

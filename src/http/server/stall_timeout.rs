@@ -17,11 +17,11 @@ use tokio::{
     time::{Sleep, sleep_until},
 };
 
-use super::{connection_limiter::Place, source_shares::Seat};
+use super::{connection_limiter::ConnectionPermit, source_shares::SharePermit};
 
 /// How long a client may take.
 #[derive(Debug, Clone, Copy)]
-pub struct Pauses {
+pub struct StallLimits {
     /// From the first byte of a request to the end of its head.
     pub head: Duration,
     /// For a piece of the answer, and then for the next request.
@@ -30,7 +30,7 @@ pub struct Pauses {
 
 /// What the connection waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Doing {
+enum ConnectionState {
     /// Its first request: the HTTP layer watches that.
     Begins,
     /// Us.
@@ -45,49 +45,49 @@ enum Doing {
 
 /// The places a connection takes; given back when it ends.
 #[derive(Debug, Default)]
-pub struct Places {
+pub struct ConnectionPermits {
     /// Among those of its source that have not sent a whole request.
-    pub unfinished: Option<Place>,
+    pub unfinished: Option<ConnectionPermit>,
     /// Among all connections.
-    pub seat: Option<Seat>,
+    pub seat: Option<SharePermit>,
 }
 
 /// How a connection gets on, known to its stream and to the requests on it.
 #[derive(Debug, Clone)]
-pub struct Pace(Rc<Connection>);
+pub struct StallTimer(Rc<Connection>);
 
 #[derive(Debug)]
 struct Connection {
-    doing: Cell<Doing>,
-    pauses: Pauses,
-    places: RefCell<Places>,
+    doing: Cell<ConnectionState>,
+    pauses: StallLimits,
+    places: RefCell<ConnectionPermits>,
 }
 
-impl Pace {
+impl StallTimer {
     /// Of a new connection.
     #[must_use]
-    pub fn new(pauses: Pauses, places: Places) -> Self {
-        Self(Rc::new(Connection { doing: Cell::new(Doing::Begins), pauses, places: RefCell::new(places) }))
+    pub fn new(pauses: StallLimits, places: ConnectionPermits) -> Self {
+        Self(Rc::new(Connection { doing: Cell::new(ConnectionState::Begins), pauses, places: RefCell::new(places) }))
     }
 
-    fn now(&self, doing: Doing) {
+    fn now(&self, doing: ConnectionState) {
         self.0.doing.set(doing);
     }
 
     /// A request is there; until it is answered the time is ours.
     pub fn serves(&self) {
-        self.now(Doing::Serves);
+        self.now(ConnectionState::Serves);
         self.0.places.borrow_mut().unfinished = None;
     }
 
     /// It is answered.
     pub fn answered(&self, now: Instant) {
-        self.now(Doing::Rests { until: now + self.0.pauses.stall });
+        self.now(ConnectionState::Rests { until: now + self.0.pauses.stall });
     }
 
     /// It has become something else, which has deadlines and bounds of its own.
     pub fn leaves_http(&self) {
-        self.now(Doing::Other);
+        self.now(ConnectionState::Other);
         if let Some(seat) = &mut self.0.places.borrow_mut().seat {
             seat.leave_source();
         }
@@ -96,44 +96,44 @@ impl Pace {
     /// Whether places are rare, so that the connection has to end after its answer.
     #[must_use]
     pub fn is_crowded(&self) -> bool {
-        self.0.places.borrow().seat.as_ref().is_some_and(Seat::is_crowded)
+        self.0.places.borrow().seat.as_ref().is_some_and(SharePermit::is_crowded)
     }
 
     fn heard(&self, now: Instant) {
-        if let Doing::Rests { until } = self.0.doing.get() {
-            self.now(Doing::Asks { until: until.min(now + self.0.pauses.head) });
+        if let ConnectionState::Rests { until } = self.0.doing.get() {
+            self.now(ConnectionState::Asks { until: until.min(now + self.0.pauses.head) });
         }
     }
 
     fn took(&self, now: Instant) {
-        if let Doing::Rests { .. } = self.0.doing.get() {
+        if let ConnectionState::Rests { .. } = self.0.doing.get() {
             self.answered(now);
         }
     }
 
     fn deadline(&self) -> Option<Instant> {
         match self.0.doing.get() {
-            Doing::Rests { until } | Doing::Asks { until } => Some(until),
-            Doing::Begins | Doing::Serves | Doing::Other => None,
+            ConnectionState::Rests { until } | ConnectionState::Asks { until } => Some(until),
+            ConnectionState::Begins | ConnectionState::Serves | ConnectionState::Other => None,
         }
     }
 }
 
 /// A stream that ends when its client does not go on. Its places are free when it is closed, even while a request of it is
 /// still being worked on.
-pub struct Paced<T> {
+pub struct StallTimeoutStream<T> {
     io: T,
-    pace: Pace,
+    pace: StallTimer,
     timer: Option<Pin<Box<Sleep>>>,
     /// Since when the client takes nothing.
     full_since: Option<Instant>,
 }
 
-impl<T> Paced<T> {
+impl<T> StallTimeoutStream<T> {
     /// Around a connection.
     #[must_use]
-    pub fn new(io: T, pauses: Pauses, places: Places) -> Self {
-        Self { io, pace: Pace::new(pauses, places), timer: None, full_since: None }
+    pub fn new(io: T, pauses: StallLimits, places: ConnectionPermits) -> Self {
+        Self { io, pace: StallTimer::new(pauses, places), timer: None, full_since: None }
     }
 
     /// The connection.
@@ -144,7 +144,7 @@ impl<T> Paced<T> {
 
     /// For its requests.
     #[must_use]
-    pub fn pace(&self) -> Pace {
+    pub fn pace(&self) -> StallTimer {
         self.pace.clone()
     }
 
@@ -152,7 +152,7 @@ impl<T> Paced<T> {
     /// be written, not even the goodbye.
     fn deadline(&self) -> Option<Instant> {
         match self.pace.0.doing.get() {
-            Doing::Other => self.full_since.map(|since| since + self.pace.0.pauses.stall),
+            ConnectionState::Other => self.full_since.map(|since| since + self.pace.0.pauses.stall),
             _ => self.pace.deadline(),
         }
     }
@@ -176,13 +176,13 @@ impl<T> Paced<T> {
     }
 }
 
-impl<T> Drop for Paced<T> {
+impl<T> Drop for StallTimeoutStream<T> {
     fn drop(&mut self) {
         self.pace.0.places.take();
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Paced<T> {
+impl<T: AsyncRead + Unpin> AsyncRead for StallTimeoutStream<T> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.is_over(cx) {
@@ -199,7 +199,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Paced<T> {
     }
 }
 
-impl<T> Paced<T> {
+impl<T> StallTimeoutStream<T> {
     fn noted(&mut self, written: Poll<io::Result<usize>>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         if let Poll::Ready(Ok(1..)) = written {
             self.pace.took(Instant::now());
@@ -216,7 +216,7 @@ impl<T> Paced<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Paced<T> {
+impl<T: AsyncWrite + Unpin> AsyncWrite for StallTimeoutStream<T> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.io).poll_write(cx, bytes);
@@ -252,11 +252,11 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Paced<T> {
 mod tests {
     use super::*;
 
-    const PAUSES: Pauses = Pauses { head: Duration::from_secs(10), stall: Duration::from_secs(40) };
+    const PAUSES: StallLimits = StallLimits { head: Duration::from_secs(10), stall: Duration::from_secs(40) };
 
     #[test]
     fn only_a_client_that_owes_us_something_has_a_deadline() {
-        let (pace, began) = (Pace::new(PAUSES, Places::default()), Instant::now());
+        let (pace, began) = (StallTimer::new(PAUSES, ConnectionPermits::default()), Instant::now());
         let after = |seconds| began + Duration::from_secs(seconds);
         pace.heard(began);
         assert_eq!(pace.deadline(), None, "the first head");
@@ -316,8 +316,8 @@ mod tests {
     async fn who_takes_no_answer_is_cut_off_and_who_is_silent_is_as_good_as_gone() {
         use std::future::poll_fn;
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
-        let pauses = Pauses { head: Duration::from_millis(20), stall: Duration::from_millis(20) };
-        let mut clogged = Paced::new(Clogged(4), pauses, Places::default());
+        let pauses = StallLimits { head: Duration::from_millis(20), stall: Duration::from_millis(20) };
+        let mut clogged = StallTimeoutStream::new(Clogged(4), pauses, ConnectionPermits::default());
         clogged.pace().answered(Instant::now());
         assert_eq!(clogged.write(b"abcdef").await.unwrap(), 4);
         poll_fn(|cx| {
@@ -328,11 +328,11 @@ mod tests {
         .await;
         let mut byte = [0; 1];
         assert_eq!(clogged.read(&mut byte).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
-        let mut other = Paced::new(Clogged(4), pauses, Places::default());
+        let mut other = StallTimeoutStream::new(Clogged(4), pauses, ConnectionPermits::default());
         other.pace().leaves_http();
         assert_eq!(other.write(b"abcd").await.unwrap(), 4);
         assert_eq!(other.write(b"a").await.unwrap_err().kind(), io::ErrorKind::TimedOut, "no HTTP any more");
-        let mut silent = Paced::new(Clogged(0), pauses, Places::default());
+        let mut silent = StallTimeoutStream::new(Clogged(0), pauses, ConnectionPermits::default());
         silent.pace().answered(Instant::now());
         assert_eq!(silent.read(&mut byte).await.unwrap(), 0);
     }

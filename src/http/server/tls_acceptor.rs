@@ -22,8 +22,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::{
-    connection_limiter::{Gate, Place, TurnedAway},
-    source_shares::{Capacity, Seat},
+    connection_limiter::{ConnectionLimiter, ConnectionPermit, ConnectionRejection},
+    source_shares::{SharePermit, SourceShares},
 };
 use crate::{
     base::telemetry::metric::{Metric, increment},
@@ -34,7 +34,7 @@ use crate::{
 };
 
 /// A client's end of TCP; the first bytes are remembered until the handshake is done.
-pub struct Heard {
+pub struct RecordedStream {
     io: TcpStream,
     first: Option<First>,
 }
@@ -42,7 +42,7 @@ pub struct Heard {
 /// Shared with whoever waits for the handshake: the stream is gone when it fails.
 type First = Rc<RefCell<Vec<u8>>>;
 
-impl AsyncRead for Heard {
+impl AsyncRead for RecordedStream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buf.filled().len();
@@ -88,19 +88,19 @@ macro_rules! hand_writing_on {
     };
 }
 
-hand_writing_on!(Heard, io);
+hand_writing_on!(RecordedStream, io);
 hand_writing_on!(Secured, stream);
 
 /// A connection whose handshake is done. Its source has one place less until it ends.
 pub struct Secured {
-    stream: TlsStream<Heard>,
-    seat: Option<Seat>,
-    _place: Place,
+    stream: TlsStream<RecordedStream>,
+    seat: Option<SharePermit>,
+    _place: ConnectionPermit,
 }
 
 impl Secured {
     /// Its place among all connections, for its holder to keep.
-    pub fn take_seat(&mut self) -> Option<Seat> {
+    pub fn take_permit(&mut self) -> Option<SharePermit> {
         self.seat.take()
     }
 
@@ -119,13 +119,13 @@ impl AsyncRead for Secured {
 
 /// Makes the acceptor of a worker.
 #[derive(Clone)]
-pub struct Handshakes {
+pub struct PhoneTlsAcceptor {
     /// Certificates, versions, tickets.
     pub config: Arc<ServerConfig>,
     /// Who may.
-    pub gate: Arc<Gate>,
+    pub gate: Arc<ConnectionLimiter>,
     /// The connections of all listeners.
-    pub capacity: Arc<Capacity>,
+    pub capacity: Arc<SourceShares>,
     /// Who could not.
     pub failures: Arc<FailedHandshakes>,
     /// The time.
@@ -136,7 +136,7 @@ pub struct Handshakes {
 
 /// Why a connection does not become a request's. All of it has been told by then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
+pub enum HandshakeEnd {
     /// Too many of its source.
     TurnedAway,
     /// The handshake failed.
@@ -144,34 +144,34 @@ pub enum Ended {
 }
 
 /// The acceptor of a worker.
-pub struct Accepting {
-    parts: Handshakes,
+pub struct TlsAccept {
+    parts: PhoneTlsAcceptor,
     acceptor: TlsAcceptor,
     done: [Counter; 2],
 }
 
-impl ServiceFactory<TcpStream> for Handshakes {
+impl ServiceFactory<TcpStream> for PhoneTlsAcceptor {
     type Response = (Secured, Option<SocketAddr>);
-    type Error = Ended;
+    type Error = HandshakeEnd;
     type Config = ();
-    type Service = Accepting;
+    type Service = TlsAccept;
     type InitError = ();
-    type Future = Ready<Result<Accepting, ()>>;
+    type Future = Ready<Result<TlsAccept, ()>>;
 
     fn new_service(&self, (): ()) -> Self::Future {
         let done = [("full", Metric::Handshakes), ("resumed", Metric::Handshakes)]
             .map(|(kind, metric)| metrics::counter!(metric.name(), "kind" => kind));
-        at_once(Ok(Accepting { parts: self.clone(), acceptor: TlsAcceptor::from(Arc::clone(&self.config)), done }))
+        at_once(Ok(TlsAccept { parts: self.clone(), acceptor: TlsAcceptor::from(Arc::clone(&self.config)), done }))
     }
 }
 
-impl Service<TcpStream> for Accepting {
+impl Service<TcpStream> for TlsAccept {
     type Response = (Secured, Option<SocketAddr>);
-    type Error = Ended;
-    type Future = LocalBoxFuture<'static, Result<Self::Response, Ended>>;
+    type Error = HandshakeEnd;
+    type Future = LocalBoxFuture<'static, Result<Self::Response, HandshakeEnd>>;
 
     /// Always: slow handshakes of one source must not keep the others waiting. What bounds them is the gate.
-    fn poll_ready(&self, _: &mut Context<'_>) -> Poll<Result<(), Ended>> {
+    fn poll_ready(&self, _: &mut Context<'_>) -> Poll<Result<(), HandshakeEnd>> {
         Poll::Ready(Ok(()))
     }
 
@@ -179,13 +179,13 @@ impl Service<TcpStream> for Accepting {
         let (parts, acceptor, done) = (self.parts.clone(), self.acceptor.clone(), self.done.clone());
         Box::pin(async move {
             // Without an address the other side is gone already.
-            let Ok(peer) = io.peer_addr() else { return Err(Ended::Failed) };
+            let Ok(peer) = io.peer_addr() else { return Err(HandshakeEnd::Failed) };
             let seat = parts.capacity.enter(peer.ip()).map_err(|why| turned_away(peer, why))?;
             let place = parts.gate.enter(peer.ip(), parts.clock.now()).map_err(|why| turned_away(peer, why))?;
             // The handshake's small messages must not wait for one another.
             let _ = io.set_nodelay(true);
             let first = First::default();
-            let accept = acceptor.accept(Heard { io, first: Some(Rc::clone(&first)) });
+            let accept = acceptor.accept(RecordedStream { io, first: Some(Rc::clone(&first)) });
             let error = match tokio::time::timeout(parts.patience, accept).await {
                 Ok(Ok(mut stream)) => {
                     stream.get_mut().0.first = None;
@@ -202,12 +202,12 @@ impl Service<TcpStream> for Accepting {
                 Err(_) => io::Error::new(io::ErrorKind::TimedOut, "the handshake took too long"),
             };
             parts.failed(peer, &first.borrow(), &error);
-            Err(Ended::Failed)
+            Err(HandshakeEnd::Failed)
         })
     }
 }
 
-impl Handshakes {
+impl PhoneTlsAcceptor {
     fn failed(&self, peer: SocketAddr, heard: &[u8], error: &io::Error) {
         // A port scan or a health check that says nothing is nobody's phone.
         if heard.is_empty() && error.kind() != io::ErrorKind::TimedOut {
@@ -235,7 +235,7 @@ fn hour_before(now: jiff::Timestamp) -> jiff::Timestamp {
     now.saturating_sub(Duration::from_secs(3600)).unwrap_or(jiff::Timestamp::MIN)
 }
 
-fn turned_away(peer: SocketAddr, why: TurnedAway) -> Ended {
+fn turned_away(peer: SocketAddr, why: ConnectionRejection) -> HandshakeEnd {
     why.note(peer.ip());
-    Ended::TurnedAway
+    HandshakeEnd::TurnedAway
 }

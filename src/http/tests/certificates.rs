@@ -6,8 +6,8 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, 
 
 use super::{
     super::server::{
-        certificates::Certificates, client_ca_store::Issuers, connection_limiter::Bounds, connections::Patience,
-        listeners::Tls,
+        certificates::Certificates, client_ca_store::ClientCaStore, connection_limiter::Bounds, connections::Timeouts,
+        listeners::TlsSettings,
     },
     handshakes::{P256, pair, s_client},
     support::{FILE, House, over_tls, with_token},
@@ -60,15 +60,15 @@ impl Files {
 }
 
 /// TLS that believes `ca` for Yealink phones.
-fn believing(dir: &Path, ca: &Ca) -> Tls {
+fn believing(dir: &Path, ca: &Ca) -> TlsSettings {
     let place = dir.join("client_ca/yealink");
     fs::create_dir_all(&place).unwrap();
     fs::write(place.join("factory.pem"), &ca.pem).unwrap();
-    let (issuers, wrong) = Issuers::load(Registry::load_shared(None).unwrap(), &dir.join("client_ca"));
+    let (issuers, wrong) = ClientCaStore::load(Registry::load_shared(None).unwrap(), &dir.join("client_ca"));
     assert!(wrong.is_empty(), "{wrong:?}");
     assert_eq!(issuers.vendors(), [("yealink".into(), 1)]);
     let certificates = Certificates::load(vec![pair(dir, "server", P256)]).unwrap();
-    Tls { issuers, ..over_tls(certificates) }
+    TlsSettings { issuers, ..over_tls(certificates) }
 }
 
 /// GET of the phone's file over TLS, without token.
@@ -98,7 +98,7 @@ async fn happened(house: &House, kind: &str, part: &str) -> bool {
 async fn a_phone_that_proves_its_factory_certificate_is_let_in_without_a_window() {
     let dir = tempfile::tempdir().unwrap();
     let ca = Ca::new("Equipment Issuing CA");
-    let house = House::with_tls(Some(believing(dir.path(), &ca)), Patience::default()).await;
+    let house = House::with_tls(Some(believing(dir.path(), &ca)), Timeouts::default()).await;
     house.memory.edit(|phone| phone.window.closed = Some(at(0)));
     assert_eq!(fetch(&house, &[]).await.0, 401, "without one its window counts, and that is closed");
     for (name, common_name, kind) in [
@@ -120,7 +120,7 @@ async fn a_phone_that_proves_its_factory_certificate_is_let_in_without_a_window(
 async fn whatever_is_wrong_with_a_certificate_the_phone_is_answered_by_the_weaker_rules() {
     let dir = tempfile::tempdir().unwrap();
     let (ca, stranger) = (Ca::new("Equipment Issuing CA"), Ca::new("Somebody's CA"));
-    let house = House::with_tls(Some(believing(dir.path(), &ca)), Patience::default()).await;
+    let house = House::with_tls(Some(believing(dir.path(), &ca)), Timeouts::default()).await;
     let p256 = &rcgen::PKCS_ECDSA_P256_SHA256;
     let made = |name: &str, options: &[&str]| {
         let (chain, key) = pair(dir.path(), name, options);
@@ -178,7 +178,7 @@ async fn where_a_certificate_is_required_each_of_four_outcomes_has_its_own_reaso
     let level = tracing_subscriber::filter::LevelFilter::DEBUG;
     tracing_subscriber::fmt().with_max_level(level).with_ansi(false).with_writer(move || writer.clone()).init();
     let (ca, stranger) = (Ca::new("Equipment Issuing CA"), Ca::new("Somebody's CA"));
-    let house = House::with_tls(Some(believing(dir.path(), &ca)), Patience::default()).await;
+    let house = House::with_tls(Some(believing(dir.path(), &ca)), Timeouts::default()).await;
     house.memory.policy.lock().unwrap().require_certificate = true;
     house.memory.revision.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     let p256 = &rcgen::PKCS_ECDSA_P256_SHA256;
@@ -202,7 +202,7 @@ async fn where_a_certificate_is_required_each_of_four_outcomes_has_its_own_reaso
         assert_eq!((status, body.len()), (401, 0), "{word}");
         let seen = house.memory.seen.lock().unwrap().last().unwrap().outcome;
         assert!(format!("{seen:?}").contains("Refused"), "{word}: {seen:?}");
-        let super::super::interfaces::Outcome::Refused(reason) = seen else { panic!("{seen:?}") };
+        let super::super::interfaces::RequestOutcome::Refused(reason) = seen else { panic!("{seen:?}") };
         assert_eq!(reason.as_str(), *word);
         assert!(
             happened(&house, if reason.is_alarm() { "alarm" } else { "withheld" }, reason.sentence()).await,
@@ -225,7 +225,7 @@ async fn a_resumed_session_carries_its_certificate_and_is_judged_anew() {
     let ca = Ca::new("Equipment Issuing CA");
     let tls = believing(dir.path(), &ca);
     let issuers = Arc::clone(&tls.issuers);
-    let house = House::with_tls(Some(tls), Patience::default()).await;
+    let house = House::with_tls(Some(tls), Timeouts::default()).await;
     house.memory.edit(|phone| phone.window.closed = Some(at(0)));
     let files = ca.issue(dir.path(), "good", MAC, 2090, &rcgen::PKCS_ECDSA_P256_SHA256);
     let own = ["-cert", files.chain.to_str().unwrap(), "-key", files.key.to_str().unwrap()];
@@ -256,7 +256,7 @@ async fn a_copied_certificate_without_its_key_ends_in_a_failed_handshake() {
     let ca = Ca::new("Equipment Issuing CA");
     let tls = believing(dir.path(), &ca);
     let failures = Arc::clone(&tls.failures);
-    let house = House::with_tls(Some(tls), Patience::default()).await;
+    let house = House::with_tls(Some(tls), Timeouts::default()).await;
     let files = ca.issue(dir.path(), "good", MAC, 2090, &rcgen::PKCS_ECDSA_P256_SHA256);
     super::handshakes::thief(&house, &fs::read(&files.chain).unwrap()).await;
     let failed = super::handshakes::newest(&failures, 1).await;

@@ -247,7 +247,7 @@ async fn the_shared_account_of_a_scanning_source_opens_nothing() {
     house.memory.edit(|phone| phone.window.open(gangway_base::clock::Clock::now(&house.clock), 7));
     assert_eq!(curl("127.0.0.5", FILE, &shared).await, 200, "a window that is opened later");
     house.clock.advance(super::super::auth::scan_detector::FREEZE);
-    house.memory.edit(|phone| phone.window = crate::phone::record::Window::default());
+    house.memory.edit(|phone| phone.window = crate::phone::record::BootstrapWindow::default());
     house.memory.edit(|phone| phone.window.open(gangway_base::clock::Clock::now(&house.clock), 7));
     assert_eq!(curl("127.0.0.5", FILE, &shared).await, 200, "when it is over");
     house.close().await;

@@ -16,10 +16,10 @@ use tokio::{
 
 use super::{
     super::server::{
-        certificates::{Certificates, Files},
+        certificates::{CertificatePaths, Certificates},
         connection_limiter::Bounds,
-        connections::Patience,
-        listeners::Tls,
+        connections::Timeouts,
+        listeners::TlsSettings,
     },
     support::{House, over_tls},
 };
@@ -29,7 +29,7 @@ use crate::net::{
 };
 
 /// A new pair; `kind` is what `openssl req -newkey` takes, and whatever follows.
-pub fn pair(dir: &Path, name: &str, kind: &[&str]) -> Files {
+pub fn pair(dir: &Path, name: &str, kind: &[&str]) -> CertificatePaths {
     let (chain, key) = (dir.join(format!("{name}.pem")), dir.join(format!("{name}-key.pem")));
     let subject: &[&str] = if kind.contains(&"-subj") { &[] } else { &["-subj", "/CN=localhost"] };
     let made = Command::new("openssl")
@@ -81,7 +81,7 @@ pub async fn thief(house: &House, pem: &[u8]) {
         .with_safe_default_protocol_versions()
         .unwrap()
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(crate::net::tls::server_probe::Anybody::new()))
+        .with_custom_certificate_verifier(Arc::new(crate::net::tls::server_probe::AcceptAnyServer::new()))
         .with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(shown)));
     let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
     let stream = TcpStream::connect(house.https.unwrap()).await.unwrap();
@@ -99,7 +99,7 @@ pub async fn connect(house: &House) -> tokio_rustls::client::TlsStream<TcpStream
         .with_safe_default_protocol_versions()
         .unwrap()
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(crate::net::tls::server_probe::Anybody::new()))
+        .with_custom_certificate_verifier(Arc::new(crate::net::tls::server_probe::AcceptAnyServer::new()))
         .with_no_client_auth();
     let stream = TcpStream::connect(house.https.unwrap()).await.unwrap();
     let name = ServerName::try_from("localhost").unwrap();
@@ -116,7 +116,10 @@ pub async fn get(stream: &mut tokio_rustls::client::TlsStream<TcpStream>) -> Str
     String::from_utf8(bytes).unwrap()
 }
 
-async fn house(tls: impl FnOnce(&mut Tls), patience: Patience) -> (House, Arc<FailedHandshakes>, tempfile::TempDir) {
+async fn house(
+    tls: impl FnOnce(&mut TlsSettings),
+    patience: Timeouts,
+) -> (House, Arc<FailedHandshakes>, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
     let mut all = over_tls(Certificates::load(vec![pair(dir.path(), "ec", P256)]).unwrap());
     tls(&mut all);
@@ -137,7 +140,7 @@ pub async fn newest(failures: &FailedHandshakes, count: usize) -> FailedHandshak
 
 #[actix_web::test]
 async fn a_client_that_refuses_our_certificate_is_remembered_with_name_alert_and_versions() {
-    let (house, failures, dir) = house(|_| {}, Patience::default()).await;
+    let (house, failures, dir) = house(|_| {}, Timeouts::default()).await;
     let (other, _) = pair(dir.path(), "other", P256);
     let verify = ["-CAfile", other.to_str().unwrap(), "-verify_return_error", "-servername", "gw.example.com"];
     for (count, version) in [(1, "-tls1_2"), (2, "-tls1_3")] {
@@ -154,7 +157,7 @@ async fn a_client_that_refuses_our_certificate_is_remembered_with_name_alert_and
 
 #[actix_web::test]
 async fn tls_1_0_and_1_1_are_refused_and_old_ciphers_too() {
-    let (house, failures, _dir) = house(|_| {}, Patience::default()).await;
+    let (house, failures, _dir) = house(|_| {}, Timeouts::default()).await;
     for (count, arguments, failure) in [
         (1, ["-tls1", "-cipher", "DEFAULT@SECLEVEL=0"], Failure::Version),
         (2, ["-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0"], Failure::Version),
@@ -172,7 +175,7 @@ async fn tls_1_0_and_1_1_are_refused_and_old_ciphers_too() {
 
 #[actix_web::test]
 async fn plain_http_at_the_tls_port_is_said_to_be_that() {
-    let (house, failures, _dir) = house(|_| {}, Patience::default()).await;
+    let (house, failures, _dir) = house(|_| {}, Timeouts::default()).await;
     let mut stream = TcpStream::connect(house.https.unwrap()).await.unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\nHost: gw\r\n\r\n").await.unwrap();
     let mut rest = Vec::new();
@@ -185,7 +188,7 @@ async fn plain_http_at_the_tls_port_is_said_to_be_that() {
 async fn a_slow_handshake_and_a_slow_head_are_cut_off_and_others_are_served_meanwhile() {
     // actix looks at its clock twice a second: a shorter patience with heads could be over before it begins.
     let patience =
-        Patience { handshake: Duration::from_millis(300), request: Duration::from_secs(1), ..Patience::default() };
+        Timeouts { handshake: Duration::from_millis(300), request: Duration::from_secs(1), ..Timeouts::default() };
     let (house, failures, _dir) = house(|_| {}, patience).await;
     let mut idle = Vec::new();
     // More than actix-tls would let shake hands at once.
@@ -208,7 +211,7 @@ async fn a_slow_handshake_and_a_slow_head_are_cut_off_and_others_are_served_mean
 #[actix_web::test]
 async fn a_source_with_too_many_connections_is_turned_away_until_some_end() {
     let bounds = Bounds { connections: 2, handshakes_per_second: 0 };
-    let (house, failures, _dir) = house(|tls| tls.bounds = bounds, Patience::default()).await;
+    let (house, failures, _dir) = house(|tls| tls.bounds = bounds, Timeouts::default()).await;
     let address = house.https.unwrap();
     let held = [TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap()];
     let url = format!("https://{address}/healthz");
@@ -226,7 +229,7 @@ async fn a_source_with_too_many_connections_is_turned_away_until_some_end() {
 #[actix_web::test]
 async fn a_source_that_opens_too_fast_is_turned_away_for_a_while() {
     let bounds = Bounds { connections: 0, handshakes_per_second: 1 };
-    let (house, _, _dir) = house(|tls| tls.bounds = bounds, Patience::default()).await;
+    let (house, _, _dir) = house(|tls| tls.bounds = bounds, Timeouts::default()).await;
     let url = format!("https://{}/healthz", house.https.unwrap());
     for _ in 0..10 {
         assert_eq!(house.curl(&["--insecure", &url]).await.0, 200);

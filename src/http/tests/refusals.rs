@@ -3,7 +3,7 @@
 use futures_util::future::join;
 
 use super::{
-    super::interfaces::Outcome,
+    super::interfaces::RequestOutcome,
     support::{FILE, House, path, with_token},
 };
 use crate::phone::{
@@ -61,7 +61,7 @@ async fn a_phone_that_knows_only_basic_is_not_asked_for_it_in_clear() {
             .lock()
             .unwrap()
             .iter()
-            .all(|seen| seen.phone.is_none() || seen.outcome != Outcome::Refused(Reason::MissingCredentials))
+            .all(|seen| seen.phone.is_none() || seen.outcome != RequestOutcome::Refused(Reason::MissingCredentials))
     );
 
     let proxied = house.request_from("127.0.0.9", "GET", &path(FILE), "X-Forwarded-Proto: https\r\n").await;

@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use super::{
-    super::phone_files::record_updates::Consequences,
+    super::phone_files::record_updates::RecordUpdates,
     support::{Memory, Told},
 };
 use crate::{
-    base::failpoint::{CrashPoint, Story, set_trap},
+    base::failpoint::{Failpoint, Scenario, set_trap},
     phone::{
         admission::Reason,
         facet::RequestState,
@@ -20,11 +20,11 @@ use crate::{
 };
 
 /// A gateway's life: the phone comes too early, and shows a certificate.
-async fn is_asked(memory: &Arc<Memory>, point: Option<CrashPoint>) -> bool {
+async fn is_asked(memory: &Arc<Memory>, point: Option<Failpoint>) -> bool {
     let caught = set_trap(point.map(|point| (point, 0)));
     let (tell, mut told) = mpsc::unbounded_channel();
     let tasks = Tasks::new();
-    let consequences = Consequences::new(memory.clone(), Arc::new(Told(tell)), tasks.clone());
+    let consequences = RecordUpdates::new(memory.clone(), Arc::new(Told(tell)), tasks.clone());
     let (phone, now) = (memory.phone(), Timestamp::from_second(1_000).unwrap());
     consequences.withheld(&phone, Reason::BeforeConfig, [192, 0, 2, 7].into(), now);
     consequences.certificate(&phone, "expired", || "It has expired.".to_owned(), now);
@@ -42,7 +42,7 @@ async fn is_asked(memory: &Arc<Memory>, point: Option<CrashPoint>) -> bool {
 
 #[actix_web::test]
 async fn whenever_it_dies_over_a_remark_it_is_made_once_more_and_nothing_else_is_changed() {
-    for point in CrashPoint::of(Story::Remarks) {
+    for point in Failpoint::of(Scenario::Remarks) {
         let memory = Arc::new(Memory::default());
         let phone = Phone { id: PhoneId(7), ..Phone::sample() };
         let mut phone =

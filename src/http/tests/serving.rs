@@ -3,7 +3,7 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{
-    super::{interfaces::Outcome, server::certificates::Certificates},
+    super::{interfaces::RequestOutcome, server::certificates::Certificates},
     support::{FILE, House, TOKEN, path, with_token},
 };
 use crate::phone::{
@@ -266,9 +266,9 @@ async fn every_request_is_noted_without_its_token() {
     house.get(&with_token(FILE)).await;
     house.get(&path("805ec0999999.cfg")).await;
     let seen = house.memory.seen.lock().unwrap().clone();
-    assert_eq!((seen[0].phone, seen[0].outcome), (Some(PhoneId(7)), Outcome::Delivered));
+    assert_eq!((seen[0].phone, seen[0].outcome), (Some(PhoneId(7)), RequestOutcome::Delivered));
     assert_eq!(seen[1].phone, None);
-    assert_eq!(seen[1].outcome, Outcome::Refused(Reason::UnknownPhone));
+    assert_eq!(seen[1].outcome, RequestOutcome::Refused(Reason::UnknownPhone));
     // A token without a file is no name, a known MAC no phone.
     house.get(&path(TOKEN)).await;
     house.get(&path(FILE)).await;
@@ -277,7 +277,7 @@ async fn every_request_is_noted_without_its_token() {
     let seen = house.memory.seen.lock().unwrap().clone();
     assert!(!format!("{seen:?}").contains(TOKEN));
     assert_eq!(seen.iter().filter(|note| note.phone.is_some()).count(), 1);
-    assert_eq!(seen.last().unwrap().outcome, Outcome::Refused(Reason::WrongCredentials));
+    assert_eq!(seen.last().unwrap().outcome, RequestOutcome::Refused(Reason::WrongCredentials));
     house.close().await;
 }
 
@@ -286,7 +286,7 @@ async fn what_was_judged_before_a_hand_over_neither_binds_nor_closes_the_new_win
     let house = House::open().await;
     let (sender, _told) = tokio::sync::mpsc::unbounded_channel();
     let tasks = gangway_base::tasks::Tasks::new();
-    let consequences = super::super::phone_files::record_updates::Consequences::new(
+    let consequences = super::super::phone_files::record_updates::RecordUpdates::new(
         house.memory.clone(),
         std::sync::Arc::new(super::support::Told(sender)),
         tasks,

@@ -11,11 +11,11 @@ use super::{
     handshakes::{P256, pair},
     support::{House, UA, over_tls, path},
 };
-use crate::http::server::{certificates::Certificates, connections::Patience};
+use crate::http::server::{certificates::Certificates, connections::Timeouts};
 
 /// actix looks at its clock twice a second.
-const PATIENCE: Patience =
-    Patience { handshake: Duration::from_secs(10), request: Duration::from_secs(1), stall: Duration::from_secs(1) };
+const PATIENCE: Timeouts =
+    Timeouts { handshake: Duration::from_secs(10), request: Duration::from_secs(1), stall: Duration::from_secs(1) };
 /// Who is still there then was not cut off.
 const LONG: Duration = Duration::from_secs(20);
 

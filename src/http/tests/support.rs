@@ -22,16 +22,16 @@ use tokio::{
 };
 
 use super::super::{
-    Deps, Parts,
-    auth::scan_detector::Scanners,
+    AppState, HttpDependencies,
+    auth::scan_detector::ScanDetector,
     client_address::Proxies,
     interfaces::*,
     server::{
         certificates::Certificates,
-        client_ca_store::Issuers,
+        client_ca_store::ClientCaStore,
         connection_limiter::Bounds,
-        connections::Patience,
-        listeners::{Addresses, Tls, listen},
+        connections::Timeouts,
+        listeners::{ListenAddresses, TlsSettings, listen},
     },
 };
 use crate::{
@@ -52,7 +52,7 @@ pub const UA: &str = "Yealink SIP-T46U 108.86.0.20 80:5e:c0:12:34:56";
 pub struct Memory {
     pub phones: Mutex<HashMap<PhoneId, Arc<Phone>>>,
     pub happenings: Mutex<Vec<NewEvent>>,
-    pub seen: Mutex<Vec<Seen>>,
+    pub seen: Mutex<Vec<RequestRecord>>,
     pub uploads: Mutex<Vec<(String, Bytes)>>,
     pub kept: Mutex<Vec<DeliveredFile>>,
     pub policy: Mutex<Policy>,
@@ -60,7 +60,7 @@ pub struct Memory {
     pub shared: Mutex<Option<Arc<Credentials>>>,
     pub revision: AtomicU64,
     pub body: Mutex<Bytes>,
-    pub rendered: Mutex<HashMap<(u64, Stage), Arc<File>>>,
+    pub rendered: Mutex<HashMap<(u64, FileStage), Arc<File>>>,
 }
 
 impl Memory {
@@ -84,7 +84,7 @@ impl Records for Memory {
         self.phones.lock().unwrap().values().find(|phone| phone.instance == instance && phone.mac == mac).cloned()
     }
 
-    fn change(&self, phone: PhoneId, change: Change) -> Reply<Result<Arc<Phone>, RecordError>> {
+    fn change(&self, phone: PhoneId, change: RecordChange) -> SendFuture<Result<Arc<Phone>, RecordError>> {
         let mut phones = self.phones.lock().unwrap();
         let mut record = (*phones[&phone]).clone();
         change(&mut record, &mut self.happenings.lock().unwrap());
@@ -97,25 +97,25 @@ impl Records for Memory {
         })
     }
 
-    fn change_later(&self, phone: PhoneId, change: Change) -> Reply<Result<Arc<Phone>, RecordError>> {
+    fn change_later(&self, phone: PhoneId, change: RecordChange) -> SendFuture<Result<Arc<Phone>, RecordError>> {
         self.change(phone, change)
     }
 
-    fn seen(&self, note: Seen) {
+    fn record_request(&self, note: RequestRecord) {
         self.seen.lock().unwrap().push(note);
     }
 
-    fn keep_delivered(&self, file: DeliveredFile) {
+    fn store_delivered(&self, file: DeliveredFile) {
         self.kept.lock().unwrap().push(file);
     }
 
-    fn save_upload(&self, _: PhoneId, name: String, bytes: Bytes) -> Reply<Result<(), RecordError>> {
+    fn save_upload(&self, _: PhoneId, name: String, bytes: Bytes) -> SendFuture<Result<(), RecordError>> {
         self.uploads.lock().unwrap().push((name, bytes));
         Box::pin(async { Ok(()) })
     }
 }
 
-impl Files for Memory {
+impl FileService for Memory {
     fn revision(&self, _: InstanceId) -> u64 {
         self.revision.load(Ordering::Relaxed)
     }
@@ -125,10 +125,10 @@ impl Files for Memory {
         let personal = Mac::from_hex(stem);
         let upload = stem.strip_suffix("-local").and_then(Mac::from_hex);
         let kind = match (personal, upload, extension) {
-            (Some(_), _, "cfg") => FileKind::Personal,
-            (_, Some(_), "cfg") => FileKind::Upload,
-            (None, None, "cfg") if stem.starts_with('y') => FileKind::Common,
-            _ => FileKind::Other,
+            (Some(_), _, "cfg") => RequestedFileKind::Personal,
+            (_, Some(_), "cfg") => RequestedFileKind::Upload,
+            (None, None, "cfg") if stem.starts_with('y') => RequestedFileKind::Common,
+            _ => RequestedFileKind::Other,
         };
         let model = user_agent.and_then(|text| text.split_whitespace().nth(1));
         Recognised {
@@ -178,16 +178,16 @@ impl Files for Memory {
         _: &Instance,
         phone: Option<&Phone>,
         _: &Recognised,
-        stage: Stage,
+        stage: FileStage,
         _: Option<&str>,
     ) -> Result<Option<Arc<File>>, String> {
         let revision = phone.map_or(0, |phone| phone.revision);
         let mut rendered = self.rendered.lock().unwrap();
         let file = rendered.entry((revision, stage)).or_insert_with(|| {
             let body = match stage {
-                Stage::Personal => self.body.lock().unwrap().clone(),
-                Stage::Open => Bytes::from_static(b"open"),
-                Stage::OpenSoon => Bytes::from_static(b"open soon"),
+                FileStage::Personal => self.body.lock().unwrap().clone(),
+                FileStage::Open => Bytes::from_static(b"open"),
+                FileStage::OpenSoon => Bytes::from_static(b"open soon"),
             };
             let etag = format!("\"{revision}-{stage:?}\"");
             Arc::new(File {
@@ -209,7 +209,7 @@ impl Deliveries for Told {
         let _ = self.0.send((phone, None));
     }
 
-    fn asked(&self, phone: PhoneId, reason: Reason) {
+    fn notify_request(&self, phone: PhoneId, reason: Reason) {
         let _ = self.0.send((phone, Some(reason)));
     }
 }
@@ -267,11 +267,11 @@ pub struct House {
 }
 
 /// TLS with these certificates and nobody's CA, without bounds.
-pub fn over_tls(certificates: Arc<Certificates>) -> Tls {
+pub fn over_tls(certificates: Arc<Certificates>) -> TlsSettings {
     let registry = crate::catalog::Registry::load_shared(None).unwrap();
-    Tls {
+    TlsSettings {
         certificates,
-        issuers: Issuers::load(registry, std::path::Path::new("")).0,
+        issuers: ClientCaStore::load(registry, std::path::Path::new("")).0,
         failures: Arc::default(),
         bounds: Bounds { connections: 0, handshakes_per_second: 0 },
     }
@@ -301,32 +301,32 @@ impl House {
 
     /// As many threads answer as on a machine with so many cores.
     pub async fn with_workers(workers: usize) -> Self {
-        Self::built(None, Patience::default(), (workers, 10_000), "127.0.0.1:0").await
+        Self::built(None, Timeouts::default(), (workers, 10_000), "127.0.0.1:0").await
     }
 
     /// One thread, which may have so many connections open.
     pub async fn with_room_for(connections: usize) -> Self {
-        Self::built(None, Patience::default(), (1, connections), "127.0.0.1:0").await
+        Self::built(None, Timeouts::default(), (1, connections), "127.0.0.1:0").await
     }
 
     /// Listens at an IPv6 address that takes IPv4 as well, as `[::]:8080` does.
     pub async fn dual_stack() -> Self {
-        let mut house = Self::built(None, Patience::default(), (1, 10_000), "[::]:0").await;
+        let mut house = Self::built(None, Timeouts::default(), (1, 10_000), "[::]:0").await;
         house.http = SocketAddr::from(([127, 0, 0, 1], house.http.port()));
         house
     }
 
     pub async fn with(certificates: Option<Arc<Certificates>>) -> Self {
-        Self::with_tls(certificates.map(over_tls), Patience::default()).await
+        Self::with_tls(certificates.map(over_tls), Timeouts::default()).await
     }
 
-    pub async fn with_tls(tls: Option<Tls>, patience: Patience) -> Self {
+    pub async fn with_tls(tls: Option<TlsSettings>, patience: Timeouts) -> Self {
         Self::built(tls, patience, (1, 10_000), "127.0.0.1:0").await
     }
 
     async fn built(
-        tls: Option<Tls>,
-        patience: Patience,
+        tls: Option<TlsSettings>,
+        patience: Timeouts,
         (workers, connections_per_worker): (usize, usize),
         http: &str,
     ) -> Self {
@@ -336,7 +336,7 @@ impl House {
         let clock = ManualClock::new(sample::at(10));
         let tasks = Tasks::new();
         let (sender, told) = mpsc::unbounded_channel();
-        let deps = Deps::new(Parts {
+        let deps = AppState::new(HttpDependencies {
             instances: Instances::new(vec![instance()]),
             records: memory.clone(),
             files: memory.clone(),
@@ -351,11 +351,11 @@ impl House {
             bootstraps: None,
             nonce_key: [7; 32],
             passive: false,
-            scanners: Arc::new(Scanners::new(&[7; 32])),
+            scanners: Arc::new(ScanDetector::new(&[7; 32])),
             forwarders: Arc::default(),
         })
         .unwrap();
-        let addresses = Addresses {
+        let addresses = ListenAddresses {
             http: vec![http.to_owned()],
             https: tls.iter().map(|_| "127.0.0.1:0".to_owned()).collect(),
             tls,

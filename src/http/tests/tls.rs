@@ -8,7 +8,7 @@ use super::{
     handshakes::{P256, pair, s_client},
     support::House,
 };
-use crate::http::server::certificates::{CertificateError, Certificates, Files};
+use crate::http::server::certificates::{CertificateError, CertificatePaths, Certificates};
 
 const RSA: &[&str] = &["rsa:2048"];
 
@@ -21,7 +21,7 @@ async fn handshake(house: &House, arguments: &[&str]) -> String {
     s_client(house, arguments, "").await
 }
 
-async fn house(files: Vec<Files>) -> (House, Arc<Certificates>) {
+async fn house(files: Vec<CertificatePaths>) -> (House, Arc<Certificates>) {
     let certificates = Certificates::load(files).unwrap();
     (House::with(Some(certificates.clone())).await, certificates)
 }

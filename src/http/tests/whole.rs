@@ -10,14 +10,14 @@ use tokio::sync::mpsc;
 
 use super::{
     super::{
-        Deps, Parts,
-        interfaces::{Files, Records, Stage},
+        AppState, HttpDependencies,
+        interfaces::{FileService, FileStage, Records},
         phone_files::{
             file_service::RenderedFiles,
-            record_service::Stored,
-            response::{Form, Wish, form},
+            record_service::RecordService,
+            response::{RequestConditions, ResponseForm, form},
         },
-        server::listeners::{Addresses, listen},
+        server::listeners::{ListenAddresses, listen},
     },
     support::{FILE, Teapot, Told, UA, instance},
 };
@@ -52,13 +52,13 @@ async fn a_yealink_phone_gets_its_file_from_the_store() {
     };
     let recognised = files.recognise(Some(UA), FILE);
     assert_eq!(&*recognised.family, "yealink T46U");
-    let file = files.render(&tenant, Some(&phone), &recognised, Stage::Personal, None).unwrap().unwrap();
-    assert_eq!(form(&Wish::default(), &file, true), Form::Whole);
-    let stored = Stored(store.clone());
+    let file = files.render(&tenant, Some(&phone), &recognised, FileStage::Personal, None).unwrap().unwrap();
+    assert_eq!(form(&RequestConditions::default(), &file, true), ResponseForm::Whole);
+    let stored = RecordService(store.clone());
     assert!(stored.by_token(phone.token.expose()).is_some());
 
     let (sender, mut told) = mpsc::unbounded_channel();
-    let deps = Deps::new(Parts {
+    let deps = AppState::new(HttpDependencies {
         instances: Instances::new(vec![tenant]),
         records: Arc::new(stored),
         files: Arc::new(files),
@@ -73,11 +73,11 @@ async fn a_yealink_phone_gets_its_file_from_the_store() {
         bootstraps: None,
         nonce_key: store.derive_key("http nonces"),
         passive: false,
-        scanners: Arc::new(crate::http::auth::scan_detector::Scanners::new(&store.derive_key("decoys"))),
+        scanners: Arc::new(crate::http::auth::scan_detector::ScanDetector::new(&store.derive_key("decoys"))),
         forwarders: Arc::default(),
     })
     .unwrap();
-    let addresses = Addresses {
+    let addresses = ListenAddresses {
         http: vec!["127.0.0.1:0".to_owned()],
         https: Vec::new(),
         tls: None,

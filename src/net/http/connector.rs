@@ -9,12 +9,12 @@ use awc::http::Uri;
 use tokio::net::{TcpStream, lookup_host};
 
 use super::proxy::{Proxy, TunnelError};
-use crate::net::egress_policy::{Forbidden, Reach};
+use crate::net::egress_policy::{EgressDenied, EgressPolicy};
 
 /// Finds the addresses of a name and port.
-pub type Resolve = Arc<dyn Fn(String, u16) -> Addresses + Send + Sync>;
+pub type Resolve = Arc<dyn Fn(String, u16) -> ResolvedAddresses + Send + Sync>;
 /// The addresses of a name, once they are known.
-pub type Addresses = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
+pub type ResolvedAddresses = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
 
 /// Asks the system.
 #[must_use]
@@ -31,7 +31,7 @@ pub(super) enum DialError {
     #[error("{0}")]
     Dns(io::Error),
     #[error("{0}")]
-    Forbidden(Forbidden),
+    Forbidden(EgressDenied),
     #[error("{0}")]
     Connect(io::Error),
     #[error("the proxy {proxy:?} {source}")]
@@ -43,12 +43,12 @@ pub(super) enum DialError {
 #[derive(Clone)]
 pub(super) struct Dialer {
     proxy: Option<Rc<Proxy>>,
-    reach: Reach,
+    reach: EgressPolicy,
     resolve: Resolve,
 }
 
 impl Dialer {
-    pub(super) fn new(proxy: Option<Proxy>, reach: Reach, resolve: Resolve) -> Self {
+    pub(super) fn new(proxy: Option<Proxy>, reach: EgressPolicy, resolve: Resolve) -> Self {
         Self { proxy: proxy.map(Rc::new), reach, resolve }
     }
 
@@ -87,14 +87,14 @@ impl Service<ConnectInfo<Uri>> for Dialer {
 }
 
 async fn through(proxy: &Proxy, host: &str, port: u16, resolve: &Resolve) -> Result<TcpStream, DialError> {
-    let mut stream = connect(&proxy.host, proxy.port, &Reach::everywhere(), resolve)
+    let mut stream = connect(&proxy.host, proxy.port, &EgressPolicy::everywhere(), resolve)
         .await
         .map_err(|source| DialError::ProxyAway { proxy: proxy.clone(), source: Box::new(source) })?;
     proxy.tunnel(&mut stream, host, port).await.map_err(|source| DialError::Tunnel { proxy: proxy.clone(), source })?;
     Ok(stream)
 }
 
-async fn connect(host: &str, port: u16, reach: &Reach, resolve: &Resolve) -> Result<TcpStream, DialError> {
+async fn connect(host: &str, port: u16, reach: &EgressPolicy, resolve: &Resolve) -> Result<TcpStream, DialError> {
     let bare = host.trim_matches(['[', ']']);
     let found = resolve(bare.to_owned(), port).await.map_err(DialError::Dns)?;
     let (mut allowed, mut forbidden) = (Vec::new(), None);

@@ -10,9 +10,9 @@ use url::Url;
 use super::connector::DialError;
 
 /// Scheme, host and port of a URL: all that errors and logs may show of it.
-pub(super) struct Target(String);
+pub(super) struct UrlOrigin(String);
 
-impl Target {
+impl UrlOrigin {
     pub(super) fn of(url: &Url) -> Self {
         let host = url.host_str().unwrap_or("(no host)");
         let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
@@ -20,7 +20,7 @@ impl Target {
     }
 }
 
-impl fmt::Display for Target {
+impl fmt::Display for UrlOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -28,14 +28,14 @@ impl fmt::Display for Target {
 
 /// What was being waited for when time ran out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
+pub enum WaitStage {
     /// Name look-up, TCP, proxy, TLS.
     Connection,
     /// The answer.
     Answer,
 }
 
-impl fmt::Display for Stage {
+impl fmt::Display for WaitStage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Connection => "connection",
@@ -67,7 +67,7 @@ pub enum HttpError {
     #[error(
         "no {stage} from {target} within {seconds} s: it is overloaded or a firewall drops the packets; try again later"
     )]
-    Timeout { target: String, stage: Stage, seconds: u64 },
+    Timeout { target: String, stage: WaitStage, seconds: u64 },
     #[error("{target} hung up before it answered; try again")]
     Closed { target: String },
     #[error("{target} hung up in the middle of its answer, after {got} bytes; try again")]
@@ -124,13 +124,13 @@ impl HttpError {
     }
 }
 
-pub(super) fn from_send(target: &Target, error: SendRequestError, connect_timeout: Duration) -> HttpError {
+pub(super) fn from_send(target: &UrlOrigin, error: SendRequestError, connect_timeout: Duration) -> HttpError {
     let target = target.to_string();
     match error {
         SendRequestError::Url(error) => HttpError::Url { target, reason: error.to_string() },
         SendRequestError::Connect(error) => from_connect(target, error, connect_timeout),
         SendRequestError::Send(error) => from_io(target, &error),
-        SendRequestError::Timeout => HttpError::Timeout { target, stage: Stage::Answer, seconds: 0 },
+        SendRequestError::Timeout => HttpError::Timeout { target, stage: WaitStage::Answer, seconds: 0 },
         SendRequestError::Response(actix_web::error::ParseError::Io(error)) => from_io(target, &error),
         SendRequestError::Response(actix_web::error::ParseError::Incomplete) => HttpError::Closed { target },
         error => HttpError::Protocol { target, reason: error.to_string() },
@@ -139,7 +139,9 @@ pub(super) fn from_send(target: &Target, error: SendRequestError, connect_timeou
 
 fn from_connect(target: String, error: ConnectError, timeout: Duration) -> HttpError {
     match error {
-        ConnectError::Timeout => HttpError::Timeout { target, stage: Stage::Connection, seconds: timeout.as_secs() },
+        ConnectError::Timeout => {
+            HttpError::Timeout { target, stage: WaitStage::Connection, seconds: timeout.as_secs() }
+        }
         ConnectError::Disconnected => HttpError::Closed { target },
         ConnectError::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref::<DialError>()) {
             Some(DialError::Dns(reason)) => HttpError::Dns { target, reason: reason.to_string() },
@@ -185,7 +187,7 @@ fn tls_reason(error: &io::Error) -> String {
     }
 }
 
-pub(super) fn from_payload(target: &Target, error: &PayloadError) -> HttpError {
+pub(super) fn from_payload(target: &UrlOrigin, error: &PayloadError) -> HttpError {
     let target = target.to_string();
     match error {
         PayloadError::Incomplete(_) => HttpError::Truncated { target, got: 0 },
@@ -195,11 +197,11 @@ pub(super) fn from_payload(target: &Target, error: &PayloadError) -> HttpError {
 }
 
 /// Another scheme, host or port is somebody else; a location that cannot be read is treated as such.
-pub(super) fn redirection(target: &Target, from: &Url, location: Option<&str>) -> HttpError {
+pub(super) fn redirection(target: &UrlOrigin, from: &Url, location: Option<&str>) -> HttpError {
     let to = location.and_then(|location| from.join(location).ok());
     match to {
         Some(to) if to.origin() == from.origin() => HttpError::Redirected { target: target.to_string() },
-        Some(to) => HttpError::RedirectedAway { target: target.to_string(), to: Target::of(&to).to_string() },
+        Some(to) => HttpError::RedirectedAway { target: target.to_string(), to: UrlOrigin::of(&to).to_string() },
         None => HttpError::RedirectedAway { target: target.to_string(), to: "(no readable address)".to_owned() },
     }
 }

@@ -25,8 +25,8 @@ fn tls(root: Option<&CertificateDer<'static>>) -> ClientConfig {
     config
 }
 
-fn client() -> Client {
-    Client::new(Options::new(tls(None)))
+fn client() -> HttpClient {
+    HttpClient::new(Options::new(tls(None)))
 }
 
 /// Answers every connection with these bytes and hangs up; keeps what was asked.
@@ -56,7 +56,7 @@ async fn head_of(stream: &mut TcpStream) -> String {
     String::from_utf8_lossy(&head).into_owned()
 }
 
-async fn get(client: &Client, url: &Url) -> Result<Response, HttpError> {
+async fn get(client: &HttpClient, url: &Url) -> Result<Response, HttpError> {
     let mut request = Request::new(Method::Get, url.clone());
     request.timeout = Duration::from_secs(5);
     request.max_bytes = 1000;
@@ -177,7 +177,7 @@ async fn nobody_there_no_name_and_silence_have_their_own_sentences() {
     let mut request = Request::new(Method::Post, url.clone()).body("x");
     request.timeout = Duration::from_millis(50);
     let error = client().send(request).await.unwrap_err();
-    assert!(matches!(error, HttpError::Timeout { stage: Stage::Answer, .. }), "{error:?}");
+    assert!(matches!(error, HttpError::Timeout { stage: WaitStage::Answer, .. }), "{error:?}");
     says(&error, &url);
 
     let odd = Url::parse("ftp://127.0.0.1/x").unwrap();
@@ -212,7 +212,7 @@ async fn trust_is_the_callers_and_its_refusal_names_host_and_reason() {
     assert_eq!(error.label(), "tls");
     says(&error, &url);
     assert!(error.to_string().contains("UnknownIssuer"), "{error}");
-    let trusting = Client::new(Options::new(tls(Some(&certificate))));
+    let trusting = HttpClient::new(Options::new(tls(Some(&certificate))));
     assert_eq!(&get(&trusting, &url).await.unwrap().body[..], b"hello");
 
     let no_tls = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -228,7 +228,7 @@ async fn trust_is_the_callers_and_its_refusal_names_host_and_reason() {
     let (proxy, asked) = tunnelling_proxy().await;
     let mut options = Options::new(tls(Some(&certificate)));
     options.proxy = Some(Proxy::parse(&format!("http://user:p%40ss@{proxy}")).unwrap());
-    let through = Client::new(options);
+    let through = HttpClient::new(options);
     assert_eq!(&get(&through, &url).await.unwrap().body[..], b"hello");
     let place = format!("127.0.0.1:{}", url.port().unwrap());
     assert!(asked.borrow().starts_with(&format!("CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n")));
@@ -274,7 +274,7 @@ async fn a_proxy_that_refuses_is_named_with_the_reason_and_without_credentials()
         let mut options = Options::new(tls(None));
         options.proxy =
             Some(Proxy::parse(&format!("http://user:hunter2@127.0.0.1:{}", proxy.port().unwrap())).unwrap());
-        let error = get(&Client::new(options), &Url::parse("https://127.0.0.1:9/").unwrap()).await.unwrap_err();
+        let error = get(&HttpClient::new(options), &Url::parse("https://127.0.0.1:9/").unwrap()).await.unwrap_err();
         assert_eq!(error.label(), "proxy", "{error:?}");
         let sentence = error.to_string();
         assert!(sentence.contains(expected) && !sentence.contains("hunter2"), "{sentence}");
@@ -304,7 +304,7 @@ async fn a_name_that_leads_inside_is_not_connected_to() {
     };
     let with = |resolve, allow: &[&str]| {
         let allow = allow.iter().map(|text| text.parse().unwrap()).collect();
-        Client::new(Options { resolve, reach: Reach::public_and(allow), ..Options::new(tls(None)) })
+        HttpClient::new(Options { resolve, reach: EgressPolicy::public_and(allow), ..Options::new(tls(None)) })
     };
     for resolved in ["127.0.0.1", "::ffff:127.0.0.1", "10.0.0.1 169.254.169.254"] {
         let error = get(&with(answers(resolved), &[]), &named).await.unwrap_err();
@@ -322,9 +322,9 @@ async fn a_name_that_leads_inside_is_not_connected_to() {
 #[actix_rt::test]
 async fn behind_a_proxy_inner_addresses_are_not_asked_for_either() {
     let (proxy, asked) = raw("HTTP/1.1 200 OK\r\n\r\n").await;
-    let mut options = Options { reach: Reach::public_and(Vec::new()), ..Options::new(tls(None)) };
+    let mut options = Options { reach: EgressPolicy::public_and(Vec::new()), ..Options::new(tls(None)) };
     options.proxy = Some(Proxy::parse(&format!("http://127.0.0.1:{}", proxy.port().unwrap())).unwrap());
-    let client = Client::new(options);
+    let client = HttpClient::new(options);
     for inner in ["https://169.254.169.254/latest/meta-data", "http://localhost/", "https://metadata.google.internal/"]
     {
         let error = get(&client, &Url::parse(inner).unwrap()).await.unwrap_err();

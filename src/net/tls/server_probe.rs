@@ -22,18 +22,18 @@ use tokio_rustls::TlsConnector;
 use x509_parser::{prelude::FromDer as _, x509::X509Name};
 
 use super::provider;
-use crate::net::egress_policy::Reach;
+use crate::net::egress_policy::EgressPolicy;
 
 /// What a server wants of its clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wanted {
+pub enum CertificateRequest {
     /// No certificate.
     Nothing,
     /// A certificate by one of these CAs, by their common names (the whole name where there is none); empty = of any.
     Certificate(Vec<String>),
 }
 
-impl Wanted {
+impl CertificateRequest {
     /// Whether a phone with a certificate by one of `issuers` is told that it will do. True as well where nobody knows who
     /// issues the vendor's certificates.
     #[must_use]
@@ -49,7 +49,7 @@ impl Wanted {
 
 /// Why a server could not be asked.
 #[derive(Debug, thiserror::Error)]
-pub enum AskError {
+pub enum ProbeError {
     /// No connection.
     #[error("cannot connect to {address}: {source}; is the SIP/TLS port open for phones?")]
     Connect {
@@ -72,28 +72,33 @@ pub enum AskError {
 ///
 /// # Errors
 /// When nobody answers there, or not in TLS 1.2 or 1.3.
-pub async fn ask(host: &str, port: u16, reach: &Reach, patience: Duration) -> Result<Wanted, AskError> {
+pub async fn ask(
+    host: &str,
+    port: u16,
+    reach: &EgressPolicy,
+    patience: Duration,
+) -> Result<CertificateRequest, ProbeError> {
     let address = match host.contains(':') {
         true => format!("[{host}]:{port}"),
         false => format!("{host}:{port}"),
     };
-    let heard = Arc::new(Heard::default());
-    let handshake = |reason: String| AskError::Handshake { address: address.clone(), reason };
+    let heard = Arc::new(CertificateRequestProbe::default());
+    let handshake = |reason: String| ProbeError::Handshake { address: address.clone(), reason };
     let name = ServerName::try_from(host.to_owned()).map_err(|error| handshake(error.to_string()))?;
     let config = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(|error| handshake(error.to_string()))?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anybody::new()))
+        .with_custom_certificate_verifier(Arc::new(AcceptAnyServer::new()))
         .with_client_cert_resolver(Arc::clone(&heard) as Arc<dyn ResolvesClientCert>);
     let connecting = async {
-        let connect = |source| AskError::Connect { address: address.clone(), source };
+        let connect = |source| ProbeError::Connect { address: address.clone(), source };
         let stream = reached(host, port, reach).await.map_err(connect)?;
         let shaken = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
         // A server that insists breaks off; what it wanted has been heard by then.
         match (heard.wanted(), shaken) {
             (Some(wanted), _) => Ok(wanted),
-            (None, Ok(_)) => Ok(Wanted::Nothing),
+            (None, Ok(_)) => Ok(CertificateRequest::Nothing),
             (None, Err(error)) => Err(handshake(error.to_string())),
         }
     };
@@ -104,7 +109,7 @@ pub async fn ask(host: &str, port: u16, reach: &Reach, patience: Duration) -> Re
 }
 
 /// A connection to the first address of the name that may be connected to and answers.
-async fn reached(host: &str, port: u16, reach: &Reach) -> io::Result<TcpStream> {
+async fn reached(host: &str, port: u16, reach: &EgressPolicy) -> io::Result<TcpStream> {
     reach.host(host).map_err(io::Error::other)?;
     let mut last = io::Error::other("the name has no address");
     for address in lookup_host((host, port)).await? {
@@ -123,15 +128,15 @@ async fn reached(host: &str, port: u16, reach: &Reach) -> io::Result<TcpStream> 
 
 /// Listens to what a server wants, and has nothing to show.
 #[derive(Debug, Default)]
-struct Heard(Mutex<Option<Vec<String>>>);
+struct CertificateRequestProbe(Mutex<Option<Vec<String>>>);
 
-impl Heard {
-    fn wanted(&self) -> Option<Wanted> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone().map(Wanted::Certificate)
+impl CertificateRequestProbe {
+    fn wanted(&self) -> Option<CertificateRequest> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone().map(CertificateRequest::Certificate)
     }
 }
 
-impl ResolvesClientCert for Heard {
+impl ResolvesClientCert for CertificateRequestProbe {
     fn resolve(&self, issuers: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         let names = issuers.iter().filter_map(|der| readable(der)).collect();
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(names);
@@ -152,9 +157,9 @@ fn readable(der: &[u8]) -> Option<String> {
 
 /// Believes whoever proves to own the certificate it shows: for questions whose answer is no secret and no order.
 #[derive(Debug)]
-pub struct Anybody(WebPkiSupportedAlgorithms);
+pub struct AcceptAnyServer(WebPkiSupportedAlgorithms);
 
-impl Anybody {
+impl AcceptAnyServer {
     /// For a connection over which nothing is said.
     #[must_use]
     pub fn new() -> Self {
@@ -162,13 +167,13 @@ impl Anybody {
     }
 }
 
-impl Default for Anybody {
+impl Default for AcceptAnyServer {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl ServerCertVerifier for Anybody {
+impl ServerCertVerifier for AcceptAnyServer {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,
@@ -263,17 +268,18 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path();
         ca(dir, "Equipment Issuing CA");
-        let wants = Wanted::Certificate(vec!["Equipment Issuing CA".to_owned()]);
+        let wants = CertificateRequest::Certificate(vec!["Equipment Issuing CA".to_owned()]);
         let named = ["-CAfile", "ca.pem", "-client_sigalgs", "RSA+SHA256:ECDSA+SHA256"];
         for version in ["-tls1_2", "-tls1_3"] {
             for (options, expected) in [
-                (vec![], Wanted::Nothing),
-                (vec!["-verify", "1"], Wanted::Certificate(Vec::new())),
+                (vec![], CertificateRequest::Nothing),
+                (vec!["-verify", "1"], CertificateRequest::Certificate(Vec::new())),
                 ([&["-verify", "1"], &named[..]].concat(), wants.clone()),
                 ([&["-Verify", "1"], &named[..]].concat(), wants.clone()),
             ] {
                 let server = SipPort::open(dir, &[&options[..], &[version]].concat());
-                let asked = ask("127.0.0.1", server.port, &Reach::everywhere(), Duration::from_secs(20)).await.unwrap();
+                let asked =
+                    ask("127.0.0.1", server.port, &EgressPolicy::everywhere(), Duration::from_secs(20)).await.unwrap();
                 assert_eq!(asked, expected, "{version} {options:?}");
             }
         }
@@ -283,12 +289,14 @@ mod tests {
     async fn who_does_not_answer_is_said() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let silent =
-            ask("127.0.0.1", port, &Reach::everywhere(), Duration::from_millis(50)).await.unwrap_err().to_string();
+        let silent = ask("127.0.0.1", port, &EgressPolicy::everywhere(), Duration::from_millis(50))
+            .await
+            .unwrap_err()
+            .to_string();
         assert!(silent.contains("no TLS handshake"), "{silent}");
         drop(listener);
         let closed =
-            ask("127.0.0.1", port, &Reach::everywhere(), Duration::from_secs(5)).await.unwrap_err().to_string();
+            ask("127.0.0.1", port, &EgressPolicy::everywhere(), Duration::from_secs(5)).await.unwrap_err().to_string();
         assert!(closed.contains("cannot connect to 127.0.0.1"), "{closed}");
     }
 
@@ -296,10 +304,10 @@ mod tests {
     fn a_phone_is_accepted_where_one_of_its_issuers_is_named_or_nobody_is() {
         let of = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let yealink = of(&["Yealink Equipment Issuing CA", "Yealink Root CA"]);
-        assert!(Wanted::Nothing.accepts(&yealink));
-        assert!(Wanted::Certificate(Vec::new()).accepts(&yealink));
-        assert!(Wanted::Certificate(of(&["x", "Yealink Root CA"])).accepts(&yealink));
-        assert!(!Wanted::Certificate(of(&["innovaphone Device CA"])).accepts(&yealink));
-        assert!(Wanted::Certificate(of(&["innovaphone Device CA"])).accepts(&[]), "who knows");
+        assert!(CertificateRequest::Nothing.accepts(&yealink));
+        assert!(CertificateRequest::Certificate(Vec::new()).accepts(&yealink));
+        assert!(CertificateRequest::Certificate(of(&["x", "Yealink Root CA"])).accepts(&yealink));
+        assert!(!CertificateRequest::Certificate(of(&["innovaphone Device CA"])).accepts(&yealink));
+        assert!(CertificateRequest::Certificate(of(&["innovaphone Device CA"])).accepts(&[]), "who knows");
     }
 }

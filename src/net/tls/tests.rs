@@ -40,7 +40,7 @@ fn an_unknown_issuer_is_refused_and_the_error_names_the_pin_that_would_trust_it(
     let error = handshake(client_config(None, None).unwrap(), &server, "ap.example.com").unwrap_err();
     let pin = Pin::of(server.cert.der()).unwrap();
     assert!(reason(&error).contains(&pin.to_string()), "{}", reason(&error));
-    assert!(cure(&error).contains("devices_pin"));
+    assert!(remedy(&error).contains("devices_pin"));
     handshake(client_config(None, Some(&pin.to_string())).unwrap(), &server, "ap.example.com").unwrap();
 }
 
@@ -127,7 +127,7 @@ fn wrong_name_expired_not_yet_valid_self_signed_and_wrong_pin_are_refused() {
         let error = handshake(config, server, name).unwrap_err();
         let said = reason(&error).to_lowercase();
         assert!(said.contains(word), "{word}: {said}");
-        assert!(cure(&error).contains("devices_ca"), "{}", cure(&error));
+        assert!(remedy(&error).contains("devices_ca"), "{}", remedy(&error));
     };
     refused(client_config(Some(ca.path()), None).unwrap(), &good, "other.example.com", "name");
     refused(

@@ -43,8 +43,8 @@ pub(crate) fn delivered(phone: &Phone) -> Delivery {
 }
 
 /// A GET of the phone's own file with its token, from the phone.
-fn ask() -> Ask<'static> {
-    Ask {
+fn ask() -> AccessRequest<'static> {
+    AccessRequest {
         evidence: Evidence {
             source: "192.0.2.10".parse().unwrap(),
             encrypted: true,
@@ -54,7 +54,7 @@ fn ask() -> Ask<'static> {
             certificate: Certificate::None,
             frozen: false,
         },
-        file: FileAsked::Personal(mac()),
+        file: RequestedFile::Personal(mac()),
         purpose: Purpose::Fetch,
         policy: Policy::default(),
     }
@@ -62,24 +62,24 @@ fn ask() -> Ask<'static> {
 
 struct Row {
     rule: &'static str,
-    set: fn(&mut Phone, &mut Ask<'static>),
+    set: fn(&mut Phone, &mut AccessRequest<'static>),
     at: i64,
-    verdict: Verdict,
+    verdict: AccessDecision,
     reason: Reason,
 }
 
-const CHALLENGE: Verdict = Verdict::Challenge { stale: false };
+const CHALLENGE: AccessDecision = AccessDecision::Challenge { stale: false };
 
 fn bound(phone: &mut Phone, source: &str, family: &str) {
     phone.window.first_delivery = Some(at(0));
-    phone.window.bound = Some(Binding { source: source.parse().unwrap(), family: family.to_owned() });
+    phone.window.bound = Some(WindowBinding { source: source.parse().unwrap(), family: family.to_owned() });
 }
 
-fn tokenless(ask: &mut Ask<'static>) {
+fn tokenless(ask: &mut AccessRequest<'static>) {
     ask.evidence.token = Token::None;
 }
 
-fn basic_in_clear(ask: &mut Ask<'static>) {
+fn basic_in_clear(ask: &mut AccessRequest<'static>) {
     ask.policy.clear_passwords = true;
     ask.policy.https_only = true;
     ask.evidence.encrypted = false;
@@ -95,10 +95,10 @@ fn other_mac() -> Mac {
 
 #[rustfmt::skip]
 fn rows() -> Vec<Row> {
-    fn row(rule: &'static str, at: i64, verdict: Verdict, reason: Reason, set: fn(&mut Phone, &mut Ask<'static>)) -> Row {
+    fn row(rule: &'static str, at: i64, verdict: AccessDecision, reason: Reason, set: fn(&mut Phone, &mut AccessRequest<'static>)) -> Row {
         Row { rule, set, at, verdict, reason }
     }
-    use Verdict::{NotFound, Open, Personal, RetryLater, Store, ToTls};
+    use AccessDecision::{NotFound, Open, Personal, RetryLater, Store, ToTls};
     vec![
         row("token in an open window", 10, Personal(Proof::Token), Reason::Admitted, |_, _| {}),
         row("the bound source may repeat", 60, Personal(Proof::Token), Reason::Admitted, |p, _| bound(p, "192.0.2.10", "yealink T46U")),
@@ -108,7 +108,7 @@ fn rows() -> Vec<Row> {
         row("15 minutes after the first delivery the window is over", 900, CHALLENGE, Reason::WindowClosed, |p, _| bound(p, "192.0.2.10", "yealink T46U")),
         row("one second before it is not", 899, Personal(Proof::Token), Reason::Admitted, |p, _| bound(p, "192.0.2.10", "yealink T46U")),
         row("7 days and it is over", 7 * DAY, CHALLENGE, Reason::WindowClosed, |_, _| {}),
-        row("never opened", 10, CHALLENGE, Reason::WindowClosed, |p, _| p.window = Window::default()),
+        row("never opened", 10, CHALLENGE, Reason::WindowClosed, |p, _| p.window = BootstrapWindow::default()),
         row("closed by own credentials", 10, CHALLENGE, Reason::WindowClosed, |p, _| p.window.closed = Some(at(5))),
         row("own credentials after the window", 30 * DAY, Personal(Proof::Own), Reason::Admitted, |_, a| a.evidence.authorization = Authorization::Own),
         row("certificate after the window", 30 * DAY, Personal(Proof::Certificate), Reason::Admitted, |_, a| a.evidence.certificate = of(mac())),
@@ -125,14 +125,14 @@ fn rows() -> Vec<Row> {
         row("required certificate: another phone's", 10, CHALLENGE, Reason::OtherCertificate, |_, a| { a.policy.require_certificate = true; a.evidence.certificate = of(other_mac()); }),
         row("required certificate shown", 10, Personal(Proof::Certificate), Reason::Admitted, |_, a| { a.policy.require_certificate = true; a.evidence.certificate = of(mac()); }),
         row("unknown token", 10, NotFound, Reason::UnknownToken, |_, a| a.evidence.token = Token::Unknown),
-        row("unknown token, common file", 10, NotFound, Reason::UnknownToken, |_, a| { a.evidence.token = Token::Unknown; a.file = FileAsked::Common; }),
+        row("unknown token, common file", 10, NotFound, Reason::UnknownToken, |_, a| { a.evidence.token = Token::Unknown; a.file = RequestedFile::Common; }),
         row("unknown token, whatever is proven", 10, NotFound, Reason::UnknownToken, |_, a| { a.evidence.token = Token::Unknown; a.evidence.authorization = Authorization::Own; }),
-        row("wrong MAC for the token", 10, NotFound, Reason::WrongMac, |_, a| a.file = FileAsked::Personal(other_mac())),
-        row(".boot and the like", 10, NotFound, Reason::ForbiddenName, |_, a| a.file = FileAsked::Other),
-        row(".boot without token", 10, NotFound, Reason::ForbiddenName, |_, a| { tokenless(a); a.file = FileAsked::Other; }),
-        row("common file with token", 30 * DAY, Open, Reason::CommonFile, |_, a| a.file = FileAsked::Common),
-        row("common file without", 30 * DAY, Open, Reason::CommonFile, |_, a| { tokenless(a); a.file = FileAsked::Common; }),
-        row("no upload of a common file", 10, NotFound, Reason::ForbiddenName, |_, a| { a.file = FileAsked::Common; a.purpose = Purpose::Upload; }),
+        row("wrong MAC for the token", 10, NotFound, Reason::WrongMac, |_, a| a.file = RequestedFile::Personal(other_mac())),
+        row(".boot and the like", 10, NotFound, Reason::ForbiddenName, |_, a| a.file = RequestedFile::Other),
+        row(".boot without token", 10, NotFound, Reason::ForbiddenName, |_, a| { tokenless(a); a.file = RequestedFile::Other; }),
+        row("common file with token", 30 * DAY, Open, Reason::CommonFile, |_, a| a.file = RequestedFile::Common),
+        row("common file without", 30 * DAY, Open, Reason::CommonFile, |_, a| { tokenless(a); a.file = RequestedFile::Common; }),
+        row("no upload of a common file", 10, NotFound, Reason::ForbiddenName, |_, a| { a.file = RequestedFile::Common; a.purpose = Purpose::Upload; }),
         row("without token an open window is not enough", 10, CHALLENGE, Reason::MissingCredentials, |_, a| tokenless(a)),
         row("bootstrap credentials in the window", 10, Personal(Proof::Bootstrap), Reason::Admitted, |_, a| { tokenless(a); a.evidence.authorization = Authorization::Bootstrap; }),
         row("bootstrap credentials after it", 8 * DAY, CHALLENGE, Reason::WindowClosed, |_, a| { tokenless(a); a.evidence.authorization = Authorization::Bootstrap; }),
@@ -144,8 +144,8 @@ fn rows() -> Vec<Row> {
         row("wrong credentials", 10, CHALLENGE, Reason::WrongCredentials, |_, a| { tokenless(a); a.evidence.authorization = Authorization::Wrong; }),
         row("wrong credentials with the token after the window", 8 * DAY, CHALLENGE, Reason::WrongCredentials, |_, a| a.evidence.authorization = Authorization::Wrong),
         row("wrong credentials beside the token do no harm in the window", 10, Personal(Proof::Token), Reason::Admitted, |_, a| a.evidence.authorization = Authorization::Wrong),
-        row("stale nonce", 8 * DAY, Verdict::Challenge { stale: true }, Reason::StaleNonce, |_, a| a.evidence.authorization = Authorization::Stale),
-        row("an answer that was used before", 8 * DAY, Verdict::Challenge { stale: true }, Reason::StaleNonce, |_, a| { tokenless(a); a.evidence.authorization = Authorization::Used; }),
+        row("stale nonce", 8 * DAY, AccessDecision::Challenge { stale: true }, Reason::StaleNonce, |_, a| a.evidence.authorization = Authorization::Stale),
+        row("an answer that was used before", 8 * DAY, AccessDecision::Challenge { stale: true }, Reason::StaleNonce, |_, a| { tokenless(a); a.evidence.authorization = Authorization::Used; }),
         row("locked out", 10, CHALLENGE, Reason::LockedOut, |_, a| { tokenless(a); a.evidence.authorization = Authorization::Unchecked; }),
         row("locked out, but the click", 10, CHALLENGE, Reason::LockedOut, |_, a| { tokenless(a); a.evidence.authorization = Authorization::Unchecked; a.policy.first_contact = FirstContact::Allowed(None); }),
         row("former credentials during the change", 30 * DAY, Personal(Proof::Own), Reason::Admitted, |_, a| { tokenless(a); a.evidence.authorization = Authorization::Former; }),
@@ -161,7 +161,7 @@ fn rows() -> Vec<Row> {
         row("a record that says more than 7 days is not believed", 7 * DAY, CHALLENGE, Reason::WindowClosed, |p, _| p.window.until = Some(at(30 * DAY))),
         row("blocked with own credentials", 10, NotFound, Reason::Blocked, |p, a| { p.wanted = Wanted::Blocked; a.evidence.authorization = Authorization::Own; }),
         row("blocked without token", 10, CHALLENGE, Reason::Blocked, |p, a| { p.wanted = Wanted::Blocked; tokenless(a); a.evidence.authorization = Authorization::Own; }),
-        row("blocked: not even the common file under its token", 10, NotFound, Reason::Blocked, |p, a| { p.wanted = Wanted::Blocked; a.file = FileAsked::Common; }),
+        row("blocked: not even the common file under its token", 10, NotFound, Reason::Blocked, |p, a| { p.wanted = Wanted::Blocked; a.file = RequestedFile::Common; }),
         row("removed", 10, NotFound, Reason::Gone, |p, a| { p.wanted = Wanted::Removed; a.evidence.authorization = Authorization::Own; }),
         row("released: one more file, also before a configuration", 10, Personal(Proof::Own), Reason::Released, |p, a| { p.wanted = Wanted::Released; p.device_config.received = None; p.delivery = Some(delivered(p)); p.revision += 1; a.evidence.authorization = Authorization::Own; }),
         row("released: then nothing", 10, NotFound, Reason::Gone, |p, a| { p.wanted = Wanted::Released; p.delivery = Some(delivered(p)); a.evidence.authorization = Authorization::Own; }),
@@ -256,7 +256,7 @@ fn of_two_first_sources_one_wins() {
     assert_eq!(bind(&mut record, one, "T46U", at(20)), Err(Reason::Blocked));
 }
 
-fn any_ask() -> impl Strategy<Value = Ask<'static>> {
+fn any_ask() -> impl Strategy<Value = AccessRequest<'static>> {
     use Authorization as A;
     let authorization = prop::sample::select(vec![
         A::Missing,
@@ -277,10 +277,10 @@ fn any_ask() -> impl Strategy<Value = Ask<'static>> {
         of(other_mac()),
     ]);
     let file = prop::sample::select(vec![
-        FileAsked::Personal(mac()),
-        FileAsked::Personal(other_mac()),
-        FileAsked::Common,
-        FileAsked::Other,
+        RequestedFile::Personal(mac()),
+        RequestedFile::Personal(other_mac()),
+        RequestedFile::Common,
+        RequestedFile::Other,
     ]);
     let contact = prop::sample::select(vec![FirstContact::Refused, FirstContact::Allowed(None)]);
     let purpose = prop::sample::select(vec![Purpose::Fetch, Purpose::Peek, Purpose::Upload]);
@@ -290,7 +290,7 @@ fn any_ask() -> impl Strategy<Value = Ask<'static>> {
             (authorization, certificate, file, first_contact, purpose, token),
             [encrypted, https_only, require, clear_passwords, frozen],
             host,
-        )| Ask {
+        )| AccessRequest {
             evidence: Evidence {
                 source: [192, 0, 2, host].into(),
                 encrypted,
@@ -318,12 +318,12 @@ fn any_phone() -> impl Strategy<Value = Phone> {
         .prop_map(|(wanted, opened, closed, bound, [configured, delivered_before, orphaned])| {
             let mut phone = phone();
             phone.wanted = wanted;
-            phone.window = Window::default();
+            phone.window = BootstrapWindow::default();
             if let Some(opened) = opened {
                 phone.window.open(at(opened), 7);
                 phone.window.closed = closed.map(at);
-                phone.window.bound =
-                    bound.map(|host| Binding { source: [192, 0, 2, host].into(), family: "yealink T46U".to_owned() });
+                phone.window.bound = bound
+                    .map(|host| WindowBinding { source: [192, 0, 2, host].into(), family: "yealink T46U".to_owned() });
                 phone.window.first_delivery = bound.map(|_| at(opened));
             }
             if !configured {
@@ -340,15 +340,15 @@ fn any_phone() -> impl Strategy<Value = Phone> {
 }
 
 /// Whether something was withheld for want of proof.
-fn is_refusal(verdict: Verdict) -> bool {
-    matches!(verdict, Verdict::Challenge { .. } | Verdict::NotFound | Verdict::ToTls)
+fn is_refusal(verdict: AccessDecision) -> bool {
+    matches!(verdict, AccessDecision::Challenge { .. } | AccessDecision::NotFound | AccessDecision::ToTls)
 }
 
 proptest! {
     #[test]
     fn nothing_personal_without_proof(ask in any_ask(), phone in any_phone(), now in 0i64..20 * DAY) {
         let decision = admit(&ask, Some(&phone), at(now));
-        if let Verdict::Personal(proof) | Verdict::Store(proof) = decision.verdict {
+        if let AccessDecision::Personal(proof) | AccessDecision::Store(proof) = decision.verdict {
             let own = matches!(ask.evidence.authorization, Authorization::Own | Authorization::Former);
             let lasting = own || ask.evidence.certificate == of(phone.mac);
             prop_assert!(lasting || window_admits(&phone.window, at(now)));
@@ -356,11 +356,11 @@ proptest! {
                 || phone.window.bound.as_ref().is_none_or(|bound| bound.source == ask.evidence.source));
             prop_assert!(ask.evidence.encrypted || !ask.policy.https_only);
             prop_assert!(!ask.policy.require_certificate || ask.evidence.certificate == of(phone.mac));
-            prop_assert_eq!(ask.file, FileAsked::Personal(phone.mac));
+            prop_assert_eq!(ask.file, RequestedFile::Personal(phone.mac));
             prop_assert!(!matches!(phone.wanted, Wanted::Blocked | Wanted::Removed));
         }
         let in_clear = ask.policy.clear_passwords && ask.policy.https_only && !ask.evidence.encrypted;
-        prop_assert!(!in_clear || !matches!(decision.verdict, Verdict::Challenge { .. }), "{:?}", decision);
+        prop_assert!(!in_clear || !matches!(decision.verdict, AccessDecision::Challenge { .. }), "{:?}", decision);
         if decision.closes_window {
             prop_assert!(matches!(ask.evidence.authorization, Authorization::Own | Authorization::Former));
         }
@@ -368,7 +368,7 @@ proptest! {
             prop_assert_eq!(ask.evidence.authorization, Authorization::Own);
         }
         if ask.evidence.frozen && ask.evidence.token == Token::None {
-            let bootstrap = matches!(decision.verdict, Verdict::Personal(proof) | Verdict::Store(proof) if proof.is_bootstrap());
+            let bootstrap = matches!(decision.verdict, AccessDecision::Personal(proof) | AccessDecision::Store(proof) if proof.is_bootstrap());
             prop_assert!(!bootstrap, "{:?}", decision);
         }
     }
@@ -378,7 +378,7 @@ proptest! {
         phone.wanted = if removed { Wanted::Removed } else { Wanted::Blocked };
         let decision = admit(&ask, Some(&phone), at(now));
         // The common file without token belongs to no phone.
-        let everybodys = ask.file == FileAsked::Common && ask.evidence.token == Token::None;
+        let everybodys = ask.file == RequestedFile::Common && ask.evidence.token == Token::None;
         prop_assert!(is_refusal(decision.verdict) || everybodys, "{:?}", decision);
         prop_assert!(!decision.closes_window && !decision.binds_window);
     }
@@ -394,8 +394,8 @@ proptest! {
         if ask.evidence.certificate == of(phone.mac) {
             ask.evidence.certificate = Certificate::None;
         }
-        if let FileAsked::Personal(_) = ask.file {
-            ask.file = FileAsked::Personal(phone.mac);
+        if let RequestedFile::Personal(_) = ask.file {
+            ask.file = RequestedFile::Personal(phone.mac);
         }
         let (known, unknown) = (admit(&ask, Some(&phone), at(now)), admit(&ask, None, at(now)));
         prop_assert_eq!(known.verdict, unknown.verdict);
@@ -406,7 +406,7 @@ proptest! {
     #[test]
     fn own_credentials_always_pass(mut ask in any_ask(), mut phone in any_phone(), now in 0i64..20 * DAY, former: bool) {
         ask.evidence.authorization = if former { Authorization::Former } else { Authorization::Own };
-        ask.file = FileAsked::Personal(phone.mac);
+        ask.file = RequestedFile::Personal(phone.mac);
         ask.policy.require_certificate = false;
         phone.wanted = Wanted::Active;
         let decision = admit(&ask, Some(&phone), at(now));

@@ -5,9 +5,9 @@ use std::sync::Arc;
 /// A value that many records have alike and that is therefore held once. Reads like the value itself; changing it makes
 /// a copy of one's own first.
 #[derive(Debug, Clone, Default)]
-pub struct Shared<T>(Arc<T>);
+pub struct Interned<T>(Arc<T>);
 
-impl<T> std::ops::Deref for Shared<T> {
+impl<T> std::ops::Deref for Interned<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -15,25 +15,25 @@ impl<T> std::ops::Deref for Shared<T> {
     }
 }
 
-impl<T: Clone> std::ops::DerefMut for Shared<T> {
+impl<T: Clone> std::ops::DerefMut for Interned<T> {
     fn deref_mut(&mut self) -> &mut T {
         Arc::make_mut(&mut self.0)
     }
 }
 
-impl<T> From<T> for Shared<T> {
+impl<T> From<T> for Interned<T> {
     fn from(value: T) -> Self {
         Self(Arc::new(value))
     }
 }
 
-impl<T: PartialEq> PartialEq for Shared<T> {
+impl<T: PartialEq> PartialEq for Interned<T> {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
     }
 }
 
-impl<T: PartialEq> PartialEq<T> for Shared<T> {
+impl<T: PartialEq> PartialEq<T> for Interned<T> {
     fn eq(&self, other: &T) -> bool {
         *self.0 == *other
     }
@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn a_shared_value_is_copied_by_who_changes_it() {
-        let first = Shared::from(BTreeMap::from([(1, "one")]));
+        let first = Interned::from(BTreeMap::from([(1, "one")]));
         let mut second = first.clone();
         assert!(Arc::ptr_eq(&first.0, &second.0));
         second.insert(2, "two");

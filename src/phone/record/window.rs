@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 /// The time in which bootstrap (token, redirect credentials) admits.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Window {
+pub struct BootstrapWindow {
     /// When it was opened last; `None` = never.
     pub opened: Option<Timestamp>,
     /// When it closes at the latest.
@@ -15,7 +15,7 @@ pub struct Window {
     /// First personal delivery inside this window.
     pub first_delivery: Option<Timestamp>,
     /// Source that delivery bound it to.
-    pub bound: Option<Binding>,
+    pub bound: Option<WindowBinding>,
     /// When it was closed before `until`.
     pub closed: Option<Timestamp>,
     /// Whether a person let the phone come without a token too (DHCP, a URL typed by hand), and from where.
@@ -43,7 +43,7 @@ pub fn is_ahead(stored: Timestamp, now: Timestamp) -> bool {
     now.saturating_add(CLOCK_SKEW).is_ok_and(|soon| soon < stored)
 }
 
-impl Window {
+impl BootstrapWindow {
     /// Opens anew for `days`: binding and first delivery are forgotten. In whole milliseconds, as the store keeps it: by
     /// this time it is told whether the window that is bound is still the one that was judged.
     pub fn open(&mut self, now: Timestamp, days: u32) {
@@ -72,7 +72,7 @@ impl Window {
 
 /// What the first delivery binds a window to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Binding {
+pub struct WindowBinding {
     /// Source address.
     pub source: IpAddr,
     /// User-Agent family (vendor and model, without firmware).

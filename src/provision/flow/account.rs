@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Action, Awaited, Context, Decision, when_due};
+use super::{Action, Awaited, FlowContext, NextStep, when_due};
 use crate::phone::{
     admission::{ORPHAN_PATIENCE, is_lost},
     facet::{RegistrationState, Wanted},
@@ -22,14 +22,14 @@ pub fn registration_pause(attempts: u32) -> Duration {
     Duration::from_secs(1_u64 << attempts.min(6)).min(Duration::from_secs(60))
 }
 
-pub(super) fn user_object(phone: &Phone, account: &Account, context: &Context, now: Timestamp) -> Decision {
+pub(super) fn user_object(phone: &Phone, account: &Account, context: &FlowContext, now: Timestamp) -> NextStep {
     if phone.wanted != Wanted::Active || flags_written(account, context.flags) {
-        return Decision::Settled;
+        return NextStep::Settled;
     }
     if !is_delivered(phone, account) {
-        return Decision::WaitFor(Awaited::Delivery);
+        return NextStep::WaitFor(Awaited::Delivery);
     }
-    when_due(account.user_object.next_attempt, now, || Decision::Act(Action::WriteFlags(context.flags)))
+    when_due(account.user_object.next_attempt, now, || NextStep::Act(Action::WriteFlags(context.flags)))
 }
 
 /// Whether this value was written for this provisioning: then later drift is shown, not fought.
@@ -38,35 +38,35 @@ pub fn flags_written(account: &Account, wanted: Flags) -> bool {
     account.flags_provisioning == account.provisioning && account.flags_written == Some(wanted)
 }
 
-pub(super) fn registration(phone: &Phone, account: &Account, now: Timestamp) -> Decision {
+pub(super) fn registration(phone: &Phone, account: &Account, now: Timestamp) -> NextStep {
     if phone.wanted != Wanted::Active {
-        return Decision::Settled;
+        return NextStep::Settled;
     }
     if !is_delivered(phone, account) {
-        return Decision::WaitFor(Awaited::Delivery);
+        return NextStep::WaitFor(Awaited::Delivery);
     }
     let registration = &account.registration;
     // The phone fetched another file after we had given up: it may register now.
     let is_delivered_since = phone.delivery.as_ref().is_some_and(|delivery| delivery.at > registration.since);
     match (registration.state, registration.next_attempt) {
         (RegistrationState::Unknown, next) | (_, next @ Some(_)) => {
-            when_due(next, now, || Decision::Act(Action::AskRegistration))
+            when_due(next, now, || NextStep::Act(Action::CheckRegistration))
         }
-        (RegistrationState::NotRegistered, None) if is_delivered_since => Decision::Act(Action::AskRegistration),
-        (RegistrationState::Registered | RegistrationState::NotRegistered, None) => Decision::Settled,
+        (RegistrationState::NotRegistered, None) if is_delivered_since => NextStep::Act(Action::CheckRegistration),
+        (RegistrationState::Registered | RegistrationState::NotRegistered, None) => NextStep::Settled,
     }
 }
 
 /// Writes an account off in the phone's file when it has been orphaned for too long.
-pub(super) fn presence(phone: &Phone, account: &Account, now: Timestamp) -> Decision {
-    let Some(orphaned) = account.orphaned else { return Decision::Settled };
+pub(super) fn presence(phone: &Phone, account: &Account, now: Timestamp) -> NextStep {
+    let Some(orphaned) = account.orphaned else { return NextStep::Settled };
     if phone.wanted == Wanted::Removed || account.withheld.is_some() {
-        return Decision::Settled;
+        return NextStep::Settled;
     }
     if is_lost(account, now) {
-        return Decision::Act(Action::Withhold);
+        return NextStep::Act(Action::DisableAccount);
     }
-    Decision::WaitUntil(orphaned.since.saturating_add(ORPHAN_PATIENCE).unwrap_or(Timestamp::MAX))
+    NextStep::WaitUntil(orphaned.since.saturating_add(ORPHAN_PATIENCE).unwrap_or(Timestamp::MAX))
 }
 
 /// Whether the phone has the personal file with which this account was put on it.

@@ -2,46 +2,46 @@
 
 use url::Url;
 
-use super::{Action, Awaited, Context, Credential, Decision, Hold, is_leaving};
+use super::{Action, Awaited, Credential, FlowContext, NextStep, SysclientTarget, is_leaving};
 use crate::phone::{facet::DevicesState, record::Phone};
 
-pub(super) fn decide(phone: &Phone, context: &Context) -> Decision {
+pub(super) fn decide(phone: &Phone, context: &FlowContext) -> NextStep {
     if is_leaving(phone) {
-        return if context.held.is_some() { Decision::Act(Action::Drop) } else { Decision::Settled };
+        return if context.held.is_some() { NextStep::Act(Action::Disconnect) } else { NextStep::Settled };
     }
     let Some(credential) = credential(phone) else {
         // The socket of a refused code stays open while it lasts: an administrator may still adopt the device there.
         return if phone.devices.state == DevicesState::NotInDomain {
-            Decision::WaitFor(Awaited::Person)
+            NextStep::WaitFor(Awaited::Person)
         } else {
-            Decision::Act(Action::NoteNoCredential)
+            NextStep::Act(Action::RecordNoCredential)
         };
     };
     let Some(url) = url(phone, context) else {
         return if phone.devices.error.is_some() {
-            Decision::WaitFor(Awaited::DevicesUrl)
+            NextStep::WaitFor(Awaited::DevicesUrl)
         } else {
-            Decision::Act(Action::NoteNoDevices)
+            NextStep::Act(Action::RecordNoDevices)
         };
     };
-    let wanted = Hold { url, credential };
+    let wanted = SysclientTarget { url, credential };
     if context.held.as_ref() != Some(&wanted) {
-        return Decision::Act(Action::Hold(wanted));
+        return NextStep::Act(Action::Connect(wanted));
     }
     match phone.devices.state {
-        DevicesState::Received => Decision::Settled,
-        DevicesState::NotInDomain => Decision::WaitFor(Awaited::Person),
-        DevicesState::Waiting | DevicesState::Connecting | DevicesState::Lost => Decision::WaitFor(Awaited::Devices),
+        DevicesState::Received => NextStep::Settled,
+        DevicesState::NotInDomain => NextStep::WaitFor(Awaited::Person),
+        DevicesState::Waiting | DevicesState::Connecting | DevicesState::Lost => NextStep::WaitFor(Awaited::Devices),
     }
 }
 
 /// What the fleet is to hold for this phone, if it can be held at all.
 #[must_use]
-pub fn hold_wanted(phone: &Phone, context: &Context) -> Option<Hold> {
+pub fn sysclient_target(phone: &Phone, context: &FlowContext) -> Option<SysclientTarget> {
     if is_leaving(phone) {
         return None;
     }
-    Some(Hold { url: url(phone, context)?, credential: credential(phone)? })
+    Some(SysclientTarget { url: url(phone, context)?, credential: credential(phone)? })
 }
 
 /// Whether Devices is tried again by itself after a failure: then the phone may be redirected without its
@@ -63,6 +63,6 @@ pub fn credential(phone: &Phone) -> Option<Credential> {
 }
 
 /// What a PBX announces, else where the password was given: phones come back after a restart before any PBX does.
-fn url(phone: &Phone, context: &Context) -> Option<Url> {
+fn url(phone: &Phone, context: &FlowContext) -> Option<Url> {
     context.devices_url.clone().or_else(|| phone.sysclient.url.as_deref().and_then(|url| url.parse().ok()))
 }

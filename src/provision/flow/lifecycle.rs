@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Action, Awaited, Context, Decision};
+use super::{Action, Awaited, FlowContext, NextStep};
 use crate::phone::{
     facet::{RedirectState, RequestState, Wanted},
     record::{Phone, is_ahead},
@@ -18,26 +18,26 @@ const MISSED_INTERVALS: u64 = 3;
 const SILENT_FOR: Duration = Duration::from_secs(7 * 86_400);
 
 /// Closes the window 15 minutes after its first delivery, at the latest when its days are over.
-pub(super) fn window(phone: &Phone, now: Timestamp) -> Decision {
+pub(super) fn window(phone: &Phone, now: Timestamp) -> NextStep {
     let window = &phone.window;
     let (Some(opened), None, Some(until)) = (window.opened, window.closed, window.ends()) else {
-        return Decision::Settled;
+        return NextStep::Settled;
     };
     // The clock was set back: nobody knows how long it has been open.
     if is_ahead(window.first_delivery.unwrap_or(opened), now) {
-        return Decision::Act(Action::CloseWindow);
+        return NextStep::Act(Action::CloseWindow);
     }
     let closes = match window.first_delivery {
         Some(first) => later(first, AFTER_FIRST_DELIVERY).min(until),
         None => until,
     };
-    if closes <= now || is_over(phone) { Decision::Act(Action::CloseWindow) } else { Decision::WaitUntil(closes) }
+    if closes <= now || is_over(phone) { NextStep::Act(Action::CloseWindow) } else { NextStep::WaitUntil(closes) }
 }
 
 /// Whether the window is to be closed now.
 #[must_use]
 pub fn ends_window(phone: &Phone, now: Timestamp) -> bool {
-    window(phone, now) == Decision::Act(Action::CloseWindow)
+    window(phone, now) == NextStep::Act(Action::CloseWindow)
 }
 
 /// Whether the window ran out without the phone ever having got its file: then the entry at the redirect service is
@@ -47,17 +47,17 @@ pub fn unused(phone: &Phone, now: Timestamp) -> bool {
     phone.delivery.is_none() && phone.window.until.is_some_and(|until| until <= now)
 }
 
-pub(super) fn request(phone: &Phone, context: &Context, now: Timestamp) -> Decision {
+pub(super) fn request(phone: &Phone, context: &FlowContext, now: Timestamp) -> NextStep {
     if phone.wanted != Wanted::Active {
-        return Decision::Settled;
+        return NextStep::Settled;
     }
     match phone.request.state {
         RequestState::Provisioned => {
             let at = overdue_at(phone, context.interval_minutes, context.last_request);
-            if at <= now { Decision::Act(Action::MarkOverdue) } else { Decision::WaitUntil(at) }
+            if at <= now { NextStep::Act(Action::MarkOverdue) } else { NextStep::WaitUntil(at) }
         }
         RequestState::NotYet | RequestState::BeforeConfig | RequestState::Rejected | RequestState::Overdue => {
-            Decision::WaitFor(Awaited::Delivery)
+            NextStep::WaitFor(Awaited::Delivery)
         }
     }
 }
@@ -83,17 +83,17 @@ pub fn release_is_delivered(phone: &Phone) -> bool {
 }
 
 /// Buries a removed phone when the other concerns have said farewell.
-pub(super) fn end(phone: &Phone, context: &Context) -> Decision {
+pub(super) fn end(phone: &Phone, context: &FlowContext) -> NextStep {
     if phone.wanted != Wanted::Removed || phone.buried.is_some() {
-        return Decision::Settled;
+        return NextStep::Settled;
     }
     let entry_is_gone = phone.redirect_entry.is_none()
         || !context.redirect.configured
         || (phone.redirect.state == RedirectState::Refused && phone.redirect.next_attempt.is_none());
     if entry_is_gone && context.held.is_none() {
-        Decision::Act(Action::Bury)
+        NextStep::Act(Action::Archive)
     } else {
-        Decision::WaitFor(Awaited::Farewell)
+        NextStep::WaitFor(Awaited::Farewell)
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use gangway_base::secret::Secret;
 use jiff::Timestamp;
 
-use super::{Action, Awaited, Decision, RedirectContext, ServerReadiness, in_back_off, is_leaving, unused, when_due};
+use super::{Action, Awaited, NextStep, RedirectContext, ServerReadiness, in_back_off, is_leaving, unused, when_due};
 use crate::phone::{
     facet::{RedirectState, Wanted},
     public_url::UrlError,
@@ -15,18 +15,18 @@ use crate::phone::{
 /// How often a phone's entry at the service is compared with what it should be.
 pub const CHECKED_EVERY: Duration = Duration::from_secs(86_400);
 
-pub(super) fn decide(phone: &Phone, context: &RedirectContext, now: Timestamp) -> Decision {
+pub(super) fn decide(phone: &Phone, context: &RedirectContext, now: Timestamp) -> NextStep {
     if is_leaving(phone) || unused(phone, now) {
         return withdraw(phone, context, now);
     }
     if phone.wanted != Wanted::Active {
-        return Decision::Settled;
+        return NextStep::Settled;
     }
     if !context.configured {
         return if phone.redirect.state == RedirectState::NotConfigured {
-            Decision::Settled
+            NextStep::Settled
         } else {
-            Decision::Act(Action::NoteNotConfigured)
+            NextStep::Act(Action::RecordNotConfigured)
         };
     }
     let url = match &context.url {
@@ -39,21 +39,21 @@ pub(super) fn decide(phone: &Phone, context: &RedirectContext, now: Timestamp) -
         RedirectState::ForeignOwner | RedirectState::Refused => {
             return match phone.redirect.next_attempt {
                 Some(_) => check(phone, url, now),
-                None => Decision::WaitFor(Awaited::Person),
+                None => NextStep::WaitFor(Awaited::Person),
             };
         }
         _ => {}
     }
     if phone.device_config.received.is_none() && !in_back_off(phone) {
-        return Decision::WaitFor(Awaited::Configuration);
+        return NextStep::WaitFor(Awaited::Configuration);
     }
-    if let Some(decision) = note_away(phone, context, now) {
+    if let Some(decision) = record_unavailable(phone, context, now) {
         return decision;
     }
     when_due(retry_at(phone), now, || match &context.server {
-        ServerReadiness::Pending => Decision::WaitFor(Awaited::ServerEntry),
-        ServerReadiness::Refused(sentence) => Decision::Act(Action::NoteServerRefused(sentence.clone())),
-        ServerReadiness::Ready(name) => Decision::Act(Action::Register { url: url.clone(), server_name: name.clone() }),
+        ServerReadiness::Pending => NextStep::WaitFor(Awaited::ServerEntry),
+        ServerReadiness::Refused(sentence) => NextStep::Act(Action::RecordServerRejected(sentence.clone())),
+        ServerReadiness::Ready(name) => NextStep::Act(Action::Register { url: url.clone(), server_name: name.clone() }),
     })
 }
 
@@ -66,23 +66,23 @@ fn retry_at(phone: &Phone) -> Option<Timestamp> {
 
 /// Compares what the service holds with what it should, once a day. It is no matter of urgency: while the service is
 /// away it stands in line without a word.
-fn check(phone: &Phone, url: &Secret, now: Timestamp) -> Decision {
+fn check(phone: &Phone, url: &Secret, now: Timestamp) -> NextStep {
     let next = phone.redirect.next_attempt;
     let due = next.or_else(|| phone.redirect.since.saturating_add(CHECKED_EVERY).ok()).unwrap_or(Timestamp::MAX);
     if due > now {
-        return Decision::WaitUntil(due);
+        return NextStep::WaitUntil(due);
     }
     let held = phone.redirect_entry.as_ref().map_or(url, |entry| &entry.url);
-    Decision::Act(Action::Verify { url: held.clone() })
+    NextStep::Act(Action::Verify { url: held.clone() })
 }
 
 /// Said in the record of a phone that waits for it. One that is redirected already goes on fetching where it was sent.
-fn without_url(phone: &Phone, error: &UrlError) -> Decision {
+fn without_url(phone: &Phone, error: &UrlError) -> NextStep {
     let waits = matches!(phone.redirect.state, RedirectState::Pending | RedirectState::NotConfigured);
     if waits && phone.redirect.error.as_deref() != Some(error.to_string().as_str()) {
-        Decision::Act(Action::NoteNoUrl(error.clone()))
+        NextStep::Act(Action::RecordNoUrl(error.clone()))
     } else {
-        Decision::WaitFor(Awaited::PhoneUrl)
+        NextStep::WaitFor(Awaited::PhoneUrl)
     }
 }
 
@@ -93,23 +93,23 @@ pub fn needs_moving(phone: &Phone, url: &Secret) -> bool {
 }
 
 /// Takes the entry back; without an entry (or without an account to do it with) there is nothing to take back.
-fn withdraw(phone: &Phone, context: &RedirectContext, now: Timestamp) -> Decision {
+fn withdraw(phone: &Phone, context: &RedirectContext, now: Timestamp) -> NextStep {
     if phone.redirect_entry.is_none() || !context.configured {
-        return Decision::Settled;
+        return NextStep::Settled;
     }
     // Refused for good: said in the record, a person has to do it at the service.
     if phone.redirect.state == RedirectState::Refused && phone.redirect.next_attempt.is_none() {
-        return Decision::Settled;
+        return NextStep::Settled;
     }
-    if let Some(decision) = note_away(phone, context, now) {
+    if let Some(decision) = record_unavailable(phone, context, now) {
         return decision;
     }
-    when_due(retry_at(phone), now, || Decision::Act(Action::Deregister))
+    when_due(retry_at(phone), now, || NextStep::Act(Action::Deregister))
 }
 
 /// While the service is away the record says so once. Then the phone stands in line with all others.
-fn note_away(phone: &Phone, context: &RedirectContext, now: Timestamp) -> Option<Decision> {
+fn record_unavailable(phone: &Phone, context: &RedirectContext, now: Timestamp) -> Option<NextStep> {
     let until = context.away_until.filter(|until| *until > now)?;
     let is_noted = phone.redirect.error.is_some() && phone.redirect.next_attempt.is_some();
-    (!is_noted).then_some(Decision::Act(Action::NoteRedirectAway(until)))
+    (!is_noted).then_some(NextStep::Act(Action::RecordRedirectUnavailable(until)))
 }

@@ -5,7 +5,7 @@ use super::{Awaited, ServerReadiness};
 
 /// How far the server entry is; kept in memory, so that a start always sends it again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ServerEntry {
+pub struct ServerEntryProgress {
     /// The name and URL that stand since this start.
     pub ensured: Option<(String, String)>,
     /// The name, URL and sentence of a refusal that needs a person.
@@ -41,7 +41,7 @@ pub enum ServerDecision {
 
 /// Decides about the entry.
 #[must_use]
-pub fn server_entry(entry: &ServerEntry, context: &ServerContext) -> ServerDecision {
+pub fn server_entry(entry: &ServerEntryProgress, context: &ServerContext) -> ServerDecision {
     if !context.configured {
         return ServerDecision::Settled;
     }
@@ -55,7 +55,7 @@ pub fn server_entry(entry: &ServerEntry, context: &ServerContext) -> ServerDecis
     }
 }
 
-impl ServerEntry {
+impl ServerEntryProgress {
     /// How far it is for this name and URL.
     #[must_use]
     pub fn readiness(&self, name: &str, url: &str) -> ServerReadiness {

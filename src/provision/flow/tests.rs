@@ -12,8 +12,8 @@ use crate::{
     provision::sample,
 };
 
-fn context() -> Context {
-    Context {
+fn context() -> FlowContext {
+    FlowContext {
         devices_url: Some("wss://ap.example.com/example.com/devices/sysclients".parse().unwrap()),
         held: None,
         redirect: RedirectContext {
@@ -32,21 +32,21 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_000_000 + seconds).unwrap()
 }
 
-fn one(concern: Concern, phone: &Phone, context: &Context, now: Timestamp) -> Decision {
+fn one(concern: FacetTask, phone: &Phone, context: &FlowContext, now: Timestamp) -> NextStep {
     decide_one(concern, phone, context, now)
 }
 
 #[test]
 fn a_phone_is_redirected_after_its_configuration_or_while_devices_is_in_back_off() {
     let mut phone = sample::phone(at(0));
-    let decide = |phone: &Phone| one(Concern::Redirect, phone, &context(), at(1));
-    assert_eq!(decide(&phone), Decision::WaitFor(Awaited::Configuration));
+    let decide = |phone: &Phone| one(FacetTask::Redirect, phone, &context(), at(1));
+    assert_eq!(decide(&phone), NextStep::WaitFor(Awaited::Configuration));
     phone.devices.fail(DevicesState::Waiting, "away", Some(at(10)), at(1));
-    assert!(matches!(decide(&phone), Decision::Act(Action::Register { .. })));
+    assert!(matches!(decide(&phone), NextStep::Act(Action::Register { .. })));
     phone.devices.fail(DevicesState::NotInDomain, "expired", None, at(1));
-    assert_eq!(decide(&phone), Decision::WaitFor(Awaited::Configuration));
+    assert_eq!(decide(&phone), NextStep::WaitFor(Awaited::Configuration));
     phone.device_config.received = Some(at(1));
-    assert!(matches!(decide(&phone), Decision::Act(Action::Register { .. })));
+    assert!(matches!(decide(&phone), NextStep::Act(Action::Register { .. })));
 }
 
 #[test]
@@ -56,25 +56,25 @@ fn a_moved_gateway_moves_its_phones() {
     phone.redirect.reach(RedirectState::Redirected, at(1));
     let entry = |url: &str| RedirectEntry { url: url.into(), server_name: None, at: at(1) };
     phone.redirect_entry = Some(entry(context().redirect.url.unwrap().expose()));
-    assert_eq!(one(Concern::Redirect, &phone, &context(), at(2)), Decision::WaitUntil(at(86_401)));
+    assert_eq!(one(FacetTask::Redirect, &phone, &context(), at(2)), NextStep::WaitUntil(at(86_401)));
     // The time of the next comparison holds up no move.
     phone.redirect.next_attempt = Some(at(86_401));
     phone.redirect_entry = Some(entry("https://old.example.com/"));
-    assert!(matches!(one(Concern::Redirect, &phone, &context(), at(2)), Decision::Act(Action::Register { .. })));
+    assert!(matches!(one(FacetTask::Redirect, &phone, &context(), at(2)), NextStep::Act(Action::Register { .. })));
 }
 
 #[test]
 fn devices_that_moved_are_followed() {
     let mut phone = sample::phone(at(0));
     let mut context = context();
-    let Decision::Act(Action::Hold(hold)) = one(Concern::Devices, &phone, &context, at(0)) else { panic!() };
+    let NextStep::Act(Action::Connect(hold)) = one(FacetTask::Devices, &phone, &context, at(0)) else { panic!() };
     assert_eq!(hold.credential, Credential::Code("123456789012".into()));
     context.held = Some(hold);
-    assert_eq!(one(Concern::Devices, &phone, &context, at(0)), Decision::WaitFor(Awaited::Devices));
+    assert_eq!(one(FacetTask::Devices, &phone, &context, at(0)), NextStep::WaitFor(Awaited::Devices));
     phone.sysclient.password = Some("p".into());
     phone.code = None;
     context.devices_url = Some("wss://new.example.com/sysclients".parse().unwrap());
-    let Decision::Act(Action::Hold(hold)) = one(Concern::Devices, &phone, &context, at(0)) else { panic!() };
+    let NextStep::Act(Action::Connect(hold)) = one(FacetTask::Devices, &phone, &context, at(0)) else { panic!() };
     assert_eq!(hold.url.host_str(), Some("new.example.com"));
     assert_eq!(hold.credential, Credential::Password("p".into()));
 }
@@ -85,19 +85,19 @@ fn phones_come_back_before_any_pbx_does() {
     phone.code = None;
     phone.sysclient.password = Some("p".into());
     phone.sysclient.url = Some("wss://ap.example.com/sysclients".into());
-    let context = Context { devices_url: None, ..context() };
-    assert!(matches!(one(Concern::Devices, &phone, &context, at(0)), Decision::Act(Action::Hold(_))));
+    let context = FlowContext { devices_url: None, ..context() };
+    assert!(matches!(one(FacetTask::Devices, &phone, &context, at(0)), NextStep::Act(Action::Connect(_))));
 }
 
 #[test]
 fn the_window_closes_15_minutes_after_the_first_delivery_or_at_its_end() {
     let mut phone = sample::phone(at(0));
     let week = 7 * 86_400;
-    assert_eq!(one(Concern::Window, &phone, &context(), at(1)), Decision::WaitUntil(at(week)));
-    assert_eq!(one(Concern::Window, &phone, &context(), at(week)), Decision::Act(Action::CloseWindow));
+    assert_eq!(one(FacetTask::Window, &phone, &context(), at(1)), NextStep::WaitUntil(at(week)));
+    assert_eq!(one(FacetTask::Window, &phone, &context(), at(week)), NextStep::Act(Action::CloseWindow));
     phone.window.first_delivery = Some(at(100));
-    assert_eq!(one(Concern::Window, &phone, &context(), at(101)), Decision::WaitUntil(at(1000)));
-    assert_eq!(one(Concern::Window, &phone, &context(), at(1000)), Decision::Act(Action::CloseWindow));
+    assert_eq!(one(FacetTask::Window, &phone, &context(), at(101)), NextStep::WaitUntil(at(1000)));
+    assert_eq!(one(FacetTask::Window, &phone, &context(), at(1000)), NextStep::Act(Action::CloseWindow));
 }
 
 #[test]
@@ -106,10 +106,10 @@ fn an_unused_entry_is_withdrawn_after_a_week() {
     let week = 7 * 86_400;
     phone.redirect.reach(RedirectState::Redirected, at(1));
     phone.redirect_entry = Some(RedirectEntry { url: context().redirect.url.unwrap(), server_name: None, at: at(1) });
-    assert_eq!(one(Concern::Redirect, &phone, &context(), at(week)), Decision::Act(Action::Deregister));
+    assert_eq!(one(FacetTask::Redirect, &phone, &context(), at(week)), NextStep::Act(Action::Deregister));
     phone.delivery = Some(Delivery { at: at(9), revision: 1, provisioning: 1, etag: String::new() });
     phone.redirect.next_attempt = Some(at(week + 1));
-    assert_eq!(one(Concern::Redirect, &phone, &context(), at(week)), Decision::WaitUntil(at(week + 1)));
+    assert_eq!(one(FacetTask::Redirect, &phone, &context(), at(week)), NextStep::WaitUntil(at(week + 1)));
 }
 
 #[test]
@@ -120,88 +120,88 @@ fn what_the_service_holds_is_looked_at_once_a_day_and_a_difference_is_not_fought
     let url = context().redirect.url.unwrap();
     phone.redirect_entry = Some(RedirectEntry { url: url.clone(), server_name: None, at: at(1) });
     phone.delivery = Some(Delivery { at: at(9), revision: 1, provisioning: 1, etag: String::new() });
-    let verify = Decision::Act(Action::Verify { url });
+    let verify = NextStep::Act(Action::Verify { url });
     // A record of before there were comparisons.
-    assert_eq!(one(Concern::Redirect, &phone, &context(), at(86_400)), Decision::WaitUntil(at(86_401)));
-    assert_eq!(one(Concern::Redirect, &phone, &context(), at(86_401)), verify);
+    assert_eq!(one(FacetTask::Redirect, &phone, &context(), at(86_400)), NextStep::WaitUntil(at(86_401)));
+    assert_eq!(one(FacetTask::Redirect, &phone, &context(), at(86_401)), verify);
     for state in [RedirectState::Redirected, RedirectState::Refused, RedirectState::ForeignOwner] {
         phone.redirect.state = state;
         phone.redirect.next_attempt = Some(at(100));
-        assert_eq!(one(Concern::Redirect, &phone, &context(), at(99)), Decision::WaitUntil(at(100)));
-        assert_eq!(one(Concern::Redirect, &phone, &context(), at(100)), verify, "{state:?}");
+        assert_eq!(one(FacetTask::Redirect, &phone, &context(), at(99)), NextStep::WaitUntil(at(100)));
+        assert_eq!(one(FacetTask::Redirect, &phone, &context(), at(100)), verify, "{state:?}");
         let mut away = context();
         away.redirect.away_until = Some(at(150));
-        assert_eq!(one(Concern::Redirect, &phone, &away, at(100)), verify, "nothing is noted");
+        assert_eq!(one(FacetTask::Redirect, &phone, &away, at(100)), verify, "nothing is noted");
         // Leaving waits for no comparison.
         phone.redirect.next_attempt = Some(at(9_000));
         let leaving = Phone { wanted: Wanted::Removed, ..phone.clone() };
-        assert_eq!(one(Concern::Redirect, &leaving, &context(), at(100)), Decision::Act(Action::Deregister));
+        assert_eq!(one(FacetTask::Redirect, &leaving, &context(), at(100)), NextStep::Act(Action::Deregister));
     }
     for state in [RedirectState::Refused, RedirectState::ForeignOwner] {
         phone.redirect.state = state;
         phone.redirect.next_attempt = None;
-        assert_eq!(one(Concern::Redirect, &phone, &context(), at(100)), Decision::WaitFor(Awaited::Person));
+        assert_eq!(one(FacetTask::Redirect, &phone, &context(), at(100)), NextStep::WaitFor(Awaited::Person));
     }
 }
 
 #[test]
 fn flags_wait_for_the_delivery_of_this_provisioning() {
     let mut phone = sample::phone(at(0));
-    let flags = |phone: &Phone| one(Concern::UserObject(1), phone, &context(), at(10));
-    assert_eq!(flags(&phone), Decision::WaitFor(Awaited::Delivery));
+    let flags = |phone: &Phone| one(FacetTask::UserObject(1), phone, &context(), at(10));
+    assert_eq!(flags(&phone), NextStep::WaitFor(Awaited::Delivery));
     phone.delivery = Some(Delivery { at: at(9), revision: 1, provisioning: 1, etag: String::new() });
-    assert_eq!(flags(&phone), Decision::Act(Action::WriteFlags(context().flags)));
+    assert_eq!(flags(&phone), NextStep::Act(Action::WriteFlags(context().flags)));
     phone.accounts[0].flags_written = Some(context().flags);
     phone.accounts[0].flags_provisioning = 1;
     phone.accounts[0].user_object.fail(UserObjectState::DidNotStick, "shows another value", None, at(10));
-    assert_eq!(flags(&phone), Decision::Settled);
+    assert_eq!(flags(&phone), NextStep::Settled);
     phone.provisioning = 2;
-    assert_eq!(flags(&phone), Decision::Settled, "another user of the same base was provisioned");
+    assert_eq!(flags(&phone), NextStep::Settled, "another user of the same base was provisioned");
     phone.accounts[0].provisioning = 2;
-    assert_eq!(flags(&phone), Decision::WaitFor(Awaited::Delivery));
+    assert_eq!(flags(&phone), NextStep::WaitFor(Awaited::Delivery));
 }
 
 #[test]
 fn an_account_is_written_off_after_7_days_and_for_itself() {
     let mut phone = Phone::sample_base(&["anna", "berta"], at(0));
-    let presence = |phone: &Phone, line, now| one(Concern::Presence(line), phone, &context(), now);
-    assert_eq!(presence(&phone, 1, at(9)), Decision::Settled);
+    let presence = |phone: &Phone, line, now| one(FacetTask::Presence(line), phone, &context(), now);
+    assert_eq!(presence(&phone, 1, at(9)), NextStep::Settled);
     phone.accounts[0].orphan(Gone::User, at(10));
     let week = 7 * 86_400;
-    assert_eq!(presence(&phone, 1, at(11)), Decision::WaitUntil(at(10 + week)));
-    assert_eq!(presence(&phone, 1, at(10 + week)), Decision::Act(Action::Withhold));
-    assert_eq!(presence(&phone, 2, at(10 + week)), Decision::Settled);
+    assert_eq!(presence(&phone, 1, at(11)), NextStep::WaitUntil(at(10 + week)));
+    assert_eq!(presence(&phone, 1, at(10 + week)), NextStep::Act(Action::DisableAccount));
+    assert_eq!(presence(&phone, 2, at(10 + week)), NextStep::Settled);
     phone.accounts[0].withheld = Some(at(10 + week));
-    assert_eq!(presence(&phone, 1, at(11 + week)), Decision::Settled);
+    assert_eq!(presence(&phone, 1, at(11 + week)), NextStep::Settled);
 }
 
 #[test]
 fn a_phone_is_overdue_after_three_intervals_or_a_week() {
     let mut phone = sample::phone(at(0));
     phone.request.reach(RequestState::Provisioned, at(0));
-    let mut context = Context { interval_minutes: 10, ..context() };
-    assert_eq!(one(Concern::Request, &phone, &context, at(1)), Decision::WaitUntil(at(1800)));
+    let mut context = FlowContext { interval_minutes: 10, ..context() };
+    assert_eq!(one(FacetTask::Request, &phone, &context, at(1)), NextStep::WaitUntil(at(1800)));
     context.last_request = Some(at(600));
-    assert_eq!(one(Concern::Request, &phone, &context, at(1800)), Decision::WaitUntil(at(2400)));
-    assert_eq!(one(Concern::Request, &phone, &context, at(2400)), Decision::Act(Action::MarkOverdue));
+    assert_eq!(one(FacetTask::Request, &phone, &context, at(1800)), NextStep::WaitUntil(at(2400)));
+    assert_eq!(one(FacetTask::Request, &phone, &context, at(2400)), NextStep::Act(Action::MarkOverdue));
     context.interval_minutes = 0;
-    assert_eq!(one(Concern::Request, &phone, &context, at(2400)), Decision::WaitUntil(at(600 + 7 * 86_400)));
+    assert_eq!(one(FacetTask::Request, &phone, &context, at(2400)), NextStep::WaitUntil(at(600 + 7 * 86_400)));
 }
 
 #[test]
 fn a_removed_phone_is_deregistered_closed_and_buried_in_this_order() {
     let mut phone = sample::phone(at(0));
     let mut context = context();
-    context.held = hold_wanted(&phone, &context);
+    context.held = sysclient_target(&phone, &context);
     phone.redirect_entry =
         Some(RedirectEntry { url: context.redirect.url.clone().unwrap(), server_name: None, at: at(1) });
     phone.wanted = Wanted::Removed;
-    assert_eq!(one(Concern::Life, &phone, &context, at(2)), Decision::WaitFor(Awaited::Farewell));
-    assert_eq!(one(Concern::Devices, &phone, &context, at(2)), Decision::Act(Action::Drop));
-    assert_eq!(one(Concern::Redirect, &phone, &context, at(2)), Decision::Act(Action::Deregister));
+    assert_eq!(one(FacetTask::Life, &phone, &context, at(2)), NextStep::WaitFor(Awaited::Farewell));
+    assert_eq!(one(FacetTask::Devices, &phone, &context, at(2)), NextStep::Act(Action::Disconnect));
+    assert_eq!(one(FacetTask::Redirect, &phone, &context, at(2)), NextStep::Act(Action::Deregister));
     context.held = None;
     phone.redirect_entry = None;
-    assert_eq!(one(Concern::Life, &phone, &context, at(2)), Decision::Act(Action::Bury));
+    assert_eq!(one(FacetTask::Life, &phone, &context, at(2)), NextStep::Act(Action::Archive));
 }
 
 #[test]
@@ -210,11 +210,11 @@ fn while_the_service_is_away_the_record_says_so_once() {
     phone.device_config.received = Some(at(1));
     let mut context = context();
     context.redirect.away_until = Some(at(10));
-    let decide = |phone: &Phone, now| one(Concern::Redirect, phone, &context, now);
-    assert_eq!(decide(&phone, at(2)), Decision::Act(Action::NoteRedirectAway(at(10))));
+    let decide = |phone: &Phone, now| one(FacetTask::Redirect, phone, &context, now);
+    assert_eq!(decide(&phone, at(2)), NextStep::Act(Action::RecordRedirectUnavailable(at(10))));
     phone.redirect.fail(RedirectState::Pending, "away", Some(at(10)), at(2));
-    assert_eq!(decide(&phone, at(3)), Decision::WaitUntil(at(10)));
-    assert!(matches!(decide(&phone, at(10)), Decision::Act(Action::Register { .. })));
+    assert_eq!(decide(&phone, at(3)), NextStep::WaitUntil(at(10)));
+    assert!(matches!(decide(&phone, at(10)), NextStep::Act(Action::Register { .. })));
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn the_server_entry_is_sent_at_every_start_and_when_the_url_changes() {
         name: "example.com".into(),
         url: Some("https://gw.example.com/phone/".into()),
     };
-    let mut entry = ServerEntry::default();
+    let mut entry = ServerEntryProgress::default();
     let ServerDecision::Write { name, url } = server_entry(&entry, &context) else { panic!() };
     entry.ensured = Some((name, url));
     assert_eq!(server_entry(&entry, &context), ServerDecision::Settled);
@@ -268,7 +268,7 @@ proptest! {
         context.redirect.configured = configured;
         if !url { context.redirect.url = Err(crate::phone::public_url::UrlError::Unknown { provider: "yealink".into() }); }
         for (_, decision) in decide(&phone, &context, now) {
-            if let Decision::WaitUntil(time) = decision {
+            if let NextStep::WaitUntil(time) = decision {
                 prop_assert!(time > now);
             }
         }

@@ -12,9 +12,9 @@ use crate::{
         record::{Account, AccountUser, Credentials, Phone, new_token},
     },
     provision::{
-        events::Happened,
+        events::FacetEvent,
         flow::credential,
-        ports::{ProviderFacts, SameMac},
+        ports::{ProviderFacts, ReprovisionPolicy},
     },
     store::NewEvent,
 };
@@ -56,7 +56,7 @@ impl Terms<'_> {
         let user = &self.request.username;
         if phone.accounts.is_empty() || phone.buried.is_some() || phone.wanted == Wanted::Removed {
             self.begin(phone);
-            events.push(Happened::Requested { user, repeated: false }.into());
+            events.push(FacetEvent::Requested { user, repeated: false }.into());
             return Applied::New;
         }
         if self.is_repeated(phone) {
@@ -67,20 +67,20 @@ impl Terms<'_> {
             (Some(index), _) => {
                 self.begin_provisioning(phone);
                 self.renew(phone, index);
-                events.push(Happened::Requested { user, repeated: true }.into());
+                events.push(FacetEvent::Requested { user, repeated: true }.into());
                 self.open_window(phone);
-                self.take_code(phone);
+                self.store_code(phone);
                 Applied::Again
             }
-            (None, SameMac::Replace) => {
+            (None, ReprovisionPolicy::Replace) => {
                 self.begin_provisioning(phone);
-                self.hand_over(phone);
-                events.push(Happened::HandedOver { user }.into());
+                self.reassign(phone);
+                events.push(FacetEvent::HandedOver { user }.into());
                 self.open_window(phone);
-                self.take_code(phone);
+                self.store_code(phone);
                 Applied::HandedOver
             }
-            (None, SameMac::Add) => {
+            (None, ReprovisionPolicy::Add) => {
                 let of_handset = phone.accounts.iter().position(|account| self.is_same_handset(phone, account));
                 let line = match of_handset.and_then(|index| phone.accounts.get(index)) {
                     Some(account) => account.line,
@@ -91,14 +91,14 @@ impl Terms<'_> {
                 };
                 self.begin_provisioning(phone);
                 self.put(phone, line);
-                self.let_base_come(phone);
+                self.allow_base_contact(phone);
                 match of_handset {
                     Some(_) => {
-                        events.push(Happened::HandsetHandedOver { user, line }.into());
+                        events.push(FacetEvent::HandsetHandedOver { user, line }.into());
                         Applied::HandedOver
                     }
                     None => {
-                        events.push(Happened::HandsetAdded { user, line }.into());
+                        events.push(FacetEvent::HandsetAdded { user, line }.into());
                         Applied::Added
                     }
                 }
@@ -125,7 +125,7 @@ impl Terms<'_> {
     }
 
     /// Lets Devices have another try where it had refused.
-    fn take_code(&self, phone: &mut Phone) {
+    fn store_code(&self, phone: &mut Phone) {
         if self.is_spent(phone) {
             return;
         }
@@ -137,13 +137,13 @@ impl Terms<'_> {
 
     /// A base with a further user. One that has its own credentials comes with them; one that never got a file may
     /// come with what travels through the redirect service, as after its first provisioning.
-    fn let_base_come(&self, phone: &mut Phone) {
+    fn allow_base_contact(&self, phone: &mut Phone) {
         let is_bound = phone.window.is_open(self.now) && phone.window.bound.is_some();
         if phone.delivery.is_none() && !is_bound {
             self.open_window(phone);
         }
         if needs_code(phone) {
-            self.take_code(phone);
+            self.store_code(phone);
         } else if phone.sysclient.password.is_some() {
             // Devices knows the base: the code is not needed, and a repeated request must not bring it back.
             phone.sysclient.spent.add(self.request.code.clone());
@@ -164,7 +164,7 @@ impl Terms<'_> {
         self.begin_provisioning(phone);
         self.put(phone, 1);
         self.open_window(phone);
-        self.take_code(phone);
+        self.store_code(phone);
     }
 
     fn renew(&self, phone: &mut Phone, index: usize) {
@@ -182,7 +182,7 @@ impl Terms<'_> {
         account.found();
     }
 
-    fn hand_over(&self, phone: &mut Phone) {
+    fn reassign(&self, phone: &mut Phone) {
         let now = self.now;
         phone.accounts.clear();
         self.put(phone, 1);
@@ -231,7 +231,7 @@ impl Terms<'_> {
             (Some(known), Some(guid)) => known == guid,
             _ => account.username == self.request.username,
         };
-        same && (self.provider.same_mac == SameMac::Replace || self.has_hwid(account))
+        same && (self.provider.same_mac == ReprovisionPolicy::Replace || self.has_hwid(account))
     }
 
     /// Whether the request names the handset of this account. The HW-ID that is the base's own MAC names no handset:
@@ -255,8 +255,8 @@ impl Terms<'_> {
     fn is_repeated(&self, phone: &Phone) -> bool {
         let code_is_known = self.is_spent(phone) || phone.code.as_ref() == Some(&self.request.code);
         // A base with its own credentials needs no window.
-        let may_come =
-            phone.window.closed.is_none() || self.provider.same_mac == SameMac::Add && phone.delivery.is_some();
+        let may_come = phone.window.closed.is_none()
+            || self.provider.same_mac == ReprovisionPolicy::Add && phone.delivery.is_some();
         code_is_known
             && may_come
             && phone.wanted == Wanted::Active

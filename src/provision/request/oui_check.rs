@@ -3,13 +3,17 @@
 
 use gangway_base::mac::Mac;
 
-use super::{ProvisionRequest, Refusal};
+use super::{ProvisionRequest, RequestRejection};
 use crate::{
     phone::instance::InstanceId,
     provision::{engine::Engine, ports::ProviderFacts},
 };
 
-pub(super) fn check(engine: &Engine, request: &ProvisionRequest, provider: &ProviderFacts) -> Result<(), Refusal> {
+pub(super) fn check(
+    engine: &Engine,
+    request: &ProvisionRequest,
+    provider: &ProviderFacts,
+) -> Result<(), RequestRejection> {
     let providers = &engine.world.providers;
     if claims(engine, request.instance, &provider.vendor, request.mac) {
         return Ok(());
@@ -26,7 +30,7 @@ pub(super) fn check(engine: &Engine, request: &ProvisionRequest, provider: &Prov
     if entries.is_empty() {
         return Ok(());
     }
-    Err(Refusal::OtherPrefix {
+    Err(RequestRejection::OtherPrefix {
         mac: request.mac,
         entries: entries.join(" or "),
         vendor: provider.vendor.clone(),

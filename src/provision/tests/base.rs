@@ -5,14 +5,14 @@ use super::{
     peer_errors::user,
 };
 use crate::{
-    devices::sysclients::{Credential, FleetEventKind},
+    devices::sysclients::{Credential, SysclientEventKind},
     pbx::user_objects::{PbxError, PbxUser},
     phone::{
         facet::{DevicesState, RedirectState, RegistrationState, UserObjectState},
         record::Gone,
     },
     provision::{ProvisionRequest, commands},
-    redirect::Outcome,
+    redirect::RedirectResult,
 };
 
 fn wish(bench: &Bench, user: &str, code: &str) -> ProvisionRequest {
@@ -148,7 +148,7 @@ async fn the_models_accounts_are_the_limit() {
     let refused = bench.request(wish(&bench, "dora", "4")).await.unwrap().unwrap_err();
     assert!(refused.contains("has 3 accounts and all of them are in use"), "{refused}");
     assert_eq!(bench.record(), before);
-    commands::take_off(&bench.store, before.id, "berta").await.unwrap();
+    commands::release_or_remove(&bench.store, before.id, "berta").await.unwrap();
     bench.request(wish(&bench, "dora", "5")).await.unwrap().unwrap();
     let expected = [(1, "anna".to_owned()), (2, "dora".to_owned()), (3, "carla".to_owned())];
     assert_eq!(lines(&bench), expected, "the free place is taken");
@@ -160,14 +160,20 @@ async fn a_user_is_taken_off_and_the_others_stay() {
     let bench = in_service().await;
     bench.request(wish(&bench, "berta", "2")).await.unwrap().unwrap();
     let before = bench.record();
-    commands::take_off(&bench.store, before.id, "anna").await.unwrap();
+    commands::release_or_remove(&bench.store, before.id, "anna").await.unwrap();
     let after = bench.record();
     assert_eq!(lines(&bench), [(2, "berta".to_owned())], "nobody moves to another line");
     assert_eq!(after.accounts[0], before.accounts[1]);
     assert!(after.revision > before.revision);
-    let refused = commands::take_off(&bench.store, before.id, "berta").await.unwrap_err().to_string();
+    let refused = commands::release_or_remove(&bench.store, before.id, "berta").await.unwrap_err().to_string();
     assert!(refused.contains("remove the phone itself"), "{refused}");
-    assert!(commands::take_off(&bench.store, before.id, "anna").await.unwrap_err().to_string().contains("no account"));
+    assert!(
+        commands::release_or_remove(&bench.store, before.id, "anna")
+            .await
+            .unwrap_err()
+            .to_string()
+            .contains("no account")
+    );
     rest().await;
     assert_eq!(bench.outside.deregistrations(), 0);
     bench.stop().await;
@@ -232,8 +238,8 @@ async fn a_refused_code_of_the_first_user_is_not_the_second_users_fault() {
     let second = bench.request(wish(&bench, "berta", "good"));
     bench.until("both", |phone| phone.accounts.len() == 2).await;
     assert_eq!(bench.record().code, Some("bad".into()), "what is being tried is not taken away");
-    bench.send(FleetEventKind::Connected).await;
-    bench.send(FleetEventKind::Silence { sent: Some("bad".into()) }).await;
+    bench.send(SysclientEventKind::Connected).await;
+    bench.send(SysclientEventKind::Silence { sent: Some("bad".into()) }).await;
     let hold = bench.held(1).await;
     assert_eq!(hold.credential, Credential::Code("good".into()));
     bench.devices_accepts().await;
@@ -261,17 +267,17 @@ async fn an_added_user_is_told_what_the_base_is_at() {
     let bench = in_service().await;
     // The redirect service was lost meanwhile.
     bench.store.change_phone(bench.record().id, |phone, _| phone.redirect_entry = None).await.unwrap();
-    *bench.outside.service.lock().unwrap() = Outcome::OwnedByOther;
+    *bench.outside.service.lock().unwrap() = RedirectResult::OwnedByOther;
     bench.until("foreign", |phone| phone.redirect.state == RedirectState::ForeignOwner).await;
     let told = bench.request(wish(&bench, "berta", "2")).await.unwrap();
-    assert_eq!(told, Err(Outcome::OwnedByOther.sentence()));
-    *bench.outside.service.lock().unwrap() = Outcome::Ok(Default::default());
+    assert_eq!(told, Err(RedirectResult::OwnedByOther.sentence()));
+    *bench.outside.service.lock().unwrap() = RedirectResult::Ok(Default::default());
     bench.request(wish(&bench, "carla", "3")).await.unwrap().unwrap();
-    let reason = || FleetEventKind::EndpointAway { endpoint: "ap:443".into(), reason: "refused".into() };
+    let reason = || SysclientEventKind::EndpointAway { endpoint: "ap:443".into(), reason: "refused".into() };
     let mut bench = bench;
     bench.send(reason()).await;
     bench.until("away", |phone| phone.devices.state == DevicesState::Lost).await;
-    commands::take_off(&bench.store, bench.record().id, "carla").await.unwrap();
+    commands::release_or_remove(&bench.store, bench.record().id, "carla").await.unwrap();
     let answer = bench.request(wish(&bench, "dora", "4"));
     bench.until("added", |phone| phone.accounts.len() == 3).await;
     rest().await;
@@ -358,7 +364,7 @@ async fn a_mac_of_another_manufacturer_is_refused_with_the_right_entry() {
     let snom = crate::provision::ports::ProviderFacts {
         vendor: "snom".into(),
         title: "Snom".into(),
-        same_mac: crate::provision::ports::SameMac::Replace,
+        same_mac: crate::provision::ports::ReprovisionPolicy::Replace,
     };
     bench.outside.providers.lock().unwrap().insert("snom".into(), snom);
     bench.outside.ouis.lock().unwrap().insert("snom".into(), vec![MAC[..6].to_owned()]);

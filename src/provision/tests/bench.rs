@@ -17,14 +17,14 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::peer_errors::{Fake, Outside};
 use crate::{
-    devices::sysclients::{FleetEvent, FleetEventKind, HoldSpec},
+    devices::sysclients::{SysclientEvent, SysclientEventKind, SysclientSpec},
     phone::{
         admission::bind,
         instance::{Instance, InstanceId, Instances},
         record::{Delivery, Phone},
     },
     provision::{
-        Deps, ProvisionRequest, Provisioning,
+        ProvisionRequest, Provisioning, ProvisioningDependencies,
         transitions::{self, Delivered},
     },
     settings::Scope,
@@ -40,7 +40,7 @@ pub struct Bench {
     pub outside: Arc<Outside>,
     pub provisioning: Provisioning,
     pub instance: InstanceId,
-    events: mpsc::Sender<FleetEvent>,
+    events: mpsc::Sender<SysclientEvent>,
     tasks: Tasks,
     store_tasks: Tasks,
     instances: Instances,
@@ -163,12 +163,12 @@ impl Bench {
         self.phone().expect("the phone is in the store")
     }
 
-    pub async fn send(&mut self, kind: FleetEventKind) {
-        self.events.send(FleetEvent { phone: self.record().id, conn: self.conn, kind }).await.unwrap();
+    pub async fn send(&mut self, kind: SysclientEventKind) {
+        self.events.send(SysclientEvent { phone: self.record().id, conn: self.conn, kind }).await.unwrap();
     }
 
     /// The sysclient that is held now, on a connection newer than any before.
-    pub fn holding(&mut self) -> Option<HoldSpec> {
+    pub fn holding(&mut self) -> Option<SysclientSpec> {
         self.conn = u64::try_from(self.outside.holds.lock().unwrap().len()).unwrap();
         let phone = self.phone()?;
         self.outside.held.lock().unwrap().get(&phone.id).cloned()
@@ -200,7 +200,7 @@ impl Bench {
     }
 
     /// Waits for the next hold after `before` of them.
-    pub async fn held(&mut self, before: usize) -> HoldSpec {
+    pub async fn held(&mut self, before: usize) -> SysclientSpec {
         let outside = Arc::clone(&self.outside);
         until("the sysclient is held", || outside.holds.lock().unwrap().len() > before).await;
         self.conn += 1;
@@ -227,10 +227,11 @@ impl Bench {
             let hold = self.held(before).await;
             let (conn, code) = (self.conn, hold.credential.code().cloned());
             let (stored, is_stored) = oneshot::channel();
-            let password = FleetEventKind::Password { password: "p".into(), sent: code.clone(), stored };
-            let item = FleetEventKind::Item(json!({"type": "NTP", "ntp1": "10.0.0.1"}));
-            for kind in [FleetEventKind::Connected, password, item, FleetEventKind::Last { opened_with: code }] {
-                self.events.send(FleetEvent { phone: hold.phone, conn, kind }).await.unwrap();
+            let password = SysclientEventKind::Password { password: "p".into(), sent: code.clone(), stored };
+            let item = SysclientEventKind::Item(json!({"type": "NTP", "ntp1": "10.0.0.1"}));
+            for kind in [SysclientEventKind::Connected, password, item, SysclientEventKind::Last { opened_with: code }]
+            {
+                self.events.send(SysclientEvent { phone: hold.phone, conn, kind }).await.unwrap();
             }
             is_stored.await.unwrap();
         }
@@ -245,16 +246,16 @@ impl Bench {
 
     pub async fn devices_gives_a_password(&mut self) {
         let (stored, is_stored) = oneshot::channel();
-        self.send(FleetEventKind::Connected).await;
+        self.send(SysclientEventKind::Connected).await;
         let sent = self.outside.holds.lock().unwrap().last().and_then(|hold| hold.credential.code().cloned());
-        self.send(FleetEventKind::Password { password: "sysclient-password".into(), sent, stored }).await;
+        self.send(SysclientEventKind::Password { password: "sysclient-password".into(), sent, stored }).await;
         is_stored.await.unwrap();
     }
 
     pub async fn devices_sends(&mut self) {
-        self.send(FleetEventKind::Item(json!({"type": "NTP", "ntp1": "10.0.0.1"}))).await;
+        self.send(SysclientEventKind::Item(json!({"type": "NTP", "ntp1": "10.0.0.1"}))).await;
         let opened_with = self.outside.holds.lock().unwrap().last().and_then(|hold| hold.credential.code().cloned());
-        self.send(FleetEventKind::Last { opened_with }).await;
+        self.send(SysclientEventKind::Last { opened_with }).await;
     }
 
     /// The phone fetches its file with what travelled through the redirect service.
@@ -322,10 +323,10 @@ fn start(
     outside: &Arc<Outside>,
     clock: &ManualClock,
     tasks: &Tasks,
-) -> (mpsc::Sender<FleetEvent>, Provisioning) {
+) -> (mpsc::Sender<SysclientEvent>, Provisioning) {
     let (events, sysclient_events) = mpsc::channel(64);
     let fake = Arc::new(Fake(Arc::clone(outside)));
-    let provisioning = Provisioning::start(Deps {
+    let provisioning = Provisioning::start(ProvisioningDependencies {
         store: store.clone(),
         instances: instances.clone(),
         providers: fake.clone(),

@@ -15,10 +15,10 @@ use crate::{
     provision::{
         commands,
         flow::CHECKED_EVERY,
-        migration_progress::{Moving, moving},
+        migration_progress::{MigrationProgress, moving},
         transitions,
     },
-    redirect::{Confirmation, Done, Operation, Outcome},
+    redirect::{Confirmation, Done, Operation, RedirectResult},
 };
 
 const PAUSE: transitions::Pause = transitions::Pause { is_probe: false, random: 0.5 };
@@ -113,13 +113,13 @@ async fn a_difference_is_shown_and_told_once_until_somebody_puts_it_right() {
 #[tokio::test]
 async fn a_phone_that_went_to_another_account_is_shown_and_comes_back() {
     let bench = redirected().await;
-    *bench.outside.service.lock().unwrap() = Outcome::OwnedByOther;
+    *bench.outside.service.lock().unwrap() = RedirectResult::OwnedByOther;
     bench.check(false).await;
     let phone = bench.record();
     assert_eq!(phone.redirect.state, RedirectState::ForeignOwner);
     assert!(phone.redirect.error.as_ref().unwrap().contains("another account") && phone.redirect_entry.is_none());
     assert_eq!(bench.told().await, 1);
-    *bench.outside.service.lock().unwrap() = Outcome::Ok(Done::default());
+    *bench.outside.service.lock().unwrap() = RedirectResult::Ok(Done::default());
     bench.check(false).await;
     until("redirected again", || bench.record().redirect.state == RedirectState::Redirected).await;
     bench.stop().await;
@@ -135,10 +135,10 @@ async fn trouble_says_nothing_about_the_phone() {
     assert!(phone.redirect.error.as_ref().unwrap().contains("503"));
     let soon = phone.redirect.next_attempt.unwrap().as_second() - bench.now().as_second();
     assert!(soon <= 300, "tried again soon: {soon}");
-    *bench.outside.service.lock().unwrap() = Outcome::Ok(Done::default());
+    *bench.outside.service.lock().unwrap() = RedirectResult::Ok(Done::default());
     bench.pass(600);
     until("fine again", || bench.record().redirect.error.is_none()).await;
-    *bench.outside.service.lock().unwrap() = Outcome::AuthFailed;
+    *bench.outside.service.lock().unwrap() = RedirectResult::AuthFailed;
     bench.check(false).await;
     let phone = bench.record();
     assert!(phone.redirect.error.as_ref().unwrap().contains("password"));
@@ -153,14 +153,14 @@ fn what_a_phone_will_ask_for_is_shown_until_it_has_come() {
     let url = Secret::new("https://gw.example.com/p/");
     phone.redirect.state = RedirectState::Redirected;
     phone.redirect_entry = Some(RedirectEntry { url: url.clone(), server_name: None, at: now });
-    let asks = Outcome::Ok(Done { confirmation: Some(Confirmation::Pin("4711".into())), ..Done::default() });
+    let asks = RedirectResult::Ok(Done { confirmation: Some(Confirmation::Pin("4711".into())), ..Done::default() });
     let mut events = Vec::new();
     transitions::verified(&mut phone, &url, &asks, now, PAUSE, &mut events);
     assert!(phone.redirect.error.as_ref().unwrap().contains("4711"));
     assert_eq!(phone.redirect.state, RedirectState::Redirected);
     // An answer about another URL than the present one says nothing.
     let before = phone.clone();
-    transitions::verified(&mut phone, &"https://old/".into(), &Outcome::NotFound, now, PAUSE, &mut events);
+    transitions::verified(&mut phone, &"https://old/".into(), &RedirectResult::NotFound, now, PAUSE, &mut events);
     assert_eq!(phone, before);
     phone.delivery = Some(crate::phone::record::Delivery { at: now, revision: 1, provisioning: 1, etag: "e".into() });
     transitions::verified(&mut phone, &url, &asks, now, PAUSE, &mut events);
@@ -175,21 +175,21 @@ async fn a_bulk_move_tells_how_far_it_is() {
         let urls = PublicUrls::of("/example.com/gangway", url.parse().unwrap());
         moving(&bench.store, &urls, bench.instance)
     };
-    assert_eq!(at("https://gw.example.com", &bench), Moving { moved: 1, all: 1 });
-    assert_eq!(at("https://gw.example.com", &bench).sentence(), None);
+    assert_eq!(at("https://gw.example.com", &bench), MigrationProgress { moved: 1, all: 1 });
+    assert_eq!(at("https://gw.example.com", &bench).message(), None);
     let open = at("https://new.example.com", &bench);
-    assert_eq!(open, Moving { moved: 0, all: 1 });
-    assert!(open.sentence().unwrap().starts_with("0 of 1 phones"));
+    assert_eq!(open, MigrationProgress { moved: 0, all: 1 });
+    assert!(open.message().unwrap().starts_with("0 of 1 phones"));
     // While the service is away nothing counts as moved.
     *bench.outside.service.lock().unwrap() = Outside::away();
     bench.move_to("https://new.example.com").await;
     bench.settle().await;
     assert_eq!(at("https://new.example.com", &bench).open(), 1);
-    *bench.outside.service.lock().unwrap() = Outcome::Ok(Done::default());
+    *bench.outside.service.lock().unwrap() = RedirectResult::Ok(Done::default());
     for _ in 0..20 {
         bench.pass(30);
         bench.settle().await;
     }
-    assert_eq!(at("https://new.example.com", &bench), Moving { moved: 1, all: 1 });
+    assert_eq!(at("https://new.example.com", &bench), MigrationProgress { moved: 1, all: 1 });
     bench.stop().await;
 }

@@ -7,21 +7,26 @@ use super::{
     lifecycle::{Around, reach},
 };
 use crate::{
-    base::failpoint::{CrashPoint, Story, set_trap},
+    base::failpoint::{Failpoint, Scenario, set_trap},
     phone::facet::{RedirectState, Wanted},
     provision::acknowledgement,
 };
 
-/// No story passes a point more often.
+/// No scenario passes a point more often.
 const MOST: u32 = 60;
 
 /// Who tells the other stories, and dies in them.
-fn told_elsewhere(story: Story) -> Option<&'static str> {
-    match story {
-        Story::Life | Story::Outage | Story::Absence | Story::Refusal | Story::Move | Story::People => None,
-        Story::Keys => Some("src/store/tests/rotate.rs"),
-        Story::Remarks => Some("src/http/tests/remarks.rs"),
-        Story::Requests | Story::Import => Some("tests/live/crash.rs"),
+fn told_elsewhere(scenario: Scenario) -> Option<&'static str> {
+    match scenario {
+        Scenario::Life
+        | Scenario::Outage
+        | Scenario::Absence
+        | Scenario::Refusal
+        | Scenario::Move
+        | Scenario::People => None,
+        Scenario::Keys => Some("src/store/tests/rotate.rs"),
+        Scenario::Remarks => Some("src/http/tests/remarks.rs"),
+        Scenario::Requests | Scenario::Import => Some("tests/live/crash.rs"),
     }
 }
 
@@ -31,39 +36,39 @@ fn mortal<T>(work: impl Future<Output = T>) -> T {
     runtime.block_on(work)
 }
 
-async fn gateway(story: Story, dir: tempfile::TempDir, around: &Around) -> Bench {
-    let url = if story == Story::Move { "" } else { "https://gw.example.com" };
+async fn gateway(scenario: Scenario, dir: tempfile::TempDir, around: &Around) -> Bench {
+    let url = if scenario == Scenario::Move { "" } else { "https://gw.example.com" };
     let bench = Bench::at(url, dir, around.outside.clone(), around.clock.clone()).await;
-    if story == Story::People {
+    if scenario == Scenario::People {
         let tasks = bench.stopping();
         tasks.spawn("acknowledge", acknowledgement::run(bench.store.clone(), tasks.clone()));
     }
     bench
 }
 
-async fn tell(story: Story, around: &mut Around, bench: &mut Bench) {
-    match story {
-        Story::Life => around.live(bench).await,
-        Story::Outage => around.outlive_outages(bench).await,
-        Story::Absence => around.be_absent(bench).await,
-        Story::Refusal => around.be_refused(bench).await,
-        Story::Move => around.follow_the_url(bench).await,
-        Story::People => around.be_wanted(bench).await,
-        Story::Keys | Story::Remarks | Story::Requests | Story::Import => {}
+async fn tell(scenario: Scenario, around: &mut Around, bench: &mut Bench) {
+    match scenario {
+        Scenario::Life => around.live(bench).await,
+        Scenario::Outage => around.outlive_outages(bench).await,
+        Scenario::Absence => around.be_absent(bench).await,
+        Scenario::Refusal => around.be_refused(bench).await,
+        Scenario::Move => around.follow_the_url(bench).await,
+        Scenario::People => around.be_wanted(bench).await,
+        Scenario::Keys | Scenario::Remarks | Scenario::Requests | Scenario::Import => {}
     }
 }
 
 /// False when the point is not passed so often.
-fn die_at(story: Story, point: CrashPoint, spared: u32) -> bool {
+fn die_at(scenario: Scenario, point: Failpoint, spared: u32) -> bool {
     let mut around = Around::new();
     let caught = set_trap(Some((point, spared)));
     let disk = mortal(async {
         let dir = tempfile::tempdir().unwrap();
-        let mut bench = gateway(story, dir, &around).await;
+        let mut bench = gateway(scenario, dir, &around).await;
         let died = tokio::select! {
             biased;
             () = caught.notified() => true,
-            () = tell(story, &mut around, &mut bench) => false,
+            () = tell(scenario, &mut around, &mut bench) => false,
         };
         died.then(|| bench.remains())
     });
@@ -72,17 +77,17 @@ fn die_at(story: Story, point: CrashPoint, spared: u32) -> bool {
     around.outside.held.lock().unwrap().clear();
     let what = format!("{point:?}, passed {spared} times before");
     mortal(async {
-        let mut bench = gateway(story, disk, &around).await;
-        match story {
-            Story::Life => lives_on(point, &what, &mut around, &mut bench).await,
-            _ => goes_on(story, point, &what, &mut around, &mut bench).await,
+        let mut bench = gateway(scenario, disk, &around).await;
+        match scenario {
+            Scenario::Life => lives_on(point, &what, &mut around, &mut bench).await,
+            _ => goes_on(scenario, point, &what, &mut around, &mut bench).await,
         }
         bench.stop().await;
     });
     true
 }
 
-async fn lives_on(point: CrashPoint, what: &str, around: &mut Around, bench: &mut Bench) {
+async fn lives_on(point: Failpoint, what: &str, around: &mut Around, bench: &mut Bench) {
     let is_being_removed = bench.phone().is_some_and(|phone| phone.wanted == Wanted::Removed);
     if !is_being_removed {
         around.install(bench).await;
@@ -92,26 +97,26 @@ async fn lives_on(point: CrashPoint, what: &str, around: &mut Around, bench: &mu
     }
     ends_well(what, around, bench).await;
     // What Devices says once and nobody wrote down needs a person; nothing else does.
-    assert_eq!(around.clicks, u32::from(point == CrashPoint::PasswordCame), "{what}: provisioned anew");
+    assert_eq!(around.clicks, u32::from(point == Failpoint::PasswordCame), "{what}: provisioned anew");
     // What was answered and not written down is said once more, the very same; flags and registration are looked
     // after at the same time, so that either may die with the other.
-    let most = |twice: CrashPoint| if point == twice { 2 } else { 1 };
+    let most = |twice: Failpoint| if point == twice { 2 } else { 1 };
     {
-        use CrashPoint as P;
+        use Failpoint as P;
         let at_the_same_time = matches!(point, P::FlagsAnswered | P::RegistrationAnswered | P::RegistrationWritten);
         let flags = around.outside.flags.lock().unwrap();
         assert!(flags.len() <= if at_the_same_time { 2 } else { 1 }, "{what}: flags {flags:?}");
         assert!(flags.windows(2).all(|two| two[0] == two[1]), "{what}: flags {flags:?}");
     }
-    assert!(around.outside.registrations() <= most(CrashPoint::RegisterAnswered), "{what}: registrations");
+    assert!(around.outside.registrations() <= most(Failpoint::RegisterAnswered), "{what}: registrations");
     // The sysclient is closed at the same time.
-    let deregistrations = if point == CrashPoint::Dropped { 2 } else { most(CrashPoint::DeregisterAnswered) };
+    let deregistrations = if point == Failpoint::Dropped { 2 } else { most(Failpoint::DeregisterAnswered) };
     assert!(around.outside.deregistrations() <= deregistrations, "{what}: deregistrations");
 }
 
-/// The story is told from its beginning, with the record as it was left.
-async fn goes_on(story: Story, point: CrashPoint, what: &str, around: &mut Around, bench: &mut Bench) {
-    use CrashPoint as P;
+/// The scenario is told from its beginning, with the record as it was left.
+async fn goes_on(scenario: Scenario, point: Failpoint, what: &str, around: &mut Around, bench: &mut Bench) {
+    use Failpoint as P;
     around.calm(bench);
     if matches!(point, P::RetryWanted | P::RetryWritten | P::RetriesWritten)
         && bench.phone().is_some_and(|phone| phone.delivery.is_some())
@@ -122,7 +127,7 @@ async fn goes_on(story: Story, point: CrashPoint, what: &str, around: &mut Aroun
         bench.settle().await;
         assert!(bench.store.facts_beginning("awaited.").is_empty(), "{what}: the command is told");
     }
-    tell(story, around, bench).await;
+    tell(scenario, around, bench).await;
     around.check_installed(bench, what);
     ends_well(what, around, bench).await;
 }
@@ -133,37 +138,37 @@ async fn ends_well(what: &str, around: &mut Around, bench: &mut Bench) {
     assert!(around.outside.held.lock().unwrap().is_empty(), "{what}: nor in the fleet");
 }
 
-/// At these points of a story, every time it passes them.
-fn dies_in(story: Story, points: impl Iterator<Item = CrashPoint>) {
+/// At these points of a scenario, every time it passes them.
+fn dies_in(scenario: Scenario, points: impl Iterator<Item = Failpoint>) {
     for point in points {
-        let times = (0..MOST).take_while(|spared| die_at(story, point, *spared)).count();
-        assert!((1..60).contains(&times), "{point:?} is reached {times} times in {story:?}");
+        let times = (0..MOST).take_while(|spared| die_at(scenario, point, *spared)).count();
+        assert!((1..60).contains(&times), "{point:?} is reached {times} times in {scenario:?}");
     }
 }
 
 #[test]
 fn whenever_the_gateway_dies_it_comes_back_to_the_same_end() {
-    dies_in(Story::Life, CrashPoint::of(Story::Life));
+    dies_in(Scenario::Life, Failpoint::of(Scenario::Life));
 }
 
 #[test]
 fn whenever_it_dies_in_an_outage() {
-    dies_in(Story::Outage, CrashPoint::of(Story::Outage));
+    dies_in(Scenario::Outage, Failpoint::of(Scenario::Outage));
 }
 
 #[test]
 fn whenever_it_dies_while_user_and_phone_are_gone() {
-    dies_in(Story::Absence, CrashPoint::of(Story::Absence));
+    dies_in(Scenario::Absence, Failpoint::of(Scenario::Absence));
 }
 
 #[test]
 fn whenever_it_dies_over_a_refusal() {
-    dies_in(Story::Refusal, CrashPoint::of(Story::Refusal));
+    dies_in(Scenario::Refusal, Failpoint::of(Scenario::Refusal));
 }
 
 #[test]
 fn whenever_it_dies_while_phones_are_moved() {
-    use CrashPoint as P;
+    use Failpoint as P;
     let moving = [
         P::ServerAnswered,
         P::ServerWritten,
@@ -173,21 +178,21 @@ fn whenever_it_dies_while_phones_are_moved() {
         P::NoteWanted,
         P::NoteWritten,
     ];
-    dies_in(Story::Move, CrashPoint::of(Story::Move).chain(moving));
+    dies_in(Scenario::Move, Failpoint::of(Scenario::Move).chain(moving));
 }
 
 #[test]
 fn whenever_it_dies_over_what_people_want() {
-    dies_in(Story::People, CrashPoint::of(Story::People));
+    dies_in(Scenario::People, Failpoint::of(Scenario::People));
 }
 
-/// Every story passes points, and where it is not told here somebody else does.
+/// Every scenario passes points, and where it is not told here somebody else does.
 #[test]
 fn no_point_is_without_a_story() {
-    for story in Story::ALL {
-        assert!(CrashPoint::of(*story).next().is_some(), "{story:?}");
-        let Some(place) = told_elsewhere(*story) else { continue };
+    for scenario in Scenario::ALL {
+        assert!(Failpoint::of(*scenario).next().is_some(), "{scenario:?}");
+        let Some(place) = told_elsewhere(*scenario) else { continue };
         let text = std::fs::read_to_string(place).unwrap();
-        assert!(text.contains(&format!("Story::{story:?}")), "{place} does not tell {story:?}");
+        assert!(text.contains(&format!("Scenario::{scenario:?}")), "{place} does not tell {scenario:?}");
     }
 }

@@ -7,14 +7,14 @@ use super::{
     peer_errors::Outside,
 };
 use crate::{
-    devices::sysclients::{Credential, FleetEventKind},
+    devices::sysclients::{Credential, SysclientEventKind},
     pbx::user_objects::PbxError,
     phone::{
         facet::{DevicesState, RedirectState, RegistrationState, RequestState, UserObjectState, Wanted},
         record::{Delivery, Flags, Phone, new_token},
     },
     provision::{commands, public_url},
-    redirect::Outcome,
+    redirect::RedirectResult,
     settings::Scope,
 };
 
@@ -53,7 +53,7 @@ async fn the_password_is_stored_before_the_fleet_goes_on() {
     let _answer = bench.request(bench.wish("anna", "1"));
     bench.held(0).await;
     let (stored, is_stored) = tokio::sync::oneshot::channel();
-    bench.send(FleetEventKind::Password { password: "p".into(), sent: Some("1".into()), stored }).await;
+    bench.send(SysclientEventKind::Password { password: "p".into(), sent: Some("1".into()), stored }).await;
     is_stored.await.unwrap();
     assert_eq!(bench.record().sysclient.password, Some("p".into()));
     assert!(bench.record().code.is_none());
@@ -68,7 +68,7 @@ async fn later_items_are_written_after_a_second_of_quiet() {
     bench.devices_accepts().await;
     bench.until("config", |phone| phone.devices.state == DevicesState::Received).await;
     let revision = bench.record().revision;
-    bench.send(FleetEventKind::Item(serde_json::json!({"type": "NTP", "ntp1": "10.0.0.2"}))).await;
+    bench.send(SysclientEventKind::Item(serde_json::json!({"type": "NTP", "ntp1": "10.0.0.2"}))).await;
     rest().await;
     assert_eq!(bench.record().revision, revision);
     bench.pass(1);
@@ -84,10 +84,10 @@ async fn a_burst_after_a_reconnect_rebuilds_the_set() {
     bench.held(0).await;
     bench.devices_accepts().await;
     bench.until("config", |phone| phone.devices.state == DevicesState::Received).await;
-    bench.send(FleetEventKind::Closed { reason: "gone".into() }).await;
+    bench.send(SysclientEventKind::Closed { reason: "gone".into() }).await;
     bench.until("lost", |phone| phone.devices.state == DevicesState::Lost).await;
-    bench.send(FleetEventKind::Item(serde_json::json!({"type": "MEDIA"}))).await;
-    bench.send(FleetEventKind::Last { opened_with: None }).await;
+    bench.send(SysclientEventKind::Item(serde_json::json!({"type": "MEDIA"}))).await;
+    bench.send(SysclientEventKind::Last { opened_with: None }).await;
     bench.until("config", |phone| phone.devices.state == DevicesState::Received).await;
     let items: Vec<String> = bench.record().device_config.items.keys().cloned().collect();
     assert_eq!(items, ["MEDIA"]);
@@ -199,7 +199,7 @@ async fn a_learned_url_is_used_and_a_conflict_moves_nobody() {
     until("the conflict is recorded", conflict).await;
     rest().await;
     assert_eq!(bench.outside.registrations(), 1);
-    bench.provisioning.app_url_gone(bench.instance, "yealink", learned("https://a.example.com/example.com/gangway"));
+    bench.provisioning.app_url_removed(bench.instance, "yealink", learned("https://a.example.com/example.com/gangway"));
     let moved = |phone: &crate::phone::record::Phone| {
         phone.redirect_entry.as_ref().is_some_and(|entry| entry.url.expose().starts_with("https://b."))
     };
@@ -240,7 +240,7 @@ async fn urls_named_in_quick_succession_end_with_the_last() {
     let url = |text: &str| text.parse::<url::Url>().unwrap();
     bench.provisioning.app_url(bench.instance, "yealink", url(&a));
     bench.provisioning.app_url(bench.instance, "yealink", url(&b));
-    bench.provisioning.app_url_gone(bench.instance, "yealink", url(&a));
+    bench.provisioning.app_url_removed(bench.instance, "yealink", url(&a));
     rest().await;
     let learned = || bench.store.fact(bench.instance, &public_url::learned_key("yealink"));
     until("the last one is learned", || learned().as_deref() == Some(b.as_str())).await;
@@ -262,7 +262,7 @@ async fn a_service_that_is_away_is_probed_and_heals() {
     let before = bench.outside.registrations();
     rest().await;
     assert_eq!(bench.outside.registrations(), before, "no storm while it is away");
-    *bench.outside.service.lock().unwrap() = Outcome::Ok(Default::default());
+    *bench.outside.service.lock().unwrap() = RedirectResult::Ok(Default::default());
     bench.pass(600);
     bench.until("redirected", |phone| phone.redirect.state == RedirectState::Redirected).await;
     bench.stop().await;

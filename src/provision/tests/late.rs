@@ -9,7 +9,7 @@ use crate::{
         record::Gone,
     },
     provision::{
-        flow::{Action, Concern},
+        flow::{Action, FacetTask},
         steps, transitions,
     },
 };
@@ -32,16 +32,16 @@ async fn what_was_decided_late_is_not_written_of_a_phone_in_service() {
     let events = bench.store.events(before.id, 100).await.unwrap().len();
     let soon = bench.now().saturating_add(std::time::Duration::from_secs(10)).unwrap();
     for (concern, action) in [
-        (Concern::Devices, Action::NoteNoDevices),
-        (Concern::Devices, Action::NoteNoCredential),
-        (Concern::Redirect, Action::NoteNotConfigured),
-        (Concern::Redirect, Action::NoteNoUrl(UrlError::Unknown { provider: "yealink".into() })),
-        (Concern::Redirect, Action::NoteRedirectAway(soon)),
-        (Concern::Redirect, Action::NoteServerRefused("The name is taken.".to_owned())),
-        (Concern::Request, Action::MarkOverdue),
-        (Concern::Presence(1), Action::Withhold),
-        (Concern::Window, Action::CloseWindow),
-        (Concern::Life, Action::Bury),
+        (FacetTask::Devices, Action::RecordNoDevices),
+        (FacetTask::Devices, Action::RecordNoCredential),
+        (FacetTask::Redirect, Action::RecordNotConfigured),
+        (FacetTask::Redirect, Action::RecordNoUrl(UrlError::Unknown { provider: "yealink".into() })),
+        (FacetTask::Redirect, Action::RecordRedirectUnavailable(soon)),
+        (FacetTask::Redirect, Action::RecordServerRejected("The name is taken.".to_owned())),
+        (FacetTask::Request, Action::MarkOverdue),
+        (FacetTask::Presence(1), Action::DisableAccount),
+        (FacetTask::Window, Action::CloseWindow),
+        (FacetTask::Life, Action::Archive),
     ] {
         let what = format!("{action:?}");
         steps::note(&bench.provisioning.engine, before.id, concern, action).await.unwrap();
@@ -63,8 +63,8 @@ async fn an_account_that_went_to_another_user_is_not_withheld_from_that_one() {
     bench.until("handed over", |phone| phone.accounts[0].username == "berta").await;
 
     let id = bench.record().id;
-    steps::note(&bench.provisioning.engine, id, Concern::Presence(1), Action::Withhold).await.unwrap();
-    steps::note(&bench.provisioning.engine, id, Concern::Request, Action::MarkOverdue).await.unwrap();
+    steps::note(&bench.provisioning.engine, id, FacetTask::Presence(1), Action::DisableAccount).await.unwrap();
+    steps::note(&bench.provisioning.engine, id, FacetTask::Request, Action::MarkOverdue).await.unwrap();
 
     let phone = bench.record();
     assert!(phone.accounts[0].withheld.is_none() && phone.accounts[0].is_served());

@@ -12,7 +12,7 @@ use super::{
     peer_errors::{Outside, user},
 };
 use crate::{
-    devices::sysclients::FleetEventKind,
+    devices::sysclients::SysclientEventKind,
     phone::{
         facet::{DevicesState, RedirectState, RegistrationState, UserObjectState, Wanted},
         record::Phone,
@@ -63,23 +63,23 @@ impl Around {
     /// Devices answers the sysclient that is held.
     pub async fn devices(&mut self, bench: &mut Bench) {
         let Some(hold) = bench.holding() else { return };
-        bench.send(FleetEventKind::Connected).await;
+        bench.send(SysclientEventKind::Connected).await;
         match hold.credential.code().cloned() {
             Some(code) if self.spent.contains(&code) => {
                 self.sent_again += 1;
-                bench.send(FleetEventKind::Silence { sent: Some(code) }).await;
+                bench.send(SysclientEventKind::Silence { sent: Some(code) }).await;
             }
             Some(code) => {
                 self.spent.push(code.clone());
                 let password = Secret::new(format!("password-{}", self.spent.len()));
                 self.given = Some(password.clone());
                 let (stored, is_stored) = oneshot::channel();
-                bench.send(FleetEventKind::Password { password, sent: Some(code), stored }).await;
+                bench.send(SysclientEventKind::Password { password, sent: Some(code), stored }).await;
                 is_stored.await.unwrap();
                 bench.devices_sends().await;
             }
             None if bench.record().sysclient.password == self.given => bench.devices_sends().await,
-            None => bench.send(FleetEventKind::Silence { sent: None }).await,
+            None => bench.send(SysclientEventKind::Silence { sent: None }).await,
         }
     }
 
@@ -126,9 +126,9 @@ impl Around {
     /// A day in service: something is changed in Devices, the window closes, the service is asked what it holds.
     pub async fn stay(&mut self, bench: &mut Bench) {
         assert!(bench.holding().is_some(), "a sysclient is held");
-        bench.send(FleetEventKind::AdminPassword("of the day".into())).await;
+        bench.send(SysclientEventKind::AdminPassword("of the day".into())).await;
         bench.devices_sends().await;
-        bench.send(FleetEventKind::Item(json!({"type": "NTP", "ntp1": "10.0.0.9"}))).await;
+        bench.send(SysclientEventKind::Item(json!({"type": "NTP", "ntp1": "10.0.0.9"}))).await;
         reach(bench, "changed", |phone| {
             phone.device_config.admin_password == Some("of the day".into())
                 && phone.device_config.items["NTP"]["ntp1"] == "10.0.0.9"

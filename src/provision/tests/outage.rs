@@ -8,11 +8,11 @@ use super::{
     peer_errors::Outside,
 };
 use crate::{
-    devices::sysclients::FleetEventKind,
+    devices::sysclients::SysclientEventKind,
     pbx::user_objects::PbxError,
     phone::facet::{DevicesState, RedirectState, RegistrationState, UserObjectState, Wanted},
     provision::commands,
-    redirect::Outcome,
+    redirect::RedirectResult,
 };
 
 const MINUTES_11: u64 = 660;
@@ -50,7 +50,7 @@ fn redirected(bench: &Bench) -> usize {
     all.iter().filter(|phone| phone.redirect.state == RedirectState::Redirected).count()
 }
 
-fn serve(bench: &Bench, outcome: Outcome) {
+fn serve(bench: &Bench, outcome: RedirectResult) {
     *bench.outside.service.lock().unwrap() = outcome;
 }
 
@@ -81,7 +81,7 @@ async fn a_redirect_service_away_for_eleven_minutes_is_probed_by_one_and_comes_b
         assert!(phone.redirect.error.is_some() && phone.redirect.next_attempt.is_some(), "{:?}", phone.redirect);
     }
 
-    serve(&bench, Outcome::Ok(Default::default()));
+    serve(&bench, RedirectResult::Ok(Default::default()));
     let before = bench.outside.registrations();
     live_on(&bench, PROBE).await;
     assert_eq!(redirected(&bench), MANY, "ten seconds later all are redirected");
@@ -103,7 +103,7 @@ async fn a_redirect_service_that_flaps_takes_a_few_phones_each_time() {
     while redirected(&bench) < MANY {
         rounds += 1;
         assert!(rounds <= MANY / 7 + 1, "{} after {rounds} times", redirected(&bench));
-        serve(&bench, Outcome::Ok(Default::default()));
+        serve(&bench, RedirectResult::Ok(Default::default()));
         *bench.outside.tires_after.lock().unwrap() = Some(7);
         live_on(&bench, PROBE).await;
         let calls = watch(&bench, 60).await;
@@ -138,7 +138,7 @@ async fn a_gateway_started_again_during_the_outage_probes_no_more_and_heals_as_s
         assert!(are_probes(&calls) && calls.iter().sum::<usize>() >= 9, "{calls:?}");
     }
 
-    serve(&bench, Outcome::Ok(Default::default()));
+    serve(&bench, RedirectResult::Ok(Default::default()));
     live_on(&bench, PROBE).await;
     assert_eq!(bench.record().redirect.state, RedirectState::Redirected, "{:?}", bench.record().redirect);
     assert_eq!(bench.outside.entries.lock().unwrap().len(), 1, "the others are taken back");
@@ -150,13 +150,13 @@ async fn a_service_that_asks_for_patience_is_left_alone_by_all() {
     for (asked, seconds) in [(Some(120), 120), (None, 60)] {
         let mut bench = Bench::new().await;
         until("the server entry stands", || bench.outside.servers() == 1).await;
-        serve(&bench, Outcome::RateLimited { retry_after: asked.map(std::time::Duration::from_secs) });
+        serve(&bench, RedirectResult::RateLimited { retry_after: asked.map(std::time::Duration::from_secs) });
         bench.provision_many(3).await;
         bench.settle().await;
         assert_eq!(bench.outside.registrations(), 1, "the first is told, the others wait as well");
         let calls = watch(&bench, seconds - 5).await;
         assert_eq!(calls.iter().sum::<usize>(), 0, "{asked:?}: {calls:?}");
-        serve(&bench, Outcome::Ok(Default::default()));
+        serve(&bench, RedirectResult::Ok(Default::default()));
         live_on(&bench, 5).await;
         assert_eq!(redirected(&bench), 3);
         bench.stop().await;
@@ -172,7 +172,7 @@ async fn one_phone_the_service_cannot_digest_holds_up_no_other() {
     let macs = bench.provision_many(20).await;
     bench.settle().await;
     bench.outside.poison.lock().unwrap().insert(macs[0]);
-    serve(&bench, Outcome::Ok(Default::default()));
+    serve(&bench, RedirectResult::Ok(Default::default()));
     live_on(&bench, 2 * PROBE).await;
     assert_eq!(redirected(&bench), 19);
     bench.outside.poison.lock().unwrap().clear();
@@ -214,9 +214,9 @@ async fn devices_away_for_eleven_minutes_keeps_the_configuration_there_was() {
     bench.provisioned().await;
     bench.settle().await;
     let before = bench.record();
-    bench.send(FleetEventKind::Closed { reason: "gone".into() }).await;
+    bench.send(SysclientEventKind::Closed { reason: "gone".into() }).await;
     for _ in 0..MINUTES_11 / 30 {
-        let away = FleetEventKind::EndpointAway { endpoint: "ap.example.com".into(), reason: "refused".into() };
+        let away = SysclientEventKind::EndpointAway { endpoint: "ap.example.com".into(), reason: "refused".into() };
         bench.send(away).await;
         live_on(&bench, 30).await;
     }
@@ -225,7 +225,7 @@ async fn devices_away_for_eleven_minutes_keeps_the_configuration_there_was() {
     assert!(phone.devices.error.as_deref().unwrap().contains("tried again"), "{:?}", phone.devices.error);
     assert_eq!((phone.revision, &phone.device_config.items), (before.revision, &before.device_config.items));
 
-    bench.send(FleetEventKind::Connected).await;
+    bench.send(SysclientEventKind::Connected).await;
     bench.devices_sends().await;
     bench.until("all is well", |phone| phone.devices.state == DevicesState::Received).await;
     assert_eq!(bench.record().revision, before.revision, "nothing to fetch anew");
@@ -242,10 +242,10 @@ async fn what_devices_says_while_the_disk_takes_nothing_is_written_later() {
     bench.devices_gives_a_password().await;
 
     bench.store.refuse_writes(true).await.unwrap();
-    bench.send(FleetEventKind::AdminPassword("from devices".into())).await;
-    bench.send(FleetEventKind::Item(json!({"type": "NTP", "ntp1": "10.0.0.1"}))).await;
+    bench.send(SysclientEventKind::AdminPassword("from devices".into())).await;
+    bench.send(SysclientEventKind::Item(json!({"type": "NTP", "ntp1": "10.0.0.1"}))).await;
     let opened_with = None;
-    bench.send(FleetEventKind::Last { opened_with }).await;
+    bench.send(SysclientEventKind::Last { opened_with }).await;
     for _ in 0..10 {
         bench.pass(5);
         super::bench::rest().await;
@@ -272,7 +272,7 @@ async fn a_clock_that_jumps_forward_leaves_nothing_behind() {
         bench.pass(jump);
         bench.devices_accepts().await;
         bench.pass(jump);
-        *bench.outside.service.lock().unwrap() = Outcome::Ok(Default::default());
+        *bench.outside.service.lock().unwrap() = RedirectResult::Ok(Default::default());
         live_on(&bench, PROBE).await;
         assert_eq!(bench.record().redirect.state, RedirectState::Redirected, "{jump}: {:?}", bench.record().redirect);
         bench.fetch().await;

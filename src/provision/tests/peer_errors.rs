@@ -9,14 +9,14 @@ use gangway_base::mac::Mac;
 use url::Url;
 
 use crate::{
-    devices::sysclients::HoldSpec,
-    pbx::user_objects::{FlagsWritten, Pbx, PbxError, PbxUser, Reply, UserKey},
+    devices::sysclients::SysclientSpec,
+    pbx::user_objects::{FlagsWritten, Pbx, PbxError, PbxFuture, PbxUser, UserKey},
     phone::{
         instance::InstanceId,
         record::{Flags, PhoneId},
     },
-    provision::ports::{ProviderFacts, Providers, RedirectService, SameMac, Sysclients},
-    redirect::{Operation, Outcome, RedirectAccount, Trouble},
+    provision::ports::{ProviderCatalog, ProviderFacts, RedirectService, ReprovisionPolicy, Sysclients},
+    redirect::{Operation, RedirectAccount, RedirectFailure, RedirectResult},
 };
 
 /// What the outside does and what was done to it.
@@ -25,15 +25,15 @@ pub struct Outside {
     pub grant: Mutex<Result<(), PbxError>>,
     pub flags: Mutex<Vec<(String, Flags)>>,
     pub registered: Mutex<Option<String>>,
-    pub holds: Mutex<Vec<HoldSpec>>,
+    pub holds: Mutex<Vec<SysclientSpec>>,
     pub drops: Mutex<Vec<PhoneId>>,
     /// What the fleet holds now.
-    pub held: Mutex<HashMap<PhoneId, HoldSpec>>,
+    pub held: Mutex<HashMap<PhoneId, SysclientSpec>>,
     /// What the redirect service knows: phone and URL.
     pub entries: Mutex<HashMap<Mac, String>>,
     pub calls: Mutex<Vec<Operation>>,
     /// What a registration or deregistration answers.
-    pub service: Mutex<Outcome>,
+    pub service: Mutex<RedirectResult>,
     /// How many more operations it carries out before it is away again; `None` = it does not tire.
     pub tires_after: Mutex<Option<usize>>,
     /// The service breaks down over these.
@@ -49,8 +49,9 @@ pub struct Outside {
 
 impl Default for Outside {
     fn default() -> Self {
-        let provider = ProviderFacts { vendor: "yealink".into(), title: "Yealink".into(), same_mac: SameMac::Replace };
-        let base = ProviderFacts { same_mac: SameMac::Add, title: "Yealink DECT".into(), ..provider.clone() };
+        let provider =
+            ProviderFacts { vendor: "yealink".into(), title: "Yealink".into(), same_mac: ReprovisionPolicy::Replace };
+        let base = ProviderFacts { same_mac: ReprovisionPolicy::Add, title: "Yealink DECT".into(), ..provider.clone() };
         Self {
             devices_url: Mutex::new(Some("wss://ap.example.com/example.com/devices/sysclients".parse().unwrap())),
             grant: Mutex::new(Ok(())),
@@ -61,7 +62,7 @@ impl Default for Outside {
             held: Mutex::default(),
             entries: Mutex::default(),
             calls: Mutex::default(),
-            service: Mutex::new(Outcome::Ok(Default::default())),
+            service: Mutex::new(RedirectResult::Ok(Default::default())),
             tires_after: Mutex::default(),
             poison: Mutex::default(),
             providers: Mutex::new(HashMap::from([("yealink".into(), provider), ("yealink-dect".into(), base)])),
@@ -73,8 +74,8 @@ impl Default for Outside {
 }
 
 impl Outside {
-    pub fn away() -> Outcome {
-        Outcome::Transport(Trouble::Broken(503))
+    pub fn away() -> RedirectResult {
+        RedirectResult::Transport(RedirectFailure::Broken(503))
     }
 
     pub fn registrations(&self) -> usize {
@@ -85,7 +86,7 @@ impl Outside {
         self.calls.lock().unwrap().iter().filter(|call| matches!(call, Operation::Deregister { .. })).count()
     }
 
-    fn answer(&self, operation: &Operation) -> Outcome {
+    fn answer(&self, operation: &Operation) -> RedirectResult {
         let mut service = self.service.lock().unwrap();
         if operation.mac().is_some_and(|mac| self.poison.lock().unwrap().contains(&mac)) {
             return Self::away();
@@ -118,7 +119,7 @@ impl Pbx for Fake {
         self.0.devices_url.lock().unwrap().clone()
     }
 
-    fn user(&self, _instance: InstanceId, key: UserKey) -> Reply<Result<PbxUser, PbxError>> {
+    fn user(&self, _instance: InstanceId, key: UserKey) -> PbxFuture<Result<PbxUser, PbxError>> {
         let h323 = key.h323;
         let known = self.0.users.lock().unwrap().get(&h323).cloned();
         let user = known.unwrap_or_else(|| Ok(user(&h323)));
@@ -131,7 +132,7 @@ impl Pbx for Fake {
         _key: UserKey,
         hwid: String,
         flags: Flags,
-    ) -> Reply<Result<FlagsWritten, PbxError>> {
+    ) -> PbxFuture<Result<FlagsWritten, PbxError>> {
         let granted = self.0.grant.lock().unwrap().clone();
         if granted.is_ok() {
             self.0.flags.lock().unwrap().push((hwid, flags));
@@ -145,14 +146,14 @@ impl Pbx for Fake {
         _key: UserKey,
         _hwid: String,
         _by_name: bool,
-    ) -> Reply<Result<Option<String>, PbxError>> {
+    ) -> PbxFuture<Result<Option<String>, PbxError>> {
         let registered = self.0.registered.lock().unwrap().clone();
         Box::pin(async move { Ok(registered) })
     }
 }
 
 impl Sysclients for Fake {
-    fn hold(&self, hold: HoldSpec) {
+    fn hold(&self, hold: SysclientSpec) {
         self.0.held.lock().unwrap().insert(hold.phone, hold.clone());
         self.0.holds.lock().unwrap().push(hold);
     }
@@ -164,28 +165,33 @@ impl Sysclients for Fake {
 }
 
 impl RedirectService for Fake {
-    fn run(&self, _account: RedirectAccount, operation: Operation, _phone: Option<(PhoneId, Mac)>) -> Reply<Outcome> {
+    fn run(
+        &self,
+        _account: RedirectAccount,
+        operation: Operation,
+        _phone: Option<(PhoneId, Mac)>,
+    ) -> PbxFuture<RedirectResult> {
         let outcome = self.0.answer(&operation);
         let outcome = match (&operation, outcome) {
             // Only phones are refused; the server entry stands.
-            (Operation::EnsureServer(_), outcome) if !outcome.is_retryable() => Outcome::Ok(Default::default()),
+            (Operation::EnsureServer(_), outcome) if !outcome.is_retryable() => RedirectResult::Ok(Default::default()),
             (_, outcome) => outcome,
         };
         match &operation {
-            Operation::Register { mac, unique_url: Some(url), .. } if matches!(outcome, Outcome::Ok(_)) => {
+            Operation::Register { mac, unique_url: Some(url), .. } if matches!(outcome, RedirectResult::Ok(_)) => {
                 self.0.entries.lock().unwrap().insert(*mac, url.expose().to_owned());
             }
-            Operation::Verify { mac, url } if matches!(outcome, Outcome::Ok(_)) => {
+            Operation::Verify { mac, url } if matches!(outcome, RedirectResult::Ok(_)) => {
                 self.0.calls.lock().unwrap().push(operation.clone());
                 let held = self.0.entries.lock().unwrap().get(mac).cloned();
                 let outcome = match held {
-                    Some(held) if held == url.expose() => Outcome::AlreadyMine,
-                    Some(held) => Outcome::SentElsewhere(held),
-                    None => Outcome::NotFound,
+                    Some(held) if held == url.expose() => RedirectResult::AlreadyMine,
+                    Some(held) => RedirectResult::SentElsewhere(held),
+                    None => RedirectResult::NotFound,
                 };
                 return Box::pin(async move { outcome });
             }
-            Operation::Deregister { mac } if matches!(outcome, Outcome::Ok(_)) => {
+            Operation::Deregister { mac } if matches!(outcome, RedirectResult::Ok(_)) => {
                 self.0.entries.lock().unwrap().remove(mac);
             }
             _ => {}
@@ -195,7 +201,7 @@ impl RedirectService for Fake {
     }
 }
 
-impl Providers for Fake {
+impl ProviderCatalog for Fake {
     fn provider(&self, name: &str) -> Option<ProviderFacts> {
         self.0.providers.lock().unwrap().get(name).cloned()
     }

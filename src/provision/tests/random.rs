@@ -11,10 +11,10 @@ use super::{
     peer_errors::Outside,
 };
 use crate::{
-    devices::sysclients::FleetEventKind,
+    devices::sysclients::SysclientEventKind,
     pbx::user_objects::PbxError,
     phone::{
-        admission::{Ask, FileAsked, Policy, Purpose, Verdict, admit, bind, window_admits},
+        admission::{AccessDecision, AccessRequest, Policy, Purpose, RequestedFile, admit, bind, window_admits},
         facet::{DevicesState, RedirectState, RegistrationState, RequestState, UserObjectState, Wanted},
         record::{Delivery, FirstContact, Phone},
         request_evidence::{Authorization, Certificate, Evidence, Proof, Token},
@@ -23,7 +23,7 @@ use crate::{
         commands, flow,
         transitions::{self, Delivered},
     },
-    redirect::Outcome,
+    redirect::RedirectResult,
     store::NewEvent,
 };
 
@@ -151,29 +151,31 @@ impl Life {
             E::DevicesAccepts => self.devices_accepts().await,
             E::DevicesIsSilent => {
                 if let Some(hold) = self.bench.holding() {
-                    self.bench.send(FleetEventKind::Connected).await;
+                    self.bench.send(SysclientEventKind::Connected).await;
                     let sent = hold.credential.code().cloned();
-                    self.bench.send(FleetEventKind::Silence { sent }).await;
+                    self.bench.send(SysclientEventKind::Silence { sent }).await;
                 }
             }
             E::DevicesHangsUp => {
                 if self.bench.holding().is_some() {
-                    self.bench.send(FleetEventKind::Closed { reason: "closed".into() }).await;
+                    self.bench.send(SysclientEventKind::Closed { reason: "closed".into() }).await;
                 }
             }
             E::DevicesIsAway => {
                 if self.bench.holding().is_some() {
-                    let away =
-                        FleetEventKind::EndpointAway { endpoint: "ap.example.com".into(), reason: "refused".into() };
+                    let away = SysclientEventKind::EndpointAway {
+                        endpoint: "ap.example.com".into(),
+                        reason: "refused".into(),
+                    };
                     self.bench.send(away).await;
                 }
             }
             E::DevicesForgets => self.bench.provisioning.device_removed(self.bench.instance, MAC),
-            E::ServiceIsFine => self.service(Outcome::Ok(Default::default())),
+            E::ServiceIsFine => self.service(RedirectResult::Ok(Default::default())),
             E::ServiceIsAway => self.service(Outside::away()),
-            E::ServiceRefuses => self.service(Outcome::NotPermitted("not allowed".into())),
-            E::ServiceKnowsAnOwner => self.service(Outcome::OwnedByOther),
-            E::ServiceWantsPatience => self.service(Outcome::RateLimited { retry_after: None }),
+            E::ServiceRefuses => self.service(RedirectResult::NotPermitted("not allowed".into())),
+            E::ServiceKnowsAnOwner => self.service(RedirectResult::OwnedByOther),
+            E::ServiceWantsPatience => self.service(RedirectResult::RateLimited { retry_after: None }),
             E::PbxGrants => {
                 *self.bench.outside.grant.lock().unwrap() = Ok(());
                 self.bench.provisioning.pbx_changed(self.bench.instance);
@@ -219,7 +221,7 @@ impl Life {
         self.bench.pass(seconds);
     }
 
-    fn service(&self, outcome: Outcome) {
+    fn service(&self, outcome: RedirectResult) {
         *self.bench.outside.service.lock().unwrap() = outcome;
     }
 
@@ -236,11 +238,11 @@ impl Life {
 
     async fn devices_accepts(&mut self) {
         let Some(hold) = self.bench.holding() else { return };
-        self.bench.send(FleetEventKind::Connected).await;
+        self.bench.send(SysclientEventKind::Connected).await;
         if let Some(code) = hold.credential.code() {
             let (stored, is_stored) = oneshot::channel();
             let sent = Some(code.clone());
-            self.bench.send(FleetEventKind::Password { password: "sysclient-password".into(), sent, stored }).await;
+            self.bench.send(SysclientEventKind::Password { password: "sysclient-password".into(), sent, stored }).await;
             // Dropped where the phone is gone by now.
             let _ = is_stored.await;
         }
@@ -267,10 +269,10 @@ impl Life {
             frozen: false,
         };
         let policy = Policy { https_only: true, ..Policy::default() };
-        let ask = Ask { evidence, file: FileAsked::Personal(phone.mac), purpose: Purpose::Fetch, policy };
+        let ask = AccessRequest { evidence, file: RequestedFile::Personal(phone.mac), purpose: Purpose::Fetch, policy };
         let now = self.bench.now();
         let decision = admit(&ask, Some(&phone), now);
-        let Verdict::Personal(proof) = decision.verdict else { return };
+        let AccessDecision::Personal(proof) = decision.verdict else { return };
         assert!(proof == Proof::Own || window_admits(&phone.window, now), "{}", self.told);
         assert!(!matches!(phone.wanted, Wanted::Blocked | Wanted::Removed), "{}", self.told);
         assert!(phone.buried.is_none(), "{}", self.told);
@@ -330,7 +332,7 @@ impl Life {
         let is_used = !flow::unused(phone, self.bench.now());
         if redirect.state == RedirectState::Pending && phone.device_config.received.is_some() && is_used {
             // Without a time only while the server entry of the account itself is being tried.
-            let service_is_fine = matches!(*self.bench.outside.service.lock().unwrap(), Outcome::Ok(_));
+            let service_is_fine = matches!(*self.bench.outside.service.lock().unwrap(), RedirectResult::Ok(_));
             assert!(
                 redirect.next_attempt.is_some() || !service_is_fine,
                 "redirect waits for nothing:\n{told}{phone:?}"
@@ -376,7 +378,7 @@ impl Life {
     /// Everything outside is well, and the phone is provisioned once more: all facets settle.
     async fn heal(&mut self) {
         self.told.push_str("  healed\n");
-        self.service(Outcome::Ok(Default::default()));
+        self.service(RedirectResult::Ok(Default::default()));
         *self.bench.outside.grant.lock().unwrap() = Ok(());
         *self.bench.outside.registered.lock().unwrap() = Some("192.0.2.7".into());
         self.bench.provisioning.pbx_changed(self.bench.instance);

@@ -5,7 +5,7 @@ use super::{
     peer_errors::{Outside, user},
 };
 use crate::{
-    devices::sysclients::{Credential, FleetEventKind},
+    devices::sysclients::{Credential, SysclientEventKind},
     pbx::user_objects::PbxUser,
     phone::{
         facet::{DevicesState, RedirectState, RequestState, Wanted},
@@ -15,33 +15,33 @@ use crate::{
     provision::{
         ProvisionRequest,
         request::{Lock, MacLocks},
-        request_status::{Verdict, verdict},
+        request_status::{RequestStatus, verdict},
         sample,
     },
-    redirect::Outcome,
+    redirect::RedirectResult,
 };
 
 #[test]
 fn the_table_of_answers_row_by_row() {
     let now = jiff::Timestamp::UNIX_EPOCH;
     let mut phone = sample::phone(now);
-    assert!(matches!(verdict(&phone), Verdict::Open(_)));
+    assert!(matches!(verdict(&phone), RequestStatus::Open(_)));
     phone.devices.reach(DevicesState::Received, now);
-    assert!(matches!(verdict(&phone), Verdict::Open(_)));
+    assert!(matches!(verdict(&phone), RequestStatus::Open(_)));
     for state in [RedirectState::Redirected, RedirectState::NotConfigured] {
         phone.redirect.reach(state, now);
-        assert_eq!(verdict(&phone), Verdict::Ok);
+        assert_eq!(verdict(&phone), RequestStatus::Ok);
     }
     phone.redirect.fail(RedirectState::Pending, "away", Some(now), now);
-    assert_eq!(verdict(&phone), Verdict::Ok);
+    assert_eq!(verdict(&phone), RequestStatus::Ok);
     for state in [RedirectState::ForeignOwner, RedirectState::Refused] {
         phone.redirect.fail(state, "sentence", None, now);
-        assert_eq!(verdict(&phone), Verdict::Failed("sentence".into()));
+        assert_eq!(verdict(&phone), RequestStatus::Failed("sentence".into()));
     }
     phone.devices.fail(DevicesState::NotInDomain, "expired", None, now);
-    assert_eq!(verdict(&phone), Verdict::Failed("expired".into()));
+    assert_eq!(verdict(&phone), RequestStatus::Failed("expired".into()));
     phone.devices.fail(DevicesState::Waiting, "away", Some(now), now);
-    assert_eq!(verdict(&phone), Verdict::Open("away".into()));
+    assert_eq!(verdict(&phone), RequestStatus::Open("away".into()));
 }
 
 #[tokio::test]
@@ -50,8 +50,8 @@ async fn a_devices_that_hangs_up_on_a_code_has_refused_it() {
     let answer = bench.request(bench.wish("anna", "bad"));
     bench.held(0).await;
     for _ in 0..3 {
-        bench.send(FleetEventKind::Connected).await;
-        bench.send(FleetEventKind::Closed { reason: "closed by Devices".into() }).await;
+        bench.send(SysclientEventKind::Connected).await;
+        bench.send(SysclientEventKind::Closed { reason: "closed by Devices".into() }).await;
     }
     let error = answer.await.unwrap().unwrap_err();
     assert!(error.contains("did not accept the provisioning code"), "{error}");
@@ -63,8 +63,8 @@ async fn an_expired_code_is_told_and_never_sent_again() {
     let mut bench = Bench::new().await;
     let answer = bench.request(bench.wish("anna", "old"));
     bench.held(0).await;
-    bench.send(FleetEventKind::Connected).await;
-    bench.send(FleetEventKind::Silence { sent: Some("old".into()) }).await;
+    bench.send(SysclientEventKind::Connected).await;
+    bench.send(SysclientEventKind::Silence { sent: Some("old".into()) }).await;
     let error = answer.await.unwrap().unwrap_err();
     assert!(error.contains("did not accept the provisioning code"), "{error}");
     assert!(bench.record().code.is_none());
@@ -88,7 +88,7 @@ async fn a_code_is_spent_in_the_very_change_that_brings_the_password() {
     let _answer = bench.request(bench.wish("anna", "1"));
     bench.held(0).await;
     let (stored, _is_stored) = tokio::sync::oneshot::channel();
-    bench.send(FleetEventKind::Password { password: "p".into(), sent: Some("1".into()), stored }).await;
+    bench.send(SysclientEventKind::Password { password: "p".into(), sent: Some("1".into()), stored }).await;
     bench.until("the password", |phone| phone.sysclient.password.is_some()).await;
     let phone = bench.record();
     assert_eq!((phone.sysclient.spent.holds(&"1".into()), phone.code.as_ref()), (true, None));
@@ -105,13 +105,13 @@ async fn a_code_that_comes_while_another_is_answered_is_not_spent() {
     let _second = bench.request(bench.wish("anna", "2"));
     bench.held(1).await;
     let (stored, is_stored) = tokio::sync::oneshot::channel();
-    bench.send(FleetEventKind::Password { password: "p".into(), sent: Some("1".into()), stored }).await;
+    bench.send(SysclientEventKind::Password { password: "p".into(), sent: Some("1".into()), stored }).await;
     is_stored.await.unwrap();
     assert_eq!(bench.record().code, Some("2".into()));
     bench.held(2).await;
     let hold = bench.outside.holds.lock().unwrap().last().cloned().unwrap();
     assert_eq!(hold.credential, Credential::CodeOrPassword { code: "2".into(), password: "p".into() });
-    bench.send(FleetEventKind::Silence { sent: Some("1".into()) }).await;
+    bench.send(SysclientEventKind::Silence { sent: Some("1".into()) }).await;
     rest().await;
     assert_eq!(bench.record().code, Some("2".into()), "nor by silence on another");
     bench.stop().await;
@@ -134,11 +134,11 @@ async fn a_spent_code_stays_spent_when_the_phone_is_removed() {
 #[tokio::test]
 async fn a_foreign_phone_is_refused_with_the_sentence() {
     let mut bench = Bench::new().await;
-    *bench.outside.service.lock().unwrap() = Outcome::OwnedByOther;
+    *bench.outside.service.lock().unwrap() = RedirectResult::OwnedByOther;
     let answer = bench.request(bench.wish("anna", "1"));
     bench.held(0).await;
     bench.devices_accepts().await;
-    assert_eq!(answer.await.unwrap(), Err(Outcome::OwnedByOther.sentence()));
+    assert_eq!(answer.await.unwrap(), Err(RedirectResult::OwnedByOther.sentence()));
     let phone = bench.record();
     assert_eq!(phone.redirect.state, RedirectState::ForeignOwner);
     assert!(phone.redirect_entry.is_none());
@@ -150,7 +150,7 @@ async fn devices_away_is_told_at_the_deadline_and_at_once_when_repeated() {
     let mut bench = Bench::new().await;
     let answer = bench.request(bench.wish("anna", "1"));
     bench.held(0).await;
-    bench.send(FleetEventKind::EndpointAway { endpoint: "ap:443".into(), reason: "refused".into() }).await;
+    bench.send(SysclientEventKind::EndpointAway { endpoint: "ap:443".into(), reason: "refused".into() }).await;
     bench.until("waiting", |phone| phone.devices.error.is_some()).await;
     bench.until("redirected meanwhile", |phone| phone.redirect.state == RedirectState::Redirected).await;
     bench.pass(30);
@@ -208,8 +208,8 @@ async fn a_burst_of_the_old_connection_leaves_a_newer_code_alone() {
     let again = bench.request(bench.wish("anna", "2"));
     bench.until("the new code is there", |phone| phone.code == Some("2".into())).await;
     // What the connection with the first code still brings was on its way already.
-    bench.send(FleetEventKind::Item(serde_json::json!({"type": "MEDIA"}))).await;
-    bench.send(FleetEventKind::Last { opened_with: Some("1".into()) }).await;
+    bench.send(SysclientEventKind::Item(serde_json::json!({"type": "MEDIA"}))).await;
+    bench.send(SysclientEventKind::Last { opened_with: Some("1".into()) }).await;
     bench.until("the burst is written", |phone| phone.device_config.items.contains_key("MEDIA")).await;
     assert_eq!(bench.record().code, Some("2".into()));
     let hold = bench.held(before).await;

@@ -1,6 +1,6 @@
 use super::bench::{Bench, rest};
 use crate::{
-    devices::sysclients::FleetEventKind,
+    devices::sysclients::SysclientEventKind,
     phone::facet::{DevicesState, RedirectState, RegistrationState, UserObjectState},
 };
 
@@ -17,7 +17,7 @@ async fn life(at: usize) {
         holds += 1;
     }
     let (stored, is_stored) = tokio::sync::oneshot::channel();
-    bench.send(FleetEventKind::Password { password: "p".into(), sent: Some("1".into()), stored }).await;
+    bench.send(SysclientEventKind::Password { password: "p".into(), sent: Some("1".into()), stored }).await;
     is_stored.await.unwrap();
     if at == 1 {
         bench.restart().await;

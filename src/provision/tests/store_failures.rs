@@ -1,5 +1,5 @@
 //! What befalls a phone besides its ordinary life: everybody around is away, forgets it or takes it for another's; the
-//! URL changes; people want things of it. Each story may be told again from wherever the gateway died.
+//! URL changes; people want things of it. Each scenario may be told again from wherever the gateway died.
 
 use gangway_base::{mac::Mac, secret::Secret};
 
@@ -9,14 +9,14 @@ use super::{
     peer_errors::{Outside, user},
 };
 use crate::{
-    devices::sysclients::FleetEventKind,
+    devices::sysclients::SysclientEventKind,
     pbx::user_objects::PbxError,
     phone::{
         facet::{DevicesState, RedirectState, RegistrationState, RequestState, UserObjectState, Wanted},
         record::{FirstContact, Phone},
     },
     provision::{acknowledgement::Acknowledgement, bootstrap, commands, public_url},
-    redirect::{Done, Outcome},
+    redirect::{Done, RedirectResult},
     settings::Scope,
 };
 
@@ -48,7 +48,7 @@ fn devices_changed(bench: &Bench) {
 }
 
 impl Around {
-    fn service_says(&self, outcome: Outcome) {
+    fn service_says(&self, outcome: RedirectResult) {
         *self.outside.service.lock().unwrap() = outcome;
     }
 
@@ -60,7 +60,7 @@ impl Around {
     pub fn calm(&self, bench: &Bench) {
         *self.outside.devices_url.lock().unwrap() = Outside::default().devices_url.into_inner().unwrap();
         *self.outside.grant.lock().unwrap() = Ok(());
-        self.service_says(Outcome::Ok(Done::default()));
+        self.service_says(RedirectResult::Ok(Done::default()));
         self.pbx_says(Ok(()));
         devices_changed(bench);
         bench.provisioning.pbx_changed(bench.instance);
@@ -100,18 +100,18 @@ impl Around {
         self.provision(bench).await;
         reach(bench, "told that the service is away", |phone| phone.redirect.error.is_some() || is_redirected(phone))
             .await;
-        self.service_says(Outcome::Ok(Done::default()));
+        self.service_says(RedirectResult::Ok(Done::default()));
         self.install(bench).await;
     }
 
     async fn line_breaks(&mut self, bench: &mut Bench) {
         bench.holding();
-        bench.send(FleetEventKind::Closed { reason: "the line broke".into() }).await;
+        bench.send(SysclientEventKind::Closed { reason: "the line broke".into() }).await;
         reach(bench, "lost", |phone| phone.devices.state == DevicesState::Lost).await;
         let (endpoint, reason) = ("ap.example.com:443".into(), "nobody answers".into());
-        bench.send(FleetEventKind::EndpointAway { endpoint, reason }).await;
+        bench.send(SysclientEventKind::EndpointAway { endpoint, reason }).await;
         bench.settle().await;
-        bench.send(FleetEventKind::Connected).await;
+        bench.send(SysclientEventKind::Connected).await;
         bench.devices_sends().await;
         reach(bench, "back", |phone| phone.devices.state == DevicesState::Received).await;
     }
@@ -151,10 +151,10 @@ impl Around {
         reach(bench, "without an account", |phone| phone.redirect.state == RedirectState::NotConfigured).await;
         set(bench, USER, Some("rps")).await;
         reach(bench, "redirected", is_redirected).await;
-        self.service_says(Outcome::NotFound);
+        self.service_says(RedirectResult::NotFound);
         commands::check_redirect(&bench.store, bench.record().id, false, bench.now()).await.unwrap();
         reach(bench, "refused", |phone| phone.redirect.state == RedirectState::Refused).await;
-        self.service_says(Outcome::Ok(Done::default()));
+        self.service_says(RedirectResult::Ok(Done::default()));
         let password = format!("password-of-{}", bench.now());
         set(bench, PASSWORD, Some(&password)).await;
         reach(bench, "redirected again", is_redirected).await;
@@ -181,7 +181,7 @@ impl Around {
         until("the conflict", || bench.store.fact(bench.instance, &conflict).is_some()).await;
         bench.settle().await;
         assert!(leads_to(&bench.record(), FIRST_URL), "nobody is moved");
-        bench.provisioning.app_url_gone(bench.instance, "yealink", FIRST_URL.parse().unwrap());
+        bench.provisioning.app_url_removed(bench.instance, "yealink", FIRST_URL.parse().unwrap());
         reach(bench, "moved", |phone| is_redirected(phone) && leads_to(phone, SECOND_URL)).await;
         until("the end of the conflict", || bench.store.fact(bench.instance, &conflict).is_none()).await;
         let entry = self.outside.entries.lock().unwrap().get(&mac()).cloned().unwrap();
@@ -196,14 +196,14 @@ impl Around {
         commands::want(&store, id, Wanted::Active).await.unwrap();
         commands::want(&store, id, Wanted::Blocked).await.unwrap();
         let request = Acknowledgement::request(&store, &bench.record()).await.unwrap();
-        until("the waiting command's answer", || request.has_come(&store)).await;
+        until("the waiting command's answer", || request.has_arrived(&store)).await;
         commands::want(&store, id, Wanted::Active).await.unwrap();
         commands::allow(&store, id, FirstContact::default(), bench.now()).await.unwrap();
         commands::rotate(&store, id).await.unwrap();
         assert!(bench.record().former.is_some());
         store.change_phone(id, |phone, _| phone.former = None).await.unwrap();
         commands::check_redirect(&store, id, false, bench.now()).await.unwrap();
-        commands::ask_registration(&store, id, bench.now()).await.unwrap();
+        commands::request_registration_check(&store, id, bench.now()).await.unwrap();
         reach(bench, "looked after", |phone| {
             is_redirected(phone)
                 && phone.redirect.next_attempt.is_some_and(|next| next > bench.now())

@@ -11,7 +11,7 @@ use crate::{
         record::{Account, Flags, Gone, Phone},
     },
     provision::{
-        events::Happened,
+        events::FacetEvent,
         flow::{FLAGS_SLOWLY, PATIENCE_AFTER_DELIVERY, registration_pause},
     },
     store::NewEvent,
@@ -41,11 +41,11 @@ pub fn flags_written(
     match result {
         FlagsWritten::Applied => {
             account.user_object.reach(UserObjectState::Applied, now);
-            events.push(Happened::FlagsWritten { user: &account.username }.into());
+            events.push(FacetEvent::FlagsWritten { user: &account.username }.into());
         }
         FlagsWritten::DidNotStick(sentence) => {
             account.user_object.fail(UserObjectState::DidNotStick, sentence, None, now);
-            events.push(Happened::FlagsFailed { user: &account.username, sentence }.into());
+            events.push(FacetEvent::FlagsFailed { user: &account.username, sentence }.into());
         }
     }
 }
@@ -70,7 +70,7 @@ pub fn flags_failed(
     };
     let sentence = error.to_string();
     if account.user_object.error.as_deref() != Some(sentence.as_str()) {
-        events.push(Happened::FlagsFailed { user: &account.username, sentence: &sentence }.into());
+        events.push(FacetEvent::FlagsFailed { user: &account.username, sentence: &sentence }.into());
     }
     account.user_object.fail(state, sentence, Some(next), now);
 }
@@ -81,7 +81,7 @@ pub fn registration_seen(phone: &mut Phone, line: u16, address: &str, now: Times
     if account.registration.state != RegistrationState::Registered
         || account.registered_address.as_deref() != Some(address)
     {
-        events.push(Happened::Registered { user: &account.username, address }.into());
+        events.push(FacetEvent::Registered { user: &account.username, address }.into());
     }
     account.registration.reach(RegistrationState::Registered, now);
     account.registered_address = Some(address.to_owned());
@@ -89,7 +89,7 @@ pub fn registration_seen(phone: &mut Phone, line: u16, address: &str, now: Times
 
 /// No PBX sees it: asked again with growing pauses for ten minutes after the delivery, then said.
 pub fn registration_unseen(phone: &mut Phone, line: u16, now: Timestamp, events: &mut Vec<NewEvent>) {
-    let again = patience(phone, now);
+    let again = retry_pause(phone, now);
     let Some(account) = account(phone, line) else { return };
     account.registered_address = None;
     if again {
@@ -100,7 +100,7 @@ pub fn registration_unseen(phone: &mut Phone, line: u16, now: Timestamp, events:
         return;
     }
     if account.registration.state != RegistrationState::NotRegistered {
-        events.push(Happened::NotRegistered { user: &account.username }.into());
+        events.push(FacetEvent::NotRegistered { user: &account.username }.into());
     }
     // "Not registered since" the last time we looked in vain, so that a later delivery is known as later.
     account.registration.since = now;
@@ -114,7 +114,7 @@ pub fn registration_unseen(phone: &mut Phone, line: u16, now: Timestamp, events:
 
 /// The PBXs could not be asked.
 pub fn registration_failed(phone: &mut Phone, line: u16, error: &PbxError, now: Timestamp) {
-    let again = patience(phone, now);
+    let again = retry_pause(phone, now);
     let Some(account) = account(phone, line) else { return };
     let next = later(now, registration_pause(account.registration.attempts));
     let state = match account.registration.state {
@@ -134,7 +134,7 @@ pub fn present(phone: &mut Phone, line: u16, guid: &str, events: &mut Vec<NewEve
     account.user_guid.get_or_insert_with(|| guid.to_owned());
     if account.orphaned.is_some_and(|orphaned| orphaned.gone != Gone::Device) {
         account.found();
-        events.push(Happened::Found { user: &account.username }.into());
+        events.push(FacetEvent::Found { user: &account.username }.into());
     }
 }
 
@@ -142,7 +142,7 @@ pub fn present(phone: &mut Phone, line: u16, guid: &str, events: &mut Vec<NewEve
 pub fn absent(phone: &mut Phone, line: u16, gone: Gone, now: Timestamp, events: &mut Vec<NewEvent>) {
     let Some(account) = account(phone, line) else { return };
     if account.orphaned.is_none_or(|orphaned| orphaned.gone != gone) {
-        events.push(Happened::Orphaned { user: &account.username, sentence: gone.sentence() }.into());
+        events.push(FacetEvent::Orphaned { user: &account.username, sentence: gone.sentence() }.into());
     }
     account.orphan(gone, now);
 }
@@ -152,10 +152,10 @@ pub fn withhold(phone: &mut Phone, line: u16, now: Timestamp, events: &mut Vec<N
     let Some(account) = account(phone, line) else { return };
     if crate::phone::admission::is_lost(account, now) && account.withheld.is_none() {
         account.withheld = Some(now);
-        events.push(Happened::Withheld { user: &account.username }.into());
+        events.push(FacetEvent::Withheld { user: &account.username }.into());
     }
 }
 
-fn patience(phone: &Phone, now: Timestamp) -> bool {
+fn retry_pause(phone: &Phone, now: Timestamp) -> bool {
     phone.delivery.as_ref().is_some_and(|delivery| now < later(delivery.at, PATIENCE_AFTER_DELIVERY))
 }

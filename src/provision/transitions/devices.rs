@@ -12,7 +12,7 @@ use crate::{
         facet::DevicesState,
         record::{Gone, Phone},
     },
-    provision::{events::Happened, timeline_texts},
+    provision::{events::FacetEvent, timeline_texts},
     store::NewEvent,
 };
 
@@ -62,7 +62,7 @@ pub fn password(
     if phone.devices.state != DevicesState::Received {
         phone.devices.reach(DevicesState::Connecting, now);
     }
-    events.push(Happened::Joined.into());
+    events.push(FacetEvent::Joined.into());
 }
 
 /// Devices has reacted to a code: it is not sent again. Another one that came since it was sent stays.
@@ -93,9 +93,9 @@ pub fn burst(
     events: &mut Vec<NewEvent>,
 ) {
     if phone.device_config.received.is_none() {
-        events.push(Happened::ConfigReceived.into());
+        events.push(FacetEvent::ConfigReceived.into());
     } else if phone.device_config.items != items {
-        events.push(Happened::ConfigChanged.into());
+        events.push(FacetEvent::ConfigChanged.into());
     }
     phone.device_config.items = items.into();
     phone.device_config.received.get_or_insert(now);
@@ -122,7 +122,7 @@ pub fn items_changed(phone: &mut Phone, items: BTreeMap<String, Value>, events: 
         }
     }
     if phone.device_config.items != before {
-        events.push(Happened::ConfigChanged.into());
+        events.push(FacetEvent::ConfigChanged.into());
     }
 }
 
@@ -135,7 +135,7 @@ pub fn silence(phone: &mut Phone, sent: Option<&Secret>, now: Timestamp, events:
     }
     let sentence = if sent.is_some() { CODE_REFUSED } else { FORGOTTEN };
     if phone.devices.state != DevicesState::NotInDomain {
-        events.push(Happened::NotInDomain { sentence }.into());
+        events.push(FacetEvent::NotInDomain { sentence }.into());
     }
     phone.devices.fail(DevicesState::NotInDomain, sentence, None, now);
 }
@@ -147,7 +147,7 @@ pub fn closed(phone: &mut Phone, reason: &str, now: Timestamp) {
 
 /// Devices cannot be reached.
 pub fn away(phone: &mut Phone, reason: &str, now: Timestamp, events: &mut Vec<NewEvent>) {
-    let away = Happened::DevicesAway { reason };
+    let away = FacetEvent::DevicesAway { reason };
     if down(phone, &away.said().text(), now) {
         events.push(away.into());
     }
@@ -186,7 +186,7 @@ fn down(phone: &mut Phone, sentence: &str, now: Timestamp) -> bool {
 /// The device was removed in Devices: it is out of the domain until somebody provisions it again.
 pub fn device_removed(phone: &mut Phone, now: Timestamp, events: &mut Vec<NewEvent>) {
     if phone.devices.state != DevicesState::NotInDomain {
-        events.push(Happened::NotInDomain { sentence: FORGOTTEN }.into());
+        events.push(FacetEvent::NotInDomain { sentence: FORGOTTEN }.into());
     }
     phone.devices.fail(DevicesState::NotInDomain, FORGOTTEN, None, now);
     for account in &mut phone.accounts {

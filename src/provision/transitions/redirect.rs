@@ -10,8 +10,8 @@ use crate::{
         public_url::UrlError,
         record::{Phone, RedirectEntry},
     },
-    provision::{events::Happened, timeline_texts},
-    redirect::{Confirmation, Done, EntryUsed, Outcome},
+    provision::{events::FacetEvent, timeline_texts},
+    redirect::{Confirmation, Done, EntryUsed, RedirectResult},
     store::NewEvent,
 };
 
@@ -32,7 +32,7 @@ pub fn registering(phone: &mut Phone, url: &Secret, now: Timestamp) {
 pub fn registered(
     phone: &mut Phone,
     url: &Secret,
-    outcome: &Outcome,
+    outcome: &RedirectResult,
     now: Timestamp,
     pause: Pause,
     events: &mut Vec<NewEvent>,
@@ -42,12 +42,12 @@ pub fn registered(
         && phone.redirect.state == RedirectState::Pending
         && phone.redirect_entry.as_ref().is_some_and(|entry| entry.url == *url);
     match outcome {
-        Outcome::Ok(_) | Outcome::AlreadyMine => {
+        RedirectResult::Ok(_) | RedirectResult::AlreadyMine => {
             if !is_current {
                 return;
             }
             let server_name = match outcome {
-                Outcome::Ok(done) => match &done.entry {
+                RedirectResult::Ok(done) => match &done.entry {
                     Some(EntryUsed::Server { name }) => Some(name.clone()),
                     Some(EntryUsed::UniqueUrl) | None => None,
                 },
@@ -56,33 +56,43 @@ pub fn registered(
             phone.redirect_entry = Some(RedirectEntry { url: url.clone(), server_name, at: now });
             phone.redirect.reach(RedirectState::Redirected, now);
             phone.redirect.next_attempt = Some(next_check(now, pause.random));
-            events.push(Happened::Redirected.into());
-            if let Outcome::Ok(Done { confirmation: Some(confirmation), .. }) = outcome {
+            events.push(FacetEvent::Redirected.into());
+            if let RedirectResult::Ok(Done { confirmation: Some(confirmation), .. }) = outcome {
                 let pin = match confirmation {
                     Confirmation::Pin(pin) => Some(pin.expose()),
                     Confirmation::SerialEnd => None,
                 };
-                events.push(Happened::AsksPerson { pin }.into());
+                events.push(FacetEvent::AsksPerson { pin }.into());
             }
         }
-        Outcome::OwnedByOther => {
+        RedirectResult::OwnedByOther => {
             phone.redirect_entry = None;
             refuse(phone, RedirectState::ForeignOwner, outcome, None, now, events);
         }
-        Outcome::NotConfigured(_) => refuse(phone, RedirectState::NotConfigured, outcome, None, now, events),
+        RedirectResult::NotConfigured(_) => refuse(phone, RedirectState::NotConfigured, outcome, None, now, events),
         _ if outcome.is_retryable() => pause.fail(phone, RedirectState::Pending, outcome, now),
         _ => refuse(phone, RedirectState::Refused, outcome, None, now, events),
     }
 }
 
 /// The answer to taking the entry back.
-pub fn deregistered(phone: &mut Phone, outcome: &Outcome, now: Timestamp, pause: Pause, events: &mut Vec<NewEvent>) {
+pub fn deregistered(
+    phone: &mut Phone,
+    outcome: &RedirectResult,
+    now: Timestamp,
+    pause: Pause,
+    events: &mut Vec<NewEvent>,
+) {
     match outcome {
         // Not there, or not ours: nothing of ours is left.
-        Outcome::Ok(_) | Outcome::AlreadyMine | Outcome::NotFound | Outcome::InvalidMac | Outcome::OwnedByOther => {
+        RedirectResult::Ok(_)
+        | RedirectResult::AlreadyMine
+        | RedirectResult::NotFound
+        | RedirectResult::InvalidMac
+        | RedirectResult::OwnedByOther => {
             phone.redirect_entry = None;
             phone.redirect.reach(RedirectState::Pending, now);
-            events.push(Happened::Deregistered.into());
+            events.push(FacetEvent::Deregistered.into());
         }
         _ if outcome.is_retryable() => pause.fail(phone, RedirectState::Pending, outcome, now),
         _ => refuse(phone, RedirectState::Refused, outcome, None, now, events),
@@ -99,7 +109,7 @@ pub fn service_away(phone: &mut Phone, why: Option<String>, until: Timestamp, no
 
 /// The account's server entry was refused, so no phone of it can be registered.
 pub fn server_refused(phone: &mut Phone, sentence: &str, now: Timestamp, events: &mut Vec<NewEvent>) {
-    events.push(Happened::RedirectRefused { sentence }.into());
+    events.push(FacetEvent::RedirectRefused { sentence }.into());
     phone.redirect.fail(RedirectState::Refused, sentence, None, now);
 }
 
@@ -116,12 +126,12 @@ pub fn unconfigured(phone: &mut Phone, now: Timestamp) {
 fn refuse(
     phone: &mut Phone,
     state: RedirectState,
-    outcome: &Outcome,
+    outcome: &RedirectResult,
     next: Option<Timestamp>,
     now: Timestamp,
     events: &mut Vec<NewEvent>,
 ) {
     let sentence = outcome.sentence();
-    events.push(Happened::RedirectRefused { sentence: &sentence }.into());
+    events.push(FacetEvent::RedirectRefused { sentence: &sentence }.into());
     phone.redirect.fail(state, sentence, next, now);
 }

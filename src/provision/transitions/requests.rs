@@ -9,7 +9,7 @@ use crate::{
         facet::{RegistrationState, RequestState, Wanted},
         record::{Delivery, Phone},
     },
-    provision::events::Happened,
+    provision::events::FacetEvent,
     store::NewEvent,
 };
 
@@ -29,7 +29,7 @@ pub struct Delivered {
 
 /// Whether a complete delivery of this file would tell the record something new.
 #[must_use]
-pub fn is_news(phone: &Phone, etag: &str) -> bool {
+pub fn is_new_information(phone: &Phone, etag: &str) -> bool {
     phone.request.state != RequestState::Provisioned
         || phone.delivery.as_ref().is_none_or(|last| {
             last.revision != phone.revision || last.provisioning != phone.provisioning || last.etag != etag
@@ -51,8 +51,8 @@ pub fn delivered(phone: &mut Phone, delivered: Delivered, events: &mut Vec<NewEv
     if is_new || phone.request.state != RequestState::Provisioned {
         let source = source.to_canonical().to_string();
         events.push(match held {
-            true => Happened::Held { source: &source }.into(),
-            false => Happened::Delivered { source: &source }.into(),
+            true => FacetEvent::Held { source: &source }.into(),
+            false => FacetEvent::Delivered { source: &source }.into(),
         });
     }
     if let Some(firmware) = firmware.as_deref() {
@@ -73,7 +73,7 @@ pub fn delivered(phone: &mut Phone, delivered: Delivered, events: &mut Vec<NewEv
 }
 
 /// The phone asked (304, or anything that shows it is alive): an overdue one is not overdue any more.
-pub fn asked(phone: &mut Phone, now: Timestamp) {
+pub fn requested(phone: &mut Phone, now: Timestamp) {
     if phone.request.state == RequestState::Overdue {
         phone.request.reach(RequestState::Provisioned, now);
     }
@@ -85,7 +85,7 @@ pub fn before_config(phone: &mut Phone, now: Timestamp, events: &mut Vec<NewEven
         return;
     }
     phone.request.reach(RequestState::BeforeConfig, now);
-    events.push(Happened::TooEarly.into());
+    events.push(FacetEvent::TooEarly.into());
 }
 
 /// It was refused at `at`. A phone that has its file keeps `Provisioned`: others may ask in its name. What is written down

@@ -6,8 +6,8 @@ use super::later;
 use crate::{
     net::backoff::{Backoff, Breaker},
     phone::{facet::RedirectState, record::Phone},
-    provision::{endpoint_queue::patience, flow::CHECKED_EVERY},
-    redirect::Outcome,
+    provision::{endpoint_queue::wait_limit, flow::CHECKED_EVERY},
+    redirect::RedirectResult,
 };
 
 /// How an attempt that failed is repeated.
@@ -22,10 +22,10 @@ pub struct Pause {
 impl Pause {
     /// Notes a failure that can heal and when it is repeated. While its service is away the phone then stands in line
     /// there; the first failure may as well be its own.
-    pub(super) fn fail(self, phone: &mut Phone, state: RedirectState, outcome: &Outcome, now: Timestamp) {
+    pub(super) fn fail(self, phone: &mut Phone, state: RedirectState, outcome: &RedirectResult, now: Timestamp) {
         let attempts = phone.redirect.attempts;
         let pause = match outcome {
-            Outcome::RateLimited { retry_after } => patience(*retry_after),
+            RedirectResult::RateLimited { retry_after } => wait_limit(*retry_after),
             _ if self.is_probe => Breaker::INTERVAL,
             _ => Backoff::PHONE.pause(attempts.saturating_add(1), self.random),
         };

@@ -10,8 +10,8 @@ use crate::{
         facet::{RedirectState, Wanted},
         record::Phone,
     },
-    provision::{events::Happened, timeline_texts},
-    redirect::{Confirmation, Done, Outcome},
+    provision::{events::FacetEvent, timeline_texts},
+    redirect::{Confirmation, Done, RedirectResult},
     store::NewEvent,
 };
 
@@ -22,7 +22,7 @@ const CURE: &str = "Correct it there, or have the phone registered anew with `ga
 pub fn verified(
     phone: &mut Phone,
     url: &Secret,
-    outcome: &Outcome,
+    outcome: &RedirectResult,
     now: Timestamp,
     pause: Pause,
     events: &mut Vec<NewEvent>,
@@ -36,19 +36,19 @@ pub fn verified(
     }
     let next = Some(next_check(now, pause.random));
     match outcome {
-        Outcome::Ok(_) | Outcome::AlreadyMine => {
+        RedirectResult::Ok(_) | RedirectResult::AlreadyMine => {
             phone.redirect.reach(RedirectState::Redirected, now);
             phone.redirect.error = asked_for(phone, outcome);
             phone.redirect.next_attempt = next;
         }
-        Outcome::OwnedByOther => {
+        RedirectResult::OwnedByOther => {
             phone.redirect_entry = None;
             differs(phone, RedirectState::ForeignOwner, outcome.sentence(), next, now, events);
         }
-        Outcome::NotFound => {
+        RedirectResult::NotFound => {
             differs(phone, RedirectState::Refused, timeline_texts::REDIRECT_GONE.english.to_owned(), next, now, events);
         }
-        Outcome::SentElsewhere(_) => {
+        RedirectResult::SentElsewhere(_) => {
             let sentence = format!("{} {CURE}", outcome.sentence());
             differs(phone, RedirectState::Refused, sentence, next, now, events);
         }
@@ -68,19 +68,19 @@ fn differs(
     events: &mut Vec<NewEvent>,
 ) {
     if phone.redirect.state != state || phone.redirect.error.as_deref() != Some(sentence.as_str()) {
-        events.push(Happened::RedirectDiffers { sentence: &sentence }.into());
+        events.push(FacetEvent::RedirectDiffers { sentence: &sentence }.into());
     }
     phone.redirect.fail(state, sentence, next, now);
 }
 
 /// What a phone that has not come yet will ask for on its screen.
-fn asked_for(phone: &Phone, outcome: &Outcome) -> Option<String> {
-    let Outcome::Ok(Done { confirmation: Some(confirmation), .. }) = outcome else { return None };
+fn asked_for(phone: &Phone, outcome: &RedirectResult) -> Option<String> {
+    let RedirectResult::Ok(Done { confirmation: Some(confirmation), .. }) = outcome else { return None };
     let pin = match confirmation {
         Confirmation::Pin(pin) => Some(pin.expose()),
         Confirmation::SerialEnd => None,
     };
-    phone.delivery.is_none().then(|| Happened::AsksPerson { pin }.said().text())
+    phone.delivery.is_none().then(|| FacetEvent::AsksPerson { pin }.said().text())
 }
 
 /// Whether what was asked for then has come to something: every answer plans the next look, or waits for a person.

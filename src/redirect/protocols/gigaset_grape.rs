@@ -5,9 +5,9 @@ use url::Url;
 
 use super::snom_sraps::{Dialect, start_as};
 use crate::redirect::{
-    account_cache::Surroundings,
+    account_cache::ProtocolContext,
     operation::{Operation, RedirectAccount},
-    protocol::Exchange,
+    protocol::RedirectProtocol,
 };
 
 const GIGASET: Dialect = Dialect { setting: "ProvisioningServer", section: None };
@@ -17,7 +17,7 @@ pub(crate) fn start(
     operation: &Operation,
     account: &RedirectAccount,
     url: Url,
-    surroundings: &Surroundings,
-) -> Box<dyn Exchange> {
+    surroundings: &ProtocolContext,
+) -> Box<dyn RedirectProtocol> {
     start_as(GIGASET, operation, account, url, surroundings)
 }

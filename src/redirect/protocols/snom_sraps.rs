@@ -13,17 +13,17 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::snom_sraps::{
-    discovery::{Next, Place, Route, Stop},
-    response::{Heard, Refusal},
-    session::{Ask, Session},
+    discovery::{DeviceLocation, DiscoveryNext, DiscoveryStep, SrapsDiscovery},
+    response::{SrapsError, SrapsResponse},
+    session::{SrapsCall, SrapsSession},
 };
 use crate::{
     net::http::Method,
     redirect::{
-        account_cache::Surroundings,
+        account_cache::ProtocolContext,
         operation::{Operation, RedirectAccount},
-        protocol::{Answer, Command, Exchange, Step, Turn},
-        result::{Done, EntryUsed, Outcome},
+        protocol::{CallKind, NextCall, ProtocolTurn, RedirectProtocol, ServiceResponse},
+        result::{Done, EntryUsed, RedirectResult},
     },
 };
 
@@ -47,8 +47,8 @@ pub(crate) fn start(
     operation: &Operation,
     account: &RedirectAccount,
     url: Url,
-    surroundings: &Surroundings,
-) -> Box<dyn Exchange> {
+    surroundings: &ProtocolContext,
+) -> Box<dyn RedirectProtocol> {
     start_as(SNOM, operation, account, url, surroundings)
 }
 
@@ -58,8 +58,8 @@ pub(crate) fn start_as(
     operation: &Operation,
     account: &RedirectAccount,
     url: Url,
-    surroundings: &Surroundings,
-) -> Box<dyn Exchange> {
+    surroundings: &ProtocolContext,
+) -> Box<dyn RedirectProtocol> {
     let goal = match operation {
         Operation::EnsureServer(_) => return Box::new(NoServers),
         Operation::Probe => Goal::Probe,
@@ -74,16 +74,20 @@ pub(crate) fn start_as(
             Goal::Register { mac: *mac, url, entry }
         }
     };
-    let session = Session::new(account, url, surroundings);
-    Box::new(Conversation { route: Route::new(dialect, session, surroundings), goal, waiting: Waiting::Nothing })
+    let session = SrapsSession::new(account, url, surroundings);
+    Box::new(SrapsOperation {
+        route: SrapsDiscovery::new(dialect, session, surroundings),
+        goal,
+        waiting: Waiting::Nothing,
+    })
 }
 
 /// The service knows phones and their settings, no named servers.
 struct NoServers;
 
-impl Exchange for NoServers {
-    fn next(&mut self, _last: Option<&Answer>) -> Turn {
-        Turn { meant: None, step: Step::Done(Outcome::done()) }
+impl RedirectProtocol for NoServers {
+    fn next(&mut self, _last: Option<&ServiceResponse>) -> ProtocolTurn {
+        ProtocolTurn { meant: None, step: NextCall::Done(RedirectResult::done()) }
     }
 }
 
@@ -100,65 +104,65 @@ enum Goal {
 enum Waiting {
     Nothing,
     /// The way to the phone's object.
-    Stop(Stop),
+    Stop(DiscoveryStep),
     /// The phone's object.
-    Look(Place),
+    Look(DeviceLocation),
     /// What came of writing it.
     Write,
     Removal,
     Over,
 }
 
-struct Conversation {
-    route: Route,
+struct SrapsOperation {
+    route: SrapsDiscovery,
     goal: Goal,
     waiting: Waiting,
 }
 
-impl Conversation {
+impl SrapsOperation {
     /// On to the next place that is not known yet, then to the phone.
-    fn travel(&mut self) -> Step {
+    fn travel(&mut self) -> NextCall {
         let is_probe = matches!(self.goal, Goal::Probe);
         let needs_setting = matches!(self.goal, Goal::Register { .. } | Goal::Verify { .. });
         match self.route.next(is_probe, needs_setting) {
-            Next::There(place) => self.arrived(place),
-            Next::Ask(stop, ask) => {
+            DiscoveryNext::There(place) => self.arrived(place),
+            DiscoveryNext::Ask(stop, ask) => {
                 self.waiting = Waiting::Stop(stop);
                 self.route.session.send(*ask)
             }
         }
     }
 
-    fn arrived(&mut self, place: Place) -> Step {
+    fn arrived(&mut self, place: DeviceLocation) -> NextCall {
         let (mac, method, command) = match &self.goal {
-            Goal::Probe => return Step::Done(Outcome::done()),
-            Goal::Deregister { mac } => (mac, Method::Delete, Command::DeregisterDevice),
+            Goal::Probe => return NextCall::Done(RedirectResult::done()),
+            Goal::Deregister { mac } => (mac, Method::Delete, CallKind::DeregisterDevice),
             Goal::Check { mac } | Goal::Verify { mac, .. } | Goal::Register { mac, .. } => {
-                (mac, Method::Get, Command::CheckDevice)
+                (mac, Method::Get, CallKind::CheckDevice)
             }
         };
-        let ask = Ask::new(command, method, place.endpoint(*mac));
+        let ask = SrapsCall::new(command, method, place.endpoint(*mac));
         self.waiting = if matches!(method, Method::Delete) { Waiting::Removal } else { Waiting::Look(place) };
         self.route.session.send(ask)
     }
 
-    fn seen(&mut self, place: &Place, heard: Heard) -> (Outcome, Step) {
+    fn seen(&mut self, place: &DeviceLocation, heard: SrapsResponse) -> (RedirectResult, NextCall) {
         let held = match heard {
             Ok(page) => Some(page.value),
-            Err(Refusal::NotThere) => None,
-            Err(Refusal::Other(outcome)) => return ended(outcome),
+            Err(SrapsError::NotThere) => None,
+            Err(SrapsError::Other(outcome)) => return ended(outcome),
         };
-        let meant = if held.is_some() { Outcome::AlreadyMine } else { Outcome::NotFound };
+        let meant = if held.is_some() { RedirectResult::AlreadyMine } else { RedirectResult::NotFound };
         match &self.goal {
             Goal::Register { mac, url, .. } => {
                 let body = object(held.as_ref(), *mac, &place.setting, url.expose());
-                let ask = Ask::new(Command::RedirectDevice, Method::Put, place.endpoint(*mac)).json(&body);
+                let ask = SrapsCall::new(CallKind::RedirectDevice, Method::Put, place.endpoint(*mac)).json(&body);
                 self.waiting = Waiting::Write;
                 (meant, self.route.session.send(ask))
             }
             Goal::Verify { url, .. } => match held.as_ref().map(|held| target(held, &place.setting)) {
                 Some(found) if found.as_deref() != Some(url.expose()) => {
-                    ended(Outcome::SentElsewhere(found.unwrap_or_else(|| "nowhere".to_owned())))
+                    ended(RedirectResult::SentElsewhere(found.unwrap_or_else(|| "nowhere".to_owned())))
                 }
                 _ => ended(meant),
             },
@@ -166,62 +170,65 @@ impl Conversation {
         }
     }
 
-    fn written(&mut self, heard: Heard) -> (Outcome, Step) {
-        let Goal::Register { url, entry, .. } = &self.goal else { return ended(Outcome::done()) };
+    fn written(&mut self, heard: SrapsResponse) -> (RedirectResult, NextCall) {
+        let Goal::Register { url, entry, .. } = &self.goal else { return ended(RedirectResult::done()) };
         match heard {
             Ok(page) => match self.route.setting().and_then(|setting| target(&page.value, &setting)) {
                 // The answer shows the object as it is now; one of another form proves nothing against us.
-                Some(shown) if shown != url.expose() => ended(Outcome::SentElsewhere(shown)),
+                Some(shown) if shown != url.expose() => ended(RedirectResult::SentElsewhere(shown)),
                 _ => {
-                    let done = Outcome::Ok(Done { entry: Some(entry.clone()), ..Done::default() });
-                    (Outcome::done(), Step::Done(done))
+                    let done = RedirectResult::Ok(Done { entry: Some(entry.clone()), ..Done::default() });
+                    (RedirectResult::done(), NextCall::Done(done))
                 }
             },
             // The way was remembered from before and may have changed: once more from the beginning.
-            Err(refusal) if refusal.may_be_the_way() && self.route.start_again() => (refusal.outcome(), self.travel()),
+            Err(refusal) if refusal.maybe_incidental() && self.route.start_again() => {
+                (refusal.outcome(), self.travel())
+            }
             Err(refusal) => ended(refusal.outcome()),
         }
     }
 
-    fn answered(&mut self, answer: &Answer) -> (Outcome, Step) {
-        let heard = match self.route.session.hear(answer) {
+    fn answered(&mut self, answer: &ServiceResponse) -> (RedirectResult, NextCall) {
+        let heard = match self.route.session.receive(answer) {
             Ok(heard) => heard,
             // The same call again, with another time.
             Err(repeated) => return *repeated,
         };
         match mem::replace(&mut self.waiting, Waiting::Over) {
             Waiting::Stop(stop) => match self.route.learn(stop, heard) {
-                Ok(()) => (Outcome::done(), self.travel()),
+                Ok(()) => (RedirectResult::done(), self.travel()),
                 Err(outcome) => ended(outcome),
             },
             Waiting::Look(place) => self.seen(&place, heard),
             Waiting::Write => self.written(heard),
             Waiting::Removal => match heard {
-                Ok(_) => ended(Outcome::done()),
+                Ok(_) => ended(RedirectResult::done()),
                 Err(refusal) => ended(refusal.outcome()),
             },
-            Waiting::Nothing | Waiting::Over => ended(Outcome::Unknown("no answer was given".to_owned())),
+            Waiting::Nothing | Waiting::Over => ended(RedirectResult::Unknown("no answer was given".to_owned())),
         }
     }
 }
 
-fn ended(outcome: Outcome) -> (Outcome, Step) {
-    (outcome.clone(), Step::Done(outcome))
+fn ended(outcome: RedirectResult) -> (RedirectResult, NextCall) {
+    (outcome.clone(), NextCall::Done(outcome))
 }
 
-impl Exchange for Conversation {
-    fn next(&mut self, last: Option<&Answer>) -> Turn {
+impl RedirectProtocol for SrapsOperation {
+    fn next(&mut self, last: Option<&ServiceResponse>) -> ProtocolTurn {
         let turn = match (&self.waiting, last) {
-            (Waiting::Nothing, _) => Turn { meant: None, step: self.travel() },
-            (Waiting::Over, _) | (_, None) => {
-                Turn { meant: None, step: Step::Done(Outcome::Unknown("no answer was given".to_owned())) }
-            }
+            (Waiting::Nothing, _) => ProtocolTurn { meant: None, step: self.travel() },
+            (Waiting::Over, _) | (_, None) => ProtocolTurn {
+                meant: None,
+                step: NextCall::Done(RedirectResult::Unknown("no answer was given".to_owned())),
+            },
             (_, Some(answer)) => {
                 let (meant, step) = self.answered(answer);
-                Turn { meant: Some(meant), step }
+                ProtocolTurn { meant: Some(meant), step }
             }
         };
-        if matches!(turn.step, Step::Done(_)) {
+        if matches!(turn.step, NextCall::Done(_)) {
             self.waiting = Waiting::Over;
         }
         turn

@@ -7,21 +7,26 @@
 use gangway_base::{mac::Mac, secret::Secret};
 use url::Url;
 
-use super::xmlrpc_call::{Caller, Spoken, heard, no_result, normal};
+use super::xmlrpc_call::{RpcCaller, RpcConversation, heard, no_result, normal};
 use crate::redirect::{
-    account_cache::Surroundings,
+    account_cache::ProtocolContext,
     operation::{Operation, RedirectAccount},
-    protocol::{Answer, Command, Exchange, Step, Turn},
-    result::{Done, EntryUsed, Outcome},
+    protocol::{CallKind, NextCall, ProtocolTurn, RedirectProtocol, ServiceResponse},
+    result::{Done, EntryUsed, RedirectResult},
 };
 
 /// What a probe asks about: an address of Snom's that no phone has. Whatever the answer, it proves the credentials.
 const PROBED: &str = "000413000000";
 
 /// Begins an operation.
-pub(crate) fn start(operation: &Operation, account: &RedirectAccount, url: Url, _: &Surroundings) -> Box<dyn Exchange> {
-    let caller = Caller::new(url, account);
-    let (command, method, mac, judge): (_, _, _, Judge) = match operation {
+pub(crate) fn start(
+    operation: &Operation,
+    account: &RedirectAccount,
+    url: Url,
+    _: &ProtocolContext,
+) -> Box<dyn RedirectProtocol> {
+    let caller = RpcCaller::new(url, account);
+    let (command, method, mac, judge): (_, _, _, SnomResultMapper) = match operation {
         Operation::EnsureServer(_) => return Box::new(NoServers),
         Operation::Register { mac, unique_url, server, .. } => {
             let (url, entry) = match unique_url {
@@ -30,36 +35,38 @@ pub(crate) fn start(operation: &Operation, account: &RedirectAccount, url: Url, 
             };
             return Box::new(Register { caller, mac: *mac, url, entry, state: State::Begin, was_ours: false });
         }
-        Operation::Check { mac } => (Command::CheckDevice, "redirect.checkPhone", mac.to_string(), ownership),
+        Operation::Check { mac } => (CallKind::CheckDevice, "redirect.checkPhone", mac.to_string(), ownership),
         Operation::Verify { mac, url } => {
             return Box::new(Verify { caller, mac: Some(*mac), url: url.clone() });
         }
         Operation::Deregister { mac } => {
-            (Command::DeregisterDevice, "redirect.deregisterPhone", mac.to_string(), meaning)
+            (CallKind::DeregisterDevice, "redirect.deregisterPhone", mac.to_string(), meaning)
         }
-        Operation::Probe => (Command::CheckDevice, "redirect.checkPhone", PROBED.to_owned(), |_| Outcome::done()),
+        Operation::Probe => {
+            (CallKind::CheckDevice, "redirect.checkPhone", PROBED.to_owned(), |_| RedirectResult::done())
+        }
     };
     Box::new(Single { caller, call: Some((command, method, mac)), judge })
 }
 
-type Judge = fn(&Spoken) -> Outcome;
+type SnomResultMapper = fn(&RpcConversation) -> RedirectResult;
 
 /// What a result means, for every method but `checkPhone`.
-fn meaning(said: &Spoken) -> Outcome {
+fn meaning(said: &RpcConversation) -> RedirectResult {
     match normal(&said.text).as_str() {
-        "owned_by_other_user" => Outcome::OwnedByOther,
-        "malformed_mac" => Outcome::InvalidMac,
-        "malformed_url" => Outcome::InvalidUrl(said.text.trim().to_owned()),
-        "no_such_mac" => Outcome::NotFound,
-        _ if said.success => Outcome::done(),
-        _ => Outcome::Unknown(said.text.trim().to_owned()),
+        "owned_by_other_user" => RedirectResult::OwnedByOther,
+        "malformed_mac" => RedirectResult::InvalidMac,
+        "malformed_url" => RedirectResult::InvalidUrl(said.text.trim().to_owned()),
+        "no_such_mac" => RedirectResult::NotFound,
+        _ if said.success => RedirectResult::done(),
+        _ => RedirectResult::Unknown(said.text.trim().to_owned()),
     }
 }
 
 /// What `checkPhone` says.
-fn ownership(said: &Spoken) -> Outcome {
+fn ownership(said: &RpcConversation) -> RedirectResult {
     match meaning(said) {
-        Outcome::Ok(_) => Outcome::AlreadyMine,
+        RedirectResult::Ok(_) => RedirectResult::AlreadyMine,
         other => other,
     }
 }
@@ -67,58 +74,58 @@ fn ownership(said: &Spoken) -> Outcome {
 /// The service knows phones and their URLs, nothing else.
 struct NoServers;
 
-impl Exchange for NoServers {
-    fn next(&mut self, _last: Option<&Answer>) -> Turn {
-        Turn { meant: None, step: Step::Done(Outcome::done()) }
+impl RedirectProtocol for NoServers {
+    fn next(&mut self, _last: Option<&ServiceResponse>) -> ProtocolTurn {
+        ProtocolTurn { meant: None, step: NextCall::Done(RedirectResult::done()) }
     }
 }
 
 /// An operation of one call with the MAC as its one parameter.
 struct Single {
-    caller: Caller,
-    call: Option<(Command, &'static str, String)>,
-    judge: Judge,
+    caller: RpcCaller,
+    call: Option<(CallKind, &'static str, String)>,
+    judge: SnomResultMapper,
 }
 
-impl Exchange for Single {
-    fn next(&mut self, last: Option<&Answer>) -> Turn {
+impl RedirectProtocol for Single {
+    fn next(&mut self, last: Option<&ServiceResponse>) -> ProtocolTurn {
         if let Some((command, method, mac)) = self.call.take() {
-            return Turn { meant: None, step: self.caller.call(command, method, &[&mac]) };
+            return ProtocolTurn { meant: None, step: self.caller.call(command, method, &[&mac]) };
         }
         let outcome = match last.map(heard) {
             Some(Ok(said)) => (self.judge)(&said),
             Some(Err(said)) => no_result(said),
-            None => Outcome::Unknown("no answer was given".to_owned()),
+            None => RedirectResult::Unknown("no answer was given".to_owned()),
         };
-        Turn { meant: Some(outcome.clone()), step: Step::Done(outcome) }
+        ProtocolTurn { meant: Some(outcome.clone()), step: NextCall::Done(outcome) }
     }
 }
 
 /// Asks what the service holds.
 struct Verify {
-    caller: Caller,
+    caller: RpcCaller,
     /// `None` once asked.
     mac: Option<Mac>,
     url: Secret,
 }
 
-impl Exchange for Verify {
-    fn next(&mut self, last: Option<&Answer>) -> Turn {
+impl RedirectProtocol for Verify {
+    fn next(&mut self, last: Option<&ServiceResponse>) -> ProtocolTurn {
         if let Some(mac) = self.mac.take() {
-            let step = self.caller.call(Command::CheckDevice, "redirect.getPhoneRedirection", &[&mac.to_string()]);
-            return Turn { meant: None, step };
+            let step = self.caller.call(CallKind::CheckDevice, "redirect.getPhoneRedirection", &[&mac.to_string()]);
+            return ProtocolTurn { meant: None, step };
         }
         let outcome = match last.map(heard) {
             // Company and URL; an answer of another form proves nothing against us.
             Some(Ok(said)) if said.success => match said.more.first() {
-                Some(held) if held.trim() != self.url.expose() => Outcome::SentElsewhere(held.trim().to_owned()),
-                _ => Outcome::AlreadyMine,
+                Some(held) if held.trim() != self.url.expose() => RedirectResult::SentElsewhere(held.trim().to_owned()),
+                _ => RedirectResult::AlreadyMine,
             },
             Some(Ok(said)) => meaning(&said),
             Some(Err(said)) => no_result(said),
-            None => Outcome::Unknown("no answer was given".to_owned()),
+            None => RedirectResult::Unknown("no answer was given".to_owned()),
         };
-        Turn { meant: Some(outcome.clone()), step: Step::Done(outcome) }
+        ProtocolTurn { meant: Some(outcome.clone()), step: NextCall::Done(outcome) }
     }
 }
 
@@ -135,7 +142,7 @@ enum State {
 }
 
 struct Register {
-    caller: Caller,
+    caller: RpcCaller,
     mac: Mac,
     url: Secret,
     entry: EntryUsed,
@@ -144,71 +151,73 @@ struct Register {
 }
 
 impl Register {
-    fn go(&mut self, state: State) -> Step {
+    fn go(&mut self, state: State) -> NextCall {
         self.state = state;
         let mac = self.mac.to_string();
         let call = |command, method, parameters: &[&str]| self.caller.call(command, method, parameters);
         match state {
-            State::Begin | State::Checking => call(Command::CheckDevice, "redirect.checkPhone", &[&mac]),
+            State::Begin | State::Checking => call(CallKind::CheckDevice, "redirect.checkPhone", &[&mac]),
             State::Registering | State::RegisteringAgain => {
-                call(Command::RedirectDevice, "redirect.registerPhone", &[&mac, self.url.expose()])
+                call(CallKind::RedirectDevice, "redirect.registerPhone", &[&mac, self.url.expose()])
             }
-            State::Verifying => call(Command::CheckDevice, "redirect.getPhoneRedirection", &[&mac]),
-            State::RemovingStale => call(Command::DeregisterDevice, "redirect.deregisterPhone", &[&mac]),
-            State::Over => Step::Done(Outcome::Unknown("no answer was given".to_owned())),
+            State::Verifying => call(CallKind::CheckDevice, "redirect.getPhoneRedirection", &[&mac]),
+            State::RemovingStale => call(CallKind::DeregisterDevice, "redirect.deregisterPhone", &[&mac]),
+            State::Over => NextCall::Done(RedirectResult::Unknown("no answer was given".to_owned())),
         }
     }
 
-    fn success(&self) -> Step {
-        Step::Done(Outcome::Ok(Done { entry: Some(self.entry.clone()), ..Done::default() }))
+    fn success(&self) -> NextCall {
+        NextCall::Done(RedirectResult::Ok(Done { entry: Some(self.entry.clone()), ..Done::default() }))
     }
 
-    fn answered(&mut self, answer: &Answer) -> (Outcome, Step) {
+    fn answered(&mut self, answer: &ServiceResponse) -> (RedirectResult, NextCall) {
         let said = match heard(answer) {
             Ok(said) => said,
             Err(said) => {
                 let outcome = no_result(said);
-                return (outcome.clone(), Step::Done(outcome));
+                return (outcome.clone(), NextCall::Done(outcome));
             }
         };
         let meant = match self.state {
             State::Checking => ownership(&said),
             // The text beside the boolean is the owner's company here.
-            State::Verifying if said.success => Outcome::done(),
+            State::Verifying if said.success => RedirectResult::done(),
             _ => meaning(&said),
         };
         let step = match (self.state, &meant) {
-            (State::Checking, Outcome::AlreadyMine | Outcome::NotFound) => {
-                self.was_ours = meant == Outcome::AlreadyMine;
+            (State::Checking, RedirectResult::AlreadyMine | RedirectResult::NotFound) => {
+                self.was_ours = meant == RedirectResult::AlreadyMine;
                 self.go(State::Registering)
             }
-            (State::Registering, Outcome::Ok(_)) if self.was_ours => self.go(State::Verifying),
-            (State::Registering | State::RegisteringAgain, Outcome::Ok(_)) => self.success(),
+            (State::Registering, RedirectResult::Ok(_)) if self.was_ours => self.go(State::Verifying),
+            (State::Registering | State::RegisteringAgain, RedirectResult::Ok(_)) => self.success(),
             // Company and URL; an answer of another form proves nothing against us.
-            (State::Verifying, Outcome::Ok(_)) => match said.more.first() {
+            (State::Verifying, RedirectResult::Ok(_)) => match said.more.first() {
                 Some(held) if held.trim() != self.url.expose() => self.go(State::RemovingStale),
                 _ => self.success(),
             },
             // It took the registration and does not tell what it holds: its word counts.
-            (State::Verifying, Outcome::Unknown(_)) => self.success(),
-            (State::RemovingStale, Outcome::Ok(_) | Outcome::NotFound) => self.go(State::RegisteringAgain),
-            _ => Step::Done(meant.clone()),
+            (State::Verifying, RedirectResult::Unknown(_)) => self.success(),
+            (State::RemovingStale, RedirectResult::Ok(_) | RedirectResult::NotFound) => {
+                self.go(State::RegisteringAgain)
+            }
+            _ => NextCall::Done(meant.clone()),
         };
         (meant, step)
     }
 }
 
-impl Exchange for Register {
-    fn next(&mut self, last: Option<&Answer>) -> Turn {
+impl RedirectProtocol for Register {
+    fn next(&mut self, last: Option<&ServiceResponse>) -> ProtocolTurn {
         let turn = match (self.state, last) {
-            (State::Begin, _) => Turn { meant: None, step: self.go(State::Checking) },
-            (State::Over, _) | (_, None) => Turn { meant: None, step: self.go(State::Over) },
+            (State::Begin, _) => ProtocolTurn { meant: None, step: self.go(State::Checking) },
+            (State::Over, _) | (_, None) => ProtocolTurn { meant: None, step: self.go(State::Over) },
             (_, Some(answer)) => {
                 let (meant, step) = self.answered(answer);
-                Turn { meant: Some(meant), step }
+                ProtocolTurn { meant: Some(meant), step }
             }
         };
-        if matches!(turn.step, Step::Done(_)) {
+        if matches!(turn.step, NextCall::Done(_)) {
             self.state = State::Over;
         }
         turn

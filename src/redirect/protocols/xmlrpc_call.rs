@@ -10,51 +10,51 @@ use crate::{
     net::http::{Method, Request},
     redirect::{
         operation::RedirectAccount,
-        protocol::{Answer, Call, Command, Step},
-        result::{Outcome, Trouble},
+        protocol::{CallKind, NextCall, ServiceRequest, ServiceResponse},
+        result::{RedirectFailure, RedirectResult},
     },
 };
 
 /// Who calls where.
-pub(crate) struct Caller {
+pub(crate) struct RpcCaller {
     url: Url,
     user: String,
     password: Secret,
 }
 
-impl Caller {
+impl RpcCaller {
     pub(crate) fn new(url: Url, account: &RedirectAccount) -> Self {
         Self { url, user: account.user.clone(), password: account.password.clone() }
     }
 
-    pub(crate) fn call(&self, command: Command, method: &str, parameters: &[&str]) -> Step {
+    pub(crate) fn call(&self, command: CallKind, method: &str, parameters: &[&str]) -> NextCall {
         match xmlrpc::call(method, parameters) {
             Ok(body) => {
                 let request = Request::new(Method::Post, self.url.clone())
                     .header("content-type", "text/xml")
                     .basic(self.user.clone(), self.password.clone())
                     .body(body);
-                Step::Send(Box::new(Call::plain(command, request)))
+                NextCall::Send(Box::new(ServiceRequest::plain(command, request)))
             }
-            Err(error) => Step::Done(Outcome::Unknown(format!("the call could not be written: {error}"))),
+            Err(error) => NextCall::Done(RedirectResult::Unknown(format!("the call could not be written: {error}"))),
         }
     }
 }
 
 /// An answer to any call.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Said {
+pub(crate) enum RpcResponse {
     /// What every method answers with.
-    Result(Spoken),
+    Result(RpcConversation),
     /// A fault: usually an unknown method.
     Fault(String),
     /// No answer of the protocol.
-    Trouble(Outcome),
+    Trouble(RedirectResult),
 }
 
 /// A result.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Spoken {
+pub(crate) struct RpcConversation {
     /// The boolean.
     pub(crate) success: bool,
     /// The text beside it; empty when there is none.
@@ -64,35 +64,39 @@ pub(crate) struct Spoken {
 }
 
 /// The result in an answer, or what else it was.
-pub(crate) fn heard(answer: &Answer) -> Result<Spoken, Said> {
+pub(crate) fn heard(answer: &ServiceResponse) -> Result<RpcConversation, RpcResponse> {
     if let Some(refused) = answer.refused_by_status() {
-        return Err(Said::Trouble(refused));
+        return Err(RpcResponse::Trouble(refused));
     }
     match read(&answer.text()) {
-        Said::Result(spoken) => Ok(spoken),
+        RpcResponse::Result(spoken) => Ok(spoken),
         other => Err(other),
     }
 }
 
 /// What an answer that is no result means where nothing else can be tried.
-pub(crate) fn no_result(said: Said) -> Outcome {
+pub(crate) fn no_result(said: RpcResponse) -> RedirectResult {
     match said {
-        Said::Trouble(outcome) => outcome,
-        Said::Fault(text) | Said::Result(Spoken { text, .. }) => Outcome::Unknown(text),
+        RpcResponse::Trouble(outcome) => outcome,
+        RpcResponse::Fault(text) | RpcResponse::Result(RpcConversation { text, .. }) => RedirectResult::Unknown(text),
     }
 }
 
 /// Reads the body of an answer with status 200.
-pub(crate) fn read(body: &str) -> Said {
+pub(crate) fn read(body: &str) -> RpcResponse {
     match xmlrpc::decode(body) {
-        Ok(Reply::Fault { code, text }) => Said::Fault(format!("fault {code}: {text}")),
+        Ok(Reply::Fault { code, text }) => RpcResponse::Fault(format!("fault {code}: {text}")),
         Ok(Reply::Value(value)) => result(&value),
-        Err(DecodeError::NotXmlRpc(start)) => Said::Trouble(Outcome::Transport(Trouble::NotTheProtocol(start))),
-        Err(DecodeError::Broken(why)) => Said::Trouble(Outcome::Transport(Trouble::HalfAnswer(why))),
+        Err(DecodeError::NotXmlRpc(start)) => {
+            RpcResponse::Trouble(RedirectResult::Transport(RedirectFailure::NotTheProtocol(start)))
+        }
+        Err(DecodeError::Broken(why)) => {
+            RpcResponse::Trouble(RedirectResult::Transport(RedirectFailure::HalfAnswer(why)))
+        }
     }
 }
 
-fn result(value: &Value) -> Said {
+fn result(value: &Value) -> RpcResponse {
     let (first, texts) = match value {
         Value::Array(values) => (values.first(), values.iter().skip(1).map(text_of).collect()),
         other => (Some(other), Vec::new()),
@@ -100,9 +104,13 @@ fn result(value: &Value) -> Said {
     match first.and_then(truth) {
         Some(success) => {
             let mut texts: std::vec::IntoIter<String> = texts.into_iter();
-            Said::Result(Spoken { success, text: texts.next().unwrap_or_default(), more: texts.collect() })
+            RpcResponse::Result(RpcConversation {
+                success,
+                text: texts.next().unwrap_or_default(),
+                more: texts.collect(),
+            })
         }
-        None => Said::Trouble(Outcome::Unknown(text_of(value))),
+        None => RpcResponse::Trouble(RedirectResult::Unknown(text_of(value))),
     }
 }
 
@@ -139,7 +147,7 @@ mod tests {
     fn a_result_is_a_boolean_with_or_without_texts() {
         let spoken = |success, text: &str, more: &[&str]| {
             let more = more.iter().map(|text| (*text).to_owned()).collect();
-            Said::Result(Spoken { success, text: text.to_owned(), more })
+            RpcResponse::Result(RpcConversation { success, text: text.to_owned(), more })
         };
         for (inner, expected) in [
             ("<boolean>1</boolean>", spoken(true, "", &[])),
@@ -150,8 +158,8 @@ mod tests {
                 spoken(true, "Acme", &["https://gw/"]),
             ),
             ("<array><data><value>true</value><value>OK</value></data></array>", spoken(true, "OK", &[])),
-            ("<array><data></data></array>", Said::Trouble(Outcome::Unknown(String::new()))),
-            ("<string>hm</string>", Said::Trouble(Outcome::Unknown("hm".to_owned()))),
+            ("<array><data></data></array>", RpcResponse::Trouble(RedirectResult::Unknown(String::new()))),
+            ("<string>hm</string>", RpcResponse::Trouble(RedirectResult::Unknown("hm".to_owned()))),
         ] {
             assert_eq!(read(&answer(inner)), expected, "{inner}");
         }

@@ -7,14 +7,14 @@ use gangway_base::{mac::Mac, secret::Secret};
 use url::Url;
 
 use super::{
-    xmlrpc_call::{Caller, Said, heard, no_result},
+    xmlrpc_call::{RpcCaller, RpcResponse, heard, no_result},
     yealink_xmlrpc::response::{Meaning, Ownership, meaning, ownership},
 };
 use crate::redirect::{
-    account_cache::Surroundings,
+    account_cache::ProtocolContext,
     operation::{Operation, RedirectAccount, ServerEntry},
-    protocol::{Answer, Command, Exchange, Step, Turn},
-    result::{Done, EntryUsed, Outcome},
+    protocol::{CallKind, NextCall, ProtocolTurn, RedirectProtocol, ServiceResponse},
+    result::{Done, EntryUsed, RedirectResult},
     server_name::alternative_name,
 };
 
@@ -24,12 +24,17 @@ const PROBED: &str = "001565000000";
 const OTHER_NAMES: u32 = 3;
 
 /// Begins an operation.
-pub(crate) fn start(operation: &Operation, account: &RedirectAccount, url: Url, _: &Surroundings) -> Box<dyn Exchange> {
-    let caller = Caller::new(url, account);
+pub(crate) fn start(
+    operation: &Operation,
+    account: &RedirectAccount,
+    url: Url,
+    _: &ProtocolContext,
+) -> Box<dyn RedirectProtocol> {
+    let caller = RpcCaller::new(url, account);
     match operation {
         Operation::EnsureServer(server) => Box::new(Single {
             call: Some((
-                Command::AddServer,
+                CallKind::AddServer,
                 "redirect.addServer",
                 vec![server.name.clone(), server.url.expose().to_owned()],
             )),
@@ -39,18 +44,18 @@ pub(crate) fn start(operation: &Operation, account: &RedirectAccount, url: Url, 
         }),
         // The service does not tell where it sends a phone.
         Operation::Check { mac } | Operation::Verify { mac, .. } => {
-            Box::new(single(caller, Command::CheckDevice, "redirect.checkDevice", mac.to_string(), judge_check))
+            Box::new(single(caller, CallKind::CheckDevice, "redirect.checkDevice", mac.to_string(), judge_check))
         }
         Operation::Deregister { mac } => Box::new(single(
             caller,
-            Command::DeregisterDevice,
+            CallKind::DeregisterDevice,
             "redirect.deRegisterDevice",
             mac.to_string(),
             judge_deregister,
         )),
         Operation::Probe => {
-            Box::new(single(caller, Command::CheckDevice, "redirect.checkDevice", PROBED.to_owned(), |_, _, _| {
-                Outcome::done()
+            Box::new(single(caller, CallKind::CheckDevice, "redirect.checkDevice", PROBED.to_owned(), |_, _, _| {
+                RedirectResult::done()
             }))
         }
         Operation::Register { mac, unique_url, server, .. } => Box::new(Register {
@@ -66,48 +71,54 @@ pub(crate) fn start(operation: &Operation, account: &RedirectAccount, url: Url, 
     }
 }
 
-type Judge = fn(bool, &str, &str) -> Outcome;
+type YealinkResultMapper = fn(bool, &str, &str) -> RedirectResult;
 
-fn judge_server(success: bool, text: &str, server: &str) -> Outcome {
+fn judge_server(success: bool, text: &str, server: &str) -> RedirectResult {
     meaning(success, text).outcome(server)
 }
 
-fn judge_check(_: bool, text: &str, _: &str) -> Outcome {
+fn judge_check(_: bool, text: &str, _: &str) -> RedirectResult {
     ownership(text).outcome()
 }
 
 /// A phone that is not ours answers `Invalid MAC(s)`: nothing to undo.
-fn judge_deregister(success: bool, text: &str, _: &str) -> Outcome {
+fn judge_deregister(success: bool, text: &str, _: &str) -> RedirectResult {
     match meaning(success, text) {
-        Meaning::InvalidMac => Outcome::NotFound,
+        Meaning::InvalidMac => RedirectResult::NotFound,
         other => other.outcome(""),
     }
 }
 
 /// An operation of one call.
 struct Single {
-    caller: Caller,
-    call: Option<(Command, &'static str, Vec<String>)>,
-    judge: Judge,
+    caller: RpcCaller,
+    call: Option<(CallKind, &'static str, Vec<String>)>,
+    judge: YealinkResultMapper,
     server: String,
 }
 
-fn single(caller: Caller, command: Command, method: &'static str, parameter: String, judge: Judge) -> Single {
+fn single(
+    caller: RpcCaller,
+    command: CallKind,
+    method: &'static str,
+    parameter: String,
+    judge: YealinkResultMapper,
+) -> Single {
     Single { caller, call: Some((command, method, vec![parameter])), judge, server: String::new() }
 }
 
-impl Exchange for Single {
-    fn next(&mut self, last: Option<&Answer>) -> Turn {
+impl RedirectProtocol for Single {
+    fn next(&mut self, last: Option<&ServiceResponse>) -> ProtocolTurn {
         if let Some((command, method, parameters)) = self.call.take() {
             let parameters: Vec<&str> = parameters.iter().map(String::as_str).collect();
-            return Turn { meant: None, step: self.caller.call(command, method, &parameters) };
+            return ProtocolTurn { meant: None, step: self.caller.call(command, method, &parameters) };
         }
         let outcome = match last.map(heard) {
             Some(Ok(spoken)) => (self.judge)(spoken.success, &spoken.text, &self.server),
             Some(Err(said)) => no_result(said),
-            None => Outcome::Unknown("no answer was given".to_owned()),
+            None => RedirectResult::Unknown("no answer was given".to_owned()),
         };
-        Turn { meant: Some(outcome.clone()), step: Step::Done(outcome) }
+        ProtocolTurn { meant: Some(outcome.clone()), step: NextCall::Done(outcome) }
     }
 }
 
@@ -133,7 +144,7 @@ enum Entry {
 }
 
 struct Register {
-    caller: Caller,
+    caller: RpcCaller,
     mac: Mac,
     /// Cleared when the service does not know the method.
     unique_url: Option<Secret>,
@@ -145,52 +156,52 @@ struct Register {
 }
 
 impl Register {
-    fn check(&mut self) -> Step {
+    fn check(&mut self) -> NextCall {
         self.state = State::Checking;
-        self.caller.call(Command::CheckDevice, "redirect.checkDevice", &[&self.mac.to_string()])
+        self.caller.call(CallKind::CheckDevice, "redirect.checkDevice", &[&self.mac.to_string()])
     }
 
-    fn add_server(&mut self) -> Step {
+    fn add_server(&mut self) -> NextCall {
         self.state = State::AddingServer;
-        self.caller.call(Command::AddServer, "redirect.addServer", &[&self.server.name, self.server.url.expose()])
+        self.caller.call(CallKind::AddServer, "redirect.addServer", &[&self.server.name, self.server.url.expose()])
     }
 
     /// The phone's own URL at once; the server entry only after it has been made or found.
-    fn register(&mut self) -> Step {
+    fn register(&mut self) -> NextCall {
         let mac = self.mac.to_string();
         match &self.unique_url {
             Some(url) => {
                 self.state = State::RegisteringUnique;
                 let parameters = [mac.as_str(), &self.server.name, url.expose(), "1"];
-                self.caller.call(Command::RedirectDevice, "redirect.registerDeviceWithUniqueUrl", &parameters)
+                self.caller.call(CallKind::RedirectDevice, "redirect.registerDeviceWithUniqueUrl", &parameters)
             }
             None if self.entry == Entry::Unasked => self.add_server(),
             None => {
                 self.state = State::RegisteringServer;
                 let parameters = [mac.as_str(), &self.server.name, "1"];
-                self.caller.call(Command::RedirectDevice, "redirect.registerDevice", &parameters)
+                self.caller.call(CallKind::RedirectDevice, "redirect.registerDevice", &parameters)
             }
         }
     }
 
-    fn remove_stale(&mut self) -> Step {
+    fn remove_stale(&mut self) -> NextCall {
         self.state = State::RemovingStale;
         self.stale_removed = true;
-        self.caller.call(Command::DeregisterDevice, "redirect.deRegisterDevice", &[&self.mac.to_string()])
+        self.caller.call(CallKind::DeregisterDevice, "redirect.deRegisterDevice", &[&self.mac.to_string()])
     }
 
-    fn success(&self) -> Outcome {
+    fn success(&self) -> RedirectResult {
         let entry = if self.state == State::RegisteringUnique {
             EntryUsed::UniqueUrl
         } else {
             EntryUsed::Server { name: self.server.name.clone() }
         };
         let renamed = (self.attempt > 0).then(|| self.server.name.clone());
-        Outcome::Ok(Done { entry: Some(entry), renamed, confirmation: None })
+        RedirectResult::Ok(Done { entry: Some(entry), renamed, confirmation: None })
     }
 
     /// The service does not know the server entry the registration named.
-    fn unknown_server(&mut self, text: String) -> Step {
+    fn unknown_server(&mut self, text: String) -> NextCall {
         match self.entry {
             Entry::Unasked => self.add_server(),
             Entry::Used if self.attempt < OTHER_NAMES => {
@@ -199,39 +210,41 @@ impl Register {
                 self.server.name = alternative_name(&self.server.name, self.server.url.expose(), self.attempt);
                 self.add_server()
             }
-            Entry::Used => Step::Done(Outcome::ServerNameTaken { name: self.server.name.clone(), foreign: true }),
+            Entry::Used => {
+                NextCall::Done(RedirectResult::ServerNameTaken { name: self.server.name.clone(), foreign: true })
+            }
             Entry::Made if self.unique_url.is_some() => {
                 self.unique_url = None;
                 self.register()
             }
-            Entry::Made => Step::Done(Outcome::InvalidServerName(text)),
+            Entry::Made => NextCall::Done(RedirectResult::InvalidServerName(text)),
         }
     }
 
-    fn answered(&mut self, answer: &Answer) -> (Outcome, Step) {
+    fn answered(&mut self, answer: &ServiceResponse) -> (RedirectResult, NextCall) {
         let (success, text) = match heard(answer) {
             Ok(spoken) => (spoken.success, spoken.text),
-            Err(Said::Fault(text)) if self.state == State::RegisteringUnique => {
+            Err(RpcResponse::Fault(text)) if self.state == State::RegisteringUnique => {
                 // Version 1.3 of the interface does not know the method.
                 self.unique_url = None;
-                return (Outcome::Unknown(text), self.register());
+                return (RedirectResult::Unknown(text), self.register());
             }
             Err(said) => {
                 let outcome = no_result(said);
-                return (outcome.clone(), Step::Done(outcome));
+                return (outcome.clone(), NextCall::Done(outcome));
             }
         };
         if self.state == State::Checking {
             let owner = ownership(&text);
             let step = match owner {
                 Ownership::Mine | Ownership::Nobody => self.register(),
-                _ => Step::Done(owner.outcome()),
+                _ => NextCall::Done(owner.outcome()),
             };
             return (owner.outcome(), step);
         }
         let said = meaning(success, &text);
         let meant = match (self.state, &said) {
-            (State::RemovingStale, Meaning::InvalidMac) => Outcome::NotFound,
+            (State::RemovingStale, Meaning::InvalidMac) => RedirectResult::NotFound,
             _ => said.outcome(&self.server.name),
         };
         let step = match (self.state, said) {
@@ -244,7 +257,7 @@ impl Register {
                 self.register()
             }
             (State::RemovingStale, Meaning::Done | Meaning::InvalidMac) => self.register(),
-            (State::RegisteringUnique | State::RegisteringServer, Meaning::Done) => Step::Done(self.success()),
+            (State::RegisteringUnique | State::RegisteringServer, Meaning::Done) => NextCall::Done(self.success()),
             (State::RegisteringUnique | State::RegisteringServer, Meaning::UnknownServer(text)) => {
                 self.unknown_server(text)
             }
@@ -252,25 +265,26 @@ impl Register {
             (State::RegisteringUnique | State::RegisteringServer, Meaning::Existing) if !self.stale_removed => {
                 self.remove_stale()
             }
-            _ => Step::Done(meant.clone()),
+            _ => NextCall::Done(meant.clone()),
         };
         (meant, step)
     }
 }
 
-impl Exchange for Register {
-    fn next(&mut self, last: Option<&Answer>) -> Turn {
+impl RedirectProtocol for Register {
+    fn next(&mut self, last: Option<&ServiceResponse>) -> ProtocolTurn {
         let turn = match (self.state, last) {
-            (State::Begin, _) => Turn { meant: None, step: self.check() },
-            (State::Over, _) | (_, None) => {
-                Turn { meant: None, step: Step::Done(Outcome::Unknown("no answer was given".to_owned())) }
-            }
+            (State::Begin, _) => ProtocolTurn { meant: None, step: self.check() },
+            (State::Over, _) | (_, None) => ProtocolTurn {
+                meant: None,
+                step: NextCall::Done(RedirectResult::Unknown("no answer was given".to_owned())),
+            },
             (_, Some(answer)) => {
                 let (meant, step) = self.answered(answer);
-                Turn { meant: Some(meant), step }
+                ProtocolTurn { meant: Some(meant), step }
             }
         };
-        if matches!(turn.step, Step::Done(_)) {
+        if matches!(turn.step, NextCall::Done(_)) {
             self.state = State::Over;
         }
         turn

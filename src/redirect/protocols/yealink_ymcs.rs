@@ -16,15 +16,15 @@ use url::Url;
 use super::yealink_ymcs::{
     lookup::Verify,
     response as answers,
-    response::Refusal,
+    response::YmcsError,
     servers::{EnsureServer, in_url},
-    session::{Ask, Move, Plan, Session},
+    session::{Move, Plan, YmcsCall, YmcsSession},
 };
 use crate::redirect::{
-    account_cache::Surroundings,
+    account_cache::ProtocolContext,
     operation::{Operation, RedirectAccount},
-    protocol::{Command, Exchange},
-    result::{Confirmation, Done, EntryUsed, Outcome, SerialTrouble},
+    protocol::{CallKind, RedirectProtocol},
+    result::{Confirmation, Done, EntryUsed, RedirectResult, SerialTrouble},
 };
 
 /// Entries asked for at once; the filter holds a whole MAC, so more than one is the exception.
@@ -37,15 +37,15 @@ pub(crate) fn start(
     operation: &Operation,
     account: &RedirectAccount,
     url: Url,
-    surroundings: &Surroundings,
-) -> Box<dyn Exchange> {
+    surroundings: &ProtocolContext,
+) -> Box<dyn RedirectProtocol> {
     let plan: Option<Box<dyn Plan>> = match operation {
         Operation::Probe => None,
         Operation::EnsureServer(server) => Some(Box::new(EnsureServer::new(server))),
         Operation::Verify { mac, url } => Some(Box::new(Verify::new(*mac, url.expose()))),
-        Operation::Check { mac } => Some(Box::new(Check(Search::new(*mac)))),
+        Operation::Check { mac } => Some(Box::new(Check(DeviceLookup::new(*mac)))),
         Operation::Deregister { mac } => {
-            Some(Box::new(Deregister { mac: *mac, search: Search::new(*mac), refused: None }))
+            Some(Box::new(Deregister { mac: *mac, search: DeviceLookup::new(*mac), refused: None }))
         }
         Operation::Register { mac, unique_url, server, serial } => {
             let (url, entry) = match unique_url {
@@ -53,7 +53,7 @@ pub(crate) fn start(
                 None => (server.url.clone(), EntryUsed::Server { name: server.name.clone() }),
             };
             Some(Box::new(Register {
-                search: Search::new(*mac),
+                search: DeviceLookup::new(*mac),
                 mac: *mac,
                 target: target(url.expose()),
                 serial: serial.clone(),
@@ -64,7 +64,7 @@ pub(crate) fn start(
             }))
         }
     };
-    Box::new(Session::new(account, url, surroundings, plan))
+    Box::new(YmcsSession::new(account, url, surroundings, plan))
 }
 
 /// The fields that say where a phone is sent; credentials have fields of their own.
@@ -77,74 +77,74 @@ fn target(url: &str) -> Value {
 }
 
 /// Looks for a phone, page by page.
-pub(crate) struct Search {
+pub(crate) struct DeviceLookup {
     mac: Mac,
     skip: usize,
     pages: usize,
 }
 
 /// What a search has come to.
-pub(crate) enum Found {
+pub(crate) enum LookupResult {
     /// The phone is on our account.
     Yes(answers::Listed),
     /// It is not.
     No,
     /// There are more pages.
-    Next(Ask),
+    Next(YmcsCall),
     /// No list came.
-    Failed(Outcome),
+    Failed(RedirectResult),
 }
 
-impl Search {
+impl DeviceLookup {
     pub(crate) fn new(mac: Mac) -> Self {
         Self { mac, skip: 0, pages: 0 }
     }
 
-    pub(crate) fn ask(&mut self) -> Ask {
+    pub(crate) fn ask(&mut self) -> YmcsCall {
         self.pages += 1;
         let filter = json!({"mac": self.mac.to_string()});
         let body = json!({"skip": self.skip, "limit": PAGE, "autoCount": true, "filter": filter});
-        Ask::post(Command::CheckDevice, "rps/listDevices", body)
+        YmcsCall::post(CallKind::CheckDevice, "rps/listDevices", body)
     }
 
-    fn again(&mut self) -> Ask {
+    fn again(&mut self) -> YmcsCall {
         *self = Self::new(self.mac);
         self.ask()
     }
 
-    pub(crate) fn answered(&mut self, said: Result<Value, Refusal>) -> Found {
+    pub(crate) fn answered(&mut self, said: Result<Value, YmcsError>) -> LookupResult {
         let value = match said {
             Ok(value) => value,
-            Err(refusal) => return Found::Failed(refusal.outcome()),
+            Err(refusal) => return LookupResult::Failed(refusal.outcome()),
         };
         let Some(page) = answers::page(&value) else {
-            return Found::Failed(Outcome::Unknown("an answer without a list of phones".to_owned()));
+            return LookupResult::Failed(RedirectResult::Unknown("an answer without a list of phones".to_owned()));
         };
         if let Some(listed) = answers::phone_in(page.rows, self.mac) {
-            return Found::Yes(listed);
+            return LookupResult::Yes(listed);
         }
         self.skip += page.rows.len();
         if !page.rows.is_empty() && (self.skip as u64) < page.total && self.pages < MOST_PAGES {
-            return Found::Next(self.ask());
+            return LookupResult::Next(self.ask());
         }
-        Found::No
+        LookupResult::No
     }
 }
 
 /// Whether the phone is on our account; the service tells of no other.
-struct Check(Search);
+struct Check(DeviceLookup);
 
 impl Plan for Check {
     fn begin(&mut self) -> Move {
         Move::ask(self.0.ask())
     }
 
-    fn answered(&mut self, said: Result<Value, Refusal>) -> (Outcome, Move) {
+    fn answered(&mut self, said: Result<Value, YmcsError>) -> (RedirectResult, Move) {
         let outcome = match self.0.answered(said) {
-            Found::Yes(_) => Outcome::AlreadyMine,
-            Found::No => Outcome::NotFound,
-            Found::Next(ask) => return (Outcome::NotFound, Move::ask(ask)),
-            Found::Failed(outcome) => outcome,
+            LookupResult::Yes(_) => RedirectResult::AlreadyMine,
+            LookupResult::No => RedirectResult::NotFound,
+            LookupResult::Next(ask) => return (RedirectResult::NotFound, Move::ask(ask)),
+            LookupResult::Failed(outcome) => outcome,
         };
         (outcome.clone(), Move::Done(outcome))
     }
@@ -153,29 +153,29 @@ impl Plan for Check {
 /// Takes the phone off; a failed entry is a phone that is not there, or one that is kept: the list tells.
 struct Deregister {
     mac: Mac,
-    search: Search,
-    refused: Option<Outcome>,
+    search: DeviceLookup,
+    refused: Option<RedirectResult>,
 }
 
 impl Plan for Deregister {
     fn begin(&mut self) -> Move {
         let body = json!({"deviceIdType": "mac", "deviceIds": [self.mac.to_string()]});
-        Move::ask(Ask::post(Command::DeregisterDevice, "rps/delDevices", body))
+        Move::ask(YmcsCall::post(CallKind::DeregisterDevice, "rps/delDevices", body))
     }
 
-    fn answered(&mut self, said: Result<Value, Refusal>) -> (Outcome, Move) {
+    fn answered(&mut self, said: Result<Value, YmcsError>) -> (RedirectResult, Move) {
         if let Some(refused) = &self.refused {
             let outcome = match self.search.answered(said) {
-                Found::Yes(_) => return (Outcome::AlreadyMine, Move::Done(refused.clone())),
-                Found::No => Outcome::NotFound,
-                Found::Next(ask) => return (Outcome::NotFound, Move::ask(ask)),
-                Found::Failed(outcome) => outcome,
+                LookupResult::Yes(_) => return (RedirectResult::AlreadyMine, Move::Done(refused.clone())),
+                LookupResult::No => RedirectResult::NotFound,
+                LookupResult::Next(ask) => return (RedirectResult::NotFound, Move::ask(ask)),
+                LookupResult::Failed(outcome) => outcome,
             };
             return (outcome.clone(), Move::Done(outcome));
         }
         let outcome = match said {
             Ok(value) => match answers::bulk(&value) {
-                Ok(()) => Outcome::done(),
+                Ok(()) => RedirectResult::done(),
                 Err(refusal) => {
                     let refused = refusal.outcome();
                     self.refused = Some(refused.clone());
@@ -202,7 +202,7 @@ enum State {
 }
 
 struct Register {
-    search: Search,
+    search: DeviceLookup,
     mac: Mac,
     target: Value,
     serial: Option<String>,
@@ -214,7 +214,7 @@ struct Register {
 
 impl Register {
     fn success(&self, confirmation: Option<Confirmation>) -> Move {
-        Move::Done(Outcome::Ok(Done { entry: Some(self.entry.clone()), confirmation, ..Done::default() }))
+        Move::Done(RedirectResult::Ok(Done { entry: Some(self.entry.clone()), confirmation, ..Done::default() }))
     }
 
     fn with(&self, more: &[(&str, &str)]) -> Value {
@@ -231,52 +231,52 @@ impl Register {
     fn change(&mut self, listed: &answers::Listed) -> Move {
         self.state = State::Changing { asks: !listed.has_serial };
         let path = format!("rps/devices/{}", listed.id);
-        Move::ask(Ask::patch(Command::RedirectDevice, path, self.target.clone()))
+        Move::ask(YmcsCall::patch(CallKind::RedirectDevice, path, self.target.clone()))
     }
 
     fn add(&mut self) -> Move {
         if let Some(serial) = &self.serial {
             let body = self.with(&[("sn", serial)]);
             self.state = State::Adding;
-            return Move::ask(Ask::post(Command::RedirectDevice, "rps/devices", body));
+            return Move::ask(YmcsCall::post(CallKind::RedirectDevice, "rps/devices", body));
         }
         if !self.mac_only {
-            return Move::Done(Outcome::NeedsSerial(SerialTrouble::Missing));
+            return Move::Done(RedirectResult::NeedsSerial(SerialTrouble::Missing));
         }
         self.state = State::AddingByMac;
-        Move::ask(Ask::post(Command::RedirectDevice, "rps/addDevicesByMac", json!([self.with(&[])])))
+        Move::ask(YmcsCall::post(CallKind::RedirectDevice, "rps/addDevicesByMac", json!([self.with(&[])])))
     }
 
     fn ask_pin(&mut self) -> Move {
         self.state = State::AskingPin;
         let body = json!({"macs": [self.mac.to_string()]});
-        Move::ask(Ask::post(Command::CheckDevice, "rps/listDevicePins", body))
+        Move::ask(YmcsCall::post(CallKind::CheckDevice, "rps/listDevicePins", body))
     }
 
-    fn searched(&mut self, said: Result<Value, Refusal>) -> (Outcome, Move) {
+    fn searched(&mut self, said: Result<Value, YmcsError>) -> (RedirectResult, Move) {
         match self.search.answered(said) {
-            Found::Yes(listed) => (Outcome::AlreadyMine, self.change(&listed)),
+            LookupResult::Yes(listed) => (RedirectResult::AlreadyMine, self.change(&listed)),
             // It exists and is not in our list: whose it is cannot be told.
-            Found::No if self.searched_again => {
-                let outcome = Outcome::Unknown("the phone exists already and is not in the list".to_owned());
-                (Outcome::NotFound, Move::Done(outcome))
+            LookupResult::No if self.searched_again => {
+                let outcome = RedirectResult::Unknown("the phone exists already and is not in the list".to_owned());
+                (RedirectResult::NotFound, Move::Done(outcome))
             }
-            Found::No => (Outcome::NotFound, self.add()),
-            Found::Next(ask) => (Outcome::NotFound, Move::ask(ask)),
-            Found::Failed(outcome) => (outcome.clone(), Move::Done(outcome)),
+            LookupResult::No => (RedirectResult::NotFound, self.add()),
+            LookupResult::Next(ask) => (RedirectResult::NotFound, Move::ask(ask)),
+            LookupResult::Failed(outcome) => (outcome.clone(), Move::Done(outcome)),
         }
     }
 
-    fn refused(&mut self, refusal: &Refusal) -> (Outcome, Move) {
-        if let (Refusal::Exists(_), State::Adding | State::AddingByMac) = (refusal, self.state)
+    fn refused(&mut self, refusal: &YmcsError) -> (RedirectResult, Move) {
+        if let (YmcsError::Exists(_), State::Adding | State::AddingByMac) = (refusal, self.state)
             && !std::mem::replace(&mut self.searched_again, true)
         {
             // Somebody (an earlier call of ours, the device management) was faster.
             self.state = State::Searching;
-            return (Outcome::AlreadyMine, Move::ask(self.search.again()));
+            return (RedirectResult::AlreadyMine, Move::ask(self.search.again()));
         }
         let outcome = match (refusal.outcome(), self.state) {
-            (Outcome::NotPermitted(text), State::AddingByMac) => Outcome::NotPermitted(format!(
+            (RedirectResult::NotPermitted(text), State::AddingByMac) => RedirectResult::NotPermitted(format!(
                 "{text}; Yealink enables adding phones by MAC alone for single accounts, else set the phone's \
                  serial_number"
             )),
@@ -291,27 +291,27 @@ impl Plan for Register {
         Move::ask(self.search.ask())
     }
 
-    fn answered(&mut self, said: Result<Value, Refusal>) -> (Outcome, Move) {
+    fn answered(&mut self, said: Result<Value, YmcsError>) -> (RedirectResult, Move) {
         match self.state {
             State::Searching => self.searched(said),
             State::Changing { asks } => match said {
-                Ok(_) if asks => (Outcome::done(), self.ask_pin()),
-                Ok(_) => (Outcome::done(), self.success(None)),
+                Ok(_) if asks => (RedirectResult::done(), self.ask_pin()),
+                Ok(_) => (RedirectResult::done(), self.success(None)),
                 Err(refusal) => self.refused(&refusal),
             },
             State::Adding => match said {
-                Ok(_) => (Outcome::done(), self.success(None)),
+                Ok(_) => (RedirectResult::done(), self.success(None)),
                 Err(refusal) => self.refused(&refusal),
             },
             State::AddingByMac => match said.and_then(|value| answers::bulk(&value)) {
-                Ok(()) => (Outcome::done(), self.ask_pin()),
+                Ok(()) => (RedirectResult::done(), self.ask_pin()),
                 Err(refusal) => self.refused(&refusal),
             },
             // The phone is registered whatever comes of this.
             State::AskingPin => match said {
                 Ok(value) => {
                     let pin = answers::pin(&value, self.mac);
-                    (Outcome::done(), self.success(Some(pin.map_or(Confirmation::SerialEnd, Confirmation::Pin))))
+                    (RedirectResult::done(), self.success(Some(pin.map_or(Confirmation::SerialEnd, Confirmation::Pin))))
                 }
                 Err(refusal) => (refusal.outcome(), self.success(Some(Confirmation::SerialEnd))),
             },

@@ -4,7 +4,7 @@
 use super::{canaries::version, *};
 use crate::{
     catalog::{FileKind, Format},
-    settings::{Kind, TABLE},
+    settings::{TABLE, ValueKind},
 };
 
 /// Whatever ends a line, a value, an attribute or an element somewhere.
@@ -47,7 +47,7 @@ fn variants(phone: &Phone) -> Vec<(String, Phone, Layers)> {
         all.push((format!("account {name}"), changed, usual.clone()));
     }
     // As if they had come past the validation.
-    for setting in TABLE.iter().filter(|setting| !matches!(setting.kind, Kind::Bool | Kind::Number(..))) {
+    for setting in TABLE.iter().filter(|setting| !matches!(setting.kind, ValueKind::Bool | ValueKind::Number(..))) {
         let mut rows = usual.rows().to_vec();
         rows.retain(|row| row.name != setting.name);
         rows.push(SettingRow {

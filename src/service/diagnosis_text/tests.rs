@@ -9,9 +9,9 @@ use crate::{
         record::{Delivery, Gone, Orphaned, Phone, RedirectEntry},
     },
     service::{
-        cause::Stage,
+        cause::ProvisioningStage,
         diagnosis::stage,
-        diagnosis_facts::{Around, Refusal, known_urls},
+        diagnosis_facts::{InstanceStatus, TlsRejection, expected_urls},
     },
     store::RequestFacts,
 };
@@ -19,7 +19,7 @@ use crate::{
 /// A phone that has passed every station, in a world where everything is in order.
 struct Case {
     phone: Phone,
-    around: Around,
+    around: InstanceStatus,
     request: Option<RequestFacts>,
     known_model: bool,
     now: Timestamp,
@@ -37,7 +37,8 @@ fn working() -> Case {
     phone.delivery = Some(Delivery { at: now, revision: phone.revision, provisioning: 1, etag: "\"a\"".into() });
     phone.accounts[0].user_object.reach(UserObjectState::Applied, now);
     phone.accounts[0].registration.reach(RegistrationState::Registered, now);
-    let around = Around { pbx: true, services: true, devices: true, urls: known_urls(), ..Around::default() };
+    let around =
+        InstanceStatus { pbx: true, services: true, devices: true, urls: expected_urls(), ..InstanceStatus::default() };
     Case { phone, around, request: None, known_model: true, now }
 }
 
@@ -75,8 +76,8 @@ fn asked(outcome: &str, now: Timestamp) -> Option<RequestFacts> {
     })
 }
 
-fn refused(now: Timestamp) -> Vec<Refusal> {
-    vec![Refusal { address: "192.0.2.7".parse().unwrap(), at: now, alert: "unknown_ca" }]
+fn refused(now: Timestamp) -> Vec<TlsRejection> {
+    vec![TlsRejection { address: "192.0.2.7".parse().unwrap(), at: now, alert: "unknown_ca" }]
 }
 
 type Row = (Cause, Option<&'static str>, fn() -> Case, fn(&mut Case), &'static str);
@@ -164,7 +165,7 @@ const ROWS: &[Row] = &[
         |case| case.phone.accounts[0].user_object.fail(UserObjectState::DeviceNotFound, "x", None, case.now),
         "Add the hardware id 805ec0123456",
     ),
-    (Cause::PbxAway, None, fresh, |case| case.around = Around::default(), "Websocket"),
+    (Cause::PbxAway, None, fresh, |case| case.around = InstanceStatus::default(), "Websocket"),
     (Cause::ServicesNotGranted, None, fresh, |case| case.around.services = false, "Tick Services"),
     (Cause::DevicesNotAnnounced, None, fresh, |case| case.around.devices = false, "Tick the Devices API"),
     (
@@ -340,13 +341,13 @@ fn every_cause_is_found_said_and_has_its_button() {
     for (cause, action, from, change, said) in ROWS {
         let mut case = from();
         change(&mut case);
-        let facts = Facts {
+        let facts = DiagnosisInputs {
             around: &case.around,
             request: case.request.as_ref(),
             known_model: case.known_model,
             manual_url: Some("https://gw.example.com/phone/"),
         };
-        let sentence = sentence(&case.phone, &facts, case.now);
+        let sentence = describe(&case.phone, &facts, case.now);
         assert_eq!(sentence.cause, cause.as_str());
         assert_eq!(sentence.action.as_ref().map(|button| button.name), *action, "{cause:?}");
         let whole = [&sentence.state, &sentence.why, &sentence.next].map(Text::english).join(" ");
@@ -363,6 +364,6 @@ fn every_cause_is_found_said_and_has_its_button() {
 fn a_redirected_phone_becomes_a_persons_matter_after_a_while() {
     let case = redirected();
     let stage_at = |now| stage(Cause::RedirectedNotAsked, &case.phone, now);
-    assert_eq!(stage_at(case.now), Stage::Underway);
-    assert_eq!(stage_at(case.now + diagnosis::PATIENCE_AFTER_REDIRECT), Stage::Stuck);
+    assert_eq!(stage_at(case.now), ProvisioningStage::Underway);
+    assert_eq!(stage_at(case.now + diagnosis::PATIENCE_AFTER_REDIRECT), ProvisioningStage::Stuck);
 }

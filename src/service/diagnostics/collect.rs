@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 
 use self::phones::OfPhone;
 use super::{
-    DiagnosticsError, Sources, Tenant, Wish, identifiers, logs,
-    pseudonyms::{Aliases, Names},
+    BundleOptions, DiagnosticsError, Sources, Tenant, identifiers, logs,
+    pseudonyms::{KnownOriginals, Pseudonyms},
     redaction::Redaction,
     secrets,
-    sections::{Body, Group, Part},
+    sections::{Body, BundleFile, Group},
 };
 use crate::{
     provision::public_url::{CONFLICT, LEARNED},
@@ -30,7 +30,7 @@ const FACTS: [&str; 5] = [LEARNED, CONFLICT, "grants.", "devices.", "frame."];
 /// The parts, ready but for their size.
 pub(super) struct Collected {
     /// All of them.
-    pub parts: Vec<Part>,
+    pub parts: Vec<BundleFile>,
     /// What they went through.
     pub redaction: Redaction,
     /// Time lines and files that were not even read.
@@ -63,7 +63,7 @@ struct OfInstance<'a> {
 }
 
 /// Reads and redacts.
-pub(super) async fn everything(sources: &Sources<'_>, wish: &Wish) -> Result<Collected, DiagnosticsError> {
+pub(super) async fn everything(sources: &Sources<'_>, wish: &BundleOptions) -> Result<Collected, DiagnosticsError> {
     let Sources { config, store, .. } = *sources;
     let most = usize::try_from(wish.limit.saturating_mul(UNPACKED)).unwrap_or(usize::MAX);
     let mut tails = Vec::new();
@@ -88,13 +88,13 @@ pub(super) async fn everything(sources: &Sources<'_>, wish: &Wish) -> Result<Col
     let aliases = match wish.names {
         true => None,
         false => {
-            Some(Aliases::new(store.derive_key("diagnostics aliases"), &all_names(sources, &instances, &of_phones))?)
+            Some(Pseudonyms::new(store.derive_key("diagnostics aliases"), &all_names(sources, &instances, &of_phones))?)
         }
     };
     let redaction = Redaction::new(&known, aliases)?;
 
     let basic =
-        |name: &str, text: String| Part { name: name.to_owned(), group: Group::Basics, body: Body::Whole(text) };
+        |name: &str, text: String| BundleFile { name: name.to_owned(), group: Group::Basics, body: Body::Whole(text) };
     let mut parts = vec![
         basic("questions.txt", include_str!("questions.txt").to_owned()),
         basic("version.json", pretty(&redaction, host::host(sources))),
@@ -109,7 +109,7 @@ pub(super) async fn everything(sources: &Sources<'_>, wish: &Wish) -> Result<Col
         if tail.is_cut {
             lines.insert(0, "... older lines were not read".to_owned());
         }
-        parts.push(Part { name: format!("log-{}.txt", place + 1), group: Group::Logs, body: Body::Lines(lines) });
+        parts.push(BundleFile { name: format!("log-{}.txt", place + 1), group: Group::Logs, body: Body::Lines(lines) });
     }
     for of in of_phones {
         let place = sources.tenants.iter().position(|tenant| tenant.id == of.phone.instance).unwrap_or_default();
@@ -119,9 +119,9 @@ pub(super) async fn everything(sources: &Sources<'_>, wish: &Wish) -> Result<Col
 }
 
 /// Everybody and everything that is named anywhere.
-fn all_names(sources: &Sources<'_>, instances: &[OfInstance<'_>], of_phones: &[OfPhone]) -> Names {
+fn all_names(sources: &Sources<'_>, instances: &[OfInstance<'_>], of_phones: &[OfPhone]) -> KnownOriginals {
     let Sources { config, store, .. } = *sources;
-    let mut known = Names::default();
+    let mut known = KnownOriginals::default();
     for phone in store.roster().all() {
         identifiers::of_phone(&phone, &mut known);
     }
@@ -138,7 +138,7 @@ fn all_names(sources: &Sources<'_>, instances: &[OfInstance<'_>], of_phones: &[O
         }
     }
     for said in of_phones.iter().flat_map(|of| &of.events).filter_map(|event| event.said.as_deref()) {
-        identifiers::of_sentence(&serde_json::from_str(said).unwrap_or_default(), &mut known);
+        identifiers::of_message(&serde_json::from_str(said).unwrap_or_default(), &mut known);
     }
     known
 }
@@ -159,7 +159,13 @@ fn findings(sources: &Sources<'_>, redaction: &Redaction) -> String {
     text
 }
 
-fn of_instance(sources: &Sources<'_>, wish: &Wish, redaction: &Redaction, dir: &str, of: &OfInstance<'_>) -> Vec<Part> {
+fn of_instance(
+    sources: &Sources<'_>,
+    wish: &BundleOptions,
+    redaction: &Redaction,
+    dir: &str,
+    of: &OfInstance<'_>,
+) -> Vec<BundleFile> {
     let row = |value: Value| redaction.value(value).to_string();
     let layers = sources.store.layers(of.tenant.id);
     let of_others =
@@ -182,13 +188,13 @@ fn of_instance(sources: &Sources<'_>, wish: &Wish, redaction: &Redaction, dir: &
             "deed": deed.deed,
         }))
     });
-    let rows = |name: &str, group: Group, rows: Vec<String>| Part {
+    let rows = |name: &str, group: Group, rows: Vec<String>| BundleFile {
         name: format!("{dir}/{name}"),
         group,
         body: Body::Rows(rows),
     };
     vec![
-        Part {
+        BundleFile {
             name: format!("{dir}/instance.json"),
             group: Group::Basics,
             body: Body::Whole(pretty(redaction, instance(sources, of.tenant))),

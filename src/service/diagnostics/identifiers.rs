@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::pseudonyms::{Kind, Names};
+use super::pseudonyms::{KnownOriginals, OriginalKind};
 use crate::{
-    base::config::{Allowed, Config},
+    base::config::{AllowedPeer, Config},
     phone::record::Phone,
     settings::{self, Layers, line_keys::LineKeys},
     store::AuditRow,
@@ -16,7 +16,7 @@ const NOBODY: [&str; 2] = ["root", "gangway"];
 const STEMS: [usize; 2] = [24, 15];
 
 /// The hosts of the configuration.
-pub(super) fn of_config(config: &Config, names: &mut Names) {
+pub(super) fn of_config(config: &Config, names: &mut KnownOriginals) {
     for instance in &config.instances {
         domain(&instance.domain, names);
         for url in [&instance.public_url, &instance.phone_url].into_iter().chain(&instance.frame_ancestors) {
@@ -24,44 +24,44 @@ pub(super) fn of_config(config: &Config, names: &mut Names) {
         }
     }
     for allowed in &config.net.allow {
-        if let Allowed::Host(host) = allowed {
-            names.add(Kind::Host, host);
+        if let AllowedPeer::Host(host) = allowed {
+            names.add(OriginalKind::Host, host);
         }
     }
     for trust in &config.net.trust {
-        names.add(Kind::Host, &trust.host);
+        names.add(OriginalKind::Host, &trust.host);
     }
     names.add_host_of(config.net.proxy.expose());
 }
 
 /// A domain, also where only its beginning has room.
-fn domain(domain: &str, names: &mut Names) {
-    names.add(Kind::Host, domain);
+fn domain(domain: &str, names: &mut KnownOriginals) {
+    names.add(OriginalKind::Host, domain);
     for stem in STEMS.iter().filter(|stem| domain.chars().count() > **stem) {
-        names.add(Kind::Name, &domain.chars().take(*stem).collect::<String>());
+        names.add(OriginalKind::Name, &domain.chars().take(*stem).collect::<String>());
     }
 }
 
 /// What settings name.
-pub(super) fn of_settings(layers: &Layers, names: &mut Names) {
+pub(super) fn of_settings(layers: &Layers, names: &mut KnownOriginals) {
     for row in layers.rows() {
         let Some(setting) = settings::setting(&row.name) else { continue };
         let value = row.value.expose();
         let last = row.name.rsplit('.').next().unwrap_or_default();
         match (setting.kind, last) {
             // Where a vendor's cloud is concerns no customer; what is on the own network is named in [net] allow.
-            (settings::Kind::Host | settings::Kind::Url, _) if !row.name.starts_with("redirect.") => {
+            (settings::ValueKind::Host | settings::ValueKind::Url, _) if !row.name.starts_with("redirect.") => {
                 names.add_host_of(value);
             }
-            (_, "server_name") => names.add(Kind::Name, value),
-            (_, "user" | "provisioning_user") => names.add(Kind::User, value),
+            (_, "server_name") => names.add(OriginalKind::Name, value),
+            (_, "user" | "provisioning_user") => names.add(OriginalKind::User, value),
             (_, "ldap_user") => login(value, names),
-            (_, "serial_number") => names.add(Kind::Number, value),
-            (settings::Kind::LineKeys, _) => {
+            (_, "serial_number") => names.add(OriginalKind::Number, value),
+            (settings::ValueKind::LineKeys, _) => {
                 for key in LineKeys::read(value).unwrap_or_default().keys() {
-                    names.add(Kind::Number, &key.value);
-                    names.add(Kind::Number, &key.pickup);
-                    names.add(Kind::Name, &key.label);
+                    names.add(OriginalKind::Number, &key.value);
+                    names.add(OriginalKind::Number, &key.pickup);
+                    names.add(OriginalKind::Name, &key.label);
                 }
             }
             _ => {}
@@ -70,34 +70,34 @@ pub(super) fn of_settings(layers: &Layers, names: &mut Names) {
 }
 
 /// `domain\user` or a user alone.
-fn login(text: &str, names: &mut Names) {
+fn login(text: &str, names: &mut KnownOriginals) {
     match text.rsplit_once('\\') {
         Some((host, user)) => {
-            names.add(Kind::Host, host);
-            names.add(Kind::User, user);
+            names.add(OriginalKind::Host, host);
+            names.add(OriginalKind::User, user);
         }
-        None => names.add(Kind::User, text),
+        None => names.add(OriginalKind::User, text),
     }
 }
 
 /// Whose phone it is, and what it is told to talk to.
-pub(super) fn of_phone(phone: &Phone, names: &mut Names) {
-    names.add(Kind::Phone, &phone.mac.to_string());
+pub(super) fn of_phone(phone: &Phone, names: &mut KnownOriginals) {
+    names.add(OriginalKind::Phone, &phone.mac.to_string());
     for account in &phone.accounts {
-        names.add(Kind::User, &account.username);
-        names.add(Kind::User, &account.hwid);
-        names.add(Kind::Name, &account.cn);
+        names.add(OriginalKind::User, &account.username);
+        names.add(OriginalKind::User, &account.hwid);
+        names.add(OriginalKind::Name, &account.cn);
         domain(&account.domain, names);
-        names.add(Kind::Host, &account.dns);
+        names.add(OriginalKind::Host, &account.dns);
     }
     names.add_host_of(phone.sysclient.url.as_deref().unwrap_or_default());
     if let Some(name) = phone.redirect_entry.as_ref().and_then(|entry| entry.server_name.as_deref()) {
-        names.add(Kind::Name, name);
+        names.add(OriginalKind::Name, name);
     }
     for (name, value) in phone.device_config.items.values().filter_map(Value::as_object).flatten() {
         let Some(text) = value.as_str() else { continue };
         match name.as_str() {
-            "turnUsername" | "logUser" => names.add(Kind::User, text),
+            "turnUsername" | "logUser" => names.add(OriginalKind::User, text),
             _ if is_host(text) => names.add_host_of(text),
             _ => {}
         }
@@ -113,38 +113,38 @@ fn is_host(text: &str) -> bool {
 }
 
 /// What the sentence of an event names: also those who are in no record any more.
-pub(super) fn of_sentence(said: &Value, names: &mut Names) {
+pub(super) fn of_message(said: &Value, names: &mut KnownOriginals) {
     for (name, value) in said.get("params").and_then(Value::as_object).into_iter().flatten() {
         match (name.as_str(), value) {
-            ("user", Value::String(user)) => names.add(Kind::User, user),
-            ("name", Value::String(person)) => of_person(person, names),
-            (_, Value::Object(_)) => of_sentence(value, names),
+            ("user", Value::String(user)) => names.add(OriginalKind::User, user),
+            ("name", Value::String(person)) => of_caller(person, names),
+            (_, Value::Object(_)) => of_message(value, names),
             _ => {}
         }
     }
 }
 
 /// Who did something, and whom a command took off a phone.
-pub(super) fn of_audit(row: &AuditRow, names: &mut Names) {
-    of_person(&row.who, names);
+pub(super) fn of_audit(row: &AuditRow, names: &mut KnownOriginals) {
+    of_caller(&row.who, names);
     if let Some(user) = row.deed.strip_prefix("Take ").and_then(|rest| rest.strip_suffix(" off")) {
-        names.add(Kind::User, user);
+        names.add(OriginalKind::User, user);
     }
 }
 
 /// `Anna Muster (anna.muster) at 192.0.2.1`, or a user of the host `at the command line`.
-fn of_person(who: &str, names: &mut Names) {
+fn of_caller(who: &str, names: &mut KnownOriginals) {
     let who = who.rsplit_once(" at ").map_or(who, |(who, _)| who);
     if who.starts_with("token ") {
         return;
     }
     match who.rsplit_once(" (").and_then(|(long, login)| Some((long, login.strip_suffix(')')?))) {
         Some((long, login)) => {
-            names.add(Kind::User, login.split(", ").next().unwrap_or_default());
-            names.add(Kind::Name, long);
+            names.add(OriginalKind::User, login.split(", ").next().unwrap_or_default());
+            names.add(OriginalKind::Name, long);
         }
         None if NOBODY.contains(&who) => {}
-        None => names.add(Kind::User, who),
+        None => names.add(OriginalKind::User, who),
     }
 }
 
@@ -154,13 +154,13 @@ mod tests {
 
     use super::*;
 
-    fn known(names: &Names) -> Vec<(&str, Kind)> {
+    fn known(names: &KnownOriginals) -> Vec<(&str, OriginalKind)> {
         names.iter().collect()
     }
 
     #[test]
     fn persons_are_known_by_both_names() {
-        let mut names = Names::default();
+        let mut names = KnownOriginals::default();
         for who in [
             "Anna Muster (anna.muster) at 192.0.2.1",
             "Bob (bob, by password)",
@@ -168,20 +168,25 @@ mod tests {
             "root at the command line",
             "claire",
         ] {
-            of_person(who, &mut names);
+            of_caller(who, &mut names);
         }
         assert_eq!(
             known(&names),
-            [("anna muster", Kind::Name), ("anna.muster", Kind::User), ("bob", Kind::User), ("claire", Kind::User)]
+            [
+                ("anna muster", OriginalKind::Name),
+                ("anna.muster", OriginalKind::User),
+                ("bob", OriginalKind::User),
+                ("claire", OriginalKind::User)
+            ]
         );
     }
 
     #[test]
     fn a_sentence_inside_a_sentence_names_users_too() {
-        let mut names = Names::default();
+        let mut names = KnownOriginals::default();
         let deed = json!({ "key": "happened.deed-imported", "params": { "user": "anna", "line": 3 }, "text": "" });
-        of_sentence(&json!({ "key": "x", "params": { "deed": deed, "name": "Bob (bob) at ::1" } }), &mut names);
-        assert_eq!(known(&names), [("anna", Kind::User), ("bob", Kind::User)]);
+        of_message(&json!({ "key": "x", "params": { "deed": deed, "name": "Bob (bob) at ::1" } }), &mut names);
+        assert_eq!(known(&names), [("anna", OriginalKind::User), ("bob", OriginalKind::User)]);
     }
 
     #[test]
@@ -195,18 +200,18 @@ mod tests {
             "ALARM_SERVER".into(),
             json!({ "logUrl": "https://log.elsewhere.org/x", "logUser": "logger", "level": "1.2", "ntp": "192.0.2.1" }),
         );
-        let mut names = Names::default();
+        let mut names = KnownOriginals::default();
         of_phone(&phone, &mut names);
         let known = known(&names);
         for wanted in [
-            (phone.mac.to_string().as_str(), Kind::Phone),
-            ("21", Kind::User),
-            ("anna muster", Kind::Name),
-            ("pbx.customer.example", Kind::Host),
-            ("customer.example", Kind::Host),
-            ("a-very-long-dom", Kind::Name),
-            ("log.elsewhere.org", Kind::Host),
-            ("logger", Kind::User),
+            (phone.mac.to_string().as_str(), OriginalKind::Phone),
+            ("21", OriginalKind::User),
+            ("anna muster", OriginalKind::Name),
+            ("pbx.customer.example", OriginalKind::Host),
+            ("customer.example", OriginalKind::Host),
+            ("a-very-long-dom", OriginalKind::Name),
+            ("log.elsewhere.org", OriginalKind::Host),
+            ("logger", OriginalKind::User),
         ] {
             assert!(known.contains(&wanted), "{wanted:?}: {known:?}");
         }

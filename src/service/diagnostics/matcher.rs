@@ -18,7 +18,7 @@ pub(super) enum Where {
 }
 
 /// What is looked for, and what each of them means.
-pub(super) struct Search<T> {
+pub(super) struct Matcher<T> {
     automaton: Option<AhoCorasick>,
     meanings: Vec<(Where, T)>,
 }
@@ -32,7 +32,7 @@ pub(super) struct Span<T> {
     pub meaning: T,
 }
 
-impl<T: Copy> Search<T> {
+impl<T: Copy> Matcher<T> {
     /// Looks for all of these.
     ///
     /// # Errors
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     fn found(text: &str, patterns: &[(&str, Where)]) -> Vec<String> {
-        let search = Search::new(patterns.iter().map(|(text, place)| ((*text).to_owned(), *place, ())), true).unwrap();
+        let search = Matcher::new(patterns.iter().map(|(text, place)| ((*text).to_owned(), *place, ())), true).unwrap();
         leftmost_longest(search.spans(text)).iter().map(|span| text[span.range.clone()].to_owned()).collect()
     }
 

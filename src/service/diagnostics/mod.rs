@@ -72,7 +72,7 @@ pub struct Tenant {
 
 /// What is wanted.
 #[derive(Debug, Clone)]
-pub struct Wish {
+pub struct BundleOptions {
     /// Only this phone.
     pub phone: Option<Mac>,
     /// Logs to put in.
@@ -85,7 +85,7 @@ pub struct Wish {
 
 /// A finished bundle.
 #[derive(Debug)]
-pub struct Bundle {
+pub struct DiagnosticsBundle {
     /// The archive.
     pub bytes: Vec<u8>,
     /// The files in it.
@@ -127,7 +127,7 @@ pub enum DiagnosticsError {
 ///
 /// # Errors
 /// See [`DiagnosticsError`].
-pub async fn make(sources: &Sources<'_>, wish: &Wish) -> Result<Bundle, DiagnosticsError> {
+pub async fn make(sources: &Sources<'_>, wish: &BundleOptions) -> Result<DiagnosticsBundle, DiagnosticsError> {
     let Collected { parts, redaction, phones_left_out, unread } = collect::everything(sources, wish).await?;
     let at = sources.clock.now();
     let mut room = wish.limit.saturating_sub(OVERVIEW);
@@ -143,7 +143,7 @@ pub async fn make(sources: &Sources<'_>, wish: &Wish) -> Result<Bundle, Diagnost
         let over = (bytes.len() as u64).saturating_sub(wish.limit);
         if over == 0 {
             let files = files.iter().map(|(name, _)| (*name).to_owned()).collect();
-            return Ok(Bundle { bytes, files, left_out, unread });
+            return Ok(DiagnosticsBundle { bytes, files, left_out, unread });
         }
         // The estimate was a little too good.
         room = room.saturating_sub(over + 1024);

@@ -14,12 +14,12 @@ use sha2::Sha256;
 
 use super::{
     escapings::{ends_an_escape, spellings_in_any_case},
-    matcher::{Search, Span, Where, stands_alone},
+    matcher::{Matcher, Span, Where, stands_alone},
 };
 
 /// What an original is. The alias begins with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
+pub enum OriginalKind {
     /// A login: a user's, a service account's.
     User,
     /// A long name, the label of a key.
@@ -32,7 +32,7 @@ pub enum Kind {
     Host,
 }
 
-impl Kind {
+impl OriginalKind {
     /// All of them.
     #[cfg(test)]
     pub const ALL: [Self; 5] = [Self::User, Self::Name, Self::Number, Self::Phone, Self::Host];
@@ -50,18 +50,18 @@ impl Kind {
 
 /// The originals that are known, in lower case, each with the ways in which it is written. What kind it was first counts.
 #[derive(Debug, Default)]
-pub struct Names(BTreeMap<String, (Kind, BTreeSet<String>)>);
+pub struct KnownOriginals(BTreeMap<String, (OriginalKind, BTreeSet<String>)>);
 
-impl Names {
+impl KnownOriginals {
     /// Adds an original. Addresses are none; a MAC is a phone whatever it is called; a host brings its domain.
-    pub fn add(&mut self, kind: Kind, text: &str) {
+    pub fn add(&mut self, kind: OriginalKind, text: &str) {
         let text = text.trim();
         if text.is_empty() {
             return;
         }
         if let Ok(mac) = text.parse::<Mac>() {
             let digits = mac.to_string();
-            self.insert(Kind::Phone, &digits);
+            self.insert(OriginalKind::Phone, &digits);
             let (first, last) = digits.split_at(digits.len() / 2);
             let halves = format!("{first}-{last}");
             if let Some((_, ways)) = self.0.get_mut(&digits) {
@@ -69,7 +69,7 @@ impl Names {
             }
             return;
         }
-        if kind != Kind::Host {
+        if kind != OriginalKind::Host {
             self.insert(kind, text);
             return;
         }
@@ -78,12 +78,12 @@ impl Names {
             return;
         }
         if let Some((_, domain)) = host.split_once('.').filter(|(_, domain)| domain.contains('.')) {
-            self.insert(Kind::Host, domain);
+            self.insert(OriginalKind::Host, domain);
         }
-        self.insert(Kind::Host, host);
+        self.insert(OriginalKind::Host, host);
     }
 
-    fn insert(&mut self, kind: Kind, text: &str) {
+    fn insert(&mut self, kind: OriginalKind, text: &str) {
         let (_, ways) = self.0.entry(text.to_lowercase()).or_insert_with(|| (kind, BTreeSet::new()));
         ways.insert(text.to_owned());
     }
@@ -95,22 +95,22 @@ impl Names {
         let host = authority.rsplit('@').next().unwrap_or_default();
         let is_v6 = host.starts_with('[') || host.matches(':').count() > 1;
         if !is_v6 {
-            self.add(Kind::Host, host.split(':').next().unwrap_or_default());
+            self.add(OriginalKind::Host, host.split(':').next().unwrap_or_default());
         }
     }
 
     /// All of them, in lower case.
     #[cfg(test)]
-    pub fn iter(&self) -> impl Iterator<Item = (&str, Kind)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&str, OriginalKind)> {
         self.0.iter().map(|(text, (kind, _))| (text.as_str(), *kind))
     }
 }
 
 /// Puts aliases in place of originals.
-pub struct Aliases {
+pub struct Pseudonyms {
     key: [u8; 32],
-    search: Search<usize>,
-    aliases: Vec<(Kind, String)>,
+    search: Matcher<usize>,
+    aliases: Vec<(OriginalKind, String)>,
 }
 
 /// Every spelling of what may be a MAC address; bare digits are judged by their number afterwards.
@@ -122,18 +122,18 @@ static MACS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     .ok()
 });
 
-impl Aliases {
+impl Pseudonyms {
     /// For these originals, and every MAC address there is.
     ///
     /// # Errors
     /// When they are too many for the memory a search may take.
-    pub fn new(key: [u8; 32], names: &Names) -> Result<Self, aho_corasick::BuildError> {
+    pub fn new(key: [u8; 32], names: &KnownOriginals) -> Result<Self, aho_corasick::BuildError> {
         let mut aliases = Vec::new();
         let mut texts = Vec::new();
         for (place, (text, (kind, ways))) in names.0.iter().enumerate() {
             let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
             let counts = match kind {
-                Kind::Phone => Where::Anywhere,
+                OriginalKind::Phone => Where::Anywhere,
                 _ if is_number => Where::Number,
                 _ => Where::Word,
             };
@@ -141,12 +141,12 @@ impl Aliases {
             let spellings: BTreeSet<String> = ways.iter().flat_map(|way| spellings_in_any_case(way)).collect();
             texts.extend(spellings.into_iter().map(|spelling| (spelling, counts, place)));
         }
-        Ok(Self { key, search: Search::new(texts, true)?, aliases })
+        Ok(Self { key, search: Matcher::new(texts, true)?, aliases })
     }
 
     /// The alias of one original, whether it was named before or not.
     #[must_use]
-    pub fn of(&self, kind: Kind, text: &str) -> String {
+    pub fn of(&self, kind: OriginalKind, text: &str) -> String {
         alias(&self.key, kind, &text.trim().to_lowercase())
     }
 
@@ -154,12 +154,13 @@ impl Aliases {
     pub(super) fn spans(&self, text: &str) -> Vec<Span<String>> {
         let named = self.search.spans(text).into_iter().filter_map(|span| {
             let (kind, alias) = self.aliases.get(span.meaning)?;
-            let start = if *kind == Kind::Host { start_of_host(text, span.range.start) } else { span.range.start };
+            let start =
+                if *kind == OriginalKind::Host { start_of_host(text, span.range.start) } else { span.range.start };
             let range = start..span.range.end;
             let alias = match start == span.range.start {
                 true => alias.clone(),
                 // Another host of a known domain.
-                false => self.of(Kind::Host, text.get(range.clone())?),
+                false => self.of(OriginalKind::Host, text.get(range.clone())?),
             };
             Some(Span { range, meaning: alias })
         });
@@ -190,7 +191,7 @@ impl Aliases {
             }
             let spelled = text.get(range.clone())?.to_lowercase().replace("%3a", ":");
             let mac: Mac = spelled.parse().ok()?;
-            Some(Span { range, meaning: self.of(Kind::Phone, &mac.to_string()) })
+            Some(Span { range, meaning: self.of(OriginalKind::Phone, &mac.to_string()) })
         });
         judged.collect()
     }
@@ -212,7 +213,7 @@ fn start_of_host(text: &str, found: usize) -> usize {
 }
 
 /// 40 bits of a keyed hash in base32.
-fn alias(key: &[u8; 32], kind: Kind, text: &str) -> String {
+fn alias(key: &[u8; 32], kind: OriginalKind, text: &str) -> String {
     const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
     let word = kind.word();
     // HMAC takes keys of any length: the error cannot occur.
@@ -237,12 +238,12 @@ mod tests {
 
     #[test]
     fn one_original_has_one_alias_in_every_spelling() {
-        let aliases = Aliases::new(KEY, &Names::default()).unwrap();
+        let aliases = Pseudonyms::new(KEY, &KnownOriginals::default()).unwrap();
         let text = "80:5e:c0:12:34:56 80-5E-C0-12-34-56 805e.c012.3456 805ec0-123456 805EC0123456 /805ec0123456.cfg \
                     80%3A5e%3ac0%3A12%3A34%3A56 x%2F805ec0123456";
         let spans = aliases.spans(text);
         assert_eq!(spans.len(), 8, "{spans:?}");
-        assert!(spans.iter().all(|span| span.meaning == aliases.of(Kind::Phone, "805ec0123456")), "{spans:?}");
+        assert!(spans.iter().all(|span| span.meaning == aliases.of(OriginalKind::Phone, "805ec0123456")), "{spans:?}");
         assert!(aliases.spans("d5b1f5c0805ec0123456aa 0123456789ab7 10:11:12 2001:db8::1").is_empty());
         assert!(aliases.spans("x-20261121-180314.zip 261121-180314 a00413.c012.3456").is_empty());
     }
@@ -250,24 +251,24 @@ mod tests {
     #[test]
     fn another_key_or_kind_makes_another_alias() {
         let of = |key, kind| alias(&key, kind, "anna");
-        assert_eq!(of(KEY, Kind::User), of(KEY, Kind::User));
-        assert_ne!(of(KEY, Kind::User), of([8; 32], Kind::User));
-        assert_ne!(of(KEY, Kind::User)[5..], of(KEY, Kind::Name)[5..]);
-        assert_eq!(of(KEY, Kind::Host).len(), "host-".len() + 8);
+        assert_eq!(of(KEY, OriginalKind::User), of(KEY, OriginalKind::User));
+        assert_ne!(of(KEY, OriginalKind::User), of([8; 32], OriginalKind::User));
+        assert_ne!(of(KEY, OriginalKind::User)[5..], of(KEY, OriginalKind::Name)[5..]);
+        assert_eq!(of(KEY, OriginalKind::Host).len(), "host-".len() + 8);
     }
 
     #[test]
     fn hosts_of_a_domain_are_hosts_of_the_customer() {
-        let mut names = Names::default();
-        names.add(Kind::Host, "pbx.example.com");
+        let mut names = KnownOriginals::default();
+        names.add(OriginalKind::Host, "pbx.example.com");
         for none in ["192.0.2.1", "::1", "localhost", " "] {
-            names.add(Kind::Host, none);
+            names.add(OriginalKind::Host, none);
         }
         names.add_host_of("https://user:p@gw.customer.net:8443/d/i/");
         names.add_host_of("[2001:db8::1]:80");
         let known: Vec<&str> = names.iter().map(|(text, _)| text).collect();
         assert_eq!(known, ["customer.net", "example.com", "gw.customer.net", "pbx.example.com"]);
-        let aliases = Aliases::new(KEY, &names).unwrap();
+        let aliases = Pseudonyms::new(KEY, &names).unwrap();
         let hosts = |text: &str| -> Vec<String> {
             super::super::matcher::leftmost_longest(aliases.spans(text))
                 .iter()

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{
-    Sources, Wish,
+    BundleOptions, Sources,
     sections::{Group, Kept},
 };
 
@@ -23,7 +23,7 @@ const MEANINGS: &[(&str, &str)] = &[
 /// The page. What is cut is said here and where it is cut.
 pub(super) fn text(
     sources: &Sources<'_>,
-    wish: &Wish,
+    wish: &BundleOptions,
     kept: &[Kept],
     (left_out, unread): (&[String], &[String]),
 ) -> String {

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::{
     escapings::spellings,
-    matcher::{Search, Span, Where, leftmost_longest},
-    pseudonyms::{Aliases, Kind},
+    matcher::{Matcher, Span, Where, leftmost_longest},
+    pseudonyms::{OriginalKind, Pseudonyms},
 };
 use crate::base::telemetry::redact;
 
@@ -21,8 +21,8 @@ const BLOT: &str = "***";
 
 /// What is taken out of a bundle.
 pub struct Redaction {
-    secrets: Search<()>,
-    aliases: Option<Aliases>,
+    secrets: Matcher<()>,
+    aliases: Option<Pseudonyms>,
 }
 
 impl Redaction {
@@ -30,12 +30,12 @@ impl Redaction {
     ///
     /// # Errors
     /// When they are too many for the memory a search may take.
-    pub fn new(secrets: &[Secret], aliases: Option<Aliases>) -> Result<Self, aho_corasick::BuildError> {
+    pub fn new(secrets: &[Secret], aliases: Option<Pseudonyms>) -> Result<Self, aho_corasick::BuildError> {
         let texts = secrets.iter().map(Secret::expose).filter(|secret| secret.len() >= SHORTEST).flat_map(|secret| {
             let place = if secret.len() >= LONG { Where::Anywhere } else { Where::Word };
             spellings(secret).into_iter().map(move |spelling| (spelling, place, ()))
         });
-        Ok(Self { secrets: Search::new(texts, false)?, aliases })
+        Ok(Self { secrets: Matcher::new(texts, false)?, aliases })
     }
 
     /// The text without them.
@@ -93,7 +93,7 @@ impl Redaction {
 
     /// How something is called in the bundle.
     #[must_use]
-    pub fn called(&self, kind: Kind, text: &str) -> String {
+    pub fn called(&self, kind: OriginalKind, text: &str) -> String {
         match &self.aliases {
             Some(aliases) => aliases.of(kind, text),
             None => text.to_owned(),
@@ -109,15 +109,15 @@ mod tests {
     use regex::Regex;
 
     use super::*;
-    use crate::service::diagnostics::pseudonyms::Names;
+    use crate::service::diagnostics::pseudonyms::KnownOriginals;
 
-    fn redaction(secrets: &[&str], names: &[(Kind, String)]) -> Redaction {
-        let mut known = Names::default();
+    fn redaction(secrets: &[&str], names: &[(OriginalKind, String)]) -> Redaction {
+        let mut known = KnownOriginals::default();
         for (kind, text) in names {
             known.add(*kind, text);
         }
         let secrets: Vec<Secret> = secrets.iter().map(|secret| Secret::new(*secret)).collect();
-        Redaction::new(&secrets, Some(Aliases::new([1; 32], &known).unwrap())).unwrap()
+        Redaction::new(&secrets, Some(Pseudonyms::new([1; 32], &known).unwrap())).unwrap()
     }
 
     /// A text without what was put in.
@@ -129,10 +129,10 @@ mod tests {
 
     #[test]
     fn secrets_go_before_names_and_names_get_aliases() {
-        let names = [(Kind::User, "anna".to_owned()), (Kind::Name, "Anna Muster".to_owned())];
+        let names = [(OriginalKind::User, "anna".to_owned()), (OriginalKind::Name, "Anna Muster".to_owned())];
         let redaction = redaction(&["anna-hunter2", "1234"], &names);
         let alias = |kind, text| redaction.called(kind, text);
-        let (user, name) = (alias(Kind::User, "anna"), alias(Kind::Name, "anna muster"));
+        let (user, name) = (alias(OriginalKind::User, "anna"), alias(OriginalKind::Name, "anna muster"));
         assert_eq!(
             redaction.text("anna: Anna Muster, xanna-hunter2x PIN 1234 12345 https://u:p@h/phone/tok/f"),
             format!("{user}: {name}, x***x PIN *** 12345 https://***@h/phone/***/f")
@@ -147,7 +147,7 @@ mod tests {
         assert_eq!(redaction.text("anna 805ec0123456 hunter22"), "anna 805ec0123456 ***");
     }
 
-    fn original() -> impl Strategy<Value = (Kind, String)> {
+    fn original() -> impl Strategy<Value = (OriginalKind, String)> {
         let text = prop_oneof![
             "[a-z]{1,8}(\\.[a-z]{1,6})?",
             "[A-ZÄÖa-zéß]{1,8} [A-Za-zü&<>\"']{1,8}",
@@ -156,7 +156,7 @@ mod tests {
             "805ec0[0-9a-f]{6}",
             "[王芳李]{2,3}",
         ];
-        (prop::sample::select(Kind::ALL.to_vec()), text)
+        (prop::sample::select(OriginalKind::ALL.to_vec()), text)
     }
 
     /// How something writes it.
@@ -197,7 +197,7 @@ mod tests {
 
         #[test]
         fn no_text_makes_it_fall(text: String, names in prop::collection::vec(("\\PC{1,6}", 0..5_usize), 0..4)) {
-            let names: Vec<_> = names.into_iter().map(|(text, kind)| (Kind::ALL[kind], text)).collect();
+            let names: Vec<_> = names.into_iter().map(|(text, kind)| (OriginalKind::ALL[kind], text)).collect();
             let _ = redaction(&["\u{e9}secret"], &names).text(&text);
         }
     }

@@ -45,7 +45,7 @@ pub enum Body {
 
 /// A file of the bundle.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part {
+pub struct BundleFile {
     /// Its path in the archive.
     pub name: String,
     /// What it belongs to.
@@ -138,8 +138,8 @@ impl Write for Counter {
 }
 
 /// What of the parts has room in so many bytes; `Err` with what the basics alone take when they have none.
-pub fn fit(parts: &[Part], room: u64) -> Result<Vec<Kept>, u64> {
-    let sized: Vec<(&Part, u64)> = parts
+pub fn fit(parts: &[BundleFile], room: u64) -> Result<Vec<Kept>, u64> {
+    let sized: Vec<(&BundleFile, u64)> = parts
         .iter()
         .map(|part| {
             let size = packed(&part.name, &part.body.text(part.body.len()));
@@ -183,7 +183,7 @@ pub fn fit(parts: &[Part], room: u64) -> Result<Vec<Kept>, u64> {
 }
 
 /// As many of the lines or rows as have room, the file, and what it takes.
-fn cut(part: &Part, size: u64, room: u64) -> (usize, Option<String>, u64) {
+fn cut(part: &BundleFile, size: u64, room: u64) -> (usize, Option<String>, u64) {
     let all = part.body.len();
     if size <= room {
         return (all, Some(part.body.text(all)), size);
@@ -292,13 +292,13 @@ mod tests {
             room in 2_000..60_000_u64,
         ) {
             let groups = [Group::Basics, Group::Tables, Group::Logs, Group::Phones, Group::History, Group::Audit];
-            let parts: Vec<Part> = lines
+            let parts: Vec<BundleFile> = lines
                 .iter()
                 .enumerate()
                 .map(|(place, (group, count, rows))| {
                     let lines: Vec<String> = (0..*count).map(|number| format!("\"{}\"", line(number + place * 1000))).collect();
                     let body = if *rows { Body::Rows(lines) } else { Body::Lines(lines) };
-                    Part { name: format!("p{place}.txt"), group: groups[*group], body }
+                    BundleFile { name: format!("p{place}.txt"), group: groups[*group], body }
                 })
                 .collect();
             match fit(&parts, room) {

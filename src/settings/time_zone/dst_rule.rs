@@ -13,25 +13,25 @@ pub struct ClockRule {
     /// one standard time (Ireland, Morocco).
     pub offset: i32,
     /// Daylight saving time, if the zone has it.
-    pub dst: Option<Dst>,
+    pub dst: Option<DstRule>,
     /// Whether it holds for years; otherwise the phone must hear of every change before it comes.
     pub lasting: bool,
 }
 
 /// Daylight saving time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Dst {
+pub struct DstRule {
     /// Minutes the clock is put forward: 1..=300.
     pub save: i32,
     /// When it starts, in local standard time.
-    pub start: Change,
+    pub start: ClockChange,
     /// When it ends, in local daylight saving time.
-    pub end: Change,
+    pub end: ClockChange,
 }
 
 /// The moment of a change by the clock that is about to be changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Change {
+pub struct ClockChange {
     /// 1..=12
     pub month: u8,
     /// 1..=5, 5 = last.
@@ -49,13 +49,13 @@ const YEARS_AHEAD: i64 = 8;
 
 /// One change of the clock.
 #[derive(Debug, Clone, Copy)]
-struct Turn {
+struct YearlyChange {
     at: Timestamp,
     before: i32,
     after: i32,
 }
 
-impl Turn {
+impl YearlyChange {
     fn is_like(&self, other: &Self) -> bool {
         (self.before, self.after) == (other.before, other.after)
     }
@@ -75,11 +75,11 @@ impl Turn {
     }
 
     /// Every way to name its day.
-    fn names(&self) -> Vec<Change> {
+    fn names(&self) -> Vec<ClockChange> {
         let wall = self.wall();
         let small = |number: i8| u8::try_from(number).unwrap_or_default();
         let minutes = u16::try_from(i32::from(wall.hour()) * 60 + i32::from(wall.minute())).unwrap_or_default();
-        let name = |week| Change {
+        let name = |week| ClockChange {
             month: small(wall.month()),
             week,
             weekday: small(wall.weekday().to_monday_one_offset()),
@@ -111,14 +111,14 @@ fn minutes_at(zone: &TimeZone, at: Timestamp) -> i32 {
 }
 
 /// The changes that move the clock, from `from` until `until`.
-fn turns(zone: &TimeZone, from: Timestamp, until: Timestamp) -> Vec<Turn> {
+fn turns(zone: &TimeZone, from: Timestamp, until: Timestamp) -> Vec<YearlyChange> {
     let mut before = minutes_at(zone, from);
     let mut found = Vec::new();
     for transition in zone.following(from).take_while(|one| one.timestamp() < until) {
         let after = transition.offset().seconds().div_euclid(60);
         // A new abbreviation alone moves nothing.
         if after != before {
-            found.push(Turn { at: transition.timestamp(), before, after });
+            found.push(YearlyChange { at: transition.timestamp(), before, after });
         }
         before = after;
     }
@@ -127,7 +127,7 @@ fn turns(zone: &TimeZone, from: Timestamp, until: Timestamp) -> Vec<Turn> {
 
 pub(super) fn rule_at(zone: &TimeZone, now: Timestamp) -> ClockRule {
     let all = turns(zone, shifted(now, -400 * 24), shifted(now, YEARS_AHEAD * 366 * 24));
-    let (past, coming): (Vec<Turn>, Vec<Turn>) = all.iter().partition(|turn| turn.at <= now);
+    let (past, coming): (Vec<YearlyChange>, Vec<YearlyChange>) = all.iter().partition(|turn| turn.at <= now);
     let present = minutes_at(zone, now);
     let Some(next) = coming.first() else {
         return ClockRule { offset: present, dst: None, lasting: true };
@@ -145,17 +145,17 @@ pub(super) fn rule_at(zone: &TimeZone, now: Timestamp) -> ClockRule {
     let (start, end) = if next.forward() { (coming_change, last_change) } else { (last_change, coming_change) };
     ClockRule {
         offset: next.before.min(next.after),
-        dst: Some(Dst { save, start, end }),
+        dst: Some(DstRule { save, start, end }),
         lasting: coming_lasts && last_lasts,
     }
 }
 
 /// The name of this change's day that fits most of the like changes after it, and whether it fits all.
-fn longest(turn: &Turn, all: &[Turn]) -> (Change, bool) {
-    let likes: Vec<Vec<Change>> =
-        all.iter().filter(|other| other.at >= turn.at && other.is_like(turn)).map(Turn::names).collect();
+fn longest(turn: &YearlyChange, all: &[YearlyChange]) -> (ClockChange, bool) {
+    let likes: Vec<Vec<ClockChange>> =
+        all.iter().filter(|other| other.at >= turn.at && other.is_like(turn)).map(YearlyChange::names).collect();
     let years = usize::try_from(YEARS_AHEAD - 1).unwrap_or_default();
-    let run = |name: &Change| likes.iter().take_while(|names| names.contains(name)).count();
+    let run = |name: &ClockChange| likes.iter().take_while(|names| names.contains(name)).count();
     let scored = turn.names().into_iter().map(|name| (run(&name), name));
     // The first of equals: "the last", which laws say more often than "the fourth".
     let best = scored.reduce(|best, other| if other.0 > best.0 { other } else { best });
@@ -166,9 +166,9 @@ fn longest(turn: &Turn, all: &[Turn]) -> (Change, bool) {
 }
 
 /// A day well before this one: the other end of a rule whose law knows only one more change.
-fn earlier(now: Timestamp) -> Change {
+fn earlier(now: Timestamp) -> ClockChange {
     let month = shifted(now, -45 * 24).to_zoned(TimeZone::UTC).month();
-    Change { month: u8::try_from(month).unwrap_or(1), week: 1, weekday: 7, minutes: 0 }
+    ClockChange { month: u8::try_from(month).unwrap_or(1), week: 1, weekday: 7, minutes: 0 }
 }
 
 /// Whether the clock has followed one law all the time from 2008 on, as far as the database knows.

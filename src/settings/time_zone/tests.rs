@@ -15,8 +15,8 @@ fn at(text: &str) -> Timestamp {
 
 fn shown(zone: &str, now: &str) -> String {
     let rule = Zone::read(zone).unwrap_or_else(|error| panic!("{error}")).rule_at(at(now));
-    let change = |change: &Change| {
-        let Change { month, week, weekday, minutes } = change;
+    let change = |change: &ClockChange| {
+        let ClockChange { month, week, weekday, minutes } = change;
         format!("{month}/{week}/{weekday}@{minutes}")
     };
     let lasting = if rule.lasting { "" } else { " for now" };

@@ -4,10 +4,10 @@
 
 use jiff::Timestamp;
 
-use crate::{base::i18n::Saying, phone::record::Phone, store::NewEvent};
+use crate::{base::i18n::MessageTemplate, phone::record::Phone, store::NewEvent};
 
 /// What its time line says of it.
-pub const RESTORED: Saying = Saying {
+pub const RESTORED: MessageTemplate = MessageTemplate {
     key: "happened.restored",
     english: "Restored from a backup of {made}: what happened to the phone since then is not known here.",
 };

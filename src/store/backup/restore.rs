@@ -21,8 +21,8 @@ use super::{
 };
 use crate::store::{
     DATABASE, Store, connection,
-    error::{Attempt, StoreError},
-    files::{self, Claim, failed},
+    error::{ErrorContext, StoreError},
+    files::{self, ServeLock, failed},
     key_file::{self, CREDENTIAL, KEY},
     seal::Keyring,
     sealed_columns::SEALED,
@@ -115,7 +115,7 @@ impl Restore<'_> {
         mut progress: impl FnMut(Progress),
     ) -> Result<Restored, RestoreError> {
         files::prepare_directory(self.dir)?;
-        let (_serving, _keys) = (Claim::take(self.dir)?, Claim::for_rotation(self.dir)?);
+        let (_serving, _keys) = (ServeLock::take(self.dir)?, ServeLock::for_rotation(self.dir)?);
         let there = self.dir.join(DATABASE);
         if !self.replace && fs::metadata(&there).is_ok_and(|there| there.len() > 0) {
             return Err(RestoreError::Occupied { dir: self.dir.to_owned() });
@@ -235,7 +235,7 @@ pub fn finish(dir: &Path) -> Result<bool, StoreError> {
     if !install::is_unfinished(dir) {
         return Ok(false);
     }
-    let _alone = Claim::take(dir)?;
+    let _alone = ServeLock::take(dir)?;
     install::finish(dir).map(|_aside| true)
 }
 

@@ -41,7 +41,7 @@ async fn a_database_whose_log_cannot_be_made_is_served_and_heals() {
 
     let store = Store::open_with(dir.path(), None, Arc::new(clock.clone()), &tasks).await.unwrap();
 
-    assert!(matches!(store.condition(), Condition::ReadingOnly(_)), "{:?}", store.condition());
+    assert!(matches!(store.condition(), Health::ReadingOnly(_)), "{:?}", store.condition());
     assert_eq!(store.instance("example.com", "gangway").await.unwrap(), instance);
     let phone = store.roster().all()[0].clone();
     assert_eq!((store.roster().len(), phone.accounts.is_empty()), (2, false));
@@ -49,7 +49,7 @@ async fn a_database_whose_log_cannot_be_made_is_served_and_heals() {
     assert!(refused.contains("served as they were"), "{refused}");
 
     fs::remove_dir(&log).unwrap();
-    until("it is written again", &clock, || store.condition() == Condition::Well).await;
+    until("it is written again", &clock, || store.condition() == Health::Healthy).await;
     store.change_phone(phone.id, |phone, _| phone.provisioning = 7).await.unwrap();
     assert_eq!(open(dir.path()).await.roster().get(phone.id).unwrap().provisioning, 7, "on disk");
     tasks.finish(Duration::from_secs(10)).await;
@@ -80,8 +80,8 @@ async fn what_a_damaged_database_still_holds_is_served_and_nothing_is_written_to
 
     let store = Store::open_with(dir.path(), None, Arc::new(clock.clone()), &tasks).await.unwrap();
 
-    assert!(matches!(store.condition(), Condition::Damaged { .. }), "{:?}", store.condition());
-    assert!(store.condition().sentence().unwrap().contains("restore the last backup"));
+    assert!(matches!(store.condition(), Health::Damaged { .. }), "{:?}", store.condition());
+    assert!(store.condition().message().unwrap().contains("restore the last backup"));
     let phones = store.roster().all();
     assert_eq!(phones.len(), 2, "both can be read");
     let before = fs::read(&path).unwrap();
@@ -105,7 +105,7 @@ async fn damage_is_noticed_before_it_is_needed() {
         .execute(&mut *fixture.store.inner.writer.take().await)
         .await
         .unwrap();
-    assert_eq!(fixture.store.condition(), Condition::Well);
+    assert_eq!(fixture.store.condition(), Health::Healthy);
     let path = fixture.dir.path().join(DATABASE);
     let mut bytes = fs::read(&path).unwrap();
     let middle = bytes.len() / 4096 / 2 * 4096;
@@ -113,6 +113,6 @@ async fn damage_is_noticed_before_it_is_needed() {
     fs::write(&path, bytes).unwrap();
 
     clock.advance(Duration::from_secs(3600));
-    until("it is noticed", &clock, || matches!(fixture.store.condition(), Condition::Damaged { .. })).await;
+    until("it is noticed", &clock, || matches!(fixture.store.condition(), Health::Damaged { .. })).await;
     assert_eq!(fixture.store.roster().len(), 40, "phones are served from memory");
 }

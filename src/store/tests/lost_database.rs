@@ -11,7 +11,7 @@ struct Serving {
     fixture: Fixture,
     clock: ManualClock,
     phone: PhoneId,
-    _claim: Claim,
+    _claim: ServeLock,
 }
 
 impl Serving {
@@ -37,17 +37,17 @@ impl Serving {
     }
 
     /// Waits until it has mended a loss by itself; what it says of it.
-    async fn mended(&self) -> Mended {
+    async fn mended(&self) -> RecoveryResult {
         until("the loss is mended", &self.clock, || self.store().mended().is_some()).await;
-        assert_eq!(self.store().condition(), Condition::Well);
+        assert_eq!(self.store().condition(), Health::Healthy);
         self.store().mended().unwrap()
     }
 
     async fn lost(&self) -> (Loss, PathBuf) {
-        let seen = || matches!(self.store().condition(), Condition::Lost { copy: Some(_), .. });
+        let seen = || matches!(self.store().condition(), Health::Lost { copy: Some(_), .. });
         until("the loss is noticed", &self.clock, seen).await;
         match self.store().condition() {
-            Condition::Lost { loss, copy: Some(copy) } => (loss, copy),
+            Health::Lost { loss, copy: Some(copy) } => (loss, copy),
             other => panic!("{other:?}"),
         }
     }
@@ -158,7 +158,7 @@ async fn a_file_that_cannot_be_read_any_more_is_written_from_memory() {
         assert_eq!(layers.binding(&own, "ldap_password").unwrap().text(), r#"{"ldap_server":"ldap.example.com"}"#);
         assert_eq!(again.fact(instance, "dropped"), None);
         assert_eq!(again.secret_fact(instance, "kept"), Some(text("the-fact")));
-        assert!(matches!(again.shown_token(late, shown.expose()), Shown::Good(_)));
+        assert!(matches!(again.shown_token(late, shown.expose()), TokenCheck::Good(_)));
         // What is changed afterwards counts as newer, here and on disk.
         store.set_setting(instance, &Scope::Instance, "ntp_server_1", Some(&text("last.example"))).await.unwrap();
         assert_eq!(store.layers(instance).get("ntp_server_1").unwrap().expose(), "last.example");
@@ -179,7 +179,7 @@ async fn another_file_in_its_place_is_left_alone_and_nothing_is_written_until_it
     let (loss, copy) = serving.lost().await;
 
     assert_eq!(loss, Loss::Replaced);
-    let sentence = serving.store().condition().sentence().unwrap();
+    let sentence = serving.store().condition().message().unwrap();
     assert!(sentence.contains(copy.to_str().unwrap()) && sentence.contains("--replace"), "{sentence}");
     assert!(matches!(serving.count().await, Err(StoreError::Ailing { .. })));
     let token = NewToken { name: "x".into(), scope: TokenScope::Read, expires: None, created_by: "root".into() };
@@ -237,7 +237,7 @@ async fn an_earlier_database_written_over_the_file_in_place_is_noticed_and_what_
         }
     }
     assert_eq!(serving.store().mended(), Some(mended));
-    assert_eq!(serving.store().condition(), Condition::Well);
+    assert_eq!(serving.store().condition(), Health::Healthy);
 }
 
 /// Files that are no copies of ours, or damaged ones, lie among the copies.
@@ -286,7 +286,7 @@ async fn the_very_files_put_back_are_gone_on_with() {
     // A volume that is gone for a while: nothing is made in its place.
     let there = away.path().join("data");
     fs::rename(&dir, &there).unwrap();
-    until("it is noticed", &serving.clock, || matches!(serving.store().condition(), Condition::Lost { .. })).await;
+    until("it is noticed", &serving.clock, || matches!(serving.store().condition(), Health::Lost { .. })).await;
     assert!(serving.count().await.is_err());
     assert!(!dir.exists());
     fs::create_dir(&dir).unwrap();
@@ -297,7 +297,7 @@ async fn the_very_files_put_back_are_gone_on_with() {
     assert_eq!(fs::read_dir(&dir).unwrap().count(), 0, "another directory is left alone");
     fs::remove_dir(&dir).unwrap();
     fs::rename(&there, &dir).unwrap();
-    until("it goes on", &serving.clock, || serving.store().condition() == Condition::Well).await;
+    until("it goes on", &serving.clock, || serving.store().condition() == Health::Healthy).await;
     assert_eq!(serving.count().await.unwrap(), 4);
     assert_eq!(serving.store().mended(), None);
 }
@@ -308,7 +308,7 @@ async fn a_command_that_meets_a_loss_writes_nothing_and_mends_nothing() {
     let fixture = Fixture::with_clock(Arc::new(clock.clone())).await;
     let phone = fixture.store.create_phone(fixture.phone(FIRST), Vec::new()).await.unwrap();
     fs::remove_file(fixture.dir.path().join("gangway.db")).unwrap();
-    until("it is noticed", &clock, || matches!(fixture.store.condition(), Condition::Lost { .. })).await;
+    until("it is noticed", &clock, || matches!(fixture.store.condition(), Health::Lost { .. })).await;
     assert!(fixture.store.change_phone(phone.id, |phone, _| phone.provisioning = 7).await.is_err());
     assert!(!fixture.dir.path().join("gangway.db").exists() && snapshots::list(fixture.dir.path()).is_empty());
 }
@@ -332,7 +332,7 @@ async fn what_sqlite_does_to_its_files_is_no_loss() {
             assert_eq!(serving.store().inner.identity.look(), Ok(()), "{statement}");
         }
     }
-    assert_eq!((serving.store().condition(), serving.store().mended()), (Condition::Well, None));
+    assert_eq!((serving.store().condition(), serving.store().mended()), (Health::Healthy, None));
 }
 
 /// A disk that takes nothing is told as soon as something was to be written, and no longer than it lasts.
@@ -344,12 +344,12 @@ async fn a_disk_that_takes_nothing_is_told_while_the_gateway_runs() {
     };
     order("PRAGMA query_only = ON").await;
     assert!(serving.count().await.is_err());
-    let told = || matches!(serving.store().condition(), Condition::ReadingOnly(_));
+    let told = || matches!(serving.store().condition(), Health::ReadingOnly(_));
     until("it is told", &serving.clock, told).await;
-    let sentence = serving.store().condition().sentence().unwrap();
+    let sentence = serving.store().condition().message().unwrap();
     assert!(sentence.contains("read-only") && sentence.contains("Phones are served"), "{sentence}");
     order("PRAGMA query_only = OFF").await;
-    until("it is over", &serving.clock, || serving.store().condition() == Condition::Well).await;
+    until("it is over", &serving.clock, || serving.store().condition() == Health::Healthy).await;
 
     // Also where a statement is its own transaction.
     order("PRAGMA query_only = ON").await;
@@ -359,5 +359,5 @@ async fn a_disk_that_takes_nothing_is_told_while_the_gateway_runs() {
     order("PRAGMA query_only = OFF").await;
     // The first change that works ends it.
     serving.count().await.unwrap();
-    until("it is over", &serving.clock, || serving.store().condition() == Condition::Well).await;
+    until("it is over", &serving.clock, || serving.store().condition() == Health::Healthy).await;
 }

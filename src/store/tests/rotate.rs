@@ -214,7 +214,7 @@ async fn a_rotation_that_died_anywhere_is_ended_by_the_next_one() {
 #[tokio::test]
 async fn two_rotations_at_once_are_refused() {
     let (fixture, _) = furnished().await;
-    let _held = files::Claim::for_rotation(fixture.dir.path()).unwrap();
+    let _held = files::ServeLock::for_rotation(fixture.dir.path()).unwrap();
     let error = fixture.store.rotate_keys(|_| ()).await.unwrap_err();
     assert!(matches!(error, StoreError::Rotating));
 }
@@ -257,9 +257,9 @@ async fn nobody_seals_with_a_key_that_is_not_admitted() {
 #[cfg(debug_assertions)]
 #[tokio::test]
 async fn whenever_a_rotation_dies_the_next_one_ends_it() {
-    use crate::base::failpoint::{CrashPoint, Story, set_trap};
+    use crate::base::failpoint::{Failpoint, Scenario, set_trap};
 
-    for point in CrashPoint::of(Story::Keys) {
+    for point in Failpoint::of(Scenario::Keys) {
         let mut times = 0;
         loop {
             let (fixture, phone) = furnished().await;

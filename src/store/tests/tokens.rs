@@ -16,14 +16,14 @@ async fn a_token_lets_in_until_it_ends_and_is_written_nowhere() {
     let (second, _) = store.create_token(instance, new("second", TokenScope::Write, Some(end))).await.unwrap();
     assert!(first.expose().starts_with(TOKEN_PREFIX) && first.expose().len() == 46, "32 random bytes");
     assert_ne!(first, second);
-    assert_eq!(store.shown_token(instance, first.expose()), Shown::Good(made.clone()));
-    let Shown::Good(found) = store.shown_token(instance, second.expose()) else { panic!("the second token") };
+    assert_eq!(store.shown_token(instance, first.expose()), TokenCheck::Good(made.clone()));
+    let TokenCheck::Good(found) = store.shown_token(instance, second.expose()) else { panic!("the second token") };
     assert_eq!((found.name.as_str(), found.scope), ("second", TokenScope::Write));
     let elsewhere = store.instance("example.com", "other").await.unwrap();
     for wrong in ["", "gw_", &first.expose()[..45], &format!("{} ", first.expose())] {
-        assert_eq!(store.shown_token(instance, wrong), Shown::Unknown, "{wrong}");
+        assert_eq!(store.shown_token(instance, wrong), TokenCheck::Unknown, "{wrong}");
     }
-    assert_eq!(store.shown_token(elsewhere, first.expose()), Shown::Unknown, "nothing crosses between instances");
+    assert_eq!(store.shown_token(elsewhere, first.expose()), TokenCheck::Unknown, "nothing crosses between instances");
     // A name is one token's.
     assert!(store.create_token(instance, new("first", TokenScope::Write, None)).await.is_err());
     // Not even the file tells a token.
@@ -31,9 +31,9 @@ async fn a_token_lets_in_until_it_ends_and_is_written_nowhere() {
         let bytes = fs::read(entry.unwrap().path()).unwrap();
         assert!(!bytes.windows(43).any(|part| part == &first.expose().as_bytes()[3..]), "the token is on disk");
     }
-    assert_eq!(fixture.again().await.shown_token(instance, first.expose()), Shown::Good(made));
+    assert_eq!(fixture.again().await.shown_token(instance, first.expose()), TokenCheck::Good(made));
     clock.advance(Duration::from_secs(60));
-    assert_eq!(store.shown_token(instance, second.expose()), Shown::Expired(end));
+    assert_eq!(store.shown_token(instance, second.expose()), TokenCheck::Expired(end));
 }
 
 #[tokio::test]
@@ -45,7 +45,7 @@ async fn a_token_revoked_by_another_process_is_dead_here() {
     assert!(command.revoke_token(instance, made.id).await.unwrap());
     assert!(!command.revoke_token(instance, made.id).await.unwrap());
     let dead = async {
-        while store.shown_token(instance, text.expose()) != Shown::Unknown {
+        while store.shown_token(instance, text.expose()) != TokenCheck::Unknown {
             tokio::task::yield_now().await;
         }
     };
@@ -105,13 +105,13 @@ async fn a_token_another_process_made_is_good_at_once_and_guesses_cost_little() 
     for round in 0..50 {
         let (text, made) =
             command.create_token(instance, new(&format!("t{round}"), TokenScope::Read, None)).await.unwrap();
-        assert_eq!(store.shown_token(instance, text.expose()), Shown::Unknown, "nobody has told it yet");
-        assert_eq!(store.prove_token(instance, text.expose()).await, Shown::Good(made), "round {round}");
+        assert_eq!(store.shown_token(instance, text.expose()), TokenCheck::Unknown, "nobody has told it yet");
+        assert_eq!(store.prove_token(instance, text.expose()).await, TokenCheck::Good(made), "round {round}");
     }
     // A hundred guesses at the same time share a few looks.
     let guess = format!("{TOKEN_PREFIX}{}", "x".repeat(43));
     let begun = std::time::Instant::now();
     let all = futures_util::future::join_all((0..100).map(|_| store.prove_token(instance, &guess))).await;
-    assert!(all.iter().all(|shown| *shown == Shown::Unknown));
+    assert!(all.iter().all(|shown| *shown == TokenCheck::Unknown));
     assert!(begun.elapsed() < Duration::from_millis(100 * 20), "one look each takes {:?}", begun.elapsed());
 }

@@ -24,7 +24,7 @@ async fn changes_nobody_waits_for_are_written_together_and_none_is_lost() {
     for round in [1, 2] {
         for (index, phone) in phones.iter().enumerate() {
             let deliver = delivered(round);
-            let change: LaterChange = if index % 3 == 0 {
+            let change: DeferredChange = if index % 3 == 0 {
                 Box::new(move |phone, events| {
                     deliver(phone, events);
                     phone.accounts[0].cn = format!("Name {round}");

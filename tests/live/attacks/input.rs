@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use gangway::{
     catalog::{Basis, FileKind, Recognition, Registry, SharedRegistry},
-    net::egress_policy::Reach,
+    net::egress_policy::EgressPolicy,
     phone::public_url::PublicUrls,
     phone_config::{sample_layers, sample_phone},
     render::{FileRequest, Renderer, Stage},
-    service::settings_check::Judge,
-    settings::{Kind, Layers, Scope, SettingRow, TABLE},
+    service::settings_check::SettingsCheck,
+    settings::{Layers, Scope, SettingRow, TABLE, ValueKind},
     store::{Store, TokenScope},
 };
 use gangway_base::{clock::SystemClock, mac::Mac, secret::Secret, tasks::Tasks};
@@ -246,9 +246,10 @@ async fn every_setting_that_is_accepted_renders_for_every_vendor() {
     let store = Store::open(dir.path(), Arc::new(SystemClock), &tasks).await.unwrap();
     let instance = store.instance("example.com", "gangway").await.unwrap();
     let writer = Writer::new();
-    let (registry, reach) = (writer.registry.load_full(), Reach::everywhere());
-    let judge = Judge { registry: &registry, reach: &reach, store: &store, instance };
-    let free = |kind: Kind| matches!(kind, Kind::Text(_) | Kind::Host | Kind::Url | Kind::LineKeys);
+    let (registry, reach) = (writer.registry.load_full(), EgressPolicy::everywhere());
+    let judge = SettingsCheck { registry: &registry, reach: &reach, store: &store, instance };
+    let free =
+        |kind: ValueKind| matches!(kind, ValueKind::Text(_) | ValueKind::Host | ValueKind::Url | ValueKind::LineKeys);
     let names: Vec<&str> = TABLE.iter().filter(|setting| free(setting.kind)).map(|setting| setting.name).collect();
     let mut accepted = 0;
     let mut runner = TestRunner::new(Config::with_cases(400));

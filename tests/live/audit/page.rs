@@ -5,7 +5,7 @@ use gangway::{
     phone::facet::DevicesState,
     service::{
         action::Action,
-        methods::{Effect, Message},
+        methods::{MessageEffect, Method},
     },
 };
 use gangway_base::mac::Mac;
@@ -23,43 +23,43 @@ use crate::support::{
 const ANNA: (&str, &str, &str) = ("Anna Admin (anna.admin)", "page", "127.0.0.1");
 
 /// A request, and what the audit is to say of it. A message without a line here does not compile.
-fn request(message: Message, mac: Mac, token: &Value) -> (Value, &'static str) {
+fn request(message: Method, mac: Mac, token: &Value) -> (Value, &'static str) {
     let file = BASE64_STANDARD.encode("mac;user;password\n805ec0123409;user5;secret-5\n");
     match message {
-        Message::Hello
-        | Message::Devices
-        | Message::DevicesStop
-        | Message::PhoneStop
-        | Message::Notices
-        | Message::Tokens
-        | Message::Vendors
-        | Message::Settings
-        | Message::HistorySubscribe
-        | Message::ImportState
-        | Message::Categories
-        | Message::Chart
-        | Message::SettingsPending
-        | Message::History
-        | Message::HistoryExport
-        | Message::Audit
-        | Message::Snapshot => (json!({}), ""),
-        Message::LineKeys => (json!({ "scope": "instance" }), ""),
-        Message::Phone | Message::Diff | Message::Config => (json!({ "mac": mac }), ""),
-        Message::ImportData => (json!({ "data": file, "last": true }), ""),
-        Message::ImportStart => (json!({ "category": "1" }), "import 1 lines"),
-        Message::ImportStop => (json!({}), "end the import"),
-        Message::Act => (json!({ "mac": mac, "action": "resync" }), "Have the phone come now"),
-        Message::Reveal => {
+        Method::Hello
+        | Method::Devices
+        | Method::DevicesStop
+        | Method::PhoneStop
+        | Method::Notices
+        | Method::Tokens
+        | Method::Vendors
+        | Method::Settings
+        | Method::HistorySubscribe
+        | Method::ImportState
+        | Method::Categories
+        | Method::Chart
+        | Method::SettingsPending
+        | Method::History
+        | Method::HistoryExport
+        | Method::Audit
+        | Method::Snapshot => (json!({}), ""),
+        Method::LineKeys => (json!({ "scope": "instance" }), ""),
+        Method::Phone | Method::Diff | Method::Config => (json!({ "mac": mac }), ""),
+        Method::ImportData => (json!({ "data": file, "last": true }), ""),
+        Method::ImportStart => (json!({ "category": "1" }), "import 1 lines"),
+        Method::ImportStop => (json!({}), "end the import"),
+        Method::Act => (json!({ "mac": mac, "action": "resync" }), "Have the phone come now"),
+        Method::Reveal => {
             (json!({ "mac": mac, "what": "files" }), "Show the password with which the phone fetches its files")
         }
-        Message::SettingsSet => {
+        Method::SettingsSet => {
             (json!({ "scope": "instance", "values": { "ldap_password": "canary" } }), "set ldap_password to ***")
         }
-        Message::RedirectTest => (json!({ "vendor": "yealink" }), "try the account at the redirect service"),
-        Message::HistoryPrune => (json!({ "days": 30 }), "drop the redirect history older than 30 days"),
-        Message::TokenCreate => (json!({ "name": "robot", "scope": "read" }), "make the read token robot"),
-        Message::Thaw => (json!({ "address": "192.0.2.7" }), "end the freeze of 192.0.2.7"),
-        Message::TokenRevoke => (json!({ "id": token["id"] }), "revoke the token robot"),
+        Method::RedirectTest => (json!({ "vendor": "yealink" }), "try the account at the redirect service"),
+        Method::HistoryPrune => (json!({ "days": 30 }), "drop the redirect history older than 30 days"),
+        Method::TokenCreate => (json!({ "name": "robot", "scope": "read" }), "make the read token robot"),
+        Method::Thaw => (json!({ "address": "192.0.2.7" }), "end the freeze of 192.0.2.7"),
+        Method::TokenRevoke => (json!({ "id": token["id"] }), "revoke the token robot"),
     }
 }
 
@@ -89,15 +89,17 @@ async fn every_change_and_every_secret_shown_on_the_page_is_written_down() {
     let mut audit = Audit::new(&records.store, records.instance).await;
 
     let mut token = Value::Null;
-    for message in Message::ALL.iter().copied() {
+    for message in Method::ALL.iter().copied() {
         let (body, deed) = request(message, first, &token);
         let answer = page.ask(message.name(), body).await;
         assert_eq!(answer.get("error"), None, "{message:?}: {answer}");
         match message.effect() {
-            Effect::Looks => audit.assert_nothing(message.name()).await,
-            Effect::Changes | Effect::Acts | Effect::Reveals => audit.assert_has(message.name(), deed, ANNA).await,
+            MessageEffect::Looks => audit.assert_nothing(message.name()).await,
+            MessageEffect::Changes | MessageEffect::Acts | MessageEffect::Reveals => {
+                audit.assert_has(message.name(), deed, ANNA).await;
+            }
         }
-        if message == Message::TokenCreate {
+        if message == Method::TokenCreate {
             token = answer;
         }
     }

@@ -6,7 +6,7 @@ use gangway_sim::{
     devices::DevicesState,
     users::{ProvisionAnswer, ProvisionRequest},
     world::{World, WorldBuilder},
-    yealink_phone::{Model, YealinkPhone},
+    yealink_phone::{YealinkModel, YealinkPhone},
 };
 
 use super::{
@@ -63,7 +63,7 @@ impl Bench {
     }
 
     /// Brings a phone through every station.
-    pub async fn installed(&self, mac: Mac, model: Model, user: &str) -> YealinkPhone {
+    pub async fn installed(&self, mac: Mac, model: YealinkModel, user: &str) -> YealinkPhone {
         self.provisioned(mac, user).await;
         self.records().wait_redirect(mac, RedirectState::Redirected).await;
         let phone = self.world.add_phone(mac, model);

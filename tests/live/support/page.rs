@@ -152,6 +152,15 @@ impl Page {
         }
     }
 
+    /// Subscribes to the list until so many phones match the query: the list follows the records a moment later.
+    pub async fn until_total(&mut self, query: Value, total: u64) {
+        let parts = self.parts("Devices", json!({ "query": query, "subscribe": true })).await;
+        let (src, shown) = (parts[0]["src"].clone(), parts[0]["total"].clone());
+        if shown != total {
+            self.told("DevicesChanged", |told| told["src"] == src && told["total"] == total).await;
+        }
+    }
+
     /// Asks for the connections until those to the PBX and to Devices are up: they come one after the other.
     pub async fn until_devices(&mut self) -> Vec<Value> {
         let complete = async {

@@ -1,10 +1,10 @@
 //! The SIP accounts a device reads out of its settings, exactly as they stand there.
 
-use super::{model::Kind, settings::Settings};
+use super::{model::SnomKind, settings::SnomSettings};
 
 /// One account that is on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Account {
+pub struct SnomAccount {
     /// Identity of a desk phone, extension of a base; from 1.
     pub index: u32,
     /// What the display shows.
@@ -40,21 +40,21 @@ fn outbound(text: &str) -> (String, u16, String) {
 }
 
 /// The accounts that are on, at most `count`.
-pub(super) fn accounts(settings: &Settings, kind: Kind, count: u32) -> Vec<Account> {
+pub(super) fn accounts(settings: &SnomSettings, kind: SnomKind, count: u32) -> Vec<SnomAccount> {
     let read = match kind {
-        Kind::Desk => identity,
-        Kind::Rtx => extension,
-        Kind::Vtech => module,
+        SnomKind::Desk => identity,
+        SnomKind::Rtx => extension,
+        SnomKind::Vtech => module,
     };
     (1..=count).filter_map(|index| read(settings, index)).collect()
 }
 
-fn identity(settings: &Settings, index: u32) -> Option<Account> {
+fn identity(settings: &SnomSettings, index: u32) -> Option<SnomAccount> {
     let get = |name: &str| settings.get(&format!("{name}[{index}]"));
     let text = |name: &str| get(name).unwrap_or_default().to_owned();
     let server = get("user_host").filter(|_| get("user_active") == Some("on"))?;
     let (host, port, transport) = outbound(get("user_outbound").unwrap_or(server));
-    Some(Account {
+    Some(SnomAccount {
         index,
         display_name: text("user_realname"),
         user_name: text("user_name"),
@@ -69,7 +69,7 @@ fn identity(settings: &Settings, index: u32) -> Option<Account> {
     })
 }
 
-fn extension(settings: &Settings, index: u32) -> Option<Account> {
+fn extension(settings: &SnomSettings, index: u32) -> Option<SnomAccount> {
     let get = |name: &str| settings.get(&format!("{name}[{index}]"));
     let text = |name: &str| get(name).unwrap_or_default().to_owned();
     get("user_active").filter(|active| *active == "on")?;
@@ -77,7 +77,7 @@ fn extension(settings: &Settings, index: u32) -> Option<Account> {
     let of_server = |name: &str| settings.get(&format!("{name}[{server}]"));
     let registrar = of_server("user_host")?;
     let (host, port, _) = outbound(of_server("user_outbound").unwrap_or(registrar));
-    Some(Account {
+    Some(SnomAccount {
         index,
         display_name: text("user_realname"),
         user_name: text("user_name"),
@@ -91,7 +91,7 @@ fn extension(settings: &Settings, index: u32) -> Option<Account> {
     })
 }
 
-fn module(settings: &Settings, index: u32) -> Option<Account> {
+fn module(settings: &SnomSettings, index: u32) -> Option<SnomAccount> {
     let get = |name: &str| settings.get(&format!("sip_account/{index}/{name}"));
     let text = |name: &str| get(name).unwrap_or_default().to_owned();
     get("sip_account_enable").filter(|enabled| *enabled == "1")?;
@@ -101,7 +101,7 @@ fn module(settings: &Settings, index: u32) -> Option<Account> {
         Some(_) => get("primary_outbound_proxy_server_port"),
         None => get("primary_registration_server_port"),
     };
-    Some(Account {
+    Some(SnomAccount {
         index,
         display_name: text("display_name"),
         user_name: text("user_id"),
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn an_extension_takes_its_server() {
-        let mut kept = Settings::default();
+        let mut kept = SnomSettings::default();
         for (name, value) in [
             ("user_host[2]", "pbx.example.com"),
             ("srv_sip_transport[2]", "tls"),
@@ -147,7 +147,7 @@ mod tests {
         ] {
             kept.set(name, value);
         }
-        let found = accounts(&kept, Kind::Rtx, 20);
+        let found = accounts(&kept, SnomKind::Rtx, 20);
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].target.as_str(), found[0].transport.as_str()), ("pbx.example.com", "tls"));
         assert_eq!(found[0].handset.as_deref(), Some("1"));

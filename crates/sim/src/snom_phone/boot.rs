@@ -6,9 +6,9 @@ use serde_json::json;
 use url::Url;
 
 use super::{
-    Flash, SnomPhone,
-    accounts::{Account, accounts},
-    model::Kind,
+    SnomFlash, SnomPhone,
+    accounts::{SnomAccount, accounts},
+    model::SnomKind,
 };
 use crate::{fetch, pbx::RegisterAnswer};
 
@@ -19,7 +19,7 @@ const FILES: usize = 16;
 
 /// What one request for a file came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fetched {
+pub struct SnomFetch {
     /// The name as it was asked for.
     pub file: String,
     /// The HTTP status; 0 when there was no answer.
@@ -28,18 +28,18 @@ pub struct Fetched {
 
 /// What became of one account.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RegistrationOutcome {
+pub struct SnomRegistration {
     /// What the file said.
-    pub account: Account,
+    pub account: SnomAccount,
     /// What the PBX said; an error is the reason.
     pub outcome: Result<(), String>,
 }
 
 /// What the phone did after power on or when its interval came.
 #[derive(Debug, Clone, Default)]
-pub struct BootReport {
+pub struct SnomBootReport {
     /// Every request for a file, challenges included.
-    pub requests: Vec<Fetched>,
+    pub requests: Vec<SnomFetch>,
     /// The bodies of the files that were answered 200.
     pub files: Vec<(String, String)>,
     /// Files it ignored, with the reason.
@@ -49,14 +49,14 @@ pub struct BootReport {
     /// True when no setting has changed.
     pub unchanged: bool,
     /// Accounts that are on, and what the PBX said.
-    pub registrations: Vec<RegistrationOutcome>,
+    pub registrations: Vec<SnomRegistration>,
     /// At least one account is on, and all are registered.
     pub registered: bool,
     /// A transfer failed; the phone keeps its settings and asks again next time.
     pub failed: bool,
 }
 
-impl BootReport {
+impl SnomBootReport {
     /// The requests as pairs of file and status.
     #[must_use]
     pub fn pairs(&self) -> Vec<(&str, u16)> {
@@ -70,8 +70,8 @@ enum Ending {
     Failed,
 }
 
-pub(super) async fn check(phone: &SnomPhone, powered_on: bool) -> BootReport {
-    let mut report = BootReport::default();
+pub(super) async fn check(phone: &SnomPhone, powered_on: bool) -> SnomBootReport {
+    let mut report = SnomBootReport::default();
     let before = phone.board.read(|flash| flash.settings.clone());
     for _ in 0..MOVES {
         let (base, own) = phone.board.read(|flash| match settings_url(flash, phone.model.kind) {
@@ -97,10 +97,10 @@ pub(super) async fn check(phone: &SnomPhone, powered_on: bool) -> BootReport {
     report
 }
 
-fn settings_url(flash: &Flash, kind: Kind) -> Option<&str> {
+fn settings_url(flash: &SnomFlash, kind: SnomKind) -> Option<&str> {
     flash.settings.get(match kind {
-        Kind::Desk | Kind::Rtx => "setting_server",
-        Kind::Vtech => "provisioning/server_address",
+        SnomKind::Desk | SnomKind::Rtx => "setting_server",
+        SnomKind::Vtech => "provisioning/server_address",
     })
 }
 
@@ -113,7 +113,7 @@ fn names(phone: &SnomPhone, url: &str) -> Vec<String> {
     let place = Url::parse(url).ok();
     let last = place.as_ref().and_then(|url| url.path().rsplit('/').next()).unwrap_or_default().to_owned();
     if last.contains('.') {
-        if phone.model.kind == Kind::Vtech {
+        if phone.model.kind == SnomKind::Vtech {
             return vec![url.to_owned()];
         }
         // A file without the MAC: that file, then the one of the phone beside it.
@@ -128,7 +128,7 @@ fn names(phone: &SnomPhone, url: &str) -> Vec<String> {
 }
 
 /// False when a transfer failed.
-async fn fetch_files(phone: &SnomPhone, report: &mut BootReport, base: &str) -> bool {
+async fn fetch_files(phone: &SnomPhone, report: &mut SnomBootReport, base: &str) -> bool {
     let mut waiting = names(phone, base);
     let mut fetched = 0;
     while !waiting.is_empty() && fetched < FILES {
@@ -163,9 +163,9 @@ fn credentials(phone: &SnomPhone, url: &mut Url) -> Option<(String, String)> {
     let _ = url.set_password(None);
     let stored = || {
         let (user, password) = match phone.model.kind {
-            Kind::Desk => ("http_client_user", "http_client_pass"),
-            Kind::Rtx => ("http_client_user", "http_client_password"),
-            Kind::Vtech => ("provisioning/server_username", "provisioning/server_access_password"),
+            SnomKind::Desk => ("http_client_user", "http_client_pass"),
+            SnomKind::Rtx => ("http_client_user", "http_client_password"),
+            SnomKind::Vtech => ("provisioning/server_username", "provisioning/server_access_password"),
         };
         phone.board.read(|flash| {
             let user = flash.settings.get(user)?.to_owned();
@@ -183,7 +183,7 @@ fn decoded(text: &str) -> String {
 }
 
 /// Asks for one file: without credentials first, with them when the server asks for Basic. Digest is not known.
-async fn ask(phone: &SnomPhone, report: &mut BootReport, url: &str) -> Ending {
+async fn ask(phone: &SnomPhone, report: &mut SnomBootReport, url: &str) -> Ending {
     let Ok(mut url) = Url::parse(url) else { return Ending::Failed };
     let credentials = credentials(phone, &mut url);
     let file = file_name(url.as_str());
@@ -193,7 +193,7 @@ async fn ask(phone: &SnomPhone, report: &mut BootReport, url: &str) -> Ending {
         let lent: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let answer = fetch::get(url.as_str(), &lent).await;
         let status = answer.as_ref().map_or(0, |answer| answer.status);
-        report.requests.push(Fetched { file: file.clone(), status });
+        report.requests.push(SnomFetch { file: file.clone(), status });
         let Ok(answer) = answer else { return Ending::Failed };
         match status {
             200 => {
@@ -215,17 +215,17 @@ async fn ask(phone: &SnomPhone, report: &mut BootReport, url: &str) -> Ending {
 }
 
 /// Registers every account that is on, exactly as the file says.
-async fn register(phone: &SnomPhone, report: &mut BootReport) {
+async fn register(phone: &SnomPhone, report: &mut SnomBootReport) {
     let found = phone.board.read(|flash| accounts(&flash.settings, phone.model.kind, phone.model.accounts));
     for account in found {
         let outcome = register_account(phone, &account).await;
-        report.registrations.push(RegistrationOutcome { account, outcome });
+        report.registrations.push(SnomRegistration { account, outcome });
     }
     report.registered = !report.registrations.is_empty() && report.registrations.iter().all(|one| one.outcome.is_ok());
 }
 
-async fn register_account(phone: &SnomPhone, account: &Account) -> Result<(), String> {
-    if phone.model.kind != Kind::Desk && account.handset.is_none() {
+async fn register_account(phone: &SnomPhone, account: &SnomAccount) -> Result<(), String> {
+    if phone.model.kind != SnomKind::Desk && account.handset.is_none() {
         return Err("no handset uses the account".to_owned());
     }
     let url = phone.network.read(|names| names.get(&account.target).cloned());

@@ -10,11 +10,11 @@ mod settings;
 mod tests;
 mod xml;
 
-pub use accounts::Account;
-pub use boot::{BootReport, Fetched, RegistrationOutcome};
+pub use accounts::SnomAccount;
+pub use boot::{SnomBootReport, SnomFetch, SnomRegistration};
 use gangway_base::mac::Mac;
-pub use model::{Kind, Model};
-pub use settings::{Key, Permission, Setting, Settings};
+pub use model::{SnomKind, SnomModel};
+pub use settings::{Key, Permission, Setting, SnomSettings};
 
 use crate::{
     board::Board,
@@ -27,20 +27,20 @@ use crate::{
 pub struct SnomPhone {
     host: HostHandle,
     mac: Mac,
-    model: Model,
+    model: SnomModel,
     network: SipNetwork,
-    board: Board<Flash>,
+    board: Board<SnomFlash>,
 }
 
 /// What it keeps, and what it did.
 #[derive(Debug, Clone, Default)]
-pub struct Flash {
+pub struct SnomFlash {
     /// Where it asks while it knows no settings URL.
     pub redirection_url: Option<String>,
     /// Its settings.
-    pub settings: Settings,
+    pub settings: SnomSettings,
     /// What it did, in order.
-    pub reports: Vec<BootReport>,
+    pub reports: Vec<SnomBootReport>,
 }
 
 impl SnomPhone {
@@ -49,11 +49,11 @@ impl SnomPhone {
     pub fn new(
         host: &HostHandle,
         mac: Mac,
-        model: Model,
+        model: SnomModel,
         redirection_url: Option<String>,
         network: SipNetwork,
     ) -> Self {
-        let flash = Flash { redirection_url, ..Flash::default() };
+        let flash = SnomFlash { redirection_url, ..SnomFlash::default() };
         Self { host: host.clone(), mac, model, network, board: Board::new(flash) }
     }
 
@@ -65,26 +65,26 @@ impl SnomPhone {
 
     /// Its model.
     #[must_use]
-    pub fn model(&self) -> Model {
+    pub fn model(&self) -> SnomModel {
         self.model
     }
 
     /// What it keeps and did; to look into and to wait on.
     #[must_use]
-    pub fn board(&self) -> &Board<Flash> {
+    pub fn board(&self) -> &Board<SnomFlash> {
         &self.board
     }
 
     /// Forgets everything but the redirection service's address.
     pub fn factory_reset(&self) {
-        self.board.change(|flash| flash.settings = Settings::default());
+        self.board.change(|flash| flash.settings = SnomSettings::default());
     }
 
     /// A person, or DHCP, gives it a settings URL.
     pub fn set_server(&self, url: &str) {
         let name = match self.model.kind {
-            Kind::Desk | Kind::Rtx => "setting_server",
-            Kind::Vtech => "provisioning/server_address",
+            SnomKind::Desk | SnomKind::Rtx => "setting_server",
+            SnomKind::Vtech => "provisioning/server_address",
         };
         self.board.change(|flash| flash.settings.set(name, url));
     }
@@ -97,22 +97,22 @@ impl SnomPhone {
 
     /// Reads a file as it would, without fetching anything, and tells what it would register. An error says why the
     /// file would be ignored.
-    pub fn read(model: Model, file: &str) -> Result<(Settings, Vec<Account>), String> {
-        let mut settings = Settings::default();
+    pub fn read(model: SnomModel, file: &str) -> Result<(SnomSettings, Vec<SnomAccount>), String> {
+        let mut settings = SnomSettings::default();
         settings.apply(file, model.kind)?;
         let found = accounts::accounts(&settings, model.kind, model.accounts);
         Ok((settings, found))
     }
 
     /// Powers it on: asks the redirection service while it knows no URL, fetches its files, registers.
-    pub async fn boot(&self) -> Result<BootReport, HostGone> {
+    pub async fn boot(&self) -> Result<SnomBootReport, HostGone> {
         self.check(true).await
     }
 
     /// What it does when its interval has come; nothing when it does not poll.
-    pub async fn poll_once(&self) -> Result<BootReport, HostGone> {
+    pub async fn poll_once(&self) -> Result<SnomBootReport, HostGone> {
         if self.board.read(|flash| flash.settings.polling_seconds(self.model.kind)).is_none() {
-            return Ok(BootReport::default());
+            return Ok(SnomBootReport::default());
         }
         self.check(false).await
     }
@@ -123,7 +123,7 @@ impl SnomPhone {
         self.board.read(|flash| flash.reports.last().is_some_and(|report| report.registered))
     }
 
-    async fn check(&self, powered_on: bool) -> Result<BootReport, HostGone> {
+    async fn check(&self, powered_on: bool) -> Result<SnomBootReport, HostGone> {
         let phone = self.clone();
         let report = self.host.run(move |_| async move { boot::check(&phone, powered_on).await }).await?;
         self.board.change(|flash| flash.reports.push(report.clone()));

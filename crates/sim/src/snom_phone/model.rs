@@ -4,7 +4,7 @@ use gangway_base::mac::Mac;
 
 /// Which kind of settings file a device understands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum SnomKind {
     /// A desk phone: identities by `idx`.
     Desk,
     /// An M-series base made by RTX: servers and extensions by `idx`, one handset per extension.
@@ -15,7 +15,7 @@ pub enum Kind {
 
 /// A Snom model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Model {
+pub struct SnomModel {
     /// Name without brand.
     pub name: &'static str,
     /// Firmware of the User-Agent.
@@ -25,47 +25,49 @@ pub struct Model {
     /// Identities (desk phones) or accounts (bases) it holds.
     pub accounts: u32,
     /// The kind of its files.
-    pub kind: Kind,
+    pub kind: SnomKind,
 }
 
-const fn desk(name: &'static str, firmware: &'static str, platform: &'static str, accounts: u32) -> Model {
-    Model { name, firmware, platform, accounts, kind: Kind::Desk }
+const fn desk(name: &'static str, firmware: &'static str, platform: &'static str, accounts: u32) -> SnomModel {
+    SnomModel { name, firmware, platform, accounts, kind: SnomKind::Desk }
 }
 
 /// D785, firmware 10.
-pub const D785: Model = desk("D785", "10.1.33.33", "2010.12-00004-g9ba52f5", 12);
+pub const D785: SnomModel = desk("D785", "10.1.33.33", "2010.12-00004-g9ba52f5", 12);
 /// D713: its platform holds a date in parentheses.
-pub const D713: Model = desk("D713", "10.4.5.6", "10.4.5-v10-rc2 (Mar 12 2025 - 10:11:12)", 6);
+pub const D713: SnomModel = desk("D713", "10.4.5.6", "10.4.5-v10-rc2 (Mar 12 2025 - 10:11:12)", 6);
 /// D865, the generation with the web page of its own accounts.
-pub const D865: Model = desk("D865", "10.1.175.16", "2010.12-00004-g9ba52f5", 12);
+pub const D865: SnomModel = desk("D865", "10.1.175.16", "2010.12-00004-g9ba52f5", 12);
 /// D315, the smallest.
-pub const D315: Model = desk("D315", "10.1.25.0", "2010.12-00004-g9ba52f5", 4);
+pub const D315: SnomModel = desk("D315", "10.1.25.0", "2010.12-00004-g9ba52f5", 4);
 /// 710 with firmware 8.
-pub const OLD_710: Model = desk("710", "8.7.5.35", "1.1.5-IFX-05.01.12", 4);
+pub const OLD_710: SnomModel = desk("710", "8.7.5.35", "1.1.5-IFX-05.01.12", 4);
 /// M900 base.
-pub const M900: Model = Model { name: "M900", firmware: "05.20.0001", platform: "", accounts: 1000, kind: Kind::Rtx };
+pub const M900: SnomModel =
+    SnomModel { name: "M900", firmware: "05.20.0001", platform: "", accounts: 1000, kind: SnomKind::Rtx };
 /// M400 base.
-pub const M400: Model = Model { name: "M400", firmware: "07.40.0104", platform: "", accounts: 20, kind: Kind::Rtx };
+pub const M400: SnomModel =
+    SnomModel { name: "M400", firmware: "07.40.0104", platform: "", accounts: 20, kind: SnomKind::Rtx };
 /// M100 KLE base.
-pub const M100KLE: Model =
-    Model { name: "M100KLE", firmware: "1.0.5.2-0", platform: "", accounts: 4, kind: Kind::Vtech };
+pub const M100KLE: SnomModel =
+    SnomModel { name: "M100KLE", firmware: "1.0.5.2-0", platform: "", accounts: 4, kind: SnomKind::Vtech };
 
 /// All of them.
-pub const ALL: &[Model] = &[D785, D713, D865, D315, OLD_710, M900, M400, M100KLE];
+pub const ALL: &[SnomModel] = &[D785, D713, D865, D315, OLD_710, M900, M400, M100KLE];
 
-impl Model {
+impl SnomModel {
     /// The User-Agent of the device with this MAC. How the VTech bases call themselves is not published: they send
     /// none here, so that only their file names tell.
     #[must_use]
     pub fn user_agent(&self, mac: Mac) -> Option<String> {
         let Self { name, firmware, platform, .. } = self;
         match self.kind {
-            Kind::Desk => {
+            SnomKind::Desk => {
                 let mac = mac.spelled("");
                 Some(format!("Mozilla/4.0 (compatible; snom{name}-SIP {firmware} {platform} {mac} SXM:0 UXM:0 UXMC:0)"))
             }
-            Kind::Rtx => Some(format!("Mozilla/4.0 (compatible; Snom {name} {firmware} {mac})")),
-            Kind::Vtech => None,
+            SnomKind::Rtx => Some(format!("Mozilla/4.0 (compatible; Snom {name} {firmware} {mac})")),
+            SnomKind::Vtech => None,
         }
     }
 
@@ -74,8 +76,8 @@ impl Model {
     pub fn files(&self, mac: Mac) -> [String; 2] {
         let (name, mac) = (self.name, mac.spelled(""));
         match self.kind {
-            Kind::Desk | Kind::Rtx => [format!("snom{name}.htm"), format!("snom{name}-{mac}.htm")],
-            Kind::Vtech => [format!("{name}.cfg"), format!("{name}_{mac}.cfg")],
+            SnomKind::Desk | SnomKind::Rtx => [format!("snom{name}.htm"), format!("snom{name}-{mac}.htm")],
+            SnomKind::Vtech => [format!("{name}.cfg"), format!("{name}_{mac}.cfg")],
         }
     }
 }

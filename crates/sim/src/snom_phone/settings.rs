@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    model::Kind,
+    model::SnomKind,
     xml::{self, Element},
 };
 
@@ -45,15 +45,15 @@ pub struct Key {
 
 /// What the phone keeps in its flash.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Settings {
+pub struct SnomSettings {
     values: BTreeMap<String, Setting>,
     keys: BTreeMap<u32, Key>,
     certificates: usize,
 }
 
-impl Settings {
+impl SnomSettings {
     /// Applies a file; the further files it lists are returned. An error says why the phone ignores it.
-    pub(super) fn apply(&mut self, file: &str, kind: Kind) -> Result<Vec<String>, String> {
+    pub(super) fn apply(&mut self, file: &str, kind: SnomKind) -> Result<Vec<String>, String> {
         let root = xml::read(file)?;
         let mut further = Vec::new();
         match root.name.as_str() {
@@ -71,7 +71,7 @@ impl Settings {
         Ok(further)
     }
 
-    fn block(&mut self, block: &Element, kind: Kind, further: &mut Vec<String>) {
+    fn block(&mut self, block: &Element, kind: SnomKind, further: &mut Vec<String>) {
         match block.name.as_str() {
             "setting-files" => {
                 let urls = block.children.iter().filter(|file| file.name == "file");
@@ -80,7 +80,7 @@ impl Settings {
             "certificates" => self.certificates += block.children.len(),
             "functionKeys" => block.children.iter().for_each(|key| self.key(key)),
             "tbook" | "dialplan" | "ReplacementPlan" => {}
-            _ if kind == Kind::Vtech => self.module(block, &block.name),
+            _ if kind == SnomKind::Vtech => self.module(block, &block.name),
             "phone-settings" | "firmware-settings" | "global" | "server" | "extension" => {
                 for setting in &block.children {
                     self.take(setting);
@@ -172,16 +172,16 @@ impl Settings {
 
     /// Seconds between two checks, when it polls.
     #[must_use]
-    pub fn polling_seconds(&self, kind: Kind) -> Option<u64> {
+    pub fn polling_seconds(&self, kind: SnomKind) -> Option<u64> {
         let number = |name: &str| self.get(name)?.parse::<u64>().ok().filter(|number| *number > 0);
         match kind {
-            Kind::Desk if self.get("prov_polling_enabled") == Some("on") => number("prov_polling_period"),
-            Kind::Desk => number("settings_refresh_timer"),
-            Kind::Rtx if self.get("auto_resync_polling") == Some("enabled") => {
+            SnomKind::Desk if self.get("prov_polling_enabled") == Some("on") => number("prov_polling_period"),
+            SnomKind::Desk => number("settings_refresh_timer"),
+            SnomKind::Rtx if self.get("auto_resync_polling") == Some("enabled") => {
                 number("auto_resync_period").map(|minutes| minutes * 60)
             }
-            Kind::Rtx => None,
-            Kind::Vtech => number("provisioning/resync_time").map(|minutes| minutes * 60),
+            SnomKind::Rtx => None,
+            SnomKind::Vtech => number("provisioning/resync_time").map(|minutes| minutes * 60),
         }
     }
 }
@@ -196,13 +196,13 @@ mod tests {
 
     #[test]
     fn permissions_decide_between_people_and_files() {
-        let mut kept = Settings::default();
+        let mut kept = SnomSettings::default();
         assert!(kept.set("language", "Deutsch") && kept.set("ring_sound", "Ringer7"));
         let file = settings(
             "<phone-settings e=\"2\"><language perm=\"!\">English</language><ring_sound perm=\"RW\">Ringer1</ring_sound>\
              <user_name idx=\"1\" perm=\"R\">41</user_name><user_host idx=\"1\">pbx</user_host></phone-settings>",
         );
-        assert_eq!(kept.apply(&file, Kind::Desk), Ok(Vec::new()));
+        assert_eq!(kept.apply(&file, SnomKind::Desk), Ok(Vec::new()));
         assert_eq!((kept.get("language"), kept.get("ring_sound")), (Some("Deutsch"), Some("Ringer1")));
         assert!(!kept.set("user_name[1]", "42") && !kept.set("user_host[1]", "x") && kept.set("ring_sound", "Ringer2"));
         assert_eq!(kept.get("user_name[1]"), Some("41"));
@@ -210,42 +210,44 @@ mod tests {
 
     #[test]
     fn blocks_are_files_or_parts_of_one() {
-        let mut kept = Settings::default();
+        let mut kept = SnomSettings::default();
         let files = "<setting-files><file url=\"http://x/a.xml\"/></setting-files>";
-        assert_eq!(kept.apply(&settings(files), Kind::Desk), Ok(vec!["http://x/a.xml".to_owned()]));
+        assert_eq!(kept.apply(&settings(files), SnomKind::Desk), Ok(vec!["http://x/a.xml".to_owned()]));
         let keys =
             "<functionKeys><fkey idx=\"3\" context=\"1\" label=\"Anna\" perm=\"RW\">speed 41</fkey></functionKeys>";
-        kept.apply(keys, Kind::Desk).unwrap();
-        kept.apply(&settings("<certificates><certificate url=\"x.der\"/></certificates>"), Kind::Desk).unwrap();
+        kept.apply(keys, SnomKind::Desk).unwrap();
+        kept.apply(&settings("<certificates><certificate url=\"x.der\"/></certificates>"), SnomKind::Desk).unwrap();
         let key = kept.keys().next().unwrap();
         assert_eq!((key.index, key.label.as_str(), key.action.as_str()), (3, "Anna", "speed 41"));
         assert_eq!(kept.certificates(), 1);
-        assert!(kept.apply("<html/>", Kind::Desk).is_err() && kept.apply("language$: English", Kind::Desk).is_err());
+        assert!(
+            kept.apply("<html/>", SnomKind::Desk).is_err() && kept.apply("language$: English", SnomKind::Desk).is_err()
+        );
     }
 
     #[test]
     fn modules_are_read_by_id() {
-        let mut kept = Settings::default();
+        let mut kept = SnomSettings::default();
         let file = settings(
             "<sip_account><idx id=\"2\"><user_id>41</user_id><codec_priority><idx id=\"1\">g722</idx></codec_priority>\
              </idx></sip_account><provisioning><resync_time>60</resync_time></provisioning>",
         );
-        kept.apply(&file, Kind::Vtech).unwrap();
+        kept.apply(&file, SnomKind::Vtech).unwrap();
         assert_eq!(kept.get("sip_account/2/user_id"), Some("41"));
         assert_eq!(kept.get("sip_account/2/codec_priority/1"), Some("g722"));
-        assert_eq!(kept.polling_seconds(Kind::Vtech), Some(3600));
+        assert_eq!(kept.polling_seconds(SnomKind::Vtech), Some(3600));
     }
 
     #[test]
     fn polling_depends_on_the_switch() {
-        let mut kept = Settings::default();
+        let mut kept = SnomSettings::default();
         kept.set("prov_polling_period", "3600");
-        assert_eq!(kept.polling_seconds(Kind::Desk), None);
+        assert_eq!(kept.polling_seconds(SnomKind::Desk), None);
         kept.set("prov_polling_enabled", "on");
-        assert_eq!(kept.polling_seconds(Kind::Desk), Some(3600));
+        assert_eq!(kept.polling_seconds(SnomKind::Desk), Some(3600));
         kept.set("auto_resync_period", "60");
-        assert_eq!(kept.polling_seconds(Kind::Rtx), None);
+        assert_eq!(kept.polling_seconds(SnomKind::Rtx), None);
         kept.set("auto_resync_polling", "enabled");
-        assert_eq!(kept.polling_seconds(Kind::Rtx), Some(3600));
+        assert_eq!(kept.polling_seconds(SnomKind::Rtx), Some(3600));
     }
 }

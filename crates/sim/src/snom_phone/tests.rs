@@ -77,7 +77,7 @@ impl Bench {
         Self { files, server, pbx, network, host }
     }
 
-    fn phone(&self, model: Model, redirection: bool) -> SnomPhone {
+    fn phone(&self, model: SnomModel, redirection: bool) -> SnomPhone {
         let redirection = redirection.then(|| format!("{}/redirection", self.server.base()));
         SnomPhone::new(&self.host.handle(), MAC.parse().unwrap(), model, redirection, self.network.clone())
     }

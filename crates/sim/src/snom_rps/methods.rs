@@ -1,24 +1,24 @@
 //! The methods and their words.
 
 use super::state::{SnomEntry, SnomRpsState};
-use crate::xmlrpc::{Answer, Value};
+use crate::xmlrpc::{Value, XmlRpcReply};
 
-fn ok() -> Answer {
-    Answer::Text(true, "Ok".into())
+fn ok() -> XmlRpcReply {
+    XmlRpcReply::Text(true, "Ok".into())
 }
 
-fn error(word: &str) -> Answer {
-    Answer::Text(false, format!("Error:{word}"))
+fn error(word: &str) -> XmlRpcReply {
+    XmlRpcReply::Text(false, format!("Error:{word}"))
 }
 
 impl SnomRpsState {
-    pub(super) fn perform(&mut self, account: &str, method: &str, params: &[Value]) -> Answer {
+    pub(super) fn perform(&mut self, account: &str, method: &str, params: &[Value]) -> XmlRpcReply {
         let texts: Option<Vec<&str>> = params.iter().map(Value::text).collect();
         match (method, texts.as_deref()) {
             ("redirect.registerPhone", Some([mac, url])) => self.register(account, mac, url),
             ("redirect.deregisterPhone", Some([mac])) => self.deregister(account, mac),
             ("redirect.getPhoneRedirection", Some([mac])) => match self.own(account, mac) {
-                Ok(entry) => Answer::Texts(true, vec!["Example Company".into(), entry.url.clone()]),
+                Ok(entry) => XmlRpcReply::Texts(true, vec!["Example Company".into(), entry.url.clone()]),
                 Err(word) => error(word),
             },
             ("redirect.checkPhone", Some([mac])) => match self.own(account, mac) {
@@ -26,8 +26,8 @@ impl SnomRpsState {
                 Err("owned_by_other_user") if self.switches.sneaky => error("no_such_mac"),
                 Err(word) => error(word),
             },
-            ("network.echo", Some([text])) => Answer::Text(true, (*text).to_owned()),
-            _ => Answer::Fault(format!("method \"{method}\" with {} parameters is not supported", params.len())),
+            ("network.echo", Some([text])) => XmlRpcReply::Text(true, (*text).to_owned()),
+            _ => XmlRpcReply::Fault(format!("method \"{method}\" with {} parameters is not supported", params.len())),
         }
     }
 
@@ -39,7 +39,7 @@ impl SnomRpsState {
         }
     }
 
-    fn register(&mut self, account: &str, mac: &str, url: &str) -> Answer {
+    fn register(&mut self, account: &str, mac: &str, url: &str) -> XmlRpcReply {
         let mac = match mac_of(mac) {
             Ok(mac) => mac,
             Err(word) => return error(word),
@@ -57,7 +57,7 @@ impl SnomRpsState {
         ok()
     }
 
-    fn deregister(&mut self, account: &str, mac: &str) -> Answer {
+    fn deregister(&mut self, account: &str, mac: &str) -> XmlRpcReply {
         match self.own(account, mac).map(|_| mac_of(mac)) {
             Ok(Ok(mac)) => {
                 self.phones.remove(&mac);

@@ -16,7 +16,7 @@ use crate::{
     board::Board,
     host::HostHandle,
     server::{SimServer, basic, out_of_order},
-    xmlrpc::{Answer, Style, read_call, write_answer},
+    xmlrpc::{Style, XmlRpcReply, read_call, write_answer},
 };
 
 /// A running redirection service. Cheap to clone; all clones are one.
@@ -110,7 +110,7 @@ fn call(board: &Board<SnomRpsState>, request: &HttpRequest, body: &[u8]) -> Http
         return HttpResponse::UnsupportedMediaType().finish();
     }
     let answer = match read_call(&String::from_utf8_lossy(body)) {
-        Err(problem) => Answer::Fault(format!("not well-formed: {problem}")),
+        Err(problem) => XmlRpcReply::Fault(format!("not well-formed: {problem}")),
         Ok((method, params)) => board.change(|state| {
             let answer = state.perform(&account, &method, &params);
             let name = method.strip_prefix("redirect.").unwrap_or(&method).to_owned();

@@ -8,18 +8,18 @@ use super::state::{SrapsEndpoint, SrapsState};
 /// Entries of a page when nobody asks for more or fewer.
 const PAGE: usize = 20;
 
-pub(super) struct Answer {
+pub(super) struct SrapsReply {
     pub(super) status: u16,
     pub(super) body: Option<Value>,
     pub(super) link: Option<String>,
 }
 
-fn ok(body: Value) -> Answer {
-    Answer { status: 200, body: Some(body), link: None }
+fn ok(body: Value) -> SrapsReply {
+    SrapsReply { status: 200, body: Some(body), link: None }
 }
 
-fn error(state: &SrapsState, status: u16, text: &str) -> Answer {
-    Answer { status, body: Some(json!({state.switches.error_field: text})), link: None }
+fn error(state: &SrapsState, status: u16, text: &str) -> SrapsReply {
+    SrapsReply { status, body: Some(json!({state.switches.error_field: text})), link: None }
 }
 
 pub(super) fn perform(
@@ -29,7 +29,7 @@ pub(super) fn perform(
     whole: &str,
     body: &[u8],
     base: &str,
-) -> Answer {
+) -> SrapsReply {
     let Some(account_facts) = state.accounts.get(account).cloned() else { return error(state, 401, "Unauthorized") };
     let company = account_facts.company.clone();
     let root = state.switches.links_to.clone().unwrap_or_else(|| base.to_owned());
@@ -65,7 +65,14 @@ pub(super) fn perform(
     }
 }
 
-fn endpoint(state: &mut SrapsState, company: &str, may_write: bool, method: &str, mac: &str, body: &[u8]) -> Answer {
+fn endpoint(
+    state: &mut SrapsState,
+    company: &str,
+    may_write: bool,
+    method: &str,
+    mac: &str,
+    body: &[u8],
+) -> SrapsReply {
     let held = state.endpoints.get(mac).cloned();
     let is_foreign = held.as_ref().is_some_and(|entry| entry.company != company);
     let foreign = state.switches.foreign_status;
@@ -77,7 +84,7 @@ fn endpoint(state: &mut SrapsState, company: &str, may_write: bool, method: &str
         _ if !may_write => error(state, 403, "Forbidden for this role"),
         ("DELETE", Some(_)) => {
             state.endpoints.remove(mac);
-            Answer { status: 204, body: None, link: None }
+            SrapsReply { status: 204, body: None, link: None }
         }
         ("PUT", _) if is_foreign => error(state, foreign, "taken_mac_or_forbidden"),
         ("PUT", held) => match accepted(state, mac, body) {
@@ -85,7 +92,7 @@ fn endpoint(state: &mut SrapsState, company: &str, may_write: bool, method: &str
                 let entry = SrapsEndpoint { company: company.to_owned(), body: Value::Object(object) };
                 let answer = shown(mac, &entry);
                 state.endpoints.insert(mac.to_owned(), entry);
-                Answer { status: if held.is_some() { 200 } else { 201 }, body: Some(answer), link: None }
+                SrapsReply { status: if held.is_some() { 200 } else { 201 }, body: Some(answer), link: None }
             }
             Err(problem) => error(state, 400, &problem),
         },
@@ -137,7 +144,7 @@ fn shown(mac: &str, entry: &SrapsEndpoint) -> Value {
     Value::Object(object)
 }
 
-fn page(state: &SrapsState, all: Vec<Value>, address: &str, query: &str) -> Answer {
+fn page(state: &SrapsState, all: Vec<Value>, address: &str, query: &str) -> SrapsReply {
     let number = |name: &str, default: usize| {
         let found = query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
         found.and_then(|text| text.parse::<usize>().ok()).unwrap_or(default).max(1)
@@ -150,5 +157,5 @@ fn page(state: &SrapsState, all: Vec<Value>, address: &str, query: &str) -> Answ
     if page * size < total {
         links.push(format!("<{address}?page={}&page_size={size}>; rel=\"next\"", page + 1));
     }
-    Answer { status: 200, body: Some(Value::Array(items)), link: Some(links.join(", ")) }
+    SrapsReply { status: 200, body: Some(Value::Array(items)), link: Some(links.join(", ")) }
 }

@@ -4,9 +4,9 @@ use serde_json::json;
 use url::Url;
 
 use super::{
-    Flash, YealinkPhone,
+    YealinkFlash, YealinkPhone,
     credentials::{Credentials, md5},
-    settings::Account,
+    settings::YealinkAccount,
 };
 use crate::{fetch, pbx::RegisterAnswer};
 
@@ -15,7 +15,7 @@ const TRIES: usize = 3;
 
 /// What one request for a file came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fetched {
+pub struct YealinkFetch {
     /// The name as it was asked for.
     pub file: String,
     /// The HTTP status; 0 when there was no answer.
@@ -24,33 +24,33 @@ pub struct Fetched {
 
 /// What became of one account.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RegistrationOutcome {
+pub struct YealinkRegistration {
     /// What the file said.
-    pub account: Account,
+    pub account: YealinkAccount,
     /// What the PBX said; an error is the reason.
     pub outcome: Result<(), String>,
 }
 
 /// What the phone did after power on or when its interval came.
 #[derive(Debug, Clone, Default)]
-pub struct BootReport {
+pub struct YealinkBootReport {
     /// Status of the redirection service, when it was asked.
     pub redirect_status: Option<u16>,
     /// Every request for a file, challenges included.
-    pub requests: Vec<Fetched>,
+    pub requests: Vec<YealinkFetch>,
     /// The bodies of the files that were answered 200.
     pub files: Vec<(String, String)>,
     /// True when nothing had changed since the last time.
     pub unchanged: bool,
     /// Accounts that are on, and what the PBX said.
-    pub registrations: Vec<RegistrationOutcome>,
+    pub registrations: Vec<YealinkRegistration>,
     /// At least one account is on, and all are registered.
     pub registered: bool,
     /// The transfer failed three times.
     pub given_up: bool,
 }
 
-impl BootReport {
+impl YealinkBootReport {
     /// The requests as pairs of file and status.
     #[must_use]
     pub fn pairs(&self) -> Vec<(&str, u16)> {
@@ -71,8 +71,8 @@ enum Ending {
     Failed,
 }
 
-pub(super) async fn check(phone: &YealinkPhone, powered_on: bool) -> BootReport {
-    let mut report = BootReport::default();
+pub(super) async fn check(phone: &YealinkPhone, powered_on: bool) -> YealinkBootReport {
+    let mut report = YealinkBootReport::default();
     if powered_on && server(phone).is_none() {
         ask_redirection(phone, &mut report).await;
     }
@@ -92,7 +92,7 @@ pub(super) async fn check(phone: &YealinkPhone, powered_on: bool) -> BootReport 
 /// The present server: URL, and credentials out of the URL or from the settings.
 fn server(phone: &YealinkPhone) -> Option<Server> {
     let old = phone.model.old;
-    phone.board.read(|flash: &Flash| {
+    phone.board.read(|flash: &YealinkFlash| {
         let get = |name: &str| flash.settings.provisioning(name, old).map(str::to_owned);
         let (base, inside) = split_credentials(&get("server.url")?);
         let stored = get("server.username")
@@ -135,7 +135,7 @@ fn percent_decode(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-async fn ask_redirection(phone: &YealinkPhone, report: &mut BootReport) {
+async fn ask_redirection(phone: &YealinkPhone, report: &mut YealinkBootReport) {
     let Some(rps) = phone.board.read(|flash| flash.rps_url.clone()) else { return };
     let url = format!("{rps}/service.do?method=redirect&mac={}", phone.mac.spelled("-"));
     let agent = phone.model.user_agent(phone.mac);
@@ -151,7 +151,7 @@ async fn ask_redirection(phone: &YealinkPhone, report: &mut BootReport) {
 }
 
 /// False when a transfer failed for good.
-async fn fetch_files(phone: &YealinkPhone, report: &mut BootReport) -> bool {
+async fn fetch_files(phone: &YealinkPhone, report: &mut YealinkBootReport) -> bool {
     let mac = phone.mac.to_string();
     if !phone.model.old {
         for name in [format!("{mac}.boot"), "y000000000000.boot".to_owned()] {
@@ -175,7 +175,7 @@ async fn fetch_files(phone: &YealinkPhone, report: &mut BootReport) -> bool {
 }
 
 /// A boot file was there: only what it includes is fetched.
-async fn fetch_included(phone: &YealinkPhone, report: &mut BootReport, boot: &str) -> bool {
+async fn fetch_included(phone: &YealinkPhone, report: &mut YealinkBootReport, boot: &str) -> bool {
     let mut changed = false;
     for line in boot.lines().filter_map(|line| line.trim().strip_prefix("include:config")) {
         let name = line.trim().trim_matches(|c| matches!(c, '"' | '<' | '>')).to_owned();
@@ -203,7 +203,7 @@ fn take(phone: &YealinkPhone, name: &str, file: &str) -> bool {
 }
 
 /// Asks for one file: without credentials first, with them after a challenge; three times when the transfer fails.
-async fn ask(phone: &YealinkPhone, report: &mut BootReport, name: &str) -> Ending {
+async fn ask(phone: &YealinkPhone, report: &mut YealinkBootReport, name: &str) -> Ending {
     let Some(Server { base, credentials }) = server(phone) else { return Ending::Failed };
     let url = if name.contains("://") { name.to_owned() } else { format!("{}/{name}", base.trim_end_matches('/')) };
     let agent = phone.model.user_agent(phone.mac);
@@ -212,8 +212,8 @@ async fn ask(phone: &YealinkPhone, report: &mut BootReport, name: &str) -> Endin
         if attempt > 0 {
             tokio::time::sleep(phone.board.read(|flash| flash.retry_pause)).await;
         }
-        let note = |report: &mut BootReport, status: u16| {
-            report.requests.push(Fetched { file: name.into(), status });
+        let note = |report: &mut YealinkBootReport, status: u16| {
+            report.requests.push(YealinkFetch { file: name.into(), status });
         };
         let mut answer = fetch::get(&url, &[("User-Agent", &agent)]).await;
         note(report, answer.as_ref().map_or(0, |answer| answer.status));
@@ -240,22 +240,22 @@ async fn ask(phone: &YealinkPhone, report: &mut BootReport, name: &str) -> Endin
     Ending::Failed
 }
 
-fn challenge(answer: &Result<fetch::Answer, String>) -> Option<String> {
+fn challenge(answer: &Result<fetch::FetchResponse, String>) -> Option<String> {
     let answer = answer.as_ref().ok().filter(|answer| answer.status == 401)?;
     Some(answer.header("www-authenticate").to_owned())
 }
 
 /// Registers every account that is on, exactly as the file says.
-async fn register(phone: &YealinkPhone, report: &mut BootReport) {
+async fn register(phone: &YealinkPhone, report: &mut YealinkBootReport) {
     let accounts = phone.board.read(|flash| flash.settings.accounts(&phone.model));
     for account in accounts {
         let outcome = register_account(phone, &account).await;
-        report.registrations.push(RegistrationOutcome { account, outcome });
+        report.registrations.push(YealinkRegistration { account, outcome });
     }
     report.registered = !report.registrations.is_empty() && report.registrations.iter().all(|one| one.outcome.is_ok());
 }
 
-async fn register_account(phone: &YealinkPhone, account: &Account) -> Result<(), String> {
+async fn register_account(phone: &YealinkPhone, account: &YealinkAccount) -> Result<(), String> {
     let url = phone.network.read(|names| names.get(&account.target).cloned());
     let url = url.ok_or_else(|| format!("'{}' cannot be resolved", account.target))?;
     let request = json!({

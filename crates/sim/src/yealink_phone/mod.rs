@@ -10,10 +10,10 @@ mod tests;
 
 use std::{collections::HashMap, time::Duration};
 
-pub use boot::{BootReport, Fetched, RegistrationOutcome};
+pub use boot::{YealinkBootReport, YealinkFetch, YealinkRegistration};
 use gangway_base::mac::Mac;
-pub use model::Model;
-pub use settings::{Account, Handset, Settings};
+pub use model::YealinkModel;
+pub use settings::{Handset, YealinkAccount, YealinkSettings};
 
 use crate::{
     board::Board,
@@ -28,20 +28,20 @@ pub type SipNetwork = Board<HashMap<String, String>>;
 pub struct YealinkPhone {
     host: HostHandle,
     mac: Mac,
-    model: Model,
+    model: YealinkModel,
     network: SipNetwork,
-    board: Board<Flash>,
+    board: Board<YealinkFlash>,
 }
 
 /// What the phone keeps, and what it did.
 #[derive(Debug, Clone, Default)]
-pub struct Flash {
+pub struct YealinkFlash {
     /// Base URL of the redirection service it asks when it knows no server.
     pub rps_url: Option<String>,
     /// Where it says that it listens for SIP; the PBX sees its address when it says nothing.
     pub sip_address: Option<String>,
     /// Its settings.
-    pub settings: Settings,
+    pub settings: YealinkSettings,
     /// Hashes of the last common and MAC file.
     pub(super) hashes: HashMap<String, String>,
     /// Pause between two tries of a failed transfer.
@@ -49,14 +49,14 @@ pub struct Flash {
     /// True after the phone has given up until its next boot.
     pub given_up: bool,
     /// What it did, in order.
-    pub reports: Vec<BootReport>,
+    pub reports: Vec<YealinkBootReport>,
 }
 
 impl YealinkPhone {
     /// A factory-fresh phone in its box.
     #[must_use]
-    pub fn new(host: &HostHandle, mac: Mac, model: Model, rps_url: Option<String>, network: SipNetwork) -> Self {
-        let flash = Flash { rps_url, retry_pause: Duration::from_millis(20), ..Flash::default() };
+    pub fn new(host: &HostHandle, mac: Mac, model: YealinkModel, rps_url: Option<String>, network: SipNetwork) -> Self {
+        let flash = YealinkFlash { rps_url, retry_pause: Duration::from_millis(20), ..YealinkFlash::default() };
         Self { host: host.clone(), mac, model, network, board: Board::new(flash) }
     }
 
@@ -68,20 +68,20 @@ impl YealinkPhone {
 
     /// Its model.
     #[must_use]
-    pub fn model(&self) -> Model {
+    pub fn model(&self) -> YealinkModel {
         self.model
     }
 
     /// What it keeps and did; to look into and to wait on.
     #[must_use]
-    pub fn board(&self) -> &Board<Flash> {
+    pub fn board(&self) -> &Board<YealinkFlash> {
         &self.board
     }
 
     /// Forgets everything but the redirection service's address.
     pub fn factory_reset(&self) {
         self.board.change(|flash| {
-            flash.settings = Settings::default();
+            flash.settings = YealinkSettings::default();
             flash.hashes.clear();
             flash.given_up = false;
         });
@@ -100,16 +100,16 @@ impl YealinkPhone {
     }
 
     /// Powers it on: asks the redirection service when it knows no server, fetches its files, registers.
-    pub async fn boot(&self) -> Result<BootReport, HostGone> {
+    pub async fn boot(&self) -> Result<YealinkBootReport, HostGone> {
         self.board.change(|flash| flash.given_up = false);
         self.check(true).await
     }
 
     /// What it does when its interval has come; nothing when repeating is off or it has given up.
-    pub async fn poll_once(&self) -> Result<BootReport, HostGone> {
+    pub async fn poll_once(&self) -> Result<YealinkBootReport, HostGone> {
         let due = self.board.read(|flash| !flash.given_up && flash.settings.repeat_minutes(self.model.old).is_some());
         if !due {
-            return Ok(BootReport::default());
+            return Ok(YealinkBootReport::default());
         }
         self.check(false).await
     }
@@ -126,7 +126,7 @@ impl YealinkPhone {
         self.board.read(|flash| flash.reports.last().is_some_and(|report| report.registered))
     }
 
-    async fn check(&self, powered_on: bool) -> Result<BootReport, HostGone> {
+    async fn check(&self, powered_on: bool) -> Result<YealinkBootReport, HostGone> {
         let phone = self.clone();
         let report = self.host.run(move |_| async move { boot::check(&phone, powered_on).await }).await?;
         self.board.change(|flash| flash.reports.push(report.clone()));

@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use super::model::{Kind, Model};
+use super::model::{YealinkKind, YealinkModel};
 
 /// First line of every file; a file without it is ignored.
 const HEADER: &str = "#!version:1.0.0.1";
 
 /// What the phone keeps in its flash.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Settings(BTreeMap<String, String>);
+pub struct YealinkSettings(BTreeMap<String, String>);
 
 /// One SIP account, ready to register.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Account {
+pub struct YealinkAccount {
     /// Number, from 1.
     pub line: usize,
     /// User part of the address of record.
@@ -43,7 +43,7 @@ pub struct Handset {
     pub dials_with: Option<usize>,
 }
 
-impl Settings {
+impl YealinkSettings {
     /// Applies a file; false when the phone ignores it for want of the first line.
     pub(super) fn apply(&mut self, file: &str) -> bool {
         let mut lines = file.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
@@ -113,18 +113,18 @@ impl Settings {
     }
 
     /// The accounts that are on.
-    pub(super) fn accounts(&self, model: &Model) -> Vec<Account> {
+    pub(super) fn accounts(&self, model: &YealinkModel) -> Vec<YealinkAccount> {
         (1..=model.accounts).filter_map(|line| self.account(line, model)).collect()
     }
 
     /// The handsets of a base that have an account; none for a desk phone.
     #[must_use]
-    pub fn handsets(&self, model: &Model) -> Vec<Handset> {
+    pub fn handsets(&self, model: &YealinkModel) -> Vec<Handset> {
         let is_on = |line: usize| self.get(&format!("account.{line}.enable")) == Some("1");
         let text = |key: String| self.get(&key).unwrap_or_default().to_owned();
         match model.kind {
-            Kind::Desk => Vec::new(),
-            Kind::Base => {
+            YealinkKind::Desk => Vec::new(),
+            YealinkKind::Base => {
                 // Without the switch the base takes accounts, but leaves its handsets as they are.
                 if self.provisioning("handset_configured.enable", model.old) != Some("1") {
                     return Vec::new();
@@ -146,7 +146,7 @@ impl Settings {
                 };
                 (1..=model.accounts).map(handset).filter(|handset| !handset.rings_for.is_empty()).collect()
             }
-            Kind::System => {
+            YealinkKind::System => {
                 let handset = |number: usize| Handset {
                     number,
                     name: text(format!("handset.{number}.name")),
@@ -158,7 +158,7 @@ impl Settings {
         }
     }
 
-    fn account(&self, line: usize, model: &Model) -> Option<Account> {
+    fn account(&self, line: usize, model: &YealinkModel) -> Option<YealinkAccount> {
         let get = |name: &str| self.get(&format!("account.{line}.{name}"));
         let text = |name: &str| get(name).unwrap_or_default().to_owned();
         if get("enable") != Some("1") {
@@ -167,12 +167,12 @@ impl Settings {
         let new_server = || get("sip_server.1.address");
         let (server, transport, proxy) = match model.kind {
             // Servers of its own an account of such a system does not know.
-            Kind::System => {
+            YealinkKind::System => {
                 let template = get("sip_server.template")?;
                 let get = |name: &str| self.get(&format!("template.{template}.{name}"));
                 (get("sip_server.1.address"), get("sip_server.1.transport_type"), None)
             }
-            Kind::Desk | Kind::Base => {
+            YealinkKind::Desk | YealinkKind::Base => {
                 let proxied = get("outbound_proxy_enable") == Some("1");
                 let (server, transport, proxy) = if model.old {
                     (get("sip_server_host").or_else(new_server), get("transport"), get("outbound_host"))
@@ -183,7 +183,7 @@ impl Settings {
             }
         };
         let server = server?.to_owned();
-        Some(Account {
+        Some(YealinkAccount {
             line,
             user_name: text("user_name"),
             auth_name: text("auth_name"),
@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn a_file_is_read_as_a_phone_reads_it() {
-        let mut settings = Settings::default();
+        let mut settings = YealinkSettings::default();
         assert!(!settings.apply("account.1.enable = 1\n"));
         assert!(!settings.apply("\u{feff}#!version:1.0.0.1\na = 1\n"));
         let file = "#!version:1.0.0.1\r\n# comment\na=1\na = 2\nb = x = y\nc = 3\nc = %NULL%\nd =\nnonsense\n";
@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn accounts_are_found_in_both_spellings() {
-        let mut settings = Settings::default();
+        let mut settings = YealinkSettings::default();
         settings.apply(
             "#!version:1.0.0.1\naccount.1.enable = 1\naccount.1.user_name = u\naccount.1.auth_name = a\n\
              account.1.password = p\naccount.1.sip_server.1.address = pbx\naccount.1.sip_server.1.transport_type = 2\n\
@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn the_interval_depends_on_the_switch() {
-        let mut settings = Settings::default();
+        let mut settings = YealinkSettings::default();
         settings.apply("#!version:1.0.0.1\nstatic.auto_provision.repeat.minutes = 60\n");
         assert_eq!(settings.repeat_minutes(false), None);
         settings.apply("#!version:1.0.0.1\nstatic.auto_provision.repeat.enable = 1\n");
@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn a_handset_rings_for_the_accounts_it_is_given() {
-        let mut settings = Settings::default();
+        let mut settings = YealinkSettings::default();
         let lines = "account.1.enable = 1\naccount.2.enable = 1\naccount.3.enable = 0\n\
                      handset.1.incoming_lines = 1,2\nhandset.1.dial_out_lines = 1\nhandset.1.dial_out_default_line = 2\n\
                      handset.2.name = Bar\nhandset.2.incoming_lines = 2\nhandset.2.dial_out_lines = 2\n\
@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn a_large_system_takes_servers_from_templates_only() {
-        let mut settings = Settings::default();
+        let mut settings = YealinkSettings::default();
         settings.apply(&format!("{HEADER}\naccount.1.enable = 1\naccount.1.sip_server.1.address = pbx\n"));
         assert!(settings.accounts(&W90DM).is_empty());
         settings.apply(&format!(
@@ -277,7 +277,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_file_panics(text in "\\PC{0,80}", lines in "([a-z.0-9]{0,6} ?= ?[^\r]{0,6}\n){0,8}") {
-            let mut settings = Settings::default();
+            let mut settings = YealinkSettings::default();
             settings.apply(&text);
             settings.apply(&format!("#!version:1.0.0.1\n{lines}"));
             settings.accounts(&W70B);

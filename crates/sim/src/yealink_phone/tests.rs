@@ -86,7 +86,7 @@ impl Bench {
         Self { files, server, pbx, rps, network, host }
     }
 
-    fn phone(&self, model: Model) -> YealinkPhone {
+    fn phone(&self, model: YealinkModel) -> YealinkPhone {
         let (mac, rps) = (MAC.parse().unwrap(), Some(self.rps.phone_url()));
         YealinkPhone::new(&self.host.handle(), mac, model, rps, self.network.clone())
     }

@@ -3,18 +3,18 @@
 use gangway_base::mac::Mac;
 
 use super::state::{RpsEntry, RpsServer, RpsState};
-use crate::xmlrpc::{Answer, Value};
+use crate::xmlrpc::{Value, XmlRpcReply};
 
-fn ok(text: &str) -> Answer {
-    Answer::Text(true, text.into())
+fn ok(text: &str) -> XmlRpcReply {
+    XmlRpcReply::Text(true, text.into())
 }
 
-fn error(text: impl Into<String>) -> Answer {
-    Answer::Text(false, text.into())
+fn error(text: impl Into<String>) -> XmlRpcReply {
+    XmlRpcReply::Text(false, text.into())
 }
 
 impl RpsState {
-    pub(super) fn perform(&mut self, account: &str, method: &str, params: &[Value]) -> Answer {
+    pub(super) fn perform(&mut self, account: &str, method: &str, params: &[Value]) -> XmlRpcReply {
         let texts: Option<Vec<&str>> = params.iter().map(Value::text).collect();
         let batch = params.first().and_then(Value::texts);
         match (method, texts.as_deref(), batch) {
@@ -42,7 +42,7 @@ impl RpsState {
             ("redirect.deRegisterDevices", None, Some(macs)) => self.deregister(account, &macs),
             ("redirect.listDevices", Some([]), _) => {
                 let own = self.phones.iter().filter(|(_, entry)| entry.owner == account);
-                Answer::List(own.map(|(mac, _)| mac.clone()).collect())
+                XmlRpcReply::List(own.map(|(mac, _)| mac.clone()).collect())
             }
             _ => no_such(method, params),
         }
@@ -55,7 +55,7 @@ impl RpsState {
         known.then(|| mac.to_string())
     }
 
-    fn check(&self, account: &str, mac: &str) -> Answer {
+    fn check(&self, account: &str, mac: &str) -> XmlRpcReply {
         let Some(mac) = self.mac(mac) else { return error("Error:Invalid MAC") };
         ok(match self.phones.get(&mac) {
             Some(entry) if entry.owner == account => "Registered",
@@ -64,7 +64,7 @@ impl RpsState {
         })
     }
 
-    fn add_server(&mut self, account: &str, name: &str, url: &str) -> Answer {
+    fn add_server(&mut self, account: &str, name: &str, url: &str) -> XmlRpcReply {
         let allowed = |c: char| c.is_ascii_alphanumeric() || "-_. ".contains(c);
         if name.is_empty() || !name.chars().all(allowed) {
             return error("Error:The server name can only contain 'A-z 0-9 - _ . '(include space)");
@@ -79,7 +79,7 @@ impl RpsState {
         ok("OK")
     }
 
-    fn register(&mut self, account: &str, macs: &[&str], server: &str, url: Option<&str>, over: bool) -> Answer {
+    fn register(&mut self, account: &str, macs: &[&str], server: &str, url: Option<&str>, over: bool) -> XmlRpcReply {
         let (mut read, mut invalid) = (Vec::new(), Vec::new());
         for mac in macs {
             self.mac(mac).map_or_else(|| invalid.push(mac.to_lowercase()), |mac| read.push(mac));
@@ -114,7 +114,7 @@ impl RpsState {
         ok("OK")
     }
 
-    fn deregister(&mut self, account: &str, macs: &[&str]) -> Answer {
+    fn deregister(&mut self, account: &str, macs: &[&str]) -> XmlRpcReply {
         let own = |mac: &str| self.mac(mac).filter(|mac| self.phones.get(mac).is_some_and(|e| e.owner == account));
         let (mut read, mut invalid) = (Vec::new(), Vec::new());
         for mac in macs {
@@ -134,12 +134,12 @@ fn is_url(url: &str) -> bool {
     ["http://", "https://", "ftp://", "tftp://"].iter().any(|scheme| url.starts_with(scheme))
 }
 
-fn bad_url() -> Answer {
+fn bad_url() -> XmlRpcReply {
     error("Error:The url can only begin with 'http://' or 'https://' or 'ftp://' or 'tftp://'")
 }
 
-fn no_such(method: &str, params: &[Value]) -> Answer {
-    Answer::Fault(format!("No such handler: {method} with {} arguments", params.len()))
+fn no_such(method: &str, params: &[Value]) -> XmlRpcReply {
+    XmlRpcReply::Fault(format!("No such handler: {method} with {} arguments", params.len()))
 }
 
 #[cfg(test)]
@@ -150,7 +150,7 @@ mod tests {
         Value::Text(text.into())
     }
 
-    fn ask(state: &mut RpsState, method: &str, params: &[&str]) -> Answer {
+    fn ask(state: &mut RpsState, method: &str, params: &[&str]) -> XmlRpcReply {
         let params: Vec<Value> = params.iter().map(|param| text(param)).collect();
         state.perform("me", &format!("redirect.{method}"), &params)
     }
@@ -168,7 +168,7 @@ mod tests {
         assert_eq!(ask(&mut state, "registerDevice", &[mac, "s"]).brief(), "Existing MAC(s):805ec0112233");
         assert_eq!(ask(&mut state, "registerDevice", &[mac, "s", "1"]), ok("OK"));
         assert_eq!(state.target(mac).as_deref(), Some("http://gw/"));
-        assert_eq!(ask(&mut state, "listDevices", &[]), Answer::List(vec![mac.into()]));
+        assert_eq!(ask(&mut state, "listDevices", &[]), XmlRpcReply::List(vec![mac.into()]));
         assert_eq!(ask(&mut state, "deRegisterDevice", &["80-5E-C0-11-22-33"]), ok("OK"));
         assert_eq!(ask(&mut state, "deRegisterDevice", &[mac]).brief(), "Error:Invalid MAC(s):805ec0112233");
     }
@@ -185,6 +185,6 @@ mod tests {
         assert!(ask(&mut state, "registerDevice", &[mac, "s"]).brief().starts_with("Are you sure"));
         state.switches.no_unique_url = true;
         let unique = ask(&mut state, "registerDeviceWithUniqueUrl", &[mac, "s", "http://x/", "1"]);
-        assert!(matches!(unique, Answer::Fault(_)));
+        assert!(matches!(unique, XmlRpcReply::Fault(_)));
     }
 }

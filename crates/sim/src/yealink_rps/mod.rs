@@ -18,7 +18,7 @@ use crate::{
     gate::Gates,
     host::HostHandle,
     server::{SimServer, basic, out_of_order},
-    xmlrpc::{Answer, Style, read_call, write_answer},
+    xmlrpc::{Style, XmlRpcReply, read_call, write_answer},
 };
 
 /// A running redirection service. Cheap to clone; all clones are one.
@@ -133,7 +133,7 @@ async fn call(board: &Board<RpsState>, gates: &Gates, request: &HttpRequest, bod
             .finish();
     };
     let answer = match read_call(&String::from_utf8_lossy(body)) {
-        Err(problem) => Answer::Fault(format!("Failed to parse XML-RPC request: {problem}")),
+        Err(problem) => XmlRpcReply::Fault(format!("Failed to parse XML-RPC request: {problem}")),
         Ok((method, params)) => {
             if let Some(pause) = switches.slow {
                 tokio::time::sleep(pause.min(Duration::from_secs(60))).await;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::{
     envelope::{Envelope, EnvelopeError, IN_LIMIT, Outgoing},
-    keepalive::{PING, Pulse},
+    keepalive::{Keepalive, PING},
     login::Login,
 };
 use crate::lenient_json;
@@ -67,8 +67,8 @@ pub struct Session {
     timer: Timestamp,
     /// Time of the next websocket ping.
     ping: Timestamp,
-    pings: Pulse,
-    keep_alives: Pulse,
+    pings: Keepalive,
+    keep_alives: Keepalive,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,8 +88,8 @@ impl Session {
             phase: Phase::WaitForChallenge,
             timer: later(now, LOGIN_TIME),
             ping: later(now, PING),
-            pings: Pulse::default(),
-            keep_alives: Pulse::default(),
+            pings: Keepalive::default(),
+            keep_alives: Keepalive::default(),
         };
         (session, vec![Action::Send(Outgoing::new(None, "AppChallenge").text())])
     }
@@ -143,13 +143,13 @@ impl Session {
     /// The answer to a ping came.
     pub fn on_pong(&mut self) {
         self.pings.answered();
-        self.keep_alives.heard();
+        self.keep_alives.received();
     }
 
     /// Something came that is no message of this protocol: whoever sent it is there.
-    pub fn heard(&mut self) {
-        self.pings.heard();
-        self.keep_alives.heard();
+    pub fn received(&mut self) {
+        self.pings.received();
+        self.keep_alives.received();
     }
 
     /// A text message came.
@@ -158,7 +158,7 @@ impl Session {
             return vec![Action::Ignored];
         }
         self.traffic(now);
-        self.heard();
+        self.received();
         let message = match Envelope::parse(text, IN_LIMIT) {
             Ok(message) => message,
             Err(EnvelopeError::TooLarge { .. }) => return self.close(CloseReason::TooLarge),

@@ -12,14 +12,14 @@ const UNANSWERED: u8 = 3;
 
 /// What was heard between pings.
 #[derive(Debug, Default)]
-pub struct Pulse {
+pub struct Keepalive {
     answers_pings: bool,
     unanswered: u8,
 }
 
-impl Pulse {
+impl Keepalive {
     /// Something came.
-    pub fn heard(&mut self) {
+    pub fn received(&mut self) {
         self.unanswered = 0;
     }
 
@@ -46,23 +46,23 @@ mod tests {
 
     #[test]
     fn who_answered_once_and_is_silent_for_three_pings_is_gone() {
-        let mut pulse = Pulse::default();
+        let mut pulse = Keepalive::default();
         assert!(pulse.ping());
         pulse.answered();
         assert!((0..3).all(|_| pulse.ping()));
         assert!(!pulse.ping());
-        pulse.heard();
+        pulse.received();
         assert!((0..3).all(|_| pulse.ping()), "any sign of life counts");
         assert!(!pulse.ping());
     }
 
     #[test]
     fn who_never_answers_pings_is_not_expected_to() {
-        let mut pulse = Pulse::default();
+        let mut pulse = Keepalive::default();
         for _ in 0..1_000 {
             assert!(pulse.ping());
         }
-        pulse.heard();
+        pulse.received();
         assert!(pulse.ping());
     }
 }

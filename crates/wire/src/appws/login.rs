@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq;
 use super::{
     envelope::{EnvelopeError, push_text},
     login_info::{Info, LoginKind},
-    login_rejection::Refusal,
+    login_rejection::LoginRejection,
     services::GetServiceLoginResult,
 };
 use crate::hex;
@@ -162,17 +162,17 @@ impl Login {
     ///
     /// # Errors
     /// The field that no PBX would have signed so, or the domain of another instance than `domain`.
-    pub fn check(&self, domain: &str) -> Result<(), Refusal> {
+    pub fn check(&self, domain: &str) -> Result<(), LoginRejection> {
         let is_guid = |text: &str| text.len() == 32 && text.bytes().all(|digit| digit.is_ascii_hexdigit());
         // Someone who types the password may not know the domain; the URL names the instance.
         let is_typed = self.info_raw.is_none() && self.domain.is_empty();
         let faults = [
-            (self.app.contains(':'), Refusal::ColonInApp),
-            (self.domain.contains(':'), Refusal::ColonInDomain),
-            (self.sip.contains(':'), Refusal::ColonInSip),
-            (!self.guid.is_empty() && !is_guid(&self.guid), Refusal::Guid),
-            (self.dn.contains(":{"), Refusal::InfoInName),
-            (!is_typed && !self.domain.eq_ignore_ascii_case(domain), Refusal::Domain),
+            (self.app.contains(':'), LoginRejection::ColonInApp),
+            (self.domain.contains(':'), LoginRejection::ColonInDomain),
+            (self.sip.contains(':'), LoginRejection::ColonInSip),
+            (!self.guid.is_empty() && !is_guid(&self.guid), LoginRejection::Guid),
+            (self.dn.contains(":{"), LoginRejection::InfoInName),
+            (!is_typed && !self.domain.eq_ignore_ascii_case(domain), LoginRejection::Domain),
         ];
         faults.into_iter().find(|(is_wrong, _)| *is_wrong).map_or(Ok(()), |(_, refusal)| Err(refusal))
     }
@@ -318,15 +318,15 @@ mod tests {
         assert_eq!(good().check("EXAMPLE.com"), Ok(()));
         assert_eq!(Login { guid: String::new(), ..good() }.check("example.com"), Ok(()));
         for (login, refusal) in [
-            (Login { app: "a:b".into(), ..good() }, Refusal::ColonInApp),
-            (Login { domain: "example.com:s".into(), ..good() }, Refusal::ColonInDomain),
-            (Login { sip: "s:x".into(), ..good() }, Refusal::ColonInSip),
-            (Login { guid: "0".into(), ..good() }, Refusal::Guid),
-            (Login { guid: "5cb0d3a8c5a84f4b9e0c0f8c7a6b5d4:".into(), ..good() }, Refusal::Guid),
-            (Login { dn: r#"Anna:{"appobj":"a"}"#.into(), ..good() }, Refusal::InfoInName),
-            (Login { domain: "other.example".into(), ..good() }, Refusal::Domain),
-            (Login { domain: String::new(), ..good() }, Refusal::Domain),
-            (Login { domain: "other.example".into(), info_raw: None, ..good() }, Refusal::Domain),
+            (Login { app: "a:b".into(), ..good() }, LoginRejection::ColonInApp),
+            (Login { domain: "example.com:s".into(), ..good() }, LoginRejection::ColonInDomain),
+            (Login { sip: "s:x".into(), ..good() }, LoginRejection::ColonInSip),
+            (Login { guid: "0".into(), ..good() }, LoginRejection::Guid),
+            (Login { guid: "5cb0d3a8c5a84f4b9e0c0f8c7a6b5d4:".into(), ..good() }, LoginRejection::Guid),
+            (Login { dn: r#"Anna:{"appobj":"a"}"#.into(), ..good() }, LoginRejection::InfoInName),
+            (Login { domain: "other.example".into(), ..good() }, LoginRejection::Domain),
+            (Login { domain: String::new(), ..good() }, LoginRejection::Domain),
+            (Login { domain: "other.example".into(), info_raw: None, ..good() }, LoginRejection::Domain),
         ] {
             assert_eq!(login.check("example.com"), Err(refusal), "{login:?}");
         }

@@ -6,7 +6,7 @@ use super::login_info::LoginKind;
 
 labelled_enum! {
     /// Why a login is turned away. The answer to the client is the same for all of them.
-    Refusal {
+    LoginRejection {
         /// AppLogin without AppChallenge.
         Unasked = "no-challenge", "The client sent AppLogin without asking for a challenge first.";
         /// Neither password of the instance proves the digest.
@@ -44,7 +44,7 @@ labelled_enum! {
 
 /// A login that was turned away.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
+pub struct RejectedLoginAttempt {
     /// The app it named, as sent.
     pub app: String,
     /// The domain it named, as sent.
@@ -54,7 +54,7 @@ pub struct Refused {
     /// What kind of login it would have been.
     pub kind: LoginKind,
     /// Why.
-    pub refusal: Refusal,
+    pub refusal: LoginRejection,
     /// Whether its digest proves the password of its app; of an unknown app, the instance's.
     pub is_proven: bool,
 }

@@ -21,5 +21,5 @@ pub mod session_key;
 pub use envelope::{Envelope, EnvelopeError, IN_LIMIT, OUT_LIMIT, PRE_LOGIN_LIMIT};
 pub use login::{Challenge, Login};
 pub use login_info::{Identity, Info, LoginKind};
-pub use login_rejection::{Refusal, Refused};
+pub use login_rejection::{LoginRejection, RejectedLoginAttempt};
 pub use session_key::SessionKey;

@@ -3,7 +3,7 @@
 
 use gangway_base::{
     characters::{cleaned, unwritable},
-    host::{HostError, Names, host},
+    host::{HostError, HostNameRules, host},
     mac::{Mac, MacError},
     secret::Secret,
 };
@@ -144,7 +144,7 @@ impl ProvisioningPhone {
             return Err(ProvisioningError::UnwritablePassword);
         }
         let dns = field("dns", ProvisioningError::MissingDns)?;
-        host(&dns, Names::OfPbxs)?;
+        host(&dns, HostNameRules::OfPbxs)?;
         Ok(Self {
             mac,
             code: Secret::new(code.trim()),

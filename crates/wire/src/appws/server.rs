@@ -11,7 +11,7 @@ use super::{
     envelope::{Envelope, EnvelopeError, IN_LIMIT, Outgoing, PRE_LOGIN_LIMIT},
     login::{Challenge, Login},
     login_info::{Identity, LoginKind},
-    login_rejection::{Refusal, Refused},
+    login_rejection::{LoginRejection, RejectedLoginAttempt},
     session_key::SessionKey,
 };
 use crate::lenient_json;
@@ -45,13 +45,13 @@ pub trait Apps: Send + Sync {
     ///
     /// # Errors
     /// When the source has to wait, whether or not it had the right password.
-    fn attempt(&self, app: Option<&App>, kind: LoginKind, is_proven: bool) -> Result<(), Refusal>;
+    fn attempt(&self, app: Option<&App>, kind: LoginKind, is_proven: bool) -> Result<(), LoginRejection>;
 
     /// May a proven login of this kind use this app?
     ///
     /// # Errors
     /// Why not.
-    fn admit(&self, app: &App, kind: LoginKind) -> Result<(), Refusal>;
+    fn admit(&self, app: &App, kind: LoginKind) -> Result<(), LoginRejection>;
 }
 
 /// What all sockets of one instance share.
@@ -78,7 +78,7 @@ pub enum Action {
     /// A message was ignored; count it.
     Ignored(Ignored),
     /// The login was turned away: log and count it.
-    Refused(Box<Refused>),
+    Refused(Box<RejectedLoginAttempt>),
     /// Close after the pause.
     CloseAfter(Duration),
     /// A wrong password was tried without a login; count it, hear nothing for the pause and keep the socket's place that
@@ -237,14 +237,14 @@ impl Session {
         let kind = login.kind(info.as_ref());
         let judged = match unproven.asked {
             true => self.judge(&login, challenge, kind, app.as_ref(), is_proven),
-            false => Err(Refusal::Unasked),
+            false => Err(LoginRejection::Unasked),
         };
         let app = match (judged, app) {
             (Ok(()), Some(app)) => app,
             (judged, _) => {
-                let refusal = judged.err().unwrap_or(Refusal::App);
+                let refusal = judged.err().unwrap_or(LoginRejection::App);
                 let Login { app, domain, sip, .. } = login;
-                let refused = Refused { app, domain, sip, kind, refusal, is_proven };
+                let refused = RejectedLoginAttempt { app, domain, sip, kind, refusal, is_proven };
                 return vec![
                     Action::Send(answer.text()),
                     Action::Refused(Box::new(refused)),
@@ -268,17 +268,17 @@ impl Session {
         kind: LoginKind,
         app: Option<&App>,
         is_proven: bool,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), LoginRejection> {
         self.instance.apps.attempt(app, kind, is_proven)?;
         if !is_proven {
             let is_other = self.instance.passwords.iter().any(|password| login.proves(challenge, password));
-            return Err(if is_other { Refusal::OtherPassword } else { Refusal::Password });
+            return Err(if is_other { LoginRejection::OtherPassword } else { LoginRejection::Password });
         }
         login.check(&self.instance.domain)?;
-        let app = app.ok_or(Refusal::App)?;
+        let app = app.ok_or(LoginRejection::App)?;
         match (kind, login.info()) {
-            (LoginKind::Other, None) => Err(Refusal::NoInfo),
-            (LoginKind::Other, Some(_)) => Err(Refusal::Object),
+            (LoginKind::Other, None) => Err(LoginRejection::NoInfo),
+            (LoginKind::Other, Some(_)) => Err(LoginRejection::Object),
             _ => self.instance.apps.admit(app, kind),
         }
     }

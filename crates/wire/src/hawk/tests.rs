@@ -9,7 +9,7 @@ use url::Url;
 use super::*;
 
 fn vectors() -> Value {
-    serde_json::from_str(&std::fs::read_to_string("../../../../fixtures/redirect/hawk/vectors.json").unwrap()).unwrap()
+    serde_json::from_str(include_str!("../../../../fixtures/redirect/hawk/vectors.json")).unwrap()
 }
 
 fn text<'a>(value: &'a Value, name: &str) -> &'a str {

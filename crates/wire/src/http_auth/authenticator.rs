@@ -9,7 +9,7 @@ use super::{
     digest::{Algorithm, Asked, Verifier},
     header::{Authorization, DigestFields, percent_decoded},
     nonce::{Freshness, NonceKey},
-    replay_cache::{Answered, Replays},
+    replay_cache::{Answered, ReplayCache},
 };
 
 /// How clients prove themselves.
@@ -52,7 +52,7 @@ pub enum Outcome {
 
 /// The entrance of one realm.
 #[derive(Debug, Clone)]
-pub struct Guard {
+pub struct Authenticator {
     scheme: Scheme,
     realm: String,
     key: NonceKey,
@@ -60,7 +60,7 @@ pub struct Guard {
     nobody: Verifier,
 }
 
-impl Guard {
+impl Authenticator {
     /// `realm` goes into every password's verifier: keep it constant per instance. Characters that would need quoting
     /// are left out of it. `lifetime` is how long a nonce is good for.
     #[must_use]
@@ -126,7 +126,7 @@ impl Guard {
     /// # Errors
     /// What it is when it is no answer to a challenge of ours: [`Outcome::Missing`], [`Outcome::Stale`] or
     /// [`Outcome::Malformed`].
-    pub fn shown<'a>(&'a self, request: &Request<'a>, now: Timestamp) -> Result<Shown<'a>, Outcome> {
+    pub fn shown<'a>(&'a self, request: &Request<'a>, now: Timestamp) -> Result<PresentedCredentials<'a>, Outcome> {
         let Some(header) = request.authorization else { return Err(Outcome::Missing) };
         let answer = match (self.scheme, Authorization::parse(header)) {
             (_, Authorization::Malformed) => return Err(Outcome::Malformed),
@@ -141,7 +141,7 @@ impl Guard {
             // Another scheme, such as Basic sent unasked from a URL: no answer to our challenge, so no strike.
             _ => return Err(Outcome::Missing),
         };
-        Ok(Shown { guard: self, answer })
+        Ok(PresentedCredentials { guard: self, answer })
     }
 
     /// Whether the fields answer a challenge of ours for this request; the nonce count and the nonce's Unix second.
@@ -168,8 +168,8 @@ impl Guard {
 }
 
 /// A readable answer to our challenge, made for this request.
-pub struct Shown<'a> {
-    guard: &'a Guard,
+pub struct PresentedCredentials<'a> {
+    guard: &'a Authenticator,
     answer: Answer<'a>,
 }
 
@@ -178,7 +178,7 @@ enum Answer<'a> {
     Digest { fields: Box<DigestFields<'a>>, count: u32, issued: i64, asked: Asked },
 }
 
-impl Shown<'_> {
+impl PresentedCredentials<'_> {
     /// Whom it claims to come from.
     #[must_use]
     pub fn user(&self) -> &str {
@@ -200,7 +200,7 @@ impl Shown<'_> {
     /// Whether an answer that proves `account` was used before; it counts as used from now on. Basic has nothing that
     /// could be used up.
     #[must_use]
-    pub fn is_replay(&self, account: i64, replays: &Replays, now: Timestamp) -> bool {
+    pub fn is_replay(&self, account: i64, replays: &ReplayCache, now: Timestamp) -> bool {
         match &self.answer {
             Answer::Basic { .. } => false,
             Answer::Digest { fields, count, issued, asked } => {
@@ -267,12 +267,12 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    fn guard(scheme: Scheme) -> Guard {
-        Guard::new(scheme, "gangway \"example\"", NonceKey::new(&[7; 32]), HOUR)
+    fn guard(scheme: Scheme) -> Authenticator {
+        Authenticator::new(scheme, "gangway \"example\"", NonceKey::new(&[7; 32]), HOUR)
     }
 
     /// Answers a challenge as a phone does.
-    fn answer(guard: &Guard, challenge: &str, user: &str, password: &str, nc: u32, uri: &str) -> String {
+    fn answer(guard: &Authenticator, challenge: &str, user: &str, password: &str, nc: u32, uri: &str) -> String {
         let Scheme::Digest(algorithm) = guard.scheme() else { panic!() };
         let nonce = challenge.split("nonce=\"").nth(1).unwrap().split('"').next().unwrap();
         let hash = |text: String| {
@@ -291,7 +291,7 @@ mod tests {
         )
     }
 
-    fn check(guard: &Guard, header: Option<&str>, second: i64) -> Outcome {
+    fn check(guard: &Authenticator, header: Option<&str>, second: i64) -> Outcome {
         let request = Request { method: "GET", target: "/phone/a%20b.cfg", authorization: header };
         guard.check(&request, at(second), |user| (user == "snoopy").then(|| guard.verifier("snoopy", &"secret".into())))
     }
@@ -330,7 +330,7 @@ mod tests {
     #[test]
     fn an_answer_is_used_up_for_its_account_and_counts_go_on() {
         let guard = guard(Scheme::Digest(Algorithm::Md5));
-        let replays = Replays::new(10, HOUR);
+        let replays = ReplayCache::new(10, HOUR);
         let challenge = guard.challenge(at(0), 5, false);
         let is_replay = |account, nc, second| {
             let header = answer(&guard, &challenge, "snoopy", "secret", nc, "/phone/a%20b.cfg");

@@ -9,8 +9,8 @@ pub mod header;
 pub mod nonce;
 pub mod replay_cache;
 
-pub use authenticator::{Guard, Outcome, Request, Scheme, Shown};
+pub use authenticator::{Authenticator, Outcome, PresentedCredentials, Request, Scheme};
 pub use digest::{Algorithm, Verifier};
 pub use header::{Authorization, DigestFields};
 pub use nonce::{Freshness, NonceKey};
-pub use replay_cache::{Answered, Replays};
+pub use replay_cache::{Answered, ReplayCache};

@@ -22,7 +22,7 @@ const PARTS: usize = 32;
 
 /// The sessions of all accounts.
 #[derive(Debug)]
-pub struct Replays {
+pub struct ReplayCache {
     hasher: RandomState,
     parts: Vec<Mutex<Part>>,
     capacity: usize,
@@ -61,7 +61,7 @@ pub struct Answered<'a> {
     pub count: u32,
 }
 
-impl Replays {
+impl ReplayCache {
     /// Remembers at most about `capacity` sessions (60 bytes each) of nonces that are good for `lifetime`.
     #[must_use]
     pub fn new(capacity: usize, lifetime: Duration) -> Self {
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_count_works_once_in_any_order() {
-        let replays = Replays::new(64, HOUR);
+        let replays = ReplayCache::new(64, HOUR);
         let counts = [1, 1, 3, 2, 2, 100, 3, 37, 37, 36];
         let noted = counts.map(|count| replays.note(&answered("n", count), at(100)));
         assert_eq!(noted, [true, false, true, true, false, true, false, true, false, false]);
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn everything_the_answer_was_made_for_tells_sessions_apart() {
-        let replays = Replays::new(64, HOUR);
+        let replays = ReplayCache::new(64, HOUR);
         let first = answered("n", 1);
         let others = [
             Answered { account: 8, ..first },
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn what_makes_room_lets_no_capture_through() {
-        let replays = Replays::new(PARTS * 4, HOUR);
+        let replays = ReplayCache::new(PARTS * 4, HOUR);
         let nonces: Vec<String> = (0..10_000).map(|number| format!("nonce {number}")).collect();
         let made = |number: usize| 100 + i64::try_from(number).unwrap() / 100;
         let session = |number: usize| Answered { issued: made(number), ..answered(&nonces[number], 1) };
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn what_is_over_makes_room_without_doubt() {
-        let replays = Replays::new(PARTS, HOUR);
+        let replays = ReplayCache::new(PARTS, HOUR);
         for number in 0..1_000 {
             let nonce = format!("{number}");
             let issued = number * 4_000;
@@ -209,7 +209,7 @@ mod tests {
     /// Several connections of one phone on several threads: every count passes exactly once.
     #[test]
     fn threads_neither_lose_nor_repeat_a_count() {
-        let replays = Arc::new(Replays::new(1024, HOUR));
+        let replays = Arc::new(ReplayCache::new(1024, HOUR));
         let passed: usize = std::thread::scope(|scope| {
             let workers: Vec<_> = (0..4)
                 .map(|_| scope.spawn(|| (1..=60).filter(|count| replays.note(&answered("n", *count), at(100))).count()))
@@ -222,7 +222,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_count_works_twice(counts in prop::collection::vec(0..200_u32, 0..80)) {
-            let replays = Replays::new(64, HOUR);
+            let replays = ReplayCache::new(64, HOUR);
             let mut taken = HashSet::new();
             for count in counts {
                 if replays.note(&answered("n", count), at(100)) { prop_assert!(taken.insert(count)); }
@@ -231,7 +231,7 @@ mod tests {
 
         #[test]
         fn requests_that_overtake_each_other_all_pass(order in Just((1..=60_u32).collect::<Vec<_>>()).prop_shuffle()) {
-            let replays = Replays::new(64, HOUR);
+            let replays = ReplayCache::new(64, HOUR);
             for count in order {
                 prop_assert!(replays.note(&answered("n", count), at(100)));
             }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::message::{Message, Start};
+use super::message::{SipMessage, Start};
 
 /// What a NOTIFY is made of.
 #[derive(Debug, Clone, Copy)]
@@ -21,7 +21,7 @@ pub struct Told<'a> {
 
 /// The NOTIFY, without a restart of the phone.
 #[must_use]
-pub fn check_sync(told: &Told<'_>) -> Message {
+pub fn check_sync(told: &Told<'_>) -> SipMessage {
     let Told { phone, own, user, random, sequence } = told;
     // Nothing of a record gets out of its place.
     let user: String = user.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).collect();
@@ -38,7 +38,7 @@ pub fn check_sync(told: &Told<'_>) -> Message {
     ];
     let headers = headers.map(|(name, value)| (name.to_owned(), value)).to_vec();
     let start = Start::Request { method: "NOTIFY".to_owned(), uri: format!("sip:{user}@{phone}") };
-    Message { start, headers, body: Vec::new() }
+    SipMessage { start, headers, body: Vec::new() }
 }
 
 #[cfg(test)]
@@ -54,7 +54,7 @@ mod tests {
             random: "r",
             sequence: 1,
         };
-        let message = Message::read(&check_sync(&told).write()).unwrap();
+        let message = SipMessage::read(&check_sync(&told).write()).unwrap();
         assert_eq!(
             message.start,
             Start::Request { method: "NOTIFY".into(), uri: "sip:805ec0aabbccXy@10.0.0.7:5060".into() }

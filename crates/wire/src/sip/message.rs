@@ -26,7 +26,7 @@ pub enum Start {
 
 /// A message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message {
+pub struct SipMessage {
     /// The first line.
     pub start: Start,
     /// Headers in order; compact names written out.
@@ -55,7 +55,7 @@ pub enum Malformed {
     Body,
 }
 
-impl Message {
+impl SipMessage {
     /// Reads a datagram.
     ///
     /// # Errors
@@ -184,16 +184,16 @@ mod tests {
 
     #[test]
     fn compact_and_folded_headers_are_read() {
-        let message = Message::read(
+        let message = SipMessage::read(
             b"NOTIFY sip:a@b SIP/2.0\r\nv: SIP/2.0/UDP x\r\nVIA : SIP/2.0/UDP y\r\no: check-sync;\r\n reboot=false\r\nl: 2\r\n\r\nabc",
         )
         .unwrap();
         assert_eq!(message.all("via").collect::<Vec<_>>(), ["SIP/2.0/UDP x", "SIP/2.0/UDP y"]);
         assert_eq!(message.header("Event"), Some("check-sync; reboot=false"));
         assert_eq!(message.body, b"ab");
-        assert_eq!(Message::read(&message.write()).unwrap().body, b"ab");
+        assert_eq!(SipMessage::read(&message.write()).unwrap().body, b"ab");
         // Folds with nothing in them leave no space behind.
-        let message = Message::read(b"NOTIFY sip:a@b SIP/2.0\r\na:\r\n x\r\n\t\r\n y\r\nb: z\r\n \r\n\r\n").unwrap();
+        let message = SipMessage::read(b"NOTIFY sip:a@b SIP/2.0\r\na:\r\n x\r\n\t\r\n y\r\nb: z\r\n \r\n\r\n").unwrap();
         assert_eq!((message.header("a"), message.header("b")), (Some("x y"), Some("z")));
     }
 
@@ -211,30 +211,30 @@ mod tests {
             (b"NOTIFY sip:a@b SIP/2.0\r\nl: 9\r\n\r\nabc", Malformed::Body),
             (b"\xff\xfe\r\n\r\n", Malformed::Head),
         ] {
-            assert_eq!(Message::read(datagram), Err(why), "{:?}", String::from_utf8_lossy(datagram));
+            assert_eq!(SipMessage::read(datagram), Err(why), "{:?}", String::from_utf8_lossy(datagram));
         }
-        assert_eq!(Message::read(&vec![b'a'; LARGEST + 1]), Err(Malformed::Long));
+        assert_eq!(SipMessage::read(&vec![b'a'; LARGEST + 1]), Err(Malformed::Long));
         let many = |count: usize| format!("NOTIFY sip:a@b SIP/2.0\r\n{}\r\n", "a: b\r\n".repeat(count));
-        assert_eq!(Message::read(many(MOST_HEADERS + 1).as_bytes()), Err(Malformed::Header));
-        let most = Message::read(many(MOST_HEADERS).as_bytes()).unwrap();
-        assert_eq!(Message::read(&most.write()).unwrap().all("a").count(), MOST_HEADERS);
+        assert_eq!(SipMessage::read(many(MOST_HEADERS + 1).as_bytes()), Err(Malformed::Header));
+        let most = SipMessage::read(many(MOST_HEADERS).as_bytes()).unwrap();
+        assert_eq!(SipMessage::read(&most.write()).unwrap().all("a").count(), MOST_HEADERS);
     }
 
     proptest::proptest! {
         #[test]
         fn no_datagram_panics(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300), text in "\\PC{0,80}") {
-            let _ = Message::read(&bytes);
-            let _ = Message::read(format!("SUBSCRIBE sip:{text} SIP/2.0\r\nFrom: {text}\r\n{text}\r\n\r\n").as_bytes());
+            let _ = SipMessage::read(&bytes);
+            let _ = SipMessage::read(format!("SUBSCRIBE sip:{text} SIP/2.0\r\nFrom: {text}\r\n{text}\r\n\r\n").as_bytes());
         }
 
         #[test]
         fn what_is_read_is_written_alike(value in "[ -~]{0,40}", body in proptest::collection::vec(proptest::num::u8::ANY, 0..40)) {
-            let message = Message {
+            let message = SipMessage {
                 start: Start::Request { method: "NOTIFY".into(), uri: "sip:a@b".into() },
                 headers: vec![("From".into(), value.trim().to_owned())],
                 body,
             };
-            let mut read = Message::read(&message.write()).unwrap();
+            let mut read = SipMessage::read(&message.write()).unwrap();
             read.headers.retain(|(name, _)| name != "Content-Length");
             proptest::prop_assert_eq!(read, message);
         }

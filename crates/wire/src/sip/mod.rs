@@ -6,5 +6,5 @@ mod message;
 mod pnp;
 
 pub use check_sync::{Told, check_sync};
-pub use message::{Malformed, Message, Start};
+pub use message::{Malformed, SipMessage, Start};
 pub use pnp::{Asked, GROUP, Place, accepted, asked, notify};

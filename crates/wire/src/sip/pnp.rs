@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use gangway_base::mac::Mac;
 
-use super::message::{Message, Start};
+use super::message::{SipMessage, Start};
 
 /// The group of all SIP servers.
 pub const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 1, 75);
@@ -24,7 +24,7 @@ pub struct Asked {
 
 /// The profile a phone subscribes to; `None` when the message is anything else.
 #[must_use]
-pub fn asked(message: &Message) -> Option<Asked> {
+pub fn asked(message: &SipMessage) -> Option<Asked> {
     let Start::Request { method, uri } = &message.start else { return None };
     let (event, parameters) = parameters(message.header("Event")?);
     if method != "SUBSCRIBE" || !event.eq_ignore_ascii_case("ua-profile") {
@@ -98,7 +98,7 @@ pub struct Place {
 
 /// The answer 200 and where to send it: to the source, at the port the phone wants answers at.
 #[must_use]
-pub fn accepted(subscribe: &Message, place: Place, tag: &str) -> (Message, SocketAddr) {
+pub fn accepted(subscribe: &SipMessage, place: Place, tag: &str) -> (SipMessage, SocketAddr) {
     let mut headers = Vec::new();
     let mut port = place.phone.port();
     for (index, via) in subscribe.all("Via").enumerate() {
@@ -126,7 +126,8 @@ pub fn accepted(subscribe: &Message, place: Place, tag: &str) -> (Message, Socke
     }
     headers.push(("Contact".to_owned(), format!("<sip:{}>", place.own)));
     headers.push(("Expires".to_owned(), "0".to_owned()));
-    let answer = Message { start: Start::Response { status: 200, reason: "OK".to_owned() }, headers, body: Vec::new() };
+    let answer =
+        SipMessage { start: Start::Response { status: 200, reason: "OK".to_owned() }, headers, body: Vec::new() };
     (answer, SocketAddr::new(place.phone.ip(), port))
 }
 
@@ -146,7 +147,7 @@ fn port_of(sent_by: &str) -> Option<u16> {
 
 /// The NOTIFY with the URL and where to send it: to the source of the subscription, at the port its contact names.
 #[must_use]
-pub fn notify(subscribe: &Message, place: Place, tag: &str, branch: &str, url: &str) -> (Message, SocketAddr) {
+pub fn notify(subscribe: &SipMessage, place: Place, tag: &str, branch: &str, url: &str) -> (SipMessage, SocketAddr) {
     let contact = subscribe.header("Contact").map(uri_of).filter(|uri| is_plain_sip(uri));
     let host = contact.and_then(host_and_port);
     // A contact elsewhere is an invitation to send datagrams to somebody who did not ask.
@@ -171,7 +172,7 @@ pub fn notify(subscribe: &Message, place: Place, tag: &str, branch: &str, url: &
     ];
     let headers = headers.map(|(name, value)| (name.to_owned(), value)).to_vec();
     let start = Start::Request { method: "NOTIFY".to_owned(), uri };
-    (Message { start, headers, body: url.as_bytes().to_vec() }, to)
+    (SipMessage { start, headers, body: url.as_bytes().to_vec() }, to)
 }
 
 fn is_plain_sip(uri: &str) -> bool {
@@ -199,8 +200,8 @@ mod tests {
         Event: ua-profile;profile-type=\"device\";vendor=\"Yealink\";model=\"T53W\";version=\"96.87.0.16\"\r\n\
         Accept: application/url\r\nExpires: 0\r\nContent-Length: 0\r\n\r\n";
 
-    fn subscribe(text: &str) -> Message {
-        Message::read(text.as_bytes()).unwrap()
+    fn subscribe(text: &str) -> SipMessage {
+        SipMessage::read(text.as_bytes()).unwrap()
     }
 
     fn place() -> Place {
@@ -269,12 +270,12 @@ mod tests {
             let text = YEALINK.replacen("<sip:MAC%3a805ec0aabbcc@10.0.0.7:5059>", &a, 1)
                 .replacen("SIP/2.0/UDP 10.0.0.7:5059;branch=z9hG4bK1", &b, 1)
                 .replacen("ua-profile;", &format!("ua-profile;{c};"), 1);
-            if let Ok(message) = Message::read(text.as_bytes()) {
+            if let Ok(message) = SipMessage::read(text.as_bytes()) {
                 let _ = asked(&message);
                 proptest::prop_assert_eq!(accepted(&message, place(), "t").1.ip(), place().phone.ip());
                 let (notify, to) = notify(&message, place(), "t", "b", "https://gw/t/");
                 proptest::prop_assert_eq!(to.ip(), place().phone.ip());
-                proptest::prop_assert!(Message::read(&notify.write()).is_ok());
+                proptest::prop_assert!(SipMessage::read(&notify.write()).is_ok());
             }
         }
     }

@@ -11,26 +11,31 @@ use utoipa::ToSchema;
 
 pub use self::{
     more::{
-        AuditPage, AuditRow, Categories, Category, Connection, Connections, Dhcp, HistoryPage, HistoryRow, Import,
-        ImportCheck, ImportStarted, Info, InfoInstance, InfoToken, LineProblem, Notice, Notices, Provider, Providers,
-        Pruned, RedirectTest, Thaw, Thawed, Vendor, VendorArrival, Vendors,
+        AuditInfo, AuditPage, Categories, Category, Connection, Connections, Dhcp, HistoryInfo, HistoryPage,
+        ImportCheck, ImportInfo, ImportStarted, Info, InfoInstance, InfoToken, LineProblem, Notice, Notices,
+        ProviderInfo, ProviderList, Pruned, RedirectTest, UnfreezeBody, UnfreezeResult, VendorArrival, VendorInfo,
+        VendorList,
     },
     phones::{
-        Accepted, Account, Action, Config, ConfigLine, Detail, Facet, FirstContact, LastRequest, Phone, PhoneActions,
-        PhoneDetails, PhoneShown, Phones, RedirectEntry, Resync, ResyncResult, Sentence, Sysclient, Timeline,
-        TimelineEntry, User, Window,
+        Accepted, AccountInfo, ActionInfo, ConfigInfo, ConfigLine, Detail, FacetInfo, FirstContactInfo, LastRequest,
+        PhoneActions, PhoneDetails, PhoneInfo, PhoneList, PhoneShown, RedirectEntryInfo, ResyncRequest, ResyncResult,
+        SentenceInfo, SysclientInfo, Timeline, TimelineEntry, User, WindowInfo,
     },
-    settings::{Beaten, EmptiedSecret, Pending, Setting, SettingKind, Settings, SettingsChange, SettingsChanged},
+    settings::{
+        Beaten, EmptiedSecret, Pending, SettingInfo, SettingKind, SettingList, SettingsChange, SettingsChanged,
+    },
 };
 
 /// A time, RFC 3339, UTC.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(value_type = String, format = DateTime, examples("2026-11-21T08:00:00Z"))]
-pub struct Time(pub String);
+#[schema(as = Time)]
+pub struct Rfc3339Time(pub String);
 
 /// A sentence: a lasting key with parameters, and how it reads in English.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Text {
+#[schema(as = Text)]
+pub struct TextInfo {
     /// Lasting; see the texts of the admin page.
     pub key: String,
     /// What stands at the places of the sentence. Data, never markup.

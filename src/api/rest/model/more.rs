@@ -4,15 +4,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::{Text, Time};
+use super::{Rfc3339Time, TextInfo};
 
 /// One call to a redirect service.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub struct HistoryRow {
+#[schema(as = HistoryRow)]
+pub struct HistoryInfo {
     /// Grows with time.
     pub id: i64,
     /// When.
-    pub at: Time,
+    pub at: Rfc3339Time,
     /// For which phone.
     pub mac: Option<String>,
     /// At which vendor's service.
@@ -31,7 +32,7 @@ pub struct HistoryRow {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct HistoryPage {
     /// The calls.
-    pub rows: Vec<HistoryRow>,
+    pub rows: Vec<HistoryInfo>,
     /// Go on with `before` this; null at the end.
     pub more: Option<i64>,
 }
@@ -45,11 +46,12 @@ pub struct Pruned {
 
 /// Who did what.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub struct AuditRow {
+#[schema(as = AuditRow)]
+pub struct AuditInfo {
     /// Grows with time.
     pub id: i64,
     /// When.
-    pub at: Time,
+    pub at: Rfc3339Time,
     /// Who.
     pub who: String,
     /// `page`, `rest` or `command`.
@@ -66,7 +68,7 @@ pub struct AuditRow {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct AuditPage {
     /// The deeds.
-    pub rows: Vec<AuditRow>,
+    pub rows: Vec<AuditInfo>,
     /// Go on with `before` this; null at the end.
     pub more: Option<i64>,
 }
@@ -79,7 +81,7 @@ pub struct LineProblem {
     /// The column; may be empty.
     pub field: String,
     /// Why.
-    pub text: Text,
+    pub text: TextInfo,
 }
 
 /// A checked file; nothing is done yet.
@@ -112,7 +114,8 @@ pub struct ImportStarted {
 
 /// How far an import is; the last one while none is under way.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub struct Import {
+#[schema(as = Import)]
+pub struct ImportInfo {
     /// Lines in all; 0 when there was no import since the start.
     pub of: u64,
     /// Lines that are done.
@@ -141,7 +144,8 @@ fn yes() -> bool {
 /// A way phones are provisioned by.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Provider {
+#[schema(as = Provider)]
+pub struct ProviderInfo {
     /// Its name; the app object is `gangway-<name>`.
     pub name: String,
     /// As Profile and UsersAdmin show it.
@@ -152,9 +156,10 @@ pub struct Provider {
 
 /// All providers.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub struct Providers {
+#[schema(as = Providers)]
+pub struct ProviderList {
     /// The providers.
-    pub providers: Vec<Provider>,
+    pub providers: Vec<ProviderInfo>,
 }
 
 /// What a DHCP server tells phones.
@@ -183,7 +188,8 @@ pub struct VendorArrival {
 
 /// A vendor as its folder describes it.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub struct Vendor {
+#[schema(as = Vendor)]
+pub struct VendorInfo {
     /// Its name.
     pub name: String,
     /// As people know it.
@@ -210,9 +216,10 @@ pub struct Vendor {
 
 /// Vendors.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub struct Vendors {
+#[schema(as = Vendors)]
+pub struct VendorList {
     /// The vendors.
-    pub vendors: Vec<Vendor>,
+    pub vendors: Vec<VendorInfo>,
 }
 
 /// What a redirect account is worth.
@@ -221,7 +228,7 @@ pub struct RedirectTest {
     /// Whether the service took it.
     pub ok: bool,
     /// What it said.
-    pub text: Text,
+    pub text: TextInfo,
 }
 
 /// A category of Devices that phones can be provisioned into.
@@ -253,9 +260,9 @@ pub struct Notice {
     /// `error`, `warning` or `information`.
     pub severity: String,
     /// Since when.
-    pub since: Option<Time>,
+    pub since: Option<Rfc3339Time>,
     /// The sentence.
-    pub text: Text,
+    pub text: TextInfo,
 }
 
 /// What a person should know.
@@ -268,14 +275,16 @@ pub struct Notices {
 /// A source that is frozen.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Thaw {
+#[schema(as = Thaw)]
+pub struct UnfreezeBody {
     /// Its IP address, as the notice `scanning` names it.
     pub address: String,
 }
 
 /// What came of it.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub struct Thawed {
+#[schema(as = Thawed)]
+pub struct UnfreezeResult {
     /// False when no source with this address was frozen.
     pub thawed: bool,
 }
@@ -290,7 +299,7 @@ pub struct Connection {
     /// How it is.
     pub state: String,
     /// Since when.
-    pub since: Option<Time>,
+    pub since: Option<Rfc3339Time>,
     /// What is wrong.
     pub error: Option<String>,
     /// More.
@@ -321,7 +330,7 @@ pub struct InfoToken {
     /// `read` or `write`.
     pub scope: String,
     /// When it ends by itself.
-    pub expires: Option<Time>,
+    pub expires: Option<Rfc3339Time>,
 }
 
 /// The gateway, and who asks it.
@@ -330,7 +339,7 @@ pub struct Info {
     /// Version of the gateway.
     pub version: String,
     /// What time it is there.
-    pub now: Time,
+    pub now: Rfc3339Time,
     /// The tenant.
     pub instance: InfoInstance,
     /// The token that was shown.

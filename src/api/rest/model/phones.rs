@@ -4,19 +4,20 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::{FieldProblem, Text, Time};
+use super::{FieldProblem, Rfc3339Time, TextInfo};
 
 /// One independent part of a phone's state.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub struct Facet {
+#[schema(as = Facet)]
+pub struct FacetInfo {
     /// A lasting word.
     pub state: String,
     /// Since when.
-    pub since: Time,
+    pub since: Rfc3339Time,
     /// What is wrong, as a sentence.
     pub error: Option<String>,
     /// When it is tried again.
-    pub next: Option<Time>,
+    pub next: Option<Rfc3339Time>,
 }
 
 /// A user of a phone, short.
@@ -37,7 +38,8 @@ pub struct User {
 /// A phone as lists show it.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Phone {
+#[schema(as = Phone)]
+pub struct PhoneInfo {
     /// Lasting number of the record.
     pub id: i64,
     /// 12 lower-case hex digits.
@@ -66,7 +68,7 @@ pub struct Phone {
     /// `active`, `released`, `blocked` or `removed`.
     pub wanted: String,
     /// When it was removed.
-    pub removed: Option<Time>,
+    pub removed: Option<Rfc3339Time>,
     /// `working`, `provisioned`, `underway`, `stuck`, `overdue`, `leaving` or `gone`.
     pub stage: String,
     /// Whether it needs a person.
@@ -74,35 +76,36 @@ pub struct Phone {
     /// Why it stands where it stands.
     pub cause: String,
     /// Its configuration from Devices.
-    pub device_config: Facet,
+    pub device_config: FacetInfo,
     /// Its entry at the redirect service.
-    pub redirect: Facet,
+    pub redirect: FacetInfo,
     /// Its requests.
-    pub requests: Facet,
+    pub requests: FacetInfo,
     /// The PBX's flags of the user that is worst off.
-    pub flags: Option<Facet>,
+    pub flags: Option<FacetInfo>,
     /// The registration of the user that is worst off.
-    pub registered: Option<Facet>,
+    pub registered: Option<FacetInfo>,
     /// When it asked last.
-    pub last_request: Option<Time>,
+    pub last_request: Option<Rfc3339Time>,
     /// From where.
     pub address: Option<String>,
     /// When it got its file last.
-    pub delivered: Option<Time>,
+    pub delivered: Option<Rfc3339Time>,
     /// When it was provisioned first.
-    pub created: Time,
+    pub created: Rfc3339Time,
     /// Until when it may fetch its file with what travels through the redirect service.
-    pub window_until: Option<Time>,
+    pub window_until: Option<Rfc3339Time>,
     /// Whether its file has changed since.
     pub change_pending: bool,
 }
 
 /// A window of the list of phones.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub struct Phones {
+#[schema(as = Phones)]
+pub struct PhoneList {
     /// The phones of the window.
     #[serde(rename(deserialize = "rows"))]
-    pub phones: Vec<Phone>,
+    pub phones: Vec<PhoneInfo>,
     /// Where the window begins.
     pub offset: u64,
     /// Phones that match.
@@ -117,7 +120,8 @@ pub struct Phones {
 /// A user of a phone, whole. Passwords are never told.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Account {
+#[schema(as = Account)]
+pub struct AccountInfo {
     /// The line key, from 1.
     pub line: u32,
     /// H.323 name.
@@ -131,50 +135,53 @@ pub struct Account {
     /// Domain of the PBX.
     pub domain: String,
     /// The PBX's flags of the device.
-    pub flags: Facet,
+    pub flags: FacetInfo,
     /// Whether the PBX sees it registered.
-    pub registered: Facet,
+    pub registered: FacetInfo,
     /// From where.
     pub registered_address: Option<String>,
     /// Since when its user or device is gone from the PBX.
-    pub orphaned_since: Option<Time>,
+    pub orphaned_since: Option<Rfc3339Time>,
     /// What is gone.
     pub gone: Option<String>,
     /// Since when its part of the file is withheld.
-    pub withheld_since: Option<Time>,
+    pub withheld_since: Option<Rfc3339Time>,
 }
 
 /// Who may fetch the first file.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Window {
+#[schema(as = Window)]
+pub struct WindowInfo {
     /// When it was opened.
-    pub opened: Option<Time>,
+    pub opened: Option<Rfc3339Time>,
     /// Until when at most.
-    pub until: Option<Time>,
+    pub until: Option<Rfc3339Time>,
     /// When the first file went out.
-    pub first_delivery: Option<Time>,
+    pub first_delivery: Option<Rfc3339Time>,
     /// To which address.
     pub source: Option<String>,
     /// When it was closed.
-    pub closed: Option<Time>,
+    pub closed: Option<Rfc3339Time>,
     /// `true` or a network: the phone may come without its token.
-    pub first_contact: Option<FirstContact>,
+    pub first_contact: Option<FirstContactInfo>,
 }
 
 /// What the redirect service holds.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct RedirectEntry {
+#[schema(as = RedirectEntry)]
+pub struct RedirectEntryInfo {
     /// Since when.
-    pub at: Time,
+    pub at: Rfc3339Time,
     /// Under which server entry.
     pub server_name: Option<String>,
 }
 
 /// How the phone shows up in Devices.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub struct Sysclient {
+#[schema(as = Sysclient)]
+pub struct SysclientInfo {
     /// Product.
     pub product: String,
     /// Version.
@@ -186,7 +193,7 @@ pub struct Sysclient {
 #[serde(rename_all = "camelCase")]
 pub struct LastRequest {
     /// When.
-    pub at: Time,
+    pub at: Rfc3339Time,
     /// From where.
     pub address: String,
     /// What it called itself.
@@ -205,9 +212,9 @@ pub struct LastRequest {
 pub struct PhoneDetails {
     /// As lists show it.
     #[serde(flatten)]
-    pub phone: Phone,
+    pub phone: PhoneInfo,
     /// The first 50 users.
-    pub accounts: Vec<Account>,
+    pub accounts: Vec<AccountInfo>,
     /// How many there are.
     pub account_count: u64,
     /// Counts changes of its file.
@@ -217,15 +224,15 @@ pub struct PhoneDetails {
     /// How often it was provisioned.
     pub provisionings: u64,
     /// Who may fetch the first file.
-    pub window: Window,
+    pub window: WindowInfo,
     /// When it first showed credentials of its own.
-    pub own_proven: Option<Time>,
+    pub own_proven: Option<Rfc3339Time>,
     /// What the redirect service holds.
-    pub redirect_entry: Option<RedirectEntry>,
+    pub redirect_entry: Option<RedirectEntryInfo>,
     /// When its configuration came from Devices.
-    pub config_received: Option<Time>,
+    pub config_received: Option<Rfc3339Time>,
     /// How it shows up in Devices.
-    pub sysclient: Sysclient,
+    pub sysclient: SysclientInfo,
     /// The last request, whole.
     #[serde(rename(deserialize = "lastRequest"))]
     pub request: Option<LastRequest>,
@@ -241,7 +248,8 @@ pub struct PhoneDetails {
 
 /// What to press.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub struct Action {
+#[schema(as = Action)]
+pub struct ActionInfo {
     /// An action, or `open-settings`.
     pub name: String,
     /// With what.
@@ -251,17 +259,18 @@ pub struct Action {
 
 /// Where a phone is stuck, and what to do.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub struct Sentence {
+#[schema(as = Sentence)]
+pub struct SentenceInfo {
     /// The cause, as its word.
     pub cause: String,
     /// Where the phone stands.
-    pub state: Text,
+    pub state: TextInfo,
     /// Why.
-    pub why: Text,
+    pub why: TextInfo,
     /// What to do next.
-    pub next: Text,
+    pub next: TextInfo,
     /// The action that does it, where there is one.
-    pub action: Option<Action>,
+    pub action: Option<ActionInfo>,
 }
 
 /// One phone.
@@ -270,14 +279,14 @@ pub struct PhoneShown {
     /// Everything known about it.
     pub phone: PhoneDetails,
     /// Where it is stuck, and what to do.
-    pub sentence: Sentence,
+    pub sentence: SentenceInfo,
 }
 
 /// One thing that happened.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct TimelineEntry {
     /// When.
-    pub at: Time,
+    pub at: Rfc3339Time,
     /// `event`, `redirect` or `request`.
     pub source: String,
     /// A lasting word.
@@ -321,7 +330,8 @@ pub struct ConfigLine {
 
 /// A phone's file.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub struct Config {
+#[schema(as = Config)]
+pub struct ConfigInfo {
     /// Its lines.
     pub lines: Vec<ConfigLine>,
     /// What the renderer remarks.
@@ -334,7 +344,7 @@ pub struct Config {
 pub struct PhoneActions {
     /// `allow`: also without the redirect URL, from anywhere or from this network.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub first_contact: Option<FirstContact>,
+    pub first_contact: Option<FirstContactInfo>,
     /// `new-code`: id or name of the category in Devices.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
@@ -345,7 +355,8 @@ pub struct PhoneActions {
 /// Whether a phone may come without its token.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
-pub enum FirstContact {
+#[schema(as = FirstContact)]
+pub enum FirstContactInfo {
     /// From anywhere, or not.
     Anywhere(bool),
     /// From this network (CIDR).
@@ -356,13 +367,14 @@ pub enum FirstContact {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Accepted {
     /// What will happen.
-    pub will: Text,
+    pub will: TextInfo,
 }
 
 /// Phones that shall come.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Resync {
+#[schema(as = Resync)]
+pub struct ResyncRequest {
     /// Their MAC addresses, at most 500.
     #[schema(min_items = 1, max_items = 500)]
     pub macs: Vec<String>,

@@ -6,7 +6,7 @@ use gangway_base::secret::Secret;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Text;
+use super::TextInfo;
 
 /// What a value may be.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -39,7 +39,8 @@ pub struct Beaten {
 
 /// One setting at one scope.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub struct Setting {
+#[schema(as = Setting)]
+pub struct SettingInfo {
     /// Its name.
     pub name: String,
     /// What belongs together.
@@ -69,18 +70,19 @@ pub struct Setting {
     /// When a change is felt.
     pub effect: String,
     /// What it does.
-    pub help: Text,
+    pub help: TextInfo,
 }
 
 /// The settings of a scope.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub struct Settings {
+#[schema(as = Settings)]
+pub struct SettingList {
     /// The scope.
     pub scope: String,
     /// Scopes that have values of their own.
     pub scopes: Vec<String>,
     /// Every setting the scope may have.
-    pub settings: Vec<Setting>,
+    pub settings: Vec<SettingInfo>,
 }
 
 /// New values; all or nothing.
@@ -107,7 +109,7 @@ pub struct SettingsChanged {
     /// Secrets that were emptied: set them again.
     pub emptied: Vec<EmptiedSecret>,
     /// Contradictions that were not there before.
-    pub remarks: Vec<Text>,
+    pub remarks: Vec<TextInfo>,
 }
 
 /// Phones that would get another file now.

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use gangway_base::secret::Secret;
 use url::Url;
 
-use crate::base::config::{Allowed, Config, InstanceConfig, host_name};
+use crate::base::config::{AllowedPeer, Config, InstanceConfig, host_name};
 
 /// Passwords with fewer characters are remarked upon.
 const SHORT: usize = 10;
@@ -100,7 +100,7 @@ impl Config {
         let mut hosts = HashSet::new();
         for (index, peer) in self.net.trust.iter().enumerate() {
             let key = |name: &str| format!("net.trust[{index}].{name}");
-            let is_host = matches!(peer.host.parse::<Allowed>(), Ok(Allowed::Host(_)))
+            let is_host = matches!(peer.host.parse::<AllowedPeer>(), Ok(AllowedPeer::Host(_)))
                 || peer.host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok();
             if !is_host {
                 wrong(key("host"), format!("'{}' is no host: write the name in its URL, without a port", peer.host));

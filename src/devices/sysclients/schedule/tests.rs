@@ -19,13 +19,13 @@ fn a_late_goodbye_of_an_old_connection_does_not_touch_the_newer_one() {
     let old = schedule.poll(at(0))[0].conn;
     assert_eq!(schedule.hold(PhoneId(1), "b"), Some(old));
     assert!(schedule.poll(at(100)).is_empty(), "not before the old one is closed");
-    schedule.ended(PhoneId(1), old, Ended::Lost, at(200), 0.0);
+    schedule.ended(PhoneId(1), old, ConnectionEnd::Lost, at(200), 0.0);
     let new = schedule.poll(at(200))[0].conn;
     assert!(new > old);
-    schedule.ended(PhoneId(1), old, Ended::Lost, at(300), 0.0);
+    schedule.ended(PhoneId(1), old, ConnectionEnd::Lost, at(300), 0.0);
     assert_eq!(schedule.live(), 1);
     assert_eq!(schedule.drop_phone(PhoneId(1)), Some(new));
-    schedule.ended(PhoneId(1), new, Ended::Lost, at(400), 0.0);
+    schedule.ended(PhoneId(1), new, ConnectionEnd::Lost, at(400), 0.0);
     assert_eq!(schedule.next_poll(at(400)), None);
 }
 
@@ -36,7 +36,7 @@ fn while_an_endpoint_is_away_one_phone_probes_and_others_go_on() {
     let open = schedule.poll(at(0));
     assert_eq!(open.len(), 5);
     for one in &open {
-        schedule.ended(one.phone, one.conn, Ended::Away, at(0), 0.0);
+        schedule.ended(one.phone, one.conn, ConnectionEnd::Away, at(0), 0.0);
     }
     schedule.hold(PhoneId(9), "b");
     assert_eq!(phones(&schedule.poll(at(9_999))), [9]);
@@ -54,12 +54,12 @@ fn no_more_sockets_than_set_are_open_and_who_waits_is_named_once() {
     (0..4).for_each(|id| assert_eq!(schedule.hold(PhoneId(id), "a"), None));
     let open = schedule.poll(at(0));
     assert_eq!(phones(&open), [0, 1]);
-    assert_eq!(schedule.held_back(at(0)), [PhoneId(2), PhoneId(3)]);
-    assert!(schedule.held_back(at(0)).is_empty(), "said once");
+    assert_eq!(schedule.waiting(at(0)), [PhoneId(2), PhoneId(3)]);
+    assert!(schedule.waiting(at(0)).is_empty(), "said once");
     assert_eq!(schedule.next_poll(at(0)), None, "only the end of another makes room");
     schedule.drop_phone(PhoneId(0));
     assert!(schedule.poll(at(1)).is_empty(), "its socket is still open");
-    schedule.ended(PhoneId(0), open[0].conn, Ended::Lost, at(2), 0.0);
+    schedule.ended(PhoneId(0), open[0].conn, ConnectionEnd::Lost, at(2), 0.0);
     assert_eq!(phones(&schedule.poll(at(2))), [2]);
     assert_eq!(schedule.live(), 2);
 }
@@ -70,9 +70,9 @@ fn a_descriptor_the_system_refused_costs_the_phone_no_pause_of_its_own() {
     (0..3).for_each(|id| assert_eq!(schedule.hold(PhoneId(id), "a"), None));
     let open = schedule.poll(at(0));
     for one in &open {
-        schedule.ended(one.phone, one.conn, Ended::NoDescriptor, at(0), 0.0);
+        schedule.ended(one.phone, one.conn, ConnectionEnd::NoDescriptor, at(0), 0.0);
     }
-    assert_eq!(schedule.held_back(at(0)).len(), 3);
+    assert_eq!(schedule.waiting(at(0)).len(), 3);
     assert!(schedule.poll(at(4_999)).is_empty());
     assert_eq!(schedule.next_poll(at(4_999)), Some(at(5_000)));
     assert_eq!(schedule.poll(at(5_000)).len(), 3);
@@ -129,12 +129,12 @@ proptest! {
                 }
                 Step::End(which, away) if !live.is_empty() => {
                     let one = live.remove(which % live.len());
-                    schedule.ended(one.phone, one.conn, if away { Ended::Away } else { Ended::Lost }, at(now), 0.5);
+                    schedule.ended(one.phone, one.conn, if away { ConnectionEnd::Away } else { ConnectionEnd::Lost }, at(now), 0.5);
                     old.push(one);
                 }
                 Step::Stale(which) if !old.is_empty() => {
                     let one = old[which % old.len()];
-                    schedule.ended(one.phone, one.conn, Ended::Lost, at(now), 0.5);
+                    schedule.ended(one.phone, one.conn, ConnectionEnd::Lost, at(now), 0.5);
                 }
                 _ => {}
             }
@@ -145,12 +145,12 @@ proptest! {
             }
             prop_assert_eq!(schedule.live(), live.len());
             prop_assert!(live.len() <= most);
-            schedule.held_back(at(now));
+            schedule.waiting(at(now));
         }
         // From here on everything is there: old sockets end, every held phone gets one, which ends only where it has to
         // make room.
         for one in live.drain(..) {
-            schedule.ended(one.phone, one.conn, Ended::Lost, at(now), 0.5);
+            schedule.ended(one.phone, one.conn, ConnectionEnd::Lost, at(now), 0.5);
         }
         let mut connected = HashSet::new();
         for _ in 0..100_000 {
@@ -168,7 +168,7 @@ proptest! {
                 }
                 let one = live.remove(0);
                 schedule.drop_phone(one.phone);
-                schedule.ended(one.phone, one.conn, Ended::Lost, at(now), 0.5);
+                schedule.ended(one.phone, one.conn, ConnectionEnd::Lost, at(now), 0.5);
                 continue;
             };
             now = next.as_millisecond().max(now + 1);

@@ -19,23 +19,23 @@ fn source(host: u8) -> IpAddr {
     [192, 0, 2, host].into()
 }
 
-fn scanners() -> Scanners {
-    Scanners::new(&[7; 32])
+fn scanners() -> ScanDetector {
+    ScanDetector::new(&[7; 32])
 }
 
 /// A request that does not read like a phone.
-fn ask(scanners: &Scanners, address: IpAddr, mac: Mac, now: Timestamp) {
-    scanners.saw(HERE, Origin::source(address), Attempt { mac, reads_like_phone: false }, now);
+fn ask(scanners: &ScanDetector, address: IpAddr, mac: Mac, now: Timestamp) {
+    scanners.saw(HERE, CountedSource::source(address), ScanAttempt { mac, reads_like_phone: false }, now);
 }
 
 /// A request of an unknown phone for its own file.
-fn boot(scanners: &Scanners, origin: Origin, mac: Mac, now: Timestamp) {
-    scanners.saw(HERE, origin, Attempt { mac, reads_like_phone: true }, now);
+fn boot(scanners: &ScanDetector, origin: CountedSource, mac: Mac, now: Timestamp) {
+    scanners.saw(HERE, origin, ScanAttempt { mac, reads_like_phone: true }, now);
 }
 
 /// Frozen for a window that has been open all along.
-fn is_frozen(scanners: &Scanners, address: IpAddr, now: Timestamp) -> bool {
-    scanners.is_frozen(HERE, Origin::source(address), Some(at(-1)), now)
+fn is_frozen(scanners: &ScanDetector, address: IpAddr, now: Timestamp) -> bool {
+    scanners.is_frozen(HERE, CountedSource::source(address), Some(at(-1)), now)
 }
 
 #[test]
@@ -50,9 +50,9 @@ fn neighbours_in_a_row_freeze_their_source_for_a_while() {
             }
         }
         assert!(is_frozen(&scanners, source(1), at(8)), "step {step}");
-        assert_eq!(scanners.frozen(HERE, at(8))[0].sign, Sign::Sequence);
+        assert_eq!(scanners.frozen(HERE, at(8))[0].sign, ScanSign::Sequence);
         assert!(!is_frozen(&scanners, source(2), at(8)), "nobody else");
-        assert!(!scanners.is_frozen(InstanceId(2), Origin::source(source(1)), None, at(8)), "no other tenant");
+        assert!(!scanners.is_frozen(InstanceId(2), CountedSource::source(source(1)), None, at(8)), "no other tenant");
         assert!(!is_frozen(&scanners, source(1), at(8 + 1800)));
         assert!(!is_frozen(&scanners, source(1), at(-86_400)), "a clock set back ends it");
         assert!(scanners.frozen(HERE, at(2000)).is_empty());
@@ -77,8 +77,8 @@ fn very_many_unknown_ones_do_as_well() {
         assert!(!is_frozen(&scanners, source(1), at(0)), "{n}");
         ask(&scanners, source(1), far_apart(n), at(0));
     }
-    assert_eq!(scanners.frozen(HERE, at(0))[0].sign, Sign::Many);
-    let slow = super::Scanners::new(&[7; 32]);
+    assert_eq!(scanners.frozen(HERE, at(0))[0].sign, ScanSign::Many);
+    let slow = super::ScanDetector::new(&[7; 32]);
     for n in 0..500 {
         ask(&slow, source(1), far_apart(n), at(i64::from(n) * 10));
     }
@@ -91,7 +91,7 @@ fn a_decoy_is_enough() {
     let decoy = scanners.decoys.beside(HERE, mac(1))[0];
     ask(&scanners, "2001:db8::1".parse().unwrap(), decoy, at(0));
     assert!(is_frozen(&scanners, "2001:db8::2".parse().unwrap(), at(1)), "one IPv6 network is one source");
-    assert_eq!(scanners.frozen(HERE, at(1))[0].sign, Sign::Decoy);
+    assert_eq!(scanners.frozen(HERE, at(1))[0].sign, ScanSign::Decoy);
 }
 
 #[test]
@@ -143,7 +143,12 @@ fn a_carton_does_not_freeze_its_source_and_very_many_phones_do() {
         let scanners = scanners();
         for round in 0..5_u32 {
             for n in 0..count {
-                boot(&scanners, Origin::source(source(1)), mac(5_000 + n * step), at(i64::from(round * 30 + n % 7)));
+                boot(
+                    &scanners,
+                    CountedSource::source(source(1)),
+                    mac(5_000 + n * step),
+                    at(i64::from(round * 30 + n % 7)),
+                );
             }
         }
         assert!(!is_frozen(&scanners, source(1), at(200)), "{count} in steps of {step}");
@@ -152,25 +157,25 @@ fn a_carton_does_not_freeze_its_source_and_very_many_phones_do() {
     let scanners = scanners();
     for n in 0..u32::try_from(MANY).unwrap() {
         assert!(!is_frozen(&scanners, source(1), at(0)), "{n}");
-        boot(&scanners, Origin::source(source(1)), mac(n), at(0));
+        boot(&scanners, CountedSource::source(source(1)), mac(n), at(0));
     }
-    assert_eq!(scanners.frozen(HERE, at(0))[0].sign, Sign::Many);
+    assert_eq!(scanners.frozen(HERE, at(0))[0].sign, ScanSign::Many);
 }
 
 #[test]
 fn phones_in_between_hide_no_scanner() {
     let scanners = scanners();
     for n in 0..IN_A_ROW {
-        boot(&scanners, Origin::source(source(1)), mac(90_000 + n * 50), at(0));
+        boot(&scanners, CountedSource::source(source(1)), mac(90_000 + n * 50), at(0));
         ask(&scanners, source(1), mac(n), at(0));
     }
-    assert_eq!(scanners.frozen(HERE, at(0))[0].sign, Sign::Sequence);
+    assert_eq!(scanners.frozen(HERE, at(0))[0].sign, ScanSign::Sequence);
 }
 
 #[test]
 fn a_window_opened_later_is_shut_by_the_next_sign_only() {
     let scanners = scanners();
-    let origin = Origin::source(source(1));
+    let origin = CountedSource::source(source(1));
     let shuts = |opened: i64, now: i64| scanners.is_frozen(HERE, origin, Some(at(opened)), at(now));
     for n in 0..IN_A_ROW {
         ask(&scanners, source(1), mac(n), at(10));
@@ -221,21 +226,24 @@ fn an_administrator_thaws_one_address_or_a_network() {
 fn behind_a_proxy_each_client_has_limits_and_all_together_have_higher_ones() {
     let scanners = scanners();
     let proxy = source(9);
-    let client = |n: u32| Origin::behind(proxy, IpAddr::V4((0x0a00_0000 + n).into()));
+    let client = |n: u32| CountedSource::behind(proxy, IpAddr::V4((0x0a00_0000 + n).into()));
     let frozen = |n: u32| scanners.is_frozen(HERE, client(n), None, at(1));
     for n in 0..IN_A_ROW {
-        scanners.saw(HERE, client(1), Attempt { mac: mac(n), reads_like_phone: false }, at(0));
+        scanners.saw(HERE, client(1), ScanAttempt { mac: mac(n), reads_like_phone: false }, at(0));
     }
     assert!(frozen(1) && !frozen(2), "only the client that scans");
-    assert!(!scanners.is_frozen(HERE, Origin::source([10, 0, 0, 1].into()), None, at(1)), "nor who has its address");
+    assert!(
+        !scanners.is_frozen(HERE, CountedSource::source([10, 0, 0, 1].into()), None, at(1)),
+        "nor who has its address"
+    );
     // A stranger who invents a client for each attempt is stopped with all of them.
     let mut attempts = 0;
     while !frozen(2) {
         attempts += 1;
-        let attempt = Attempt { mac: mac(100 + attempts * 9), reads_like_phone: false };
+        let attempt = ScanAttempt { mac: mac(100 + attempts * 9), reads_like_phone: false };
         scanners.saw(HERE, client(1000 + attempts), attempt, at(0));
     }
-    assert!(attempts <= u32::try_from(MANY).unwrap() * Origin::Proxy(proxy).share(), "{attempts}");
+    assert!(attempts <= u32::try_from(MANY).unwrap() * CountedSource::Proxy(proxy).share(), "{attempts}");
     let sources: usize = scanners.parts.iter().map(|part| part.lock().unwrap().len()).sum();
     assert!(sources <= attempts as usize + 2);
 }

@@ -7,15 +7,15 @@ use url::Url;
 
 use super::{
     Dialect,
-    response::{Heard, Page, Refusal},
-    session::{Ask, Session},
+    response::{SrapsError, SrapsPage, SrapsResponse},
+    session::{SrapsCall, SrapsSession},
 };
 use crate::{
     net::http::Method,
     redirect::{
-        account_cache::{AccountMemory, Surroundings},
-        protocol::Command,
-        result::Outcome,
+        account_cache::{AccountCache, ProtocolContext},
+        protocol::CallKind,
+        result::RedirectResult,
     },
 };
 
@@ -29,13 +29,13 @@ const SETTING: &str = "setting";
 
 /// Where phones of the account are.
 #[derive(Debug, Clone)]
-pub(crate) struct Place {
+pub(crate) struct DeviceLocation {
     endpoints: Url,
     /// Id of the setting that sends a phone somewhere; empty where it is not needed.
     pub(crate) setting: String,
 }
 
-impl Place {
+impl DeviceLocation {
     /// The address of a phone's object.
     pub(crate) fn endpoint(&self, mac: Mac) -> Url {
         below(&self.endpoints, &mac.to_string())
@@ -44,7 +44,7 @@ impl Place {
 
 /// What is asked on the way.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Stop {
+pub(crate) enum DiscoveryStep {
     /// The access key, which names its company.
     Token,
     /// The company, which names its phones.
@@ -54,17 +54,17 @@ pub(crate) enum Stop {
 }
 
 /// How it goes on.
-pub(crate) enum Next {
+pub(crate) enum DiscoveryNext {
     /// The place is known.
-    There(Place),
+    There(DeviceLocation),
     /// This has to be asked first.
-    Ask(Stop, Box<Ask>),
+    Ask(DiscoveryStep, Box<SrapsCall>),
 }
 
-pub(crate) struct Route {
+pub(crate) struct SrapsDiscovery {
     dialect: Dialect,
-    pub(crate) session: Session,
-    memory: AccountMemory,
+    pub(crate) session: SrapsSession,
+    memory: AccountCache,
     company: Option<Url>,
     endpoints: Option<Url>,
     setting: Option<String>,
@@ -74,8 +74,8 @@ pub(crate) struct Route {
     remembered: bool,
 }
 
-impl Route {
-    pub(crate) fn new(dialect: Dialect, session: Session, surroundings: &Surroundings) -> Self {
+impl SrapsDiscovery {
+    pub(crate) fn new(dialect: Dialect, session: SrapsSession, surroundings: &ProtocolContext) -> Self {
         let memory = surroundings.memory.clone();
         let endpoints = memory.note(ENDPOINTS).and_then(|url| Url::parse(&url).ok());
         let setting = memory.note(SETTING);
@@ -99,49 +99,49 @@ impl Route {
     }
 
     /// The place, or what has to be asked first. A probe needs nothing but the access key.
-    pub(crate) fn next(&mut self, is_probe: bool, needs_setting: bool) -> Next {
+    pub(crate) fn next(&mut self, is_probe: bool, needs_setting: bool) -> DiscoveryNext {
         let base = self.session.base();
-        let get = |url| Box::new(Ask::new(Command::LookUp, Method::Get, url));
+        let get = |url| Box::new(SrapsCall::new(CallKind::LookUp, Method::Get, url));
         if is_probe && self.token_seen {
-            return Next::There(Place { endpoints: base.clone(), setting: String::new() });
+            return DiscoveryNext::There(DeviceLocation { endpoints: base.clone(), setting: String::new() });
         }
         let Some(endpoints) = self.endpoints.clone().filter(|_| !is_probe) else {
             return match &self.company {
-                Some(company) => Next::Ask(Stop::Company, get(company.clone())),
-                None => Next::Ask(Stop::Token, get(below(&below(base, "tokens"), self.session.id()))),
+                Some(company) => DiscoveryNext::Ask(DiscoveryStep::Company, get(company.clone())),
+                None => DiscoveryNext::Ask(DiscoveryStep::Token, get(below(&below(base, "tokens"), self.session.id()))),
             };
         };
         match &self.setting {
-            Some(setting) => Next::There(Place { endpoints, setting: setting.clone() }),
-            None if !needs_setting => Next::There(Place { endpoints, setting: String::new() }),
+            Some(setting) => DiscoveryNext::There(DeviceLocation { endpoints, setting: setting.clone() }),
+            None if !needs_setting => DiscoveryNext::There(DeviceLocation { endpoints, setting: String::new() }),
             None => {
                 let (url, read) = self.next_page.clone().unwrap_or_else(|| {
                     let mut first = below(base, "settings/");
                     first.query_pairs_mut().append_pair("page_size", PAGE_SIZE);
                     (first, 0)
                 });
-                Next::Ask(Stop::Settings(read), Box::new(get(url).large()))
+                DiscoveryNext::Ask(DiscoveryStep::Settings(read), Box::new(get(url).large()))
             }
         }
     }
 
     /// Takes in what was asked.
-    pub(crate) fn learn(&mut self, stop: Stop, heard: Heard) -> Result<(), Outcome> {
-        let page = heard.map_err(Refusal::by_the_way)?;
+    pub(crate) fn learn(&mut self, stop: DiscoveryStep, heard: SrapsResponse) -> Result<(), RedirectResult> {
+        let page = heard.map_err(SrapsError::incidental_error)?;
         match stop {
-            Stop::Token => {
+            DiscoveryStep::Token => {
                 self.company = Some(self.link(&page.value, "company")?);
                 self.token_seen = true;
             }
-            Stop::Company => {
+            DiscoveryStep::Company => {
                 let mut endpoints = self.link(&page.value, "endpoints")?;
                 if !endpoints.path().ends_with('/') {
                     endpoints.set_path(&format!("{}/", endpoints.path()));
                 }
-                self.memory.keep_note(ENDPOINTS, endpoints.as_str());
+                self.memory.store_note(ENDPOINTS, endpoints.as_str());
                 self.endpoints = Some(endpoints);
             }
-            Stop::Settings(read) => self.search(&page, read)?,
+            DiscoveryStep::Settings(read) => self.search(&page, read)?,
         }
         Ok(())
     }
@@ -150,28 +150,28 @@ impl Route {
     pub(crate) fn start_again(&mut self) -> bool {
         let remembered = std::mem::take(&mut self.remembered);
         if remembered {
-            self.memory.forget_notes();
+            self.memory.clear_notes();
             (self.company, self.endpoints, self.setting, self.next_page) = (None, None, None, None);
         }
         remembered
     }
 
-    fn link(&self, value: &Value, name: &str) -> Result<Url, Outcome> {
+    fn link(&self, value: &Value, name: &str) -> Result<Url, RedirectResult> {
         let link = value.get("links").and_then(|links| links.get(name)).and_then(Value::as_str);
-        let link = link.ok_or_else(|| Outcome::Unknown(format!("an answer without the link '{name}'")))?;
+        let link = link.ok_or_else(|| RedirectResult::Unknown(format!("an answer without the link '{name}'")))?;
         self.session.own_address(link)
     }
 
-    fn search(&mut self, page: &Page, read: usize) -> Result<(), Outcome> {
+    fn search(&mut self, page: &SrapsPage, read: usize) -> Result<(), RedirectResult> {
         let Dialect { setting, section } = self.dialect;
-        let entries = page.value.as_array().ok_or_else(|| Outcome::Unknown("no list of settings".to_owned()))?;
+        let entries = page.value.as_array().ok_or_else(|| RedirectResult::Unknown("no list of settings".to_owned()))?;
         let text = |entry: &Value, name: &str| entry.get(name).and_then(Value::as_str).map(str::to_owned);
         let found = entries.iter().find(|entry| {
             text(entry, "param_name").as_deref() == Some(setting)
                 && section.is_none_or(|section| text(entry, "section").as_deref() == Some(section))
         });
         if let Some(uuid) = found.and_then(|entry| text(entry, "uuid")).filter(|uuid| !uuid.is_empty()) {
-            self.memory.keep_note(SETTING, &uuid);
+            self.memory.store_note(SETTING, &uuid);
             self.setting = Some(uuid);
             return Ok(());
         }
@@ -181,7 +181,9 @@ impl Route {
                 self.next_page = Some((self.session.own_address(next)?, read));
                 Ok(())
             }
-            _ => Err(Outcome::Unknown(format!("the setting '{setting}' is not in the first {read} pages of its list"))),
+            _ => Err(RedirectResult::Unknown(format!(
+                "the setting '{setting}' is not in the first {read} pages of its list"
+            ))),
         }
     }
 }

@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use super::link_header::next_page;
 use crate::redirect::{
-    protocol::Answer,
+    protocol::ServiceResponse,
     redact::shortened,
-    result::{Outcome, Trouble},
+    result::{RedirectFailure, RedirectResult},
 };
 
 /// Longest text of the service that is repeated in a sentence.
@@ -14,7 +14,7 @@ const LONGEST_TEXT: usize = 300;
 
 /// An answer of success.
 #[derive(Debug, Clone)]
-pub(crate) struct Page {
+pub(crate) struct SrapsPage {
     /// Its JSON; `Null` without a body.
     pub(crate) value: Value,
     /// Where the list goes on.
@@ -23,51 +23,55 @@ pub(crate) struct Page {
 
 /// Why a call achieved nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Refusal {
+pub(crate) enum SrapsError {
     /// 404: nothing is there.
     NotThere,
     /// Anything else.
-    Other(Outcome),
+    Other(RedirectResult),
 }
 
 /// Either.
-pub(crate) type Heard = Result<Page, Refusal>;
+pub(crate) type SrapsResponse = Result<SrapsPage, SrapsError>;
 
-impl Refusal {
+impl SrapsError {
     /// What it means for a phone.
-    pub(crate) fn outcome(&self) -> Outcome {
+    pub(crate) fn outcome(&self) -> RedirectResult {
         match self {
-            Self::NotThere => Outcome::NotFound,
+            Self::NotThere => RedirectResult::NotFound,
             Self::Other(outcome) => outcome.clone(),
         }
     }
 
     /// What it means for what must be there.
-    pub(crate) fn by_the_way(self) -> Outcome {
+    pub(crate) fn incidental_error(self) -> RedirectResult {
         match self {
-            Self::NotThere => Outcome::Transport(Trouble::Status(404)),
+            Self::NotThere => RedirectResult::Transport(RedirectFailure::Status(404)),
             Self::Other(outcome) => outcome,
         }
     }
 
     /// Whether it may come from an address or id that does not hold any more.
-    pub(crate) fn may_be_the_way(&self) -> bool {
-        matches!(self, Self::NotThere | Self::Other(Outcome::Unknown(_) | Outcome::Transport(Trouble::Status(_))))
+    pub(crate) fn maybe_incidental(&self) -> bool {
+        matches!(
+            self,
+            Self::NotThere
+                | Self::Other(RedirectResult::Unknown(_) | RedirectResult::Transport(RedirectFailure::Status(_)))
+        )
     }
 }
 
 /// Reads an answer.
-pub(crate) fn read(answer: &Answer) -> Heard {
+pub(crate) fn read(answer: &ServiceResponse) -> SrapsResponse {
     let text = answer.text();
     let text = text.trim_start_matches('\u{feff}').trim();
     if (200..=299).contains(&answer.status) {
         let value = if text.is_empty() { Ok(Value::Null) } else { serde_json::from_str(text) };
         let next = answer.header("link").and_then(next_page);
-        return value.map(|value| Page { value, next }).map_err(|error| {
-            Refusal::Other(Outcome::Transport(if text.starts_with(['{', '[']) {
-                Trouble::HalfAnswer(error.to_string())
+        return value.map(|value| SrapsPage { value, next }).map_err(|error| {
+            SrapsError::Other(RedirectResult::Transport(if text.starts_with(['{', '[']) {
+                RedirectFailure::HalfAnswer(error.to_string())
             } else {
-                Trouble::NotTheProtocol(text.chars().take(80).collect())
+                RedirectFailure::NotTheProtocol(text.chars().take(80).collect())
             }))
         });
     }
@@ -83,24 +87,28 @@ fn said(text: &str) -> String {
     shortened(words.to_owned(), LONGEST_TEXT)
 }
 
-fn refusal(answer: &Answer, said: &str) -> Refusal {
+fn refusal(answer: &ServiceResponse, said: &str) -> SrapsError {
     let words = said.to_lowercase();
     let is_foreign =
         words.contains("taken_mac_or_forbidden") || (words.contains("permission") && words.contains("endpoint"));
     let with_text = |text: &str| if text.is_empty() { format!("status {}", answer.status) } else { text.to_owned() };
-    Refusal::Other(match answer.status {
+    SrapsError::Other(match answer.status {
         // The texts are known, the statuses beside them are not.
-        400..=499 if is_foreign => Outcome::OwnedByOther,
-        404 => return Refusal::NotThere,
+        400..=499 if is_foreign => RedirectResult::OwnedByOther,
+        404 => return SrapsError::NotThere,
         // A signature that is refused for another reason than the secret is a matter of ours or of what is in between.
-        401 if ["payload hash", "nonce"].iter().any(|word| words.contains(word)) => Outcome::Unknown(said.to_owned()),
-        403 => Outcome::NotPermitted(with_text(said)),
-        400 | 409 | 422 if words.contains("url") => Outcome::InvalidUrl(said.to_owned()),
-        400 | 409 | 422 if words.split(|c: char| !c.is_alphanumeric()).any(|word| word == "mac") => Outcome::InvalidMac,
-        400 | 409 | 422 if !said.is_empty() => Outcome::Unknown(said.to_owned()),
+        401 if ["payload hash", "nonce"].iter().any(|word| words.contains(word)) => {
+            RedirectResult::Unknown(said.to_owned())
+        }
+        403 => RedirectResult::NotPermitted(with_text(said)),
+        400 | 409 | 422 if words.contains("url") => RedirectResult::InvalidUrl(said.to_owned()),
+        400 | 409 | 422 if words.split(|c: char| !c.is_alphanumeric()).any(|word| word == "mac") => {
+            RedirectResult::InvalidMac
+        }
+        400 | 409 | 422 if !said.is_empty() => RedirectResult::Unknown(said.to_owned()),
         _ => match answer.refused_by_status() {
             Some(outcome) => outcome,
-            None => Outcome::Transport(Trouble::Status(answer.status)),
+            None => RedirectResult::Transport(RedirectFailure::Status(answer.status)),
         },
     })
 }
@@ -128,10 +136,10 @@ mod tests {
             (429, "", "rate_limited"),
             (503, "<html>no</html>", "transport"),
         ] {
-            let Err(refusal) = read(&Answer::bare(status, body)) else { panic!("{status} {body}") };
+            let Err(refusal) = read(&ServiceResponse::bare(status, body)) else { panic!("{status} {body}") };
             assert_eq!(refusal.outcome().label(), label, "{status} {body}");
         }
-        assert_eq!(read(&Answer::bare(404, "<html>")).unwrap_err(), Refusal::NotThere);
+        assert_eq!(read(&ServiceResponse::bare(404, "<html>")).unwrap_err(), SrapsError::NotThere);
         assert!(said(&format!("{{\"message\":\"{}\"}}", "x".repeat(999))).len() < 310);
         // The order of preference.
         assert_eq!(said(r#"{"detail":"c","error":"b","message":"a"}"#), "a");
@@ -140,10 +148,10 @@ mod tests {
 
     #[test]
     fn success_is_json_or_nothing() {
-        assert_eq!(read(&Answer::bare(204, "")).unwrap().value, Value::Null);
-        assert_eq!(read(&Answer::bare(200, "\u{feff} {\"a\":1}")).unwrap().value["a"], 1);
+        assert_eq!(read(&ServiceResponse::bare(204, "")).unwrap().value, Value::Null);
+        assert_eq!(read(&ServiceResponse::bare(200, "\u{feff} {\"a\":1}")).unwrap().value["a"], 1);
         for (body, part) in [("<!DOCTYPE html><html>", "something else"), ("[{\"uuid\":\"1", "only a part")] {
-            let Err(refusal) = read(&Answer::bare(200, body)) else { panic!("{body}") };
+            let Err(refusal) = read(&ServiceResponse::bare(200, body)) else { panic!("{body}") };
             assert!(refusal.outcome().sentence().contains(part) && refusal.outcome().is_retryable());
         }
     }

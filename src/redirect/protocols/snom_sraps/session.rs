@@ -8,14 +8,14 @@ use jiff::SignedDuration;
 use serde_json::Value;
 use url::Url;
 
-use super::response::{Heard, read};
+use super::response::{SrapsResponse, read};
 use crate::{
     net::http::{Method, Request},
     redirect::{
-        account_cache::{AccountMemory, Surroundings},
+        account_cache::{AccountCache, ProtocolContext},
         operation::RedirectAccount,
-        protocol::{Answer, Call, Command, Moment, Seal, Step},
-        result::{Outcome, Trouble},
+        protocol::{CallKind, NextCall, SendContext, ServiceRequest, ServiceResponse, SignRequest},
+        result::{RedirectFailure, RedirectResult},
     },
 };
 
@@ -25,16 +25,16 @@ const LARGE: usize = 4 << 20;
 
 /// A call of the interface.
 #[derive(Debug, Clone)]
-pub(crate) struct Ask {
-    command: Command,
+pub(crate) struct SrapsCall {
+    command: CallKind,
     method: Method,
     url: Url,
     body: Option<String>,
     large: bool,
 }
 
-impl Ask {
-    pub(crate) fn new(command: Command, method: Method, url: Url) -> Self {
+impl SrapsCall {
+    pub(crate) fn new(command: CallKind, method: Method, url: Url) -> Self {
         Self { command, method, url, body: None, large: false }
     }
 
@@ -51,20 +51,20 @@ impl Ask {
 }
 
 /// The account's side of a conversation.
-pub(crate) struct Session {
+pub(crate) struct SrapsSession {
     base: Url,
     key: Key,
-    memory: AccountMemory,
+    memory: AccountCache,
     /// The call on its way.
-    last: Option<Ask>,
+    last: Option<SrapsCall>,
     /// What was signed for it when it was sent last.
     signed: Arc<Mutex<Option<Artifacts>>>,
     /// Its clock was learned in this operation: a second refusal is not about ours.
     clock_learned: bool,
 }
 
-impl Session {
-    pub(crate) fn new(account: &RedirectAccount, url: Url, surroundings: &Surroundings) -> Self {
+impl SrapsSession {
+    pub(crate) fn new(account: &RedirectAccount, url: Url, surroundings: &ProtocolContext) -> Self {
         Self {
             base: url,
             key: Key { id: account.user.clone(), secret: account.password.clone() },
@@ -86,30 +86,31 @@ impl Session {
     }
 
     /// Reads a link the service gave. Only its own host is followed: a link decides where signed calls go.
-    pub(crate) fn own_address(&self, link: &str) -> Result<Url, Outcome> {
-        let url = self.base.join(link).map_err(|error| Outcome::Unknown(format!("a link that is none ({error})")))?;
+    pub(crate) fn own_address(&self, link: &str) -> Result<Url, RedirectResult> {
+        let url =
+            self.base.join(link).map_err(|error| RedirectResult::Unknown(format!("a link that is none ({error})")))?;
         if url.origin() == self.base.origin() && url.username().is_empty() && url.password().is_none() {
             return Ok(url);
         }
-        Err(Outcome::Transport(Trouble::LinkElsewhere(url.origin().ascii_serialization())))
+        Err(RedirectResult::Transport(RedirectFailure::LinkElsewhere(url.origin().ascii_serialization())))
     }
 
-    pub(crate) fn send(&mut self, ask: Ask) -> Step {
+    pub(crate) fn send(&mut self, ask: SrapsCall) -> NextCall {
         let mut request = Request::new(ask.method, ask.url.clone()).header("accept", JSON);
         if let Some(body) = &ask.body {
             request = request.header("content-type", JSON).body(body.clone());
         }
-        let mut call = Call::plain(ask.command, request);
+        let mut call = ServiceRequest::plain(ask.command, request);
         call.max_bytes = ask.large.then_some(LARGE);
         call.seal = Some(self.seal(&ask));
         self.last = Some(ask);
-        Step::Send(Box::new(call))
+        NextCall::Send(Box::new(call))
     }
 
-    fn seal(&self, ask: &Ask) -> Seal {
+    fn seal(&self, ask: &SrapsCall) -> SignRequest {
         let (key, memory, signed) = (self.key.clone(), self.memory.clone(), Arc::clone(&self.signed));
         let has_body = ask.body.is_some();
-        Arc::new(move |request: Request, Moment { now, nonce }| {
+        Arc::new(move |request: Request, SendContext { now, nonce }| {
             let offset = memory.clock_offset().unwrap_or_default();
             let ts = now.saturating_add(offset).unwrap_or(now).as_second();
             let payload = Payload { content_type: if has_body { JSON } else { "" }, body: &request.body };
@@ -120,10 +121,13 @@ impl Session {
     }
 
     /// What the answer says; or, where our time was refused, what that meant and the same call in the service's time.
-    pub(crate) fn hear(&mut self, answer: &Answer) -> Result<Heard, Box<(Outcome, Step)>> {
+    pub(crate) fn receive(
+        &mut self,
+        answer: &ServiceResponse,
+    ) -> Result<SrapsResponse, Box<(RedirectResult, NextCall)>> {
         let unproven = |what: &'static str| {
-            let outcome = Outcome::Transport(Trouble::Unproven(what));
-            Box::new((outcome.clone(), Step::Done(outcome)))
+            let outcome = RedirectResult::Transport(RedirectFailure::Unproven(what));
+            Box::new((outcome.clone(), NextCall::Done(outcome)))
         };
         if answer.status == 401 {
             return match stale_clock(&self.key, answer.header("www-authenticate")) {
@@ -143,15 +147,15 @@ impl Session {
     }
 
     /// Our time was refused, and theirs is proven.
-    fn other_time(&mut self, ts: i64, answer: &Answer) -> (Outcome, Step) {
+    fn other_time(&mut self, ts: i64, answer: &ServiceResponse) -> (RedirectResult, NextCall) {
         let ahead = ts.saturating_sub(answer.at.as_second());
-        self.memory.keep_clock_offset(SignedDuration::from_secs(ahead));
+        self.memory.store_clock_offset(SignedDuration::from_secs(ahead));
         let is_second = std::mem::replace(&mut self.clock_learned, true);
         match self.last.take().filter(|_| !is_second) {
-            Some(ask) => (Outcome::Transport(Trouble::OtherTime { ahead }), self.send(ask)),
+            Some(ask) => (RedirectResult::Transport(RedirectFailure::OtherTime { ahead }), self.send(ask)),
             None => {
-                let outcome = Outcome::Transport(Trouble::TimeRefused { ahead });
-                (outcome.clone(), Step::Done(outcome))
+                let outcome = RedirectResult::Transport(RedirectFailure::TimeRefused { ahead });
+                (outcome.clone(), NextCall::Done(outcome))
             }
         }
     }

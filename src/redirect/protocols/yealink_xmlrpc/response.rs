@@ -1,6 +1,6 @@
 //! What Yealink's RPS means by the texts of its answers.
 
-use crate::redirect::{protocols::xmlrpc_call::normal, result::Outcome};
+use crate::redirect::{protocols::xmlrpc_call::normal, result::RedirectResult};
 
 /// What the text of a result means, for every method but `checkDevice`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,28 +73,28 @@ pub(crate) fn ownership(text: &str) -> Ownership {
 
 impl Meaning {
     /// The meaning in the words of all vendors. `server` is the entry the call named.
-    pub(crate) fn outcome(&self, server: &str) -> Outcome {
+    pub(crate) fn outcome(&self, server: &str) -> RedirectResult {
         match self {
-            Self::Done => Outcome::done(),
-            Self::Existing => Outcome::AlreadyMine,
-            Self::ForeignMac => Outcome::OwnedByOther,
-            Self::InvalidMac => Outcome::InvalidMac,
-            Self::UnknownServer(text) | Self::BadServerName(text) => Outcome::InvalidServerName(text.clone()),
-            Self::ServerNameUsed => Outcome::ServerNameTaken { name: server.to_owned(), foreign: false },
-            Self::BadUrl(text) => Outcome::InvalidUrl(text.clone()),
-            Self::Refused(text) => Outcome::Unknown(text.clone()),
+            Self::Done => RedirectResult::done(),
+            Self::Existing => RedirectResult::AlreadyMine,
+            Self::ForeignMac => RedirectResult::OwnedByOther,
+            Self::InvalidMac => RedirectResult::InvalidMac,
+            Self::UnknownServer(text) | Self::BadServerName(text) => RedirectResult::InvalidServerName(text.clone()),
+            Self::ServerNameUsed => RedirectResult::ServerNameTaken { name: server.to_owned(), foreign: false },
+            Self::BadUrl(text) => RedirectResult::InvalidUrl(text.clone()),
+            Self::Refused(text) => RedirectResult::Unknown(text.clone()),
         }
     }
 }
 
 impl Ownership {
-    pub(crate) fn outcome(&self) -> Outcome {
+    pub(crate) fn outcome(&self) -> RedirectResult {
         match self {
-            Self::Mine => Outcome::AlreadyMine,
-            Self::Nobody => Outcome::NotFound,
-            Self::Elsewhere => Outcome::OwnedByOther,
-            Self::InvalidMac => Outcome::InvalidMac,
-            Self::Unclear(text) => Outcome::Unknown(text.clone()),
+            Self::Mine => RedirectResult::AlreadyMine,
+            Self::Nobody => RedirectResult::NotFound,
+            Self::Elsewhere => RedirectResult::OwnedByOther,
+            Self::InvalidMac => RedirectResult::InvalidMac,
+            Self::Unclear(text) => RedirectResult::Unknown(text.clone()),
         }
     }
 }

@@ -5,14 +5,14 @@ use gangway_base::mac::Mac;
 use serde_json::{Value, json};
 
 use super::{
-    Found, Search, response as answers,
-    response::Refusal,
+    DeviceLookup, LookupResult, response as answers,
+    response::YmcsError,
     servers::in_url,
-    session::{Ask, Move, Plan},
+    session::{Move, Plan, YmcsCall},
 };
 use crate::redirect::{
-    protocol::Command,
-    result::{Confirmation, Done, Outcome},
+    protocol::CallKind,
+    result::{Confirmation, Done, RedirectResult},
 };
 
 /// The plan.
@@ -20,18 +20,18 @@ pub(crate) struct Verify {
     mac: Mac,
     /// Without credentials: they have fields of their own, which are not shown.
     url: String,
-    search: Search,
+    search: DeviceLookup,
     asks_pin: bool,
 }
 
 impl Verify {
     pub(crate) fn new(mac: Mac, url: &str) -> Self {
-        Self { mac, url: in_url(url).0, search: Search::new(mac), asks_pin: false }
+        Self { mac, url: in_url(url).0, search: DeviceLookup::new(mac), asks_pin: false }
     }
 
     fn ask_pin(&mut self) -> Move {
         self.asks_pin = true;
-        Move::ask(Ask::post(Command::CheckDevice, "rps/listDevicePins", json!({"macs": [self.mac.to_string()]})))
+        Move::ask(YmcsCall::post(CallKind::CheckDevice, "rps/listDevicePins", json!({"macs": [self.mac.to_string()]})))
     }
 }
 
@@ -40,22 +40,22 @@ impl Plan for Verify {
         Move::ask(self.search.ask())
     }
 
-    fn answered(&mut self, said: Result<Value, Refusal>) -> (Outcome, Move) {
+    fn answered(&mut self, said: Result<Value, YmcsError>) -> (RedirectResult, Move) {
         if self.asks_pin {
             let pin = said.ok().and_then(|value| answers::pin(&value, self.mac));
             let confirmation = pin.map_or(Confirmation::SerialEnd, Confirmation::Pin);
-            let done = Outcome::Ok(Done { confirmation: Some(confirmation), ..Done::default() });
-            return (Outcome::done(), Move::Done(done));
+            let done = RedirectResult::Ok(Done { confirmation: Some(confirmation), ..Done::default() });
+            return (RedirectResult::done(), Move::Done(done));
         }
         let outcome = match self.search.answered(said) {
-            Found::Next(ask) => return (Outcome::NotFound, Move::ask(ask)),
-            Found::Yes(listed) => match listed.url {
-                Some(found) if found != self.url => Outcome::SentElsewhere(found),
-                _ if !listed.has_serial => return (Outcome::AlreadyMine, self.ask_pin()),
-                _ => Outcome::AlreadyMine,
+            LookupResult::Next(ask) => return (RedirectResult::NotFound, Move::ask(ask)),
+            LookupResult::Yes(listed) => match listed.url {
+                Some(found) if found != self.url => RedirectResult::SentElsewhere(found),
+                _ if !listed.has_serial => return (RedirectResult::AlreadyMine, self.ask_pin()),
+                _ => RedirectResult::AlreadyMine,
             },
-            Found::No => Outcome::NotFound,
-            Found::Failed(outcome) => outcome,
+            LookupResult::No => RedirectResult::NotFound,
+            LookupResult::Failed(outcome) => outcome,
         };
         (outcome.clone(), Move::Done(outcome))
     }

@@ -5,9 +5,9 @@ use gangway_base::{mac::Mac, secret::Secret};
 use serde_json::Value;
 
 use crate::redirect::{
-    protocol::Answer,
+    protocol::ServiceResponse,
     redact::shortened,
-    result::{Outcome, SerialTrouble, Trouble},
+    result::{RedirectFailure, RedirectResult, SerialTrouble},
 };
 
 /// Longest text of the service that is repeated in a sentence.
@@ -15,7 +15,7 @@ const LONGEST_TEXT: usize = 300;
 
 /// Why a call achieved nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Refusal {
+pub(crate) enum YmcsError {
     /// The token is not taken (any more).
     Token,
     /// The nonce was seen before: the same call got there twice.
@@ -23,34 +23,34 @@ pub(crate) enum Refusal {
     /// What was to be added is there already.
     Exists(String),
     /// Anything else, in the words of all vendors.
-    Other(Outcome),
+    Other(RedirectResult),
 }
 
-impl Refusal {
+impl YmcsError {
     /// Where nothing else can be tried.
-    pub(crate) fn outcome(&self) -> Outcome {
+    pub(crate) fn outcome(&self) -> RedirectResult {
         match self {
-            Self::Token => Outcome::Transport(Trouble::TokenRefused),
-            Self::Replay => Outcome::Unknown("the nonce was used before".to_owned()),
-            Self::Exists(text) => Outcome::Unknown(text.clone()),
+            Self::Token => RedirectResult::Transport(RedirectFailure::TokenRefused),
+            Self::Replay => RedirectResult::Unknown("the nonce was used before".to_owned()),
+            Self::Exists(text) => RedirectResult::Unknown(text.clone()),
             Self::Other(outcome) => outcome.clone(),
         }
     }
 }
 
 /// The JSON of an answer with a status of success (`Null` where there is no body), or why there is none.
-pub(crate) fn read(answer: &Answer) -> Result<Value, Refusal> {
+pub(crate) fn read(answer: &ServiceResponse) -> Result<Value, YmcsError> {
     let text = answer.text();
     let text = text.trim_start_matches('\u{feff}').trim();
     let parsed = if text.is_empty() { Ok(Value::Null) } else { serde_json::from_str::<Value>(text) };
     if (200..=299).contains(&answer.status) {
         let value = parsed.map_err(|error| {
             let trouble = if text.starts_with(['{', '[']) {
-                Trouble::HalfAnswer(error.to_string())
+                RedirectFailure::HalfAnswer(error.to_string())
             } else {
-                Trouble::NotTheProtocol(text.chars().take(80).collect())
+                RedirectFailure::NotTheProtocol(text.chars().take(80).collect())
             };
-            Refusal::Other(Outcome::Transport(trouble))
+            YmcsError::Other(RedirectResult::Transport(trouble))
         })?;
         // 200 with an error inside; 900200 is the word for success.
         return match code_of(value.get("code")) {
@@ -87,13 +87,13 @@ fn said(code: Option<u32>, value: &Value) -> String {
     shortened(parts.join(" "), LONGEST_TEXT)
 }
 
-fn refusal(answer: &Answer, code: Option<u32>, value: &Value) -> Refusal {
+fn refusal(answer: &ServiceResponse, code: Option<u32>, value: &Value) -> YmcsError {
     let said = said(code, value);
     let outcome = match code {
-        Some(900_401 | 900_440) => return Refusal::Token,
-        Some(500_403) => return Refusal::Replay,
-        Some(800_003 | 800_130) => return Refusal::Exists(said),
-        Some(500_401) => Outcome::Unknown(format!(
+        Some(900_401 | 900_440) => return YmcsError::Token,
+        Some(500_403) => return YmcsError::Replay,
+        Some(800_003 | 800_130) => return YmcsError::Exists(said),
+        Some(500_401) => RedirectResult::Unknown(format!(
             "{said}; time or address may be wrong: compare the clock of this machine, and redirect.<vendor>.url with \
              the region of the account"
         )),
@@ -103,60 +103,62 @@ fn refusal(answer: &Answer, code: Option<u32>, value: &Value) -> Refusal {
         },
         None => by_status(answer, said),
     };
-    Refusal::Other(outcome)
+    YmcsError::Other(outcome)
 }
 
 /// What a code means by itself.
-fn verdict(code: u32, said: &str, value: &Value) -> Option<Outcome> {
+fn verdict(code: u32, said: &str, value: &Value) -> Option<RedirectResult> {
     Some(match code {
         // Not a MAC, or the MAC of a device the service does not redirect.
-        800_001 | 800_005 | 800_200 => Outcome::InvalidMac,
-        800_002 => Outcome::NeedsSerial(SerialTrouble::Refused),
-        800_004 => Outcome::OwnedByOther,
-        800_008 => Outcome::NotPermitted(said.to_owned()),
+        800_001 | 800_005 | 800_200 => RedirectResult::InvalidMac,
+        800_002 => RedirectResult::NeedsSerial(SerialTrouble::Refused),
+        800_004 => RedirectResult::OwnedByOther,
+        800_008 => RedirectResult::NotPermitted(said.to_owned()),
         800_007 | 900_400 => parameter(said, value),
-        900_403 => Outcome::NotPermitted(said.to_owned()),
-        900_404 => Outcome::NotFound,
-        900_408 | 900_409 | 900_412 | 900_500..=900_599 => Outcome::Transport(Trouble::OutOfOrder(said.to_owned())),
+        900_403 => RedirectResult::NotPermitted(said.to_owned()),
+        900_404 => RedirectResult::NotFound,
+        900_408 | 900_409 | 900_412 | 900_500..=900_599 => {
+            RedirectResult::Transport(RedirectFailure::OutOfOrder(said.to_owned()))
+        }
         _ => return None,
     })
 }
 
 /// Which parameter was not liked.
-fn parameter(said: &str, value: &Value) -> Outcome {
+fn parameter(said: &str, value: &Value) -> RedirectResult {
     let fields = value.get("details").and_then(Value::as_array).into_iter().flatten();
     for field in fields.filter_map(|detail| detail.get("field").and_then(Value::as_str)) {
         let field = field.to_ascii_lowercase();
         let field = field.rsplit(['.', ']']).find(|part| !part.is_empty()).unwrap_or_default();
         match field {
-            "mac" => return Outcome::InvalidMac,
-            "sn" => return Outcome::NeedsSerial(SerialTrouble::Refused),
-            "uniqueserverurl" | "url" => return Outcome::InvalidUrl(said.to_owned()),
-            "servername" => return Outcome::InvalidServerName(said.to_owned()),
+            "mac" => return RedirectResult::InvalidMac,
+            "sn" => return RedirectResult::NeedsSerial(SerialTrouble::Refused),
+            "uniqueserverurl" | "url" => return RedirectResult::InvalidUrl(said.to_owned()),
+            "servername" => return RedirectResult::InvalidServerName(said.to_owned()),
             _ => {}
         }
     }
-    Outcome::Unknown(said.to_owned())
+    RedirectResult::Unknown(said.to_owned())
 }
 
-fn by_status(answer: &Answer, said: String) -> Outcome {
+fn by_status(answer: &ServiceResponse, said: String) -> RedirectResult {
     match answer.refused_by_status() {
-        _ if answer.status == 400 && !said.is_empty() => Outcome::Unknown(said),
-        Some(Outcome::NotPermitted(_)) if !said.is_empty() => Outcome::NotPermitted(said),
+        _ if answer.status == 400 && !said.is_empty() => RedirectResult::Unknown(said),
+        Some(RedirectResult::NotPermitted(_)) if !said.is_empty() => RedirectResult::NotPermitted(said),
         Some(outcome) => outcome,
-        None => Outcome::Unknown(said),
+        None => RedirectResult::Unknown(said),
     }
 }
 
 /// What a refused request for a token means: wrong credentials come as 400 or 401 in the words of OAuth.
-pub(crate) fn token_refused(answer: &Answer, refusal: Refusal) -> Outcome {
+pub(crate) fn token_refused(answer: &ServiceResponse, refusal: YmcsError) -> RedirectResult {
     let value: Value = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
     let is_client =
         matches!(value.get("error").and_then(Value::as_str), Some("invalid_client" | "unauthorized_client"));
     let is_headers = code_of(value.get("code")) == Some(500_401);
     match refusal {
         refusal if is_headers => refusal.outcome(),
-        _ if is_client || answer.status == 401 => Outcome::AuthFailed,
+        _ if is_client || answer.status == 401 => RedirectResult::AuthFailed,
         other => other.outcome(),
     }
 }
@@ -181,13 +183,13 @@ pub(crate) struct Listed {
 
 /// A page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Page<'a> {
+pub(crate) struct YmcsPage<'a> {
     pub(crate) rows: &'a [Value],
     pub(crate) total: u64,
 }
 
 /// `data` is an array or null; without `total` the page is all.
-pub(crate) fn page(value: &Value) -> Option<Page<'_>> {
+pub(crate) fn page(value: &Value) -> Option<YmcsPage<'_>> {
     let object = value.as_object()?;
     let rows = match object.get("data")? {
         Value::Array(rows) => rows.as_slice(),
@@ -195,7 +197,7 @@ pub(crate) fn page(value: &Value) -> Option<Page<'_>> {
         _ => return None,
     };
     let total = object.get("total").and_then(Value::as_u64).unwrap_or(rows.len() as u64);
-    Some(Page { rows, total })
+    Some(YmcsPage { rows, total })
 }
 
 /// The phone among the rows: the service's filter is fuzzy, so MACs are compared exactly.
@@ -229,21 +231,21 @@ fn id_of(row: &Value) -> Option<String> {
 }
 
 /// What a bulk call achieved for its one entry: the counters decide, not the status.
-pub(crate) fn bulk(value: &Value) -> Result<(), Refusal> {
+pub(crate) fn bulk(value: &Value) -> Result<(), YmcsError> {
     let count = |name: &str| value.get(name).and_then(Value::as_u64);
     let errors = value.get("errors").and_then(Value::as_array);
     let first = errors.and_then(|errors| errors.first());
     match (count("successCount"), count("failureCount")) {
         (Some(1..), None | Some(0)) if first.is_none() => Ok(()),
         (None, None) if first.is_none() => {
-            Err(Refusal::Other(Outcome::Unknown(shortened(value.to_string(), LONGEST_TEXT))))
+            Err(YmcsError::Other(RedirectResult::Unknown(shortened(value.to_string(), LONGEST_TEXT))))
         }
         _ => Err(bulk_error(first.unwrap_or(&Value::Null))),
     }
 }
 
 /// `errorInfo` (a code, or a text with a message key) or `msg`.
-fn bulk_error(error: &Value) -> Refusal {
+fn bulk_error(error: &Value) -> YmcsError {
     let info = ["errorInfo", "msg", "message"].iter().find_map(|name| error.get(name));
     let text = match info {
         Some(Value::String(text)) => text.trim().to_owned(),
@@ -252,16 +254,20 @@ fn bulk_error(error: &Value) -> Refusal {
     };
     let text = shortened(text, LONGEST_TEXT);
     match code_of(info) {
-        Some(800_003) => return Refusal::Exists(text),
+        Some(800_003) => return YmcsError::Exists(text),
         Some(code) => {
             if let Some(outcome) = verdict(code, &text, &Value::Null) {
-                return Refusal::Other(outcome);
+                return YmcsError::Other(outcome);
             }
         }
-        None if text.contains("device.mac.invalid") => return Refusal::Other(Outcome::InvalidMac),
+        None if text.contains("device.mac.invalid") => return YmcsError::Other(RedirectResult::InvalidMac),
         None => {}
     }
-    Refusal::Other(Outcome::Unknown(if text.is_empty() { "an entry failed without a reason".to_owned() } else { text }))
+    YmcsError::Other(RedirectResult::Unknown(if text.is_empty() {
+        "an entry failed without a reason".to_owned()
+    } else {
+        text
+    }))
 }
 
 /// The PIN of the phone, where there is one.
@@ -283,8 +289,8 @@ mod tests {
 
     use super::*;
 
-    fn error(status: u16, body: &Value) -> Refusal {
-        read(&Answer::bare(status, body.to_string())).unwrap_err()
+    fn error(status: u16, body: &Value) -> YmcsError {
+        read(&ServiceResponse::bare(status, body.to_string())).unwrap_err()
     }
 
     #[test]
@@ -310,13 +316,13 @@ mod tests {
                 assert_eq!(outcome.label(), label, "{code}");
             }
         }
-        assert_eq!(error(401, &json!({"code": 900_401})), Refusal::Token);
-        assert_eq!(error(403, &json!({"code": 500_403, "message": "Request reply"})), Refusal::Replay);
-        assert!(matches!(error(400, &json!({"code": 800_003, "message": "x"})), Refusal::Exists(_)));
+        assert_eq!(error(401, &json!({"code": 900_401})), YmcsError::Token);
+        assert_eq!(error(403, &json!({"code": 500_403, "message": "Request reply"})), YmcsError::Replay);
+        assert!(matches!(error(400, &json!({"code": 800_003, "message": "x"})), YmcsError::Exists(_)));
         let headers = error(401, &json!({"code": 500_401, "message": "Invalid request header"})).outcome();
         assert!(headers.sentence().contains("clock"), "{}", headers.sentence());
         // An error behind a 200 is one.
-        assert_eq!(error(200, &json!({"code": 800_004})).outcome(), Outcome::OwnedByOther);
+        assert_eq!(error(200, &json!({"code": 800_004})).outcome(), RedirectResult::OwnedByOther);
     }
 
     #[test]
@@ -362,7 +368,7 @@ mod tests {
             phone_in(rows.as_array().unwrap(), mac),
             Some(Listed { id: "a-2".into(), has_serial: false, url: None })
         );
-        assert_eq!(page(&json!({"total": 0, "data": null})), Some(Page { rows: &[], total: 0 }));
+        assert_eq!(page(&json!({"total": 0, "data": null})), Some(YmcsPage { rows: &[], total: 0 }));
         assert_eq!(page(&json!({"total": 0})), None);
         assert_eq!(pin(&json!([{"mac": "805ec0aabbcc", "pin": 1234}]), mac), Some(Secret::new("1234")));
         assert_eq!(pin(&json!([{"mac": "805ec0aabbcd", "pin": "1234"}]), mac), None);
@@ -375,7 +381,7 @@ mod tests {
             let answers = [body.clone(), format!("{{\"code\":{code},\"message\":{body:?}}}"),
                 format!("{{\"data\":[{{\"mac\":{body:?},\"id\":{body:?}}}],\"errors\":[{body:?}]}}")];
             for text in answers {
-                let answer = Answer::bare(status, text);
+                let answer = ServiceResponse::bare(status, text);
                 match read(&answer) {
                     Ok(value) => {
                         let _ = (bulk(&value), pin(&value, mac), token(&value));

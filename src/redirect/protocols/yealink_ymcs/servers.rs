@@ -5,13 +5,13 @@ use url::Url;
 
 use super::{
     response as answers,
-    response::Refusal,
-    session::{Ask, Move, Plan},
+    response::YmcsError,
+    session::{Move, Plan, YmcsCall},
 };
 use crate::redirect::{
     operation::ServerEntry,
-    protocol::Command,
-    result::{Done, Outcome},
+    protocol::CallKind,
+    result::{Done, RedirectResult},
     server_name::alternative_name,
 };
 
@@ -73,7 +73,7 @@ impl EnsureServer {
         self.state = State::Searching;
         let filter = json!({"name": fitted(&self.server.name)});
         let body = json!({"skip": 0, "limit": PAGE, "autoCount": true, "filter": filter});
-        Move::ask(Ask::post(Command::AddServer, "rps/listServers", body))
+        Move::ask(YmcsCall::post(CallKind::AddServer, "rps/listServers", body))
     }
 
     fn write(&mut self, id: Option<String>) -> Move {
@@ -86,39 +86,41 @@ impl EnsureServer {
         }
         // Written even when the URL is the same: the password cannot be read.
         Move::ask(match id {
-            Some(id) => Ask::patch(Command::AddServer, format!("rps/servers/{id}"), body),
-            None => Ask::post(Command::AddServer, "rps/servers", body),
+            Some(id) => YmcsCall::patch(CallKind::AddServer, format!("rps/servers/{id}"), body),
+            None => YmcsCall::post(CallKind::AddServer, "rps/servers", body),
         })
     }
 
-    fn searched(&mut self, said: Result<Value, Refusal>) -> (Outcome, Move) {
+    fn searched(&mut self, said: Result<Value, YmcsError>) -> (RedirectResult, Move) {
         let outcome = match said {
             Ok(value) => match answers::page(&value) {
                 Some(page) => {
                     let known = answers::server_in(page.rows, &fitted(&self.server.name));
-                    return (Outcome::done(), self.write(known));
+                    return (RedirectResult::done(), self.write(known));
                 }
-                None => Outcome::Unknown("an answer without a list of servers".to_owned()),
+                None => RedirectResult::Unknown("an answer without a list of servers".to_owned()),
             },
             Err(refusal) => refusal.outcome(),
         };
         (outcome.clone(), Move::Done(outcome))
     }
 
-    fn written(&mut self, said: Result<Value, Refusal>) -> (Outcome, Move) {
+    fn written(&mut self, said: Result<Value, YmcsError>) -> (RedirectResult, Move) {
         let outcome = match said {
             Ok(_) => {
                 let renamed = (self.attempt > 0).then(|| self.server.name.clone());
-                return (Outcome::done(), Move::Done(Outcome::Ok(Done { renamed, ..Done::default() })));
+                return (RedirectResult::done(), Move::Done(RedirectResult::Ok(Done { renamed, ..Done::default() })));
             }
             // Not in our list and there all the same: another customer's.
-            Err(Refusal::Exists(_)) if self.attempt < OTHER_NAMES => {
-                let taken = Outcome::ServerNameTaken { name: fitted(&self.server.name), foreign: true };
+            Err(YmcsError::Exists(_)) if self.attempt < OTHER_NAMES => {
+                let taken = RedirectResult::ServerNameTaken { name: fitted(&self.server.name), foreign: true };
                 self.attempt += 1;
                 self.server.name = alternative_name(&self.server.name, self.server.url.expose(), self.attempt);
                 return (taken, self.search());
             }
-            Err(Refusal::Exists(_)) => Outcome::ServerNameTaken { name: fitted(&self.server.name), foreign: true },
+            Err(YmcsError::Exists(_)) => {
+                RedirectResult::ServerNameTaken { name: fitted(&self.server.name), foreign: true }
+            }
             Err(refusal) => refusal.outcome(),
         };
         (outcome.clone(), Move::Done(outcome))
@@ -130,7 +132,7 @@ impl Plan for EnsureServer {
         self.search()
     }
 
-    fn answered(&mut self, said: Result<Value, Refusal>) -> (Outcome, Move) {
+    fn answered(&mut self, said: Result<Value, YmcsError>) -> (RedirectResult, Move) {
         match self.state {
             State::Searching => self.searched(said),
             State::Writing => self.written(said),

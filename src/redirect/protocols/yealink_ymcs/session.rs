@@ -8,14 +8,17 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{response as answers, response::Refusal};
+use super::{response as answers, response::YmcsError};
 use crate::{
     net::http::{Method, Request},
     redirect::{
-        account_cache::{AccountMemory, Surroundings},
+        account_cache::{AccountCache, ProtocolContext},
         operation::RedirectAccount,
-        protocol::{Answer, Call, Command, Exchange, Moment, Seal, Step, Turn},
-        result::{Outcome, Trouble},
+        protocol::{
+            CallKind, NextCall, ProtocolTurn, RedirectProtocol, SendContext, ServiceRequest, ServiceResponse,
+            SignRequest,
+        },
+        result::{RedirectFailure, RedirectResult},
     },
 };
 
@@ -24,9 +27,9 @@ const MARGIN: Duration = Duration::from_secs(60);
 
 /// A call of the interface.
 #[derive(Debug, Clone)]
-pub(crate) struct Ask {
+pub(crate) struct YmcsCall {
     /// What it is for.
-    pub(crate) command: Command,
+    pub(crate) command: CallKind,
     /// The verb.
     pub(crate) method: Method,
     /// Below `/v2/`.
@@ -35,12 +38,12 @@ pub(crate) struct Ask {
     pub(crate) body: Value,
 }
 
-impl Ask {
-    pub(crate) fn post(command: Command, path: &str, body: Value) -> Self {
+impl YmcsCall {
+    pub(crate) fn post(command: CallKind, path: &str, body: Value) -> Self {
         Self { command, method: Method::Post, path: path.to_owned(), body }
     }
 
-    pub(crate) fn patch(command: Command, path: String, body: Value) -> Self {
+    pub(crate) fn patch(command: CallKind, path: String, body: Value) -> Self {
         Self { command, method: Method::Patch, path, body }
     }
 }
@@ -49,13 +52,13 @@ impl Ask {
 #[derive(Debug)]
 pub(crate) enum Move {
     /// Ask this.
-    Ask(Box<Ask>),
+    Ask(Box<YmcsCall>),
     /// That is all.
-    Done(Outcome),
+    Done(RedirectResult),
 }
 
 impl Move {
-    pub(crate) fn ask(ask: Ask) -> Self {
+    pub(crate) fn ask(ask: YmcsCall) -> Self {
         Self::Ask(Box::new(ask))
     }
 }
@@ -65,24 +68,24 @@ pub(crate) trait Plan: Send {
     /// The first call.
     fn begin(&mut self) -> Move;
     /// What the answer meant by itself, and how it goes on.
-    fn answered(&mut self, said: Result<Value, Refusal>) -> (Outcome, Move);
+    fn answered(&mut self, said: Result<Value, YmcsError>) -> (RedirectResult, Move);
 }
 
 /// What is on its way.
 enum Waiting {
     Nothing,
     /// A token, to go on with this call (or to have tried the credentials).
-    Token(Option<Box<Ask>>),
-    Answer(Box<Ask>),
+    Token(Option<Box<YmcsCall>>),
+    Answer(Box<YmcsCall>),
     Over,
 }
 
 /// One operation.
-pub(crate) struct Session {
+pub(crate) struct YmcsSession {
     base: Url,
     id: String,
     secret: Secret,
-    memory: AccountMemory,
+    memory: AccountCache,
     now: Timestamp,
     /// `None`: only the credentials are tried.
     plan: Option<Box<dyn Plan>>,
@@ -91,11 +94,11 @@ pub(crate) struct Session {
     repeated: bool,
 }
 
-impl Session {
+impl YmcsSession {
     pub(crate) fn new(
         account: &RedirectAccount,
         url: Url,
-        surroundings: &Surroundings,
+        surroundings: &ProtocolContext,
         plan: Option<Box<dyn Plan>>,
     ) -> Self {
         Self {
@@ -120,16 +123,16 @@ impl Session {
         url
     }
 
-    fn fetch_token(&mut self, then: Option<Box<Ask>>) -> Step {
+    fn fetch_token(&mut self, then: Option<Box<YmcsCall>>) -> NextCall {
         self.waiting = Waiting::Token(then);
         let request = Request::new(Method::Post, self.address("token"))
             .basic(self.id.clone(), self.secret.clone())
             .header("content-type", "application/json")
             .body(json!({"grant_type": "client_credentials"}).to_string());
-        send(Command::GetToken, request)
+        send(CallKind::GetToken, request)
     }
 
-    fn ask(&mut self, ask: Box<Ask>, token: &Secret) -> Step {
+    fn ask(&mut self, ask: Box<YmcsCall>, token: &Secret) -> NextCall {
         let request = Request::new(ask.method, self.address(&ask.path))
             .header("authorization", Secret::new(format!("Bearer {}", token.expose())))
             .header("content-type", "application/json")
@@ -139,9 +142,9 @@ impl Session {
         send(command, request)
     }
 
-    fn go_on(&mut self, next: Move, now: Timestamp) -> Step {
+    fn go_on(&mut self, next: Move, now: Timestamp) -> NextCall {
         match next {
-            Move::Done(outcome) => Step::Done(outcome),
+            Move::Done(outcome) => NextCall::Done(outcome),
             Move::Ask(ask) => match self.memory.token(now) {
                 Some(token) => self.ask(ask, &token),
                 None => self.fetch_token(Some(ask)),
@@ -149,74 +152,77 @@ impl Session {
         }
     }
 
-    fn token_answered(&mut self, answer: &Answer, then: Option<Box<Ask>>) -> (Outcome, Step) {
+    fn token_answered(&mut self, answer: &ServiceResponse, then: Option<Box<YmcsCall>>) -> (RedirectResult, NextCall) {
         let value = match answers::read(answer) {
             Ok(value) => value,
             Err(refusal) => {
                 let outcome = answers::token_refused(answer, refusal);
-                return (outcome.clone(), Step::Done(outcome));
+                return (outcome.clone(), NextCall::Done(outcome));
             }
         };
         let Some((token, seconds)) = answers::token(&value) else {
-            let outcome = Outcome::Unknown("an answer without a token".to_owned());
-            return (outcome.clone(), Step::Done(outcome));
+            let outcome = RedirectResult::Unknown("an answer without a token".to_owned());
+            return (outcome.clone(), NextCall::Done(outcome));
         };
         let holds = Duration::from_secs(u64::from(seconds)).saturating_sub(MARGIN);
-        self.memory.keep_token(token.clone(), answer.at.saturating_add(holds).unwrap_or(answer.at));
+        self.memory.store_token(token.clone(), answer.at.saturating_add(holds).unwrap_or(answer.at));
         let step = match then {
             Some(ask) => self.ask(ask, &token),
-            None => Step::Done(Outcome::done()),
+            None => NextCall::Done(RedirectResult::done()),
         };
-        (Outcome::done(), step)
+        (RedirectResult::done(), step)
     }
 
-    fn answered(&mut self, answer: &Answer, ask: Box<Ask>) -> (Outcome, Step) {
+    fn answered(&mut self, answer: &ServiceResponse, ask: Box<YmcsCall>) -> (RedirectResult, NextCall) {
         let said = answers::read(answer);
         match &said {
-            Err(Refusal::Token) => {
+            Err(YmcsError::Token) => {
                 self.memory.forget_token();
                 if !std::mem::replace(&mut self.token_renewed, true) {
-                    return (Outcome::Transport(Trouble::TokenExpired), self.fetch_token(Some(ask)));
+                    return (RedirectResult::Transport(RedirectFailure::TokenExpired), self.fetch_token(Some(ask)));
                 }
-                let outcome = Outcome::Transport(Trouble::TokenRefused);
-                return (outcome.clone(), Step::Done(outcome));
+                let outcome = RedirectResult::Transport(RedirectFailure::TokenRefused);
+                return (outcome.clone(), NextCall::Done(outcome));
             }
             // The connection broke after the call had got there; a fresh nonce tells what came of it.
-            Err(refusal @ Refusal::Replay) if !std::mem::replace(&mut self.repeated, true) => {
+            Err(refusal @ YmcsError::Replay) if !std::mem::replace(&mut self.repeated, true) => {
                 let meant = refusal.outcome();
                 return (meant, self.go_on(Move::Ask(ask), answer.at));
             }
             _ => {}
         }
-        let Some(plan) = self.plan.as_mut() else { return (Outcome::done(), Step::Done(Outcome::done())) };
+        let Some(plan) = self.plan.as_mut() else {
+            return (RedirectResult::done(), NextCall::Done(RedirectResult::done()));
+        };
         let (meant, next) = plan.answered(said);
         (meant, self.go_on(next, answer.at))
     }
 }
 
-impl Exchange for Session {
-    fn next(&mut self, last: Option<&Answer>) -> Turn {
+impl RedirectProtocol for YmcsSession {
+    fn next(&mut self, last: Option<&ServiceResponse>) -> ProtocolTurn {
         let turn = match (std::mem::replace(&mut self.waiting, Waiting::Over), last) {
             (Waiting::Nothing, _) => {
                 let step = match self.plan.as_mut().map(|plan| plan.begin()) {
                     Some(next) => self.go_on(next, self.now),
                     None => self.fetch_token(None),
                 };
-                Turn { meant: None, step }
+                ProtocolTurn { meant: None, step }
             }
             (Waiting::Token(then), Some(answer)) => {
                 let (meant, step) = self.token_answered(answer, then);
-                Turn { meant: Some(meant), step }
+                ProtocolTurn { meant: Some(meant), step }
             }
             (Waiting::Answer(ask), Some(answer)) => {
                 let (meant, step) = self.answered(answer, ask);
-                Turn { meant: Some(meant), step }
+                ProtocolTurn { meant: Some(meant), step }
             }
-            (Waiting::Over, _) | (_, None) => {
-                Turn { meant: None, step: Step::Done(Outcome::Unknown("no answer was given".to_owned())) }
-            }
+            (Waiting::Over, _) | (_, None) => ProtocolTurn {
+                meant: None,
+                step: NextCall::Done(RedirectResult::Unknown("no answer was given".to_owned())),
+            },
         };
-        if matches!(turn.step, Step::Done(_)) {
+        if matches!(turn.step, NextCall::Done(_)) {
             self.waiting = Waiting::Over;
         }
         turn
@@ -224,9 +230,9 @@ impl Exchange for Session {
 }
 
 /// Milliseconds and 32 hex digits.
-fn send(command: Command, request: Request) -> Step {
-    let seal: Seal = Arc::new(|request: Request, Moment { now, nonce }| {
+fn send(command: CallKind, request: Request) -> NextCall {
+    let seal: SignRequest = Arc::new(|request: Request, SendContext { now, nonce }| {
         request.header("timestamp", now.as_millisecond().to_string()).header("nonce", format!("{nonce:032x}"))
     });
-    Step::Send(Box::new(Call { seal: Some(seal), ..Call::plain(command, request) }))
+    NextCall::Send(Box::new(ServiceRequest { seal: Some(seal), ..ServiceRequest::plain(command, request) }))
 }

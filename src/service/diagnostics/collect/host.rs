@@ -31,7 +31,7 @@ pub fn host(sources: &Sources<'_>) -> Value {
         "host_up_seconds": line("/proc/uptime", "").and_then(|text| text.split(' ').next().map(str::to_owned)),
         "database_bytes": size(""),
         "database_log_bytes": size("-wal"),
-        "database": store.condition().sentence(),
+        "database": store.condition().message(),
         "phones": store.roster().len(),
     })
 }

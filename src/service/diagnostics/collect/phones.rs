@@ -11,10 +11,10 @@ use crate::{
     render::{FileRequest, Renderer, Stage, recognition_of},
     service::{
         diagnostics::{
-            Sources, Tenant, Wish,
-            pseudonyms::Kind,
+            BundleOptions, Sources, Tenant,
+            pseudonyms::OriginalKind,
             redaction::Redaction,
-            sections::{Body, Group, Part},
+            sections::{Body, BundleFile, Group},
         },
         phone_export::shown,
     },
@@ -32,7 +32,7 @@ pub struct OfPhone {
 }
 
 /// Phones of an instance, those with the newest news first.
-fn of_tenant(sources: &Sources<'_>, wish: &Wish, tenant: &Tenant) -> Vec<(Timestamp, Arc<Phone>)> {
+fn of_tenant(sources: &Sources<'_>, wish: &BundleOptions, tenant: &Tenant) -> Vec<(Timestamp, Arc<Phone>)> {
     let store = sources.store;
     let news = |phone: &Phone| {
         let asked = store.request_facts(phone.id).map(|facts| facts.at);
@@ -49,7 +49,7 @@ fn of_tenant(sources: &Sources<'_>, wish: &Wish, tenant: &Tenant) -> Vec<(Timest
 }
 
 /// A row for each, as it is.
-pub fn table(sources: &Sources<'_>, wish: &Wish, tenant: &Tenant) -> Vec<Value> {
+pub fn table(sources: &Sources<'_>, wish: &BundleOptions, tenant: &Tenant) -> Vec<Value> {
     let layers = sources.store.layers(tenant.id);
     let row = |(_, phone): (Timestamp, Arc<Phone>)| {
         let asked = sources.store.request_facts(phone.id);
@@ -67,7 +67,12 @@ pub fn table(sources: &Sources<'_>, wish: &Wish, tenant: &Tenant) -> Vec<Value> 
 }
 
 /// Time lines and files of the phones with the newest news, in so many bytes, and how many of them were not read.
-pub async fn read(sources: &Sources<'_>, wish: &Wish, most: usize, unread: &mut Unread) -> (Vec<OfPhone>, usize) {
+pub async fn read(
+    sources: &Sources<'_>,
+    wish: &BundleOptions,
+    most: usize,
+    unread: &mut Unread,
+) -> (Vec<OfPhone>, usize) {
     let store = sources.store;
     let renderer =
         Renderer::new(Arc::clone(&sources.registry), store.derive_key("etag"), 0, Arc::clone(&sources.clock));
@@ -125,11 +130,11 @@ fn file(sources: &Sources<'_>, tenant: &Tenant, renderer: &Renderer, phone: &Pho
 
 impl OfPhone {
     /// Its time line and its file.
-    pub fn parts(&self, dir: &str, redaction: &Redaction) -> [Part; 2] {
-        let called = redaction.called(Kind::Phone, &self.phone.mac.to_string());
+    pub fn parts(&self, dir: &str, redaction: &Redaction) -> [BundleFile; 2] {
+        let called = redaction.called(OriginalKind::Phone, &self.phone.mac.to_string());
         // No picture's name begins so: tickets drop files whose names begin with hexadecimal digits.
         let called = called.strip_prefix("phone-").unwrap_or(&called);
-        let part = |name: &str, lines: Vec<String>| Part {
+        let part = |name: &str, lines: Vec<String>| BundleFile {
             name: format!("{dir}/phone-{called}/{name}"),
             group: Group::Phones,
             body: Body::Lines(lines),
@@ -139,7 +144,7 @@ impl OfPhone {
             redaction.text(&format!("{:.0} {}: {}{detail}", event.at, event.kind, event.text))
         });
         let file = Body::Whole(redaction.text(&self.file));
-        let mut file = Part { body: file, ..part("present-file.txt", Vec::new()) };
+        let mut file = BundleFile { body: file, ..part("present-file.txt", Vec::new()) };
         file.group = Group::Phones;
         [part("timeline.txt", events.collect()), file]
     }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
-use crate::appws::{Challenge, LoginKind, Refusal, server};
+use crate::appws::{Challenge, LoginKind, LoginRejection, server};
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
@@ -28,12 +28,12 @@ impl server::Apps for Devices {
         (name == "devices-api").then(|| server::App { name: name.into(), password: "pwd".into() })
     }
 
-    fn attempt(&self, _: Option<&server::App>, _: LoginKind, _: bool) -> Result<(), Refusal> {
+    fn attempt(&self, _: Option<&server::App>, _: LoginKind, _: bool) -> Result<(), LoginRejection> {
         Ok(())
     }
 
-    fn admit(&self, _: &server::App, kind: LoginKind) -> Result<(), Refusal> {
-        if kind == LoginKind::ServiceLogin { Ok(()) } else { Err(Refusal::Object) }
+    fn admit(&self, _: &server::App, kind: LoginKind) -> Result<(), LoginRejection> {
+        if kind == LoginKind::ServiceLogin { Ok(()) } else { Err(LoginRejection::Object) }
     }
 }
 

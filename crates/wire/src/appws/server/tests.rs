@@ -20,13 +20,13 @@ impl Apps for Two {
         Some(App { name: name.into(), password: password.into() })
     }
 
-    fn attempt(&self, _: Option<&App>, _: LoginKind, _: bool) -> Result<(), Refusal> {
+    fn attempt(&self, _: Option<&App>, _: LoginKind, _: bool) -> Result<(), LoginRejection> {
         Ok(())
     }
 
-    fn admit(&self, app: &App, kind: LoginKind) -> Result<(), Refusal> {
+    fn admit(&self, app: &App, kind: LoginKind) -> Result<(), LoginRejection> {
         let wanted = if app.name == "gangway-snom" { LoginKind::PbxSession } else { LoginKind::UserLogin };
-        if kind == wanted { Ok(()) } else { Err(Refusal::NotByPassword) }
+        if kind == wanted { Ok(()) } else { Err(LoginRejection::NotByPassword) }
     }
 }
 
@@ -133,17 +133,17 @@ impl Apps for Empty {
         Some(App { name: name.into(), password: Secret::default() })
     }
 
-    fn attempt(&self, _: Option<&App>, _: LoginKind, _: bool) -> Result<(), Refusal> {
+    fn attempt(&self, _: Option<&App>, _: LoginKind, _: bool) -> Result<(), LoginRejection> {
         Ok(())
     }
 
-    fn admit(&self, _: &App, _: LoginKind) -> Result<(), Refusal> {
+    fn admit(&self, _: &App, _: LoginKind) -> Result<(), LoginRejection> {
         Ok(())
     }
 }
 
 /// Why a login to `app` with this password, changed so, is turned away, and whether its password was right.
-fn refused(app: &str, password: &str, change: impl FnOnce(&mut Login)) -> (Refusal, bool) {
+fn refused(app: &str, password: &str, change: impl FnOnce(&mut Login)) -> (LoginRejection, bool) {
     let mut session = open();
     session.on_text(r#"{"mt":"AppChallenge"}"#, at(1));
     let mut form = Login {
@@ -161,16 +161,22 @@ fn refused(app: &str, password: &str, change: impl FnOnce(&mut Login)) -> (Refus
 
 #[test]
 fn a_refused_login_says_why_and_whether_the_password_was_right() {
-    assert_eq!(refused("gangway-snom", "wrong", |_| ()), (Refusal::Password, false));
-    assert_eq!(refused("gangway-snom", "other", |_| ()), (Refusal::OtherPassword, false));
-    assert_eq!(refused("gangway-admin", "pwd", |_| ()), (Refusal::OtherPassword, false));
-    assert_eq!(refused("gangway-toaster", "pwd", |_| ()), (Refusal::App, true));
-    assert_eq!(refused("gangway-snom", "pwd", |login| login.domain = "x".into()), (Refusal::Domain, true));
-    assert_eq!(refused("gangway-snom", "pwd", |login| login.sip = "gw:x".into()), (Refusal::ColonInSip, true));
-    assert_eq!(refused("gangway-snom", "pwd", |login| login.info_raw = None), (Refusal::NoInfo, true));
-    assert_eq!(refused("gangway-snom", "pwd", |login| login.info_raw = Some("[]".into())), (Refusal::NoInfo, true));
-    assert_eq!(refused("gangway-snom", "pwd", |login| login.pbx_obj = Some("gw".into())), (Refusal::Object, true));
-    assert_eq!(refused("gangway-admin", "other", |_| ()), (Refusal::NotByPassword, true));
+    assert_eq!(refused("gangway-snom", "wrong", |_| ()), (LoginRejection::Password, false));
+    assert_eq!(refused("gangway-snom", "other", |_| ()), (LoginRejection::OtherPassword, false));
+    assert_eq!(refused("gangway-admin", "pwd", |_| ()), (LoginRejection::OtherPassword, false));
+    assert_eq!(refused("gangway-toaster", "pwd", |_| ()), (LoginRejection::App, true));
+    assert_eq!(refused("gangway-snom", "pwd", |login| login.domain = "x".into()), (LoginRejection::Domain, true));
+    assert_eq!(refused("gangway-snom", "pwd", |login| login.sip = "gw:x".into()), (LoginRejection::ColonInSip, true));
+    assert_eq!(refused("gangway-snom", "pwd", |login| login.info_raw = None), (LoginRejection::NoInfo, true));
+    assert_eq!(
+        refused("gangway-snom", "pwd", |login| login.info_raw = Some("[]".into())),
+        (LoginRejection::NoInfo, true)
+    );
+    assert_eq!(
+        refused("gangway-snom", "pwd", |login| login.pbx_obj = Some("gw".into())),
+        (LoginRejection::Object, true)
+    );
+    assert_eq!(refused("gangway-admin", "other", |_| ()), (LoginRejection::NotByPassword, true));
 }
 
 #[test]
