@@ -26,6 +26,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use data_encoding::HEXLOWER;
 use gangway_base::mac::Mac;
 use md5::{Digest, Md5};
 use rand::RngExt;
@@ -75,7 +76,7 @@ impl Connection {
 }
 
 fn hex(text: &str) -> String {
-    Md5::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&Md5::digest(text))
 }
 
 /// A wrong password, by the rules.

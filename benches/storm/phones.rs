@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use data_encoding::HEXLOWER;
 use md5::{Digest as _, Md5};
 use rustls::pki_types::ServerName;
 use tokio::{
@@ -137,7 +138,7 @@ pub async fn plain(address: SocketAddr, path: &str) -> bool {
 }
 
 fn md5(text: &str) -> String {
-    Md5::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&Md5::digest(text.as_bytes()))
 }
 
 pub type Phones = Vec<Rc<Phone>>;

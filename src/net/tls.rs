@@ -12,6 +12,7 @@ use std::{
 };
 
 use base64::Engine as _;
+use data_encoding::HEXLOWER_PERMISSIVE;
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme,
     client::{
@@ -104,14 +105,13 @@ impl std::str::FromStr for Pin {
         }
         let value = value.strip_prefix("//").or_else(|| value.strip_prefix([':', '/'])).ok_or_else(refused)?.trim();
         let hex: String = value.chars().filter(|c| *c != ':').collect();
-        let bytes = if hex.len() == 64 && hex.bytes().all(|c| c.is_ascii_hexdigit()) {
-            (0..64).step_by(2).filter_map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok()).collect()
-        } else {
-            base64::engine::general_purpose::STANDARD_NO_PAD
+        let bytes = match HEXLOWER_PERMISSIVE.decode(hex.as_bytes()) {
+            Ok(bytes) if bytes.len() == 32 => bytes,
+            _ => base64::engine::general_purpose::STANDARD_NO_PAD
                 .decode(value.trim_end_matches('='))
                 .or_else(|_| base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(value.trim_end_matches('=')))
                 .ok()
-                .ok_or_else(refused)?
+                .ok_or_else(refused)?,
         };
         <[u8; 32]>::try_from(bytes).ok().map(Self).ok_or_else(refused)
     }

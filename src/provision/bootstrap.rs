@@ -2,6 +2,7 @@
 //! URL, and nothing else; who reads along learns nothing that opens a file. The phone then comes by https without a token, as a
 //! person has allowed it to.
 
+use data_encoding::HEXLOWER;
 use gangway_base::{mac::Mac, secret::Secret};
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
@@ -45,8 +46,7 @@ impl BootstrapTicket {
 /// The store keeps no token, only its hash.
 fn key(token: &str) -> String {
     let hash = Sha256::digest(token.as_bytes());
-    let hex: String = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    format!("bootstrap.{hex}")
+    format!("bootstrap.{}", HEXLOWER.encode(&hash[..16]))
 }
 
 fn key_of(mac: Mac) -> String {

@@ -3,6 +3,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use data_encoding::HEXLOWER;
 use gangway_base::secret::Secret;
 use sha2::{Digest as _, Sha256};
 
@@ -28,7 +29,7 @@ fn fingerprint(account: Option<&RedirectAccount>) -> Secret {
         hash.update(part.as_bytes());
         hash.update([0]);
     }
-    Secret::new(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+    Secret::new(HEXLOWER.encode(&hash.finalize()))
 }
 
 impl Engine {

@@ -1,6 +1,7 @@
 //! Names of server entries. They are unique over all customers of a vendor, and an entry cannot be edited: another
 //! URL needs another name.
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 /// What the services that restrict it accept; the original app uses this many characters of the domain.
@@ -36,8 +37,7 @@ pub fn alternative_name(name: &str, url: &str, attempt: u32) -> String {
 
 fn with_hash(base: &str, text: &str) -> String {
     let digest = Sha256::digest(text.as_bytes());
-    let hex: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    format!("{}-{hex}", fit(base, STEM))
+    format!("{}-{}", fit(base, STEM), HEXLOWER.encode(&digest[..4]))
 }
 
 /// At most `count` of the allowed characters, others replaced; never empty and never with blanks at the ends.

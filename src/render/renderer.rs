@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
+use data_encoding::HEXLOWER;
 use gangway_base::clock::SharedClock;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
@@ -173,9 +174,7 @@ impl Renderer {
     fn etag(&self, body: &[u8]) -> String {
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.etag_key) else { return String::new() };
         mac.update(body);
-        let hash = mac.finalize().into_bytes();
-        let hex: String = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        format!("\"{hex}\"")
+        format!("\"{}\"", HEXLOWER.encode(&mac.finalize().into_bytes()[..16]))
     }
 }
 

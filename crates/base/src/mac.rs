@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A unicast EUI-48 address. Written as 12 lower-case hex digits, the form the wire formats and files use.
@@ -54,8 +55,7 @@ impl Mac {
     /// The first three bytes as six lower-case hex digits: a hint at the manufacturer.
     #[must_use]
     pub fn oui(self) -> String {
-        let [a, b, c, ..] = self.0;
-        format!("{a:02x}{b:02x}{c:02x}")
+        HEXLOWER.encode(&self.0[..3])
     }
 
     /// Exactly 12 hex digits in any case, the only form allowed in file names.
@@ -65,10 +65,7 @@ impl Mac {
             return None;
         }
         let mut bytes = [0; 6];
-        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-            let digit = |c: u8| char::from(c).to_digit(16);
-            *byte = u8::try_from(digit(pair[0])? * 16 + digit(pair[1])?).ok()?;
-        }
+        HEXLOWER_PERMISSIVE.decode_mut(text.as_bytes(), &mut bytes).ok()?;
         Self::new(bytes).ok()
     }
 
@@ -106,17 +103,16 @@ impl FromStr for Mac {
             }
         }
         let mut bytes = [0; 6];
-        for (index, byte) in bytes.iter_mut().enumerate() {
-            *byte = u8::from_str_radix(&digits[index * 2..index * 2 + 2], 16)
-                .map_err(|_checked_above| MacError::Length(digits.len()))?;
-        }
+        HEXLOWER_PERMISSIVE
+            .decode_mut(digits.as_bytes(), &mut bytes)
+            .map_err(|_checked_above| MacError::Length(digits.len()))?;
         Self::new(bytes)
     }
 }
 
 impl fmt::Display for Mac {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        write!(f, "{}", HEXLOWER.encode_display(&self.0))
     }
 }
 

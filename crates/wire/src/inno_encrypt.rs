@@ -2,10 +2,11 @@
 //! hex. AppWebsocket uses it with the session key, sysclient with the sysclient password (SDK pages "AppWebsocket"
 //! and "sysclient").
 
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use gangway_base::secret::Secret;
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::{hex, rc4::Rc4};
+use crate::rc4::Rc4;
 
 /// Why a hidden value could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -23,7 +24,7 @@ pub enum SeededError {
 pub fn encrypt(seed: &str, key: &Secret, plain: &str) -> String {
     let mut data = Zeroizing::new(plain.as_bytes().to_vec());
     cipher(seed, key).apply(&mut data);
-    hex::encode(&data)
+    HEXLOWER.encode(&data)
 }
 
 /// Reads a hidden value. A trailing NUL, which C senders may count in, is dropped.
@@ -31,7 +32,7 @@ pub fn encrypt(seed: &str, key: &Secret, plain: &str) -> String {
 /// # Errors
 /// [`SeededError`] when the text is no hex or the clear text is no UTF-8.
 pub fn decrypt(seed: &str, key: &Secret, hidden: &str) -> Result<Secret, SeededError> {
-    let mut data = hex::decode(hidden).ok_or(SeededError::NotHex)?;
+    let mut data = HEXLOWER_PERMISSIVE.decode(hidden.as_bytes()).map_err(|_no_hex| SeededError::NotHex)?;
     cipher(seed, key).apply(&mut data);
     while data.last() == Some(&0) {
         data.pop();
@@ -63,12 +64,22 @@ mod tests {
     }
 
     #[test]
+    fn hex_of_either_case_is_read() {
+        let key = Secret::new("key");
+        let hidden = encrypt("s", &key, "text");
+        assert_eq!(hidden, hidden.to_lowercase());
+        assert_eq!(decrypt("s", &key, &hidden.to_uppercase()).unwrap().expose(), "text");
+    }
+
+    #[test]
     fn what_cannot_be_read_says_why() {
         let key = Secret::new("key");
-        assert_eq!(decrypt("s", &key, "xyz"), Err(SeededError::NotHex));
+        for hidden in ["xyz", "abc", "0g", "ä"] {
+            assert_eq!(decrypt("s", &key, hidden), Err(SeededError::NotHex), "{hidden}");
+        }
         let mut data = vec![0xff, 0xfe];
         cipher("s", &key).apply(&mut data);
-        assert_eq!(decrypt("s", &key, &hex::encode(&data)), Err(SeededError::NotText));
+        assert_eq!(decrypt("s", &key, &HEXLOWER.encode(&data)), Err(SeededError::NotText));
     }
 
     proptest! {

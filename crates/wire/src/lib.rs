@@ -3,7 +3,6 @@
 
 pub mod appws;
 pub mod hawk;
-pub mod hex;
 pub mod http_auth;
 pub mod inno_encrypt;
 mod lenient_json;

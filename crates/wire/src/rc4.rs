@@ -44,10 +44,10 @@ impl Rc4 {
 
 #[cfg(test)]
 mod tests {
+    use data_encoding::HEXLOWER;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::hex;
 
     #[test]
     fn the_well_known_vectors_hold() {
@@ -58,7 +58,7 @@ mod tests {
         ] {
             let mut data = plain.as_bytes().to_vec();
             Rc4::new(key.as_bytes()).apply(&mut data);
-            assert_eq!(hex::encode(&data), cipher);
+            assert_eq!(HEXLOWER.encode(&data), cipher);
         }
     }
 

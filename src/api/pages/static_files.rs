@@ -9,6 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use data_encoding::HEXLOWER;
 use flate2::{Compression, write::GzEncoder};
 use rust_embed::RustEmbed;
 use serde_json::{Map, Value};
@@ -143,7 +144,7 @@ fn build(files: &BTreeMap<String, Asset>) -> String {
         hash.update(file.body.len().to_be_bytes());
         hash.update(&file.body);
     }
-    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&hash.finalize()[..8])
 }
 
 fn compressed(body: &[u8]) -> Option<Bytes> {

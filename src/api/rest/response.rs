@@ -7,6 +7,7 @@ use actix_web::{
         header::{self, HeaderMap, HeaderValue},
     },
 };
+use data_encoding::HEXLOWER;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -89,8 +90,7 @@ impl RestResponse {
                 false => answer.insert_header((header::CONTENT_TYPE, self.media)).body(self.body),
             };
         }
-        let hash: String = Sha256::digest(&self.body).iter().take(12).map(|byte| format!("{byte:02x}")).collect();
-        let etag = format!("\"{hash}\"");
+        let etag = format!("\"{}\"", HEXLOWER.encode(&Sha256::digest(&self.body)[..12]));
         let known = text_of(asked, &header::IF_NONE_MATCH).is_some_and(|tags| names_tag(tags, &etag));
         answer.insert_header((header::ETAG, etag));
         answer.insert_header((header::CACHE_CONTROL, "private, no-cache"));

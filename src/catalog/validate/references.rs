@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use data_encoding::HEXLOWER;
+
 use super::{Loaded, last_line_of, line_of};
 use crate::{
     catalog::{diagnostic::Diagnostic, manifest::Manifest},
@@ -173,10 +175,5 @@ fn is_date(text: &str) -> bool {
 }
 
 pub fn oui_bytes(oui: &str) -> Option<[u8; 3]> {
-    let lower = |c: char| c.is_ascii_digit() || matches!(c, 'a'..='f');
-    if oui.len() != 6 || !oui.chars().all(lower) {
-        return None;
-    }
-    let number = u32::from_str_radix(oui, 16).ok()?.to_be_bytes();
-    Some([number[1], number[2], number[3]])
+    HEXLOWER.decode(oui.as_bytes()).ok()?.try_into().ok()
 }

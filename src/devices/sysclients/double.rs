@@ -11,6 +11,7 @@ use std::{
 use actix_codec::Framed;
 use actix_http::ws::{Codec, Frame, Message, hash_key};
 use bytes::Bytes;
+use data_encoding::HEXLOWER;
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -184,8 +185,7 @@ fn answers(known: &mut Known, identify: &Value, challenge: &mut Option<String>) 
         (Some(digest), Some(asked)) => {
             let (product, version) = (identify["product"].as_str().unwrap(), identify["version"].as_str().unwrap());
             let right = Sha256::digest(format!("{id}:{product}:{version}:{asked}:{password}"));
-            let right: String = right.iter().map(|byte| format!("{byte:02x}")).collect();
-            if digest != right {
+            if digest != HEXLOWER.encode(&right) {
                 return Vec::new();
             }
             known.served += 1;

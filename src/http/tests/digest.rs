@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use data_encoding::HEXLOWER;
 use futures_util::future::join_all;
 use gangway_base::secret::Secret;
 use gangway_wire::http_auth::{Algorithm, Scheme};
@@ -25,7 +26,7 @@ struct Proof<'a> {
 }
 
 fn hash(text: &str) -> String {
-    Md5::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&Md5::digest(text))
 }
 
 fn part<'a>(challenge: &'a str, name: &str) -> &'a str {

@@ -281,7 +281,7 @@ mod tests {
     /// A line that packs badly.
     fn line(number: usize) -> String {
         use sha2::Digest;
-        gangway_wire::hex::encode(&sha2::Sha256::digest(number.to_le_bytes()))
+        data_encoding::HEXLOWER.encode(&sha2::Sha256::digest(number.to_le_bytes()))
     }
 
     proptest! {

@@ -11,8 +11,8 @@
 
 use std::io::{self, BufRead, Read, Write};
 
+use data_encoding::HEXLOWER;
 use gangway_base::secret::Secret;
-use gangway_wire::hex;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -190,7 +190,7 @@ impl<W: Write, F: FnMut(u64)> Counted<W, F> {
     }
 
     fn finish(self) -> (u64, String) {
-        (self.count, hex::encode(&self.digest.finalize()))
+        (self.count, HEXLOWER.encode(&self.digest.finalize()))
     }
 }
 

@@ -77,6 +77,8 @@ impl Stretching {
 
 #[cfg(test)]
 mod tests {
+    use data_encoding::HEXLOWER;
+
     use super::*;
 
     #[test]
@@ -113,7 +115,6 @@ mod tests {
             salt: BASE64_STANDARD.encode("somesalt"),
         };
         let key = stretching.key(&Secret::new("password")).unwrap();
-        let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, "09316115d5cf24ed5a15a31a3ba326e5cf32edc24702987c02b6566f61913cf7");
+        assert_eq!(HEXLOWER.encode(&*key), "09316115d5cf24ed5a15a31a3ba326e5cf32edc24702987c02b6566f61913cf7");
     }
 }

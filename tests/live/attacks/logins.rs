@@ -3,6 +3,7 @@
 
 use std::time::Instant;
 
+use data_encoding::HEXLOWER;
 use gangway::store::TokenScope;
 use gangway_sim::{
     LoginForm,
@@ -134,7 +135,7 @@ async fn guesses_are_throttled_whatever_they_look_like() {
     }
     // Nor can the password be asked about.
     let digest = Sha256::digest(format!("{ADMIN}:::::1234:{PASSWORD}"));
-    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = HEXLOWER.encode(&digest);
     let (mut socket, _) = challenged(&bench.world, &bench.gateway.socket_url()).await;
     assert!(socket.send(&json!({ "mt": "AppCheckLogin", "app": ADMIN, "challenge": "1234", "digest": digest })).await);
     assert_eq!(socket.next_of("AppCheckLoginResult").await.unwrap()["ok"], false);
@@ -155,7 +156,7 @@ async fn cut_anew(bench: &Bench, fields: &str, mut sent: Value) -> bool {
     let (mut socket, challenge) = challenged(&bench.world, &bench.gateway.socket_url()).await;
     let digest = Sha256::digest(format!("{fields}:{challenge}:{PASSWORD}"));
     sent["mt"] = "AppLogin".into();
-    sent["digest"] = digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into();
+    sent["digest"] = HEXLOWER.encode(&digest).into();
     assert!(socket.send(&sent).await);
     let answer = socket.next_of("AppLoginResult").await.expect("an answer");
     answer.get("ok") == Some(&json!(true))

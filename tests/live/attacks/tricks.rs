@@ -1,6 +1,7 @@
 //! Requests whose parts say different things: two readers might take different ones, so here none counts.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use data_encoding::HEXLOWER;
 use gangway::store::TokenScope;
 use gangway_sim::yealink_phone::model;
 use md5::{Digest as _, Md5};
@@ -12,7 +13,7 @@ use crate::support::{bench::Bench, http, mac, script};
 const AGENT: &str = "Yealink SIP-T46U 108.86.0.20 80:5e:c0:12:34:01";
 
 fn hash(text: &str) -> String {
-    Md5::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&Md5::digest(text))
 }
 
 /// A right answer to a challenge (RFC 7616), to be bent.

@@ -6,6 +6,7 @@ use base64::{
     Engine,
     prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD},
 };
+use data_encoding::{HEXLOWER, HEXUPPER};
 
 /// What is searched for.
 #[derive(Default)]
@@ -39,8 +40,8 @@ fn spellings(secret: &str) -> BTreeSet<String> {
     let bytes = secret.as_bytes();
     let mut all: BTreeSet<String> = [
         secret.to_owned(),
-        hex(bytes, false),
-        hex(bytes, true),
+        HEXLOWER.encode(bytes),
+        HEXUPPER.encode(bytes),
         each(secret, |byte| format!("%{byte:02X}"), |_| false),
         each(secret, |byte| format!("%{byte:02X}"), |byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)),
         each(secret, |byte| format!("%{byte:02x}"), |byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)),
@@ -70,10 +71,6 @@ fn spellings(secret: &str) -> BTreeSet<String> {
     all
 }
 
-fn hex(bytes: &[u8], upper: bool) -> String {
-    bytes.iter().map(|byte| if upper { format!("{byte:02X}") } else { format!("{byte:02x}") }).collect()
-}
-
 fn each(text: &str, escaped: impl Fn(u8) -> String, kept: impl Fn(u8) -> bool) -> String {
     text.bytes().map(|byte| if kept(byte) { char::from(byte).to_string() } else { escaped(byte) }).collect()
 }
@@ -94,8 +91,8 @@ fn every_spelling_is_found_wherever_it_stands() {
             inside.clone(),
             BASE64_STANDARD_NO_PAD.encode(&inside),
             BASE64_URL_SAFE_NO_PAD.encode(&inside),
-            hex(inside.as_bytes(), true),
-            hex(inside.as_bytes(), false),
+            HEXUPPER.encode(inside.as_bytes()),
+            HEXLOWER.encode(inside.as_bytes()),
             url::form_urlencoded::byte_serialize(inside.as_bytes()).collect(),
             quick_xml::escape::escape(&inside).into_owned(),
             serde_json::to_string(&inside).unwrap(),

@@ -7,6 +7,7 @@ use std::{
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use data_encoding::HEXLOWER;
 use md5::{Digest, Md5};
 use url::Url;
 
@@ -76,7 +77,7 @@ pub fn proven(method: &str, url: &str, headers: &[(&str, &str)], user: &str, pas
 }
 
 fn md5(text: &str) -> String {
-    Md5::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&Md5::digest(text.as_bytes()))
 }
 
 /// Any request.

@@ -1,5 +1,6 @@
 //! An AppWebsocket in the hands of somebody who may not be who he says: message by message.
 
+use data_encoding::HEXLOWER;
 use gangway_sim::{session::AppSession, world::World};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -18,7 +19,7 @@ const GUID: &str = "0a1b2c3d4e5f60718293a4b5c6d7e8f9";
 /// An `AppLogin` whose info object is exactly this text; SDK page "AppWebsocket": the digest covers it as sent.
 pub fn login_text(app: &str, sip: &str, info: &str, pbx_obj: Option<&str>, challenge: &str, password: &str) -> String {
     let digest = Sha256::digest(format!("{app}:example.com:{sip}:{GUID}::{info}:{challenge}:{password}"));
-    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = HEXLOWER.encode(&digest);
     let granted = pbx_obj.map(|name| format!(",\"pbxObj\":\"{name}\"")).unwrap_or_default();
     format!(
         "{{\"mt\":\"AppLogin\",\"app\":\"{app}\",\"domain\":\"example.com\",\"sip\":\"{sip}\",\"guid\":\"{GUID}\",\

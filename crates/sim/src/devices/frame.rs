@@ -71,10 +71,10 @@ pub(super) fn read(bytes: &[u8]) -> Frame {
 
 #[cfg(test)]
 mod tests {
+    use data_encoding::HEXLOWER;
     use serde_json::json;
 
     use super::*;
-    use crate::crypt::hex;
 
     #[test]
     fn the_frame_vectors_hold() {
@@ -86,12 +86,12 @@ mod tests {
             found.unwrap()["hex"].as_str().unwrap().to_owned()
         };
         let challenge = write_admin(admin::CHALLENGE, &json!({ "challenge": "3166936807" }));
-        assert_eq!(hex(&challenge)[..6], vector("challenge")[..6]);
-        assert_eq!(hex(&write_tunnel(0x0d, event::SEND_RESULT, &[])), vector("tunnel send result"));
-        assert_eq!(hex(&write_tunnel(0x0d, event::RECEIVE, &[0; 4])), vector("tunnel recv request"));
-        assert_eq!(hex(&write_tunnel(0x0d, event::SHUTDOWN, &[])), vector("tunnel shutdown"));
+        assert_eq!(HEXLOWER.encode(&challenge)[..6], vector("challenge")[..6]);
+        assert_eq!(HEXLOWER.encode(&write_tunnel(0x0d, event::SEND_RESULT, &[])), vector("tunnel send result"));
+        assert_eq!(HEXLOWER.encode(&write_tunnel(0x0d, event::RECEIVE, &[0; 4])), vector("tunnel recv request"));
+        assert_eq!(HEXLOWER.encode(&write_tunnel(0x0d, event::SHUTDOWN, &[])), vector("tunnel shutdown"));
         let admin_password = json!({ "seed": "wJQog70GUK!GPTN2", "pwd": "22f91ebb" });
-        assert_eq!(hex(&write_admin(admin::ADMIN_PASSWORD, &admin_password)), vector("admin password"));
+        assert_eq!(HEXLOWER.encode(&write_admin(admin::ADMIN_PASSWORD, &admin_password)), vector("admin password"));
     }
 
     proptest::proptest! {

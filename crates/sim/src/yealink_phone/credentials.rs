@@ -2,6 +2,7 @@
 //! server asks for.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use data_encoding::HEXLOWER;
 use md5::{Digest, Md5};
 
 use crate::crypt;
@@ -52,7 +53,7 @@ impl Credentials {
 }
 
 pub(super) fn md5(text: &str) -> String {
-    crypt::hex(&Md5::digest(text.as_bytes()))
+    HEXLOWER.encode(&Md5::digest(text.as_bytes()))
 }
 
 /// A parameter of a challenge, quoted or not.

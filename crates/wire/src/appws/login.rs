@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, fmt};
 
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use gangway_base::secret::Secret;
 use rand::{Rng, RngExt};
 use serde::Deserialize;
@@ -15,7 +16,6 @@ use super::{
     login_rejection::LoginRejection,
     services::GetServiceLoginResult,
 };
-use crate::hex;
 
 /// The GUID of a login by password.
 const NOBODY: &str = "00000000000000000000000000000000";
@@ -126,7 +126,7 @@ impl Login {
     /// Fills in the digest for a login with the password itself.
     #[must_use]
     pub fn signed(mut self, challenge: &str, password: &Secret) -> Self {
-        self.digest = hex::encode(&self.digest_over(self.info_raw.as_deref(), challenge, password));
+        self.digest = HEXLOWER.encode(&self.digest_over(self.info_raw.as_deref(), challenge, password));
         self
     }
 
@@ -184,8 +184,10 @@ impl Login {
     /// An empty password never matches: the vendor's page library would log in to such a service with anything.
     #[must_use]
     pub fn proves(&self, challenge: &str, password: &Secret) -> bool {
-        let Some(given) = hex::decode_array::<32>(&self.digest) else { return false };
-        if password.is_empty() {
+        let mut given = [0_u8; 32];
+        let is_hex = self.digest.len() == 2 * given.len()
+            && HEXLOWER_PERMISSIVE.decode_mut(self.digest.as_bytes(), &mut given).is_ok();
+        if !is_hex || password.is_empty() {
             return false;
         }
         let raw = self.info_raw.as_deref();
@@ -446,7 +448,7 @@ mod tests {
                 guid: part(sip + 1, guid),
                 dn: part(guid + 1, name),
                 info_raw: with_info.then(|| part(name + 1, end)),
-                digest: hex::encode(&Sha256::digest(format!("{}:{OURS}:pwd", &fields[..end]))),
+                digest: HEXLOWER.encode(&Sha256::digest(format!("{}:{OURS}:pwd", &fields[..end]))),
                 pbx_obj: None,
             };
             if !moved.proves(OURS, &Secret::new("pwd")) || moved.check("d").is_err() {

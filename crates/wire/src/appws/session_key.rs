@@ -1,12 +1,10 @@
 //! The session key both ends of an AppWebsocket derive from challenge and password, and what is hidden with it.
 
+use data_encoding::HEXLOWER;
 use gangway_base::secret::Secret;
 use sha2::{Digest, Sha256};
 
-use crate::{
-    hex,
-    inno_encrypt::{self, SeededError},
-};
+use crate::inno_encrypt::{self, SeededError};
 
 /// The key of one AppWebsocket connection: 64 hex characters, used as text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +19,7 @@ impl SessionKey {
         hash.update(challenge.as_bytes());
         hash.update(b":");
         hash.update(password.expose().as_bytes());
-        Self(Secret::new(hex::encode(&hash.finalize())))
+        Self(Secret::new(HEXLOWER.encode(&hash.finalize())))
     }
 
     /// Takes a key that was handed over as text.
@@ -59,7 +57,7 @@ impl SessionKey {
         hash.update(self.0.expose().as_bytes());
         hash.update(b":");
         hash.update(data.as_bytes());
-        hex::encode(&hash.finalize())
+        HEXLOWER.encode(&hash.finalize())
     }
 }
 

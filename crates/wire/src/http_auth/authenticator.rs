@@ -257,6 +257,7 @@ fn same_target(uri: &str, target: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use data_encoding::HEXLOWER;
     use proptest::prelude::*;
 
     use super::*;
@@ -278,8 +279,8 @@ mod tests {
         let hash = |text: String| {
             use sha2::Digest;
             match algorithm {
-                Algorithm::Md5 => crate::hex::encode(&md5::Md5::digest(text)),
-                Algorithm::Sha256 => crate::hex::encode(&sha2::Sha256::digest(text)),
+                Algorithm::Md5 => HEXLOWER.encode(&md5::Md5::digest(text)),
+                Algorithm::Sha256 => HEXLOWER.encode(&sha2::Sha256::digest(text)),
             }
         };
         let realm = guard.realm();

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use data_encoding::HEXLOWER;
 use gangway_base::secret::Secret;
 use md5::Md5;
 use sha2::{Digest, Sha256};
@@ -10,7 +11,6 @@ use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::header::DigestFields;
-use crate::hex;
 
 /// The hash of a Digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -126,9 +126,10 @@ impl fmt::Debug for Verifier {
 /// The parts joined by `:`, hashed, as hex text (MD5 fills the first half).
 fn hash(algorithm: Algorithm, parts: &[&[u8]]) -> [u8; 64] {
     let mut text = [0_u8; 64];
+    let digits = &mut text[..algorithm.hex_length()];
     match algorithm {
-        Algorithm::Md5 => hex::encode_into(&joined::<Md5>(parts), &mut text),
-        Algorithm::Sha256 => hex::encode_into(&joined::<Sha256>(parts), &mut text),
+        Algorithm::Md5 => HEXLOWER.encode_mut(&joined::<Md5>(parts), digits),
+        Algorithm::Sha256 => HEXLOWER.encode_mut(&joined::<Sha256>(parts), digits),
     }
     text
 }

@@ -5,13 +5,12 @@
 
 use std::{fmt, time::Duration};
 
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
-
-use crate::hex;
 
 const TAG: usize = 12;
 const HEAD: usize = 12;
@@ -56,13 +55,18 @@ impl NonceKey {
         bytes[6..HEAD].copy_from_slice(&random[2..]);
         let tag = self.tag(&bytes[..HEAD], realm);
         bytes[HEAD..].copy_from_slice(&tag);
-        hex::encode(&bytes)
+        HEXLOWER.encode(&bytes)
     }
 
     /// Judges a nonce. Costs one short HMAC, no allocation.
     #[must_use]
     pub fn check(&self, nonce: &str, realm: &str, now: Timestamp, lifetime: Duration) -> Freshness {
-        let Some(bytes) = hex::decode_array::<{ HEAD + TAG }>(nonce) else { return Freshness::Foreign };
+        let mut bytes = [0_u8; HEAD + TAG];
+        let is_hex =
+            nonce.len() == 2 * bytes.len() && HEXLOWER_PERMISSIVE.decode_mut(nonce.as_bytes(), &mut bytes).is_ok();
+        if !is_hex {
+            return Freshness::Foreign;
+        }
         let (head, tag) = bytes.split_at(HEAD);
         if !bool::from(self.tag(head, realm).ct_eq(tag)) {
             return Freshness::Foreign;

@@ -164,11 +164,11 @@ impl<'a> Frame<'a> {
 
 #[cfg(test)]
 mod tests {
+    use data_encoding::HEXLOWER;
     use proptest::prelude::*;
     use serde_json::Value;
 
     use super::*;
-    use crate::hex;
 
     #[test]
     fn captured_frames_are_read_and_written_again() {
@@ -176,7 +176,7 @@ mod tests {
         let frames = all["frames"].as_array().unwrap();
         assert_eq!(frames.len(), 7);
         for frame in frames {
-            let bytes = hex::decode(frame["hex"].as_str().unwrap()).unwrap();
+            let bytes = HEXLOWER.decode(frame["hex"].as_str().unwrap().as_bytes()).unwrap();
             let read = Frame::decode(&bytes).unwrap();
             assert_eq!(read.encode(), bytes, "{}", frame["name"]);
             // Cut anywhere it is either too short or another frame, never a panic.

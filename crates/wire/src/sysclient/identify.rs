@@ -1,12 +1,12 @@
 //! identify: how a device presents itself, and the digest that proves it knows its sysclient password.
 
+use data_encoding::HEXLOWER;
 use gangway_base::secret::Secret;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::frame::{AdminKind, Frame};
-use crate::hex;
 
 /// The device as Devices sees it. `product` and `version` take part in the digest: within one socket they stay the
 /// same; they may differ between sockets, since both ends see them in the same message.
@@ -33,7 +33,7 @@ pub fn digest(device: &DeviceIdentity, challenge: &str, password: &Secret) -> St
     hash.update(challenge.as_bytes());
     hash.update(b":");
     hash.update(password.expose().as_bytes());
-    hex::encode(&hash.finalize())
+    HEXLOWER.encode(&hash.finalize())
 }
 
 /// What makes an identify more than a name.

@@ -1,8 +1,8 @@
+use data_encoding::HEXLOWER;
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::hex;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
@@ -102,7 +102,7 @@ fn captured_frames_work_in_any_session() {
     let (mut session, _) = open(Credentials::password("7iICN04agQq38j!hmbN7P5LLI1YePz1w".into()));
     let mut seen = Vec::new();
     for frame in all["frames"].as_array().unwrap() {
-        let actions = session.on_frame(&hex::decode(frame["hex"].as_str().unwrap()).unwrap(), at(1));
+        let actions = session.on_frame(&HEXLOWER.decode(frame["hex"].as_str().unwrap().as_bytes()).unwrap(), at(1));
         seen.extend(actions);
         seen.extend(session.password_stored(at(1)));
     }
