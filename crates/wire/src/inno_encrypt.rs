@@ -1,12 +1,14 @@
 //! innovaphone's way to hide a value inside a message: RC4 under the key text `seed:secret`, written as lower-case
 //! hex. AppWebsocket uses it with the session key, sysclient with the sysclient password (SDK pages "AppWebsocket"
-//! and "sysclient").
+//! and "sysclient"). It hides values from a casual reader and nothing more; confidentiality comes from TLS.
 
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use gangway_base::secret::Secret;
+use rc4::{KeyInit, Rc4, StreamCipher};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::rc4::Rc4;
+/// RC4 takes at most so many bytes of a key.
+const LONGEST_KEY: usize = 256;
 
 /// Why a hidden value could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -23,7 +25,7 @@ pub enum SeededError {
 #[must_use]
 pub fn encrypt(seed: &str, key: &Secret, plain: &str) -> String {
     let mut data = Zeroizing::new(plain.as_bytes().to_vec());
-    cipher(seed, key).apply(&mut data);
+    apply(seed, key, &mut data);
     HEXLOWER.encode(&data)
 }
 
@@ -33,7 +35,7 @@ pub fn encrypt(seed: &str, key: &Secret, plain: &str) -> String {
 /// [`SeededError`] when the text is no hex or the clear text is no UTF-8.
 pub fn decrypt(seed: &str, key: &Secret, hidden: &str) -> Result<Secret, SeededError> {
     let mut data = HEXLOWER_PERMISSIVE.decode(hidden.as_bytes()).map_err(|_no_hex| SeededError::NotHex)?;
-    cipher(seed, key).apply(&mut data);
+    apply(seed, key, &mut data);
     while data.last() == Some(&0) {
         data.pop();
     }
@@ -46,9 +48,14 @@ pub fn decrypt(seed: &str, key: &Secret, hidden: &str) -> Result<Secret, SeededE
     }
 }
 
-fn cipher(seed: &str, key: &Secret) -> Rc4 {
+/// Encrypts or decrypts `data` in place: both are the same operation.
+fn apply(seed: &str, key: &Secret, data: &mut [u8]) {
     let text = Zeroizing::new([seed.as_bytes(), b":", key.expose().as_bytes()].concat());
-    Rc4::new(&text)
+    match Rc4::new_from_slice(&text[..text.len().min(LONGEST_KEY)]) {
+        Ok(mut cipher) => cipher.apply_keystream(data),
+        // The colon makes the key one byte long at least, so RC4 refuses none. Clear text must not go out in any case.
+        Err(_refused) => data.fill(0),
+    }
 }
 
 #[cfg(test)]
@@ -56,6 +63,27 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn the_well_known_vectors_hold() {
+        for (key, plain, cipher) in [
+            ("Key", "Plaintext", "bbf316e8d940af0ad3"),
+            ("Wiki", "pedia", "1021bf0420"),
+            ("Secret", "Attack at dawn", "45a01f645fc35b383552544b9bf5"),
+        ] {
+            let mut data = plain.as_bytes().to_vec();
+            Rc4::new_from_slice(key.as_bytes()).unwrap().apply_keystream(&mut data);
+            assert_eq!(HEXLOWER.encode(&data), cipher);
+        }
+    }
+
+    #[test]
+    fn of_a_long_key_the_beginning_counts() {
+        let key = Secret::new("key");
+        assert_eq!(encrypt(&"s".repeat(300), &key, "text"), "603e79e7");
+        assert_eq!(encrypt(&"s".repeat(256), &key, "text"), "603e79e7");
+        assert_ne!(encrypt(&"s".repeat(200), &key, "text"), "603e79e7");
+    }
 
     #[test]
     fn a_trailing_nul_is_dropped() {
@@ -78,7 +106,7 @@ mod tests {
             assert_eq!(decrypt("s", &key, hidden), Err(SeededError::NotHex), "{hidden}");
         }
         let mut data = vec![0xff, 0xfe];
-        cipher("s", &key).apply(&mut data);
+        apply("s", &key, &mut data);
         assert_eq!(decrypt("s", &key, &HEXLOWER.encode(&data)), Err(SeededError::NotText));
     }
 
@@ -90,6 +118,26 @@ mod tests {
             let hidden = encrypt(&seed, &key, &plain);
             let shown = decrypt(&seed, &key, &hidden).unwrap();
             prop_assert_eq!(shown.expose(), plain);
+        }
+
+        #[test]
+        fn twice_is_nothing_and_pieces_make_the_whole(
+            key in proptest::collection::vec(any::<u8>(), 1..=LONGEST_KEY),
+            data: Vec<u8>,
+            cut: prop::sample::Index,
+        ) {
+            let cipher = || Rc4::new_from_slice(&key).unwrap();
+            let mut whole = data.clone();
+            cipher().apply_keystream(&mut whole);
+            let cut = if data.is_empty() { 0 } else { cut.index(data.len()) };
+            let mut pieces = data.clone();
+            let mut stream = cipher();
+            let (front, back) = pieces.split_at_mut(cut);
+            stream.apply_keystream(front);
+            stream.apply_keystream(back);
+            prop_assert_eq!(&pieces, &whole);
+            cipher().apply_keystream(&mut whole);
+            prop_assert_eq!(whole, data);
         }
 
         #[test]

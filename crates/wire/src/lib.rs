@@ -6,7 +6,6 @@ pub mod hawk;
 pub mod http_auth;
 pub mod inno_encrypt;
 mod lenient_json;
-pub mod rc4;
 pub mod sip;
 pub mod sysclient;
 pub mod websocket;
