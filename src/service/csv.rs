@@ -1,5 +1,7 @@
 //! Tables of text as spreadsheets write and read them.
 
+use csv_core::{ReadFieldResult, ReaderBuilder};
+
 /// Records that are read; whoever has more sees one too many. A file of nothing but line breaks and separators would
 /// otherwise become a hundred times as large in memory.
 pub const MOST_RECORDS: usize = 20_001;
@@ -45,48 +47,45 @@ pub fn separator(text: &str) -> char {
 /// # Errors
 /// When a quotation mark is never closed.
 pub fn records(text: &str, separator: char) -> Result<Vec<Record>, OpenQuote> {
-    let mut records = Vec::new();
-    let (mut fields, mut field, mut line, mut begun) = (Fields::default(), String::new(), 1, 1);
-    // Where a field was opened with a quotation mark; text after the closing one belongs to it as it stands.
-    let (mut quoted, mut was_quoted) = (None, false);
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        match (c, quoted) {
-            ('"', Some(_)) if chars.peek() == Some(&'"') => {
-                chars.next();
-                field.push('"');
+    let mut reader = ReaderBuilder::new().delimiter(u8::try_from(separator).unwrap_or(b',')).build();
+    // The reader drops a byte order mark from what it gets first. `decode` drops the one of a file; another is text.
+    reader.read_field(b"\n", &mut [0]);
+    // This line break ends the last record, unless a quotation mark is open: then the reader takes it for text.
+    let text = [text.as_bytes(), b"\n"].concat();
+    let mut rest = text.as_slice();
+    let mut field = vec![0; text.len()];
+    let (mut records, mut fields, mut line, mut begun) = (Vec::new(), Fields::default(), 1, 1);
+    loop {
+        if fields.count == 0 {
+            while let Some(next) = without_break(rest) {
+                (rest, line) = (next, line + 1);
             }
-            ('"', Some(_)) => quoted = None,
-            ('"', None) if field.is_empty() && !was_quoted => (quoted, was_quoted) = (Some(line), true),
-            ('\n', Some(_)) => {
-                line += 1;
-                field.push(c);
-            }
-            (_, Some(_)) => field.push(c),
-            ('\r', None) if chars.peek() == Some(&'\n') => {}
-            ('\n' | '\r', None) => {
-                fields.push(std::mem::take(&mut field));
-                was_quoted = false;
-                fields.end(&mut records, begun);
-                if records.len() > MOST_RECORDS {
-                    return Ok(records);
+            begun = line;
+        }
+        let (result, read, written) = reader.read_field(rest, &mut field);
+        match result {
+            ReadFieldResult::Field { record_end } => {
+                let field = String::from_utf8_lossy(&field[..written]);
+                fields.push(&field);
+                line += field.matches('\n').count();
+                // The line break at the end of a record stays, to be counted with the empty lines behind it.
+                rest = &rest[if record_end { read - 1 } else { read }..];
+                if record_end {
+                    fields.end(&mut records, begun);
+                    if records.len() > MOST_RECORDS {
+                        return Ok(records);
+                    }
                 }
-                line += 1;
-                begun = line;
             }
-            (c, None) if c == separator => {
-                fields.push(std::mem::take(&mut field));
-                was_quoted = false;
-            }
-            (_, None) => field.push(c),
+            _ if written > 0 => return Err(OpenQuote(line)),
+            _ => return Ok(records),
         }
     }
-    if let Some(line) = quoted {
-        return Err(OpenQuote(line));
-    }
-    fields.push(field);
-    fields.end(&mut records, begun);
-    Ok(records)
+}
+
+/// What follows the line break a text begins with.
+fn without_break(text: &[u8]) -> Option<&[u8]> {
+    [b"\r\n".as_slice(), b"\n", b"\r"].iter().find_map(|end| text.strip_prefix(*end))
 }
 
 /// The fields of the record that is being read.
@@ -94,25 +93,22 @@ pub fn records(text: &str, separator: char) -> Result<Vec<Record>, OpenQuote> {
 struct Fields {
     kept: Vec<String>,
     count: usize,
-    is_empty: bool,
+    is_filled: bool,
 }
 
 impl Fields {
-    fn push(&mut self, field: String) {
-        if self.count == 0 {
-            self.is_empty = true;
-        }
+    fn push(&mut self, field: &str) {
+        let field = field.trim();
         self.count += 1;
-        self.is_empty &= field.trim().is_empty();
+        self.is_filled |= !field.is_empty();
         if self.kept.len() < MOST_FIELDS {
-            self.kept.push(field);
+            self.kept.push(field.to_owned());
         }
     }
 
     fn end(&mut self, records: &mut Vec<Record>, line: usize) {
-        let Self { kept, count, is_empty } = std::mem::take(self);
-        if !is_empty {
-            let fields = kept.into_iter().map(|field| field.trim().to_owned()).collect();
+        let Self { kept: fields, count, is_filled } = std::mem::take(self);
+        if is_filled {
             records.push(Record { line, fields, count });
         }
     }
@@ -160,6 +156,24 @@ mod tests {
         assert_eq!(rows[1], (2, expected(&["x\n\"y\"", "z"])));
         assert_eq!(rows[2], (5, expected(&["last", ""])));
         assert_eq!(records("a,b\n\"open,1\n2", ',').unwrap_err(), OpenQuote(2));
+    }
+
+    #[test]
+    fn lines_are_counted_as_editors_count_them() {
+        let lines = |text: &str| read(text).into_iter().map(|(line, _)| line).collect::<Vec<_>>();
+        assert_eq!(lines("a\n\nb\r\n\r\nc\r\rd\n ;\ne"), [1, 3, 5, 7, 9]);
+        assert_eq!(
+            lines("a;b\n\nc;\"1\n2\r3\"\nd"),
+            [1, 3, 5],
+            "a lone carriage return in quotation marks begins no line"
+        );
+        assert_eq!(records("a\r\n\"1\n2\",\"open\n\n", ',').unwrap_err(), OpenQuote(3));
+    }
+
+    #[test]
+    fn quotation_marks_inside_a_field_and_a_second_byte_order_mark_are_text() {
+        assert_eq!(read("a\"b\",\"c\"d\"e\n")[0].1, ["a\"b\"", "cd\"e"]);
+        assert_eq!(read(&decode("\u{feff}\u{feff}a".as_bytes()))[0].1, ["\u{feff}a"]);
     }
 
     #[test]
